@@ -1,0 +1,19 @@
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test lint
+
+demo: $(INSTALLED)  ## make the synthetic cohort and run the whole study on it
+	$(BIN)/stratacam demo demo
+
+test: $(INSTALLED)  ## run every test
+	$(BIN)/pytest -n 2
+
+lint: $(INSTALLED)  ## check format, style and types
+	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -c constraints.txt -e '.[imagenet,dev]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Prepared volumes to a trained and evaluated classifier."""

@@ -1,0 +1,1 @@
+"""A finished study to figures and one HTML page."""

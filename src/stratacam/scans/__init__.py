@@ -1,0 +1,1 @@
+"""Scans as delivered to prepared volumes: registered, bias-corrected, masked, normalised."""

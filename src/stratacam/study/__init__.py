@@ -1,0 +1,1 @@
+"""The whole study: configuration, steps, what is done already, and where it runs."""
