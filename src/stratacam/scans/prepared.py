@@ -1,0 +1,136 @@
+"""A prepared scan on disk: every sequence on one grid, in the world space of the T1w."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from stratacam.errors import InputError
+
+RECORD = "desc-prepared_record.json"  # written last: a scan without it is not there
+
+
+@dataclass(frozen=True)
+class PreparedVolume:
+    """The arrays of a prepared scan."""
+
+    images: NDArray[
+        np.float32
+    ]  # (S, X, Y, Z) in [0, 1], 0 outside the brain, axes towards right, anterior, superior
+    brain_mask: NDArray[np.bool_]  # (X, Y, Z)
+    affine: NDArray[np.float64]  # (4, 4), voxels to RAS millimetres
+    kept: NDArray[np.intp]  # indices along Z of the axial slices with useful brain tissue, contiguous
+
+
+@dataclass(frozen=True)
+class PreparedScan:
+    """Where the files of one prepared session are, in a folder of BIDS derivatives."""
+
+    folder: Path
+    subject: str  # "01"
+    session: str | None
+    sequences: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The BIDS entities of the scan: "sub-01" or "sub-01_ses-2"."""
+        return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session else "")
+
+    @property
+    def anat(self) -> Path:
+        """The folder of the scan's own files."""
+        return Path(self.folder, f"sub-{self.subject}", f"ses-{self.session}" if self.session else "", "anat")
+
+    def image(self, sequence: str) -> Path:
+        """The prepared image of a sequence: float32 in [0, 1], 0 outside the brain."""
+        return self.anat / f"{self.name}_space-T1w_desc-prepared_{sequence}.nii.gz"
+
+    @property
+    def brain_mask(self) -> Path:
+        """The brain mask, uint8."""
+        return self.anat / f"{self.name}_space-T1w_desc-brain_mask.nii.gz"
+
+    @property
+    def slices_table(self) -> Path:
+        """Every axial slice: index, z_mm, brain_area_mm2, kept (1 or 0)."""
+        return self.anat / f"{self.name}_space-T1w_slices.tsv"
+
+    @property
+    def quality_picture(self) -> Path:
+        """The picture of registration, mask and kept slices."""
+        return self.folder / f"sub-{self.subject}" / "figures" / f"{self.name}_desc-quality.png"
+
+    @property
+    def record(self) -> Path:
+        """How the scan was prepared: sources, settings, measures; written when all other files are."""
+        return self.anat / f"{self.name}_space-T1w_{RECORD}"
+
+    def transform(self, sequence: str) -> Path:
+        """The rigid ITK transform (LPS) that maps points of the T1w to points of `sequence`."""
+        return self.anat / f"{self.name}_from-{sequence}_to-T1w_mode-image_xfm.txt"
+
+    def read_record(self) -> dict[str, Any]:
+        """Return the content of the record.
+
+        Raises:
+            InputError: the record is missing or damaged.
+        """
+        try:
+            content = json.loads(self.record.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self.record}: cannot be read ({error}); prepare the scan again") from error
+        if not isinstance(content, dict):
+            raise InputError(f"{self.record}: holds no record; prepare the scan again")
+        return content
+
+    @property
+    def delivered_t1w(self) -> Path:
+        """The T1w as delivered, for maps on its grid."""
+        return Path(self.read_record()["DeliveredT1w"])
+
+    def load(self) -> PreparedVolume:
+        """Read the prepared images, mask and kept slices.
+
+        Raises:
+            InputError: a file is missing or damaged.
+        """
+        try:
+            images = [nibabel.Nifti1Image.from_filename(self.image(sequence)) for sequence in self.sequences]
+            mask = nibabel.Nifti1Image.from_filename(self.brain_mask)
+            with self.slices_table.open(encoding="utf-8", newline="") as table:
+                kept = [
+                    int(row["index"]) for row in csv.DictReader(table, delimiter="\t") if row["kept"] == "1"
+                ]
+            return PreparedVolume(
+                np.stack([image.get_fdata(dtype=np.float32, caching="unchanged") for image in images]),
+                np.asarray(mask.dataobj) > 0,
+                np.asarray(mask.affine, dtype=np.float64),
+                np.asarray(kept, dtype=np.intp),
+            )
+        except (OSError, EOFError, ValueError, KeyError) as error:
+            raise InputError(
+                f"{self.anat}: {self.name} is not complete ({error}); prepare it again"
+            ) from error
+
+
+def find_prepared(folder: Path) -> list[PreparedScan]:
+    """Return the complete prepared scans in a folder of derivatives, sorted by name.
+
+    Raises:
+        InputError: no such folder, or a damaged record.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected the output of `stratacam prepare`")
+    found = []
+    for pattern in ("sub-*/anat", "sub-*/ses-*/anat"):
+        for path in folder.glob(f"{pattern}/sub-*_{RECORD}"):
+            entities = dict(part.split("-", 1) for part in path.name.split("_") if "-" in part)
+            scan = PreparedScan(folder, entities["sub"], entities.get("ses"), ())
+            sequences = tuple(scan.read_record()["Sequences"])
+            found.append(PreparedScan(folder, scan.subject, scan.session, sequences))
+    return sorted(found, key=lambda scan: scan.name)
