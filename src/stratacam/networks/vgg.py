@@ -1,0 +1,121 @@
+"""VGG16 and VGG19 with global average pooling (GAP) and a linear output, named as in Keras.
+
+K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image recognition" (2015);
+GAP before the output as in B. Zhou et al., "Learning deep features for discriminative localization" (2016).
+"""
+
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stratacam.errors import InputError
+from stratacam.networks.convention import CENTRED, InputConvention
+from stratacam.networks.pretrained import Pretrained, find_pretrained
+
+CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+"""Convolutions in each of the five blocks."""
+
+CHANNELS = (64, 128, 256, 512, 512)
+"""Output channels of the convolutions of each block."""
+
+
+class ConvReLU(nn.Conv2d):
+    """A 3 x 3 convolution and its ReLU in one layer, as in Keras: its output is the map after the ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=3, padding=1)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.Conv2d gives it
+        """Convolve and rectify: (B, in_channels, H, W) to (B, out_channels, H, W)."""
+        return F.relu(super().forward(input))
+
+
+class GlobalAveragePool(nn.Module):
+    """The mean over all positions of each channel: (B, K, H, W) to (B, K)."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Average over the positions."""
+        return features.mean(dim=(2, 3))
+
+
+def convolution_names(architecture: str) -> tuple[str, ...]:
+    """Names of the convolution layers of "vgg16" or "vgg19" in order, from `block1_conv1` on.
+
+    Example:
+        >>> convolution_names("vgg16")[-1]
+        'block5_conv3'
+    """
+    if architecture not in CONVOLUTIONS:
+        raise InputError(f"network: {architecture!r} is not known; choose one of {', '.join(CONVOLUTIONS)}.")
+    return tuple(
+        f"block{block}_conv{number}"
+        for block, count in enumerate(CONVOLUTIONS[architecture], 1)
+        for number in range(1, count + 1)
+    )
+
+
+def build(
+    architecture: str, classes: int, *, weights: str | Path | Pretrained = "imagenet", seed: int = 0
+) -> nn.Sequential:
+    """Build a VGG with GAP and a linear output that gives logits.
+
+    The result is a plain `nn.Sequential` with one child per Keras layer (`block1_conv1` ... `block5_pool`,
+    `gap`, `predictions`) after an `input` layer that applies the weights' input convention: every caller
+    passes pictures in [0, 1]. It can be cut at any layer by slicing.
+
+    Args:
+        architecture: "vgg16" or "vgg19".
+        classes: number of outputs.
+        weights: "imagenet", "none" (random, He initialisation), a weights file, or weights already found.
+        seed: of the random initialisation; the global random state is left as it was.
+
+    Returns:
+        A network from (B, 3, H, W) in [0, 1], H and W at least 32, to logits (B, classes).
+
+    Raises:
+        InputError: if the architecture is unknown or the weights cannot be found or do not fit.
+    """
+    names = convolution_names(architecture)
+    pretrained = find_pretrained(architecture, names, weights)
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["input"] = InputConvention(pretrained.convention if pretrained else CENTRED)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        in_channels = 3
+        for block, (count, channels) in enumerate(zip(CONVOLUTIONS[architecture], CHANNELS, strict=True), 1):
+            for number in range(1, count + 1):
+                convolution = ConvReLU(in_channels, channels)
+                nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+                nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]  # a ConvReLU always has a bias
+                layers[f"block{block}_conv{number}"] = convolution
+                in_channels = channels
+            layers[f"block{block}_pool"] = nn.MaxPool2d(2)
+        layers["gap"] = GlobalAveragePool()
+        layers["predictions"] = nn.Linear(in_channels, classes)
+    model = nn.Sequential(layers)
+    if pretrained:
+        copy_weights(pretrained, model)
+    return model
+
+
+def copy_weights(pretrained: Pretrained, model: nn.Sequential) -> None:
+    """Copy convolution weights into the layers of the same names.
+
+    Raises:
+        InputError: if a kernel's shape is not the layer's.
+    """
+    layers = dict(model.named_children())
+    with torch.no_grad():
+        for name, (kernel, bias) in pretrained.convolutions.items():
+            layer = layers[name]
+            if not isinstance(layer, ConvReLU) or layer.bias is None or kernel.shape != layer.weight.shape:
+                expected = tuple(layer.weight.shape) if isinstance(layer, ConvReLU) else "no convolution"
+                raise InputError(
+                    f"{pretrained.source}: the kernel of {name} has shape {tuple(kernel.shape)}, "
+                    f"expected {expected}; give weights of the network that the study names."
+                )
+            layer.weight.copy_(kernel)
+            layer.bias.copy_(bias)
