@@ -1,0 +1,152 @@
+"""Labelled slices on disk: one memory-mapped file per scan, so that no cohort is ever held in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from stratacam.errors import InputError
+from stratacam.files import whole_file
+from stratacam.learning.split import PARTS, Part, Split
+
+
+@dataclass(frozen=True)
+class ScanPictures:
+    """The network pictures of one scan: where they are, whose they are, and the group of the subject."""
+
+    file: Path
+    subject: str
+    scan: str
+    group: str
+
+
+@dataclass(frozen=True)
+class SliceDataset:
+    """Slices of many scans as one numbered list, read from disk as they are asked for.
+
+    The arrays have one entry per slice: the scan (position in `scans`), the picture's position in the file
+    of that scan, the slice's index in the prepared volume, the label (position in `classes`) and the subject
+    (position in `subjects`, which is sorted).
+    """
+
+    scans: tuple[ScanPictures, ...]
+    classes: tuple[str, ...]
+    subjects: tuple[str, ...]
+    scan: npt.NDArray[np.int64]
+    position: npt.NDArray[np.int64]
+    slice_index: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int64]
+    subject: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def read(self, rows: npt.ArrayLike) -> torch.Tensor:
+        """Return the pictures of `rows`, (B, S, H, W) float32 in [0, 1]."""
+        pictures = []
+        opened: dict[int, npt.NDArray[np.float16]] = {}
+        for row in np.asarray(rows, dtype=np.int64):
+            scan = int(self.scan[row])
+            if scan not in opened:
+                opened[scan] = np.load(self.scans[scan].file, mmap_mode="r")
+            pictures.append(opened[scan][self.position[row]].astype(np.float32))
+        return torch.from_numpy(np.stack(pictures))
+
+    def subject_labels(self) -> npt.NDArray[np.int64]:
+        """Return the label of each subject, in the order of `subjects`."""
+        labels = np.zeros(len(self.subjects), dtype=np.int64)
+        labels[self.subject] = self.label
+        return labels
+
+
+def save_pictures(file: Path, images: npt.ArrayLike, slices: npt.ArrayLike) -> None:
+    """Save the pictures of one scan for memory mapping, with their slice indices beside them.
+
+    Args:
+        file: a `.npy` file; the indices go to the same name with `_slices.npy`.
+        images: (n, S, H, W) in [0, 1], kept as float16, in steps of 0.0005 at most.
+        slices: (n,) the index of each slice in the prepared volume.
+    """
+    for target, content in (
+        (_slices_file(file), np.asarray(slices, dtype=np.int64)),
+        (file, np.asarray(images, np.float16)),
+    ):
+        with whole_file(target) as temporary:
+            np.save(temporary, content)
+
+
+def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> SliceDataset:
+    """Number the slices of `scans`, scan after scan in order of name.
+
+    Raises:
+        InputError: no scans, a group that is not among `classes`, a subject in two groups, or files
+            that do not belong together.
+    """
+    scans = tuple(sorted(scans, key=lambda scan: scan.scan))
+    if not scans:
+        raise InputError(
+            "pictures: found no scan, expected at least one. Remedy: see why the scans were left out"
+        )
+    group_of: dict[str, str] = {}
+    slices = []
+    sizes: set[tuple[int, ...]] = set()
+    for scan in scans:
+        if scan.group not in classes:
+            raise InputError(
+                f'{scan.scan}, group: found "{scan.group}", expected one of {", ".join(classes)}. '
+                "Remedy: correct participants.tsv or the classes of the study"
+            )
+        if group_of.setdefault(scan.subject, scan.group) != scan.group:
+            raise InputError(
+                f'{scan.scan}, group: found "{scan.group}", expected "{group_of[scan.subject]}" as in '
+                f"the other sessions of {scan.subject}. Remedy: give a subject one group"
+            )
+        index, shape = np.load(_slices_file(scan.file)), np.load(scan.file, mmap_mode="r").shape
+        sizes.add(shape[1:])
+        if len(shape) != 4 or len(index) != shape[0] or len(sizes) > 1:
+            raise InputError(
+                f"{scan.file}: found pictures of shape {shape} for {len(index)} slices, expected "
+                f"(slices, sequences, height, width), one picture for each slice, all of one size. "
+                "Remedy: cut the pictures again"
+            )
+        slices.append(index)
+    subjects = tuple(sorted(group_of))
+    scan_of = np.repeat(np.arange(len(scans)), [len(index) for index in slices])
+    label_of_scan = np.array([list(classes).index(scan.group) for scan in scans])
+    subject_of_scan = np.searchsorted(subjects, [scan.subject for scan in scans])
+    return SliceDataset(
+        scans=scans,
+        classes=tuple(classes),
+        subjects=subjects,
+        scan=scan_of,
+        position=np.concatenate([np.arange(len(index)) for index in slices]),
+        slice_index=np.concatenate(slices),
+        label=label_of_scan[scan_of],
+        subject=subject_of_scan[scan_of],
+    )
+
+
+def make_datasets(
+    scans: Sequence[ScanPictures], split: Split, classes: Sequence[str]
+) -> dict[Part, SliceDataset]:
+    """Make the datasets of the three parts; every session of a subject goes where the subject goes.
+
+    Raises:
+        AssertionError: a subject is on two sides.
+        KeyError: a scan of a subject that is not in the split.
+    """
+    part_of = split.part_of()
+    datasets = {
+        part: make_dataset([s for s in scans if part_of[s.subject] == part], classes) for part in PARTS
+    }
+    everyone = [subject for dataset in datasets.values() for subject in dataset.subjects]
+    if len(everyone) != len(set(everyone)):
+        raise AssertionError("a subject is on two sides of the split")
+    return datasets
+
+
+def _slices_file(file: Path) -> Path:
+    return file.with_name(f"{file.stem}_slices.npy")

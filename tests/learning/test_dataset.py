@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from small_cohort import CLASSES, make_scans, make_set
+
+from stratacam.errors import InputError
+from stratacam.learning import ScanPictures, make_dataset, make_datasets, save_pictures, split_subjects
+
+
+def test_slices_come_back_as_they_were_saved_with_scan_subject_label_and_index(tmp_path):
+    first, second = np.random.default_rng(0).random((2, 3, 3, 8, 8), dtype=np.float32)
+    save_pictures(tmp_path / "b.npy", first, [4, 5, 6])
+    save_pictures(tmp_path / "a.npy", second[:2], [7, 9])
+    scans = [
+        ScanPictures(tmp_path / "b.npy", "sub-2", "sub-2", "patient"),
+        ScanPictures(tmp_path / "a.npy", "sub-1", "sub-1", "control"),
+    ]
+    dataset = make_dataset(scans, CLASSES)
+    assert dataset.subjects == ("sub-1", "sub-2")
+    assert dataset.slice_index.tolist() == [7, 9, 4, 5, 6]
+    assert dataset.label.tolist() == [0, 0, 1, 1, 1]
+    assert dataset.subject.tolist() == [0, 0, 1, 1, 1]
+    expected = np.stack([first[2], second[1], first[0]])
+    np.testing.assert_allclose(dataset.read([4, 1, 2]).numpy(), expected, atol=2.0**-12)
+
+
+def test_sessions_follow_their_subject_to_one_side(tmp_path):
+    groups = {f"sub-{i}": CLASSES[i % 2] for i in range(8)}
+    scans = make_scans(tmp_path, groups, sessions=3)
+    datasets = make_datasets(scans, split_subjects(groups), CLASSES)
+    sides = [set(dataset.subjects) for dataset in datasets.values()]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 8
+    for dataset in datasets.values():
+        assert len(dataset.scans) == 3 * len(dataset.subjects)
+        assert {scan.subject for scan in dataset.scans} == set(dataset.subjects)
+
+
+def test_an_unknown_group_is_named(tmp_path):
+    scans = make_scans(tmp_path, {"sub-1": "stroke"})
+    with pytest.raises(
+        InputError, match=r'sub-1_ses-0, group: found "stroke", expected one of control, patient'
+    ):
+        make_dataset(scans, CLASSES)
+
+
+def test_a_subject_in_two_groups_is_named(tmp_path):
+    scans = make_scans(tmp_path, {"sub-1": "control"})
+    scans.append(ScanPictures(tmp_path / "sub-1_ses-0.npy", "sub-1", "sub-1_ses-1", "patient"))
+    with pytest.raises(InputError, match=r'sub-1_ses-1, group: found "patient", expected "control"'):
+        make_dataset(scans, CLASSES)
+
+
+def test_pictures_of_another_size_are_named(tmp_path):
+    scans = make_scans(tmp_path, {"sub-1": "control"}, size=16) + make_scans(
+        tmp_path, {"sub-2": "patient"}, size=20
+    )
+    with pytest.raises(InputError, match=r"sub-2_ses-0.npy: found pictures of shape \(4, 3, 20, 20\)"):
+        make_dataset(scans, CLASSES)
+
+
+def test_reading_a_batch_maps_the_files_and_does_not_load_them(tmp_path, monkeypatch):
+    dataset = make_set(tmp_path, 2)
+    load, modes = np.load, []
+    monkeypatch.setattr(
+        np, "load", lambda file, mmap_mode=None: modes.append(mmap_mode) or load(file, mmap_mode)
+    )
+    dataset.read([0, 5, 6])
+    assert modes == ["r", "r"]
