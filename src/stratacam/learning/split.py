@@ -111,9 +111,7 @@ def write_split(file: Path, split: Split, labels: Mapping[str, str]) -> None:
     write_text(file, "\n".join(["subject\tgroup\tpart", *rows]) + "\n")
 
 
-def _apportion(
-    shares: npt.NDArray[np.float64], owed: npt.NDArray[np.float64]
-) -> npt.NDArray[np.int64]:
+def _apportion(shares: npt.NDArray[np.float64], owed: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
     """Round `shares` to whole subjects of the same sum, up where most is left over or `owed` by other groups.
 
     A part that would be empty takes one subject from the largest part.
