@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from small_cohort import CLASSES, make_scans, make_set, small_network
 from pydantic import ValidationError
+from small_cohort import CLASSES, make_scans, make_set, small_network
 
 from stratacam.errors import InputError
 from stratacam.learning import TrainSettings, evaluate, make_dataset, predict, train
