@@ -1,3 +1,7 @@
+import multiprocessing
+import signal
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +28,11 @@ def run(data, work, settings=SETTINGS, *, seed=0, progress=lambda *_: None):
     model = small_network()
     history = train(model, *data, settings, seed=seed, work=work, progress=progress)
     return model, history
+
+
+def run_in_process(data, work, settings):
+    torch.set_num_threads(1)
+    run(data, work, settings)
 
 
 def same(first, second):
@@ -61,6 +70,25 @@ def test_a_training_killed_on_the_way_ends_with_the_weights_of_one_that_was_not(
     with pytest.raises(KilledError):
         run(data, tmp_path / "killed", settings, progress=kill)
     resumed, resumed_history = run(data, tmp_path / "killed", settings)
+    assert same(whole, resumed)
+    assert history == resumed_history
+
+
+def test_a_process_killed_outright_leaves_what_the_next_one_resumes_from(data, tmp_path):
+    settings = EVERYTHING.model_copy(update={"epochs": 80, "patience": 80})
+    whole, history = run(data, tmp_path / "whole", settings)
+    process = multiprocessing.get_context("spawn").Process(
+        target=run_in_process, args=(data, tmp_path, settings)
+    )
+    process.start()
+    while process.is_alive() and not (tmp_path / "training/checkpoint.pt").exists():
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    told = []
+    resumed, resumed_history = run(data, tmp_path, settings, progress=lambda *values: told.append(values))
+    assert told[0][2] == "resumed"
     assert same(whole, resumed)
     assert history == resumed_history
 
