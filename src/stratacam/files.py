@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+TEMPORARY = "-unfinished-"
 
 
 @contextmanager
@@ -24,7 +27,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         'done'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = temporary_name(path)
     try:
         yield temporary
         temporary.replace(path)
@@ -41,3 +44,17 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
     """Write `content` to `path` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def temporary_name(path: Path) -> Path:
+    """The name beside `path` that this process gives to `path` while it is being written."""
+    return path.with_name(f".{os.getpid()}{TEMPORARY}{path.name}")
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left half written below `folder`; nobody else may be writing there."""
+    for path in list(folder.rglob(f".*{TEMPORARY}*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

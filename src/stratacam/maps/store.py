@@ -4,7 +4,6 @@ The group holds `slices` (n,), `logits` (n, K) and `layers/<name>` (n, rows, col
 so that a reader takes only the layers it shows. What cannot be recomputed from the arrays is in its attributes.
 """
 
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import zarr
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
+from stratacam.files import temporary_name
 from stratacam.scans.pictures import Frame
 
 METHOD = "gradcam"
@@ -64,7 +64,7 @@ class ScanMaps:
 
 def write_maps(path: Path, maps: ScanMaps, raw: dict[str, NDArray[np.float32]]) -> None:
     """Write `maps` with their `raw` arrays by layer to `path`, whole or not at all."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = temporary_name(path)
     shutil.rmtree(temporary, ignore_errors=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

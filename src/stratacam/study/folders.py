@@ -21,6 +21,16 @@ class StudyFolders:
         return self.root / "prepared"
 
     @property
+    def pictures(self) -> Path:
+        """The network's pictures of every scan, for memory mapping."""
+        return self.root / "pictures"
+
+    @property
+    def work(self) -> Path:
+        """What training needs on the way; empty when it has ended."""
+        return self.root / "work"
+
+    @property
     def model(self) -> Path:
         """The trained model: weights, card, split and history."""
         return self.root / "model"

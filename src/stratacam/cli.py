@@ -1,0 +1,220 @@
+"""The command line."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stratacam.errors import InputError
+
+if TYPE_CHECKING:
+    from stratacam.scans.phantom import PhantomSettings
+
+LEFT_OUT = 3
+"""Exit code when everything else was done, but scans were left out."""
+
+DEFAULT_LAYERS = ["block5_*"]
+
+app = typer.Typer(
+    help="Train honest classifiers on brain MRI, and see what every layer of the network looked at.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+AcceptLeftOut = Annotated[
+    bool, typer.Option("--accept-left-out", help="Exit with 0 even if scans had to be left out.")
+]
+Workers = Annotated[int, typer.Option(min=0, help="Processes for work on single scans; 0: one per core.")]
+
+
+class Group(StrEnum):
+    """Groups of the synthetic cohort."""
+
+    CONTROL = "control"
+    RRMS = "RRMS"
+    SPMS = "SPMS"
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="The study's TOML file.")],
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Run a whole study: prepare, train, evaluate, explain, report. Does only what is not done yet."""
+    from stratacam.study.configuration import read_configuration
+    from stratacam.study.run import run_study
+
+    configuration = read_configuration(study)
+    outcome = run_study(configuration, console)
+    _conclude(outcome.report, len(outcome.left_out), accept_left_out or configuration.run.accept_left_out)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Argument(help="Folder of the demonstration.")] = Path("demo"),
+    subjects: Annotated[int, typer.Option(min=3, help="Subjects in each of the three groups.")] = 10,
+    voxel_mm: Annotated[float, typer.Option("--voxel", help="Voxel size of the scans in mm.")] = 2.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the cohort and the study.")] = 0,
+) -> None:
+    """Make a synthetic cohort and run the whole study on it."""
+    from stratacam.study.demo import run_demo
+
+    outcome = run_demo(out, _phantom_settings(dict.fromkeys(Group, subjects), voxel_mm, None, seed), console)
+    _conclude(outcome.report, len(outcome.left_out), accepted=False)
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder of the cohort (BIDS).")],
+    controls: Annotated[int, typer.Option(min=0, help="Healthy controls.")] = 8,
+    rrms: Annotated[int, typer.Option(min=0, help="People with relapsing-remitting MS.")] = 8,
+    spms: Annotated[int, typer.Option(min=0, help="People with secondary progressive MS.")] = 8,
+    voxel_mm: Annotated[float, typer.Option("--voxel", help="Voxel size in mm.")] = 2.0,
+    thick_mm: Annotated[
+        float | None,
+        typer.Option("--thick", help="Slice thickness of T2w and FLAIR in mm; isotropic if absent."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
+    workers: Workers = 0,
+) -> None:
+    """Make a synthetic cohort of brain MRI with known lesions."""
+    from stratacam.scans.phantom import make_cohort
+    from stratacam.study.execution import local_executor
+
+    counts = {Group.CONTROL: controls, Group.RRMS: rrms, Group.SPMS: spms}
+    settings = _phantom_settings(counts, voxel_mm, thick_mm, seed)
+    with local_executor(workers) as executor:
+        make_cohort(out, settings, executor)
+    console.print(f"{sum(counts.values())} subjects in {out}", highlight=False)
+
+
+@app.command()
+def prepare(
+    bids: Annotated[Path, typer.Argument(help="BIDS folder of the scans as delivered.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the prepared scans (BIDS derivatives).")],
+    grid_mm: Annotated[
+        float | None,
+        typer.Option("--grid", help="Isotropic voxels of this size in mm; the T1w's grid if absent."),
+    ] = None,
+    workers: Workers = 0,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Register, correct, mask and normalise every scan of a BIDS folder."""
+    from stratacam.scans.prepare import PrepareSettings
+    from stratacam.study.alone import prepare_folder
+
+    settings = PrepareSettings() if grid_mm is None else PrepareSettings(grid=grid_mm)
+    left_out = prepare_folder(bids, out, settings, workers=workers, console=console)
+    _conclude(out, len(left_out), accept_left_out)
+
+
+@app.command()
+def layers(
+    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+) -> None:
+    """List the layers of a trained model: name, shape, stride, receptive field, parameters."""
+    import torch
+
+    from stratacam.cam import list_layers
+    from stratacam.networks import load_model
+
+    network, card = load_model(model)
+    size = int(card.input["size"])
+    table = Table("layer", "kind", "channels", "size", "stride", "receptive field", "parameters")
+    for layer in list_layers(network, torch.zeros(1, 3, size, size)):
+        field = layer.receptive_field or ()
+        table.add_row(
+            layer.name,
+            layer.kind,
+            str(layer.shape[0]),
+            " x ".join(map(str, layer.shape[1:])),
+            str(layer.stride[0]),
+            " x ".join(map(str, field)),
+            f"{layer.parameters:,}",
+        )
+    console.print(f"{card.architecture}, classes {', '.join(card.classes)}, input {size} x {size}")
+    console.print(table)
+
+
+@app.command()
+def explain(
+    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    prepared: Annotated[Path, typer.Argument(help="Folder of prepared scans.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the maps (BIDS derivatives).")],
+    subject: Annotated[
+        list[str] | None,
+        typer.Option(help="A subject or scan such as sub-01; repeat for more; all if absent."),
+    ] = None,
+    target: Annotated[str, typer.Option(help="Class to explain, or predicted.")] = "predicted",
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(help="Layer or pattern to write as NIfTI; repeat for more."),
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Explain every n-th kept slice.")] = 1,
+    workers: Workers = 0,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Maps of every layer for prepared scans, on the prepared grid and on the scan as delivered."""
+    from stratacam.maps import ExplainSettings
+    from stratacam.study.alone import explain_folder
+
+    settings = ExplainSettings(target=target, every=every, nifti_layers=tuple(layer or DEFAULT_LAYERS))
+    left_out = explain_folder(
+        model, prepared, out, settings, names=subject or [], workers=workers, console=console
+    )
+    _conclude(out, len(left_out), accept_left_out)
+
+
+@app.command()
+def report(
+    study: Annotated[Path, typer.Argument(help="Folder of a study that has been run.")],
+) -> None:
+    """Write the report of a finished study."""
+    from stratacam.report import write_report
+    from stratacam.study.run import study_folders
+
+    console.print(f"Report: {write_report(study_folders(study))}", highlight=False)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is told in a sentence, without a traceback."""
+    try:
+        app()
+    except InputError as fault:
+        Console(stderr=True).print(str(fault), style="red", highlight=False, markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _phantom_settings(counts: dict[Group, int], voxel_mm: float, thick_mm: float | None, seed: int) -> "PhantomSettings":
+    from pydantic import ValidationError
+
+    from stratacam.scans.phantom import PhantomSettings
+
+    try:
+        return PhantomSettings(
+            subjects={str(group): count for group, count in counts.items()},
+            voxel_mm=voxel_mm,
+            thick_slices_mm=thick_mm,
+            seed=seed,
+        )
+    except ValidationError as fault:
+        raise InputError(
+            "\n".join(f"{error['loc'][-1]} = {error['input']}: {error['msg']}." for error in fault.errors())
+        ) from fault
+
+
+def _conclude(result: Path, left_out: int, accepted: bool) -> None:
+    """Say where the result is; exit with `LEFT_OUT` if scans were left out and that is not accepted."""
+    console.print(f"Done: {result}", highlight=False, soft_wrap=True)
+    if left_out:
+        console.print(f"{left_out} left out, see above.", style="yellow", highlight=False)
+        if not accepted:
+            sys.exit(LEFT_OUT)

@@ -1,0 +1,102 @@
+"""Single steps on folders, outside a study: prepare a BIDS folder, explain prepared scans."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from stratacam.errors import InputError
+from stratacam.maps import ExplainSettings
+from stratacam.networks import load_model
+from stratacam.networks.saved import CARD, WEIGHTS
+from stratacam.scans.bids import find_scans
+from stratacam.scans.prepare import PrepareSettings
+from stratacam.scans.prepared import PreparedScan, find_prepared
+from stratacam.study import scan_steps
+from stratacam.study.execution import local_executor
+from stratacam.study.work import Absence, Work
+
+RECORDS = ".stratacam"
+LEFT_OUT = "left_out.tsv"
+
+
+def prepare_folder(
+    bids: Path, out: Path, settings: PrepareSettings, *, workers: int, console: Console
+) -> list[Absence]:
+    """Prepare every scan of a BIDS folder into `out`; what is done already is not done again.
+
+    Returns:
+        What was left out, which is also written to `out`/left_out.tsv.
+
+    Raises:
+        InputError: if `bids` holds no subjects, or none of them can be used.
+    """
+    work = Work(out / RECORDS, console)
+    scans, incomplete = find_scans(bids)
+    for absent in incomplete:
+        work.leave_out(absent.name, "find", absent.reason)
+    with local_executor(workers) as executor:
+        prepared, _ = scan_steps.prepare_scans(work, scans, out, settings, executor)
+    return _conclude(work, out, bool(prepared))
+
+
+def explain_folder(
+    model: Path,
+    prepared: Path,
+    out: Path,
+    settings: ExplainSettings,
+    *,
+    names: Sequence[str],
+    workers: int,
+    console: Console,
+) -> list[Absence]:
+    """Explain prepared scans with a trained model into `out`; what is done already is not done again.
+
+    Args:
+        model: folder of the model.
+        prepared: folder of prepared scans.
+        out: folder of the maps.
+        settings: what is explained.
+        names: subjects or scans such as "sub-01" or "sub-01_ses-2"; all if empty.
+        workers: processes; 0: one per core.
+        console: where progress is shown.
+
+    Returns:
+        What was left out, which is also written to `out`/left_out.tsv.
+
+    Raises:
+        InputError: if there is no model, a name is unknown, or no scan can be explained.
+    """
+    load_model(model)
+    work = Work(out / RECORDS, console)
+    scans = _named(find_prepared(prepared), names, prepared)
+    key = work.ledger.key("model", None, [model / CARD, model / WEIGHTS])
+    keys = {scan.name: work.ledger.key("prepared", None, [scan.record]) for scan in scans}
+    with local_executor(workers) as executor:
+        done = scan_steps.explain_scans(
+            work,
+            scans,
+            keys,
+            trained=scan_steps.TrainedModel(model, key, "cpu"),
+            out=out,
+            settings=settings,
+            executor=executor,
+        )
+    return _conclude(work, out, bool(done))
+
+
+def _named(scans: Sequence[PreparedScan], names: Sequence[str], folder: Path) -> list[PreparedScan]:
+    if not scans:
+        raise InputError(f"{folder}: holds no prepared scans; make them with `stratacam prepare`.")
+    known = {scan.name for scan in scans} | {f"sub-{scan.subject}" for scan in scans}
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise InputError(f"{folder}: holds no {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
+    return [scan for scan in scans if not names or {scan.name, f"sub-{scan.subject}"} & set(names)]
+
+
+def _conclude(work: Work, out: Path, anything: bool) -> list[Absence]:
+    work.write_left_out(out / LEFT_OUT)
+    if not anything:
+        raise InputError(f"no scan could be used; see {out / LEFT_OUT} for the reasons.")
+    return work.absences

@@ -1,0 +1,156 @@
+"""The configuration of a study: one TOML file, every key checked."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stratacam.errors import InputError
+from stratacam.learning.settings import TrainSettings
+from stratacam.learning.split import SplitSettings
+from stratacam.maps import ExplainSettings
+from stratacam.scans.pictures import PictureSettings
+from stratacam.scans.prepare import PrepareSettings
+
+
+class Section(BaseModel):
+    """A section of the file: no unknown keys, never changed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CohortSettings(Section):
+    """Which scans, and what they are told apart by."""
+
+    bids: Path = Field(description="BIDS folder of the scans as delivered")
+    sequences: tuple[str, str, str] = Field(
+        default=("T1w", "T2w", "FLAIR"), description="the three sequences that become the input's channels"
+    )
+    group_column: str = Field(default="group", description="column of participants.tsv that holds the class")
+    groups: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=2,
+        description="classes to tell apart, in order; all there are if absent",
+    )
+
+
+class NetworkSettings(Section):
+    """The network and where its weights start."""
+
+    architecture: Literal["vgg16", "vgg19"] = Field(default="vgg16", description="the network")
+    weights: str = Field(
+        default="imagenet", description='"imagenet", "none", or a Keras, torchvision or safetensors file'
+    )
+
+
+class StudyExplainSettings(ExplainSettings):
+    """What is explained, and for whom."""
+
+    subjects: Literal["test", "all"] | tuple[str, ...] = Field(
+        default="test", description='"test", "all", or a list of subjects such as ["sub-01"]'
+    )
+
+
+class RunSettings(Section):
+    """Where and how the study runs."""
+
+    workers: int = Field(default=0, ge=0, description="processes for work on single scans; 0: one per core")
+    device: str = Field(default="cpu", description='where networks run: "cpu", "cuda", "cuda:1"')
+    accept_left_out: bool = Field(default=False, description="exit with 0 though scans were left out")
+
+
+class StudyConfiguration(Section):
+    """A whole study."""
+
+    name: str = Field(default="study", description="title of the report")
+    out: Path = Field(description="folder of everything that the study makes")
+    seed: int = Field(default=0, ge=0, description="the one seed: same study, same machine, same numbers")
+    cohort: CohortSettings
+    prepare: PrepareSettings = PrepareSettings()
+    pictures: PictureSettings = PictureSettings()
+    network: NetworkSettings = NetworkSettings()
+    split: SplitSettings = SplitSettings()
+    training: TrainSettings = TrainSettings()
+    explain: StudyExplainSettings = StudyExplainSettings()
+    run: RunSettings = RunSettings()
+
+
+def read_configuration(path: Path) -> StudyConfiguration:
+    """Read and check a study's TOML file. Relative paths are relative to the file's folder.
+
+    Raises:
+        InputError: if the file is missing, is not TOML, or has an unknown key or a wrong value; each fault is
+            named with its key, what was found, and what is allowed.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise InputError(f"{path}: cannot be read ({fault.strerror}); name the study's TOML file.") from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise InputError(f"{path}: is not TOML ({fault}); mend that line.") from fault
+    configuration = check_configuration(content, str(path))
+    return _anchored(configuration, path.parent)
+
+
+def check_configuration(content: dict[str, Any], source: str) -> StudyConfiguration:
+    """Check a configuration that has been read from `source`, which messages name.
+
+    Raises:
+        InputError: as `read_configuration`.
+    """
+    try:
+        return StudyConfiguration.model_validate(content)
+    except ValidationError as fault:
+        lines = [_describe(dict(error)) for error in fault.errors()]
+        raise InputError("\n".join(f"{source}: {line}" for line in lines)) from fault
+
+
+def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfiguration:
+    network = configuration.network
+    if network.weights not in {"imagenet", "none"}:
+        network = network.model_copy(update={"weights": str(_anchor(Path(network.weights), folder))})
+    return configuration.model_copy(
+        update={
+            "out": _anchor(configuration.out, folder),
+            "cohort": configuration.cohort.model_copy(
+                update={"bids": _anchor(configuration.cohort.bids, folder)}
+            ),
+            "network": network,
+        }
+    )
+
+
+def _anchor(path: Path, folder: Path) -> Path:
+    return (folder / path.expanduser()).resolve()
+
+
+def _describe(error: dict[str, Any]) -> str:
+    """One fault in words: key, value found, what is allowed."""
+    keys = [part for part in error["loc"] if isinstance(part, str) and not part.startswith(("tuple", "lit"))]
+    key = ".".join(keys)
+    if error["type"] == "extra_forbidden":
+        allowed = list(_section(keys[:-1]).model_fields)
+        close = difflib.get_close_matches(keys[-1], allowed, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        return f"{key} is not known; {hint}Allowed here: {', '.join(allowed)}."
+    if error["type"] == "missing":
+        return f"{key} is missing; {_purpose(keys)}"
+    return f"{key} = {error['input']!r}: {error['msg']}; {_purpose(keys)}"
+
+
+def _section(keys: list[str]) -> type[BaseModel]:
+    """The model of the section that `keys` lead to."""
+    section: type[BaseModel] = StudyConfiguration
+    for key in keys:
+        annotation = section.model_fields[key].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        section = annotation
+    return section
+
+
+def _purpose(keys: list[str]) -> str:
+    field = _section(keys[:-1]).model_fields.get(keys[-1])
+    return f"it is the {field.description}." if field and field.description else "give it a value."

@@ -1,0 +1,146 @@
+"""Steps that work on one scan at a time: find, prepare, cut pictures, explain."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from torch import nn
+
+from stratacam.learning import ScanPictures, save_pictures
+from stratacam.maps import ExplainSettings, explain_scan, maps_path
+from stratacam.networks import ModelCard, load_model
+from stratacam.scans.bids import Scan, find_scans, read_groups
+from stratacam.scans.pictures import PictureSettings, cut_pictures
+from stratacam.scans.prepare import PrepareSettings, prepare
+from stratacam.scans.prepared import PreparedScan
+from stratacam.study.configuration import CohortSettings
+from stratacam.study.work import Task, Work
+
+Keys = Mapping[str, str]
+"""By scan, the key of the work that made what a step reads."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """Where a trained model is, the key of its training, and where it is to run."""
+
+    folder: Path
+    key: str
+    device: str
+
+
+def find(work: Work, cohort: CohortSettings) -> tuple[list[Scan], dict[str, str]]:
+    """Scans whose subject has a group of the study, and the groups by subject such as "sub-01".
+
+    Raises:
+        InputError: if the folder holds no subjects, or participants.tsv is missing or lacks the column.
+    """
+    scans, incomplete = find_scans(cohort.bids, cohort.sequences)
+    groups = read_groups(cohort.bids, cohort.group_column)
+    for absent in incomplete:
+        work.leave_out(absent.name, "find", absent.reason)
+    usable = []
+    for scan in scans:
+        fault = _group_fault(scan, groups, cohort)
+        if fault:
+            work.leave_out(scan.name, "find", f"{cohort.bids / 'participants.tsv'}: {fault}")
+        else:
+            usable.append(scan)
+    return usable, groups
+
+
+def prepare_scans(
+    work: Work, scans: Sequence[Scan], out: Path, settings: PrepareSettings, executor: Executor
+) -> tuple[list[PreparedScan], Keys]:
+    """Prepare every scan; return those that succeeded, sorted by name, and their keys."""
+    prepared, tasks = {}, {}
+    for scan in scans:
+        inputs = [*scan.images.values(), *([scan.brain_mask] if scan.brain_mask else [])]
+        try:
+            key = work.ledger.key("prepare", settings.model_dump(mode="json"), inputs)
+        except OSError as fault:
+            work.leave_out(scan.name, "prepare", f"{fault.filename}: cannot be read ({fault.strerror}).")
+            continue
+        expected = PreparedScan(out, scan.subject, scan.session, tuple(scan.images))
+        images = map(expected.image, expected.sequences)
+        outputs = (expected.record, expected.brain_mask, expected.slices_table, *images)
+        prepared[scan.name] = expected
+        tasks[scan.name] = Task((scan, out, settings), key, outputs)
+    done = work.each("prepare", _prepare, tasks, executor)
+    return [prepared[name] for name in sorted(done)], {name: tasks[name].key for name in done}
+
+
+def cut_scans(
+    work: Work,
+    scans: Mapping[PreparedScan, str],
+    keys: Keys,
+    *,
+    out: Path,
+    settings: PictureSettings,
+    executor: Executor,
+) -> tuple[list[ScanPictures], Keys]:
+    """Cut the pictures of every scan, given with its group; return where they are and whose, and their keys."""
+    pictures, tasks = {}, {}
+    for scan, group in scans.items():
+        file = out / f"{scan.name}.npy"
+        pictures[scan.name] = ScanPictures(file, f"sub-{scan.subject}", scan.name, group)
+        key = work.ledger.key("pictures", [settings.model_dump(mode="json"), keys[scan.name]])
+        tasks[scan.name] = Task((scan, settings, file), key, (file,))
+    done = work.each("pictures", _cut, tasks, executor)
+    return [pictures[name] for name in sorted(done)], {name: tasks[name].key for name in done}
+
+
+def explain_scans(
+    work: Work,
+    scans: Sequence[PreparedScan],
+    keys: Keys,
+    *,
+    trained: TrainedModel,
+    out: Path,
+    settings: ExplainSettings,
+    executor: Executor,
+) -> Keys:
+    """Explain every scan with a trained model; return the keys of those that succeeded."""
+    tasks = {}
+    for scan in scans:
+        content = [settings.model_dump(mode="json", exclude={"subjects"}), keys[scan.name], trained.key]
+        key = work.ledger.key("explain", content)
+        tasks[scan.name] = Task((trained, scan, out, settings), key, (maps_path(scan, out),))
+    done = work.each("explain", _explain, tasks, executor)
+    return {name: tasks[name].key for name in sorted(done)}
+
+
+def _group_fault(scan: Scan, groups: Mapping[str, str], cohort: CohortSettings) -> str | None:
+    subject = f"sub-{scan.subject}"
+    group = groups.get(subject)
+    if group is None:
+        return f"no value for {subject} in column {cohort.group_column}; fill it in, or remove the scan."
+    if cohort.groups is not None and group not in cohort.groups:
+        return (
+            f"{subject} has {cohort.group_column} {group!r}, which is none of the study's groups "
+            f"({', '.join(cohort.groups)}); mend it, or name it in cohort.groups."
+        )
+    return None
+
+
+def _prepare(scan: Scan, out: Path, settings: PrepareSettings) -> None:
+    prepare(scan, out, settings)
+
+
+def _cut(scan: PreparedScan, settings: PictureSettings, file: Path) -> None:
+    pictures = cut_pictures(scan.load(), settings)
+    save_pictures(file, pictures.images, pictures.slices)
+
+
+def _explain(trained: TrainedModel, scan: PreparedScan, out: Path, settings: ExplainSettings) -> None:
+    model, card = _load(trained)
+    explain_scan(model, card, scan, out, settings, device=trained.device)
+
+
+@lru_cache(maxsize=1)
+def _load(trained: TrainedModel) -> tuple[nn.Sequential, ModelCard]:
+    """The model, loaded once in each worker."""
+    model, card = load_model(trained.folder)
+    return model.to(trained.device), card

@@ -1,0 +1,159 @@
+"""Maps lie where the network looked, on the scan as delivered, whatever its geometry."""
+
+import json
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+from torch import nn
+
+from stratacam.errors import InputError
+from stratacam.maps import ExplainSettings, explain_scan, find_maps, read_maps
+from stratacam.networks import ModelCard
+from stratacam.scans.bids import Scan
+from stratacam.scans.prepare import PrepareSettings, prepare
+from stratacam.scans.volume import write_nifti
+
+BLOB = np.array([28.0, -35.0, 12.0])  # mm, right, posterior, superior
+CARD = ModelCard(
+    architecture="vgg16",
+    classes=("control", "blob"),
+    input={"sequences": ["T1w", "T2w", "FLAIR"], "size": 128, "width_mm": 190.0},
+    training={},
+)
+
+
+def affine_of(spacing, rotation=(0, 0, 0), flip=(1, 1, 1), permute=(0, 1, 2), shape=(1, 1, 1)):
+    """An affine whose grid of `shape` is centred on the world's origin."""
+    axes = Rotation.from_euler("xyz", rotation, degrees=True).as_matrix() @ np.diag(
+        np.array(spacing) * np.array(flip)
+    )
+    axes = axes[:, list(permute)]
+    affine = np.eye(4)
+    affine[:3, :3] = axes
+    affine[:3, 3] = -axes @ ((np.array(shape) - 1) / 2)
+    return affine
+
+
+GEOMETRIES = {
+    "plain": affine_of((2, 2, 2), shape=(96, 112, 88)) @ np.eye(4),
+    "flipped": affine_of((2, 2, 2), flip=(-1, -1, 1), shape=(96, 112, 88)),
+    "oblique": affine_of((1.8, 2, 2.2), rotation=(9, -7, 12), shape=(104, 112, 80)),
+    "anisotropic": affine_of((1.5, 1.5, 4), flip=(-1, 1, 1), shape=(124, 150, 44)),
+    "sagittal, oblique": affine_of(
+        (2.5, 1.6, 1.6), rotation=(-6, 4, 10), permute=(1, 2, 0), shape=(136, 108, 76)
+    ),
+}
+SHAPES = {
+    "plain": (96, 112, 88),
+    "flipped": (96, 112, 88),
+    "oblique": (104, 112, 80),
+    "anisotropic": (124, 150, 44),
+    "sagittal, oblique": (136, 108, 76),
+}
+
+
+def brain(world, *, grey, white, fluid, blob):
+    """A head of ellipsoids with a blob: intensity at world points (..., 3) in mm."""
+    radius = np.linalg.norm(world / np.array([68.0, 86.0, 62.0]), axis=-1)
+    ripple = np.sin(world[..., 0] / 7) * np.cos(world[..., 1] / 9) * np.sin(world[..., 2] / 8 + 1)
+    tissue = np.where(radius + 0.08 * ripple < 0.75, white, grey)
+    tissue = np.where(np.linalg.norm(world / np.array([14.0, 26.0, 12.0]), axis=-1) < 1, fluid, tissue)
+    distance = np.linalg.norm(world - BLOB, axis=-1)
+    tissue = tissue + (blob - tissue) * np.clip(5.5 - distance, 0, 1)
+    return np.where(radius < 1, tissue, 0.02 * white), radius < 1
+
+
+@pytest.fixture(scope="module", params=list(GEOMETRIES))
+def delivered(request, tmp_path_factory):
+    """T1w, T2w and FLAIR of a head with a bright blob on FLAIR, in one geometry, prepared."""
+    folder = tmp_path_factory.mktemp("delivered")
+    affine, shape = GEOMETRIES[request.param], SHAPES[request.param]
+    voxels = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
+    world = nibabel.affines.apply_affine(affine, voxels)
+    contrasts = {
+        "T1w": {"grey": 60, "white": 100, "fluid": 20, "blob": 90},
+        "T2w": {"grey": 130, "white": 100, "fluid": 300, "blob": 110},
+        "FLAIR": {"grey": 115, "white": 100, "fluid": 15, "blob": 240},
+    }
+    images = {}
+    for sequence, contrast in contrasts.items():
+        data, mask = brain(world, **contrast)
+        images[sequence] = folder / f"sub-01_{sequence}.nii.gz"
+        write_nifti(images[sequence], data.astype(np.float32), affine)
+    write_nifti(folder / "mask.nii.gz", mask, affine)
+    scan = Scan("01", None, images, folder / "mask.nii.gz")
+    return prepare(scan, folder / "prepared", PrepareSettings()), affine
+
+
+def blob_detector():
+    """Two convolutions by hand: what is brighter than 0.7 on FLAIR (channel 2), then smoothed and pooled."""
+    bright, smooth = nn.Conv2d(3, 1, 1), nn.Conv2d(1, 1, 3, padding=1, bias=False)
+    head = nn.Linear(1, 2)
+    with torch.no_grad():
+        bright.weight.copy_(torch.tensor([0.0, 0.0, 1.0]).reshape(1, 3, 1, 1))
+        bright.bias.fill_(-0.7)
+        smooth.weight.fill_(1 / 9)
+        head.weight.copy_(torch.tensor([[-50.0], [50.0]]))
+        head.bias.copy_(torch.tensor([0.0, -0.01]))
+    return nn.Sequential(
+        bright, nn.ReLU(), smooth, nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head
+    )
+
+
+def test_peak_on_the_delivered_scan_is_within_a_voxel_of_the_blob(delivered, tmp_path):
+    scan, affine = delivered
+    settings = ExplainSettings(nifti_layers=("2", "3"))
+    maps = explain_scan(blob_detector(), CARD, scan, tmp_path, settings)
+    assert maps.explained == maps.predicted == "blob"
+    for layer in ("2", "3"):
+        for grid in ("prepared", "delivered"):
+            stem = f"sub-01_space-T1w_res-{grid}_desc-{layer}_gradcam"
+            image = nibabel.load(tmp_path / "sub-01" / "anat" / f"{stem}.nii.gz")
+            data = image.get_fdata()
+            weights = np.where(data > 0.5 * data.max(), data, 0)
+            peak = [np.average(index, weights=weights) for index in np.indices(data.shape)]
+            offset = np.linalg.inv(image.affine) @ np.append(BLOB, 1) - np.append(peak, 1)
+            assert np.abs(offset[:3]).max() <= 1, (layer, grid, offset)
+            if grid == "delivered":
+                np.testing.assert_allclose(image.affine, affine, atol=1e-4)
+            assert image.get_data_dtype() == np.float32
+            assert json.loads((tmp_path / "sub-01" / "anat" / f"{stem}.json").read_text())["ReLU"] is False
+
+
+def test_stored_maps_are_the_raw_ones_and_know_their_slices(delivered, tmp_path):
+    scan, _ = delivered
+    made = explain_scan(blob_detector(), CARD, scan, tmp_path, ExplainSettings(target="control", every=3))
+    (maps,) = find_maps(tmp_path)
+    assert read_maps(made.path).layers == maps.layers == ("0", "2", "3")
+    assert maps.explained == "control"
+    assert maps.predicted == "blob"
+    assert maps.raw("0").shape == (len(maps.slices), 128, 128)
+    assert maps.raw("3").shape == (len(maps.slices), 64, 64)
+    assert maps.raw("2").min() < 0  # the blob speaks against the class control
+    assert set(np.diff(maps.slices)) == {3}
+    shown = [cause == "" for cause in maps.blank["2"]]
+    assert not any(shown)
+    assert {"all negative", "constant"} == set(maps.blank["2"])
+
+
+def test_wrong_sequences_class_and_layer_are_refused_in_words(delivered, tmp_path):
+    scan, _ = delivered
+    other = CARD.model_copy(update={"input": {**CARD.input, "sequences": ["T1w", "T2w"]}})
+    with pytest.raises(
+        InputError, match="was prepared with T1w, T2w, FLAIR, the model was trained on T1w, T2w"
+    ):
+        explain_scan(blob_detector(), other, scan, tmp_path, ExplainSettings())
+    with pytest.raises(InputError, match=r"explain\.target: 'PPMS' is no class of the model"):
+        explain_scan(blob_detector(), CARD, scan, tmp_path, ExplainSettings(target="PPMS"))
+    with pytest.raises(InputError, match=r"explain\.nifti_layers: no layer matches 'block9"):
+        explain_scan(blob_detector(), CARD, scan, tmp_path, ExplainSettings(nifti_layers=("block9",)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_without_maps_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no maps"):
+        read_maps(tmp_path / "absent.zarr")
+    assert find_maps(tmp_path) == []

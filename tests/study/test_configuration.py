@@ -1,0 +1,69 @@
+"""The study's TOML file: every fault is named with key, value and what is allowed."""
+
+import pytest
+
+from stratacam.errors import InputError
+from stratacam.study.configuration import read_configuration
+
+MINIMAL = 'out = "results"\n[cohort]\nbids = "scans"\n'
+
+
+def read(tmp_path, text):
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    return read_configuration(path)
+
+
+def test_a_minimal_file_gives_the_defaults_and_paths_beside_it(tmp_path):
+    configuration = read(tmp_path, MINIMAL)
+    assert configuration.out == tmp_path / "results"
+    assert configuration.cohort.bids == tmp_path / "scans"
+    assert configuration.split.train == 0.75
+    assert configuration.network.architecture == "vgg16"
+
+
+def test_a_weights_file_is_beside_the_configuration_too(tmp_path):
+    configuration = read(tmp_path, MINIMAL + '[network]\nweights = "vgg16.h5"\n')
+    assert configuration.network.weights == str(tmp_path / "vgg16.h5")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "[training]\nepoch = 3\n",
+            r"training\.epoch is not known; did you mean epochs\? Allowed here: .*batch_size",
+        ),
+        ("[trainings]\n", r"trainings is not known; did you mean training\?"),
+        (
+            "[training]\nepochs = -1\n",
+            r"training\.epochs = -1: .*greater than or equal to 1; it is the passes over",
+        ),
+        ('[network]\narchitecture = "vgg11"\n', r"network\.architecture = 'vgg11': .*'vgg16' or 'vgg19'"),
+        ("[split]\ntrain = 0.9\n", r"split = .*must add up to 1"),
+        ('[pictures]\nsize = "big"\n', r"pictures\.size = 'big': .*integer"),
+    ],
+)
+def test_faults_name_key_value_and_what_is_allowed(tmp_path, text, message):
+    with pytest.raises(InputError, match=message) as caught:
+        read(tmp_path, MINIMAL + text)
+    assert str(caught.value).startswith(str(tmp_path / "study.toml"))
+
+
+def test_two_sequences_are_refused_as_three_channels_are_needed(tmp_path):
+    with pytest.raises(InputError, match=r"cohort\.sequences"):
+        read(tmp_path, 'out = "o"\n[cohort]\nbids = "b"\nsequences = ["T1w", "FLAIR"]\n')
+
+
+def test_every_fault_is_told_at_once(tmp_path):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, '[cohort]\nbids = "b"\ncolour = 1\n')
+    assert "out is missing" in str(caught.value)
+    assert "cohort.colour is not known" in str(caught.value)
+
+
+def test_no_file_and_no_toml_are_told_apart(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        read_configuration(tmp_path / "absent.toml")
+    with pytest.raises(InputError, match=r"is not TOML .*line 1"):
+        read(tmp_path, "out = \n")
