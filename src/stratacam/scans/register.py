@@ -10,6 +10,7 @@ import SimpleITK
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file
+from stratacam.scans.grid import smooth_for
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ SMALLEST_GRADIENT = 1e-6
 class Registration:
     """A rigid transform and how well it fits."""
 
-    transform: SimpleITK.Euler3DTransform  # LPS mm, from points of the fixed image to points of the moving image
+    transform: (
+        SimpleITK.Euler3DTransform
+    )  # LPS mm, from points of the fixed image to points of the moving image
     start: str  # the initialisation that won: "header", "geometry" or "moments"
     metric_before: float  # Mattes mutual information, negative, lower is better: by the headers alone
     metric_after: float  # the same, registered
@@ -92,19 +95,6 @@ def write_transform(path: Path, transform: SimpleITK.Transform) -> None:
     """Write `transform` as an ITK text file (`.txt`), whole or not at all."""
     with whole_file(path) as temporary:
         SimpleITK.WriteTransform(transform, str(temporary))
-
-
-def smooth_for(image: SimpleITK.Image, spacing: tuple[float, ...]) -> SimpleITK.Image:
-    """Blur `image` along the axes whose voxels become larger, so that coarse voxels see the fine ones.
-
-    The Gaussian's full width at half maximum is sqrt(new^2 - old^2) mm, the width that turns an old voxel into a
-    new one; axes whose voxels stay or shrink are left alone.
-    """
-    widths = [max(new**2 - old**2, 0.0) ** 0.5 for new, old in zip(spacing, image.GetSpacing(), strict=True)]
-    for axis, (width, old) in enumerate(zip(widths, image.GetSpacing(), strict=True)):
-        if width > 0.5 * old:
-            image = SimpleITK.RecursiveGaussian(image, sigma=width / 2.355, direction=axis)
-    return image
 
 
 def _winsorise(image: SimpleITK.Image) -> SimpleITK.Image:

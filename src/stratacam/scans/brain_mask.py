@@ -1,0 +1,82 @@
+"""The brain mask of a T1w: found by deepbet, or supplied by the user."""
+
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from numpy.typing import NDArray
+
+from stratacam.errors import InputError
+from stratacam.scans.volume import read_volume
+
+SMALLEST_BRAIN = 300.0  # ml
+LARGEST_BRAIN = 2500.0
+SAME_PLACE = 0.01  # mm
+
+
+def extract_brain(data: NDArray[np.float32], affine: NDArray[Any], path: Path) -> NDArray[np.bool_]:
+    """Find the brain with deepbet (Fisch et al., 2024, doi 10.1016/j.compbiomed.2024.108845), on the CPU.
+
+    torch uses as many threads as the caller has set.
+
+    Args:
+        data: a T1w (X, Y, Z) whose axes run to the right, anterior and superior.
+        affine: (4, 4), voxels to RAS millimetres.
+        path: the file, for messages.
+
+    Returns:
+        The largest connected part, with its holes filled: (X, Y, Z).
+
+    Raises:
+        InputError: deepbet is not installed, or finds no brain of 300 to 2500 ml.
+    """
+    remedy = "supply a mask as derivatives/<name>/sub-*/[ses-*/]anat/*_desc-brain_mask.nii.gz"
+    try:
+        from deepbet import BrainExtraction
+    except ImportError as error:
+        raise InputError(
+            f"{path}: the brain mask needs deepbet, which cannot be imported ({error}); "
+            f"install it (pip install deepbet) or {remedy}"
+        ) from error
+    extraction = BrainExtraction(no_gpu=True)
+    try:
+        mask = extraction.postprocess(extraction.run_model(np.array(data, dtype=np.float32)) > 0.5)
+    except (AssertionError, ValueError) as error:  # deepbet's "nothing found"
+        raise InputError(
+            f"{path}: deepbet finds no brain; expected a T1w of a head: check it, or {remedy}"
+        ) from error
+    brain = np.asarray(mask) > 0
+    volume = brain.sum() * abs(np.linalg.det(np.asarray(affine)[:3, :3])) / 1000
+    if not SMALLEST_BRAIN <= volume <= LARGEST_BRAIN:
+        raise InputError(
+            f"{path}: deepbet finds a brain of {volume:.0f} ml; expected {SMALLEST_BRAIN:.0f} to "
+            f"{LARGEST_BRAIN:.0f} ml: check the scan, or {remedy}"
+        )
+    return brain
+
+
+def read_brain_mask(path: Path, shape: tuple[int, ...], affine: NDArray[Any]) -> NDArray[np.bool_]:
+    """Read a supplied mask, which may be stored in any orientation of the grid of the T1w.
+
+    Args:
+        path: the mask; voxels above zero are brain.
+        shape: (X, Y, Z) of the T1w in RAS orientation.
+        affine: (4, 4) of the T1w in RAS orientation.
+
+    Raises:
+        InputError: the mask cannot be read, lies on another grid, or is empty.
+    """
+    image = nibabel.as_closest_canonical(read_volume(path))
+    corners = np.array(np.meshgrid(*((0, n - 1) for n in shape), [1])).reshape(4, -1)
+    if image.shape != tuple(shape) or np.abs((image.affine - affine) @ corners).max() > SAME_PLACE:
+        raise InputError(
+            f"{path}: its grid {image.shape} differs from that of the T1w {tuple(shape)}, in size or place; "
+            "expected a mask on the grid of the T1w: resample it, or remove it to have the brain found"
+        )
+    brain = np.asarray(image.dataobj) > 0
+    if not brain.any():
+        raise InputError(
+            f"{path}: holds no voxel above zero; expected a brain mask: make it again or remove it"
+        )
+    return brain

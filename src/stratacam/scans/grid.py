@@ -1,0 +1,71 @@
+"""The grid of the prepared scan, and resampling onto it."""
+# mypy: disable-error-code="no-untyped-call"
+
+import math
+
+import SimpleITK
+
+FULL_WIDTH = 2.3548  # full width at half maximum of a Gaussian, in standard deviations
+
+
+def make_grid(t1w: SimpleITK.Image, spacing: float | None) -> SimpleITK.Image:
+    """Return an empty image that says where the prepared voxels lie.
+
+    Args:
+        t1w: the T1w, axes towards right, anterior and superior.
+        spacing: None for the grid of the T1w; or the edge (mm) of isotropic voxels, along the T1w's own axes (so
+            that an oblique scan stays upright), covering its field of view and centred on it.
+    """
+    if spacing is None:
+        grid = SimpleITK.Image(t1w.GetSize(), SimpleITK.sitkUInt8)
+        grid.CopyInformation(t1w)
+        return grid
+    extent = [n * voxel for n, voxel in zip(t1w.GetSize(), t1w.GetSpacing(), strict=True)]
+    size = [max(1, math.ceil(length / spacing - 1e-6)) for length in extent]
+    first = [
+        (length - (n - 1) * spacing) / 2 / voxel - 0.5
+        for length, n, voxel in zip(extent, size, t1w.GetSpacing(), strict=True)
+    ]
+    grid = SimpleITK.Image(size, SimpleITK.sitkUInt8)
+    grid.SetOrigin(t1w.TransformContinuousIndexToPhysicalPoint(first))
+    grid.SetSpacing((spacing,) * 3)
+    grid.SetDirection(t1w.GetDirection())
+    return grid
+
+
+def onto_grid(
+    image: SimpleITK.Image, grid: SimpleITK.Image, transform: SimpleITK.Transform, outside: float = 0.0
+) -> SimpleITK.Image:
+    """Resample `image` once, linearly, to float32; axes whose voxels grow are blurred first (see `smooth_for`).
+
+    Args:
+        image: axes in about the same order as those of `grid`.
+        grid: where the voxels of the result lie.
+        transform: maps points of `grid` to points of `image` (LPS mm).
+        outside: the value beyond the field of view of `image`.
+    """
+    image = SimpleITK.Cast(image, SimpleITK.sitkFloat32)
+    same = image.GetSize() == grid.GetSize() and image.IsSameImageGeometryAs(grid, 1e-9, 1e-9)
+    if same and not transform.GetNumberOfParameters():
+        return image
+    return SimpleITK.Resample(
+        smooth_for(image, grid.GetSpacing()),
+        grid,
+        transform,
+        SimpleITK.sitkLinear,
+        outside,
+        SimpleITK.sitkFloat32,
+    )
+
+
+def smooth_for(image: SimpleITK.Image, spacing: tuple[float, ...]) -> SimpleITK.Image:
+    """Blur `image` along the axes whose voxels become larger, so that coarse voxels see the fine ones.
+
+    The Gaussian's full width at half maximum is sqrt(new^2 - old^2) mm, the width that turns an old voxel into a
+    new one; where it is less than half an old voxel the axis is left alone.
+    """
+    for axis, (new, old) in enumerate(zip(spacing, image.GetSpacing(), strict=True)):
+        width = math.sqrt(max(new**2 - old**2, 0.0))
+        if width > 0.5 * old:
+            image = SimpleITK.RecursiveGaussian(image, sigma=width / FULL_WIDTH, direction=axis)
+    return image
