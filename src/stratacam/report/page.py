@@ -1,0 +1,91 @@
+"""The report: one HTML page that holds everything it shows."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from stratacam.files import whole_file, write_text
+from stratacam.report import tables, wording
+from stratacam.report.content import StudyContent, read_study
+from stratacam.report.figures import ReportFigure, confusion_matrices, example_slices
+from stratacam.report.map_figures import map_figures
+from stratacam.study.folders import StudyFolders
+
+DOTS_PER_INCH = 170
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure as the page shows it; `data` is the PNG in base64."""
+
+    number: int
+    title: str
+    caption: str
+    data: str
+
+
+def write_report(folders: StudyFolders) -> Path:
+    """Write the report of a finished study, and its figures as PNG, from what the study left on disk.
+
+    Args:
+        folders: of the study.
+
+    Returns:
+        The HTML page, which needs no other file and asks for none.
+
+    Raises:
+        InputError: if a part of the study is missing or damaged; names the command that makes it.
+    """
+    study = read_study(folders)
+    drawn = [example_slices(study), confusion_matrices(study), *map_figures(study)]
+    figures = [_save(figure, folders.figures, number) for number, figure in enumerate(drawn, start=1)]
+    write_text(folders.report, render(study, figures))
+    return folders.report
+
+
+def render(study: StudyContent, figures: list[PageFigure]) -> str:
+    """The page as HTML."""
+    environment = Environment(
+        loader=PackageLoader("stratacam.report", package_path=""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("template.html.j2").render(
+        name=study.configuration.get("name") or folders_name(study),
+        sentences=[
+            wording.what_was_done(study),
+            wording.what_was_found(study),
+            wording.what_was_left_out(study),
+        ],
+        limits=wording.limits(study),
+        figures=figures,
+        results=[tables.metrics_table(study), tables.predictions_table(study), tables.cohort_table(study)],
+        details=[
+            tables.left_out_table(study),
+            tables.training_table(study),
+            tables.settings_table(study),
+            tables.provenance_table(study),
+        ],
+    )
+
+
+def folders_name(study: StudyContent) -> str:
+    """The name of a study that was given none: that of its folder."""
+    return study.folders.root.resolve().name
+
+
+def _save(figure: ReportFigure, folder: Path, number: int) -> PageFigure:
+    buffer = io.BytesIO()
+    figure.figure.savefig(
+        buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white", metadata={"Title": figure.title}
+    )
+    with whole_file(folder / f"{figure.name}.png") as temporary:
+        temporary.write_bytes(buffer.getvalue())
+    return PageFigure(
+        number, figure.title, figure.caption, base64.b64encode(buffer.getvalue()).decode("ascii")
+    )

@@ -1,0 +1,131 @@
+"""One scan opened for the figures: its slices as pictures, and its maps laid over them."""
+
+import csv
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from stratacam.cam import view
+from stratacam.maps import ScanMaps
+from stratacam.report.content import StudyContent, subject_label
+from stratacam.scans.labels import read_lesions
+from stratacam.scans.pictures import Frame, frame_of
+from stratacam.scans.prepared import PreparedVolume
+
+PIXELS = 256
+"""Pixels along each side of a picture as it is drawn; the millimetres are those that the network saw."""
+
+MARGIN_MM = 10.0
+WHITE_POINT = 99.5
+
+Picture = NDArray[np.float32]
+
+Box = tuple[float, float, float, float]
+"""Left, right, bottom and top in millimetres from the centre of a picture."""
+
+
+@dataclass(frozen=True)
+class ShownScan:
+    """One scan, open.
+
+    Attributes:
+        name: of the scan, "sub-01_ses-2".
+        group: of the subject.
+        volume: as prepared.
+        sequences: of the volume, in its order.
+        kept: (n,) indices of the slices that were kept.
+        z_mm: (Z,) height of every slice, as recorded when it was prepared.
+        lesions: (X, Y, Z), or None where the data set has no truth.
+        frame: where the pictures lie.
+        width_mm: of the pictures.
+        maps: of the scan, or None.
+    """
+
+    name: str
+    group: str
+    volume: PreparedVolume
+    sequences: tuple[str, ...]
+    z_mm: NDArray[np.float64]
+    lesions: NDArray[np.bool_] | None
+    frame: Frame
+    width_mm: float
+    maps: ScanMaps | None
+
+    @property
+    def explained(self) -> ScanMaps:
+        """The maps of a scan that has them."""
+        if self.maps is None:
+            raise ValueError(f"{self.name} has no maps")
+        return self.maps
+
+    def picture(self, sequence: str, index: int) -> Picture:
+        """The axial slice `index` of a sequence, (PIXELS, PIXELS), as prepared: in [0, 1]."""
+        return self._cut(self.volume.images[self.sequences.index(sequence)][:, :, index])
+
+    def white(self, sequence: str) -> float:
+        """The value to show as white: `WHITE_POINT` per cent of the brain is darker."""
+        values = self.volume.images[self.sequences.index(sequence)][self.volume.brain_mask]
+        return max(float(np.percentile(values, WHITE_POINT)), 1e-6)
+
+    def lesion_picture(self, index: int) -> Picture | None:
+        """Share of lesion in each pixel of slice `index`, (PIXELS, PIXELS); None without truth."""
+        return None if self.lesions is None else self._cut(self.lesions[:, :, index])
+
+    @cached_property
+    def lesion_areas(self) -> NDArray[np.intp] | None:
+        """Lesion voxels in each slice, (Z,); None without truth or without lesions."""
+        if self.lesions is None or not self.lesions.any():
+            return None
+        return np.asarray(self.lesions.sum(axis=(0, 1)))
+
+    @property
+    def box_mm(self) -> Box:
+        """The brain with a margin."""
+        spacing = np.linalg.norm(self.volume.affine[:3, :3], axis=0)
+        half = [
+            float(np.ptp(np.flatnonzero(self.volume.brain_mask.any(axis=axes))) + 1) * step / 2 + MARGIN_MM
+            for axes, step in zip(((1, 2), (0, 2)), spacing, strict=False)
+        ]
+        x, y = (min(length, self.width_mm / 2) for length in half)
+        return -x, x, -y, y
+
+    def heat(self, layer: str, indices: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Heat of one layer over the slices `indices`, (n, PIXELS, PIXELS) in [0, 1].
+
+        ReLU, upsampled linearly, divided by the one maximum of the layer over all explained slices.
+        """
+        raw = torch.from_numpy(self.explained.raw(layer))[:, None]
+        heat = view(raw, size=(PIXELS, PIXELS), normalise="volume")[:, 0].numpy()
+        return np.asarray(heat[np.searchsorted(self.explained.slices, indices)])
+
+    def _cut(self, plane: NDArray[np.generic]) -> Picture:
+        picture: Picture = self.frame.cut(np.ascontiguousarray(plane, dtype=np.float32)[None], PIXELS)[0]
+        return picture
+
+
+def open_scan(study: StudyContent, name: str) -> ShownScan:
+    """Open the scan `name` of a study, with its maps and true lesions where there are any.
+
+    Raises:
+        InputError: if a file of the scan is missing or damaged.
+    """
+    scan = study.scans[name]
+    volume = scan.load()
+    maps = study.maps.get(name)
+    width = float(study.card.input["width_mm"])
+    with scan.slices_table.open(encoding="utf-8", newline="") as table:
+        z_mm = [float(row["z_mm"]) for row in csv.DictReader(table, delimiter="\t")]
+    return ShownScan(
+        name=name,
+        group=study.group.get(subject_label(name), "unknown group"),
+        volume=volume,
+        sequences=scan.sequences,
+        z_mm=np.array(z_mm),
+        lesions=read_lesions(study.bids, scan),
+        frame=maps.frame if maps else frame_of(volume, width),
+        width_mm=width,
+        maps=maps,
+    )

@@ -1,0 +1,292 @@
+"""The page and its figures, from what a study left on disk."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import matplotlib.image
+import numpy as np
+import pytest
+from conftest import KEPT, LESION_SLICE, SIZE, write_study
+
+from stratacam.errors import InputError
+from stratacam.report import write_report
+from stratacam.report.choose import choose_examples, choose_level, choose_patient, choose_slices
+from stratacam.report.content import read_study
+from stratacam.report.figures import confusion_matrices, example_slices
+from stratacam.report.map_figures import by_block, map_figures
+from stratacam.report.overlay import OUTLINE, STRONGEST, blend
+from stratacam.report.shown import PIXELS, open_scan
+from stratacam.report.tables import metrics_table, small
+
+
+class Links(HTMLParser):
+    """Every address that a page asks for."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):  # noqa: ARG002 - as HTMLParser has it
+        self.found += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+
+
+def panels(figure):
+    return [axes for axes in figure.axes if axes.images]
+
+
+def texts(figure):
+    found = [text.get_text() for axes in figure.axes for text in (*axes.texts, axes.title)]
+    return [*found, figure.get_suptitle(), *(axes.get_ylabel() for axes in figure.axes)]
+
+
+def outlined(axes):
+    """Number of lesion outlines in a panel."""
+    return sum(
+        len(path.vertices) > 0
+        for collection in axes.collections
+        if matplotlib.colors.to_hex(collection.get_edgecolor()[0]) == OUTLINE
+        for path in collection.get_paths()
+    )
+
+
+@pytest.fixture(scope="module")
+def content(study):
+    return read_study(study)
+
+
+@pytest.fixture(scope="module")
+def figures(content):
+    return {figure.name: figure for figure in map_figures(content)}
+
+
+@pytest.fixture(scope="module")
+def page(study):
+    return write_report(study).read_text(encoding="utf-8")
+
+
+def test_the_page_asks_for_no_other_file(page):
+    links = Links()
+    links.feed(page)
+    assert len(links.found) == 5
+    assert all(link.startswith("data:image/png;base64,") for link in links.found)
+    assert not re.search(r"https?://|url\(|@import|<script|<link", page)
+
+
+def test_the_page_says_what_was_done_and_found(page):
+    assert "<h1>A &lt;small&gt; study</h1>" in page
+    assert "12 subjects (4 RRMS, 4 SPMS, 4 control) with T1w, T2w and FLAIR" in page
+    assert "3 to train, 3 to decide when to stop, 6 held out (54 slices)" in page
+    # all six right: exact binomial interval from 0.025 ** (1 / 6) = 0.541, p = (1 / 3) ** 6 = 0.00137
+    assert (
+        "6 were classified right: accuracy 1.00 (95 % interval 0.54 to 1.00; chance 0.33; p = 0.0014)" in page
+    )
+    assert "1 at the step “prepare”" in page
+    assert "no FLAIR &amp; no T2w" in page
+    assert "not for diagnosis" in page
+    assert "The scans are synthetic" in page
+
+
+def test_every_figure_is_also_a_png(study, page):
+    names = sorted(path.name for path in study.figures.iterdir())
+    assert names == [
+        "figure-1-examples.png",
+        "figure-2-confusion.png",
+        "figure-3-last-block.png",
+        "figure-4-block-before.png",
+        "figure-5-every-layer.png",
+    ]
+    assert all(matplotlib.image.imread(study.figures / name).std() > 0.05 for name in names)
+    assert page.count("<figure") == 5
+
+
+def test_the_examples_are_one_subject_of_each_group_in_every_sequence(content):
+    # of sub-01 to -04, -05 to -08 and -09 to -12 the last two are held out
+    assert choose_examples(content) == ["sub-03", "sub-07", "sub-11"]
+    figure = example_slices(content).figure
+    assert len(panels(figure)) == 9
+    assert not any(outlined(axes) for axes in panels(figure))
+
+
+def test_the_level_of_the_examples_is_that_of_the_largest_lesion_area(content):
+    scans = [open_scan(content, name) for name in choose_examples(content)]
+    level, rule = choose_level(scans)
+    assert level == pytest.approx((LESION_SLICE - KEPT[0]) / (len(KEPT) - 1))
+    assert "sub-03" in rule
+
+
+def test_confusion_matrices_hold_counts_and_per_cent_of_the_row(tmp_path):
+    study = read_study(write_study(tmp_path, wrong=("sub-07",), truth=False))
+    drawn = [text.get_text() for axes in confusion_matrices(study).figure.axes for text in axes.texts]
+    slices, subjects = np.array(drawn).reshape(2, 3, 3)
+    assert slices[1].tolist() == ["9\n50 %", "9\n50 %", "0\n0 %"]
+    assert subjects[1].tolist() == ["1\n50 %", "1\n50 %", "0\n0 %"]
+    titles = [axes.get_title() for axes in confusion_matrices(study).figure.axes]
+    assert titles == ["Slices (n = 54), accuracy 0.83", "Subjects (n = 6), accuracy 0.83"]
+
+
+def test_the_patient_is_the_surest_of_the_held_out_spms_subjects_classified_right(content):
+    choice = choose_patient(content)
+    assert choice.name == "sub-08"
+    assert choice.rule == (
+        "of the 2 held-out SPMS scans classified right, the one with the highest probability"
+    )
+
+
+def test_without_spms_the_last_group_with_disease_is_shown(tmp_path):
+    content = read_study(write_study(tmp_path, classes=("HC", "MS", "healthy controls")))
+    assert content.group[choose_patient(content).name] == "MS"
+
+
+def test_a_group_that_is_never_right_gives_way_to_the_next(tmp_path):
+    content = read_study(write_study(tmp_path, wrong=("sub-07", "sub-08")))
+    assert content.group[choose_patient(content).name] == "RRMS"
+
+
+def test_the_slices_are_neighbours_around_the_largest_lesion_area(content):
+    slices, rule = choose_slices(open_scan(content, "sub-08"))
+    assert slices.tolist() == [LESION_SLICE - 1, LESION_SLICE, LESION_SLICE + 1]
+    assert "largest true lesion area" in rule
+    slices, rule = choose_slices(open_scan(content, "sub-12"))
+    assert slices.tolist() == [5, 6, 7]
+    assert "middle" in rule
+
+
+def test_figure_3_has_a_row_of_anatomy_and_one_per_layer_of_block_5(figures):
+    figure = figures["figure-3-last-block"].figure
+    assert len(panels(figure)) == 3 * (1 + 4)
+    rows = [axes.get_ylabel().split("\n")[0] for axes in panels(figure) if axes.get_ylabel()]
+    assert rows == ["FLAIR", "block5_pool", "block5_conv3", "block5_conv2", "block5_conv1"]
+
+
+def test_figure_4_shows_the_end_of_block_4(figures):
+    figure = figures["figure-4-block-before"].figure
+    rows = [axes.get_ylabel().split("\n")[0] for axes in panels(figure) if axes.get_ylabel()]
+    assert rows == ["FLAIR", "block4_pool", "block4_conv3"]
+
+
+@pytest.mark.parametrize(("architecture", "layers"), [("vgg16", 18), ("vgg19", 21)])
+def test_figure_5_shows_every_layer_in_order(tmp_path, architecture, layers):
+    content = read_study(write_study(tmp_path, architecture=architecture))
+    drawn = map_figures(content)[-1].figure
+    titles = [axes.get_title().split("\n")[0] for axes in panels(drawn)]
+    assert titles[0] == "FLAIR"
+    assert tuple(titles[1:]) == content.maps["sub-08"].layers
+    assert len(titles) == 1 + layers
+
+
+def test_figures_and_captions_name_group_prediction_probability_and_slice(figures):
+    # logits 4, 0, 0: exp(4) / (exp(4) + 2) = 0.965
+    for figure in figures.values():
+        assert "sub-08, group SPMS · predicted SPMS, p = 0.96" in figure.figure.get_suptitle()
+        assert "sub-08, group SPMS · predicted SPMS, p = 0.96" in figure.caption
+        assert "per volume" in figure.caption
+        assert any(
+            "slice 4 of 9\nindex 5, z = +30 mm\nSPMS, p = 0.96" in text for text in texts(figure.figure)
+        )
+        assert "heat: share of the layer's maximum in this scan" in texts(figure.figure)
+
+
+def test_a_blank_map_is_anatomy_alone_with_its_cause(figures):
+    figure = figures["figure-3-last-block"].figure
+    blank = [axes for axes in panels(figure) if any("zero gradient" in t.get_text() for t in axes.texts)]
+    assert len(blank) == 1
+    shown = blank[0].images[0].get_array()
+    np.testing.assert_array_equal(shown[..., 0], shown[..., 2])
+    marked = [text for text in texts(figures["figure-5-every-layer"].figure) if text.endswith("blank")]
+    assert marked == ["block5_conv1\n4 x 4, blank"]
+
+
+def test_lesions_are_outlined_where_they_are_known_and_only_there(figures, tmp_path):
+    drawn = panels(figures["figure-3-last-block"].figure)
+    # one lesion in the second slice, one in the third, none in the first; the same in all rows
+    assert [outlined(axes) for axes in drawn] == [0, 1, 1] * 5
+    assert "outline of the true lesions" in figures["figure-3-last-block"].caption
+    content = read_study(write_study(tmp_path, truth=False))
+    unknown = map_figures(content)[0]
+    assert not any(outlined(axes) for axes in panels(unknown.figure))
+    assert "true lesions of this scan are not known" in unknown.caption
+
+
+def test_an_outline_lies_on_the_lesion(content):
+    scan = open_scan(content, "sub-08")
+    picture = scan.lesion_picture(LESION_SLICE)
+    rows, columns = np.nonzero(picture > 0.5)
+    # voxels x 8 to 10, y 12 to 15 of 6 mm; the frame is centred on the brain, voxels (11.5, 14.5);
+    # pictures show the patient's right (large x) at the left and anterior (large y) on top
+    pixel = 208 / PIXELS
+    assert columns.mean() == pytest.approx((PIXELS - 1) / 2 + (11.5 - 9) * 6 / pixel, abs=0.6)
+    assert rows.mean() == pytest.approx((PIXELS - 1) / 2 + (14.5 - 13.5) * 6 / pixel, abs=0.6)
+
+
+def test_heat_is_the_rectified_map_over_the_one_maximum_of_the_scan(content):
+    scan = open_scan(content, "sub-08")
+    raw = content.maps["sub-08"].raw("block1_conv1")
+    assert raw.shape[1:] == (SIZE, SIZE)
+    heat = scan.heat("block1_conv1", KEPT)
+    assert heat.min() == 0
+    assert heat.max() == 1
+    # pixels of 4 x 4: at the centres of raw pixels, upsampling by 4 reads 3/8 and 5/8 between neighbours
+    neighbours = np.clip(raw[0, 10:12, 20:22], 0, None)
+    weights = np.outer([7 / 8, 1 / 8], [7 / 8, 1 / 8])
+    ratio = heat[0, 10 * 4 + 2, 20 * 4 + 2] / (weights * neighbours).sum()
+    others = np.clip(raw[7, 30:32, 40:42], 0, None)
+    assert heat[7, 30 * 4 + 2, 40 * 4 + 2] == pytest.approx(ratio * (weights * others).sum(), rel=1e-4)
+
+
+def test_anatomy_without_heat_stays_as_it_is_and_full_heat_covers_most_of_it():
+    grey = np.array([0.0, 0.5, 1.0])
+    np.testing.assert_array_equal(blend(grey, np.zeros(3)), np.repeat(grey[:, None], 3, axis=1))
+    dark, bright = blend(np.array([0.0, 1.0]), np.ones(2))
+    np.testing.assert_allclose(bright - dark, 1 - STRONGEST)
+
+
+def test_layers_are_grouped_by_block():
+    assert by_block(["block1_conv1", "block1_pool", "block2_conv1"]) == {
+        "block1": ("block1_conv1", "block1_pool"),
+        "block2": ("block2_conv1",),
+    }
+
+
+def test_a_study_without_truth_and_left_out_scans_says_so(tmp_path):
+    folders = write_study(tmp_path, truth=False)
+    shutil.rmtree(folders.provenance.parent / "figures", ignore_errors=True)
+    folders.provenance.unlink()
+    (folders.model / "history.json").unlink()
+    page = write_report(folders).read_text(encoding="utf-8")
+    assert "Nothing was left out." in page
+    assert "true lesions of this scan are not known" in page
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [
+        ("study.json", "stratacam run"),
+        ("prepared", "stratacam prepare"),
+        ("model/card.json", "stratacam run"),
+        ("model/split.tsv", "stratacam run"),
+        ("evaluation/metrics.json", "stratacam run"),
+        ("maps", "stratacam explain"),
+    ],
+)
+def test_an_unfinished_study_is_refused_with_the_missing_part_and_its_command(
+    study, tmp_path, missing, command
+):
+    root = shutil.copytree(study.root, tmp_path / "study")
+    path = root / missing
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(InputError, match=command) as fault:
+        read_study(type(study)(root))
+    assert str(path) in str(fault.value)
+
+
+def test_the_table_of_results_holds_every_interval(content):
+    rows = metrics_table(content).rows
+    assert rows[0] == ("subjects", "accuracy", "1.00", "0.33", "1.00 to 1.00", "0.54 to 1.00", "0.0014")
+    assert rows[2][-2:] == ("-", "-")
+
+
+def test_a_p_value_is_never_written_as_less_than_it_is():
+    assert [small(value) for value in (0.00004, 0.00137, 0.0123, 0.0491, 0.5, 1.0)] == [
+        "< 0.001", "0.0014", "0.013", "0.050", "0.50", "1.0",
+    ]  # fmt: skip
