@@ -1,5 +1,7 @@
 """The command line."""
 
+from __future__ import annotations
+
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -84,14 +86,12 @@ def phantom(
     workers: Workers = 0,
 ) -> None:
     """Make a synthetic cohort of brain MRI with known lesions."""
-    from stratacam.scans.phantom import make_cohort
-    from stratacam.study.execution import local_executor
+    from stratacam.study.demo import make_phantom
 
     counts = {Group.CONTROL: controls, Group.RRMS: rrms, Group.SPMS: spms}
     settings = _phantom_settings(counts, voxel_mm, thick_mm, seed)
-    with local_executor(workers) as executor:
-        make_cohort(out, settings, executor)
-    console.print(f"{sum(counts.values())} subjects in {out}", highlight=False)
+    make_phantom(out, settings, workers=workers, console=console)
+    _conclude(out, 0, accepted=False)
 
 
 @app.command()
@@ -193,7 +193,9 @@ def main() -> None:
         sys.exit(130)
 
 
-def _phantom_settings(counts: dict[Group, int], voxel_mm: float, thick_mm: float | None, seed: int) -> "PhantomSettings":
+def _phantom_settings(
+    counts: dict[Group, int], voxel_mm: float, thick_mm: float | None, seed: int
+) -> PhantomSettings:
     from pydantic import ValidationError
 
     from stratacam.scans.phantom import PhantomSettings

@@ -8,6 +8,7 @@ from stratacam.files import write_text
 from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.study.configuration import read_configuration
 from stratacam.study.execution import local_executor
+from stratacam.study.progress import step_progress
 from stratacam.study.run import Outcome, run_study
 
 STUDY = """\
@@ -35,6 +36,20 @@ nifti_layers = ["block5_*"]
 """
 
 
+def make_phantom(out: Path, settings: PhantomSettings, *, workers: int, console: Console) -> None:
+    """Make a synthetic cohort in `out` with worker processes, and show how far it is."""
+    total = sum(settings.subjects.values())
+    finished = 0
+    with local_executor(workers) as executor, step_progress(console, "phantom") as advance:
+
+        def count(name: str) -> None:
+            nonlocal finished
+            finished += 1
+            advance(finished, total, name)
+
+        make_cohort(out, settings, executor, count)
+
+
 def run_demo(folder: Path, phantom: PhantomSettings, console: Console) -> Outcome:
     """Make the synthetic cohort in `folder`/cohort, write `folder`/study.toml, and run the study.
 
@@ -44,9 +59,7 @@ def run_demo(folder: Path, phantom: PhantomSettings, console: Console) -> Outcom
         console: where progress is shown.
     """
     cohort = folder / "cohort"
-    with local_executor() as executor:
-        console.print(f"phantom: {sum(phantom.subjects.values())} subjects in {cohort}", highlight=False)
-        make_cohort(cohort, phantom, executor)
+    make_phantom(cohort, phantom, workers=0, console=console)
     file = folder / "study.toml"
     write_text(file, STUDY.format(seed=phantom.seed))
     return run_study(read_configuration(file), console)
