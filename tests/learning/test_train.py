@@ -11,7 +11,7 @@ from small_cohort import CLASSES, make_scans, make_set, small_network
 from stratacam.errors import InputError
 from stratacam.learning import TrainSettings, evaluate, make_dataset, predict, train
 from stratacam.learning.epoch import slice_weights
-from stratacam.learning.features import keep_activations
+from stratacam.learning.features import cut, keep_activations
 
 SETTINGS = TrainSettings(
     frozen_through="block1_pool", epochs=4, patience=4, batch_size=8, body_rate=1e-3, head_rate=1e-2
@@ -201,6 +201,12 @@ def test_progress_runs_from_nothing_to_all_without_going_back(data, tmp_path):
     assert set(totals) == {32 * 7 + 16}
     assert list(done) == sorted(done)
     assert done[-1] == totals[0]
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_nothing_frozen_can_be_said_in_python_and_in_toml(nothing):
+    frozen, trained = cut(small_network(), nothing)
+    assert (len(frozen), len(trained)) == (0, 7)
 
 
 @pytest.mark.parametrize("layer", ["block9_pool", "predictions"])

@@ -19,13 +19,13 @@ from stratacam.learning.dataset import SliceDataset
 def cut(model: nn.Sequential, frozen_through: str | None) -> tuple[nn.Sequential, nn.Sequential]:
     """Cut the network after the layer `frozen_through`: the frozen part and the part to train.
 
-    With `None` the frozen part is empty. Both parts share their layers with `model`.
+    With `None` or "" the frozen part is empty. Both parts share their layers with `model`.
 
     Raises:
         InputError: no such layer, or nothing left to train.
     """
     names = list(dict(model.named_children()))
-    if frozen_through is None:
+    if not frozen_through:
         return nn.Sequential(), model
     if frozen_through not in names[:-1]:
         raise InputError(

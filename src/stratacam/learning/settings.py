@@ -9,7 +9,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     """How the classifier is fine-tuned."""
 
     frozen_through: str | None = Field(
-        default="block4_pool", description="the last layer that stays as it was; empty to train every layer"
+        default="block4_pool", description='the last layer that stays as it was; "" to train every layer'
     )
     copies: int = Field(
         2,
