@@ -12,7 +12,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
         default="block4_pool", description='the last layer that stays as it was; "" to train every layer'
     )
     copies: int = Field(
-        2,
+        default=2,
         ge=0,
         le=100,
         description="augmented copies of each slice; with no frozen layers, every epoch has its own",
