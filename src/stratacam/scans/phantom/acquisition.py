@@ -103,4 +103,4 @@ def measure(
     biased = signal * bias_on(acquisition.bias, grid)
     noise = acquisition.noise * random.standard_normal((2, *grid.shape), dtype=np.float32)
     magnitude = np.hypot(biased + noise[0], noise[1])
-    return np.clip(np.rint(magnitude * acquisition.units), 0, 32767).astype(np.int16)
+    return np.asarray(np.clip(np.rint(magnitude * acquisition.units), 0, 32767), dtype=np.int16)

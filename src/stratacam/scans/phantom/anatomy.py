@@ -32,7 +32,7 @@ class Head:
     brain: Array  # (X, Y, Z) 1 in brain tissue and ventricles, 0 elsewhere, soft at the border
     ventricles: Array  # (X, Y, Z) fraction of lateral ventricle
     ventricle_distance: Array  # (X, Y, Z) mm, negative inside
-    cortex_distance: Array  # (X, Y, Z) mm from the nearest cortical grey matter, 0 inside it
+    cortex_distance: Array  # (X, Y, Z) mm from the nearest cortical grey matter, negative inside
     push: Array  # (3, X/2, Y/2, Z/2) direction away from the ventricles, fading towards the brain surface
 
 
@@ -54,18 +54,17 @@ def head(voxel_mm: float = 1.0) -> Head:
     _add_wrapping(tissue, hull)
     tissue /= np.maximum(tissue.sum(axis=0), 1)
     ventricles = _ventricles(brain_maps[2], hull)
-    outside = ndimage.distance_transform_edt(ventricles < 0.5)
-    within = ndimage.distance_transform_edt(ventricles >= 0.5)
-    distance = (outside - within).astype(np.float32)
-    cortex = (brain_maps[0] > 0.5) & (distance > 12) & (hull > -25)
+    distance = _signed_distance(ventricles[::2, ::2, ::2] >= 0.5)
+    cortex = (brain_maps[0] > 0.5) & (hull > -25)
+    from_cortex = _signed_distance(cortex[::2, ::2, ::2] & (distance > 12))
     return Head(
         lowest=_LOWEST,
         tissue=np.stack([blur(part, voxel_mm) for part in tissue]),
         brain=brain_tissue,
         ventricles=ventricles,
-        ventricle_distance=distance,
-        cortex_distance=ndimage.distance_transform_edt(~cortex).astype(np.float32),
-        push=_push(distance, hull),
+        ventricle_distance=_refine(distance),
+        cortex_distance=_refine(from_cortex),
+        push=_push(distance, hull[::2, ::2, ::2]),
     )
 
 
@@ -96,7 +95,7 @@ def _on_grid(image: object) -> Array:
         into.append(slice(first, last))
         out_of.append(slice(first + offset, last + offset))
     target[tuple(into)] = data[tuple(out_of)]
-    return target / data.max()
+    return np.asarray(target / data.max())
 
 
 def _with_cord(fraction: Array) -> Array:
@@ -117,14 +116,18 @@ def _brain(tissue: Array) -> tuple[Array, Array]:
     coarse = solid[::2, ::2, ::2]
     grown = ndimage.distance_transform_edt(~coarse) * 2 <= 12
     hull = ndimage.distance_transform_edt(grown) * 2 > 11
-    signed = ndimage.distance_transform_edt(~hull) - ndimage.distance_transform_edt(hull)
-    smooth = ndimage.gaussian_filter(2 * signed.astype(np.float32), 1.0)
-    smooth = _refine(smooth)
+    smooth = _refine(ndimage.gaussian_filter(_signed_distance(hull), 1.0))
     closed = ndimage.binary_closing(np.pad(solid, 6), iterations=4)[6:-6, 6:-6, 6:-6]
     filled = ndimage.binary_fill_holes(closed)
     z = axes()[2]
     mask = (filled & (smooth < 0) & (z > -70)).astype(np.float32)
     return ndimage.gaussian_filter(mask, 0.7), smooth
+
+
+def _signed_distance(coarse: NDArray[np.bool_]) -> Array:
+    """Return the distance (mm) from the surface of a mask on the 2 mm grid, negative inside."""
+    outside, inside = (ndimage.distance_transform_edt(mask) for mask in (~coarse, coarse))
+    return np.asarray(2 * (outside - inside), dtype=np.float32)
 
 
 def _refine(coarse: Array) -> Array:
@@ -135,7 +138,7 @@ def _refine(coarse: Array) -> Array:
         high = np.minimum(low + 1, coarse.shape[axis] - 1)
         weight = (line - low).astype(np.float32).reshape([-1 if k == axis else 1 for k in range(3)])
         coarse = np.take(coarse, low, axis) * (1 - weight) + np.take(coarse, high, axis) * weight
-    return coarse
+    return np.asarray(coarse)
 
 
 def _ellipsoid(centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Array:
@@ -143,12 +146,12 @@ def _ellipsoid(centre: tuple[float, float, float], radii: tuple[float, float, fl
     x, y, z = axes()
     offsets = (np.abs(x) - centre[0], y - centre[1], z - centre[2])
     squared = sum((offset / radius) ** 2 for offset, radius in zip(offsets, radii, strict=True))
-    return (np.sqrt(squared) - 1) * np.float32(min(radii))
+    return np.asarray((np.sqrt(squared) - 1) * np.float32(min(radii)))
 
 
-def _between(distance: Array, low: float, high: float) -> Array:
+def _between(distance: Array, low: Array | float, high: float) -> Array:
     """Return the fraction of a voxel that lies between two distances (mm)."""
-    return np.clip(distance - low + 0.5, 0, 1) - np.clip(distance - high + 0.5, 0, 1)
+    return np.asarray(np.clip(distance - low + 0.5, 0, 1) - np.clip(distance - high + 0.5, 0, 1))
 
 
 def _add_wrapping(tissue: Array, hull: Array) -> None:
@@ -198,18 +201,17 @@ def _ventricles(fluid: Array, hull: Array) -> Array:
     z = axes()[2]
     labels, _ = ndimage.label((fluid > 0.5) & (hull < -20) & (z > 0) & (z < 40))
     largest = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
-    return fluid * ndimage.binary_dilation(largest, iterations=1)
+    return np.asarray(fluid * ndimage.binary_dilation(largest, iterations=1))
 
 
 def _push(distance: Array, hull: Array) -> Array:
     """Return the field (mm per mm of enlargement) along which ventricles grow at the cost of their surroundings.
 
-    It is 1 at the ventricle wall, falls off like a Gaussian of 12 mm, and is 0 at the brain surface, so that
-    the outside of the brain stays where it is.
+    Both maps lie on the 2 mm grid. The field is 1 at the ventricle wall, falls off like a Gaussian of 12 mm, and
+    is 0 at the brain surface, so that the outside of the brain stays where it is.
     """
-    coarse, depth = distance[::2, ::2, ::2], -hull[::2, ::2, ::2]
-    smooth = ndimage.gaussian_filter(coarse, 1.25)
+    smooth = ndimage.gaussian_filter(distance, 1.25)
     outward = np.stack(np.gradient(smooth, 2.0))
-    fade = np.exp(-0.5 * (np.maximum(coarse, 0) / 12) ** 2) * np.clip((depth - 4) / 12, 0, 1)
+    fade = np.exp(-0.5 * (np.maximum(distance, 0) / 12) ** 2) * np.clip((-hull - 4) / 12, 0, 1)
     field = outward * fade
     return np.stack([ndimage.gaussian_filter(part, 0.75) for part in field]).astype(np.float32)

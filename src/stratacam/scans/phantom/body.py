@@ -56,9 +56,9 @@ def draw_warp(template: Head, random: np.random.Generator) -> Array:
     shape = tuple(-(-size // _KNOTS) for size in template.brain.shape)
     warp = np.zeros((3, *shape), np.float32)
     for size, reach in ((2.5, 20.0), (0.9, 7.0)):
-        for part in warp:
+        for axis in range(3):
             field = ndimage.gaussian_filter(random.normal(size=shape), reach / _KNOTS, mode="wrap")
-            part += (size / field.std()) * field
+            warp[axis] += (size / field.std()) * field
     return warp
 
 
@@ -96,7 +96,7 @@ def _upsample(values: Array, axis: int, size: int, step: int) -> Array:
     low = np.minimum(line.astype(int), values.shape[axis] - 1)
     high = np.minimum(low + 1, values.shape[axis] - 1)
     weight = (line - low).astype(np.float32).reshape([-1 if k == axis else 1 for k in range(values.ndim)])
-    return np.take(values, low, axis) * (1 - weight) + np.take(values, high, axis) * weight
+    return np.asarray(np.take(values, low, axis) * (1 - weight) + np.take(values, high, axis) * weight)
 
 
 def _look_up(field: Array, points: Points, lowest: NDArray[np.int_], spacing: float) -> Points:

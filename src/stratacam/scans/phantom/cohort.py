@@ -117,7 +117,7 @@ def _write_tables(out: Path, settings: PhantomSettings, rows: list[Row]) -> None
         },
     )
     _write_table(out / TRUTH / "truth.tsv", rows)
-    labels = [{"index": k, "name": kind} for k, kind in enumerate(("GM", "WM", "CSF"), start=1)]
+    labels: list[Row] = [{"index": k, "name": kind} for k, kind in enumerate(("GM", "WM", "CSF"), start=1)]
     _write_table(out / TRUTH / "desc-tissue_dseg.tsv", labels)
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stratacam.scans.phantom.settings import Contrast
+
 
 @dataclass(frozen=True)
 class Tissue:
@@ -40,7 +42,7 @@ TISSUES: Mapping[str, Tissue] = {
     "black hole": Tissue(0.92, 2200, 250),
 }
 
-SEQUENCES: Mapping[str, Sequence] = {
+SEQUENCES: Mapping[Contrast, Sequence] = {
     "T1w": Sequence(500, 10),
     "T2w": Sequence(5000, 90),
     "FLAIR": Sequence(9000, 110, 2500),

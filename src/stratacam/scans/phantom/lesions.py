@@ -44,9 +44,11 @@ def grow_lesions(template: Head, disease: Disease, random: np.random.Generator) 
         usual = (3.3 if place == 0 else 2.4) * (1 + disease.lesion_ml / 60)
         radius = min(usual * random.lognormal(0, 0.35), 1.1 * (3 * missing / (4 * np.pi)) ** (1 / 3), 8.0)
         cored = random.random() < disease.black_hole_chance
-        volume += _add_lesion(template, lesion, black_hole if cored else None, place, radius, random)
+        volume += _add_lesion(
+            template, lesion, black_hole if cored else None, place=place, radius=radius, random=random
+        )
     for _ in range(disease.spots):
-        _add_lesion(template, lesion, None, 2, random.uniform(1.1, 1.6), random)
+        _add_lesion(template, lesion, None, place=2, radius=random.uniform(1.1, 1.6), random=random)
     return Lesions(lesion, black_hole)
 
 
@@ -54,6 +56,7 @@ def _add_lesion(
     template: Head,
     lesion: Array,
     black_hole: Array | None,
+    *,
     place: int,
     radius: float,
     random: np.random.Generator,

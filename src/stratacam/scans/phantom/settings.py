@@ -6,7 +6,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 Group = Literal["control", "RRMS", "SPMS"]
-Purpose = Literal["person", "disease", "head", "position", "tissue", "T1w", "T2w", "FLAIR"]
+Contrast = Literal["T1w", "T2w", "FLAIR"]
+Purpose = Literal["person", "disease", "head", "position", "tissue"] | Contrast
 
 _PURPOSES: tuple[Purpose, ...] = ("person", "disease", "head", "position", "tissue", "T1w", "T2w", "FLAIR")
 

@@ -1,16 +1,18 @@
 """One phantom subject: drawn, scanned and written with its truth."""
+# mypy: disable-error-code="no-untyped-call"
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
+from scipy import ndimage
 
-from stratacam.files import whole_file, write_json
+from stratacam.files import write_json
 from stratacam.scans.phantom.acquisition import (
-    Acquisition,
     Affine,
     Grid,
     bias_affine,
@@ -19,12 +21,13 @@ from stratacam.scans.phantom.acquisition import (
     rigid,
     scan_grid,
 )
-from stratacam.scans.phantom.anatomy import FRACTIONS, Array, Head, blur, head
+from stratacam.scans.phantom.anatomy import FRACTIONS, Array, blur, head
 from stratacam.scans.phantom.body import Body, draw_position, draw_warp, sample, template_voxels
 from stratacam.scans.phantom.contrast import SEQUENCES, Tissue, signal, vary
 from stratacam.scans.phantom.disease import draw_disease
 from stratacam.scans.phantom.lesions import Lesions, grow_lesions
-from stratacam.scans.phantom.settings import PhantomSettings, Purpose, groups, names, stream
+from stratacam.scans.phantom.settings import Contrast, PhantomSettings, groups, names, stream
+from stratacam.scans.register import write_transform
 from stratacam.scans.volume import LPS, write_nifti
 
 GENERATOR = 1  # to be raised when the same settings give other bytes
@@ -52,26 +55,72 @@ def make_subject(out: Path, settings: PhantomSettings, index: int) -> Row:
     done = _finished(record, wanted, out)
     if done is not None:
         return done
-    template = head(settings.voxel_mm)
-    disease = draw_disease(group, stream(settings, index, "disease"))
-    position = draw_position(stream(settings, index, "position"))
-    warp = draw_warp(template, stream(settings, index, "head"))
-    body = Body(template, position, warp, disease.ventricle_mm)
-    random = stream(settings, index, "disease").spawn(1)[0]
-    lesions = grow_lesions(template, disease, random)
-    tissues = vary(stream(settings, index, "tissue"))
-
+    visit = _draw(out, settings, index)
     files: list[Path] = []
-    row: Row = {"participant_id": name, "group": group}
-    row |= _write_truth(out, name, body, lesions, scan_grid(settings.voxel_mm), files)
+    row: Row = {"participant_id": name, "group": group, **_write_truth(visit, files)}
+    position = visit.body.position
     row["head_scale"] = float(np.cbrt(position.scale.prod()))
     row |= {f"turn_{axis}_deg": float(v) for axis, v in zip("xyz", np.rad2deg(position.turn), strict=True)}
     row |= {f"shift_{axis}_mm": float(v) for axis, v in zip("xyz", position.shift, strict=True)}
     for sequence in SEQUENCES:
-        row |= _write_scan(out, name, sequence, settings, index, body, lesions, tissues, files)
+        row |= _write_scan(visit, sequence, files)
     row = {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
     write_json(record, {**wanted, "files": [str(file.relative_to(out)) for file in files], "truth": row})
     return row
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """A subject in the scanner."""
+
+    out: Path
+    settings: PhantomSettings
+    index: int
+    body: Body
+    lesions: Lesions
+    tissues: Mapping[str, Tissue]
+
+    @cached_property
+    def blurred(self) -> tuple[tuple[slice, ...], Array, Array]:
+        """The part of the template that lesions touch, and in it lesions and black holes as voxels see them."""
+        margin = int(np.ceil(2 * self.settings.voxel_mm))
+        found = ndimage.find_objects((self.lesions.lesion > 0).astype(np.uint8))
+        box = (
+            tuple(slice(max(0, s.start - margin), s.stop + margin) for s in found[0])
+            if found
+            else (slice(0),) * 3
+        )
+        lesion, core = (
+            blur(part[box], self.settings.voxel_mm) for part in (self.lesions.lesion, self.lesions.black_hole)
+        )
+        return box, lesion, core
+
+    @property
+    def scans(self) -> Path:
+        name = names(self.settings)[self.index]
+        return self.out / name / "anat" / name
+
+    @property
+    def truth(self) -> Path:
+        name = names(self.settings)[self.index]
+        return self.out / TRUTH / name / "anat" / name
+
+
+def _draw(out: Path, settings: PhantomSettings, index: int) -> _Visit:
+    """Draw a subject's disease, and everything else without regard to it."""
+    template = head(settings.voxel_mm)
+    random = stream(settings, index, "disease")
+    disease = draw_disease(groups(settings)[index], random)
+    warp = draw_warp(template, stream(settings, index, "head"))
+    position = draw_position(stream(settings, index, "position"))
+    return _Visit(
+        out=out,
+        settings=settings,
+        index=index,
+        body=Body(template, position, warp, disease.ventricle_mm),
+        lesions=grow_lesions(template, disease, random),
+        tissues=vary(stream(settings, index, "tissue")),
+    )
 
 
 def _finished(record: Path, wanted: Mapping[str, object], out: Path) -> Row | None:
@@ -86,26 +135,23 @@ def _finished(record: Path, wanted: Mapping[str, object], out: Path) -> Row | No
     return row
 
 
-def _write_truth(
-    out: Path, name: str, body: Body, lesions: Lesions, grid: Grid, files: list[Path]
-) -> Mapping[str, float]:
+def _write_truth(visit: _Visit, files: list[Path]) -> Mapping[str, float]:
     """Write the masks on the T1w grid and return their volumes in millilitres."""
-    template = body.template
-    voxels = template_voxels(body, grid.affine, grid.shape)
+    template, grid = visit.body.template, scan_grid(visit.settings.voxel_mm)
+    voxels = template_voxels(visit.body, grid.affine, grid.shape)
     grey, white = (sample(template.tissue[k], voxels) for k in (0, 1))
     brain = sample(template.brain, voxels) >= 0.5
     tissue = np.where(grey + white < 0.5, 3, np.where(grey > white, 1, 2)).astype(np.uint8) * brain
     masks = {
-        "label-lesion_mask": sample(lesions.lesion, voxels) >= 0.5,
-        "label-blackhole_mask": sample(lesions.black_hole, voxels) >= 0.5,
+        "label-lesion_mask": sample(visit.lesions.lesion, voxels) >= 0.5,
+        "label-blackhole_mask": sample(visit.lesions.black_hole, voxels) >= 0.5,
         "label-ventricle_mask": sample(template.ventricles, voxels) >= 0.5,
         "desc-truebrain_mask": brain,
         "desc-tissue_dseg": tissue,
     }
     for label, mask in masks.items():
-        file = out / TRUTH / name / "anat" / f"{name}_{label}.nii.gz"
-        write_nifti(file, mask, grid.affine)
-        files.append(file)
+        files.append(visit.truth.with_name(f"{visit.truth.name}_{label}.nii.gz"))
+        write_nifti(files[-1], mask, grid.affine)
     voxel_ml = abs(np.linalg.det(grid.affine)) / 1000
     volumes = {
         "lesion_ml": "label-lesion_mask",
@@ -116,28 +162,21 @@ def _write_truth(
     return {column: float(np.count_nonzero(masks[label]) * voxel_ml) for column, label in volumes.items()}
 
 
-def _write_scan(
-    out: Path,
-    name: str,
-    sequence: str,
-    settings: PhantomSettings,
-    index: int,
-    body: Body,
-    lesions: Lesions,
-    tissues: Mapping[str, Tissue],
-    files: list[Path],
-) -> Row:
+def _write_scan(visit: _Visit, sequence: Contrast, files: list[Path]) -> Row:
     """Write one sequence, its bias field and its transform, and return how it was acquired."""
-    purpose: Purpose = sequence  # type: ignore[assignment]
-    random = stream(settings, index, purpose)
-    moves = sequence != "T1w"
+    settings, moves = visit.settings, sequence != "T1w"
+    random = stream(settings, visit.index, sequence)
     acquisition = draw_acquisition(random, moves=moves)
     grid = scan_grid(settings.voxel_mm, settings.thick_slices_mm if moves else None)
-    contrast = _contrast(body.template, lesions, tissues, sequence, settings.voxel_mm)
+    contrast = _contrast(visit, sequence)
     matrix = rigid(acquisition)
-    scan = measure(_slices(contrast, body, grid, np.linalg.inv(matrix)), acquisition, grid, random)
-    anat, truth = out / name / "anat", out / TRUTH / name / "anat"
-    files += [anat / f"{name}_{sequence}.nii.gz", truth / f"{name}_desc-biasfield_{sequence}.nii.gz"]
+    to_t1w = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
+    scan = measure(_slices(contrast, visit.body, grid, to_t1w), acquisition, grid, random)
+    scans, truth = visit.scans, visit.truth
+    files += [
+        scans.with_name(f"{scans.name}_{sequence}.nii.gz"),
+        truth.with_name(f"{truth.name}_desc-biasfield_{sequence}.nii.gz"),
+    ]
     write_nifti(files[-2], scan, grid.affine)
     write_nifti(files[-1], acquisition.bias, bias_affine())
     row: Row = {
@@ -146,31 +185,25 @@ def _write_scan(
         f"units_{sequence}": acquisition.units,
     }
     if moves:
-        files.append(truth / f"{name}_from-{sequence}_to-T1w_mode-image_xfm.txt")
-        write_rigid(files[-1], matrix)
+        files.append(truth.with_name(f"{truth.name}_from-{sequence}_to-T1w_mode-image_xfm.txt"))
+        write_transform(files[-1], _in_itk(matrix))
         row[f"moved_{sequence}_mm"] = float(np.linalg.norm(acquisition.shift))
         row[f"turned_{sequence}_deg"] = float(np.rad2deg(np.linalg.norm(acquisition.turn)))
     return row
 
 
-def _contrast(
-    template: Head, lesions: Lesions, tissues: Mapping[str, Tissue], sequence: str, voxel_mm: float
-) -> Array:
+def _contrast(visit: _Visit, sequence: Contrast) -> Array:
     """Return the signal of the template head with its lesions, white matter being 1.
 
     A voxel's signal is the sum of its tissues' signals, each weighted with its fraction of the voxel.
     """
-    signals = {kind: signal(tissue, SEQUENCES[sequence]) for kind, tissue in tissues.items()}
+    signals = {kind: signal(tissue, SEQUENCES[sequence]) for kind, tissue in visit.tissues.items()}
     signals = {kind: value / signals["white matter"] for kind, value in signals.items()}
     weights = np.array([signals[kind] for kind in FRACTIONS], dtype=np.float32)
-    contrast = np.tensordot(weights, template.tissue, 1)
-    touched = np.argwhere(lesions.lesion.any(axis=(1, 2)))
-    if len(touched):
-        margin = int(np.ceil(2 * voxel_mm))
-        slab = slice(max(0, int(touched[0, 0]) - margin), int(touched[-1, 0]) + margin + 1)
-        lesion, core = (blur(part[slab], voxel_mm) for part in (lesions.lesion, lesions.black_hole))
-        contrast[slab] *= 1 - lesion
-        contrast[slab] += (lesion - core) * signals["lesion"] + core * signals["black hole"]
+    contrast: Array = np.tensordot(weights, visit.body.template.tissue, 1)
+    box, lesion, core = visit.blurred
+    contrast[box] *= 1 - lesion
+    contrast[box] += (lesion - core) * signals["lesion"] + core * signals["black hole"]
     return np.asarray(contrast, dtype=np.float32)
 
 
@@ -184,14 +217,13 @@ def _slices(contrast: Array, body: Body, grid: Grid, to_t1w: Affine) -> Array:
     thin[:3, 3] -= thin[:3, 2] * (grid.fine - 1) / 2
     fine = replace(grid, shape=(x, y, z * grid.fine), affine=thin)
     sampled = sample(contrast, template_voxels(body, to_t1w @ fine.affine, fine.shape))
-    return sampled.reshape(x, y, z, grid.fine).mean(axis=3)
+    return np.asarray(sampled.reshape(x, y, z, grid.fine).mean(axis=3))
 
 
-def write_rigid(path: Path, matrix: Affine) -> None:
-    """Write a rigid (4, 4) matrix, RAS mm, as an ITK text file, which is LPS."""
+def _in_itk(matrix: Affine) -> SimpleITK.Euler3DTransform:
+    """Turn a rigid (4, 4) matrix, RAS mm, into an ITK transform, which is LPS."""
     in_lps = LPS @ matrix @ LPS
     transform = SimpleITK.Euler3DTransform()
     transform.SetMatrix(in_lps[:3, :3].ravel().tolist(), 1e-6)
     transform.SetTranslation(in_lps[:3, 3].tolist())
-    with whole_file(path) as temporary:
-        SimpleITK.WriteTransform(transform, str(temporary))
+    return transform
