@@ -1,1 +1,26 @@
-"""Honest classifiers of brain MRI, and maps of what every layer of the network looked at."""
+"""Honest classifiers of brain MRI, and maps of what every layer of the network looked at.
+
+The public names are loaded when they are first used, so that `import stratacam` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stratacam.cam import Explanation, Layer, LayerMaps, explain, list_layers
+    from stratacam.errors import InputError
+    from stratacam.networks import build, load_model
+
+__all__ = ["Explanation", "InputError", "Layer", "LayerMaps", "build", "explain", "list_layers", "load_model"]
+
+_HOMES = {
+    **dict.fromkeys(("Explanation", "Layer", "LayerMaps", "explain", "list_layers"), "stratacam.cam"),
+    **dict.fromkeys(("build", "load_model"), "stratacam.networks"),
+    "InputError": "stratacam.errors",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    if name not in _HOMES:
+        raise AttributeError(f"module 'stratacam' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
