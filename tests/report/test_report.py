@@ -78,9 +78,8 @@ def test_the_page_says_what_was_done_and_found(page):
     assert "12 subjects (4 RRMS, 4 SPMS, 4 control) with T1w, T2w and FLAIR" in page
     assert "3 to train, 3 to decide when to stop, 6 held out (54 slices)" in page
     # all six right: exact binomial interval from 0.025 ** (1 / 6) = 0.541, p = (1 / 3) ** 6 = 0.00137
-    assert (
-        "6 were classified right: accuracy 1.00 (95 % interval 0.54 to 1.00; chance 0.33; p = 0.0014)" in page
-    )
+    assert "Classified right: 6 of 6 held-out subjects." in page
+    assert "Accuracy 1.00 (95 % interval 0.54 to 1.00; chance 0.33; p = 0.0014)" in page
     assert "1 at the step “prepare”" in page
     assert "no FLAIR &amp; no T2w" in page
     assert "not for diagnosis" in page
@@ -129,7 +128,7 @@ def test_the_patient_is_the_surest_of_the_held_out_spms_subjects_classified_righ
     choice = choose_patient(content)
     assert choice.name == "sub-08"
     assert choice.rule == (
-        "of the 2 held-out SPMS scans classified right, the one with the highest probability"
+        "of 2 held-out SPMS scans classified right, the one with the highest probability of SPMS"
     )
 
 
@@ -141,6 +140,13 @@ def test_without_spms_the_last_group_with_disease_is_shown(tmp_path):
 def test_a_group_that_is_never_right_gives_way_to_the_next(tmp_path):
     content = read_study(write_study(tmp_path, wrong=("sub-07", "sub-08")))
     assert content.group[choose_patient(content).name] == "RRMS"
+
+
+def test_a_patient_who_is_never_right_is_shown_before_a_control(tmp_path):
+    content = read_study(write_study(tmp_path, classes=("control", "SPMS"), wrong=("sub-07", "sub-08")))
+    choice = choose_patient(content)
+    assert content.group[choice.name] == "SPMS"
+    assert "none was classified right" in choice.rule
 
 
 def test_the_slices_are_neighbours_around_the_largest_lesion_area(content):
@@ -234,11 +240,12 @@ def test_heat_is_the_rectified_map_over_the_one_maximum_of_the_scan(content):
     assert heat[7, 30 * 4 + 2, 40 * 4 + 2] == pytest.approx(ratio * (weights * others).sum(), rel=1e-4)
 
 
-def test_anatomy_without_heat_stays_as_it_is_and_full_heat_covers_most_of_it():
+def test_anatomy_without_heat_stays_as_it_is_and_shows_through_in_proportion():
     grey = np.array([0.0, 0.5, 1.0])
     np.testing.assert_array_equal(blend(grey, np.zeros(3)), np.repeat(grey[:, None], 3, axis=1))
-    dark, bright = blend(np.array([0.0, 1.0]), np.ones(2))
-    np.testing.assert_allclose(bright - dark, 1 - STRONGEST)
+    for heat, through in ((0.1, 1 - STRONGEST / 5), (0.25, 1 - STRONGEST / 2), (0.5, 0.2), (1.0, 0.2)):
+        dark, bright = blend(np.array([0.0, 1.0]), np.full(2, heat))
+        np.testing.assert_allclose(bright - dark, through)
 
 
 def test_layers_are_grouped_by_block():

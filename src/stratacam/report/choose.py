@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stratacam.errors import InputError
 from stratacam.maps import ScanMaps
 from stratacam.report.content import HELD_OUT, StudyContent, subject_label
 from stratacam.report.shown import ShownScan
@@ -59,36 +60,46 @@ def slice_at(scan: ShownScan, level: float) -> int:
 def choose_patient(study: StudyContent) -> Choice:
     """The scan whose maps are shown.
 
-    Groups are tried in this order: SPMS, then the others from the last class to the first, groups that are
-    called controls at the end. The first group with a held-out scan that is classified right gives its scan
-    with the highest probability of its own group; if no scan is classified right, the same without that.
+    Groups are tried in this order: SPMS, then the others from the last class to the first. The first with a
+    held-out scan that is classified right gives its scan with the highest probability of its own group; if
+    there is none, the first with a held-out scan. Groups that are called controls come after all that, and
+    scans that were not held out at the very end.
     """
-    last_first = list(reversed(study.card.classes))
-    order = sorted(last_first, key=lambda group: (group != PROGRESSIVE, bool(CONTROL.fullmatch(group))))
+    last_first = study.card.classes[::-1]
+    last_first = tuple(sorted(last_first, key=lambda group: group != PROGRESSIVE))
+    controls = [group for group in last_first if CONTROL.fullmatch(group)]
+    patients = [group for group in last_first if group not in controls]
     mapped = [maps for maps in study.maps.values() if maps.name in study.scans]
     pools = {
         "held-out": [maps for maps in mapped if study.part.get(subject_label(maps.name)) == HELD_OUT],
         "explained": mapped,
     }
     for pool, candidates in pools.items():
-        for right in (True, False):
-            for group in order:
-                found = [
-                    maps
-                    for maps in candidates
-                    if study.group.get(subject_label(maps.name)) == group
-                    and (maps.predicted == group or not right)
-                ]
-                if not found:
-                    continue
-                best = max(found, key=lambda maps: (probability(maps, group), maps.name))
-                kind = f"{pool} {group} scans" + (" classified right" if right else "")
-                rest = "" if right else f" (no {pool} scan of any group was classified right)"
-                return Choice(
-                    best.name, f"of the {len(found)} {kind}, the one with the highest probability{rest}"
-                )
-    first = mapped[0].name
-    return Choice(first, "the first explained scan, as none of the explained subjects has a known group")
+        for groups in (patients, controls):
+            for right in (True, False):
+                for group in groups:
+                    found = [
+                        maps
+                        for maps in candidates
+                        if study.group.get(subject_label(maps.name)) == group
+                        and (maps.predicted == group or not right)
+                    ]
+                    if found:
+                        best = max(found, key=lambda maps: (probability(maps, group), maps.name))
+                        return Choice(best.name, _rule(pool, group, len(found), right=right))
+    if not mapped:
+        raise InputError(
+            f"{study.folders.maps}: the maps are of other scans than those in {study.folders.prepared}; "
+            "make them again with `stratacam explain`."
+        )
+    return Choice(mapped[0].name, "the first explained scan, as no explained subject has a known group")
+
+
+def _rule(pool: str, group: str, count: int, *, right: bool) -> str:
+    kind = f"{pool} {group} scan{'s' if count > 1 else ''}"
+    if right:
+        return f"of {count} {kind} classified right, the one with the highest probability of {group}"
+    return f"of {count} {kind}, the one with the highest probability of {group} (none was classified right)"
 
 
 def probability(maps: ScanMaps, group: str) -> float:

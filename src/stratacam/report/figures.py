@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stratacam.report.choose import choose_examples, choose_level, slice_at
 from stratacam.report.content import StudyContent
-from stratacam.report.overlay import draw_scale, draw_slice
+from stratacam.report.overlay import WHITE, draw_scale, draw_slice
 from stratacam.report.sheet import Sheet
 from stratacam.report.shown import Box, ShownScan, open_scan
 
@@ -42,16 +42,15 @@ def example_slices(study: StudyContent) -> ReportFigure:
     scans = [open_scan(study, name) for name in choose_examples(study)]
     level, rule = choose_level(scans)
     sequences = scans[0].sequences
-    white = {sequence: max(scan.white(sequence) for scan in scans) for sequence in sequences}
     boxes = np.array([scan.box_mm for scan in scans])
     box = (*boxes.min(axis=0)[[0]], *boxes.max(axis=0)[[1]], *boxes.min(axis=0)[[2]], *boxes.max(axis=0)[[3]])
-    sheet = Sheet(len(scans), len(sequences), panel_inches(box), left=1.35, right=0.05, top=0.25)
+    sheet = Sheet(len(scans), len(sequences), panel_inches(box), left=1.5, right=0.05, top=0.25)
     figure = sheet.new_figure()
     for row, scan in enumerate(scans):
         index = slice_at(scan, level)
         for column, sequence in enumerate(sequences):
             panel = sheet.panel_of(figure, row, column)
-            draw_slice(panel, scan, sequence, index, outline=False, white=white[sequence], box=box)
+            draw_slice(panel, scan, sequence, index, outline=False, box=box)
             if row == 0:
                 panel.set_title(sequence, fontsize=9, pad=4)
             if column == 0:
@@ -60,8 +59,8 @@ def example_slices(study: StudyContent) -> ReportFigure:
                     draw_scale(panel)
     caption = (
         f"One subject of each group ({', '.join(scan.name for scan in scans)}): the first held-out one by name, "
-        f"whatever its result. Level: {rule}. The prepared scans, with the same grey levels for all subjects of "
-        "a sequence. R and L are the patient's right and left."
+        f"whatever its result. Level: {rule}. The prepared scans as the network is given them, 0 black to "
+        f"{WHITE:g} white. R and L are the patient's right and left."
     )
     return ReportFigure("figure-1-examples", "Example slices of every sequence and group", caption, figure)
 

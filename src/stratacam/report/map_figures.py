@@ -8,7 +8,7 @@ from stratacam.maps import ScanMaps
 from stratacam.report.choose import Choice, choose_patient, choose_slices, probability
 from stratacam.report.content import StudyContent
 from stratacam.report.figures import ReportFigure, label_row, panel_inches, place_of
-from stratacam.report.overlay import COLOURS, draw_colour_bar, draw_scale, draw_slice
+from stratacam.report.overlay import COLOURS, STRONG, WHITE, draw_colour_bar, draw_scale, draw_slice
 from stratacam.report.sheet import Sheet
 from stratacam.report.shown import ShownScan, open_scan
 
@@ -75,7 +75,7 @@ def _slices_at_layers(
     maps = scan.explained
     indices, slice_rule = choose_slices(scan)
     sheet = Sheet(
-        len(layers) + 1, len(indices), panel_inches(scan.box_mm), left=1.35, right=0.6, top=HEADING + 0.55
+        len(layers) + 1, len(indices), panel_inches(scan.box_mm), left=1.35, right=0.78, top=HEADING + 0.55
     )
     figure = sheet.new_figure()
     figure.suptitle(describe_scan(scan), fontsize=9, y=1 - 0.06 / sheet.size[1], va="top")
@@ -176,6 +176,7 @@ def _how_drawn(scan: ShownScan) -> str:
     return (
         "Grad-CAM after ReLU, upsampled linearly, normalised per volume: each layer by its one maximum over all "
         f"explained slices of the scan, so that slices compare and layers do not. Colours: {COLOURS}, opacity in "
-        "proportion to heat, heat outside the brain shown as it is; cropped to the brain with a margin of 1 cm. A map "
-        f"that is zero throughout shows the anatomy alone and why. {truth}"
+        f"proportion to heat up to {STRONG:g}, as in the bar, which shows them over middle grey. Grey: the scan as "
+        f"the network is given it, 0 black to {WHITE:g} white. Heat outside the brain is shown as it is; the margin is "
+        f"1 cm. A map that is zero throughout shows the anatomy alone and why. {truth}"
     )

@@ -14,8 +14,14 @@ from stratacam.report.shown import Box, ShownScan
 COLOURS = "plasma"
 """Perceptually uniform, readable with colour blindness, and without black or white, which are the anatomy's."""
 
-STRONGEST = 0.85
-"""Opacity of the heat at its maximum; it grows in proportion to the heat."""
+STRONGEST = 0.8
+"""Opacity of strong heat, through which the anatomy still shows."""
+
+STRONG = 0.5
+"""Heat at which the opacity, which grows in proportion to the heat, is at its strongest."""
+
+WHITE = 0.75
+"""Intensity of the prepared scans that is shown as white; only some fluid and lesions are brighter."""
 
 OUTLINE = "#19f0c8"
 GREY_OF_THE_BAR = 0.45
@@ -23,7 +29,7 @@ GREY_OF_THE_BAR = 0.45
 
 def blend(grey: NDArray[np.floating], heat: NDArray[np.floating]) -> NDArray[np.float64]:
     """Lay heat over grey, both (...) in [0, 1]: (..., 3). Without heat, grey stays exactly as it was."""
-    opacity = STRONGEST * np.asarray(heat, dtype=np.float64)[..., None]
+    opacity = STRONGEST * (np.asarray(heat, dtype=np.float64) / STRONG).clip(0, 1)[..., None]
     colours = colormaps[COLOURS](np.asarray(heat))[..., :3]
     return np.asarray((1 - opacity) * np.asarray(grey)[..., None] + opacity * colours)
 
@@ -37,7 +43,6 @@ def draw_slice(
     heat: NDArray[np.floating] | None = None,
     blank: str = "",
     outline: bool = True,
-    white: float | None = None,
     box: Box | None = None,
     letters: bool = True,
 ) -> None:
@@ -51,11 +56,10 @@ def draw_slice(
         heat: in [0, 1], like the picture; None for anatomy alone.
         blank: why the map shows nothing; written over the anatomy in place of heat.
         outline: draw the true lesions where they are known.
-        white: the value shown as white; None: by the scan.
         box: what to show; None: the brain with a margin.
         letters: write R and L at the patient's sides.
     """
-    grey = (scan.picture(sequence, index) / (white or scan.white(sequence))).clip(0, 1)
+    grey = (scan.picture(sequence, index) / WHITE).clip(0, 1)
     picture = blend(grey, heat) if heat is not None and not blank else np.repeat(grey[..., None], 3, axis=-1)
     half = scan.width_mm / 2
     axes.imshow(picture, extent=(-half, half, -half, half), interpolation="bilinear")

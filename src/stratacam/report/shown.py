@@ -19,7 +19,6 @@ PIXELS = 256
 """Pixels along each side of a picture as it is drawn; the millimetres are those that the network saw."""
 
 MARGIN_MM = 10.0
-WHITE_POINT = 99.5
 
 Picture = NDArray[np.float32]
 
@@ -64,11 +63,6 @@ class ShownScan:
     def picture(self, sequence: str, index: int) -> Picture:
         """The axial slice `index` of a sequence, (PIXELS, PIXELS), as prepared: in [0, 1]."""
         return self._cut(self.volume.images[self.sequences.index(sequence)][:, :, index])
-
-    def white(self, sequence: str) -> float:
-        """The value to show as white: `WHITE_POINT` per cent of the brain is darker."""
-        values = self.volume.images[self.sequences.index(sequence)][self.volume.brain_mask]
-        return max(float(np.percentile(values, WHITE_POINT)), 1e-6)
 
     def lesion_picture(self, index: int) -> Picture | None:
         """Share of lesion in each pixel of slice `index`, (PIXELS, PIXELS); None without truth."""

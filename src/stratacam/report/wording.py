@@ -45,8 +45,8 @@ def what_was_found(study: StudyContent) -> str:
         else " With these few subjects, that is not clearly better than chance."
     )
     return (
-        f"Of the {count} held-out subjects, {right} were classified right: "
-        f"accuracy {_estimate(scores['accuracy'])}; "
+        f"Classified right: {right} of {count} held-out subjects. "
+        f"Accuracy {_estimate(scores['accuracy'])}; "
         f"balanced accuracy {_estimate(scores['balanced_accuracy'])}.{verdict}"
     )
 
