@@ -1,0 +1,141 @@
+"""The groups differ in lesions, black holes and ventricles, and in nothing else that can be measured."""
+
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK
+from scipy import ndimage
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict, permutation_test_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from stratacam.scans.intensity import normalise, tissue_peak, white_matter
+from stratacam.scans.phantom import PhantomSettings, make_cohort
+from stratacam.scans.phantom.acquisition import Grid, bias_on
+from stratacam.scans.volume import from_itk, to_itk
+
+SETTINGS = PhantomSettings(subjects={"control": 20, "RRMS": 20, "SPMS": 20}, voxel_mm=4.0, seed=0)
+TRUTH = Path("derivatives", "truth")
+FULL_SCALE = {"T1w": 1.6, "T2w": 4.0, "FLAIR": 2.5}
+DISEASE = ["lesion_ml", "blackhole_ml", "ventricle_ml"]
+
+
+def _load(path):
+    image = nibabel.load(path)
+    return np.asarray(image.dataobj), image.affine
+
+
+def _prepared(root, name):
+    """Undo bias and motion by the truth, then scale intensities as the prepare step does."""
+    anat, truth = root / name / "anat", root / TRUTH / name / "anat"
+    brain = _load(truth / f"{name}_desc-truebrain_mask.nii.gz")[0] > 0
+    images = {}
+    for sequence in FULL_SCALE:
+        data, affine = _load(anat / f"{name}_{sequence}.nii.gz")
+        bias, _ = _load(truth / f"{name}_desc-biasfield_{sequence}.nii.gz")
+        image = to_itk(data.astype(np.float32) / bias_on(bias, Grid(data.shape, affine)), affine)
+        if sequence != "T1w":
+            transform = SimpleITK.ReadTransform(
+                str(truth / f"{name}_from-{sequence}_to-T1w_mode-image_xfm.txt")
+            )
+            image = SimpleITK.Resample(image, image, transform, SimpleITK.sitkLinear)
+        images[sequence] = from_itk(image)
+    white = white_matter(images["T1w"], brain, (4.0, 4.0, 4.0))
+    return {
+        sequence: normalise(image / (FULL_SCALE[sequence] * tissue_peak(image[white])), brain)
+        for sequence, image in images.items()
+    }
+
+
+def normal_tissue(root, name):
+    """Intensity percentiles of white and grey matter away from lesions and ventricles, in pure voxels."""
+    truth = root / TRUTH / name / "anat"
+    labels = _load(truth / f"{name}_desc-tissue_dseg.nii.gz")[0]
+    sick = sum(_load(truth / f"{name}_label-{kind}_mask.nii.gz")[0] for kind in ("lesion", "ventricle")) > 0
+    healthy = ~ndimage.binary_dilation(sick, np.ones((3, 3, 3)), iterations=2)
+    white = ndimage.binary_erosion(labels == 2, np.ones((3, 3, 3))) & healthy
+    grey = (labels == 1) & healthy & (ndimage.uniform_filter((labels == 1).astype(float), 3) > 0.6)
+    images = _prepared(root, name)
+    return [
+        value
+        for image in images.values()
+        for tissue in (white, grey)
+        for value in np.percentile(image[tissue], (10, 25, 50, 75, 90))
+    ]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    root = tmp_path_factory.mktemp("phantom") / "bids"
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        make_cohort(root, SETTINGS, pool)
+    return root
+
+
+@pytest.fixture(scope="module")
+def table(cohort):
+    truth = pd.read_csv(cohort / TRUTH / "truth.tsv", sep="\t")
+    people = pd.read_csv(cohort / "participants.tsv", sep="\t")
+    truth["age"], truth["sex"] = people.age, (people.sex == "F").astype(float)
+    return truth
+
+
+def _classifier(strength=1.0):
+    return make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
+
+
+FOLDS = StratifiedKFold(5, shuffle=True, random_state=0)
+
+
+def _chance(features, groups):
+    """Return the balanced accuracy and its p-value over 199 permutations of the groups."""
+    score, _, p = permutation_test_score(
+        _classifier(0.1),
+        features,
+        groups,
+        cv=FOLDS,
+        scoring="balanced_accuracy",
+        n_permutations=199,
+        random_state=0,
+    )
+    print(f"balanced accuracy {score:.3f}, p {p:.3f}")  # noqa: T201 - shown when the test fails
+    return score, p
+
+
+def test_true_volumes_tell_the_groups_apart(table):
+    features = np.log(table[DISEASE] + 0.05)
+    predicted = cross_val_predict(_classifier(10), features, table.group, cv=FOLDS)
+    hits = [(predicted[table.group == group] == group).mean() for group in ("control", "RRMS", "SPMS")]
+    assert np.mean(hits) >= 0.9
+
+
+def test_true_volumes_are_found_by_the_permutation_test(table):
+    score, p = _chance(np.log(table[DISEASE] + 0.05), table.group)
+    assert score >= 0.9
+    assert p <= 0.005
+
+
+def test_lesion_volumes_of_rrms_and_spms_overlap(table):
+    rrms, spms = (table.lesion_ml[table.group == group] for group in ("RRMS", "SPMS"))
+    assert (rrms > spms.quantile(0.25)).any()
+    assert (spms < rrms.quantile(0.75)).any()
+
+
+def test_what_was_drawn_besides_disease_tells_nothing(table):
+    nuisance = table.drop(columns=["participant_id", "group", *DISEASE])
+    assert {"noise_T1w", "bias_FLAIR", "head_scale", "shift_x_mm", "brain_ml", "age"} <= set(nuisance.columns)
+    _, p = _chance(nuisance, table.group)
+    assert p > 0.05
+
+
+def test_normal_appearing_tissue_tells_nothing(cohort, table):
+    features = np.array([normal_tissue(cohort, name) for name in table.participant_id])
+    assert np.isfinite(features).all()
+    _, p = _chance(features, table.group)
+    assert p > 0.05
