@@ -20,6 +20,7 @@ AFFINE = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM, 1.0])
 KEPT = np.arange(2, 11)
 LESION_SLICE = 5
 SIZE = 64
+FEW = ("block4_conv3", "block4_pool", "block5_conv1", "block5_pool")
 
 
 def layer_names(architecture="vgg16"):
@@ -33,7 +34,14 @@ def layer_names(architecture="vgg16"):
 
 
 def write_study(
-    root, *, classes=("RRMS", "SPMS", "control"), truth=True, left_out=(), architecture="vgg16", wrong=()
+    root,
+    *,
+    classes=("RRMS", "SPMS", "control"),
+    truth=True,
+    left_out=(),
+    architecture="vgg16",
+    layers=(),
+    wrong=(),
 ):
     """Four subjects of each group, two of them held out; all but `wrong` are classified right."""
     folders = StudyFolders(root / "study")
@@ -43,7 +51,7 @@ def write_study(
     split = Split(
         tuple(subjects[1::4]), tuple(subjects[0::4]), tuple(sorted(subjects[2::4] + subjects[3::4]))
     )
-    layers = layer_names(architecture)
+    layers = layers or layer_names(architecture)
     rng = np.random.default_rng(0)
     write_json(bids / "dataset_description.json", {"Name": "Synthetic brains", "BIDSVersion": "1.10.0"})
     write_json(
@@ -142,3 +150,9 @@ def study(tmp_path_factory):
     return write_study(
         tmp_path_factory.mktemp("study"), left_out=[("sub-99", "prepare", "no FLAIR & no T2w")]
     )
+
+
+@pytest.fixture(scope="session")
+def plain_study(tmp_path_factory):
+    """A study without truth and with nothing left out; one subject is classified wrong."""
+    return write_study(tmp_path_factory.mktemp("plain"), truth=False, layers=FEW, wrong=("sub-07",))

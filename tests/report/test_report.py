@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import matplotlib.image
 import numpy as np
 import pytest
-from conftest import KEPT, LESION_SLICE, SIZE, write_study
+from conftest import FEW, KEPT, LESION_SLICE, SIZE, write_study
 
 from stratacam.errors import InputError
 from stratacam.report import write_report
@@ -18,6 +18,7 @@ from stratacam.report.map_figures import by_block, map_figures
 from stratacam.report.overlay import OUTLINE, STRONGEST, blend
 from stratacam.report.shown import PIXELS, open_scan
 from stratacam.report.tables import metrics_table, small
+from stratacam.study.folders import StudyFolders
 
 
 class Links(HTMLParser):
@@ -80,7 +81,7 @@ def test_the_page_says_what_was_done_and_found(page):
     # all six right: exact binomial interval from 0.025 ** (1 / 6) = 0.541, p = (1 / 3) ** 6 = 0.00137
     assert "Classified right: 6 of 6 held-out subjects." in page
     assert "Accuracy 1.00 (95 % interval 0.54 to 1.00; chance 0.33; p = 0.0014)" in page
-    assert "1 at the step “prepare”" in page
+    assert "1 scan at the step “prepare”" in page
     assert "no FLAIR &amp; no T2w" in page
     assert "not for diagnosis" in page
     assert "The scans are synthetic" in page
@@ -114,8 +115,8 @@ def test_the_level_of_the_examples_is_that_of_the_largest_lesion_area(content):
     assert "sub-03" in rule
 
 
-def test_confusion_matrices_hold_counts_and_per_cent_of_the_row(tmp_path):
-    study = read_study(write_study(tmp_path, wrong=("sub-07",), truth=False))
+def test_confusion_matrices_hold_counts_and_per_cent_of_the_row(plain_study):
+    study = read_study(plain_study)
     drawn = [text.get_text() for axes in confusion_matrices(study).figure.axes for text in axes.texts]
     slices, subjects = np.array(drawn).reshape(2, 3, 3)
     assert slices[1].tolist() == ["9\n50 %", "9\n50 %", "0\n0 %"]
@@ -133,17 +134,19 @@ def test_the_patient_is_the_surest_of_the_held_out_spms_subjects_classified_righ
 
 
 def test_without_spms_the_last_group_with_disease_is_shown(tmp_path):
-    content = read_study(write_study(tmp_path, classes=("HC", "MS", "healthy controls")))
+    content = read_study(write_study(tmp_path, layers=FEW, classes=("HC", "MS", "healthy controls")))
     assert content.group[choose_patient(content).name] == "MS"
 
 
 def test_a_group_that_is_never_right_gives_way_to_the_next(tmp_path):
-    content = read_study(write_study(tmp_path, wrong=("sub-07", "sub-08")))
+    content = read_study(write_study(tmp_path, layers=FEW, wrong=("sub-07", "sub-08")))
     assert content.group[choose_patient(content).name] == "RRMS"
 
 
 def test_a_patient_who_is_never_right_is_shown_before_a_control(tmp_path):
-    content = read_study(write_study(tmp_path, classes=("control", "SPMS"), wrong=("sub-07", "sub-08")))
+    content = read_study(
+        write_study(tmp_path, layers=FEW, classes=("control", "SPMS"), wrong=("sub-07", "sub-08"))
+    )
     choice = choose_patient(content)
     assert content.group[choice.name] == "SPMS"
     assert "none was classified right" in choice.rule
@@ -171,14 +174,23 @@ def test_figure_4_shows_the_end_of_block_4(figures):
     assert rows == ["FLAIR", "block4_pool", "block4_conv3"]
 
 
-@pytest.mark.parametrize(("architecture", "layers"), [("vgg16", 18), ("vgg19", 21)])
-def test_figure_5_shows_every_layer_in_order(tmp_path, architecture, layers):
-    content = read_study(write_study(tmp_path, architecture=architecture))
-    drawn = map_figures(content)[-1].figure
-    titles = [axes.get_title().split("\n")[0] for axes in panels(drawn)]
-    assert titles[0] == "FLAIR"
-    assert tuple(titles[1:]) == content.maps["sub-08"].layers
-    assert len(titles) == 1 + layers
+def layers_drawn(figure):
+    return tuple(axes.get_title().split("\n")[0] for axes in panels(figure))
+
+
+def test_figure_5_shows_all_18_layers_of_vgg16_in_order(figures, content):
+    drawn = layers_drawn(figures["figure-5-every-layer"].figure)
+    assert drawn == ("FLAIR", *content.maps["sub-08"].layers)
+    assert len(drawn) == 1 + 18
+
+
+def test_figures_of_vgg19_show_its_own_layers(tmp_path):
+    last, before, every = map_figures(read_study(write_study(tmp_path, architecture="vgg19")))
+    assert len(layers_drawn(every.figure)) == 1 + 21
+    rows = [axes.get_ylabel().split("\n")[0] for axes in panels(last.figure) if axes.get_ylabel()]
+    assert rows == ["FLAIR", "block5_pool", "block5_conv4", "block5_conv3", "block5_conv2", "block5_conv1"]
+    rows = [axes.get_ylabel().split("\n")[0] for axes in panels(before.figure) if axes.get_ylabel()]
+    assert rows == ["FLAIR", "block4_pool", "block4_conv4"]
 
 
 def test_figures_and_captions_name_group_prediction_probability_and_slice(figures):
@@ -203,13 +215,12 @@ def test_a_blank_map_is_anatomy_alone_with_its_cause(figures):
     assert marked == ["block5_conv1\n4 x 4, blank"]
 
 
-def test_lesions_are_outlined_where_they_are_known_and_only_there(figures, tmp_path):
+def test_lesions_are_outlined_where_they_are_known_and_only_there(figures, plain_study):
     drawn = panels(figures["figure-3-last-block"].figure)
     # one lesion in the second slice, one in the third, none in the first; the same in all rows
     assert [outlined(axes) for axes in drawn] == [0, 1, 1] * 5
     assert "outline of the true lesions" in figures["figure-3-last-block"].caption
-    content = read_study(write_study(tmp_path, truth=False))
-    unknown = map_figures(content)[0]
+    unknown = map_figures(read_study(plain_study))[0]
     assert not any(outlined(axes) for axes in panels(unknown.figure))
     assert "true lesions of this scan are not known" in unknown.caption
 
@@ -255,13 +266,13 @@ def test_layers_are_grouped_by_block():
     }
 
 
-def test_a_study_without_truth_and_left_out_scans_says_so(tmp_path):
-    folders = write_study(tmp_path, truth=False)
-    shutil.rmtree(folders.provenance.parent / "figures", ignore_errors=True)
+def test_a_study_without_truth_and_left_out_scans_says_so(plain_study, tmp_path):
+    folders = StudyFolders(shutil.copytree(plain_study.root, tmp_path / "study"))
     folders.provenance.unlink()
     (folders.model / "history.json").unlink()
     page = write_report(folders).read_text(encoding="utf-8")
     assert "Nothing was left out." in page
+    assert "Not recorded." in page
     assert "true lesions of this scan are not known" in page
 
 
@@ -277,13 +288,13 @@ def test_a_study_without_truth_and_left_out_scans_says_so(tmp_path):
     ],
 )
 def test_an_unfinished_study_is_refused_with_the_missing_part_and_its_command(
-    study, tmp_path, missing, command
+    plain_study, tmp_path, missing, command
 ):
-    root = shutil.copytree(study.root, tmp_path / "study")
-    path = root / missing
+    folders = StudyFolders(shutil.copytree(plain_study.root, tmp_path / "study"))
+    path = folders.root / missing
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(InputError, match=command) as fault:
-        read_study(type(study)(root))
+        read_study(folders)
     assert str(path) in str(fault.value)
 
 

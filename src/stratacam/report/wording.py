@@ -39,11 +39,9 @@ def what_was_found(study: StudyContent) -> str:
     scores = study.metrics["subjects"]
     count = sum(study.metrics["subjects_per_class"].values())
     right = sum(row[number] for number, row in enumerate(scores["confusion"]))
-    verdict = (
-        ""
-        if (scores["accuracy"].get("p_value") or 0) < 0.05
-        else " With these few subjects, that is not clearly better than chance."
-    )
+    p_values = [scores[name].get("p_value") for name in ("accuracy", "balanced_accuracy")]
+    doubtful = any(p_value is not None and p_value >= 0.05 for p_value in p_values)
+    verdict = " With these few subjects, that is not clearly better than chance." if doubtful else ""
     return (
         f"Classified right: {right} of {count} held-out subjects. "
         f"Accuracy {_estimate(scores['accuracy'])}; "
@@ -58,7 +56,9 @@ def what_was_left_out(study: StudyContent) -> str:
     steps: dict[str, int] = {}
     for row in study.left_out:
         steps[row["step"]] = steps.get(row["step"], 0) + 1
-    listed = ", ".join(f"{count} at the step “{step}”" for step, count in steps.items())
+    listed = ", ".join(
+        f"{count} scan{'s' if count > 1 else ''} at the step “{step}”" for step, count in steps.items()
+    )
     return f"Left out: {listed}; the table “Left out” gives each reason."
 
 
