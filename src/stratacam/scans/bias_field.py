@@ -3,8 +3,10 @@
 
 import SimpleITK
 
+from stratacam.scans.volume import one_itk_thread
+
 ITERATIONS = (50, 50, 30, 20)
-COARSE = 4.0  # mm: voxels are shrunk to about this size in-plane
+COARSE = 6.0  # mm: voxels are shrunk to at most about this size
 MOST_SHRINK = 4
 THICK = (
     2.0  # an axis with voxels so many times longer than the shortest is the slice axis of a thick-slice scan
@@ -12,6 +14,7 @@ THICK = (
 THICK_SHRINK = 2
 
 
+@one_itk_thread()
 def correct_bias(image: SimpleITK.Image, mask: SimpleITK.Image) -> SimpleITK.Image:
     """Divide `image` by the bias field that N4 finds inside `mask`.
 
@@ -31,13 +34,12 @@ def correct_bias(image: SimpleITK.Image, mask: SimpleITK.Image) -> SimpleITK.Ima
     inside = SimpleITK.And(mask, SimpleITK.Cast(image > 0, SimpleITK.sitkUInt8))
     n4.Execute(SimpleITK.Shrink(image, factors), SimpleITK.Shrink(inside, factors))
     field = SimpleITK.Exp(n4.GetLogBiasFieldAsImage(image))
-    return SimpleITK.Cast(
-        SimpleITK.Divide(image, SimpleITK.Cast(field, image.GetPixelID())), SimpleITK.sitkFloat32
-    )
+    corrected: SimpleITK.Image = SimpleITK.Divide(image, SimpleITK.Cast(field, SimpleITK.sitkFloat32))
+    return corrected
 
 
 def shrink_factors(spacing: tuple[float, ...], size: tuple[int, ...]) -> list[int]:
-    """Return the shrink factor of each axis: to about 4 mm, by at most 4, and by 2 along thick slices.
+    """Return the shrink factor of each axis: by 4, to about 6 mm at most, and by 2 along thick slices.
 
     Example:
         >>> shrink_factors((1.0, 1.0, 1.0), (256, 256, 180)), shrink_factors((0.9, 0.9, 3.0), (256, 256, 48))

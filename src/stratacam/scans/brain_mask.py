@@ -1,4 +1,5 @@
 """The brain mask of a T1w: found by deepbet, or supplied by the user."""
+# mypy: disable-error-code="no-untyped-call"
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def extract_brain(data: NDArray[np.float32], affine: NDArray[Any], path: Path) -
     """
     remedy = "supply a mask as derivatives/<name>/sub-*/[ses-*/]anat/*_desc-brain_mask.nii.gz"
     try:
-        from deepbet import BrainExtraction
+        from deepbet import BrainExtraction  # noqa: PLC0415 - loads torch models; not needed with a supplied mask
     except ImportError as error:
         raise InputError(
             f"{path}: the brain mask needs deepbet, which cannot be imported ({error}); "

@@ -47,7 +47,7 @@ class PrepareSettings(BaseModel, frozen=True, extra="forbid"):
 
     grid: Literal["T1w"] | Annotated[float, Field(ge=0.3, le=10.0)] = "T1w"
     slice_area_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    full_scale: Mapping[str, Annotated[float, Field(gt=0)]] = {"T1w": 1.6, "T2w": 4.0, "FLAIR": 2.5}
+    full_scale: Mapping[str, Annotated[float, Field(gt=0)]] = {"T1w": 1.6, "T2w": 3.5, "FLAIR": 2.0}
     full_scale_other: Annotated[float, Field(gt=0)] = 3.0
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -91,7 +91,9 @@ def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
         brain = _find_brain(scan, t1w)
     grid = make_grid(t1w, None if settings.grid == "T1w" else settings.grid)
     sequences = {
-        name: _lay(name, path, images.pop(name), t1w, brain, grid, settings.seed, seconds)
+        name: _lay(
+            name, path, images.pop(name), t1w=t1w, brain=brain, grid=grid, seed=settings.seed, seconds=seconds
+        )
         for name, path in scan.images.items()
     }
     mask = from_itk(onto_grid(brain, grid, SimpleITK.Transform())) >= 0.5
@@ -101,8 +103,7 @@ def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
         name: settings.full_scale.get(name, settings.full_scale_other) * _white_matter_peak(sequence, white)
         for name, sequence in sequences.items()
     }
-    scaled = {name: sequence.image / np.float32(units[name]) for name, sequence in sequences.items()}
-    _write(prepared, scan, settings, sequences, units, mask, itk_affine(grid), seconds)
+    _write(prepared, scan, settings, sequences, units, mask=mask, affine=itk_affine(grid), seconds=seconds)
     return prepared
 
 
@@ -127,6 +128,7 @@ def _lay(
     name: str,
     path: Path,
     image: SimpleITK.Image,
+    *,
     t1w: SimpleITK.Image,
     brain: SimpleITK.Image,
     grid: SimpleITK.Image,
@@ -178,6 +180,7 @@ def _write(
     settings: PrepareSettings,
     sequences: Mapping[str, _Sequence],
     units: Mapping[str, float],
+    *,
     mask: NDArray[np.bool_],
     affine: NDArray[np.float64],
     seconds: dict[str, float],
@@ -222,7 +225,16 @@ def _write(
         write_slices_table(prepared.slices_table, areas, kept, affine, mask.shape)
     with _timed(seconds, "picture"):
         metrics = {name: (one.metric_before, one.metric_after) for name, one in registrations.items()}
-        draw_quality(prepared.quality_picture, prepared.name, scaled, mask, affine, areas, kept, metrics)
+        draw_quality(
+            prepared.quality_picture,
+            prepared.name,
+            scaled,
+            mask,
+            affine,
+            areas=areas,
+            kept=kept,
+            metrics=metrics,
+        )
     used = ("stratacam", "SimpleITK", "nibabel", "numpy", *(() if scan.brain_mask else ("deepbet",)))
     write_json(
         prepared.record,

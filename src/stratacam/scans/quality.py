@@ -1,13 +1,13 @@
 """One picture per scan by which an expert can judge registration, mask, kept slices and intensities."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from pathlib import Path
 from scipy import ndimage
 
 from stratacam.files import whole_file
@@ -23,6 +23,7 @@ def draw_quality(
     scaled: Mapping[str, NDArray[np.float32]],
     brain_mask: NDArray[np.bool_],
     affine: NDArray[Any],
+    *,
     areas: NDArray[np.float64],
     kept: NDArray[np.intp],
     metrics: Mapping[str, tuple[float, float]],
@@ -49,15 +50,22 @@ def draw_quality(
     cuts = _cuts(brain_mask, kept)
     edges, levels = _tissue_edges(scaled["T1w"], brain_mask, voxel)
     rows = ["T1w", *(sequence for sequence in scaled if sequence != "T1w")]
-    figure = Figure(figsize=(17, 3.9 * len(rows) + 0.5), dpi=90, facecolor="black", layout="constrained")
+    figure = Figure(figsize=(16, 3.9 * len(rows) + 0.5), dpi=110, facecolor="black", layout="constrained")
     grid = figure.add_gridspec(len(rows), 5, width_ratios=[1, 1, 1, 1.2, 0.75])
     for row, sequence in enumerate(rows):
+        brightest = float(np.percentile(scaled[sequence][brain_mask], 99.7))
         for column, (axis, index) in enumerate(cuts):
             axes = figure.add_subplot(grid[row, column])
             shown = _plane(scaled[sequence], axis, index, box)
             extent = _extent(axis, box, voxel)
             axes.imshow(
-                shown, cmap="gray", vmin=0, vmax=1, extent=extent, origin="lower", interpolation="bilinear"
+                shown,
+                cmap="gray",
+                vmin=0,
+                vmax=brightest,
+                extent=extent,
+                origin="lower",
+                interpolation="bilinear",
             )
             style: dict[str, Any] = {"extent": extent, "origin": "lower"}
             if sequence == "T1w":
@@ -68,12 +76,14 @@ def draw_quality(
                         axes.axhline(limit * voxel[2], color=KEPT, linewidth=0.8, linestyle="--")
             else:
                 edge = _plane(edges, axis, index, box)
-                axes.contour(edge, levels, colors=[OUTER, INNER], linewidths=0.6, **style)
+                axes.contour(edge, levels, colors=[OUTER, INNER], linewidths=0.55, alpha=0.85, **style)
             axes.set_axis_off()
-            axes.set_title(_title(row, column, axis, index, sequence, metrics), color="white", fontsize=10)
+            plane = f"{('sagittal', 'coronal', 'axial')[axis]} {index}"
+            title = _title(plane, sequence, metrics) if column == 0 else plane
+            axes.set_title(title, color="white", fontsize=9)
         axes = figure.add_subplot(grid[row, 4])
         if sequence == "T1w":
-            _draw_areas(axes, areas, kept, affine, brain_mask.shape)
+            _draw_areas(axes, areas, kept)
         else:
             _draw_histogram(axes, sequence, scaled[sequence][brain_mask])
     figure.suptitle(f"{name}: {len(kept)} of {len(areas)} axial slices kept", color="white", fontsize=13)
@@ -131,24 +141,14 @@ def _tissue_edges(
     return np.where(mask, blurred, np.nan), [float(edges[best[0]]), float(edges[best[1]])]
 
 
-def _title(
-    row: int, column: int, axis: int, index: int, sequence: str, metrics: Mapping[str, tuple[float, float]]
-) -> str:
-    if column == 0:
-        if sequence in metrics:
-            before, after = metrics[sequence]
-            return f"{sequence}, edges of T1w; metric {before:.3f} to {after:.3f}"
-        return f"{sequence}, brain mask"
-    return f"{('sagittal', 'coronal', 'axial')[axis]} {index}" if row == 0 else ""
+def _title(plane: str, sequence: str, metrics: Mapping[str, tuple[float, float]]) -> str:
+    if sequence not in metrics:
+        return f"{sequence}, brain mask; {plane}"
+    before, after = metrics[sequence]
+    return f"{sequence}, edges of T1w; metric {before:.3f} to {after:.3f}"
 
 
-def _draw_areas(
-    axes: Axes,
-    areas: NDArray[np.float64],
-    kept: NDArray[np.intp],
-    affine: NDArray[Any],
-    shape: tuple[int, ...],
-) -> None:
+def _draw_areas(axes: Axes, areas: NDArray[np.float64], kept: NDArray[np.intp]) -> None:
     colours = np.full(len(areas), "#666666", dtype=object)
     colours[kept] = KEPT
     axes.barh(np.arange(len(areas)), areas / 100, height=1.0, color=list(colours))
@@ -156,7 +156,7 @@ def _draw_areas(
 
 
 def _draw_histogram(axes: Axes, sequence: str, values: NDArray[np.float32]) -> None:
-    axes.hist(values, 80, (0.0, 1.2), color="#bbbbbb")
+    axes.hist(values, bins=80, range=(0.0, 1.2), color="#bbbbbb")
     axes.axvline(1.0, color=OUTER, linewidth=0.8)
     axes.set_yticks([])
     _style(axes, f"{sequence} in the brain (clipped at 1)", "")

@@ -11,6 +11,7 @@ import SimpleITK
 from stratacam.errors import InputError
 from stratacam.files import whole_file
 from stratacam.scans.grid import smooth_for
+from stratacam.scans.volume import one_itk_thread
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,9 @@ class Level:
 LEVELS = (Level(4.0, 0.25, 2.0), Level(2.0, 0.20, 0.5), Level(1.0, 0.10, 0.25))
 HISTOGRAM_BINS = 32
 MOST_ITERATIONS = 200
-LAST_STEP = 0.002
+LAST_STEP = 0.005  # of the spacing of the level: the search ends when its step is shorter
+RELAXATION = 0.7  # of the step when the direction turns; 0.5 stops short in narrow valleys
+SAME_START = 1.0  # mm
 SMALLEST_GRADIENT = 1e-6
 
 
@@ -41,6 +44,7 @@ class Registration:
     metric_after: float  # the same, registered
 
 
+@one_itk_thread()
 def register(
     fixed: SimpleITK.Image, moving: SimpleITK.Image, *, seed: int = 0, finest: float = 1.0
 ) -> Registration:
@@ -50,7 +54,7 @@ def register(
     because shrink factors do not suit slices thicker than they are wide. At 4 mm the search starts from the
     headers, from the centres of the volumes and from the centres of mass; the best goes on. Every level maximises
     Mattes mutual information (32 bins) on a regular sample of the voxels, by gradient descent with a step that
-    halves when the direction turns, scaled by the shift that a parameter causes in millimetres.
+    shrinks when the direction turns, scaled by the shift that a parameter causes in millimetres.
 
     Args:
         fixed: the T1w, float32.
@@ -79,16 +83,11 @@ def register(
         raise InputError(
             "the scan and the T1w share too little to be registered; expected two scans of the same head: check them"
         )
-    _, start, transform = min(found, key=lambda candidate: candidate[0])
+    metric, start, transform = min(found, key=lambda candidate: candidate[0])
     for images, level in zip(pyramid[1:], levels[1:], strict=True):
-        _descend(*images, transform, level, seed)
-    by_header = SimpleITK.Euler3DTransform()
-    return Registration(
-        transform,
-        start,
-        _metric(*pyramid[-1], by_header, levels[-1], seed),
-        _metric(*pyramid[-1], transform, levels[-1], seed),
-    )
+        metric = _descend(*images, transform, level, seed)
+    by_headers = _metric(*pyramid[-1], SimpleITK.Euler3DTransform(), levels[-1], seed)
+    return Registration(transform, start, by_headers, metric)
 
 
 def write_transform(path: Path, transform: SimpleITK.Transform) -> None:
@@ -99,7 +98,10 @@ def write_transform(path: Path, transform: SimpleITK.Transform) -> None:
 
 def _winsorise(image: SimpleITK.Image) -> SimpleITK.Image:
     low, high = np.percentile(SimpleITK.GetArrayViewFromImage(image), (0.5, 99.5))
-    return SimpleITK.Clamp(image, SimpleITK.sitkFloat32, float(low), float(max(high, low + 1e-6)))
+    clamped: SimpleITK.Image = SimpleITK.Clamp(
+        image, SimpleITK.sitkFloat32, float(low), float(max(high, low + 1e-6))
+    )
+    return clamped
 
 
 def _isotropic(image: SimpleITK.Image, spacing: float) -> SimpleITK.Image:
@@ -130,7 +132,10 @@ def _starts(fixed: SimpleITK.Image, moving: SimpleITK.Image) -> list[tuple[str, 
         ("moments", SimpleITK.CenteredTransformInitializerFilter.MOMENTS),
     ):
         start = SimpleITK.CenteredTransformInitializer(fixed, moving, SimpleITK.Euler3DTransform(), kind)
-        starts.append((name, SimpleITK.Euler3DTransform(start)))
+        shifted = SimpleITK.Euler3DTransform(start)
+        shifts = [np.subtract(shifted.GetTranslation(), other.GetTranslation()) for _, other in starts]
+        if min(float(np.linalg.norm(shift)) for shift in shifts) > SAME_START:
+            starts.append((name, shifted))
     return starts
 
 
@@ -154,9 +159,9 @@ def _descend(
     method = _method(level, seed)
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=level.step,
-        minStep=LAST_STEP,
+        minStep=LAST_STEP * level.spacing,
         numberOfIterations=MOST_ITERATIONS,
-        relaxationFactor=0.5,
+        relaxationFactor=RELAXATION,
         gradientMagnitudeTolerance=SMALLEST_GRADIENT,
     )
     method.SetOptimizerScalesFromPhysicalShift()

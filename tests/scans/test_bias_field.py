@@ -1,0 +1,30 @@
+import numpy as np
+from synthetic_head import axis_affine, brain_of, head, world_points
+
+from stratacam.scans.bias_field import correct_bias, shrink_factors
+from stratacam.scans.volume import from_itk, to_itk
+
+SIZE = (60, 72, 56)
+
+
+def test_a_known_field_is_removed():
+    affine = axis_affine()
+    points = world_points(affine, SIZE)
+    brain = brain_of(points)
+    field = np.exp(0.25 * np.sin(points[..., 1] / 60) + 0.15 * points[..., 0] / 60)
+    clean = head("T1w", affine)
+    mask = to_itk(brain.astype(np.uint8), affine)
+
+    def corrected(image):
+        return from_itk(correct_bias(to_itk(image.astype(np.float32), affine), mask))[brain]
+
+    left = np.log(corrected(clean * field) / corrected(clean))
+    assert np.log(field[brain]).std() > 0.13
+    assert left.std() < 0.02
+
+
+def test_shrinking_follows_the_size_of_the_voxels():
+    assert shrink_factors((1.0, 1.0, 1.0), (256, 256, 180)) == [4, 4, 4]
+    assert shrink_factors((0.9, 0.9, 3.0), (256, 256, 48)) == [4, 4, 2]
+    assert shrink_factors((2.0, 2.0, 2.0), (91, 109, 91)) == [3, 3, 3]
+    assert shrink_factors((1.0, 1.0, 3.0), (256, 256, 10)) == [4, 4, 1]  # never fewer than eight voxels

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from synthetic_head import CONTRASTS, axis_affine, brain_of, head, world_points
+
+from stratacam.errors import InputError
+from stratacam.scans.intensity import normalise, tissue_peak, white_matter
+
+SIZE = (90, 108, 84)
+AFFINE = axis_affine((2.0, 2.0, 2.0), SIZE)
+POINTS = world_points(AFFINE, SIZE)
+BRAIN = brain_of(POINTS)
+VOXEL = (2.0, 2.0, 2.0)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return {name: head(name, AFFINE, SIZE, noise=0.03, seed=n) for n, name in enumerate(CONTRASTS)}
+
+
+def test_white_matter_is_the_bright_tissue_of_the_t1w_and_its_peak_is_its_intensity(images):
+    white = white_matter(images["T1w"], BRAIN, VOXEL)
+    for name, image in images.items():
+        assert tissue_peak(image[white]) == pytest.approx(CONTRASTS[name][4], rel=0.01)
+
+
+def test_fifty_millilitres_of_lesions_do_not_darken_the_rest(images):
+    lesions = np.zeros(SIZE, bool)
+    for centre in ((25, 20, 15), (-25, 20, 15), (25, -35, 12), (-28, -38, 0), (0, 30, 25), (30, -8, 20)):
+        lesions |= np.linalg.norm(POINTS - centre, axis=-1) < 12.7
+    assert 45 < lesions.sum() * 8 / 1000 < 55  # ml
+    healthy = white_matter(images["T1w"], BRAIN, VOXEL) & ~lesions
+    brightness = {"T1w": 0.7, "T2w": 2.4, "FLAIR": 1.9}
+    ill = {name: np.where(lesions, image * brightness[name], image) for name, image in images.items()}
+    before, after = white_matter(images["T1w"], BRAIN, VOXEL), white_matter(ill["T1w"], BRAIN, VOXEL)
+    for name in images:
+        medians = [
+            np.median(normalise(volumes[name] / (3 * tissue_peak(volumes[name][white])), BRAIN)[healthy])
+            for volumes, white in ((images, before), (ill, after))
+        ]
+        assert medians[1] == pytest.approx(medians[0], rel=0.01)
+
+
+def test_black_holes_and_large_ventricles_do_not_move_the_peak(images):
+    ventricles = np.linalg.norm((POINTS - (0, -8, 8)) / (1, 1.8, 1), axis=-1) < 22
+    atrophied = np.where(ventricles, CONTRASTS["T1w"][2], images["T1w"]).astype(np.float32)
+    peak = tissue_peak(atrophied[white_matter(atrophied, BRAIN, VOXEL)])
+    assert peak == pytest.approx(CONTRASTS["T1w"][4], rel=0.01)
+
+
+def test_the_scale_of_the_scanner_does_not_matter(images):
+    for factor in (1e-3, 37.0):
+        image = images["T1w"] * np.float32(factor)
+        peak = tissue_peak(image[white_matter(image, BRAIN, VOXEL)])
+        assert peak / factor == pytest.approx(CONTRASTS["T1w"][4], rel=0.01)
+
+
+def test_normalised_intensities_lie_between_zero_and_one_and_are_zero_outside():
+    scaled = np.array([[[-0.5, 0.25, 1.7, 0.5]]], np.float32)
+    mask = np.array([[[True, True, True, False]]])
+    np.testing.assert_array_equal(normalise(scaled, mask), [[[0.0, 0.25, 1.0, 0.0]]])
+
+
+def test_a_mask_with_no_inside_is_refused(images):
+    sliver = np.zeros(SIZE, bool)
+    sliver[40:42, 40:42, 40:42] = True
+    with pytest.raises(InputError, match="deeper than 3 mm"):
+        white_matter(images["T1w"], sliver, VOXEL)

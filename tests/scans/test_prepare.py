@@ -1,0 +1,156 @@
+import csv
+import hashlib
+import json
+import pickle
+
+import nibabel
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from synthetic_head import axis_affine, brain_of, head, rotation, world_points, write
+
+from stratacam.errors import InputError
+from stratacam.scans.bids import find_scans
+from stratacam.scans.prepare import PrepareSettings, prepare
+from stratacam.scans.prepared import find_prepared
+
+SIZE = (60, 72, 56)
+TILT = rotation(8, 0, -6)
+SPOT = np.array([26.0, -20.0, 18.0])  # world point of a lesion in the T1w's space
+
+
+def _delivered():
+    """An oblique T1w stored left to right reversed: the affine, and the world points of its voxels."""
+    affine = TILT @ axis_affine() @ np.diag([-1.0, 1.0, 1.0, 1.0])
+    affine[:3, 3] = (TILT @ axis_affine() @ [SIZE[0] - 1, 0, 0, 1])[:3]
+    return affine, world_points(affine, SIZE)
+
+
+def _with_spot(image, points, value):
+    return np.where(np.linalg.norm(points - SPOT, axis=-1) < 5, np.float32(value), image)
+
+
+@pytest.fixture(scope="module")
+def bids(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bids")
+    affine, points = _delivered()
+    anat = folder / "sub-01/anat"
+    write(anat / "sub-01_T1w.nii.gz", head("T1w", affine, SIZE, noise=0.02), affine)
+    moved = rotation(-3, 2, 4)
+    moved[:3, 3] = (4, 3, -5)
+    own = axis_affine()
+    seen = world_points(np.linalg.inv(moved) @ own, SIZE)
+    flair = head("FLAIR", own, SIZE, moved=np.linalg.inv(moved), noise=0.02, seed=1)
+    write(anat / "sub-01_FLAIR.nii", _with_spot(flair, seen, 800.0), own)
+    brain = brain_of(points).astype(np.uint8)
+    write(folder / "derivatives/masks/sub-01/anat/sub-01_desc-brain_mask.nii.gz", brain, affine)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prepared(bids, tmp_path_factory):
+    scan = find_scans(bids, ("T1w", "FLAIR"))[0][0]
+    return prepare(scan, tmp_path_factory.mktemp("prepared"), PrepareSettings())
+
+
+def _bytes(scan):
+    files = [*(scan.image(sequence) for sequence in scan.sequences), scan.brain_mask, scan.transform("FLAIR")]
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+
+
+def test_everything_lies_on_the_grid_of_the_t1w_turned_to_ras(prepared, bids):
+    volume = prepared.load()
+    assert volume.images.shape == (2, *SIZE)
+    assert volume.images.dtype == np.float32
+    delivered = nibabel.load(bids / "sub-01/anat/sub-01_T1w.nii.gz")
+    np.testing.assert_allclose(volume.affine, nibabel.as_closest_canonical(delivered).affine, atol=1e-4)
+    assert nibabel.aff2axcodes(volume.affine) == ("R", "A", "S")
+
+
+def test_intensities_lie_in_zero_to_one_and_outside_the_brain_there_is_nothing(prepared):
+    volume = prepared.load()
+    assert volume.images.min() == 0
+    assert volume.images.max() <= 1
+    assert not volume.images[:, ~volume.brain_mask].any()
+    white = prepared.load().images[0][volume.brain_mask]
+    counts, edges = np.histogram(white, 100, (0, 1))
+    assert edges[counts.argmax()] == pytest.approx(1 / 1.6, abs=0.03)
+
+
+def test_a_planted_spot_is_where_it_was_in_the_world(prepared):
+    volume = prepared.load()
+    flair = volume.images[prepared.sequences.index("FLAIR")]
+    bright = np.argwhere(flair > 0.9 * flair.max())
+    centre = (np.c_[bright, np.ones(len(bright))] @ volume.affine.T).mean(0)[:3]
+    np.testing.assert_allclose(centre, SPOT, atol=1.5)
+
+
+def test_the_t1w_is_not_interpolated(prepared, bids):
+    delivered = nibabel.as_closest_canonical(nibabel.load(bids / "sub-01/anat/sub-01_T1w.nii.gz")).get_fdata()
+    volume = prepared.load()
+    inside = volume.brain_mask & (volume.images[0] > 0.2)
+    factor = delivered[inside] / volume.images[0][inside]  # the bias field: smooth, so neighbours are alike
+    assert np.abs(np.diff(np.log(factor))).max() < 0.1
+
+
+def test_the_table_has_every_slice_and_the_kept_ones_are_loaded(prepared):
+    with prepared.slices_table.open() as table:
+        rows = list(csv.DictReader(table, delimiter="\t"))
+    assert len(rows) == SIZE[2]
+    volume = prepared.load()
+    assert [int(row["index"]) for row in rows if row["kept"] == "1"] == volume.kept.tolist()
+    voxels = volume.brain_mask[:, :, SIZE[2] // 2].sum()
+    assert float(rows[SIZE[2] // 2]["brain_area_mm2"]) == pytest.approx(9 * voxels, abs=0.1)
+
+
+def test_what_is_written_is_a_bids_derivative(prepared):
+    description = json.loads((prepared.folder / "dataset_description.json").read_text())
+    assert description["DatasetType"] == "derivative"
+    assert description["GeneratedBy"][0]["Name"] == "stratacam"
+    for path in prepared.anat.glob("*.nii.gz"):
+        assert path.with_name(path.name.replace(".nii.gz", ".json")).is_file()
+    sidecar = json.loads(
+        prepared.image("FLAIR").with_name("sub-01_space-T1w_desc-prepared_FLAIR.json").read_text()
+    )
+    assert sidecar["SkullStripped"] is True
+    assert sidecar["Sources"] == ["bids:raw:sub-01/anat/sub-01_FLAIR.nii"]
+    assert prepared.quality_picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_prepared_scan_is_found_and_names_the_t1w_as_delivered(prepared, bids):
+    assert find_prepared(prepared.folder) == [prepared]
+    assert prepared.delivered_t1w == (bids / "sub-01/anat/sub-01_T1w.nii.gz").resolve()
+
+
+def test_the_same_scan_gives_the_same_bytes_however_it_reaches_the_worker(prepared, bids, tmp_path):
+    scan, settings = pickle.loads(pickle.dumps((find_scans(bids, ("T1w", "FLAIR"))[0][0], PrepareSettings())))  # noqa: S301
+    assert _bytes(prepare(scan, tmp_path, settings)) == _bytes(prepared)
+
+
+def test_an_isotropic_grid_covers_the_t1w_along_its_own_axes(bids, tmp_path):
+    scan = find_scans(bids, ("T1w",))[0][0]
+    volume = prepare(scan, tmp_path, PrepareSettings(grid=4.0)).load()
+    assert volume.images.shape == (1, 45, 54, 42)  # 180, 216, 168 mm
+    np.testing.assert_allclose(np.linalg.norm(volume.affine[:3, :3], axis=0), 4, atol=1e-5)
+    np.testing.assert_allclose(volume.affine[:3, :3] / 4, TILT[:3, :3], atol=1e-5)
+    middle = volume.affine @ [22, 26.5, 20.5, 1]
+    np.testing.assert_allclose(
+        middle[:3], 0, atol=1e-3
+    )  # the field of view of the T1w is centred on the origin
+    points = world_points(volume.affine, volume.brain_mask.shape)
+    assert (brain_of(points) == volume.brain_mask).mean() > 0.99
+
+
+def test_a_scan_that_fails_leaves_no_record_not_even_an_older_one(bids, tmp_path):
+    scan = find_scans(bids, ("T1w",))[0][0]
+    assert prepare(scan, tmp_path, PrepareSettings()).record.is_file()
+    broken = write(tmp_path / "broken.nii.gz", np.zeros((4, 4, 4), np.float32), np.eye(4))
+    with pytest.raises(InputError, match=r"broken.nii.gz: all voxels are zero"):
+        prepare(type(scan)("01", None, {"T1w": broken}), tmp_path, PrepareSettings())
+    assert find_prepared(tmp_path) == []
+
+
+def test_settings_refuse_what_they_do_not_know():
+    for wrong in ({"grid": "T2w"}, {"grid": 0.0}, {"slice_area_fraction": 1.5}, {"unknown": 1}):
+        with pytest.raises(ValidationError):
+            PrepareSettings(**wrong)
