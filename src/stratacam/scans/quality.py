@@ -14,7 +14,7 @@ from stratacam.files import whole_file
 
 MARGIN = 12.0  # mm around the brain
 EDGE_BLUR = 1.0  # mm: of the T1w before its edges are drawn
-OUTER, INNER, MASK, KEPT = "#ff5a4d", "#ffd23f", "#37c5ff", "#7bd88f"
+OUTER, INNER, MASK, KEPT = "#ff5a4d", "#ffc400", "#37c5ff", "#7bd88f"
 
 
 def draw_quality(
@@ -53,7 +53,7 @@ def draw_quality(
     figure = Figure(figsize=(16, 3.9 * len(rows) + 0.5), dpi=110, facecolor="black", layout="constrained")
     grid = figure.add_gridspec(len(rows), 5, width_ratios=[1, 1, 1, 1.2, 0.75])
     for row, sequence in enumerate(rows):
-        brightest = float(np.percentile(scaled[sequence][brain_mask], 99.7))
+        brightest = 1.25 * float(np.percentile(scaled[sequence][brain_mask], 99.7))
         for column, (axis, index) in enumerate(cuts):
             axes = figure.add_subplot(grid[row, column])
             shown = _plane(scaled[sequence], axis, index, box)
