@@ -187,7 +187,7 @@ def main() -> None:
     try:
         app()
     except InputError as fault:
-        Console(stderr=True).print(str(fault), style="red", highlight=False, markup=False)
+        Console(stderr=True).print(str(fault), style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,5 +1,4 @@
 """Correction of the smooth intensity bias of the coil by N4 (Tustison et al., 2010, doi 10.1109/TMI.2010.2046908)."""
-# mypy: disable-error-code="no-untyped-call"
 
 import SimpleITK
 

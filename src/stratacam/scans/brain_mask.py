@@ -1,5 +1,4 @@
 """The brain mask of a T1w: found by deepbet, or supplied by the user."""
-# mypy: disable-error-code="no-untyped-call"
 
 from pathlib import Path
 from typing import Any

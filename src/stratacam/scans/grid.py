@@ -1,5 +1,4 @@
 """The grid of the prepared scan, and resampling onto it."""
-# mypy: disable-error-code="no-untyped-call"
 
 import math
 

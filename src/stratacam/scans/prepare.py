@@ -1,5 +1,4 @@
 """One scan as delivered to one prepared scan: masked, registered, bias-corrected, normalised, on one grid."""
-# mypy: disable-error-code="no-untyped-call"
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,5 +1,4 @@
 """Rigid registration of one sequence to the T1w by mutual information, coarse to fine."""
-# mypy: disable-error-code="no-untyped-call"
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,5 +1,4 @@
 """NIfTI volumes: checked when read, whole when written, the same world in nibabel and in ITK."""
-# mypy: disable-error-code="no-untyped-call"
 
 import gzip
 import zlib

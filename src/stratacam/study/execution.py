@@ -103,7 +103,7 @@ def _start_worker() -> None:
     import torch  # noqa: PLC0415
 
     torch.set_num_threads(1)
-    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # type: ignore[no-untyped-call]
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -130,8 +130,8 @@ def _report(study: Study, keys: Sequence[str]) -> None:
     from stratacam.report import write_report  # noqa: PLC0415 - plotting is slow to import
 
     folders, work = study.folders, study.work
-    absences = [str(absence) for absence in work.absences]
-    key = work.ledger.key("report", [keys, absences], [folders.configuration])
+    absences = [str(absence) for absence in sorted(work.absences)]
+    key = work.ledger.key("report", [keys, absences, study.configuration.model_dump(mode="json")])
     work.once("report", key, [folders.report], lambda: write_report(folders))
 
 

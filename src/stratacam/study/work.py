@@ -16,7 +16,7 @@ from stratacam.study.ledger import Ledger
 from stratacam.study.progress import step_progress
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Absence:
     """Something that was left out: at which step, which scan or subject, and why."""
 
@@ -57,13 +57,20 @@ class Work:
             reason = f"{reason} (details: {path})"
         self.absences.append(Absence(name, step, reason))
         self.console.print(
-            f"left out: {name}, at {step}: {reason}", style="yellow", highlight=False, markup=False
+            f"left out: {name}, at {step}: {reason}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
 
     def write_left_out(self, path: Path) -> None:
         """Write everything left out to a table: name, step, reason."""
         rows = [("name", "step", "reason")]
-        rows += [(absence.name, absence.step, " ".join(absence.reason.split())) for absence in self.absences]
+        rows += [
+            (absence.name, absence.step, " ".join(absence.reason.split()))
+            for absence in sorted(self.absences)
+        ]
         write_text(path, "".join("\t".join(row) + "\n" for row in rows))
 
     def each(
