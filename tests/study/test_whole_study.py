@@ -1,0 +1,234 @@
+"""The whole study on a small cohort with faults: what is left out, what is done again, what a kill changes."""
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from stratacam import cli
+from stratacam.maps import find_maps
+from stratacam.scans.phantom import PhantomSettings, make_cohort
+from stratacam.scans.prepared import find_prepared
+from stratacam.scans.volume import write_nifti
+
+STUDY = """\
+name = "small"
+out = "study"
+seed = 3
+[cohort]
+bids = "cohort"
+groups = ["control", "RRMS", "SPMS"]
+[pictures]
+size = 32
+every = 4
+[network]
+weights = "none"
+[training]
+epochs = 2
+copies = 1
+[explain]
+every = 4
+nifti_layers = ["block5_pool"]
+[run]
+workers = {workers}
+"""
+
+
+def supply_masks(cohort):
+    """Give the true brains as supplied masks, so that brain extraction need not run."""
+    for mask in (cohort / "derivatives" / "truth").rglob("*_desc-truebrain_mask.nii.gz"):
+        relative = mask.relative_to(cohort / "derivatives" / "truth")
+        target = (
+            cohort / "derivatives" / "masks" / relative.with_name(mask.name.replace("truebrain", "brain"))
+        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(mask, target)
+
+
+@pytest.fixture(scope="session")
+def cohort(tmp_path_factory):
+    """Nine sound phantoms, and one more for each fault."""
+    folder = tmp_path_factory.mktemp("whole") / "cohort"
+    with ProcessPoolExecutor(2) as executor:
+        make_cohort(
+            folder,
+            PhantomSettings(subjects=dict.fromkeys(("control", "RRMS", "SPMS"), 3), voxel_mm=4),
+            executor,
+        )
+    supply_masks(folder)
+    return folder
+
+
+FAULTS = {
+    "sub-missing": "FLAIR",
+    "sub-truncated": "sub-truncated_T2w.nii.gz: cannot be read as NIfTI",
+    "sub-series": "sub-series_FLAIR.nii.gz: has 4 dimensions",
+    "sub-zero": "sub-zero_T1w.nii.gz: all voxels are zero",
+    "sub-nan": "sub-nan_T1w.nii.gz: 1 of",
+    "sub-alone": "group PPMS has 1 usable subject",
+    "sub-unknown": "sub-unknown has group 'ALS', which is none of the study's groups",
+    "sub-nogroup": "no value for sub-nogroup in column group",
+}
+
+
+def add_faults(cohort):
+    """Add a subject for each of FAULTS, made from the first sound one."""
+    rows = (cohort / "participants.tsv").read_text().splitlines()
+    for name in FAULTS:
+        anat = cohort / name / "anat"
+        anat.mkdir(parents=True)
+        for file in (cohort / "sub-01" / "anat").glob("*.nii.gz"):
+            shutil.copy(file, anat / file.name.replace("sub-01", name))
+        mask = cohort / "derivatives" / "masks" / name / "anat" / f"{name}_desc-brain_mask.nii.gz"
+        mask.parent.mkdir(parents=True)
+        shutil.copy(cohort / "derivatives/masks/sub-01/anat/sub-01_desc-brain_mask.nii.gz", mask)
+        group = {"sub-alone": "PPMS", "sub-unknown": "ALS", "sub-nogroup": "n/a"}.get(name, "RRMS")
+        columns = dict(zip(rows[0].split("\t"), rows[1].split("\t"), strict=True))
+        rows.append("\t".join((columns | {"participant_id": name, "group": group}).values()))
+    (cohort / "participants.tsv").write_text("\n".join(rows) + "\n")
+
+    (cohort / "sub-missing/anat/sub-missing_FLAIR.nii.gz").unlink()
+    cut = cohort / "sub-truncated/anat/sub-truncated_T2w.nii.gz"
+    cut.write_bytes(cut.read_bytes()[:5000])
+    for name, sequence, change in (
+        ("sub-series", "FLAIR", lambda data: np.stack([data, data], axis=-1)),
+        ("sub-zero", "T1w", np.zeros_like),
+        (
+            "sub-nan",
+            "T1w",
+            lambda data: np.where(np.arange(data.size).reshape(data.shape) == 7, np.nan, data),
+        ),
+    ):
+        path = cohort / name / "anat" / f"{name}_{sequence}.nii.gz"
+        image = nibabel.load(path)
+        write_nifti(path, change(image.get_fdata(dtype=np.float32)).astype(np.float32), image.affine)
+
+
+def stratacam(monkeypatch, *arguments):
+    """Run the command line in this process; return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["stratacam", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    return caught.value.code
+
+
+@pytest.fixture(scope="session")
+def faulty(cohort, tmp_path_factory):
+    """The study on the cohort with faults, run once: its folder, exit code and what it printed."""
+    folder = tmp_path_factory.mktemp("faulty")
+    shutil.copytree(cohort, folder / "cohort")
+    add_faults(folder / "cohort")
+    text = STUDY.format(workers=1).replace('"SPMS"]', '"SPMS", "PPMS"]')
+    (folder / "study.toml").write_text(text)
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", "from stratacam.cli import main; main()", "run", folder / "study.toml"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return folder, done
+
+
+def test_sound_subjects_are_done_and_the_exit_code_tells_of_the_others(faulty):
+    folder, done = faulty
+    assert done.returncode == cli.LEFT_OUT, done.stderr
+    assert len(find_prepared(folder / "study" / "prepared")) == 10  # nine, and sub-alone
+    metrics = json.loads((folder / "study/evaluation/metrics.json").read_text())
+    assert metrics["subjects_per_class"] == {"control": 1, "RRMS": 1, "SPMS": 1}
+    assert [len(maps.layers) for maps in find_maps(folder / "study" / "maps")] == [18, 18, 18]
+    assert (folder / "study" / "report.html").stat().st_size > 10_000
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_every_fault_is_listed_with_its_reason(faulty):
+    folder, _ = faulty
+    with (folder / "study" / "left_out.tsv").open() as table:
+        reasons = {row["name"]: row["reason"] for row in csv.DictReader(table, delimiter="\t")}
+    assert set(reasons) == set(FAULTS)
+    for name, reason in FAULTS.items():
+        assert reason in reasons[name], name
+
+
+def test_a_second_run_does_nothing_again_and_accepts_what_was_left_out_when_told(faulty, monkeypatch):
+    folder, _ = faulty
+    before = {path: path.stat().st_mtime_ns for path in (folder / "study").rglob("*") if path.is_file()}
+    monkeypatch.setattr(sys, "argv", ["stratacam", "run", str(folder / "study.toml"), "--accept-left-out"])
+    cli.app(standalone_mode=False)
+    after = {path: path.stat().st_mtime_ns for path in (folder / "study").rglob("*") if path.is_file()}
+    changed = {
+        path.relative_to(folder / "study").as_posix() for path in after if after[path] != before.get(path)
+    }
+    assert changed <= {"left_out.tsv", "study.json", "provenance.json", ".stratacam/lock"}
+
+
+def results(study: Path) -> dict[str, bytes]:
+    """Everything a study's numbers are in."""
+    files = [
+        study / "model" / "model.safetensors",
+        *(study / "evaluation").iterdir(),
+        *sorted((study / "maps").rglob("*.nii.gz")),
+        *sorted((study / "prepared").rglob("*.nii.gz")),
+    ]
+    return {path.relative_to(study).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_a_killed_run_ends_with_the_same_numbers_and_repeats_no_finished_scan(faulty, cohort, tmp_path):
+    (tmp_path / "cohort").symlink_to(cohort)
+    (tmp_path / "study.toml").write_text(STUDY.format(workers=2))
+    command = [sys.executable, "-c", "from stratacam.cli import main; main()", "run", tmp_path / "study.toml"]
+    study = tmp_path / "study"
+    finished = study / ".stratacam" / "prepare"
+
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
+    deadline = time.monotonic() + 300
+    while len(list(finished.glob("sub-*.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    kept = {path: path.stat().st_mtime_ns for path in finished.glob("sub-*.json")}
+    assert len(kept) < 9
+
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    whole, _ = faulty
+    unkilled, again = results(whole / "study"), results(study)
+    assert all(again[name] == unkilled[name] for name in again)
+    assert not list(study.rglob("*unfinished*"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: shutil.rmtree(folder / "cohort"), "cohort"),
+        (lambda folder: (folder / "cohort" / "participants.tsv").unlink(), "participants.tsv"),
+        (
+            lambda folder: (folder / "cohort" / "participants.tsv").write_text(
+                "participant_id\tage\nsub-01\t3\n"
+            ),
+            "group",
+        ),
+        (lambda folder: [shutil.rmtree(path) for path in (folder / "cohort").glob("sub-*")], "sub-"),
+    ],
+    ids=["no cohort", "no participants.tsv", "no column", "no subjects"],
+)
+def test_a_cohort_that_cannot_be_read_is_told_in_a_sentence(damage, message, tmp_path, monkeypatch, capsys):
+    (tmp_path / "cohort" / "sub-01" / "anat").mkdir(parents=True)
+    for sequence in ("T1w", "T2w", "FLAIR"):
+        (tmp_path / "cohort" / "sub-01" / "anat" / f"sub-01_{sequence}.nii.gz").touch()
+    (tmp_path / "cohort" / "participants.tsv").write_text("participant_id\tgroup\nsub-01\tRRMS\n")
+    (tmp_path / "study.toml").write_text(STUDY.format(workers=1))
+    damage(tmp_path)
+    assert stratacam(monkeypatch, "run", tmp_path / "study.toml") == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
