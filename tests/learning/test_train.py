@@ -14,7 +14,7 @@ from stratacam.learning.epoch import slice_weights
 from stratacam.learning.features import cut, keep_activations
 
 SETTINGS = TrainSettings(
-    frozen_through="block1_pool", epochs=4, patience=4, batch_size=8, body_rate=1e-3, head_rate=1e-2
+    frozen_through="block1_pool", copies=2, epochs=4, patience=4, batch_size=8, body_rate=1e-3, head_rate=1e-2
 )
 EVERYTHING = SETTINGS.model_copy(update={"frozen_through": None})
 

@@ -12,7 +12,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
         default="block4_pool", description='the last layer that stays as it was; "" to train every layer'
     )
     copies: int = Field(
-        default=2,
+        default=1,
         ge=0,
         le=100,
         description="augmented copies of each slice; with no frozen layers, every epoch has its own",
@@ -24,11 +24,11 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     patience: int = Field(
         default=4, ge=1, description="epochs without a lower validation loss before training stops"
     )
-    batch_size: int = Field(default=32, ge=1, le=4096, description="slices per step")
+    batch_size: int = Field(default=16, ge=1, le=4096, description="slices per step")
     body_rate: float = Field(
-        default=3e-5, gt=0, le=1, description="peak learning rate of the convolution layers"
+        default=1e-4, gt=0, le=1, description="peak learning rate of the convolution layers"
     )
-    head_rate: float = Field(default=1e-2, gt=0, le=1, description="peak learning rate of the last layer")
+    head_rate: float = Field(default=1e-3, gt=0, le=1, description="peak learning rate of the last layer")
     warm_up: float = Field(
         0.3, ge=0, lt=1, description="fraction of the steps in which the rates rise to their peak"
     )
