@@ -118,7 +118,8 @@ def _apportion(shares: npt.NDArray[np.float64], owed: npt.NDArray[np.float64]) -
     """
     counts = np.floor(shares + 1e-9).astype(np.int64)
     over = round(shares.sum()) - counts.sum()
-    counts[np.argsort(counts - shares - owed, kind="stable")[:over]] += 1
+    whole = shares - counts < 1e-9  # needs no rounding, whatever is owed
+    counts[np.argsort(np.where(whole, np.inf, counts - shares - owed), kind="stable")[:over]] += 1
     for part in np.flatnonzero(counts == 0):
         counts[counts.argmax()] -= 1
         counts[part] = 1
