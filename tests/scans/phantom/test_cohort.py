@@ -81,7 +81,9 @@ def test_disease_changes_nothing_but_lesions_and_ventricles(tmp_path):
     assert second["brain_ml"] == pytest.approx(first["brain_ml"], rel=1e-3)
     scans = [_load(tmp_path / k / "sub-01" / "anat" / "sub-01_T1w.nii.gz")[0] for k in ("well", "ill")]
     outside = ~ndimage.binary_dilation(_mask(tmp_path / "well", "sub-01", "desc-truebrain_mask") > 0)
-    assert (scans[0][outside] == scans[1][outside]).all()
+    difference = np.abs(scans[0].astype(int) - scans[1])[outside]
+    assert difference.max() <= 1, "one unit of rounding"
+    assert (difference > 0).mean() < 1e-4
 
 
 def test_groups_are_mixed_over_numbers():

@@ -16,9 +16,9 @@ _ABOUT = """Synthetic brain MRI with multiple sclerosis lesions, made by stratac
 
 The groups differ in lesions, black holes and ventricles only. Age and sex are drawn without regard to the
 group and change nothing in the scans. `derivatives/truth` holds, on the T1w grid, the true masks of lesions,
-black holes, lateral ventricles and brain and the tissue labels; the bias fields (values every 20 mm, linear in
-between); the rigid transforms (ITK text, LPS; they map T1w points to FLAIR or T2w points); and `truth.tsv`
-with volumes and everything drawn per subject.
+black holes, lateral ventricles and brain, the fraction of lesion in every voxel, and the tissue labels; the
+bias fields (values every 20 mm, linear in between); the rigid transforms (ITK text, LPS; they map T1w points
+to FLAIR or T2w points); and `truth.tsv` with volumes and everything drawn per subject.
 """
 
 

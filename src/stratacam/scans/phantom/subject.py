@@ -1,5 +1,4 @@
 """One phantom subject: drawn, scanned and written with its truth."""
-# mypy: disable-error-code="no-untyped-call"
 
 import json
 from collections.abc import Mapping
@@ -30,7 +29,7 @@ from stratacam.scans.phantom.settings import Contrast, PhantomSettings, groups, 
 from stratacam.scans.register import write_transform
 from stratacam.scans.volume import LPS, write_nifti
 
-GENERATOR = 1  # to be raised when the same settings give other bytes
+GENERATOR = 2  # to be raised when the same settings give other bytes
 TRUTH = Path("derivatives", "truth")
 
 Row = dict[str, str | int | float]
@@ -143,6 +142,7 @@ def _write_truth(visit: _Visit, files: list[Path]) -> Mapping[str, float]:
     brain = sample(template.brain, voxels) >= 0.5
     tissue = np.where(grey + white < 0.5, 3, np.where(grey > white, 1, 2)).astype(np.uint8) * brain
     masks = {
+        "label-lesion_probseg": _in_voxels(visit, voxels),
         "label-lesion_mask": sample(visit.lesions.lesion, voxels) >= 0.5,
         "label-blackhole_mask": sample(visit.lesions.black_hole, voxels) >= 0.5,
         "label-ventricle_mask": sample(template.ventricles, voxels) >= 0.5,
@@ -160,6 +160,14 @@ def _write_truth(visit: _Visit, files: list[Path]) -> Mapping[str, float]:
         "brain_ml": "desc-truebrain_mask",
     }
     return {column: float(np.count_nonzero(masks[label]) * voxel_ml) for column, label in volumes.items()}
+
+
+def _in_voxels(visit: _Visit, voxels: Array) -> Array:
+    """Return the fraction of every voxel that is lesion, also where it is too little for the mask."""
+    box, lesion, _ = visit.blurred
+    fraction = np.zeros_like(visit.lesions.lesion)
+    fraction[box] = lesion
+    return sample(fraction, voxels)
 
 
 def _write_scan(visit: _Visit, sequence: Contrast, files: list[Path]) -> Row:
