@@ -49,11 +49,12 @@ def run(
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
     """Run a whole study: prepare, train, evaluate, explain, report. Does only what is not done yet."""
+    from stratacam.report import write_report
     from stratacam.study.configuration import read_configuration
     from stratacam.study.run import run_study
 
     configuration = read_configuration(study)
-    outcome = run_study(configuration, console)
+    outcome = run_study(configuration, console, write_report)
     _conclude(outcome.report, len(outcome.left_out), accept_left_out or configuration.run.accept_left_out)
 
 
@@ -65,9 +66,12 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the cohort and the study.")] = 0,
 ) -> None:
     """Make a synthetic cohort and run the whole study on it."""
+    from stratacam.report import write_report
     from stratacam.study.demo import run_demo
 
-    outcome = run_demo(out, _phantom_settings(dict.fromkeys(Group, subjects), voxel_mm, None, seed), console)
+    outcome = run_demo(
+        out, _phantom_settings(dict.fromkeys(Group, subjects), voxel_mm, None, seed), console, write_report
+    )
     _conclude(outcome.report, len(outcome.left_out), accepted=False)
 
 
@@ -162,12 +166,15 @@ def explain(
 ) -> None:
     """Maps of every layer for prepared scans, on the prepared grid and on the scan as delivered."""
     from stratacam.maps import ExplainSettings
+    from stratacam.report import write_strips
     from stratacam.study.alone import explain_folder
 
     settings = ExplainSettings(target=target, every=every, nifti_layers=tuple(layer or DEFAULT_LAYERS))
-    left_out = explain_folder(
+    names, left_out = explain_folder(
         model, prepared, out, settings, names=subject or [], workers=workers, console=console
     )
+    for picture in write_strips(model, prepared, out, names):
+        console.print(f"Picture: {picture}", highlight=False, soft_wrap=True)
     _conclude(out, len(left_out), accept_left_out)
 
 

@@ -20,7 +20,7 @@ BLOB = np.array([28.0, -35.0, 12.0])  # mm, right, posterior, superior
 CARD = ModelCard(
     architecture="vgg16",
     classes=("control", "blob"),
-    input={"sequences": ["T1w", "T2w", "FLAIR"], "size": 128, "width_mm": 190.0},
+    input={"sequences": ["T1w", "T2w", "FLAIR"], "size": 128, "width_mm": 190.0, "part": [0, 1]},
     training={},
 )
 

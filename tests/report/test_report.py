@@ -16,7 +16,7 @@ from stratacam.report.content import read_study
 from stratacam.report.figures import confusion_matrices, example_slices
 from stratacam.report.map_figures import by_block, map_figures
 from stratacam.report.overlay import OUTLINE, STRONGEST, blend
-from stratacam.report.shown import PIXELS, open_scan
+from stratacam.report.shown import PIXELS, open_scan_of
 from stratacam.report.tables import metrics_table, small
 from stratacam.study.folders import StudyFolders
 
@@ -109,7 +109,7 @@ def test_the_examples_are_one_subject_of_each_group_in_every_sequence(content):
 
 
 def test_the_level_of_the_examples_is_that_of_the_largest_lesion_area(content):
-    scans = [open_scan(content, name) for name in choose_examples(content)]
+    scans = [open_scan_of(content, name) for name in choose_examples(content)]
     level, rule = choose_level(scans)
     assert level == pytest.approx((LESION_SLICE - KEPT[0]) / (len(KEPT) - 1))
     assert "sub-03" in rule
@@ -153,10 +153,10 @@ def test_a_patient_who_is_never_right_is_shown_before_a_control(tmp_path):
 
 
 def test_the_slices_are_neighbours_around_the_largest_lesion_area(content):
-    slices, rule = choose_slices(open_scan(content, "sub-08"))
+    slices, rule = choose_slices(open_scan_of(content, "sub-08"))
     assert slices.tolist() == [LESION_SLICE - 1, LESION_SLICE, LESION_SLICE + 1]
     assert "largest true lesion area" in rule
-    slices, rule = choose_slices(open_scan(content, "sub-12"))
+    slices, rule = choose_slices(open_scan_of(content, "sub-12"))
     assert slices.tolist() == [5, 6, 7]
     assert "middle" in rule
 
@@ -226,7 +226,7 @@ def test_lesions_are_outlined_where_they_are_known_and_only_there(figures, plain
 
 
 def test_an_outline_lies_on_the_lesion(content):
-    scan = open_scan(content, "sub-08")
+    scan = open_scan_of(content, "sub-08")
     picture = scan.lesion_picture(LESION_SLICE)
     rows, columns = np.nonzero(picture > 0.5)
     # voxels x 8 to 10, y 12 to 15 of 6 mm; the frame is centred on the brain, voxels (11.5, 14.5);
@@ -237,7 +237,7 @@ def test_an_outline_lies_on_the_lesion(content):
 
 
 def test_heat_is_the_rectified_map_over_the_one_maximum_of_the_scan(content):
-    scan = open_scan(content, "sub-08")
+    scan = open_scan_of(content, "sub-08")
     raw = content.maps["sub-08"].raw("block1_conv1")
     assert raw.shape[1:] == (SIZE, SIZE)
     heat = scan.heat("block1_conv1", KEPT)

@@ -67,6 +67,14 @@ def test_every_nth_kept_slice_is_cut_and_maps_between_are_interpolated():
     np.testing.assert_allclose(laid[4, 4], np.arange(9), atol=1e-5)
 
 
+def test_a_part_of_the_kept_slices_is_counted_from_the_lowest():
+    volume = volume_of(np.ones((1, 8, 8, 20), dtype=np.float32))
+    settings = PictureSettings(size=32, width_mm=8, part=(0.35, 0.85), every=3)
+    assert cut_pictures(volume, settings).slices.tolist() == [7, 10, 13, 16]
+    with pytest.raises(ValueError, match="from a lower to a higher number"):
+        PictureSettings(part=(0.6, 0.4))
+
+
 def test_slices_outside_the_pictures_stay_empty():
     volume = volume_of(np.ones((1, 8, 8, 9), dtype=np.float32))
     volume = PreparedVolume(volume.images, volume.brain_mask, volume.affine, np.array([3, 4, 5]))

@@ -64,7 +64,10 @@ def explain_scan(
     nifti_layers = _nifti_layers(model, settings)
     volume = scan.load()
     picture_settings = PictureSettings(
-        size=card.input["size"], width_mm=card.input["width_mm"], every=settings.every
+        size=card.input["size"],
+        width_mm=card.input["width_mm"],
+        part=card.input["part"],
+        every=settings.every,
     )
     pictures = cut_pictures(volume, picture_settings)
     predicted = _predict(model, pictures, settings.batch_size, device)

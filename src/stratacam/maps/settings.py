@@ -13,7 +13,9 @@ class ExplainSettings(BaseModel):
         description='the class to explain in every slice: a class name, or "predicted" for the class that '
         "the scan as a whole is given",
     )
-    every: int = Field(default=1, ge=1, description="explain every n-th of the kept slices")
+    every: int = Field(
+        default=1, ge=1, description="explain every n-th slice of the part that the network is for"
+    )
     nifti_layers: tuple[str, ...] = Field(
         default=("block5_*",), description="layers, or patterns of them, whose maps are written as NIfTI"
     )

@@ -62,9 +62,8 @@ class StudyContent:
 
     @property
     def sequence(self) -> str:
-        """The sequence that heat is laid over: FLAIR where the network saw it, or else the first."""
-        sequences = self.card.input["sequences"]
-        return "FLAIR" if "FLAIR" in sequences else str(sequences[0])
+        """The sequence that heat is laid over."""
+        return shown_sequence(self.card)
 
     @property
     def synthetic(self) -> bool:
@@ -110,6 +109,12 @@ def read_study(folders: StudyFolders) -> StudyContent:
         raise InputError(
             f"{folders.root}: the study cannot be read ({fault}); repeat it with `stratacam run`."
         ) from fault
+
+
+def shown_sequence(card: ModelCard) -> str:
+    """The sequence that heat is laid over: FLAIR where the network saw it, or else the first."""
+    sequences = card.input["sequences"]
+    return "FLAIR" if "FLAIR" in sequences else str(sequences[0])
 
 
 def subject_label(name: str) -> str:

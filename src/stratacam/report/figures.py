@@ -1,23 +1,28 @@
 """Examples of the cohort and confusion matrices: figures 1 and 2 of the report."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from stratacam.files import whole_file
 from stratacam.report.choose import choose_examples, choose_level, slice_at
 from stratacam.report.content import StudyContent
 from stratacam.report.overlay import WHITE, draw_scale, draw_slice
 from stratacam.report.sheet import Sheet
-from stratacam.report.shown import Box, ShownScan, open_scan
+from stratacam.report.shown import Box, ShownScan, open_scan_of
 
 INCHES_PER_MM = 1 / 105
 """Size of anatomy in the figures: a brain of 14 cm is 1.3 inches wide."""
 
 READABLE_ON_DARK = 55
+
+DOTS_PER_INCH = 170
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class ReportFigure:
 
 def example_slices(study: StudyContent) -> ReportFigure:
     """Every sequence of one subject of each group, at the same level."""
-    scans = [open_scan(study, name) for name in choose_examples(study)]
+    scans = [open_scan_of(study, name) for name in choose_examples(study)]
     level, rule = choose_level(scans)
     sequences = scans[0].sequences
     boxes = np.array([scan.box_mm for scan in scans])
@@ -119,3 +124,13 @@ def _draw_confusion(axes: Axes, confusion: NDArray[np.int_], classes: Sequence[s
     axes.set_xlabel("predicted", fontsize=8)
     axes.set_ylabel("true", fontsize=8)
     axes.tick_params(length=0)
+
+
+def save_figure(figure: ReportFigure, path: Path) -> bytes:
+    """Write a figure as PNG, with title and caption in its metadata; return the bytes written."""
+    buffer = io.BytesIO()
+    metadata = {"Title": figure.title, "Description": figure.caption}
+    figure.figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white", metadata=metadata)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+    return buffer.getvalue()

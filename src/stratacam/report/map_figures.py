@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from stratacam.maps import ScanMaps
+from stratacam.networks import ModelCard
 from stratacam.report.choose import Choice, choose_patient, choose_slices, probability
-from stratacam.report.content import StudyContent
+from stratacam.report.content import StudyContent, shown_sequence
 from stratacam.report.figures import ReportFigure, label_row, panel_inches, place_of
 from stratacam.report.overlay import COLOURS, STRONG, WHITE, draw_colour_bar, draw_scale, draw_slice
 from stratacam.report.sheet import Sheet
-from stratacam.report.shown import ShownScan, open_scan
+from stratacam.report.shown import ShownScan, open_scan, open_scan_of
+from stratacam.scans.prepared import PreparedScan
 
 UNIT = "heat: share of the layer's maximum in this scan"
 
@@ -21,7 +23,7 @@ HEADING = 0.22
 def map_figures(study: StudyContent) -> list[ReportFigure]:
     """Maps of one patient: the last block, the end of the block before, and every layer."""
     choice = choose_patient(study)
-    scan = open_scan(study, choice.name)
+    scan = open_scan_of(study, choice.name)
     blocks = by_block(scan.explained.layers)
     names = list(blocks)
     figures = [
@@ -34,7 +36,21 @@ def map_figures(study: StudyContent) -> list[ReportFigure]:
         figures.append(
             _slices_at_layers(study, scan, choice, layers=end, name="figure-4-block-before", block=names[-2])
         )
-    return [*figures, _every_layer(study, scan, choice)]
+    return [
+        *figures,
+        every_layer(scan, sequence=study.sequence, architecture=study.card.architecture, rule=choice.rule),
+    ]
+
+
+def layer_strip(scan: PreparedScan, maps: ScanMaps, card: ModelCard) -> ReportFigure:
+    """One slice of a scan at every layer, outside a study: nothing is known of the scan but its maps.
+
+    Raises:
+        InputError: if a file of the scan is missing or damaged.
+    """
+    shown = open_scan(scan, maps, width_mm=float(card.input["width_mm"]))
+    sequence = shown_sequence(card)
+    return every_layer(shown, sequence=sequence, architecture=card.architecture, rule="this scan")
 
 
 def by_block(layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -54,8 +70,9 @@ def by_block(layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def describe_scan(scan: ShownScan) -> str:
     """Who is shown, what was predicted, and of which class the maps are."""
     maps = scan.explained
+    group = f", group {scan.group}" if scan.group else ""
     return (
-        f"{scan.name}, group {scan.group} · predicted {maps.predicted}, p = {probability(maps, maps.predicted):.2f}"
+        f"{scan.name}{group} · predicted {maps.predicted}, p = {probability(maps, maps.predicted):.2f}"
         f" · maps of {maps.explained}"
     )
 
@@ -103,8 +120,8 @@ def _slices_at_layers(
     return ReportFigure(name, f"Maps of {len(indices)} neighbouring slices: {block}", caption, figure)
 
 
-def _every_layer(study: StudyContent, scan: ShownScan, choice: Choice) -> ReportFigure:
-    """One slice at every layer, one row per block."""
+def every_layer(scan: ShownScan, *, sequence: str, architecture: str, rule: str) -> ReportFigure:
+    """One slice at every layer, one row per block; `rule` says why it is this scan."""
     maps = scan.explained
     indices, slice_rule = choose_slices(scan, count=1)
     index = int(indices[0])
@@ -123,9 +140,9 @@ def _every_layer(study: StudyContent, scan: ShownScan, choice: Choice) -> Report
     figure = sheet.new_figure()
     figure.suptitle(describe_scan(scan), fontsize=9, y=1 - 0.06 / sheet.size[1], va="top")
     anatomy = sheet.panel_of(figure, 0, 0)
-    draw_slice(anatomy, scan, study.sequence, index)
+    draw_slice(anatomy, scan, sequence, index)
     draw_scale(anatomy)
-    anatomy.set_title(study.sequence, fontsize=7.5, pad=3)
+    anatomy.set_title(sequence, fontsize=7.5, pad=3)
     anatomy.text(
         0.5,
         -0.04,
@@ -140,17 +157,17 @@ def _every_layer(study: StudyContent, scan: ShownScan, choice: Choice) -> Report
             panel = sheet.panel_of(figure, row, column)
             heat = scan.heat(layer, indices)[0]
             blank = maps.blank[layer][position]
-            draw_slice(panel, scan, study.sequence, index, heat=heat, blank=blank, letters=False)
+            draw_slice(panel, scan, sequence, index, heat=heat, blank=blank, letters=False)
             rows = maps.raw(layer).shape[1]
             peak = "blank" if blank else f"peak {heat.max():.2f}"
             panel.set_title(f"{layer}\n{rows} x {rows}, {peak}", fontsize=7.5, pad=3)
     draw_colour_bar(figure, sheet.bar_of(figure, min(2, len(blocks) - 1), left=0.35), UNIT)
     caption = (
         f"{describe_scan(scan)}; {describe_slice(scan, index).replace(chr(10), '; ')}. The same slice at all "
-        f"{len(maps.layers)} convolution and pooling layers of {study.card.architecture.upper()}, in the order in "
+        f"{len(maps.layers)} convolution and pooling layers of {architecture.upper()}, in the order in "
         "which the network runs them, one row per block. Above each panel: the map's own resolution, and its peak as a "
         "share of the layer's maximum in the scan. "
-        f"Subject: {choice.rule}. Slice: {slice_rule}. {_how_drawn(scan)}"
+        f"Subject: {rule}. Slice: {slice_rule}. {_how_drawn(scan)}"
     )
     return ReportFigure("figure-5-every-layer", "One slice at every layer of the network", caption, figure)
 

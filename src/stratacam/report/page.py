@@ -1,20 +1,17 @@
 """The report: one HTML page that holds everything it shows."""
 
 import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from stratacam.files import whole_file, write_text
+from stratacam.files import write_text
 from stratacam.report import tables, wording
 from stratacam.report.content import StudyContent, read_study
-from stratacam.report.figures import ReportFigure, confusion_matrices, example_slices
+from stratacam.report.figures import ReportFigure, confusion_matrices, example_slices, save_figure
 from stratacam.report.map_figures import map_figures
 from stratacam.study.folders import StudyFolders
-
-DOTS_PER_INCH = 170
 
 
 @dataclass(frozen=True)
@@ -80,12 +77,5 @@ def folders_name(study: StudyContent) -> str:
 
 
 def _save(figure: ReportFigure, folder: Path, number: int) -> PageFigure:
-    buffer = io.BytesIO()
-    figure.figure.savefig(
-        buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white", metadata={"Title": figure.title}
-    )
-    with whole_file(folder / f"{figure.name}.png") as temporary:
-        temporary.write_bytes(buffer.getvalue())
-    return PageFigure(
-        number, figure.title, figure.caption, base64.b64encode(buffer.getvalue()).decode("ascii")
-    )
+    content = save_figure(figure, folder / f"{figure.name}.png")
+    return PageFigure(number, figure.title, figure.caption, base64.b64encode(content).decode("ascii"))

@@ -13,7 +13,7 @@ from stratacam.maps import ScanMaps
 from stratacam.report.content import StudyContent, subject_label
 from stratacam.scans.labels import read_lesions
 from stratacam.scans.pictures import Frame, frame_of
-from stratacam.scans.prepared import PreparedVolume
+from stratacam.scans.prepared import PreparedScan, PreparedVolume
 
 PIXELS = 256
 """Pixels along each side of a picture as it is drawn; the millimetres are those that the network saw."""
@@ -32,7 +32,7 @@ class ShownScan:
 
     Attributes:
         name: of the scan, "sub-01_ses-2".
-        group: of the subject.
+        group: of the subject, or None where it is not known.
         volume: as prepared.
         sequences: of the volume, in its order.
         kept: (n,) indices of the slices that were kept.
@@ -44,7 +44,7 @@ class ShownScan:
     """
 
     name: str
-    group: str
+    group: str | None
     volume: PreparedVolume
     sequences: tuple[str, ...]
     z_mm: NDArray[np.float64]
@@ -100,26 +100,46 @@ class ShownScan:
         return picture
 
 
-def open_scan(study: StudyContent, name: str) -> ShownScan:
+def open_scan_of(study: StudyContent, name: str) -> ShownScan:
     """Open the scan `name` of a study, with its maps and true lesions where there are any.
 
     Raises:
         InputError: if a file of the scan is missing or damaged.
     """
     scan = study.scans[name]
+    return open_scan(
+        scan,
+        study.maps.get(name),
+        width_mm=float(study.card.input["width_mm"]),
+        group=study.group.get(subject_label(name), "unknown group"),
+        lesions=read_lesions(study.bids, scan),
+    )
+
+
+def open_scan(
+    scan: PreparedScan,
+    maps: ScanMaps | None,
+    *,
+    width_mm: float,
+    group: str | None = None,
+    lesions: NDArray[np.bool_] | None = None,
+) -> ShownScan:
+    """Open a prepared scan, with its maps and what is known of it.
+
+    Raises:
+        InputError: if a file of the scan is missing or damaged.
+    """
     volume = scan.load()
-    maps = study.maps.get(name)
-    width = float(study.card.input["width_mm"])
     with scan.slices_table.open(encoding="utf-8", newline="") as table:
         z_mm = [float(row["z_mm"]) for row in csv.DictReader(table, delimiter="\t")]
     return ShownScan(
-        name=name,
-        group=study.group.get(subject_label(name), "unknown group"),
+        name=scan.name,
+        group=group,
         volume=volume,
         sequences=scan.sequences,
         z_mm=np.array(z_mm),
-        lesions=read_lesions(study.bids, scan),
-        frame=maps.frame if maps else frame_of(volume, width),
-        width_mm=width,
+        lesions=lesions,
+        frame=maps.frame if maps else frame_of(volume, width_mm),
+        width_mm=width_mm,
         maps=maps,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy import ndimage
 from torch.nn import functional as F
 
@@ -26,6 +26,17 @@ class PictureSettings(BaseModel):
     size: int = Field(default=128, ge=32, description="pixels along each side of the square picture")
     width_mm: float = Field(default=208.0, gt=0, description="width and height of the picture in millimetres")
     every: int = Field(default=1, ge=1, description="take every n-th of the kept slices")
+    part: tuple[float, float] = Field(
+        default=(0.0, 1.0),
+        description="the part of the kept slices to take, from 0 (lowest) to 1 (highest), such as [0.35, 0.85]",
+    )
+
+    @field_validator("part")
+    @classmethod
+    def _is_a_part(cls, part: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= part[0] < part[1] <= 1:
+            raise ValueError("the part must run from a lower to a higher number between 0 and 1")
+        return part
 
 
 @dataclass(frozen=True)
@@ -140,7 +151,8 @@ def cut_pictures(volume: PreparedVolume, settings: PictureSettings) -> Pictures:
         InputError: if the brain does not fit into the pictures.
     """
     frame = frame_of(volume, settings.width_mm)
-    slices = volume.kept[:: settings.every]
+    first, last = (round(share * len(volume.kept)) for share in settings.part)
+    slices = volume.kept[first : max(last, first + 1) : settings.every]
     sequences = [
         frame.cut(np.ascontiguousarray(image[:, :, slices].transpose(2, 0, 1)), settings.size)
         for image in volume.images

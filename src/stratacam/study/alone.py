@@ -49,7 +49,7 @@ def explain_folder(
     names: Sequence[str],
     workers: int,
     console: Console,
-) -> list[Absence]:
+) -> tuple[list[str], list[Absence]]:
     """Explain prepared scans with a trained model into `out`; what is done already is not done again.
 
     Args:
@@ -62,7 +62,7 @@ def explain_folder(
         console: where progress is shown.
 
     Returns:
-        What was left out, which is also written to `out`/left_out.tsv.
+        Names of the explained scans, and what was left out, which is also written to `out`/left_out.tsv.
 
     Raises:
         InputError: if there is no model, a name is unknown, or no scan can be explained.
@@ -82,7 +82,7 @@ def explain_folder(
             settings=settings,
             executor=executor,
         )
-    return _conclude(work, out, bool(done))
+    return sorted(done), _conclude(work, out, bool(done))
 
 
 def _named(scans: Sequence[PreparedScan], names: Sequence[str], folder: Path) -> list[PreparedScan]:

@@ -1,7 +1,7 @@
 """The whole study, step by step: from scans as delivered to the report."""
 
 import platform
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,6 +25,9 @@ PACKAGES = ("stratacam", "torch", "numpy", "scipy", "SimpleITK", "nibabel", "dee
 """Packages whose versions are recorded."""
 
 
+WriteReport = Callable[[StudyFolders], object]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a study left: where its report is, and what it had to leave out."""
@@ -33,10 +36,15 @@ class Outcome:
     left_out: tuple[Absence, ...]
 
 
-def run_study(configuration: StudyConfiguration, console: Console) -> Outcome:
+def run_study(configuration: StudyConfiguration, console: Console, write_report: WriteReport) -> Outcome:
     """Prepare, train, evaluate, explain and report; do only what is not done yet.
 
     A scan that cannot be used is left out and listed; the others go on.
+
+    Args:
+        configuration: of the study.
+        console: where progress is shown.
+        write_report: writes the report of a finished study.
 
     Raises:
         InputError: if the study as a whole cannot be done.
@@ -48,7 +56,7 @@ def run_study(configuration: StudyConfiguration, console: Console) -> Outcome:
         with FileLock(folders.records / "lock", timeout=0):
             remove_leftovers(folders.root)
             try:
-                return _run(study)
+                return _run(study, write_report)
             finally:
                 study.work.write_left_out(folders.left_out)
     except Timeout as fault:
@@ -67,7 +75,7 @@ def study_folders(path: Path) -> StudyFolders:
     return folders
 
 
-def _run(study: Study) -> Outcome:
+def _run(study: Study, write_report: WriteReport) -> Outcome:
     configuration, folders, work = study.configuration, study.folders, study.work
     write_text(folders.configuration, configuration.model_dump_json(indent=2) + "\n")
     scans, groups = scan_steps.find(work, configuration.cohort)
@@ -98,7 +106,10 @@ def _run(study: Study) -> Outcome:
         )
     work.write_left_out(folders.left_out)
     _write_provenance(study)
-    _report(study, [evaluation_key, *sorted(map_keys.values()), *sorted(prepare_keys.values())])
+    keys = [evaluation_key, *sorted(map_keys.values()), *sorted(prepare_keys.values())]
+    absences = [str(absence) for absence in sorted(work.absences)]
+    report_key = work.ledger.key("report", [keys, absences, configuration.model_dump(mode="json")])
+    work.once("report", report_key, [folders.report], lambda: write_report(folders))
     return Outcome(folders.report, tuple(work.absences))
 
 
@@ -123,16 +134,6 @@ def _to_explain(
     else:
         chosen = tested if wanted == "test" else available
     return [scan for scan in prepared if f"sub-{scan.subject}" in chosen]
-
-
-def _report(study: Study, keys: Sequence[str]) -> None:
-    """Write the report, unless nothing that it shows has changed."""
-    from stratacam.report import write_report  # noqa: PLC0415 - plotting is slow to import
-
-    folders, work = study.folders, study.work
-    absences = [str(absence) for absence in sorted(work.absences)]
-    key = work.ledger.key("report", [keys, absences, study.configuration.model_dump(mode="json")])
-    work.once("report", key, [folders.report], lambda: write_report(folders))
 
 
 def _write_provenance(study: Study) -> None:

@@ -1,0 +1,34 @@
+"""Pictures of scans that were explained outside a study: one slice at every layer."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from stratacam.maps import find_maps
+from stratacam.networks import load_model
+from stratacam.report.figures import save_figure
+from stratacam.report.map_figures import layer_strip
+from stratacam.scans.prepared import find_prepared
+
+
+def write_strips(model: Path, prepared: Path, maps: Path, names: Collection[str]) -> list[Path]:
+    """Draw, for every scan of `names` that has maps, one slice at every layer of the network.
+
+    Args:
+        model: folder of the model that made the maps.
+        prepared: folder of the prepared scans.
+        maps: folder of the maps; pictures go to `sub-*/figures` in it.
+        names: of scans, such as "sub-01_ses-2".
+
+    Returns:
+        The pictures.
+    """
+    _, card = load_model(model)
+    scans = {scan.name: scan for scan in find_prepared(prepared)}
+    pictures = []
+    for found in find_maps(maps):
+        if found.name in names and found.name in scans:
+            scan = scans[found.name]
+            picture = maps / f"sub-{scan.subject}" / "figures" / f"{scan.name}_desc-layers_gradcam.png"
+            save_figure(layer_strip(scan, found, card), picture)
+            pictures.append(picture)
+    return pictures
