@@ -3,7 +3,7 @@ import pytest
 from synthetic_head import CONTRASTS, axis_affine, brain_of, head, world_points
 
 from stratacam.errors import InputError
-from stratacam.scans.intensity import normalise, tissue_peak, white_matter
+from stratacam.scans.intensity import normalise, tissue_peak, white_matter, white_matter_contrast
 
 SIZE = (90, 108, 84)
 AFFINE = axis_affine((2.0, 2.0, 2.0), SIZE)
@@ -31,13 +31,31 @@ def test_fifty_millilitres_of_lesions_do_not_darken_the_rest(images):
     healthy = white_matter(images["T1w"], BRAIN, VOXEL) & ~lesions
     brightness = {"T1w": 0.7, "T2w": 2.4, "FLAIR": 1.9}
     ill = {name: np.where(lesions, image * brightness[name], image) for name, image in images.items()}
-    before, after = white_matter(images["T1w"], BRAIN, VOXEL), white_matter(ill["T1w"], BRAIN, VOXEL)
+    before, after = (white_matter(white_matter_contrast(scan), BRAIN, VOXEL) for scan in (images, ill))
     for name in images:
         medians = [
             np.median(normalise(volumes[name] / (3 * tissue_peak(volumes[name][white])), BRAIN)[healthy])
             for volumes, white in ((images, before), (ill, after))
         ]
         assert medians[1] == pytest.approx(medians[0], rel=0.01)
+
+
+def test_grey_and_white_matter_that_the_t1w_hardly_separates_are_told_apart_with_the_t2w(images):
+    """A spin-echo T1w: 8 per cent of contrast under 6 per cent of noise. The T1w alone mixes the two."""
+    t1w_of, t2w_of = ((20, 92, 100), (400, 147, 100))  # fluid, grey, white
+    noise = np.random.default_rng(3).normal(0, 6, (2, *SIZE))
+    grey = np.abs(images["T1w"] - CONTRASTS["T1w"][3]) < np.abs(images["T1w"] - CONTRASTS["T1w"][4])
+    fluid = images["T1w"] < (CONTRASTS["T1w"][2] + CONTRASTS["T1w"][3]) / 2
+    tissue = np.where(fluid, 0, np.where(grey, 1, 2))
+    scan = {
+        name: (np.take(values, tissue) + noise[number]).astype(np.float32)
+        for number, (name, values) in enumerate((("T1w", t1w_of), ("T2w", t2w_of)))
+    }
+    with_t2w = white_matter(white_matter_contrast(scan), BRAIN, VOXEL)
+    alone = white_matter(white_matter_contrast({"T1w": scan["T1w"]}), BRAIN, VOXEL)
+    assert (tissue[with_t2w] == 2).mean() > 0.98
+    assert (tissue[alone] == 2).mean() < 0.9
+    assert tissue_peak(scan["T2w"][with_t2w]) == pytest.approx(100, rel=0.01)
 
 
 def test_black_holes_and_large_ventricles_do_not_move_the_peak(images):

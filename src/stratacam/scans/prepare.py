@@ -21,7 +21,7 @@ from stratacam.scans.bids import Scan
 from stratacam.scans.brain_mask import extract_brain, read_brain_mask
 from stratacam.scans.derivatives import bids_uri, write_dataset_description, write_sidecar
 from stratacam.scans.grid import make_grid, onto_grid
-from stratacam.scans.intensity import normalise, tissue_peak, white_matter
+from stratacam.scans.intensity import normalise, tissue_peak, white_matter, white_matter_contrast
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import draw_quality
 from stratacam.scans.register import Registration, register, write_transform
@@ -97,7 +97,8 @@ def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
     }
     mask = from_itk(onto_grid(brain, grid, SimpleITK.Transform())) >= 0.5
     with _timed(seconds, "intensity"), _about(scan.images["T1w"]):
-        white = white_matter(sequences["T1w"].image, mask, grid.GetSpacing())
+        contrast = white_matter_contrast({name: sequence.image for name, sequence in sequences.items()})
+        white = white_matter(contrast, mask, grid.GetSpacing())
     units = {
         name: settings.full_scale.get(name, settings.full_scale_other) * _white_matter_peak(sequence, white)
         for name, sequence in sequences.items()
