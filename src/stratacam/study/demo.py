@@ -23,8 +23,7 @@ groups = ["control", "RRMS", "SPMS"]
 
 [pictures]
 size = 128
-part = [0.35, 0.85]  # the slices around and above the ventricles, where the disease shows
-every = 2
+part = [0.4, 0.65]  # at the level of the lateral ventricles, where the disease shows
 
 [split]  # a small cohort: more to test on than the usual 15 per cent
 train = 0.5
@@ -32,7 +31,6 @@ validation = 0.2
 test = 0.3
 
 [explain]
-every = 2
 nifti_layers = ["block5_*"]
 """
 
