@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.maps import ExplainSettings, explain_scan, find_maps, read_maps
+from stratacam.maps import ExplainSettings, explain_scan, find_maps, read_maps, remove_other_maps
 from stratacam.networks import ModelCard
 from stratacam.scans.bids import Scan
 from stratacam.scans.prepare import PrepareSettings, prepare
@@ -148,6 +148,18 @@ def test_wrong_sequences_class_and_layer_are_refused_in_words(delivered, tmp_pat
     with pytest.raises(InputError, match=r"explain\.nifti_layers: no layer matches 'block9"):
         explain_scan(blob_detector(), CARD, scan, tmp_path, ExplainSettings(nifti_layers=("block9",)))
     assert not list(tmp_path.iterdir())
+
+
+def test_maps_of_scans_that_are_no_longer_explained_are_removed(tmp_path):
+    for name in ("sub-01_ses-1", "sub-01_ses-2", "sub-02"):
+        subject, _, session = name.partition("_")
+        anat = tmp_path / subject / session / "anat"
+        (anat / f"{name}_gradcam.zarr").mkdir(parents=True)
+        (anat / f"{name}_space-T1w_res-prepared_desc-block5pool_gradcam.nii.gz").touch()
+    remove_other_maps(tmp_path, {"sub-01_ses-2"})
+    left = [path.name for path in tmp_path.rglob("*_gradcam*")]
+    assert len(left) == 2
+    assert all(name.startswith("sub-01_ses-2_") for name in left)
 
 
 def test_a_folder_without_maps_is_refused(tmp_path):

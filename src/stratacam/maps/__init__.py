@@ -2,6 +2,14 @@
 
 from stratacam.maps.explain import explain_scan, maps_path
 from stratacam.maps.settings import ExplainSettings
-from stratacam.maps.store import ScanMaps, find_maps, read_maps
+from stratacam.maps.store import ScanMaps, find_maps, read_maps, remove_other_maps
 
-__all__ = ["ExplainSettings", "ScanMaps", "explain_scan", "find_maps", "maps_path", "read_maps"]
+__all__ = [
+    "ExplainSettings",
+    "ScanMaps",
+    "explain_scan",
+    "find_maps",
+    "maps_path",
+    "read_maps",
+    "remove_other_maps",
+]

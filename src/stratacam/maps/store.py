@@ -5,6 +5,7 @@ so that a reader takes only the layers it shows. What cannot be recomputed from 
 """
 
 import shutil
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,21 @@ def find_maps(folder: Path) -> list[ScanMaps]:
     return sorted(
         (read_maps(path) for path in folder.glob("sub-*/**/[!.]*.zarr")), key=lambda maps: maps.name
     )
+
+
+def remove_other_maps(folder: Path, names: Collection[str]) -> None:
+    """Remove all that is below `folder` of scans not among `names`.
+
+    Maps that an earlier model left would be taken for those of the present one.
+    """
+    for path in list(folder.glob("sub-*/**/anat/sub-*")):
+        scan = "_".join(part for part in path.name.split("_") if part.startswith(("sub-", "ses-")))
+        if scan in names:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401 - zarr's groups hold arrays and groups alike

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from stratacam.errors import InputError
 from stratacam.files import remove_leftovers, write_json, write_text
+from stratacam.maps import remove_other_maps
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import learning_steps, scan_steps
 from stratacam.study.configuration import StudyConfiguration
@@ -104,6 +105,7 @@ def _run(study: Study, write_report: WriteReport) -> Outcome:
             settings=configuration.explain,
             executor=executor,
         )
+    remove_other_maps(folders.maps, map_keys)
     work.write_left_out(folders.left_out)
     _write_provenance(study)
     keys = [evaluation_key, *sorted(map_keys.values()), *sorted(prepare_keys.values())]
