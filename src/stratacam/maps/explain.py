@@ -56,12 +56,7 @@ def explain_scan(
             f"{scan.name}: was prepared with {', '.join(scan.sequences)}, the model was trained on "
             f"{', '.join(sequences)}; prepare the scan with the model's sequences."
         )
-    if settings.target != "predicted" and settings.target not in card.classes:
-        raise InputError(
-            f"explain.target: {settings.target!r} is no class of the model; choose predicted or one of "
-            f"{', '.join(card.classes)}."
-        )
-    nifti_layers = _nifti_layers(model, settings)
+    nifti_layers = check_settings(model, card, settings)
     volume = scan.load()
     picture_settings = PictureSettings(
         size=card.input["size"],
@@ -102,7 +97,17 @@ def explain_scan(
     return maps
 
 
-def _nifti_layers(model: nn.Module, settings: ExplainSettings) -> tuple[str, ...]:
+def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings) -> tuple[str, ...]:
+    """Names of the layers that are to be written as NIfTI.
+
+    Raises:
+        InputError: if the class or a layer is not the model's.
+    """
+    if settings.target != "predicted" and settings.target not in card.classes:
+        raise InputError(
+            f"explain.target: {settings.target!r} is no class of the model; choose predicted or one of "
+            f"{', '.join(card.classes)}."
+        )
     try:
         return cam.match_layers(model, settings.nifti_layers)
     except ValueError as fault:

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.maps import ExplainSettings
+from stratacam.maps import ExplainSettings, check_settings
 from stratacam.networks import load_model
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.scans.bids import find_scans
@@ -67,7 +67,7 @@ def explain_folder(
     Raises:
         InputError: if there is no model, a name is unknown, or no scan can be explained.
     """
-    load_model(model)
+    check_settings(*load_model(model), settings)
     work = Work(out / RECORDS, console)
     scans = _named(find_prepared(prepared), names, prepared)
     key = work.ledger.key("model", None, [model / CARD, model / WEIGHTS])

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from stratacam.errors import InputError
 from stratacam.files import remove_leftovers, write_json, write_text
-from stratacam.maps import remove_other_maps
+from stratacam.maps import check_settings, remove_other_maps
+from stratacam.networks import load_model
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import learning_steps, scan_steps
 from stratacam.study.configuration import StudyConfiguration
@@ -95,6 +96,7 @@ def _run(study: Study, write_report: WriteReport) -> Outcome:
     pictures = learning_steps.leave_out_small_groups(study, pictures)
     split, classes, model_key = learning_steps.train_model(study, pictures, picture_keys)
     evaluation_key = learning_steps.evaluate_model(study, pictures, split, classes, model_key)
+    check_settings(*load_model(folders.model), configuration.explain)
     with local_executor(configuration.run.workers) as executor:
         map_keys = scan_steps.explain_scans(
             work,
