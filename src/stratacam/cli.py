@@ -143,7 +143,7 @@ def layers(
             f"{layer.parameters:,}",
         )
     console.print(f"{card.architecture}, classes {', '.join(card.classes)}, input {size} x {size}")
-    console.print(table)
+    Console(width=max(console.width, 100)).print(table)
 
 
 @app.command()

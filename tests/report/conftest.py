@@ -70,7 +70,7 @@ def write_study(
     card = ModelCard(
         architecture=architecture,
         classes=classes,
-        input={"sequences": SEQUENCES, "size": SIZE, "width_mm": 208.0, "every": 1},
+        input={"sequences": SEQUENCES, "size": SIZE, "width_mm": 208.0, "part": [0, 1], "every": 1},
         training={"initial_weights": "imagenet", "best_epoch": 2},
     )
     write_text(folders.model / "card.json", card.model_dump_json())

@@ -38,23 +38,22 @@ def choose_examples(study: StudyContent) -> list[str]:
 
 
 def choose_level(scans: Sequence[ShownScan]) -> tuple[float, str]:
-    """A level that all scans show, as a fraction of the way up through their kept slices, and its rule."""
+    """A level that all scans show, as a fraction of the way up through the slices the network is for, and its rule."""
     known = [(scan, areas) for scan in scans if (areas := scan.lesion_areas) is not None]
     if not known:
-        return 0.5, "the middle of the kept slices of each"
+        return 0.5, "the middle of the slices that the network is for"
     largest, areas = max(known, key=lambda pair: int(pair[1].max()))
-    kept = largest.volume.kept
-    level = float(areas[kept].argmax() / max(len(kept) - 1, 1))
+    seen = largest.seen
+    level = float(areas[seen].argmax() / max(len(seen) - 1, 1))
     return level, (
-        f"{100 * level:.0f} % of the way up through the kept slices of each, where {largest.name} "
+        f"{100 * level:.0f} % of the way up through the slices that the network is for, where {largest.name} "
         f"({largest.group}) has the largest true lesion area of the subjects shown"
     )
 
 
 def slice_at(scan: ShownScan, level: float) -> int:
     """The kept slice nearest to a level."""
-    kept = scan.volume.kept
-    return int(kept[round(level * (len(kept) - 1))])
+    return int(scan.seen[round(level * (len(scan.seen) - 1))])
 
 
 def choose_patient(study: StudyContent) -> Choice:

@@ -12,7 +12,7 @@ from stratacam.cam import view
 from stratacam.maps import ScanMaps
 from stratacam.report.content import StudyContent, subject_label
 from stratacam.scans.labels import read_lesions
-from stratacam.scans.pictures import Frame, frame_of
+from stratacam.scans.pictures import Frame, frame_of, part_of
 from stratacam.scans.prepared import PreparedScan, PreparedVolume
 
 PIXELS = 256
@@ -40,6 +40,7 @@ class ShownScan:
         lesions: (X, Y, Z), or None where the data set has no truth.
         frame: where the pictures lie.
         width_mm: of the pictures.
+        part: of the kept slices that the network is for, from 0 (lowest) to 1 (highest).
         maps: of the scan, or None.
     """
 
@@ -51,7 +52,13 @@ class ShownScan:
     lesions: NDArray[np.bool_] | None
     frame: Frame
     width_mm: float
+    part: tuple[float, float]
     maps: ScanMaps | None
+
+    @property
+    def seen(self) -> NDArray[np.intp]:
+        """Indices of the slices that the network is for: its part of the kept ones."""
+        return part_of(self.volume.kept, self.part)
 
     @property
     def explained(self) -> ScanMaps:
@@ -107,10 +114,12 @@ def open_scan_of(study: StudyContent, name: str) -> ShownScan:
         InputError: if a file of the scan is missing or damaged.
     """
     scan = study.scans[name]
+    low, high = study.card.input["part"]
     return open_scan(
         scan,
         study.maps.get(name),
         width_mm=float(study.card.input["width_mm"]),
+        part=(float(low), float(high)),
         group=study.group.get(subject_label(name), "unknown group"),
         lesions=read_lesions(study.bids, scan),
     )
@@ -121,6 +130,7 @@ def open_scan(
     maps: ScanMaps | None,
     *,
     width_mm: float,
+    part: tuple[float, float] = (0.0, 1.0),
     group: str | None = None,
     lesions: NDArray[np.bool_] | None = None,
 ) -> ShownScan:
@@ -141,5 +151,6 @@ def open_scan(
         lesions=lesions,
         frame=maps.frame if maps else frame_of(volume, width_mm),
         width_mm=width_mm,
+        part=part,
         maps=maps,
     )

@@ -144,6 +144,12 @@ def frame_of(volume: PreparedVolume, width_mm: float) -> Frame:
     )
 
 
+def part_of(kept: NDArray[np.intp], part: tuple[float, float]) -> NDArray[np.intp]:
+    """The part of the kept slices from a lower to a higher share of them; at least one slice."""
+    first, last = (round(share * len(kept)) for share in part)
+    return kept[min(first, len(kept) - 1) : max(last, first + 1)]
+
+
 def cut_pictures(volume: PreparedVolume, settings: PictureSettings) -> Pictures:
     """Cut the kept axial slices of a prepared volume into pictures.
 
@@ -151,8 +157,7 @@ def cut_pictures(volume: PreparedVolume, settings: PictureSettings) -> Pictures:
         InputError: if the brain does not fit into the pictures.
     """
     frame = frame_of(volume, settings.width_mm)
-    first, last = (round(share * len(volume.kept)) for share in settings.part)
-    slices = volume.kept[first : max(last, first + 1) : settings.every]
+    slices = part_of(volume.kept, settings.part)[:: settings.every]
     sequences = [
         frame.cut(np.ascontiguousarray(image[:, :, slices].transpose(2, 0, 1)), settings.size)
         for image in volume.images

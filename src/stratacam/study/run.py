@@ -3,7 +3,6 @@
 import platform
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -143,9 +142,11 @@ def _to_explain(
 def _write_provenance(study: Study) -> None:
     """Versions and machine, and the seconds of every step the last time that it was done."""
     path = study.folders.provenance
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    seconds = study.work.seconds.items()
-    steps = {step: {"seconds": round(spent, 1), "finished": now} for step, spent in seconds}
+    work = study.work
+    steps = {
+        step: {"seconds": round(seconds, 1), "finished": work.finished[step]}
+        for step, seconds in work.seconds.items()
+    }
     write_json(
         path,
         {

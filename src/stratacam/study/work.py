@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Work:
         self.ledger = Ledger(records)
         self.absences: list[Absence] = []
         self.seconds: dict[str, float] = {}
+        self.finished: dict[str, str] = {}
 
     def leave_out(self, name: str, step: str, reason: str, trace: str | None = None) -> None:
         """Leave a scan or subject out, say so, and keep the traceback of what was no user's mistake."""
@@ -124,3 +126,4 @@ class Work:
             yield
         finally:
             self.seconds[step] = time.perf_counter() - start
+            self.finished[step] = datetime.now(UTC).isoformat(timespec="seconds")
