@@ -36,8 +36,7 @@ def explain(
     Raises:
         ValueError: if layers or classes are not the model's.
     """
-    names = match_layers(model, layers)
-    parts = list(_explain_batches(model, images, names, classes, batch_size))
+    parts = list(explain_batches(model, images, layers=layers, classes=classes, batch_size=batch_size))
     return Explanation(
         logits=torch.cat([part.logits for part in parts]),
         classes=torch.cat([part.classes for part in parts]),
@@ -47,18 +46,21 @@ def explain(
                 torch.cat([part[name].raw for part in parts]),
                 tuple(row for part in parts for row in part[name].blank),
             )
-            for name in names
+            for name in parts[0].layers
         },
     )
 
 
-def _explain_batches(
+def explain_batches(
     model: nn.Module,
     images: Tensor,
-    names: Sequence[str],
-    classes: str | int | Sequence[int] | Tensor,
-    batch_size: int,
+    *,
+    layers: str | Sequence[str] = "all",
+    classes: str | int | Sequence[int] | Tensor = "predicted",
+    batch_size: int = 8,
 ) -> Iterator[Explanation]:
+    """Explain batch by batch, as `explain` does, so that only one batch of maps is held at a time."""
+    names = match_layers(model, layers)
     with evaluating(model), torch.inference_mode(mode=False), torch.enable_grad():
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size].detach().clone()
