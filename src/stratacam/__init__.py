@@ -7,14 +7,47 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stratacam.cam import Explanation, Layer, LayerMaps, explain, list_layers
+    from stratacam.cam import (
+        METHODS,
+        Explanation,
+        Layer,
+        LayerMaps,
+        explain,
+        explain_batches,
+        fuse,
+        list_layers,
+        match_layers,
+        view,
+    )
+    from stratacam.cam.drawing import montage, overlay
     from stratacam.errors import InputError
     from stratacam.networks import build, load_model
 
-__all__ = ["Explanation", "InputError", "Layer", "LayerMaps", "build", "explain", "list_layers", "load_model"]
+__all__ = [
+    "METHODS",
+    "Explanation",
+    "InputError",
+    "Layer",
+    "LayerMaps",
+    "build",
+    "explain",
+    "explain_batches",
+    "fuse",
+    "list_layers",
+    "load_model",
+    "match_layers",
+    "montage",
+    "overlay",
+    "view",
+]
 
+_CAM = (
+    "METHODS", "Explanation", "Layer", "LayerMaps", "explain", "explain_batches", "fuse", "list_layers",
+    "match_layers", "view",
+)  # fmt: skip
 _HOMES = {
-    **dict.fromkeys(("Explanation", "Layer", "LayerMaps", "explain", "list_layers"), "stratacam.cam"),
+    **dict.fromkeys(_CAM, "stratacam.cam"),
+    **dict.fromkeys(("montage", "overlay"), "stratacam.cam.drawing"),
     **dict.fromkeys(("build", "load_model"), "stratacam.networks"),
     "InputError": "stratacam.errors",
 }

@@ -1,112 +1,196 @@
 """The call: maps of chosen layers and classes for a batch of images."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from stratacam.cam.capture import evaluating, forward, gradients
-from stratacam.cam.explanation import Explanation, LayerMaps, blank_cause
-from stratacam.cam.layers import match_layers
-from stratacam.cam.methods import gradcam
+from stratacam.cam.capture import TokensToGrid
+from stratacam.cam.explanation import Explanation, LayerMaps, join
+from stratacam.cam.inputs import read_inputs
+from stratacam.cam.layers import Layers, choose
+from stratacam.cam.methods import INPUT, method_pass
+from stratacam.cam.methods.input_gradient import strongest_channel
+from stratacam.cam.passes import MapFunction, RawMaps, Task
+from stratacam.cam.running import device_of, evaluating, explainable
+from stratacam.cam.scores import Classes, choose_target
+from stratacam.cam.smooth import smoothed
+from stratacam.cam.views import blank_cause
 
 
 def explain(
     model: nn.Module,
-    images: Tensor,
+    inputs: Tensor | Sequence[Any],
     *,
-    layers: str | Sequence[str] = "all",
-    classes: str | int | Sequence[int] | Tensor = "predicted",
+    layers: Layers = "all",
+    classes: Classes = "predicted",
+    method: str | MapFunction = "gradcam",
     batch_size: int = 8,
+    kwargs: Mapping[str, Any] | None = None,
+    spatial_input: int | str | None = None,
+    tokens_to_grid: Sequence[int] | TokensToGrid | None = None,
+    smooth: int = 0,
+    noise: float = 0.15,
+    seed: int = 0,
 ) -> Explanation:
-    """Grad-CAM maps of every chosen layer: one forward per batch, one backward per class.
+    """Maps of every chosen layer and class: by gradients in one forward and one backward per class.
 
-    The model is used in evaluation mode with frozen parameters and put back as it was.
+    The model is used in evaluation mode with frozen parameters and put back as it was, also after an error. It
+    may be in training mode, frozen, compiled, under autocast, and the caller under `no_grad` or
+    `inference_mode`. What a layer gave is what the layer itself gave, also where the next operation changes it
+    in place.
 
     Args:
-        model: a network from images to logits (B, K).
-        images: (B, channels, *spatial), on the model's device.
-        layers: see `match_layers`.
-        classes: "predicted", "all", one class index, or one index per image.
-        batch_size: images that go through the network at once.
+        model: any network. Where it ends in softmax, log-softmax or sigmoid, the logits before are explained.
+        inputs: images (B, channels, *spatial) with 1 to 3 axes, or a sequence of the model's positional
+            arguments. A tensor as long as the batch is cut with it; batches are moved to the model's device.
+        layers: see `match_layers`. A layer that is named and has no map is an error; one that a pattern
+            matches is left out, see `Explanation.left_out`.
+        classes: "predicted"; "all"; one class index; one index, or a list of as many indices, per image; or a
+            function from what the model gives to the scores (B,) or (B, C) to explain. The single logit of a
+            binary network is that of class 1, and its negative that of class 0.
+        method: one of `METHODS`, or a function from activation and gradient (B, channels, *spatial) to maps
+            (B, *spatial). Methods at the input take no layers and give one, "input".
+        batch_size: images that go through the network at once; it bounds the memory.
+        kwargs: the model's arguments by name.
+        spatial_input: position or name of the argument that maps lie on; the first image if absent.
+        tokens_to_grid: for token models: the grid (rows, columns) of the last tokens, or a function from
+            tokens (B, T, D) to a feature map (B, D, *spatial).
+        smooth: number of noisy copies of each image to average raw maps over; 0: the image itself. Classes and
+            logits are those of the image itself. D. Smilkov et al., "SmoothGrad" (2017).
+        noise: standard deviation of the copies' Gaussian noise, as a share of each image's range.
+        seed: of the noise.
 
     Returns:
         Maps at each layer's own resolution, on the CPU.
 
     Raises:
-        ValueError: if layers or classes are not the model's.
+        ValueError: if layers, classes, method or inputs are not the model's.
+
+    Example:
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 3))
+        >>> explain(model, torch.rand(4, 1, 6, 5), classes="all")["0"].raw.shape
+        torch.Size([4, 3, 6, 5])
     """
-    parts = list(explain_batches(model, images, layers=layers, classes=classes, batch_size=batch_size))
-    return Explanation(
-        logits=torch.cat([part.logits for part in parts]),
-        classes=torch.cat([part.classes for part in parts]),
-        maps={
-            name: LayerMaps(
-                name,
-                torch.cat([part[name].raw for part in parts]),
-                tuple(row for part in parts for row in part[name].blank),
+    return join(
+        list(
+            explain_batches(
+                model,
+                inputs,
+                layers=layers,
+                classes=classes,
+                method=method,
+                batch_size=batch_size,
+                kwargs=kwargs,
+                spatial_input=spatial_input,
+                tokens_to_grid=tokens_to_grid,
+                smooth=smooth,
+                noise=noise,
+                seed=seed,
             )
-            for name in parts[0].layers
-        },
+        )
     )
 
 
 def explain_batches(
     model: nn.Module,
-    images: Tensor,
+    inputs: Tensor | Sequence[Any],
     *,
-    layers: str | Sequence[str] = "all",
-    classes: str | int | Sequence[int] | Tensor = "predicted",
+    layers: Layers = "all",
+    classes: Classes = "predicted",
+    method: str | MapFunction = "gradcam",
     batch_size: int = 8,
+    kwargs: Mapping[str, Any] | None = None,
+    spatial_input: int | str | None = None,
+    tokens_to_grid: Sequence[int] | TokensToGrid | None = None,
+    smooth: int = 0,
+    noise: float = 0.15,
+    seed: int = 0,
 ) -> Iterator[Explanation]:
-    """Explain batch by batch, as `explain` does, so that only one batch of maps is held at a time."""
-    names = match_layers(model, layers)
-    with evaluating(model), torch.inference_mode(mode=False), torch.enable_grad():
-        for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size].detach().clone()
-            logits, activations = forward(model, batch, names)
-            explained = _class_indices(classes, logits, len(images), start)
-            columns: list[dict[str, Tensor]] = []
-            blanks: list[dict[str, list[str]]] = []
-            for column in range(explained.shape[1]):
-                found = gradients(
-                    logits,
-                    explained[:, column],
-                    activations,
-                    keep_graph=column + 1 < explained.shape[1],
-                )
-                maps = {name: gradcam(activations[name].detach(), found[name]) for name in names}
-                columns.append(maps)
-                blanks.append({name: blank_cause(maps[name], found[name]) for name in names})
-            yield Explanation(
-                logits=logits.detach().float().cpu(),
-                classes=explained.cpu(),
-                maps={
-                    name: LayerMaps(
-                        name,
-                        torch.stack([maps[name] for maps in columns], dim=1).cpu(),
-                        tuple(zip(*(blank[name] for blank in blanks), strict=True)),
-                    )
-                    for name in names
-                },
+    """As `explain`, batch by batch, so that only one batch of maps is held at a time.
+
+    The model is as it was whenever a batch is handed out, so that it may be used, or the rest be left.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size} must be at least 1.")
+    if smooth < 0 or noise < 0:
+        raise ValueError(f"smooth={smooth} and noise={noise} must not be negative.")
+    model = explainable(model)
+    whole = read_inputs(inputs, kwargs, spatial_input)
+    at_input = isinstance(method, str) and method in INPUT
+    if at_input and layers != "all":
+        raise ValueError(f"method={method!r} is of the input and takes no layers; leave layers out.")
+    make_maps = method_pass(method)
+    name = method if isinstance(method, str) else getattr(method, "__name__", "own method")
+    chosen = {} if at_input else choose(model, layers)
+    generator = torch.Generator().manual_seed(seed)
+    channels_last = True
+    start = 0
+    for part in whole.batches(batch_size):
+        target = partial(choose_target, classes=classes, images=whole.count, start=start)
+        task = Task(model, part, chosen, target, _grid_maker(tokens_to_grid), batch_size)
+        copies = (smooth, noise, generator)
+        try:
+            maps = _run(task, make_maps, *copies, channels_last=channels_last)
+        except RuntimeError as fault:
+            # Networks that flatten with `view` cannot have channels last, and say so.
+            if not channels_last or "view size is not compatible" not in str(fault):
+                raise
+            channels_last = False
+            maps = _run(task, make_maps, *copies, channels_last=channels_last)
+        start += part.count
+        yield _result(maps, name)
+
+
+def _run(
+    task: Task,
+    make_maps: Callable[[Task], RawMaps],
+    smooth: int,
+    noise: float,
+    generator: torch.Generator,
+    *,
+    channels_last: bool,
+) -> RawMaps:
+    with evaluating(task.model), torch.inference_mode(mode=False), torch.enable_grad():
+        task = replace(task, inputs=task.inputs.copied(device_of(task.model)))
+        if channels_last:
+            task = replace(task, inputs=task.inputs.channels_last())
+        return smoothed(task, make_maps, smooth, noise, generator) if smooth else make_maps(task)
+
+
+def _result(maps: RawMaps, method: str) -> Explanation:
+    if method in INPUT:
+        maps = replace(maps, raw={name: strongest_channel(values) for name, values in maps.raw.items()})
+    if not maps.raw:
+        reasons = "; ".join(f"{name} {reason}" for name, reason in maps.refused.items())
+        raise ValueError(f"none of the layers has a map: {reasons}")
+    return Explanation(
+        logits=maps.target.logits.float().cpu(),
+        classes=maps.target.classes.cpu(),
+        maps={
+            name: LayerMaps(name, raw.float().cpu(), blank_cause(raw, maps.zero_gradient[name]))
+            for name, raw in maps.raw.items()
+        },
+        method=method,
+        left_out=maps.refused,
+    )
+
+
+def _grid_maker(tokens_to_grid: Sequence[int] | TokensToGrid | None) -> TokensToGrid | None:
+    if tokens_to_grid is None or callable(tokens_to_grid):
+        return tokens_to_grid
+    grid = tuple(tokens_to_grid)
+
+    def last_tokens(tokens: Tensor) -> Tensor:
+        if tokens.ndim != 3 or tokens.shape[1] < math.prod(grid):
+            raise ValueError(
+                f"{tuple(tokens.shape)} are not tokens (B, T, D) with T at least {math.prod(grid)}."
             )
+        return tokens[:, -math.prod(grid) :].mT.reshape(len(tokens), -1, *grid)
 
-
-def _class_indices(
-    classes: str | int | Sequence[int] | Tensor, logits: Tensor, images: int, start: int
-) -> Tensor:
-    """Class indices (B, C) for the batch that starts at image `start`."""
-    batch, count = logits.shape
-    if isinstance(classes, str):
-        if classes == "predicted":
-            return logits.argmax(dim=1, keepdim=True)
-        if classes == "all":
-            return torch.arange(count, device=logits.device).expand(batch, count)
-        raise ValueError(f'classes={classes!r} is not known; choose "predicted", "all" or class indices.')
-    indices = torch.as_tensor(classes, device=logits.device)
-    if indices.ndim > 1 or (indices.ndim == 1 and len(indices) != images):
-        raise ValueError(f"classes has shape {tuple(indices.shape)}; expected one index, or {images}.")
-    if bool(((indices < 0) | (indices >= count)).any()):
-        raise ValueError(f"classes must be from 0 to {count - 1}; found {indices.flatten().tolist()}.")
-    mine = indices.expand(batch) if indices.ndim == 0 else indices[start : start + batch]
-    return mine.long()[:, None]
+    return last_tokens

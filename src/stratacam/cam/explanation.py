@@ -1,16 +1,12 @@
 """Maps as results: raw and signed, with views of them chosen by name."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-Normalisation = Literal["none", "map", "volume", "layer"]
-
-ZERO_GRADIENT, ALL_NEGATIVE, CONSTANT = "zero gradient", "all negative", "constant"
+from stratacam.cam.views import Fusion, Normalisation, fuse, view
 
 
 @dataclass(frozen=True)
@@ -19,9 +15,9 @@ class LayerMaps:
 
     Attributes:
         name: the layer.
-        raw: (B, C, *spatial), signed float32, at the layer's own resolution, in the unit of the logit.
-        blank: for each image and class "" or why its map shows nothing: "zero gradient", "all negative" or
-            "constant".
+        raw: (B, C, *spatial), signed float32, at the layer's own resolution.
+        blank: for each image and class "" or why its map shows nothing: "zero gradient", "all negative",
+            "constant" or "not finite".
     """
 
     name: str
@@ -40,14 +36,18 @@ class Explanation:
     """Maps of several layers for one batch.
 
     Attributes:
-        logits: (B, K).
+        logits: (B, K); the scores where a function gave them.
         classes: (B, C) indices of the classes explained.
         maps: by layer name, in the order asked.
+        method: the name of the method.
+        left_out: layers that a pattern matched but that have no map, and why.
     """
 
     logits: Tensor
     classes: Tensor
     maps: Mapping[str, LayerMaps]
+    method: str = "gradcam"
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -55,58 +55,44 @@ class Explanation:
         return tuple(self.maps)
 
     def __getitem__(self, layer: str) -> LayerMaps:
+        if layer not in self.maps:
+            raise KeyError(f"{layer!r} was not explained; the layers are: {', '.join(self.maps)}.")
         return self.maps[layer]
 
+    def __iter__(self) -> Iterator[LayerMaps]:
+        return iter(self.maps.values())
 
-def view(
-    raw: Tensor,
-    *,
-    size: Sequence[int] | None = None,
-    relu: bool = True,
-    normalise: Normalisation = "map",
-) -> Tensor:
-    """Rectify, upsample and normalise raw maps, in this order.
+    def fused(
+        self, *, size: Sequence[int], how: Fusion = "mean", layers: Sequence[str] | None = None
+    ) -> Tensor:
+        """One map from those of several layers, each rectified, upsampled and divided by its own maximum.
 
-    Args:
-        raw: (B, C, *spatial).
-        size: spatial size to upsample to, (bi-, tri-)linear with `align_corners=False`; None: the layer's.
-        relu: drop negative values.
-        normalise: "none"; "map", each by its own maximum; "volume", all images of one class column by one
-            maximum; "layer", everything by one maximum. The maximum is of the absolute value. A map that is
-            zero stays zero.
+        Args:
+            size: spatial size of the result.
+            how: see `fuse`.
+            layers: names; all if absent.
 
-    Returns:
-        (B, C, *size), float32.
-    """
-    maps = raw.float()
-    if relu:
-        maps = maps.clamp_min(0)
-    if size is not None:
-        mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[maps.ndim - 2]
-        maps = F.interpolate(maps, tuple(size), mode=mode, align_corners=False)
-    if normalise == "none":
-        return maps
-    axes = {"map": range(2, maps.ndim), "volume": (0, *range(2, maps.ndim)), "layer": range(maps.ndim)}
-    if normalise not in axes:
-        raise ValueError(f"normalise={normalise!r} is not known; choose none, {', '.join(axes)}.")
-    maximum = maps.abs().amax(dim=tuple(axes[normalise]), keepdim=True)
-    return torch.where(maximum > 0, maps / maximum.clamp_min(torch.finfo(maps.dtype).tiny), maps)
+        Returns:
+            (B, C, *size).
+        """
+        return fuse([self[name].heatmap(size=size) for name in layers or self.layers], how)
 
 
-def blank_cause(raw: Tensor, gradient: Tensor) -> list[str]:
-    """Why each map of a batch shows nothing; "" where it shows something.
-
-    Args:
-        raw: (B, *spatial).
-        gradient: (B, channels, *spatial), at the layer.
-    """
-    values = raw.flatten(1)
-    zero = gradient.flatten(1).abs().amax(dim=1) == 0
-    constant = values.amax(dim=1) == values.amin(dim=1)
-    negative = values.amax(dim=1) <= 0
-    return [
-        ZERO_GRADIENT if is_zero else CONSTANT if is_constant else ALL_NEGATIVE if is_negative else ""
-        for is_zero, is_constant, is_negative in zip(
-            zero.tolist(), constant.tolist(), negative.tolist(), strict=True
-        )
-    ]
+def join(parts: Sequence[Explanation]) -> Explanation:
+    """One explanation of all images from those of consecutive batches."""
+    if len(parts) == 1:
+        return parts[0]
+    return Explanation(
+        logits=torch.cat([part.logits for part in parts]),
+        classes=torch.cat([part.classes for part in parts]),
+        maps={
+            name: LayerMaps(
+                name,
+                torch.cat([part[name].raw for part in parts]),
+                tuple(row for part in parts for row in part[name].blank),
+            )
+            for name in parts[0].layers
+        },
+        method=parts[0].method,
+        left_out=parts[0].left_out,
+    )

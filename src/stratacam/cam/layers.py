@@ -1,140 +1,120 @@
-"""The layers of a network: what there is to explain, and which of them a name or pattern means."""
+"""The layers of a network: which of them a name, a pattern or a module means."""
 
 import difflib
 import fnmatch
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from stratacam.cam.capture import evaluating
-
-CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+CONVOLUTIONS = (
+    nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d
+)  # fmt: skip
 POOLS = (
-    nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d
+    nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d,
+    nn.LPPool1d, nn.LPPool2d, nn.LPPool3d, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d,
+    nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d,
+    nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d,
 )  # fmt: skip
 
+LAST = "last"
+"""Stands for the convolution that is run last."""
 
-@dataclass(frozen=True)
-class Layer:
-    """One convolution or pooling layer.
-
-    Attributes:
-        name: its path in the model, such as `block5_conv3`.
-        kind: "convolution" or "pooling".
-        shape: of its output for one image, (channels, *spatial).
-        stride: input pixels between neighbouring positions of its output, per axis.
-        receptive_field: input pixels that one position of its output depends on, per axis; None where the
-            model is not a plain chain of layers.
-        parameters: number of its weights and biases.
-    """
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    receptive_field: tuple[int, ...] | None
-    parameters: int
+Layers = str | nn.Module | Sequence[str | nn.Module]
+"""What a caller may give as layers, see `match_layers`."""
 
 
 def candidate_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Convolution and pooling modules of `model` by name, in the order in which they are registered."""
+    """Convolution and pooling modules of `model` by name, in the order in which they are registered.
+
+    Pools to one position (global pooling) are none: their output says nothing of where.
+    """
     return {
-        name: module for name, module in model.named_modules() if isinstance(module, CONVOLUTIONS + POOLS)
+        name: module
+        for name, module in model.named_modules()
+        if name and isinstance(module, CONVOLUTIONS + POOLS) and not _is_global(module)
     }
 
 
-def match_layers(model: nn.Module, layers: str | Sequence[str] = "all") -> tuple[str, ...]:
+def match_layers(model: nn.Module, layers: Layers = "all") -> tuple[str, ...]:
     """Names of the layers meant by `layers`, in the order asked, each once.
 
     Args:
         model: any network.
-        layers: "all" (every convolution and pooling layer), "last" (the last convolution), a name, a glob
-            such as `block5_*`, or a sequence of names and globs. A name may be that of any module; globs
-            match convolutions and pools.
+        layers: "all" (every convolution and pooling layer), "last" (the last convolution), a module, a name,
+            a glob such as `block5_*`, or a sequence of these. A name may be that of any module, and `name#2`
+            is the second call of a module that is called more than once; globs match convolutions and pools,
+            or, where they match none of these, any module.
 
     Raises:
         ValueError: if a name or pattern matches nothing; close names and the candidates are listed.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3), nn.MaxPool2d(2))
+        >>> match_layers(model), match_layers(model, "last"), match_layers(model, model[1])
+        (('0', '2', '3'), ('2',), ('1',))
     """
+    chosen = choose(model, layers)
+    if chosen.pop(LAST, None) is None:
+        return tuple(chosen)
+    convolutions = (
+        name for name, module in candidate_layers(model).items() if isinstance(module, CONVOLUTIONS)
+    )
+    return tuple(dict.fromkeys([*chosen, *list(convolutions)[-1:]]))
+
+
+def choose(model: nn.Module, layers: Layers) -> dict[str, bool]:
+    """As `match_layers`, with whether each layer was named (and not only matched by a pattern).
+
+    "last" stays as it is, because only a forward can tell which convolution is the last.
+    """
+    asked = [layers] if isinstance(layers, str | nn.Module) else list(layers)
+    if not asked:
+        raise ValueError(f"layers is empty; the layers are: {', '.join(candidate_layers(model))}.")
+    chosen: dict[str, bool] = {}
+    for one in asked:
+        names, named = _find(model, one)
+        for name in names:
+            chosen[name] = chosen.get(name, False) or named
+    return chosen
+
+
+def split_call(name: str) -> tuple[str, int | None]:
+    """The module's name, and the call that `name#2` asks for.
+
+    Example:
+        >>> split_call("features.conv#2"), split_call("features.conv")
+        (('features.conv', 2), ('features.conv', None))
+    """
+    module, mark, call = name.rpartition("#")
+    return (module, int(call)) if mark and call.isdigit() else (name, None)
+
+
+def _is_global(module: nn.Module) -> bool:
+    size = getattr(module, "output_size", None) if isinstance(module, POOLS) else None
+    return set(size if isinstance(size, tuple) else (size,)) == {1}
+
+
+def _find(model: nn.Module, one: str | nn.Module) -> tuple[list[str], bool]:
     candidates = candidate_layers(model)
-    modules = dict(model.named_modules())
-    asked = [layers] if isinstance(layers, str) else list(layers)
-    chosen: list[str] = []
-    for pattern in asked:
-        if pattern == "all":
-            found = list(candidates)
-        elif pattern == "last":
-            found = [name for name, module in candidates.items() if isinstance(module, CONVOLUTIONS)][-1:]
-        elif pattern in modules and pattern:
-            found = [pattern]
-        else:
-            found = fnmatch.filter(candidates, pattern)
+    if isinstance(one, nn.Module):
+        found = [name for name, module in model.named_modules() if module is one and name]
         if not found:
-            close = difflib.get_close_matches(pattern, list(modules), n=3)
-            hint = f"did you mean {' or '.join(close)}? " if close else ""
-            raise ValueError(f"no layer matches {pattern!r}; {hint}The layers are: {', '.join(candidates)}.")
-        chosen.extend(found)
-    return tuple(dict.fromkeys(chosen))
-
-
-def list_layers(model: nn.Module, example: Tensor) -> list[Layer]:
-    """Describe every convolution and pooling layer that `model` runs on `example`.
-
-    Args:
-        model: any network.
-        example: one batch of input, (B, channels, *spatial).
-
-    Returns:
-        The layers in the order in which the model runs them.
-    """
-    candidates = candidate_layers(model)
-    names = {module: name for name, module in candidates.items()}
-    described: list[Layer] = []
-    chain = _Chain(len(example.shape) - 2) if isinstance(model, nn.Sequential) else None
-
-    def describe(module: nn.Module, _input: tuple[Tensor, ...], output: Tensor) -> None:
-        if chain:
-            chain.follow(module)
-        spatial = tuple(output.shape[2:])
-        described.append(
-            Layer(
-                name=names[module],
-                kind="convolution" if isinstance(module, CONVOLUTIONS) else "pooling",
-                shape=tuple(output.shape[1:]),
-                stride=tuple(
-                    round(before / after) for before, after in zip(example.shape[2:], spatial, strict=True)
-                ),
-                receptive_field=tuple(chain.field) if chain else None,
-                parameters=sum(parameter.numel() for parameter in module.parameters()),
-            )
+            raise ValueError(f"layers: the {type(one).__name__} given is no submodule of the model.")
+        return found, True
+    modules = [name for name, _ in model.named_modules(remove_duplicate=False) if name]
+    if one == "all":
+        found = list(candidates)
+    elif split_call(one)[0] in modules:
+        return [one], True
+    elif one == LAST:
+        found = [LAST] if any(isinstance(module, CONVOLUTIONS) for module in candidates.values()) else []
+    else:
+        found = fnmatch.filter(candidates, one) or fnmatch.filter(modules, one)
+    if not found:
+        close = difflib.get_close_matches(one, modules, n=3)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        listed = (
+            f"The layers are: {', '.join(candidates)}." if candidates else "It has no convolution or pool."
         )
-
-    hooks = [module.register_forward_hook(describe) for module in candidates.values()]
-    try:
-        with evaluating(model), torch.no_grad():
-            model(example[:1])
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return described
-
-
-class _Chain:
-    """Receptive field along a chain of layers: each adds (kernel - 1) x dilation x the stride before it."""
-
-    def __init__(self, axes: int) -> None:
-        self.field = [1] * axes
-        self.jump = [1] * axes
-
-    def follow(self, module: nn.Module) -> None:
-        for axis in range(len(self.field)):
-            kernel, stride, dilation = (
-                _along(getattr(module, key, 1), axis) for key in ("kernel_size", "stride", "dilation")
-            )
-            self.field[axis] += (kernel - 1) * dilation * self.jump[axis]
-            self.jump[axis] *= stride
-
-
-def _along(value: int | tuple[int, ...], axis: int) -> int:
-    return value if isinstance(value, int) else value[axis]
+        raise ValueError(f"no layer matches {one!r}; {hint}{listed}")
+    return found, False

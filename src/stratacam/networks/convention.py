@@ -44,5 +44,7 @@ class InputConvention(nn.Module):
         self.register_buffer("shift", torch.tensor(convention.shift).reshape(1, 3, 1, 1))
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Reorder the channels, scale and shift: shape unchanged."""
-        return pictures[:, self.order] * self.scale + self.shift
+        """Reorder the channels, scale and shift: shape and memory format unchanged."""
+        channels_last = pictures.is_contiguous(memory_format=torch.channels_last)
+        reordered = pictures.index_select(1, self.order) * self.scale + self.shift
+        return reordered.contiguous(memory_format=torch.channels_last) if channels_last else reordered

@@ -1,0 +1,110 @@
+"""What layers a network has: shape, stride, receptive field, parameters."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stratacam.cam.inputs import read_inputs
+from stratacam.cam.layers import CONVOLUTIONS, candidate_layers
+from stratacam.cam.receptive_field import Field, FieldTracker
+from stratacam.cam.running import device_of, evaluating, explainable
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One convolution or pooling layer.
+
+    Attributes:
+        name: its path in the model, such as `block5_conv3`.
+        kind: "convolution" or "pooling".
+        shape: of its output for one image, (channels, *spatial).
+        stride: input pixels between neighbouring positions of its output, per axis.
+        receptive_field: input pixels that one position of its output can depend on, per axis; None where that
+            cannot be followed (such as through attention).
+        parameters: number of its weights and biases.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    receptive_field: tuple[int, ...] | None
+    parameters: int
+
+
+def list_layers(
+    model: nn.Module,
+    example: Tensor | Sequence[Any],
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    spatial_input: int | str | None = None,
+) -> list[Layer]:
+    """Describe every convolution and pooling layer that `model` runs on `example`.
+
+    Args:
+        model: any network.
+        example: one batch of input as `explain` takes it.
+        kwargs: the model's arguments by name.
+        spatial_input: position or name of the image; the first if absent.
+
+    Returns:
+        The layers in the order in which the model runs them; `name#1`, `name#2` where one is run more than once.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), nn.Conv2d(2, 4, 3))
+        >>> [layer.receptive_field for layer in list_layers(model, torch.rand(1, 1, 12, 12))]
+        [(3, 3), (4, 4), (8, 8)]
+    """
+    model = explainable(model)
+    names = {module: name for name, module in candidate_layers(model).items()}
+    described: list[Layer] = []
+
+    def describe(module: nn.Module, _inputs: tuple[Tensor, ...], output: Any) -> None:  # noqa: ANN401
+        if isinstance(output, Tensor):
+            described.append(_describe(names[module], module, output, tracker.field_of(output), image))
+
+    inputs = read_inputs(example, kwargs, spatial_input)
+    with torch.inference_mode(mode=False), evaluating(model), torch.no_grad():
+        inputs = next(inputs.batches(1)).copied(device_of(model))
+        image = inputs.image
+        tracker = FieldTracker(image)
+        hooks = [module.register_forward_hook(describe) for module in names]
+        try:
+            with tracker:
+                inputs.run(model)
+        finally:
+            for hook in hooks:
+                hook.remove()
+    return _number_calls(described)
+
+
+def _describe(name: str, module: nn.Module, output: Tensor, field: Field | None, image: Tensor) -> Layer:
+    jump = field.jump if field else (math.inf,)
+    if all(map(math.isfinite, jump)):
+        stride = tuple(max(1, round(step)) for step in jump)
+    else:
+        stride = tuple(
+            round(before / after) for before, after in zip(image.shape[2:], output.shape[2:], strict=False)
+        )
+    return Layer(
+        name=name,
+        kind="convolution" if isinstance(module, CONVOLUTIONS) else "pooling",
+        shape=tuple(output.shape[1:]),
+        stride=stride,
+        receptive_field=tuple(math.ceil(size) for size in field.size) if field else None,
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+    )
+
+
+def _number_calls(layers: list[Layer]) -> list[Layer]:
+    calls = [layer.name for layer in layers]
+    return [
+        replace(layer, name=f"{layer.name}#{calls[: position + 1].count(layer.name)}")
+        if calls.count(layer.name) > 1
+        else layer
+        for position, layer in enumerate(layers)
+    ]

@@ -1,0 +1,128 @@
+"""Pictures of maps: one over its image, and a grid of layers (matplotlib)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stratacam.cam.explanation import Explanation
+from stratacam.cam.views import Normalisation, upsample
+
+COLOURS = "inferno"
+
+
+def overlay(
+    image: Tensor,
+    heatmap: Tensor,
+    *,
+    axes: Axes | None = None,
+    opacity: float = 0.6,
+    colours: str = COLOURS,
+    title: str = "",
+) -> Axes:
+    """Draw a heatmap over its image: where the heat is 0 the image is seen as it is.
+
+    Args:
+        image: (rows, columns), or (channels, rows, columns) of which three are shown as red, green and blue and
+            any other number as their mean; stretched from its lowest to its highest value.
+        heatmap: (rows, columns) from `LayerMaps.heatmap`, 0 to 1, at any size: it is upsampled to the image. A
+            map with negative values is drawn with two colours about 0.
+        axes: where to draw; a new figure if absent.
+        opacity: of the strongest heat, 0 to 1.
+        colours: a matplotlib colour map for heat that is not negative.
+        title: above the picture.
+
+    Returns:
+        The axes; `axes.figure.savefig(...)` saves the picture.
+
+    Raises:
+        ValueError: if image or heatmap has other dimensions, such as a whole batch.
+    """
+    if image.ndim not in {2, 3} or heatmap.ndim != 2:
+        raise ValueError(
+            f"image has shape {tuple(image.shape)} and heatmap {tuple(heatmap.shape)}; expected one image (rows, "
+            "columns) or (channels, rows, columns) and one map (rows, columns), such as x[0] and heatmap[0, 0]."
+        )
+    if axes is None:
+        axes = Figure(figsize=(4, 4), layout="constrained").add_subplot()
+    picture = _picture(image)
+    heat = heatmap.detach().float().cpu()[None, None]
+    heat = upsample(heat, picture.shape[:2])[0, 0] if heat.shape[2:] != picture.shape[:2] else heat[0, 0]
+    values = heat.numpy()
+    signed = bool((values < 0).any())
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
+    axes.imshow(
+        values,
+        cmap="RdBu_r" if signed else colours,
+        vmin=-1 if signed else 0,
+        vmax=1,
+        alpha=opacity * np.abs(values).clip(0, 1),
+    )
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=9)
+    return axes
+
+
+def montage(
+    image: Tensor,
+    explanation: Explanation,
+    *,
+    index: int = 0,
+    column: int = 0,
+    layers: Sequence[str] | None = None,
+    columns: int = 6,
+    normalise: Normalisation = "map",
+    relu: bool = True,
+) -> Figure:
+    """A grid of the maps of one image and class: the image first, then every layer, blank ones named as such.
+
+    Args:
+        image: the image explained, as `overlay` takes it.
+        explanation: from `explain`.
+        index: of the image in the batch.
+        column: of the class among those explained.
+        layers: names; all if absent.
+        columns: of the grid.
+        normalise: see `view`.
+        relu: see `view`.
+
+    Returns:
+        The figure; `figure.savefig(...)` saves it.
+    """
+    names = list(layers or explanation.layers)
+    rows = -(-(len(names) + 1) // columns)
+    figure = Figure(figsize=(2 * columns, 2.25 * rows + 0.4), layout="constrained")
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    grid[0].imshow(_picture(image), cmap="gray", vmin=0, vmax=1)
+    grid[0].set_title("image", fontsize=9)
+    for axes, name in zip(grid[1:], names, strict=False):
+        maps = explanation[name]
+        heat = maps.heatmap(size=image.shape[-2:], relu=relu, normalise=normalise)[index, column]
+        overlay(image, heat, axes=axes, title=name)
+        if maps.blank[index][column]:
+            axes.text(
+                0.5,
+                0.03,
+                maps.blank[index][column],
+                transform=axes.transAxes,
+                ha="center",
+                fontsize=8,
+                color="white",
+            )
+    for axes in grid:
+        axes.set_axis_off()
+    shown = f"class {int(explanation.classes[index, column])}, {explanation.method}, {'ReLU' if relu else 'signed'}"
+    figure.suptitle(f"{shown}, normalised by: {normalise}", fontsize=10)
+    return figure
+
+
+def _picture(image: Tensor) -> NDArray[np.float32]:
+    """An image as matplotlib takes it, from 0 to 1: (rows, columns) or (rows, columns, 3)."""
+    picture: NDArray[np.float32] = image.detach().float().cpu().numpy()
+    if picture.ndim == 3:
+        picture = picture.transpose(1, 2, 0) if len(picture) == 3 else picture.mean(axis=0)
+    lowest, highest = float(picture.min()), float(picture.max())
+    return (picture - lowest) / (highest - lowest or 1)

@@ -1,0 +1,57 @@
+"""Ablation-CAM: channels weighted by what the score loses without each of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from stratacam.cam.capture import capture
+from stratacam.cam.layers import split_call
+from stratacam.cam.passes import RawMaps, Task, forward_maps, weighted_channels
+from stratacam.cam.scores import Target
+
+
+def ablationcam(task: Task) -> RawMaps:
+    """Ablation-CAM: sum_k w_k A_k with w_k = y - y_k, where y_k is the logit with channel k set to 0.
+
+    S. Desai and H. G. Ramaswamy, "Ablation-CAM: visual explanations for deep convolutional network via
+    gradient-free localization" (2020), equation 3. There the difference is divided by y, which scales the map
+    and turns it over where the logit is negative; here it stays in the unit of the logit. The network runs once
+    for every channel, `task.batch_size` channels at a time.
+    """
+
+    def one_image(name: str, activation: Tensor, index: int, target: Target) -> Tensor:
+        def scores(times: int) -> Tensor:
+            run = capture(task.model, task.inputs.repeat(index, times), {})
+            return target.score(run, target.classes[index].expand(times, -1))
+
+        whole, found = scores(1), []
+        for channels in torch.split(torch.arange(len(activation)), task.batch_size):
+            with _ablated(task.model, name, channels):
+                found.append(scores(len(channels)))
+        return weighted_channels((whole - torch.cat(found)).float(), activation)
+
+    return forward_maps(task, one_image)
+
+
+@contextmanager
+def _ablated(model: nn.Module, name: str, channels: Tensor) -> Iterator[None]:
+    """While this lasts, channel `channels[i]` of image i is 0 in what the layer gives."""
+    path, wanted = split_call(name)
+    calls = 0
+
+    def ablate(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls != (wanted or 1):
+            return output
+        ablated = output.clone()
+        ablated[torch.arange(len(channels)), channels] = 0
+        return ablated
+
+    hook = model.get_submodule(path).register_forward_hook(ablate)
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -1,0 +1,56 @@
+"""A model as it runs while it is explained: in evaluation mode, frozen, as plain Python; then as it was."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import nn
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put `model` in evaluation mode with frozen parameters; put every submodule and parameter back after.
+
+    Code that `torch.compile` made is left aside while this lasts, because it passes the hooks by.
+    """
+    training = {module: module.training for module in model.modules()}
+    trainable = {parameter: parameter.requires_grad for parameter in model.parameters()}
+    with ExitStack() as stack:
+        if "torch._dynamo" in sys.modules:  # nothing can have been compiled without it
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        try:
+            model.eval()
+            for parameter in trainable:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for module, mode in training.items():
+                module.training = mode
+            for parameter, required in trainable.items():
+                parameter.requires_grad_(required)
+
+
+def explainable(model: nn.Module) -> nn.Module:
+    """The module to explain: what `torch.compile` wrapped, or `model` itself.
+
+    Raises:
+        ValueError: if its layers cannot be observed, or it cannot be differentiated.
+    """
+    inner = getattr(model, "_orig_mod", model)
+    model = inner if isinstance(inner, nn.Module) else model
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        raise ValueError(
+            "the model is TorchScript, whose layers cannot be observed; give the module it was made of."
+        )
+    if any(parameter.is_inference() for parameter in model.parameters()):
+        raise ValueError(
+            "the model's parameters were made in torch.inference_mode, which no gradient can pass; "
+            "build or load it outside."
+        )
+    return model
+
+
+def device_of(model: nn.Module) -> torch.device | None:
+    """Where the model's first parameter is; None for a model without any."""
+    return next((parameter.device for parameter in model.parameters()), None)

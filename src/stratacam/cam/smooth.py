@@ -1,0 +1,47 @@
+"""Averages of raw maps over noisy copies of the images."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from stratacam.cam.passes import RawMaps, Task
+
+
+def smoothed(
+    task: Task, make_maps: Callable[[Task], RawMaps], copies: int, noise: float, generator: torch.Generator
+) -> RawMaps:
+    """Mean of the raw maps over noisy copies of each image, for the classes of the image itself.
+
+    D. Smilkov et al., "SmoothGrad: removing noise by adding noise" (2017).
+
+    Args:
+        task: the batch.
+        make_maps: the method.
+        copies: noisy copies of each image.
+        noise: standard deviation as a share of each image's range, from its lowest to its highest value.
+        generator: of the noise; it is on the CPU, so that every device draws the same.
+    """
+    with torch.no_grad():
+        target = task.target(replace(task, layers={}).capture())
+    image = task.inputs.image
+    flat = image.flatten(1)
+    deviation = noise * (flat.amax(dim=1) - flat.amin(dim=1)).reshape(-1, *[1] * (image.ndim - 1))
+    total: RawMaps | None = None
+    for _ in range(copies):
+        drawn = torch.randn(image.shape, generator=generator).to(image)
+        noisy = replace(
+            task, inputs=task.inputs.with_image(image + deviation * drawn), target=lambda _: target
+        )
+        maps = make_maps(noisy)
+        total = maps if total is None else _add(total, maps)
+    if total is None:
+        raise ValueError(f"smooth={copies} must be at least 1.")
+    return replace(total, raw={name: values / copies for name, values in total.raw.items()})
+
+
+def _add(one: RawMaps, other: RawMaps) -> RawMaps:
+    zero = {name: values & other.zero_gradient[name] for name, values in one.zero_gradient.items()}
+    return replace(
+        one, raw={name: values + other.raw[name] for name, values in one.raw.items()}, zero_gradient=zero
+    )

@@ -1,0 +1,110 @@
+"""Views of raw maps, chosen by name: rectified, upsampled, normalised, fused; and why a map is blank."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Normalisation = Literal["none", "map", "volume", "layer"]
+Fusion = Literal["mean", "maximum", "product"]
+
+ZERO_GRADIENT, ALL_NEGATIVE, CONSTANT, NOT_FINITE = "zero gradient", "all negative", "constant", "not finite"
+
+
+def view(
+    raw: Tensor,
+    *,
+    size: Sequence[int] | None = None,
+    relu: bool = True,
+    normalise: Normalisation = "map",
+) -> Tensor:
+    """Rectify, upsample and normalise raw maps, in this order.
+
+    Args:
+        raw: (B, C, *spatial).
+        size: spatial size to upsample to, (bi-, tri-)linear with `align_corners=False`; None: the layer's.
+        relu: drop negative values.
+        normalise: "none"; "map", each by its own maximum; "volume", all images of one class column by one
+            maximum; "layer", everything by one maximum. The maximum is of the absolute value. A map that is
+            zero stays zero, and so does one that is not finite.
+
+    Returns:
+        (B, C, *size), float32.
+
+    Example:
+        >>> view(torch.tensor([[[[-4.0, 2.0, 1.0]]]]))
+        tensor([[[[0.0000, 1.0000, 0.5000]]]])
+    """
+    axes = {"map": range(2, raw.ndim), "volume": (0, *range(2, raw.ndim)), "layer": range(raw.ndim)}
+    if normalise != "none" and normalise not in axes:
+        raise ValueError(f"normalise={normalise!r} is not known; choose none, {', '.join(axes)}.")
+    finite = raw.flatten(2).isfinite().all(dim=2).reshape(*raw.shape[:2], *[1] * (raw.ndim - 2))
+    maps = raw.float() if bool(finite.all()) else torch.where(finite, raw.float(), torch.zeros(()))
+    if relu:
+        maps = maps.clamp_min(0)
+    if size is not None:
+        maps = upsample(maps, size)
+    if normalise == "none":
+        return maps
+    maximum = maps.abs().amax(dim=tuple(axes[normalise]), keepdim=True)
+    return maps / torch.where(maximum > 0, maximum, torch.ones(()))
+
+
+def upsample(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Maps (B, C, *spatial) at another size, (bi-, tri-)linear with `align_corners=False`.
+
+    Raises:
+        ValueError: if `size` has not one length per axis.
+    """
+    if len(size) != maps.ndim - 2:
+        raise ValueError(f"size={tuple(size)} is for {len(size)} axes; the maps have {maps.ndim - 2}.")
+    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(size)]
+    return F.interpolate(maps, tuple(size), mode=mode, align_corners=False)
+
+
+def fuse(maps: Sequence[Tensor], how: Fusion = "mean") -> Tensor:
+    """One map from the normalised maps of several layers, all of one size.
+
+    Args:
+        maps: (B, C, *size) each, from `view`, in [0, 1].
+        how: "mean", "maximum" or "product"; a layer that is blank makes the product blank.
+
+    Returns:
+        (B, C, *size).
+    """
+    stacked = torch.stack(list(maps))
+    if how == "mean":
+        return stacked.mean(dim=0)
+    if how == "maximum":
+        return stacked.amax(dim=0)
+    if how == "product":
+        return stacked.prod(dim=0)
+    raise ValueError(f"how={how!r} is not known; choose mean, maximum or product.")
+
+
+def blank_cause(raw: Tensor, zero_gradient: Tensor) -> tuple[tuple[str, ...], ...]:
+    """Why each map shows nothing; "" where it shows something.
+
+    Args:
+        raw: (B, C, *spatial).
+        zero_gradient: (B, C), whether no gradient arrived where the map is blank.
+    """
+    values = raw.flatten(2)
+    highest, lowest = values.amax(dim=2), values.amin(dim=2)
+    rows = zip(
+        (~values.isfinite().all(dim=2)).tolist(),
+        zero_gradient.tolist(),
+        (highest == lowest).tolist(),
+        (highest <= 0).tolist(),
+        strict=True,
+    )
+    causes = (NOT_FINITE, ZERO_GRADIENT, CONSTANT, ALL_NEGATIVE)
+    return tuple(
+        tuple(
+            next((cause for cause, holds in zip(causes, found, strict=True) if holds), "")
+            for found in zip(*row, strict=True)
+        )
+        for row in rows
+    )

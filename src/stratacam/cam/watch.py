@@ -1,0 +1,75 @@
+"""What happens to tensors during a forward: changes in place, and a softmax at the end."""
+
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+SOFTMAXES = {
+    torch.ops.aten._softmax.default,
+    torch.ops.aten._log_softmax.default,
+    torch.ops.aten.sigmoid.default,
+}
+
+
+@dataclass
+class Kept:
+    """A tensor of the forward, held as it was when the layer was done."""
+
+    tensor: Tensor
+
+
+class Watch(TorchDispatchMode):
+    """Sees every operation: copies what is kept before it is changed in place, and remembers a softmax."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._kept: dict[int, list[weakref.ref[Kept]]] = {}
+        self._softmax: tuple[Tensor, Tensor] | None = None
+
+    def keep(self, kept: Kept) -> None:
+        """Copy what is kept, while somebody holds it, before it is changed."""
+        self._kept.setdefault(storage_of(kept.tensor), []).append(weakref.ref(kept))
+
+    def before_softmax(self, output: Any) -> Tensor | None:
+        """What the softmax that gave `output` was given."""
+        found = self._softmax[1] if self._softmax and self._softmax[0] is output else None
+        self._softmax = None
+        self._kept.clear()
+        return found
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func._schema.is_mutable:
+            for position, argument in enumerate(func._schema.arguments):
+                if argument.alias_info is not None and argument.alias_info.is_write:
+                    value = args[position] if position < len(args) else kwargs.get(argument.name)
+                    self._save(value)
+        result = func(*args, **kwargs)
+        if func in SOFTMAXES:
+            self._softmax = (result, args[0])
+        return result
+
+    def _save(self, value: Any) -> None:
+        if isinstance(value, list | tuple):
+            for item in value:
+                self._save(item)
+        elif isinstance(value, Tensor):
+            for reference in self._kept.pop(storage_of(value), []):
+                kept = reference()
+                if kept is not None:
+                    kept.tensor = kept.tensor.clone()
+
+
+def storage_of(tensor: Tensor) -> int:
+    """What tells whether two tensors share memory."""
+    return int(tensor.untyped_storage()._cdata)
