@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint
+.PHONY: demo test lint bench
 
 demo: $(INSTALLED)  ## make the synthetic cohort and run the whole study on it
 	$(BIN)/stratacam demo demo
@@ -12,6 +12,9 @@ test: $(INSTALLED)  ## run every test
 
 lint: $(INSTALLED)  ## check format, style and types
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy
+
+bench: $(INSTALLED)  ## measure time and memory of the maps, against other libraries
+	$(BIN)/pip install -q --no-deps -r benchmarks/peers.txt && $(BIN)/python -m benchmarks.engine
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
