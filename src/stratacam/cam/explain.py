@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from stratacam.cam.layers import Layers, choose
 from stratacam.cam.methods import INPUT, method_pass
 from stratacam.cam.methods.input_gradient import strongest_channel
 from stratacam.cam.passes import MapFunction, RawMaps, Task
-from stratacam.cam.running import device_of, evaluating, explainable
+from stratacam.cam.running import channels_last_weights, device_of, evaluating, explainable
 from stratacam.cam.scores import Classes, choose_target
 from stratacam.cam.smooth import smoothed
 from stratacam.cam.views import blank_cause
@@ -156,10 +157,15 @@ def _run(
     *,
     channels_last: bool,
 ) -> RawMaps:
-    with evaluating(task.model), torch.inference_mode(mode=False), torch.enable_grad():
-        task = replace(task, inputs=task.inputs.copied(device_of(task.model)))
-        if channels_last:
-            task = replace(task, inputs=task.inputs.channels_last())
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(mode=False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(evaluating(task.model))
+        inputs = task.inputs.copied(device_of(task.model))
+        if channels_last and inputs.faster_channels_last:
+            inputs = inputs.channels_last()
+            stack.enter_context(channels_last_weights(task.model))
+        task = replace(task, inputs=inputs)
         return smoothed(task, make_maps, smooth, noise, generator) if smooth else make_maps(task)
 
 

@@ -70,14 +70,18 @@ class Inputs:
         """Plain copies on the device: never the caller's tensors, nor ones of inference mode or with a graph."""
         return self.each(lambda value: value.detach().to(device, copy=True))
 
-    def channels_last(self) -> "Inputs":
-        """With the image channels-last where convolutions are faster so: 2D on a CPU, half precision on a GPU."""
+    @property
+    def faster_channels_last(self) -> bool:
+        """Whether convolutions are faster with the channels last: 2D on a CPU, and half precision on a GPU."""
         image = self.image
         half = image.dtype in {torch.float16, torch.bfloat16}
-        if image.ndim != 4 or not (image.device.type == "cpu" or half):
-            return self
+        return image.ndim == 4 and (image.device.type == "cpu" or half)
+
+    def channels_last(self) -> "Inputs":
+        """With the image's channels last in memory."""
         # A new tensor: with one channel `contiguous` would keep strides that convolutions take for the other order.
-        return self.with_image(torch.empty_like(image, memory_format=torch.channels_last).copy_(image))
+        ordered = torch.empty_like(self.image, memory_format=torch.channels_last)
+        return self.with_image(ordered.copy_(self.image))
 
 
 def read_inputs(

@@ -31,6 +31,27 @@ def evaluating(model: nn.Module) -> Iterator[None]:
                 parameter.requires_grad_(required)
 
 
+@contextmanager
+def channels_last_weights(model: nn.Module) -> Iterator[None]:
+    """Hold the kernels of 2D convolutions channels-last while this lasts; then hand the old ones back.
+
+    With channels-last images every call would convert them again, forward and backward.
+    """
+    kernels = [
+        module.weight
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and isinstance(module.weight, nn.Parameter)
+    ]
+    before = {id(kernel): (kernel, kernel.data) for kernel in kernels}
+    try:
+        for kernel in kernels:
+            kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)
+        yield
+    finally:
+        for kernel, values in before.values():
+            kernel.data = values
+
+
 def explainable(model: nn.Module) -> nn.Module:
     """The module to explain: what `torch.compile` wrapped, or `model` itself.
 

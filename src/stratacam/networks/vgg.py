@@ -98,6 +98,7 @@ def build(
     model = nn.Sequential(layers)
     if pretrained:
         copy_weights(pretrained, model)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
     return model
 
 
