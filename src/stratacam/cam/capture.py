@@ -93,7 +93,7 @@ def capture(
     """Run `model` once and keep what `layers` gave.
 
     Call it inside `evaluating`. With gradients enabled the graph ends at an anchor that the shallowest layers
-    are tied to, so that nothing before them is differentiated; it keeps large integers as 32-bit ones.
+    are tied to, so that nothing before them is differentiated, and it is a `CompactGraph`.
 
     Args:
         model: any network.
@@ -196,7 +196,7 @@ class _Recorder:
                 )
             found = list(enumerate(calls, 1)) if wanted is None else [(wanted, calls[wanted - 1])]
             for number, tap in found or [(1, "was not run on this input.")]:
-                label = f"{module}#{number}" if len(calls) > 1 else module
+                label = f"{module}#{number}" if wanted or len(calls) > 1 else module
                 if isinstance(tap, Tap):
                     tap.name = label
                     taps[label] = tap
@@ -268,9 +268,8 @@ def _cheaper_to_repeat(module: nn.Module, given: Tensor, output: Tensor) -> bool
     input is much smaller: its output is then in nobody's memory, and a few input channels are quick to convolve.
     """
     hooked = module._forward_pre_hooks or len(module._forward_hooks) > 1
-    if hooked or torch.is_autocast_enabled(
-        given.device.type
-    ):  # which does not reach the threads of a backward
+    autocast = torch.is_autocast_enabled(given.device.type)  # which does not reach the threads of a backward
+    if hooked or autocast:
         return False
     if isinstance(module, POOLS):
         return given.requires_grad and not isinstance(module, nn.FractionalMaxPool2d | nn.FractionalMaxPool3d)
