@@ -155,7 +155,9 @@ def explain(
         list[str] | None,
         typer.Option(help="A subject or scan such as sub-01; repeat for more; all if absent."),
     ] = None,
-    target: Annotated[str, typer.Option(help="Class to explain, or predicted.")] = "predicted",
+    target: Annotated[str, typer.Option(help="Class to explain, predicted, or all.")] = "predicted",
+    method: Annotated[str, typer.Option(help="Method, such as gradcam, layercam, hirescam.")] = "gradcam",
+    smooth: Annotated[int, typer.Option(min=0, help="Noisy copies to average over; 0: none.")] = 0,
     layer: Annotated[
         list[str] | None,
         typer.Option(help="Layer or pattern to write as NIfTI; repeat for more."),
@@ -165,11 +167,15 @@ def explain(
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
     """Maps of every layer for prepared scans, on the prepared grid and on the scan as delivered."""
-    from stratacam.maps import ExplainSettings
+    from stratacam.maps import LAYER_METHODS, ExplainSettings
     from stratacam.report import write_strips
     from stratacam.study.alone import explain_folder
 
-    settings = ExplainSettings(target=target, every=every, nifti_layers=tuple(layer or DEFAULT_LAYERS))
+    if method not in LAYER_METHODS:
+        raise InputError(f"--method: {method!r} is not known; choose one of {', '.join(LAYER_METHODS)}.")
+    settings = ExplainSettings(
+        target=target, method=method, smooth=smooth, every=every, nifti_layers=tuple(layer or DEFAULT_LAYERS)
+    )
     names, left_out = explain_folder(
         model, prepared, out, settings, names=subject or [], workers=workers, console=console
     )

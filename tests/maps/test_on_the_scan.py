@@ -1,6 +1,8 @@
 """Maps lie where the network looked, on the scan as delivered, whatever its geometry."""
 
 import json
+import math
+import weakref
 
 import nibabel
 import numpy as np
@@ -9,10 +11,13 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import nn
 
+from stratacam.cam import Explanation, LayerMaps
 from stratacam.errors import InputError
 from stratacam.maps import ExplainSettings, explain_scan, find_maps, read_maps, remove_other_maps
+from stratacam.maps.store import Explained, write_maps
 from stratacam.networks import ModelCard
 from stratacam.scans.bids import Scan
+from stratacam.scans.pictures import Frame
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.volume import write_nifti
 
@@ -23,6 +28,7 @@ CARD = ModelCard(
     input={"sequences": ["T1w", "T2w", "FLAIR"], "size": 128, "width_mm": 190.0, "part": [0, 1]},
     training={},
 )
+CROPPED = CARD.model_copy(update={"input": {**CARD.input, "crop_margin_mm": 4.0, "shape": [64, 64]}})
 
 
 def affine_of(spacing, shape, rotation=(0, 0, 0), flip=(1, 1, 1), permute=(0, 1, 2)):
@@ -98,11 +104,15 @@ def blob_detector():
     )
 
 
-def test_peak_on_the_delivered_scan_is_within_a_voxel_of_the_blob(delivered, tmp_path):
+@pytest.mark.parametrize("card", [CARD, CROPPED], ids=["square", "cropped to the brain"])
+def test_peak_on_the_delivered_scan_is_within_a_voxel_of_the_blob(delivered, tmp_path, card):
     scan, affine = delivered
     settings = ExplainSettings(nifti_layers=("2", "3"))
-    maps = explain_scan(blob_detector(), CARD, scan, tmp_path, settings)
+    maps = explain_scan(blob_detector(), card, scan, tmp_path, settings)
     assert maps.explained == maps.predicted == "blob"
+    width, length = scan.brain_mm  # at 128 pixels per 190 mm, with 4 mm on each side: more than the card's 64
+    needed = [32 * math.ceil((side + 8) * 128 / 190 / 32) for side in (length, width)]
+    assert list(maps.shape) == ([128, 128] if card is CARD else needed)
     for layer in ("2", "3"):
         for grid in ("prepared", "delivered"):
             stem = f"sub-01_space-T1w_res-{grid}_desc-{layer}_gradcam"
@@ -134,6 +144,71 @@ def test_stored_maps_are_the_raw_ones_and_know_their_slices(delivered, tmp_path)
     shown = [cause == "" for cause in maps.blank["2"]]
     assert not any(shown)
     assert {"all negative", "constant"} == set(maps.blank["2"])
+
+
+def test_all_classes_are_explained_each_in_files_of_its_own(delivered, tmp_path):
+    scan, _ = delivered
+    model = blob_detector()
+    maps = explain_scan(
+        model, CARD, scan, tmp_path, ExplainSettings(target="all", every=3, nifti_layers=("2",))
+    )
+    assert maps.every_explained == CARD.classes
+    assert maps.explained == maps.predicted
+    control = read_maps(maps.path, "control")
+    alone = explain_scan(
+        model, CARD, scan, tmp_path / "alone", ExplainSettings(target="control", every=3, nifti_layers=())
+    )
+    np.testing.assert_allclose(control.raw("2"), alone.raw("2"), atol=1e-6)
+    assert control.blank == alone.blank
+    files = {path.name for path in maps.path.parent.glob("*.nii.gz")}
+    assert {
+        f"sub-01_space-T1w_res-delivered_label-{name}_desc-2_gradcam.nii.gz" for name in CARD.classes
+    } < files
+    with pytest.raises(InputError, match="holds maps of control, none of blob"):
+        read_maps(alone.path, "blob")
+
+
+def test_another_method_replaces_what_was_there_and_is_named(delivered, tmp_path):
+    scan, _ = delivered
+    explain_scan(blob_detector(), CARD, scan, tmp_path, ExplainSettings(every=5, nifti_layers=("2",)))
+    maps = explain_scan(
+        blob_detector(),
+        CARD,
+        scan,
+        tmp_path,
+        ExplainSettings(method="gradcam++", smooth=2, every=5, nifti_layers=("2",)),
+    )
+    assert maps.method == "gradcam++"
+    assert {path.name.split("_")[-1].split(".")[0] for path in maps.path.parent.iterdir()} == {
+        "gradcamplusplus"
+    }
+    assert len(find_maps(tmp_path)) == 1
+    with pytest.raises(ValueError, match="'guided_backprop' is not known; choose one of gradcam"):
+        ExplainSettings(method="guided_backprop")
+
+
+def test_a_scan_of_many_slices_is_held_one_batch_at_a_time(tmp_path):
+    made, most = [], 0
+
+    def batches():
+        nonlocal most
+        for start in range(0, 136, 8):
+            raw = torch.full((8, 1, 4, 4), float(start))
+            batch = Explanation(
+                torch.zeros(8, 2),
+                torch.zeros(8, 1, dtype=torch.long),
+                {"layer": LayerMaps("layer", raw, (("",),) * 8)},
+            )
+            made.append(weakref.ref(raw))
+            most = max(most, sum(reference() is not None for reference in made))
+            yield batch
+            del batch, raw
+
+    frame = Frame((8, 8, 136), (4.0, 4.0), (8.0, 8.0))
+    explained = Explained("sub-01", "gradcam", 0, ("a", "b"), ("a",), np.arange(136), frame, (32, 32))
+    maps = write_maps(tmp_path / "maps.zarr", explained, batches())
+    assert most <= 2  # the one being written, and the next
+    assert maps.raw("layer")[:, 0, 0].tolist() == [8 * (index // 8) for index in range(136)]
 
 
 def test_wrong_sequences_class_and_layer_are_refused_in_words(delivered, tmp_path):

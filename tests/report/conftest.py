@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
+from stratacam.cam import Explanation, LayerMaps
 from stratacam.files import write_json, write_text
 from stratacam.learning import Split, evaluate, write_evaluation, write_split
 from stratacam.learning.dataset import ScanPictures, SliceDataset
-from stratacam.maps.store import ScanMaps, write_maps
+from stratacam.maps.store import Explained, write_maps
 from stratacam.networks import ModelCard, convolution_names
 from stratacam.scans.pictures import frame_of
 from stratacam.scans.prepared import PreparedScan
@@ -117,12 +119,21 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
     lesion_position = int(np.flatnonzero(KEPT == LESION_SLICE)[0])
     raw["block5_conv1"][lesion_position] = 0
     blank["block5_conv1"][lesion_position] = "zero gradient"
-    maps = ScanMaps(
-        name=scan.name, classes=classes, predicted=predicted, explained=predicted, slices=KEPT, logits=logits,
-        layers=layers, blank=blank, frame=frame_of(scan.load(), 208.0), size=SIZE,
-        path=folders.maps / scan.name / "anat" / f"{scan.name}_gradcam.zarr",
+    explained = Explained(
+        name=scan.name, method="gradcam", smooth=0, classes=classes, every_explained=(predicted,), slices=KEPT,
+        frame=frame_of(scan.load(), 208.0), shape=(SIZE, SIZE),
     )  # fmt: skip
-    write_maps(maps.path, maps, raw)
+    made = Explanation(
+        logits=torch.from_numpy(logits),
+        classes=torch.full((len(KEPT), 1), position),
+        maps={
+            layer: LayerMaps(
+                layer, torch.from_numpy(raw[layer])[:, None], tuple((cause,) for cause in blank[layer])
+            )
+            for layer in layers
+        },
+    )
+    write_maps(folders.maps / scan.name / "anat" / f"{scan.name}_gradcam.zarr", explained, [made])
 
 
 def write_held_out(folders, subjects, labels, classes, wrong):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stratacam.errors import InputError
-from stratacam.scans.pictures import PictureSettings, cut_pictures, frame_of
+from stratacam.scans.pictures import PictureSettings, brain_mm, cut_pictures, frame_of
 from stratacam.scans.prepared import PreparedVolume
 
 
@@ -17,9 +17,9 @@ def test_picture_has_anterior_on_top_and_the_patients_right_at_the_left():
     images = np.zeros((1, 40, 40, 1), dtype=np.float32)
     images[0, 35, 20, 0] = 1  # right (large x), middle
     images[0, 20, 37, 0] = 0.5  # middle, anterior (large y)
-    picture = cut_pictures(volume_of(images), PictureSettings(size=40, width_mm=40)).images[0, 0]
-    np.testing.assert_allclose(picture[19, 4], 1, atol=1e-4)
-    np.testing.assert_allclose(picture[2, 19], 0.5, atol=1e-4)
+    picture = cut_pictures(volume_of(images), PictureSettings(size=64, width_mm=64)).images[0, 0]
+    np.testing.assert_allclose(picture[31, 16], 1, atol=1e-4)  # 12 mm of margin on every side
+    np.testing.assert_allclose(picture[14, 31], 0.5, atol=1e-4)
 
 
 def test_pictures_show_the_same_millimetres_whatever_the_voxels():
@@ -27,12 +27,12 @@ def test_pictures_show_the_same_millimetres_whatever_the_voxels():
     fine[0, 60:64, 10:12] = 1  # x 30 to 32 mm, y 10 to 12 mm of 40 mm
     coarse = np.zeros((1, 40, 40, 1), dtype=np.float32)
     coarse[0, 30:32, 10:12] = 1
-    settings = PictureSettings(size=40, width_mm=40)
+    settings = PictureSettings(size=64, width_mm=64)
     from_fine = cut_pictures(volume_of(fine, (0.5, 1, 1)), settings).images
     np.testing.assert_allclose(from_fine.sum(), 4, atol=0.05)
-    found = [np.average(np.arange(40), weights=from_fine[0, 0].sum(axis=axis)) for axis in (1, 0)]
+    found = [np.average(np.arange(64), weights=from_fine[0, 0].sum(axis=axis)) for axis in (1, 0)]
     expected = cut_pictures(volume_of(coarse), settings).images[0, 0]
-    wanted = [np.average(np.arange(40), weights=expected.sum(axis=axis)) for axis in (1, 0)]
+    wanted = [np.average(np.arange(64), weights=expected.sum(axis=axis)) for axis in (1, 0)]
     np.testing.assert_allclose(found, wanted, atol=0.02)
 
 
@@ -81,6 +81,40 @@ def test_slices_outside_the_pictures_stay_empty():
     pictures = cut_pictures(volume, PictureSettings(size=32, width_mm=8))
     laid = pictures.to_volume(np.ones((3, 2, 2), dtype=np.float32))
     assert np.flatnonzero(laid.any(axis=(0, 1))).tolist() == [3, 4, 5]
+
+
+def test_cropped_pictures_hold_every_brain_and_keep_the_millimetres_of_a_pixel():
+    settings = PictureSettings(size=64, width_mm=128, crop_margin_mm=4)
+    narrow, long = np.ones((1, 40, 50, 3), dtype=np.float32), np.ones((1, 30, 90, 3), dtype=np.float32)
+    brains = [brain_mm(volume.brain_mask, volume.affine) for volume in map(volume_of, (narrow, long))]
+    assert brains == [(40.0, 50.0), (30.0, 90.0)]
+    shape = settings.shape_for(brains)
+    assert shape == (64, 32)  # 98 mm and 48 mm at half a pixel per mm: 49 and 24 pixels, in steps of 32
+    whole = cut_pictures(volume_of(narrow), settings.model_copy(update={"crop_margin_mm": None}))
+    cropped = cut_pictures(volume_of(narrow), settings, shape)
+    assert cropped.images.shape == (3, 1, 64, 32)
+    np.testing.assert_array_equal(cropped.images, whole.images[..., 16:48])
+    assert cut_pictures(volume_of(narrow), settings).shape == (32, 32)
+
+
+def test_a_map_of_a_cropped_picture_returns_to_the_voxel_it_came_from():
+    rng = np.random.default_rng(1)
+    images = np.zeros((1, 50, 80, 2), dtype=np.float32)
+    volume = volume_of(images, (1.0, 0.9, 2.0))
+    settings = PictureSettings(size=128, width_mm=80, crop_margin_mm=2)
+    for _ in range(20):
+        x, y, z = rng.integers(6, 44), rng.integers(6, 74), rng.integers(0, 2)
+        images[:] = 0
+        images[0, x, y, z] = 1
+        pictures = cut_pictures(volume, settings)
+        assert pictures.shape == (128, 96)
+        back = pictures.to_volume(pictures.images[:, 0])
+        assert np.unravel_index(back.argmax(), back.shape) == (x, y, z)
+
+
+def test_a_size_that_pools_would_cut_off_is_refused():
+    with pytest.raises(ValueError, match="multiple of 32"):
+        PictureSettings(size=150)
 
 
 def test_a_brain_wider_than_the_picture_is_refused_with_both_lengths():

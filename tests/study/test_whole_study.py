@@ -29,6 +29,7 @@ bids = "cohort"
 groups = ["control", "RRMS", "SPMS"]
 [pictures]
 size = 32
+crop_margin_mm = 3
 every = 4
 [network]
 weights = "none"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from stratacam.cam.capture import TokensToGrid
 from stratacam.cam.explanation import Explanation, LayerMaps, join
 from stratacam.cam.inputs import read_inputs
-from stratacam.cam.layers import Layers, choose
+from stratacam.cam.layers import Layers, candidate_layers, choose
 from stratacam.cam.methods import INPUT, method_pass
 from stratacam.cam.methods.input_gradient import strongest_channel
 from stratacam.cam.passes import MapFunction, RawMaps, Task
@@ -129,6 +129,8 @@ def explain_batches(
     make_maps = method_pass(method)
     name = method if isinstance(method, str) else getattr(method, "__name__", "own method")
     chosen = {} if at_input else choose(model, layers)
+    if not chosen and not at_input:
+        raise ValueError(f"layers is empty; the layers are: {', '.join(candidate_layers(model))}.")
     generator = torch.Generator().manual_seed(seed)
     channels_last = True
     start = 0

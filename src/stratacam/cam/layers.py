@@ -68,8 +68,6 @@ def choose(model: nn.Module, layers: Layers) -> dict[str, bool]:
     "last" stays as it is, because only a forward can tell which convolution is the last.
     """
     asked = [layers] if isinstance(layers, str | nn.Module) else list(layers)
-    if not asked:
-        raise ValueError(f"layers is empty; the layers are: {', '.join(candidate_layers(model))}.")
     chosen: dict[str, bool] = {}
     for one in asked:
         names, named = _find(model, one)

@@ -8,19 +8,19 @@ from torch import nn
 
 from stratacam import cam
 from stratacam.errors import InputError
-from stratacam.maps.nifti import Grid, write_map
+from stratacam.maps.nifti import Grid, entity, write_map
 from stratacam.maps.settings import ExplainSettings
-from stratacam.maps.store import METHOD, ScanMaps, write_maps
+from stratacam.maps.store import Explained, ScanMaps, read_maps, remove, write_maps
 from stratacam.networks import ModelCard
-from stratacam.scans.pictures import Pictures, PictureSettings, cut_pictures
+from stratacam.scans.pictures import PictureSettings, cut_pictures
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.volume import read_volume
 
 
-def maps_path(scan: PreparedScan, out: Path) -> Path:
-    """Where the maps of `scan` are, below `out`."""
+def maps_path(scan: PreparedScan, out: Path, method: str) -> Path:
+    """Where the maps of `scan` by a method are, below `out`."""
     anat = out / scan.anat.relative_to(scan.folder)
-    return anat / f"{scan.name}_{METHOD}.zarr"
+    return anat / f"{scan.name}_{entity(method)}.zarr"
 
 
 def explain_scan(
@@ -32,9 +32,10 @@ def explain_scan(
     *,
     device: str = "cpu",
 ) -> ScanMaps:
-    """Grad-CAM of every convolution and pooling layer for every slice of a scan, for one class.
+    """Maps of every convolution and pooling layer for every slice of a scan.
 
-    The class is the same in all slices of the scan, so that its maps make one volume.
+    A class is the same in all slices of the scan, so that its maps make one volume. Maps go to disk batch by batch;
+    what an earlier run left of this scan in `out` is removed.
 
     Args:
         model: from `load_model`, on `device`.
@@ -45,7 +46,7 @@ def explain_scan(
         device: where the network is.
 
     Returns:
-        The maps, as stored.
+        The maps as stored: of the class explained, or of the predicted one where all are.
 
     Raises:
         InputError: if sequences, class or layers do not fit the model, or a file cannot be read.
@@ -59,41 +60,48 @@ def explain_scan(
     nifti_layers = check_settings(model, card, settings)
     volume = scan.load()
     picture_settings = PictureSettings(
-        size=card.input["size"],
-        width_mm=card.input["width_mm"],
-        part=card.input["part"],
-        every=settings.every,
+        **{key: card.input[key] for key in PictureSettings.model_fields if key in card.input}
+    ).model_copy(update={"every": settings.every})
+    pictures = cut_pictures(volume, picture_settings, _shape(card, scan, picture_settings))
+    images = torch.from_numpy(pictures.images)
+    target = _target(model, card, images, settings, device)
+    path = maps_path(scan, out, settings.method)
+    maps = write_maps(
+        path,
+        Explained(
+            name=scan.name,
+            method=settings.method,
+            smooth=settings.smooth,
+            classes=card.classes,
+            every_explained=card.classes if target is None else (card.classes[target],),
+            slices=pictures.slices,
+            frame=pictures.frame,
+            shape=pictures.shape,
+        ),
+        cam.explain_batches(
+            model,
+            images,
+            classes="all" if target is None else target,
+            method=settings.method,
+            smooth=settings.smooth,
+            batch_size=settings.batch_size,
+        ),
     )
-    pictures = cut_pictures(volume, picture_settings)
-    predicted = _predict(model, pictures, settings.batch_size, device)
-    target = predicted if settings.target == "predicted" else card.classes.index(settings.target)
-
-    explanation = cam.explain(
-        model,
-        torch.from_numpy(pictures.images).to(device),
-        classes=target,
-        batch_size=settings.batch_size,
-    )
-    maps = ScanMaps(
-        name=scan.name,
-        classes=card.classes,
-        predicted=card.classes[predicted],
-        explained=card.classes[target],
-        slices=pictures.slices,
-        logits=explanation.logits.numpy(),
-        layers=explanation.layers,
-        blank={layer: [row[0] for row in explanation[layer].blank] for layer in explanation.layers},
-        frame=pictures.frame,
-        size=picture_settings.size,
-        path=maps_path(scan, out),
-    )
-    write_maps(maps.path, maps, {layer: explanation[layer].raw[:, 0].numpy() for layer in maps.layers})
-
     t1w = read_volume(scan.delivered_t1w)
     delivered = Grid(t1w.shape, np.asarray(t1w.affine))
-    stem = maps.path.parent / scan.name
-    for layer in nifti_layers:
-        write_map(stem, maps, layer, pictures=pictures, affine=volume.affine, delivered=delivered)
+    written = {path}
+    for explained in maps.every_explained:
+        for layer in nifti_layers:
+            written |= write_map(
+                path.parent / scan.name,
+                read_maps(path, explained),
+                layer,
+                pictures=pictures,
+                affine=volume.affine,
+                delivered=delivered,
+            )
+    for leftover in set(path.parent.glob(f"{scan.name}_*")) - written:
+        remove(leftover)
     return maps
 
 
@@ -103,9 +111,9 @@ def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings)
     Raises:
         InputError: if the class or a layer is not the model's.
     """
-    if settings.target != "predicted" and settings.target not in card.classes:
+    if settings.target not in {"predicted", "all", *card.classes}:
         raise InputError(
-            f"explain.target: {settings.target!r} is no class of the model; choose predicted or one of "
+            f"explain.target: {settings.target!r} is no class of the model; choose predicted, all or one of "
             f"{', '.join(card.classes)}."
         )
     try:
@@ -114,11 +122,26 @@ def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings)
         raise InputError(f"explain.nifti_layers: {fault}") from fault
 
 
-def _predict(model: nn.Module, pictures: Pictures, batch_size: int, device: str) -> int:
-    """Index of the class with the highest mean probability over the slices."""
+def _shape(card: ModelCard, scan: PreparedScan, settings: PictureSettings) -> tuple[int, int]:
+    """Rows and columns that the model was trained on; more where this brain needs more."""
+    rows, columns = card.input.get("shape", (settings.size, settings.size))
+    if settings.crop_margin_mm is None:
+        return rows, columns
+    own_rows, own_columns = settings.shape_for([scan.brain_mm])
+    return max(rows, own_rows), max(columns, own_columns)
+
+
+def _target(
+    model: nn.Module, card: ModelCard, images: torch.Tensor, settings: ExplainSettings, device: str
+) -> int | None:
+    """The class to explain; None for all. The predicted one has the highest mean probability over the slices."""
+    if settings.target == "all":
+        return None
+    if settings.target != "predicted":
+        return card.classes.index(settings.target)
     with torch.inference_mode():
         probabilities = [
-            model(torch.from_numpy(pictures.images[start : start + batch_size]).to(device)).softmax(dim=1)
-            for start in range(0, len(pictures.images), batch_size)
+            model(batch.to(device, memory_format=torch.channels_last)).softmax(dim=1)
+            for batch in torch.split(images, settings.batch_size)
         ]
     return int(torch.cat(probabilities).mean(dim=0).argmax())

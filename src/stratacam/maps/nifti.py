@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.files import write_json
-from stratacam.maps.store import METHOD, ScanMaps
+from stratacam.maps.store import ScanMaps
 from stratacam.scans.pictures import Pictures
 from stratacam.scans.volume import write_nifti
 
@@ -38,7 +38,7 @@ def write_map(
     pictures: Pictures,
     affine: NDArray[np.float64],
     delivered: Grid,
-) -> None:
+) -> set[Path]:
     """Write the raw map of one layer on the prepared grid and on the delivered grid, each with its sidecar.
 
     Args:
@@ -48,19 +48,24 @@ def write_map(
         pictures: what the network saw, for their place in the volume.
         affine: of the prepared volume.
         delivered: the grid of the T1w as delivered.
+
+    Returns:
+        The files written.
     """
+    written = set()
     prepared = pictures.to_volume(maps.raw(layer))
     grids = {
         "prepared": prepared,
         "delivered": on_grid(prepared, affine, delivered),
     }
     for grid, values in grids.items():
-        path = map_path(stem, layer, grid)
+        path = map_path(stem, maps, layer, grid)
+        sidecar = path.with_name(path.name.removesuffix(".nii.gz") + ".json")
         write_json(
-            path.with_name(path.name.removesuffix(".nii.gz") + ".json"),
+            sidecar,
             {
-                "Description": "Class activation map, signed, in the unit of the class logit",
-                "Method": METHOD,
+                "Description": "Class activation map, signed",
+                "Method": maps.method,
                 "Layer": layer,
                 "ExplainedClass": maps.explained,
                 "PredictedClass": maps.predicted,
@@ -76,8 +81,23 @@ def write_map(
             },
         )
         write_nifti(path, values, affine if grid == "prepared" else delivered.affine)
+        written |= {path, sidecar}
+    return written
 
 
-def map_path(stem: Path, layer: str, grid: str) -> Path:
-    """The NIfTI of `layer` on the "prepared" or "delivered" grid; BIDS entities hold letters and digits."""
-    return stem.with_name(f"{stem.name}_space-T1w_res-{grid}_desc-{layer.replace('_', '')}_{METHOD}.nii.gz")
+def map_path(stem: Path, maps: ScanMaps, layer: str, grid: str) -> Path:
+    """The NIfTI of `layer` on the "prepared" or "delivered" grid, with the class where several are explained."""
+    label = f"_label-{entity(maps.explained)}" if len(maps.every_explained) > 1 else ""
+    return stem.with_name(
+        f"{stem.name}_space-T1w_res-{grid}{label}_desc-{entity(layer)}_{entity(maps.method)}.nii.gz"
+    )
+
+
+def entity(name: str) -> str:
+    """A name as the value of a BIDS entity, which holds letters and digits alone.
+
+    Example:
+        >>> entity("block5_conv3"), entity("gradcam++")
+        ('block5conv3', 'gradcamplusplus')
+    """
+    return "".join(letter for letter in name.replace("+", "plus") if letter.isalnum())

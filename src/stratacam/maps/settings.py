@@ -1,6 +1,11 @@
 """The settings of explaining."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from stratacam.cam.methods import INPUT, METHODS
+
+LAYER_METHODS = tuple(method for method in METHODS if method not in INPUT)
+"""Methods that give a map for each layer."""
 
 
 class ExplainSettings(BaseModel):
@@ -10,8 +15,12 @@ class ExplainSettings(BaseModel):
 
     target: str = Field(
         default="predicted",
-        description='the class to explain in every slice: a class name, or "predicted" for the class that '
-        "the scan as a whole is given",
+        description='the class to explain in every slice: a class name, "predicted" for the class that the scan as '
+        'a whole is given, or "all"',
+    )
+    method: str = Field(default="gradcam", description=f"one of {', '.join(LAYER_METHODS)}")
+    smooth: int = Field(
+        default=0, ge=0, description="noisy copies of each slice to average maps over (SmoothGrad); 0: none"
     )
     every: int = Field(
         default=1, ge=1, description="explain every n-th slice of the part that the network is for"
@@ -20,3 +29,10 @@ class ExplainSettings(BaseModel):
         default=("block5_*",), description="layers, or patterns of them, whose maps are written as NIfTI"
     )
     batch_size: int = Field(default=8, ge=1, description="slices that go through the network at once")
+
+    @field_validator("method")
+    @classmethod
+    def _is_known(cls, method: str) -> str:
+        if method not in LAYER_METHODS:
+            raise ValueError(f"{method!r} is not known; choose one of {', '.join(LAYER_METHODS)}")
+        return method

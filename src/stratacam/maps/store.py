@@ -1,11 +1,12 @@
 """Maps of one scan on disk: raw, signed, at every layer's own resolution, in one zarr group.
 
-The group holds `slices` (n,), `logits` (n, K) and `layers/<name>` (n, rows, columns), in chunks of a layer,
-so that a reader takes only the layers it shows. What cannot be recomputed from the arrays is in its attributes.
+The group holds `slices` (n,), `logits` (n, K) and `layers/<name>` (classes explained, n, rows, columns), in chunks
+of a class and a few slices of a layer, so that a reader takes only what it shows. What cannot be computed again
+from the arrays is in its attributes.
 """
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from stratacam.cam import Explanation
 from stratacam.errors import InputError
 from stratacam.files import temporary_name
 from stratacam.scans.pictures import Frame
 
-METHOD = "gradcam"
-SLICES_PER_CHUNK = 32
+SLICES_PER_CHUNK = 16
 
 
 @dataclass(frozen=True)
@@ -28,95 +29,127 @@ class ScanMaps:
 
     Attributes:
         name: of the scan, such as "sub-01_ses-2".
+        method: that made the maps.
         classes: names of the network's outputs.
         predicted: the class of the scan as a whole: highest mean probability over the slices.
-        explained: the class that the maps are of.
+        every_explained: the classes that there are maps of.
+        explained: the class that these maps are of.
         slices: (n,) indices of the explained slices in the prepared volume.
         logits: (n, K).
         layers: names of the layers, shallow to deep.
         blank: by layer, for each slice "" or why its map shows nothing.
         frame: where the pictures lie in the prepared volume.
-        size: pixels along each side of the pictures.
+        shape: rows and columns of the pictures.
         path: the store, from which `raw` reads.
     """
 
     name: str
+    method: str
     classes: tuple[str, ...]
     predicted: str
+    every_explained: tuple[str, ...]
     explained: str
     slices: NDArray[np.intp]
     logits: NDArray[np.float32]
     layers: tuple[str, ...]
     blank: dict[str, list[str]]
     frame: Frame
-    size: int
+    shape: tuple[int, int]
     path: Path
 
     def raw(self, layer: str) -> NDArray[np.float32]:
         """Raw maps of one layer, (n, rows, columns)."""
-        return np.asarray(_open(self.path)[f"layers/{layer}"])
+        return np.asarray(_open(self.path)[f"layers/{layer}"][self.every_explained.index(self.explained)])
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
         """Softmax of the logits, (n, K)."""
-        shifted = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
-        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+        return _softmax(self.logits)
 
 
-def write_maps(path: Path, maps: ScanMaps, raw: dict[str, NDArray[np.float32]]) -> None:
-    """Write `maps` with their `raw` arrays by layer to `path`, whole or not at all."""
+@dataclass(frozen=True)
+class Explained:
+    """What is known of a scan's maps before they are made; attributes as in `ScanMaps`."""
+
+    name: str
+    method: str
+    smooth: int
+    classes: tuple[str, ...]
+    every_explained: tuple[str, ...]
+    slices: NDArray[np.intp]
+    frame: Frame
+    shape: tuple[int, int]
+
+
+def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation]) -> ScanMaps:
+    """Write maps to `path` as they come, batch by batch, whole or not at all; return them as `read_maps` does."""
     temporary = temporary_name(path)
     shutil.rmtree(temporary, ignore_errors=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         group = zarr.open_group(temporary, mode="w")
+        blank, logits = _write_batches(group, len(explained.slices), batches)
+        group.create_array("slices", data=np.asarray(explained.slices, dtype=np.int64))
+        group.create_array("logits", data=logits)
         group.attrs.update(
             {
-                "name": maps.name,
-                "method": METHOD,
-                "view": "raw: signed, in logits, at each layer's own resolution",
-                "classes": list(maps.classes),
-                "predicted": maps.predicted,
-                "explained": maps.explained,
-                "layers": list(maps.layers),
-                "blank": maps.blank,
-                "frame": asdict(maps.frame),
-                "size": maps.size,
+                "name": explained.name,
+                "method": explained.method,
+                "smooth": explained.smooth,
+                "view": "raw: signed, at each layer's own resolution",
+                "classes": list(explained.classes),
+                "predicted": explained.classes[int(_softmax(logits).mean(axis=0).argmax())],
+                "explained": list(explained.every_explained),
+                "layers": list(blank),
+                "blank": blank,
+                "frame": asdict(explained.frame),
+                "shape": list(explained.shape),
             }
         )
-        group.create_array("slices", data=np.asarray(maps.slices, dtype=np.int64))
-        group.create_array("logits", data=np.asarray(maps.logits, dtype=np.float32))
-        for layer in maps.layers:
-            values = np.asarray(raw[layer], dtype=np.float32)
-            chunks = (min(len(values), SLICES_PER_CHUNK), *values.shape[1:])
-            group.create_array(f"layers/{layer}", data=values, chunks=chunks)
         shutil.rmtree(path, ignore_errors=True)
         temporary.rename(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+    return read_maps(path)
 
 
-def read_maps(path: Path) -> ScanMaps:
+def read_maps(path: Path, explained: str | None = None) -> ScanMaps:
     """Read what `write_maps` wrote; raw maps are read layer by layer when asked for.
 
+    Args:
+        path: the store.
+        explained: the class whose maps are wanted; if absent the predicted one where it was explained, or the
+            first that was.
+
     Raises:
-        InputError: if `path` holds no maps.
+        InputError: if `path` holds no maps, or none of that class.
     """
     group = _open(path)
     attributes: dict[str, Any] = dict(group.attrs)
     try:
+        available = tuple(attributes["explained"])
+        predicted = attributes["predicted"]
+        chosen = explained or (predicted if predicted in available else available[0])
+        if chosen not in available:
+            raise InputError(
+                f"{path}: holds maps of {', '.join(available)}, none of {chosen}; explain it again."
+            )
         frame = {key: tuple(value) for key, value in attributes["frame"].items()}
+        column = available.index(chosen)
+        rows, columns = attributes["shape"]
         return ScanMaps(
             name=attributes["name"],
+            method=attributes["method"],
             classes=tuple(attributes["classes"]),
-            predicted=attributes["predicted"],
-            explained=attributes["explained"],
+            predicted=predicted,
+            every_explained=available,
+            explained=chosen,
             slices=np.asarray(group["slices"]).astype(np.intp),
             logits=np.asarray(group["logits"]),
             layers=tuple(attributes["layers"]),
-            blank=attributes["blank"],
+            blank={layer: causes[column] for layer, causes in attributes["blank"].items()},
             frame=Frame(**frame),
-            size=attributes["size"],
+            shape=(rows, columns),
             path=path,
         )
     except KeyError as fault:
@@ -137,12 +170,49 @@ def remove_other_maps(folder: Path, names: Collection[str]) -> None:
     """
     for path in list(folder.glob("sub-*/**/anat/sub-*")):
         scan = "_".join(part for part in path.name.split("_") if part.startswith(("sub-", "ses-")))
-        if scan in names:
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        if scan not in names:
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _write_batches(
+    group: zarr.Group, slices: int, batches: Iterable[Explanation]
+) -> tuple[dict[str, list[list[str]]], NDArray[np.float32]]:
+    """Write the raw maps of each batch in its place; return why maps are blank, by layer and class, and logits."""
+    arrays: dict[str, Any] = {}
+    blank: dict[str, list[list[str]]] = {}
+    logits: list[NDArray[np.float32]] = []
+    start = 0
+    for batch in batches:
+        stop = start + len(batch.logits)
+        logits.append(batch.logits.numpy())
+        for maps in batch:
+            raw = maps.raw.transpose(0, 1).numpy()  # (C, B, rows, columns)
+            if maps.name not in arrays:
+                arrays[maps.name] = group.create_array(
+                    f"layers/{maps.name}",
+                    shape=(len(raw), slices, *raw.shape[2:]),
+                    chunks=(1, min(slices, SLICES_PER_CHUNK), *raw.shape[2:]),
+                    dtype="float32",
+                )
+                blank[maps.name] = [[] for _ in raw]
+            arrays[maps.name][:, start:stop] = raw
+            for column, causes in enumerate(blank[maps.name]):
+                causes.extend(row[column] for row in maps.blank)
+        start = stop
+    return blank, np.concatenate(logits)
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401 - zarr's groups hold arrays and groups alike

@@ -11,7 +11,7 @@ from stratacam.report.content import StudyContent, shown_sequence
 from stratacam.report.figures import ReportFigure, label_row, panel_inches, place_of
 from stratacam.report.overlay import COLOURS, STRONG, WHITE, draw_colour_bar, draw_scale, draw_slice
 from stratacam.report.sheet import Sheet
-from stratacam.report.shown import ShownScan, open_scan, open_scan_of
+from stratacam.report.shown import ShownScan, drawn_width_mm, open_scan, open_scan_of
 from stratacam.scans.prepared import PreparedScan
 
 UNIT = "heat: share of the layer's maximum in this scan"
@@ -48,7 +48,7 @@ def layer_strip(scan: PreparedScan, maps: ScanMaps, card: ModelCard) -> ReportFi
     Raises:
         InputError: if a file of the scan is missing or damaged.
     """
-    shown = open_scan(scan, maps, width_mm=float(card.input["width_mm"]))
+    shown = open_scan(scan, maps, width_mm=drawn_width_mm(card))
     sequence = shown_sequence(card)
     return every_layer(shown, sequence=sequence, architecture=card.architecture, rule="this scan")
 
@@ -158,9 +158,9 @@ def every_layer(scan: ShownScan, *, sequence: str, architecture: str, rule: str)
             heat = scan.heat(layer, indices)[0]
             blank = maps.blank[layer][position]
             draw_slice(panel, scan, sequence, index, heat=heat, blank=blank, letters=False)
-            rows = maps.raw(layer).shape[1]
+            rows, columns = maps.raw(layer).shape[1:]
             peak = "blank" if blank else f"peak {heat.max():.2f}"
-            panel.set_title(f"{layer}\n{rows} x {rows}, {peak}", fontsize=7.5, pad=3)
+            panel.set_title(f"{layer}\n{rows} x {columns}, {peak}", fontsize=7.5, pad=3)
     draw_colour_bar(figure, sheet.bar_of(figure, min(2, len(blocks) - 1), left=0.35), UNIT)
     caption = (
         f"{describe_scan(scan)}; {describe_slice(scan, index).replace(chr(10), '; ')}. The same slice at all "
@@ -191,9 +191,9 @@ def _how_drawn(scan: ShownScan) -> str:
         else "This scan has no lesions."
     )
     return (
-        "Grad-CAM after ReLU, upsampled linearly, normalised per volume: each layer by its one maximum over all "
-        f"explained slices of the scan, so that slices compare and layers do not. Colours: {COLOURS}, opacity in "
-        f"proportion to heat up to {STRONG:g}, as in the bar, which shows them over middle grey. Grey: the scan as "
-        f"the network is given it, 0 black to {WHITE:g} white. Heat outside the brain is shown as it is; the margin is "
+        f"Method {scan.explained.method}, after ReLU, upsampled linearly, normalised per volume: each layer by its "
+        "one maximum over all explained slices of the scan, so that slices compare and layers do not. Colours: "
+        f"{COLOURS}, opacity in proportion to heat up to {STRONG:g}, as in the bar, which shows them over middle grey. "
+        f"Grey: the scan as the network is given it, 0 black to {WHITE:g} white. Heat outside the brain is shown as it is; the margin is "
         f"1 cm. A map that is zero throughout shows the anatomy alone and why. {truth}"
     )

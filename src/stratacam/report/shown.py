@@ -7,9 +7,11 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from stratacam.cam import view
 from stratacam.maps import ScanMaps
+from stratacam.networks import ModelCard
 from stratacam.report.content import StudyContent, subject_label
 from stratacam.scans.labels import read_lesions
 from stratacam.scans.pictures import Frame, frame_of, part_of
@@ -38,8 +40,8 @@ class ShownScan:
         kept: (n,) indices of the slices that were kept.
         z_mm: (Z,) height of every slice, as recorded when it was prepared.
         lesions: (X, Y, Z), or None where the data set has no truth.
-        frame: where the pictures lie.
-        width_mm: of the pictures.
+        frame: where the pictures lie as they are drawn: squares that hold what the network saw.
+        width_mm: of these squares.
         part: of the kept slices that the network is for, from 0 (lowest) to 1 (highest).
         maps: of the scan, or None.
     """
@@ -99,12 +101,26 @@ class ShownScan:
         ReLU, upsampled linearly, divided by the one maximum of the layer over all explained slices.
         """
         raw = torch.from_numpy(self.explained.raw(layer))[:, None]
-        heat = view(raw, size=(PIXELS, PIXELS), normalise="volume")[:, 0].numpy()
-        return np.asarray(heat[np.searchsorted(self.explained.slices, indices)])
+        across, along = (
+            round(PIXELS * mine / whole)
+            for mine, whole in zip(self.explained.frame.extent, self.frame.extent, strict=True)
+        )
+        heat = view(raw, size=(along, across), normalise="volume")[:, 0]
+        left, top = (PIXELS - across) // 2, (PIXELS - along) // 2
+        padded = F.pad(heat, (left, PIXELS - across - left, top, PIXELS - along - top)).numpy()
+        return np.asarray(padded[np.searchsorted(self.explained.slices, indices)])
 
     def _cut(self, plane: NDArray[np.generic]) -> Picture:
-        picture: Picture = self.frame.cut(np.ascontiguousarray(plane, dtype=np.float32)[None], PIXELS)[0]
+        planes = np.ascontiguousarray(plane, dtype=np.float32)[None]
+        picture: Picture = self.frame.cut(planes, (PIXELS, PIXELS))[0]
         return picture
+
+
+def drawn_width_mm(card: ModelCard) -> float:
+    """Width of the squares that hold the pictures that the network sees."""
+    size, width_mm = card.input["size"], float(card.input["width_mm"])
+    longest = float(max(card.input.get("shape", (size, size))))
+    return longest * width_mm / float(size)
 
 
 def open_scan_of(study: StudyContent, name: str) -> ShownScan:
@@ -118,7 +134,7 @@ def open_scan_of(study: StudyContent, name: str) -> ShownScan:
     return open_scan(
         scan,
         study.maps.get(name),
-        width_mm=float(study.card.input["width_mm"]),
+        width_mm=drawn_width_mm(study.card),
         part=(float(low), float(high)),
         group=study.group.get(subject_label(name), "unknown group"),
         lesions=read_lesions(study.bids, scan),
@@ -140,6 +156,9 @@ def open_scan(
         InputError: if a file of the scan is missing or damaged.
     """
     volume = scan.load()
+    if maps:
+        spacing = np.linalg.norm(volume.affine[:3, :3], axis=0)
+        width_mm = max(span * float(step) for span, step in zip(maps.frame.extent, spacing, strict=False))
     with scan.slices_table.open(encoding="utf-8", newline="") as table:
         z_mm = [float(row["z_mm"]) for row in csv.DictReader(table, delimiter="\t")]
     return ShownScan(
@@ -149,7 +168,7 @@ def open_scan(
         sequences=scan.sequences,
         z_mm=np.array(z_mm),
         lesions=lesions,
-        frame=maps.frame if maps else frame_of(volume, width_mm),
+        frame=frame_of(volume, width_mm),
         width_mm=width_mm,
         part=part,
         maps=maps,

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from stratacam.maps import find_maps
+from stratacam.maps import entity, find_maps
 from stratacam.networks import load_model
 from stratacam.report.figures import save_figure
 from stratacam.report.map_figures import layer_strip
@@ -28,7 +28,12 @@ def write_strips(model: Path, prepared: Path, maps: Path, names: Collection[str]
     for found in find_maps(maps):
         if found.name in names and found.name in scans:
             scan = scans[found.name]
-            picture = maps / f"sub-{scan.subject}" / "figures" / f"{scan.name}_desc-layers_gradcam.png"
+            picture = (
+                maps
+                / f"sub-{scan.subject}"
+                / "figures"
+                / f"{scan.name}_desc-layers_{entity(found.method)}.png"
+            )
             save_figure(layer_strip(scan, found, card), picture)
             pictures.append(picture)
     return pictures

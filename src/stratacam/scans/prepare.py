@@ -22,6 +22,7 @@ from stratacam.scans.brain_mask import extract_brain, read_brain_mask
 from stratacam.scans.derivatives import bids_uri, write_dataset_description, write_sidecar
 from stratacam.scans.grid import make_grid, onto_grid
 from stratacam.scans.intensity import normalise, tissue_peak, white_matter, white_matter_contrast
+from stratacam.scans.pictures import brain_mm
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import draw_quality
 from stratacam.scans.register import Registration, register, write_transform
@@ -246,6 +247,7 @@ def _write(
             "Settings": settings.model_dump(mode="json"),
             "BrainMask": mask_maker,
             "BrainVolume": float(mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000),
+            "BrainWidthLength": brain_mm(mask, affine),
             "KeptSlices": len(kept),
             "IntensityOfOne": dict(units),
             "Registration": described,

@@ -93,6 +93,19 @@ class PreparedScan:
         """The T1w as delivered, for maps on its grid."""
         return Path(self.read_record()["DeliveredT1w"])
 
+    @property
+    def brain_mm(self) -> tuple[float, float]:
+        """Width and length of the brain in the axial plane, left to right and back to front.
+
+        Raises:
+            InputError: the record is missing or damaged.
+        """
+        try:
+            width, length = self.read_record()["BrainWidthLength"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{self.record}: lacks BrainWidthLength; prepare the scan again") from error
+        return float(width), float(length)
+
     def load(self) -> PreparedVolume:
         """Read the prepared images, mask and kept slices.
 

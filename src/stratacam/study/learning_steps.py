@@ -104,6 +104,7 @@ def train_model(
                 "range": [0, 1],
                 "normalisation": configuration.prepare.model_dump(mode="json"),
                 **configuration.pictures.model_dump(mode="json"),
+                "shape": list(datasets["train"].read([0]).shape[-2:]),
             },
             training={
                 "initial_weights": pretrained.source if pretrained else "random",

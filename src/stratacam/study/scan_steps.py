@@ -81,13 +81,17 @@ def cut_scans(
     settings: PictureSettings,
     executor: Executor,
 ) -> tuple[list[ScanPictures], Keys]:
-    """Cut the pictures of every scan, given with its group; return where they are and whose, and their keys."""
+    """Cut the pictures of every scan, given with its group; return where they are and whose, and their keys.
+
+    All have the same rows and columns.
+    """
     pictures, tasks = {}, {}
+    shape = settings.shape_for(scan.brain_mm for scan in scans)
     for scan, group in scans.items():
         file = out / f"{scan.name}.npy"
         pictures[scan.name] = ScanPictures(file, f"sub-{scan.subject}", scan.name, group)
-        key = work.ledger.key("pictures", [settings.model_dump(mode="json"), keys[scan.name]])
-        tasks[scan.name] = Task((scan, settings, file), key, (file,))
+        key = work.ledger.key("pictures", [settings.model_dump(mode="json"), shape, keys[scan.name]])
+        tasks[scan.name] = Task((scan, settings, shape, file), key, (file,))
     done = work.each("pictures", _cut, tasks, executor)
     return [pictures[name] for name in sorted(done)], {name: tasks[name].key for name in done}
 
@@ -107,7 +111,7 @@ def explain_scans(
     for scan in scans:
         content = [settings.model_dump(mode="json", exclude={"subjects"}), keys[scan.name], trained.key]
         key = work.ledger.key("explain", content)
-        tasks[scan.name] = Task((trained, scan, out, settings), key, (maps_path(scan, out),))
+        tasks[scan.name] = Task((trained, scan, out, settings), key, (maps_path(scan, out, settings.method),))
     done = work.each("explain", _explain, tasks, executor)
     return {name: tasks[name].key for name in sorted(done)}
 
@@ -129,8 +133,8 @@ def _prepare(scan: Scan, out: Path, settings: PrepareSettings) -> None:
     prepare(scan, out, settings)
 
 
-def _cut(scan: PreparedScan, settings: PictureSettings, file: Path) -> None:
-    pictures = cut_pictures(scan.load(), settings)
+def _cut(scan: PreparedScan, settings: PictureSettings, shape: tuple[int, int], file: Path) -> None:
+    pictures = cut_pictures(scan.load(), settings, shape)
     save_pictures(file, pictures.images, pictures.slices)
 
 
