@@ -194,6 +194,6 @@ def _how_drawn(scan: ShownScan) -> str:
         f"Method {scan.explained.method}, after ReLU, upsampled linearly, normalised per volume: each layer by its "
         "one maximum over all explained slices of the scan, so that slices compare and layers do not. Colours: "
         f"{COLOURS}, opacity in proportion to heat up to {STRONG:g}, as in the bar, which shows them over middle grey. "
-        f"Grey: the scan as the network is given it, 0 black to {WHITE:g} white. Heat outside the brain is shown as it is; the margin is "
-        f"1 cm. A map that is zero throughout shows the anatomy alone and why. {truth}"
+        f"Grey: the scan as the network is given it, 0 black to {WHITE:g} white. Heat outside the brain is "
+        f"shown as it is; the margin is 1 cm. A map that is zero throughout shows the anatomy alone and why. {truth}"
     )
