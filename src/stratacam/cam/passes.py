@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -86,9 +87,13 @@ def gradient_pass(task: Task, function: MapFunction) -> RawMaps:
             if last:
                 tap.release()
 
-        for tap in captured.taps.values():
-            tap.receive = lambda gradient, tap=tap: receive(tap, gradient)
-        _backward(scores[:, column], captured.anchor, keep_graph=not last)
+        try:
+            for tap in captured.taps.values():
+                tap.receive = partial(receive, tap)
+            _backward(scores[:, column], captured.anchor, keep_graph=not last)
+        finally:
+            for tap in captured.taps.values():
+                tap.receive = None  # it holds the tap, and the tap it
     for name in [name for name in columns if not columns[name]]:
         reason = "is not on the path to the score: nothing that the score depends on comes from it."
         if task.named(name):

@@ -99,46 +99,58 @@ class FieldTracker(TorchDispatchMode):
     def _widen(self, operation: Any, args: tuple[Any, ...], given: Tensor, output: Tensor) -> Field | None:
         """The field after a convolution, pool or upsampling; None after anything else."""
         field = self.fields[given]
-        if operation is aten.convolution and given.ndim == self.axes + 2:
-            return self._convolve(field, args)
+        if operation is aten.convolution and given.ndim == len(field.size) + 2:
+            return _convolve(field, args)
         if operation in POOLS:
             stride = args[2] if len(args) > 2 and args[2] else args[1]
             dilation = args[4] if len(args) > 4 and "max" in str(operation) else 1
-            return self._slide(field, args[1], stride, dilation)
+            return _slide(field, args[1], stride, dilation)
         if operation in UPSAMPLINGS:
             scale = [new / old for new, old in zip(output.shape[2:], given.shape[2:], strict=True)]
             return _field(
                 (size + UPSAMPLINGS[operation] * jump, jump / by)
                 for size, jump, by in zip(field.size, field.jump, scale, strict=True)
             )
+        if operation in {aten.squeeze, aten.unsqueeze}:  # a pool along one axis is made of one along two
+            return _reshape(field, args, output)
         return None
-
-    def _convolve(self, field: Field, args: tuple[Any, ...]) -> Field:
-        weight, stride, dilation, transposed = args[1], args[3], args[5], args[6]
-        if not transposed:
-            return self._slide(field, weight.shape[2:], stride, dilation)
-        every = zip(
-            weight.shape[2:], *(_per_axis(value, self.axes) for value in (stride, dilation)), strict=True
-        )
-        return _field(
-            (size + (math.ceil(((k - 1) * d + 1) / s) - 1) * jump, jump / s)
-            for size, jump, (k, s, d) in zip(field.size, field.jump, every, strict=True)
-        )
-
-    def _slide(self, field: Field, kernel: Any, stride: Any, dilation: Any) -> Field:
-        every = zip(*(_per_axis(value, self.axes) for value in (kernel, stride, dilation)), strict=True)
-        return _field(
-            (size + (k - 1) * d * jump, jump * s)
-            for size, jump, (k, s, d) in zip(field.size, field.jump, every, strict=True)
-        )
 
     def _meet(self, given: list[Field | None], inputs: list[Tensor], output: Tensor) -> Field | None:
         full = [
             f for f, value in zip(given, inputs, strict=True) if value.ndim == output.ndim and f is not None
         ]
-        if len(full) < len(given) or output.ndim != self.axes + 2:
+        if len(full) < len(given) or output.ndim != len(full[0].size) + 2:
             return None
         return Field(tuple(map(max, zip(*(f.size for f in full), strict=True))), full[0].jump)
+
+
+def _convolve(field: Field, args: tuple[Any, ...]) -> Field:
+    weight, stride, dilation, transposed = args[1], args[3], args[5], args[6]
+    if not transposed:
+        return _slide(field, weight.shape[2:], stride, dilation)
+    kernel, strides, dilations = (_per_axis(value, field) for value in (weight.shape[2:], stride, dilation))
+    return _field(
+        (size + (math.ceil(((k - 1) * d + 1) / s) - 1) * jump, jump / s)
+        for size, jump, k, s, d in zip(field.size, field.jump, kernel, strides, dilations, strict=True)
+    )
+
+
+def _slide(field: Field, kernel: Any, stride: Any, dilation: Any) -> Field:
+    kernels, strides, dilations = (_per_axis(value, field) for value in (kernel, stride, dilation))
+    return _field(
+        (size + (k - 1) * d * jump, jump * s)
+        for size, jump, k, s, d in zip(field.size, field.jump, kernels, strides, dilations, strict=True)
+    )
+
+
+def _reshape(field: Field, args: tuple[Any, ...], output: Tensor) -> Field | None:
+    """The field with an axis of one position more or less."""
+    wider = output.ndim > len(field.size) + 2
+    axis = args[1] % (output.ndim if wider else output.ndim + 1) - 2 if len(args) > 1 else -1
+    if axis < 0:
+        return None
+    pairs = list(zip(field.size, field.jump, strict=True))
+    return _field([*pairs[:axis], *([(1.0, 1.0)] if wider else []), *pairs[axis + (not wider) :]])
 
 
 def _field(axes: Iterable[tuple[float, float]]) -> Field:
@@ -156,9 +168,9 @@ def _takes_channels(operation: Any, args: tuple[Any, ...]) -> bool:
     return operation in {aten.index_select, aten.slice} and len(args) > 1 and args[1] == 1
 
 
-def _per_axis(value: Any, axes: int) -> tuple[int, ...]:
+def _per_axis(value: Any, field: Field) -> tuple[int, ...]:
     values = tuple(value) if isinstance(value, list | tuple) else (value,)
-    return values * axes if len(values) == 1 else values
+    return values * len(field.size) if len(values) == 1 else values
 
 
 def _tensors(values: Iterable[Any]) -> list[Tensor]:
