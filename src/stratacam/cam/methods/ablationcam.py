@@ -16,7 +16,7 @@ def ablationcam(task: Task) -> RawMaps:
     """Ablation-CAM: sum_k w_k A_k with w_k = y - y_k, where y_k is the logit with channel k set to 0.
 
     S. Desai and H. G. Ramaswamy, "Ablation-CAM: visual explanations for deep convolutional network via
-    gradient-free localization" (2020), equation 3. There the difference is divided by y, which scales the map
+    gradient-free localization" (2020). There the difference is divided by y, which scales the map
     and turns it over where the logit is negative; here it stays in the unit of the logit. The network runs once
     for every channel, `task.batch_size` channels at a time.
     """

@@ -7,8 +7,8 @@ from torch import Tensor
 def eigencam(activation: Tensor) -> Tensor:
     """Project the activation on its first right singular vector: A v_1, for A of (positions, channels).
 
-    M. B. Muhammad and M. Yeasin, "Eigen-CAM: class activation map using principal components" (2020), section
-    3. The sign of a singular vector is arbitrary: it is chosen so that the map's sum is not negative. The class
+    M. B. Muhammad and M. Yeasin, "Eigen-CAM: class activation map using principal components" (2020).
+    The sign of a singular vector is arbitrary: it is chosen so that the map's sum is not negative. The class
     plays no part.
 
     Args:

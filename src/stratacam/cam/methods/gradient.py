@@ -35,7 +35,7 @@ def gradcam_plus_plus(activation: Tensor, gradient: Tensor) -> Tensor:
     """Grad-CAM++: sum_k w_k A_k with w_k = sum_i alpha_ki relu(g_ki).
 
     alpha_ki = g_ki^2 / (2 g_ki^2 + sum_j A_kj g_ki^3), which is 1 / (2 + g_ki sum_j A_kj) where the gradient is
-    not zero, and 0 where it is. A. Chattopadhay et al., "Grad-CAM++" (2018), equations 11 and 19; the factor
+    not zero, and 0 where it is. A. Chattopadhay et al., "Grad-CAM++" (2018), equation 19; the factor
     exp(y) of its score exp(y), the same for the whole map, is left out.
 
     Args and returns as `gradcam`.
@@ -51,7 +51,7 @@ def gradcam_plus_plus(activation: Tensor, gradient: Tensor) -> Tensor:
 def xgradcam(activation: Tensor, gradient: Tensor) -> Tensor:
     """XGrad-CAM: sum_k w_k A_k with w_k = sum_i A_ki g_ki / sum_i A_ki; 0 for a channel whose sum is 0.
 
-    R. Fu et al., "Axiom-based Grad-CAM" (2020), equation 8.
+    R. Fu et al., "Axiom-based Grad-CAM" (2020).
 
     Args and returns as `gradcam`.
     """
@@ -64,7 +64,8 @@ def xgradcam(activation: Tensor, gradient: Tensor) -> Tensor:
 def hirescam(activation: Tensor, gradient: Tensor) -> Tensor:
     """HiResCAM: sum_k g_k A_k position by position, in the unit of the logit.
 
-    R. L. Draelos and L. Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations" (2020), equation 5.
+    R. L. Draelos and L. Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of
+    convolutional neural networks" (2020).
 
     Args and returns as `gradcam`.
     """
@@ -74,8 +75,8 @@ def hirescam(activation: Tensor, gradient: Tensor) -> Tensor:
 def layercam(activation: Tensor, gradient: Tensor) -> Tensor:
     """LayerCAM: sum_k relu(g_k) A_k position by position, in the unit of the logit.
 
-    P.-T. Jiang et al., "LayerCAM: exploring hierarchical class activation maps for localization" (2021),
-    equations 6 and 7.
+    P.-T. Jiang et al., "LayerCAM: exploring hierarchical class activation maps for localization"
+    (2021).
 
     Args and returns as `gradcam`.
     """

@@ -1,0 +1,44 @@
+"""What the documentation shows is so."""
+
+import contextlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+import stratacam
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_code_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    printed = ""
+    blocks = re.findall(r"```(\w*)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert any(language == "python" for language, _ in blocks)
+    for language, content in blocks:
+        if language == "python":
+            with contextlib.redirect_stdout(io.StringIO()) as output:
+                exec(content, scope)  # noqa: S102 - the page's own code
+            printed = output.getvalue()
+        elif not language:
+            assert printed == content
+
+
+def test_every_method_has_its_section():
+    sections = re.findall(
+        r"^## (\S+)$", (ROOT / "docs" / "methods.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert tuple(sections) == stratacam.METHODS
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.name
+)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
