@@ -188,3 +188,26 @@ def test_one_channel_images_are_given_in_either_memory_order():
     found = sc.explain(model, images)
     other = sc.explain(model, images.to(memory_format=torch.channels_last))
     torch.testing.assert_close(found["0"].raw, other["0"].raw)
+
+
+def test_a_layer_of_one_head_has_an_empty_map_for_the_other():
+    class Heads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.left, self.right = nn.Conv2d(1, 2, 3), nn.Conv2d(1, 2, 3)
+
+        def forward(self, x):
+            return torch.stack([self.left(x).mean(dim=(1, 2, 3)), self.right(x).mean(dim=(1, 2, 3))], dim=1)
+
+    torch.manual_seed(0)
+    result = sc.explain(Heads(), torch.rand(3, 1, 6, 6), classes="all")
+    for name, own, other in (("left", 0, 1), ("right", 1, 0)):
+        assert result[name].raw[:, own].abs().max() > 0
+        assert result[name].raw[:, other].abs().max() == 0
+        assert {row[other] for row in result[name].blank} == {"zero gradient"}
+        assert {row[own] for row in result[name].blank} <= {"", "all negative"}
+
+
+def test_a_method_that_gives_no_maps_is_refused_with_the_shapes():
+    with pytest.raises(ValueError, match=r"gives \(3, 8, 20, 20\) for conv1; expected \(3, 20, 20\)"):
+        sc.explain(make(Plain), images_for(Plain), layers="conv1", method=lambda a, g: a * g)

@@ -74,34 +74,38 @@ def gradient_pass(task: Task, function: MapFunction) -> RawMaps:
     captured = task.capture()
     target = task.target(captured)
     scores = target.score(captured, target.classes)
-    columns: dict[str, list[Tensor]] = {name: [] for name in captured.taps}
-    zero: dict[str, list[Tensor]] = {name: [] for name in captured.taps}
-    for column in range(scores.shape[1]):
-        last = column + 1 == scores.shape[1]
+    classes = scores.shape[1]
+    raw: dict[str, Tensor] = {}
+    zero: dict[str, Tensor] = {}
 
-        def receive(tap: Tap, gradient: Tensor, last: bool = last) -> None:
-            gradient = tap.as_grid(gradient)
-            raw = function(tap.activation(), gradient).float()
-            columns[tap.name].append(raw)
-            zero[tap.name].append(_zero_gradient(raw, gradient))
-            if last:
-                tap.release()
+    def receive(tap: Tap, column: int, gradient: Tensor) -> None:
+        gradient = tap.as_grid(gradient)
+        found = function(tap.activation(), gradient).float()
+        expected = (len(gradient), *gradient.shape[2:])
+        if found.shape != expected:
+            raise ValueError(f"the method gives {tuple(found.shape)} for {tap.name}; expected {expected}.")
+        if tap.name not in raw:  # a class whose score does not depend on the layer leaves its map zero
+            raw[tap.name] = found.new_zeros(len(found), classes, *found.shape[1:])
+            zero[tap.name] = torch.ones_like(raw[tap.name].flatten(2)[..., 0], dtype=torch.bool)
+        raw[tap.name][:, column] = found
+        zero[tap.name][:, column] = _zero_gradient(found, gradient)
+        if column + 1 == classes:
+            tap.release()
 
+    for column in range(classes):
         try:
             for tap in captured.taps.values():
-                tap.receive = partial(receive, tap)
-            _backward(scores[:, column], captured.anchor, keep_graph=not last)
+                tap.receive = partial(receive, tap, column)
+            _backward(scores[:, column], captured.anchor, keep_graph=column + 1 < classes)
         finally:
             for tap in captured.taps.values():
                 tap.receive = None  # it holds the tap, and the tap it
-    for name in [name for name in columns if not columns[name]]:
+    for name in captured.taps.keys() - raw.keys():
         reason = "is not on the path to the score: nothing that the score depends on comes from it."
         if task.named(name):
             raise LayerError(name, reason)
         captured.refused[name] = reason
-        del columns[name]
-    raw = {name: torch.stack(found, dim=1) for name, found in columns.items()}
-    return RawMaps(target, raw, {name: torch.stack(zero[name], dim=1) for name in raw}, captured.refused)
+    return RawMaps(target, {name: raw[name] for name in captured.taps if name in raw}, zero, captured.refused)
 
 
 def activation_pass(task: Task, function: Callable[[Tensor], Tensor]) -> RawMaps:
