@@ -43,14 +43,12 @@ def test_values_of_a_tiny_network_equal_the_hand_calculation(tiny):
 
 
 def test_channel_weight_is_the_mean_gradient():
-    generator = torch.Generator().manual_seed(3)
-    activation, gradient = torch.rand(2, 2, 5, 4, 3, generator=generator).unbind(0)
-    slow = torch.zeros(2, 4, 3)
+    gradient = torch.rand(2, 5, 4, 3, generator=torch.Generator().manual_seed(3))
+    slow = torch.zeros(2, 5)
     for image in range(2):
         for channel in range(5):
-            weight = gradient[image, channel].sum() / 12
-            slow[image] += weight * activation[image, channel]
-    torch.testing.assert_close(cam.methods.gradient.gradcam(activation, gradient), slow)
+            slow[image, channel] = sum(float(value) for value in gradient[image, channel].flatten()) / 12
+    torch.testing.assert_close(cam.methods.gradient.gradcam(gradient), slow)
 
 
 def test_map_before_gap_equals_the_classical_cam(vgg16, pictures):

@@ -13,14 +13,15 @@ from torch.nn import functional as F
 
 import stratacam as sc
 from stratacam.cam.methods.eigencam import eigencam
+from stratacam.cam.methods.gradient import gradcam as weights_of_gradcam
 from stratacam.cam.methods.gradient import (
-    gradcam,
     gradcam_plus_plus,
     gradient_x_activation,
     hirescam,
     layercam,
     xgradcam,
 )
+from stratacam.cam.passes import sum_of_channels
 
 
 def slow(weigh):
@@ -47,6 +48,10 @@ def plus_plus_weight(a, g, _position):
         alpha = value**2 / denominator if denominator != 0 else 0.0
         weight += alpha * max(value, 0.0)
     return weight
+
+
+def gradcam(activation, gradient):
+    return sum_of_channels(weights_of_gradcam(gradient)[:, None], activation)[:, 0]
 
 
 DEFINITIONS = {

@@ -62,6 +62,60 @@ class RawMaps:
     refused: dict[str, str]
 
 
+class _Run:
+    """One forward, and a backward for each class."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.captured = task.capture()
+        self.target = task.target(self.captured)
+        self.scores = self.target.score(self.captured, self.target.classes)
+        self.classes = self.scores.shape[1]
+
+    def backward(self, receive: Callable[[Tap, int, Tensor], None]) -> None:
+        """Tell `receive` each layer's tap, the column of the class, and the gradient there as a feature map."""
+        if not self.scores.requires_grad:
+            raise ValueError(
+                "the score does not depend on any of the layers through a gradient: the model detaches it, or runs "
+                "inside torch.no_grad."
+            )
+        taps = self.captured.taps.values()
+        for column in range(self.classes):
+            for tap in taps:
+                tap.receive = partial(self._pass_on, receive, tap, column)
+            try:
+                torch.autograd.grad(
+                    self.scores[:, column].sum(),
+                    self.captured.anchor,
+                    retain_graph=column + 1 < self.classes,
+                    allow_unused=True,
+                )
+            finally:
+                for tap in taps:
+                    tap.receive = None  # it holds the tap, and the tap it
+
+    def no_gradient(self) -> Tensor:
+        """(B, C), true: what is so of every class until its gradient arrives."""
+        return torch.ones_like(self.target.classes, dtype=torch.bool)
+
+    def maps(self, raw: dict[str, Tensor], zero_gradient: dict[str, Tensor]) -> RawMaps:
+        """The maps in the order asked; layers that no gradient reached are refused."""
+        refused = self.captured.refused
+        for name in self.captured.taps.keys() - raw.keys():
+            reason = "is not on the path to the score: nothing that the score depends on comes from it."
+            if self.task.named(name):
+                raise LayerError(name, reason)
+            refused[name] = reason
+        ordered = {name: raw[name] for name in self.captured.taps if name in raw}
+        return RawMaps(self.target, ordered, zero_gradient, refused)
+
+    @staticmethod
+    def _pass_on(
+        receive: Callable[[Tap, int, Tensor], None], tap: Tap, column: int, gradient: Tensor
+    ) -> None:
+        receive(tap, column, tap.as_grid(gradient))
+
+
 def gradient_pass(task: Task, function: MapFunction) -> RawMaps:
     """Maps that are a function of a layer's activation and the score's gradient at it.
 
@@ -71,41 +125,58 @@ def gradient_pass(task: Task, function: MapFunction) -> RawMaps:
     Raises:
         LayerError: if a layer that was named is not on the path to the score.
     """
-    captured = task.capture()
-    target = task.target(captured)
-    scores = target.score(captured, target.classes)
-    classes = scores.shape[1]
+    run = _Run(task)
     raw: dict[str, Tensor] = {}
     zero: dict[str, Tensor] = {}
 
     def receive(tap: Tap, column: int, gradient: Tensor) -> None:
-        gradient = tap.as_grid(gradient)
         found = function(tap.activation(), gradient).float()
         expected = (len(gradient), *gradient.shape[2:])
         if found.shape != expected:
             raise ValueError(f"the method gives {tuple(found.shape)} for {tap.name}; expected {expected}.")
         if tap.name not in raw:  # a class whose score does not depend on the layer leaves its map zero
-            raw[tap.name] = found.new_zeros(len(found), classes, *found.shape[1:])
-            zero[tap.name] = torch.ones_like(raw[tap.name].flatten(2)[..., 0], dtype=torch.bool)
+            raw[tap.name] = found.new_zeros(len(found), run.classes, *found.shape[1:])
+            zero[tap.name] = run.no_gradient()
         raw[tap.name][:, column] = found
-        zero[tap.name][:, column] = _zero_gradient(found, gradient)
-        if column + 1 == classes:
+        zero[tap.name][:, column] = _without(gradient, (found <= 0).flatten(1).all(dim=1))
+        if column + 1 == run.classes:
             tap.release()
 
-    for column in range(classes):
-        try:
-            for tap in captured.taps.values():
-                tap.receive = partial(receive, tap, column)
-            _backward(scores[:, column], captured.anchor, keep_graph=column + 1 < classes)
-        finally:
-            for tap in captured.taps.values():
-                tap.receive = None  # it holds the tap, and the tap it
-    for name in captured.taps.keys() - raw.keys():
-        reason = "is not on the path to the score: nothing that the score depends on comes from it."
-        if task.named(name):
-            raise LayerError(name, reason)
-        captured.refused[name] = reason
-    return RawMaps(target, {name: raw[name] for name in captured.taps if name in raw}, zero, captured.refused)
+    run.backward(receive)
+    return run.maps(raw, zero)
+
+
+def weighting_pass(task: Task, weigh: Callable[[Tensor], Tensor]) -> RawMaps:
+    """Maps that are the sum of a layer's channels with weights (B, channels) that its gradient alone gives.
+
+    The maps of all classes are made together with the last, so that an activation is gone through once.
+
+    Raises:
+        LayerError: if a layer that was named is not on the path to the score.
+    """
+    run = _Run(task)
+    raw: dict[str, Tensor] = {}
+    zero: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
+
+    def receive(tap: Tap, column: int, gradient: Tensor) -> None:
+        found = weigh(gradient)
+        if tap.name not in weights:
+            weights[tap.name] = found.new_zeros(len(found), run.classes, found.shape[1])
+            zero[tap.name] = run.no_gradient()
+        weights[tap.name][:, column] = found
+        zero[tap.name][:, column] = _without(gradient, (found == 0).all(dim=1))
+        if column + 1 == run.classes:
+            conclude(tap)
+
+    def conclude(tap: Tap) -> None:
+        raw[tap.name] = sum_of_channels(weights[tap.name], tap.activation()).float()
+        tap.release()
+
+    run.backward(receive)
+    for name in weights.keys() - raw.keys():  # the last class does not depend on these layers
+        conclude(run.captured.taps[name])
+    return run.maps(raw, zero)
 
 
 def activation_pass(task: Task, function: Callable[[Tensor], Tensor]) -> RawMaps:
@@ -120,24 +191,6 @@ def activation_pass(task: Task, function: Callable[[Tensor], Tensor]) -> RawMaps
         raw[name] = found[:, None].expand(-1, classes, *found.shape[1:])
         tap.release()
     return _without_gradient(target, raw, captured)
-
-
-def _backward(scores: Tensor, anchor: Tensor, *, keep_graph: bool) -> None:
-    if not scores.requires_grad:
-        raise ValueError(
-            "the score does not depend on any of the layers through a gradient: the model detaches it, or runs "
-            "inside torch.no_grad."
-        )
-    torch.autograd.grad(scores.sum(), anchor, retain_graph=keep_graph, allow_unused=True)
-
-
-def _zero_gradient(raw: Tensor, gradient: Tensor) -> Tensor:
-    """Where a map (B, *spatial) is blank because its gradient is zero: only blank ones are looked at."""
-    flat = raw.flatten(1)
-    zero = (flat.amax(dim=1) <= 0) | (flat.amax(dim=1) == flat.amin(dim=1))
-    for index in zero.nonzero().flatten().tolist():
-        zero[index] = not bool(gradient[index].any())
-    return zero
 
 
 def forward_maps(task: Task, one_image: Callable[[str, Tensor, int, Target], Tensor]) -> RawMaps:
@@ -169,3 +222,24 @@ def weighted_channels(weights: Tensor, activation: Tensor) -> Tensor:
 def _without_gradient(target: Target, raw: dict[str, Tensor], captured: Captured) -> RawMaps:
     zero = {name: torch.zeros_like(target.classes, dtype=torch.bool) for name in raw}
     return RawMaps(target, raw, zero, captured.refused)
+
+
+def sum_of_channels(weights: Tensor, activation: Tensor) -> Tensor:
+    """sum_k w_k A_k as a matrix product, which needs no array of the activation's size.
+
+    Args:
+        weights: (B, C, channels).
+        activation: (B, channels, *spatial).
+
+    Returns:
+        (B, C, *spatial).
+    """
+    features = activation.to(weights.dtype)
+    return torch.bmm(weights, features.flatten(2)).reshape(*weights.shape[:2], *features.shape[2:])
+
+
+def _without(gradient: Tensor, candidates: Tensor) -> Tensor:
+    """Which images (B,) have no gradient; only the candidates are looked at."""
+    for index in candidates.nonzero().flatten().tolist():
+        candidates[index] = not bool(gradient[index].any())
+    return candidates

@@ -20,10 +20,12 @@ from stratacam.cam.methods.gradient import (
 )
 from stratacam.cam.methods.input_gradient import guided_backprop, input_gradient
 from stratacam.cam.methods.scorecam import scorecam
-from stratacam.cam.passes import MapFunction, RawMaps, Task, activation_pass, gradient_pass
+from stratacam.cam.passes import MapFunction, RawMaps, Task, activation_pass, gradient_pass, weighting_pass
+
+WEIGHTING: dict[str, Callable[[Tensor], Tensor]] = {"gradcam": gradcam}
+"""Functions of a layer's gradient that give its channels weights."""
 
 GRADIENT: dict[str, MapFunction] = {
-    "gradcam": gradcam,
     "gradcam++": gradcam_plus_plus,
     "xgradcam": xgradcam,
     "hirescam": hirescam,
@@ -44,7 +46,7 @@ INPUT: dict[str, Callable[[Task], RawMaps]] = {
 }
 """Methods at the input, whose one layer is called "input"."""
 
-METHODS = (*GRADIENT, *ACTIVATION, *FORWARD, *INPUT)
+METHODS = (*WEIGHTING, *GRADIENT, *ACTIVATION, *FORWARD, *INPUT)
 """Names of all methods."""
 
 
@@ -56,6 +58,8 @@ def method_pass(method: str | MapFunction) -> Callable[[Task], RawMaps]:
     """
     if callable(method):
         return lambda task: gradient_pass(task, method)
+    if method in WEIGHTING:
+        return lambda task: weighting_pass(task, WEIGHTING[method])
     if method in GRADIENT:
         return lambda task: gradient_pass(task, GRADIENT[method])
     if method in ACTIVATION:

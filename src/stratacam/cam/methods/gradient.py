@@ -8,27 +8,26 @@ end with is left to the view.
 import torch
 from torch import Tensor
 
+from stratacam.cam.passes import sum_of_channels
 
-def gradcam(activation: Tensor, gradient: Tensor) -> Tensor:
-    """Grad-CAM: sum_k alpha_k A_k with alpha_k = sum_i g_ki / Z, in the unit of the logit.
+
+def gradcam(gradient: Tensor) -> Tensor:
+    """Grad-CAM: sum_k alpha_k A_k with the weights alpha_k = sum_i g_ki / Z, in the unit of the logit.
 
     R. R. Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization"
     (2017), equations 1 and 2.
 
     Args:
-        activation: (B, channels, *spatial).
-        gradient: of the class logit, same shape.
+        gradient: of the class logit at the activation, (B, channels, *spatial).
 
     Returns:
-        Raw maps (B, *spatial).
+        The weights (B, channels).
 
     Example:
-        >>> activation = torch.tensor([[[[1.0, 2.0]], [[3.0, 5.0]]]])
-        >>> gradient = torch.tensor([[[[1.0, 3.0]], [[-1.0, -1.0]]]])
-        >>> gradcam(activation, gradient)
-        tensor([[[-1., -1.]]])
+        >>> gradcam(torch.tensor([[[[1.0, 3.0]], [[-1.0, -1.0]]]]))
+        tensor([[ 2., -1.]])
     """
-    return _weighted_sum(_single(gradient).flatten(2).mean(dim=2), activation)
+    return _single(gradient).flatten(2).mean(dim=2)
 
 
 def gradcam_plus_plus(activation: Tensor, gradient: Tensor) -> Tensor:
@@ -38,14 +37,19 @@ def gradcam_plus_plus(activation: Tensor, gradient: Tensor) -> Tensor:
     not zero, and 0 where it is. A. Chattopadhay et al., "Grad-CAM++" (2018), equation 19; the factor
     exp(y) of its score exp(y), the same for the whole map, is left out.
 
-    Args and returns as `gradcam`.
+    Args:
+        activation: (B, channels, *spatial).
+        gradient: of the class logit, same shape.
+
+    Returns:
+        Raw maps (B, *spatial).
     """
     gradient, positive = _single(gradient), _single(gradient).clamp_min(0)
     total = _single(activation).flatten(2).sum(dim=2)
     denominator = 2 + gradient.flatten(2) * total[..., None]
     usable = (positive.flatten(2) > 0) & (denominator.abs() > torch.finfo(denominator.dtype).eps)
     weights = torch.where(usable, positive.flatten(2) / denominator, torch.zeros_like(denominator)).sum(dim=2)
-    return _weighted_sum(weights, activation)
+    return sum_of_channels(weights[:, None], activation)[:, 0]
 
 
 def xgradcam(activation: Tensor, gradient: Tensor) -> Tensor:
@@ -53,12 +57,13 @@ def xgradcam(activation: Tensor, gradient: Tensor) -> Tensor:
 
     R. Fu et al., "Axiom-based Grad-CAM" (2020).
 
-    Args and returns as `gradcam`.
+    Args and returns as `gradcam_plus_plus`.
     """
     features = _single(activation).flatten(2)
     total = features.sum(dim=2)
     product = torch.einsum("bkp,bkp->bk", features, _single(gradient).flatten(2))
-    return _weighted_sum(torch.where(total != 0, product / total, torch.zeros_like(total)), activation)
+    weights = torch.where(total != 0, product / total, torch.zeros_like(total))
+    return sum_of_channels(weights[:, None], activation)[:, 0]
 
 
 def hirescam(activation: Tensor, gradient: Tensor) -> Tensor:
@@ -67,7 +72,7 @@ def hirescam(activation: Tensor, gradient: Tensor) -> Tensor:
     R. L. Draelos and L. Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of
     convolutional neural networks" (2020).
 
-    Args and returns as `gradcam`.
+    Args and returns as `gradcam_plus_plus`.
     """
     return (_single(gradient) * _single(activation)).sum(dim=1)
 
@@ -78,7 +83,7 @@ def layercam(activation: Tensor, gradient: Tensor) -> Tensor:
     P.-T. Jiang et al., "LayerCAM: exploring hierarchical class activation maps for localization"
     (2021).
 
-    Args and returns as `gradcam`.
+    Args and returns as `gradcam_plus_plus`.
     """
     return (_single(gradient).clamp_min(0) * _single(activation)).sum(dim=1)
 
@@ -90,15 +95,9 @@ def gradient_x_activation(activation: Tensor, gradient: Tensor) -> Tensor:
     that speak for it. Gradient times input at a hidden layer: A. Shrikumar et al., "Not just a black box"
     (2016).
 
-    Args and returns as `gradcam`.
+    Args and returns as `gradcam_plus_plus`.
     """
     return (_single(gradient) * _single(activation)).clamp_min(0).sum(dim=1)
-
-
-def _weighted_sum(weights: Tensor, activation: Tensor) -> Tensor:
-    """sum_k w_k A_k as a matrix product, which needs no array of the activation's size."""
-    features = _single(activation)
-    return torch.bmm(weights[:, None], features.flatten(2)).reshape(len(features), *features.shape[2:])
 
 
 def _single(values: Tensor) -> Tensor:
