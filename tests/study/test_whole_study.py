@@ -40,7 +40,7 @@ copies = 1
 every = 4
 nifti_layers = ["block5_pool"]
 [run]
-workers = {workers}
+workers = 2
 """
 
 
@@ -128,7 +128,7 @@ def faulty(cohort, tmp_path_factory):
     folder = tmp_path_factory.mktemp("faulty")
     shutil.copytree(cohort, folder / "cohort")
     add_faults(folder / "cohort")
-    text = STUDY.format(workers=1).replace('"SPMS"]', '"SPMS", "PPMS"]')
+    text = STUDY.replace('"SPMS"]', '"SPMS", "PPMS"]')
     (folder / "study.toml").write_text(text)
     done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", "from stratacam.cli import main; main()", "run", folder / "study.toml"],
@@ -185,7 +185,7 @@ def results(study: Path) -> dict[str, bytes]:
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
 def test_a_killed_run_ends_with_the_same_numbers_and_repeats_no_finished_scan(faulty, cohort, tmp_path):
     (tmp_path / "cohort").symlink_to(cohort)
-    (tmp_path / "study.toml").write_text(STUDY.format(workers=2))
+    (tmp_path / "study.toml").write_text(STUDY)
     command = [sys.executable, "-c", "from stratacam.cli import main; main()", "run", tmp_path / "study.toml"]
     study = tmp_path / "study"
     finished = study / ".stratacam" / "prepare"
@@ -227,7 +227,7 @@ def test_a_cohort_that_cannot_be_read_is_told_in_a_sentence(damage, message, tmp
     for sequence in ("T1w", "T2w", "FLAIR"):
         (tmp_path / "cohort" / "sub-01" / "anat" / f"sub-01_{sequence}.nii.gz").touch()
     (tmp_path / "cohort" / "participants.tsv").write_text("participant_id\tgroup\nsub-01\tRRMS\n")
-    (tmp_path / "study.toml").write_text(STUDY.format(workers=1))
+    (tmp_path / "study.toml").write_text(STUDY)
     damage(tmp_path)
     assert stratacam(monkeypatch, "run", tmp_path / "study.toml") == 2
     said = capsys.readouterr().err
