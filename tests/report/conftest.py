@@ -97,7 +97,7 @@ def write_scan(folders, bids, subject, rng, *, truth):
     rows = [f"{z}\t{z * VOXEL_MM}\t900\t{int(z in KEPT)}" for z in range(SHAPE[2])]
     write_text(scan.slices_table, "\n".join(["index\tz_mm\tbrain_area_mm2\tkept", *rows]) + "\n")
     delivered = bids / subject / "anat" / f"{subject}_T1w.nii.gz"
-    write_json(scan.record, {"Sequences": SEQUENCES, "DeliveredT1w": str(delivered)})
+    write_json(scan.record, {"Sequences": SEQUENCES, "Delivered": {"T1w": str(delivered)}})
     if truth:
         lesions = np.zeros(SHAPE, dtype=np.uint8)
         lesions[8:11, 12:16, LESION_SLICE] = 1

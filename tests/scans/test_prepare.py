@@ -119,7 +119,7 @@ def test_what_is_written_is_a_bids_derivative(prepared):
 
 def test_a_prepared_scan_is_found_and_names_the_t1w_as_delivered(prepared, bids):
     assert find_prepared(prepared.folder) == [prepared]
-    assert prepared.delivered_t1w == (bids / "sub-01/anat/sub-01_T1w.nii.gz").resolve()
+    assert prepared.delivered("T1w") == (bids / "sub-01/anat/sub-01_T1w.nii.gz").resolve()
 
 
 def test_the_same_scan_gives_the_same_bytes_however_it_reaches_the_worker(prepared, bids, tmp_path):

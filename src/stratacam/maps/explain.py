@@ -87,7 +87,7 @@ def explain_scan(
             batch_size=settings.batch_size,
         ),
     )
-    t1w = read_volume(scan.delivered_t1w)
+    t1w = read_volume(scan.delivered("T1w"))
     delivered = Grid(t1w.shape, np.asarray(t1w.affine))
     written = {path}
     for explained in maps.every_explained:

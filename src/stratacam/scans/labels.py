@@ -23,7 +23,7 @@ def find_lesion_mask(bids: Path, scan: PreparedScan) -> Path | None:
     first in sorted order is taken, those of `derivatives` before others.
     """
     inside = scan.anat.relative_to(scan.folder)
-    own_space = SPACE.search(scan.delivered_t1w.name)
+    own_space = SPACE.search(scan.delivered("T1w").name)
     spaces = {None, "T1w", own_space.group(1) if own_space else None}
     folders = [*sorted(bids.glob("derivatives/*")), bids]
     for folder in folders:

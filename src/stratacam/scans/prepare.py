@@ -241,7 +241,7 @@ def _write(
         prepared.record,
         {
             "Sequences": list(sequences),
-            "DeliveredT1w": str(scan.images["T1w"].resolve()),
+            "Delivered": {name: str(path.resolve()) for name, path in scan.images.items()},
             "Sources": {name: bids_uri(path) for name, path in scan.images.items()},
             "Notes": list(scan.notes),
             "Settings": settings.model_dump(mode="json"),

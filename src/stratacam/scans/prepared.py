@@ -88,10 +88,18 @@ class PreparedScan:
             raise InputError(f"{self.record}: holds no record; prepare the scan again")
         return content
 
-    @property
-    def delivered_t1w(self) -> Path:
-        """The T1w as delivered, for maps on its grid."""
-        return Path(self.read_record()["DeliveredT1w"])
+    def delivered(self, sequence: str) -> Path:
+        """A sequence as it was delivered, for maps on its grid.
+
+        Raises:
+            InputError: the record is missing or damaged, or the scan was prepared without that sequence.
+        """
+        try:
+            return Path(self.read_record()["Delivered"][sequence])
+        except (KeyError, TypeError) as error:
+            raise InputError(
+                f"{self.record}: Delivered names no {sequence}; prepare the scan again with that sequence"
+            ) from error
 
     @property
     def brain_mm(self) -> tuple[float, float]:
