@@ -33,7 +33,7 @@ def test_python_example_gives_the_layers_and_shapes_it_states():
 def test_configuration_example_is_complete(tmp_path):
     (example,) = blocks("toml")
     (tmp_path / "study.toml").write_text(example)
-    assert read_configuration(tmp_path / "study.toml").cohort.bids == tmp_path / "scans"
+    assert read_configuration(tmp_path / "study.toml").cohort.input == tmp_path / "scans"
 
 
 def test_every_command_it_names_exists():

@@ -100,7 +100,9 @@ def phantom(
 
 @app.command()
 def prepare(
-    bids: Annotated[Path, typer.Argument(help="BIDS folder of the scans as delivered.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="BIDS folder, or table (.csv, .tsv), of the scans as delivered.")
+    ],
     out: Annotated[Path, typer.Argument(help="Folder of the prepared scans (BIDS derivatives).")],
     grid_mm: Annotated[
         float | None,
@@ -109,12 +111,12 @@ def prepare(
     workers: Workers = 0,
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
-    """Register, correct, mask and normalise every scan of a BIDS folder."""
+    """Register, correct, mask and normalise every scan of a cohort."""
     from stratacam.scans.prepare import PrepareSettings
     from stratacam.study.alone import prepare_folder
 
     settings = PrepareSettings() if grid_mm is None else PrepareSettings(grid=grid_mm)
-    left_out = prepare_folder(bids, out, settings, workers=workers, console=console)
+    left_out = prepare_folder(source, out, settings, workers=workers, console=console)
     _conclude(out, len(left_out), accept_left_out)
 
 

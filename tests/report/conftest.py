@@ -58,7 +58,7 @@ def write_study(
     write_json(bids / "dataset_description.json", {"Name": "Synthetic brains", "BIDSVersion": "1.10.0"})
     write_json(
         folders.configuration,
-        {"name": "A <small> study", "seed": 3, "cohort": {"bids": str(bids), "sequences": SEQUENCES},
+        {"name": "A <small> study", "seed": 3, "cohort": {"input": str(bids), "sequences": SEQUENCES},
          "network": {"architecture": architecture, "weights": "imagenet"}, "split": {"train": 0.5}},
     )  # fmt: skip
     for subject in subjects:

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from stratacam.errors import InputError
-from stratacam.scans.bids import find_scans, read_groups
+from stratacam.scans.bids import find_scans
+from stratacam.scans.participants import read_groups
 
 
 def _touch(folder, *names):

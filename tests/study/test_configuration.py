@@ -5,7 +5,7 @@ import pytest
 from stratacam.errors import InputError
 from stratacam.study.configuration import read_configuration
 
-MINIMAL = 'out = "results"\n[cohort]\nbids = "scans"\n'
+MINIMAL = 'out = "results"\n[cohort]\ninput = "scans"\n'
 
 
 def read(tmp_path, text):
@@ -17,7 +17,7 @@ def read(tmp_path, text):
 def test_a_minimal_file_gives_the_defaults_and_paths_beside_it(tmp_path):
     configuration = read(tmp_path, MINIMAL)
     assert configuration.out == tmp_path / "results"
-    assert configuration.cohort.bids == tmp_path / "scans"
+    assert configuration.cohort.input == tmp_path / "scans"
     assert configuration.split.train == 0.75
     assert configuration.network.architecture == "vgg16"
 
@@ -52,12 +52,12 @@ def test_faults_name_key_value_and_what_is_allowed(tmp_path, text, message):
 
 def test_two_sequences_are_refused_as_three_channels_are_needed(tmp_path):
     with pytest.raises(InputError, match=r"cohort\.sequences"):
-        read(tmp_path, 'out = "o"\n[cohort]\nbids = "b"\nsequences = ["T1w", "FLAIR"]\n')
+        read(tmp_path, 'out = "o"\n[cohort]\ninput = "b"\nsequences = ["T1w", "FLAIR"]\n')
 
 
 def test_every_fault_is_told_at_once(tmp_path):
     with pytest.raises(InputError) as caught:
-        read(tmp_path, '[cohort]\nbids = "b"\ncolour = 1\n')
+        read(tmp_path, '[cohort]\ninput = "b"\ncolour = 1\n')
     assert "out is missing" in str(caught.value)
     assert "cohort.colour is not known" in str(caught.value)
 

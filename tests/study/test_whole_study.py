@@ -25,7 +25,7 @@ name = "small"
 out = "study"
 seed = 3
 [cohort]
-bids = "cohort"
+input = "cohort"
 groups = ["control", "RRMS", "SPMS"]
 [pictures]
 size = 32

@@ -56,9 +56,9 @@ class StudyContent:
     data_set: Mapping[str, Any]
 
     @property
-    def bids(self) -> Path:
-        """The cohort as delivered."""
-        return Path(self.configuration["cohort"]["bids"])
+    def delivered(self) -> Path:
+        """The cohort as delivered: a BIDS folder or a table."""
+        return Path(self.configuration["cohort"]["input"])
 
     @property
     def sequence(self) -> str:
@@ -103,7 +103,7 @@ def read_study(folders: StudyFolders) -> StudyContent:
             history=_read_json_if_there(folders.model / "history.json"),
             left_out=_read_table(folders.left_out) if folders.left_out.is_file() else (),
             provenance=_read_json_if_there(folders.provenance),
-            data_set=_read_json_if_there(Path(configuration["cohort"]["bids"]) / "dataset_description.json"),
+            data_set=_read_json_if_there(Path(configuration["cohort"]["input"]) / "dataset_description.json"),
         )
     except (KeyError, ValidationError) as fault:
         raise InputError(

@@ -137,7 +137,7 @@ def open_scan_of(study: StudyContent, name: str) -> ShownScan:
         width_mm=drawn_width_mm(study.card),
         part=(float(low), float(high)),
         group=study.group.get(subject_label(name), "unknown group"),
-        lesions=read_lesions(study.bids, scan),
+        lesions=read_lesions(study.delivered, scan),
     )
 
 

@@ -1,17 +1,20 @@
-"""What a BIDS folder holds: the scans of every subject and session, and the group of every subject."""
+"""What a BIDS folder holds: the scans of every subject and session."""
 
-import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stratacam.errors import InputError
+from stratacam.scans.choice import choose_image
 
 SUBJECT = re.compile(r"sub-([A-Za-z0-9+]+)")
 SESSION = re.compile(r"ses-([A-Za-z0-9+]+)")
-NOT_AVAILABLE = {"", "n/a", "N/A", "na", "NA", "nan", "NaN"}
+
+Choose = Mapping[str, Mapping[str, str]]
+"""By sequence, the BIDS entities that its file must have, such as {"T1w": {"acq": "mprage"}}."""
 
 
 @dataclass(frozen=True)
@@ -38,146 +41,132 @@ class LeftOut:
     reason: str
 
 
-def find_scans(
-    bids: Path, sequences: Sequence[str] = ("T1w", "T2w", "FLAIR")
-) -> tuple[list[Scan], list[LeftOut]]:
-    """Find every session of every subject of a BIDS folder.
-
-    Files are `sub-*/[ses-*/]anat/sub-*_[ses-*_][entities_]<sequence>.nii[.gz]`. Of several files of one
-    sequence (runs, acquisitions), the first in sorted order is taken and noted: a name without further
-    entities comes first. A brain mask is taken from
-    `derivatives/*/sub-*/[ses-*/]anat/*_desc-brain_mask.nii[.gz]` if it is in the space of the T1w (no `space`
-    entity, or `space-T1w`) and was not made by stratacam itself.
-
-    Args:
-        bids: the folder with the `sub-*` folders.
-        sequences: the BIDS suffixes every scan must have. "T1w" must be one of them, as all others are
-            registered to it.
-
-    Returns:
-        The scans, sorted by name, and the sessions that lack a sequence, with the reason.
-
-    Raises:
-        InputError: no such folder, no `sub-*` folder in it, or "T1w" is not among `sequences`.
-    """
+def check_sequences(sequences: Sequence[str]) -> None:
+    """Raise InputError unless T1w, which the others are registered to, is among `sequences`."""
     if "T1w" not in sequences:
         raise InputError(
             f"sequences: found {', '.join(sequences) or 'none'}; expected T1w among them, as the others are "
             "registered to it: add it"
         )
+
+
+def find_scans(
+    bids: Path, sequences: Sequence[str] = ("T1w", "T2w", "FLAIR"), choose: Choose | None = None
+) -> tuple[list[Scan], list[LeftOut]]:
+    """Find every session of every subject of a BIDS folder.
+
+    Files are `sub-*/[ses-*/]anat/sub-*_[ses-*_][entities_]<sequence>.nii[.gz]`. Of several files of one
+    sequence (runs, acquisitions), one is taken by the rule of `stratacam.scans.choice` and noted. A brain mask
+    is taken from `derivatives/*/sub-*/[ses-*/]anat/*_desc-brain_mask.nii[.gz]` if it is in the space of the
+    T1w (no `space` entity, or `space-T1w`) and was not made by stratacam itself.
+
+    Args:
+        bids: the folder with the `sub-*` folders.
+        sequences: the BIDS suffixes every scan must have. "T1w" must be one of them, as all others are
+            registered to it.
+        choose: the entities that the file of a sequence must have; sequences not named take any.
+
+    Returns:
+        The scans, sorted by name, and what cannot be used, with the reason: sessions that lack a sequence,
+        folders that differ from another only in case, folders whose name is no label.
+
+    Raises:
+        InputError: no such folder, no `sub-*` folder in it, or "T1w" is not among `sequences`.
+    """
+    check_sequences(sequences)
     if not bids.is_dir():
         raise InputError(f"{bids}: no such folder; expected a BIDS data set with folders sub-*")
-    subjects = [
-        folder for folder in sorted(bids.glob("sub-*")) if folder.is_dir() and SUBJECT.fullmatch(folder.name)
-    ]
+    subjects = [folder for folder in sorted(bids.glob("sub-*")) if folder.is_dir()]
     if not subjects:
         raise InputError(f"{bids}: has no folder sub-<label>; expected a BIDS data set: give its top folder")
     derivatives = [folder for folder in sorted(bids.glob("derivatives/*")) if not _made_by_stratacam(folder)]
     scans: list[Scan] = []
     left_out: list[LeftOut] = []
-    for subject in subjects:
-        for session in _sessions(subject):
-            found = _find_scan(bids, subject.name, session, sequences, derivatives)
-            if isinstance(found, Scan):
-                scans.append(found)
-            else:
-                left_out.append(found)
+    for subject, fault in _with_faults(subjects, SUBJECT):
+        if fault:
+            left_out.append(LeftOut(subject.name, fault))
+            continue
+        try:
+            sessions = _sessions(subject)
+            for session, session_fault in sessions:
+                found = (
+                    LeftOut(f"{subject.name}_{session}", session_fault)
+                    if session_fault
+                    else _find_scan(bids, subject.name, session, sequences, choose or {}, derivatives)
+                )
+                if isinstance(found, Scan):
+                    scans.append(found)
+                else:
+                    left_out.append(found)
+        except OSError as error:
+            reason = (
+                f"{error.filename}: cannot be read ({error.strerror}); give yourself the right to read it"
+            )
+            left_out.append(LeftOut(subject.name, reason))
     return scans, left_out
 
 
-def read_groups(bids: Path, column: str = "group") -> dict[str, str]:
-    r"""Read the group of every subject from `participants.tsv`.
-
-    Args:
-        bids: the folder with `participants.tsv`.
-        column: the column that holds the group.
-
-    Returns:
-        Subject ("sub-01") to group; subjects whose group is "n/a" or empty are left out.
-
-    Raises:
-        InputError: the table is missing, is not tab-separated UTF-8, lacks a column, has a row of another
-            length, or names a subject twice.
-
-    Example:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> table = "participant_id\tgroup\nsub-01\tRRMS\nsub-02\tn/a\n"
-        >>> _ = (folder / "participants.tsv").write_text(table)
-        >>> read_groups(folder)
-        {'sub-01': 'RRMS'}
-    """
-    path = bids / "participants.tsv"
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file; expected a table with the columns participant_id and {column}, "
-            "separated by tabs: write one"
-        )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8 text") from error
-    rows = [row for row in csv.reader(text.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE) if any(row)]
-    if not rows:
-        raise InputError(f"{path}: is empty; expected the columns participant_id and {column}")
-    columns = [name.strip() for name in rows[0]]
-    for needed in ("participant_id", column):
-        if needed not in columns:
-            separator = next((sign for sign in ",; " if len(columns) == 1 and sign in columns[0]), None)
-            hint = (
-                f"it seems to be separated by {separator!r}: save it with tabs"
-                if separator
-                else "name the column that there is, or add it"
+def _with_faults(folders: Sequence[Path], label: re.Pattern[str]) -> list[tuple[Path, str]]:
+    """Each folder with what is wrong with its name, empty if nothing is."""
+    spelled = Counter(folder.name.casefold() for folder in folders)
+    faults = []
+    for folder in folders:
+        fault = ""
+        if not label.fullmatch(folder.name):
+            prefix = folder.name.split("-")[0]
+            fault = (
+                f"{folder}: its name is no BIDS label; expected {prefix}- and letters and digits: rename it"
             )
-            raise InputError(f"{path}: has no column {needed!r}; it has {', '.join(columns)}; {hint}")
-    groups: dict[str, str] = {}
-    seen: set[str] = set()
-    for number, row in enumerate(rows[1:], start=2):
-        if len(row) != len(columns):
-            raise InputError(
-                f"{path}: row {number} has {len(row)} fields; expected {len(columns)}, separated by tabs: "
-                "write n/a where a value is missing"
+        elif spelled[folder.name.casefold()] > 1:
+            others = [other.name for other in folders if other.name.casefold() == folder.name.casefold()]
+            fault = (
+                f"{folder.parent}: the folders {', '.join(others)} differ only in case; expected labels that "
+                "differ in more: rename one, or put them together"
             )
-        values = dict(zip(columns, (value.strip() for value in row), strict=True))
-        label = "sub-" + values["participant_id"].removeprefix("sub-")
-        if label in seen:
-            raise InputError(f"{path}: row {number} names {label} again; expected one row per subject")
-        seen.add(label)
-        if values[column] not in NOT_AVAILABLE:
-            groups[label] = values[column]
-    return groups
+        faults.append((folder, fault))
+    return faults
 
 
-def _sessions(subject: Path) -> list[str | None]:
-    """The sessions of a subject folder; None stands for scans that belong to no session."""
-    sessions: list[str | None] = [
-        folder.name
-        for folder in sorted(subject.glob("ses-*"))
-        if folder.is_dir() and SESSION.fullmatch(folder.name)
+def _sessions(subject: Path) -> list[tuple[str | None, str]]:
+    """The sessions of a subject folder with what is wrong; None stands for scans that belong to no session."""
+    folders = [folder for folder in sorted(subject.glob("ses-*")) if folder.is_dir()]
+    sessions: list[tuple[str | None, str]] = [
+        (folder.name, fault) for folder, fault in _with_faults(folders, SESSION)
     ]
-    return [None, *sessions] if (subject / "anat").is_dir() or not sessions else sessions
+    return [(None, ""), *sessions] if (subject / "anat").is_dir() or not sessions else sessions
 
 
 def _find_scan(
-    bids: Path, subject: str, session: str | None, sequences: Sequence[str], derivatives: Sequence[Path]
+    bids: Path,
+    subject: str,
+    session: str | None,
+    sequences: Sequence[str],
+    choose: Choose,
+    derivatives: Sequence[Path],
 ) -> Scan | LeftOut:
     name = subject + (f"_{session}" if session else "")
     inside = Path(subject, session or "", "anat")
-    images, notes, missing = {}, [], []
+    images, notes, missing, faults = {}, [], [], []
     for sequence in sequences:
-        found = _files(bids / inside, name, sequence)
-        if not found:
+        files = _files(bids / inside, name, sequence)
+        if not files:
             missing.append(sequence)
             continue
-        images[sequence] = found[0]
-        if len(found) > 1:
-            others = ", ".join(path.name for path in found[1:])
-            notes.append(f"{sequence}: took {found[0].name}, the first in sorted order; also there: {others}")
+        chosen, said = choose_image(sequence, files, choose.get(sequence, {}))
+        if chosen is None:
+            faults.append(f"{bids / inside}: {said}")
+            continue
+        images[sequence] = chosen
+        if said:
+            notes.append(said)
     if missing:
         wanted = ", ".join(str(bids / inside / f"{name}_[...]{sequence}.nii[.gz]") for sequence in missing)
-        return LeftOut(
-            name, f"no {', '.join(missing)}: looked for {wanted}; add the file or ask for fewer sequences"
+        there = ", ".join(path.name for path in _volumes(bids / inside)) or "no NIfTI file"
+        faults.append(
+            f"no {', '.join(missing)}: looked for {wanted}; there is {there}; add the file or ask for fewer sequences"
         )
+    if faults:
+        return LeftOut(name, "; ".join(faults))
     masks = [
         path
         for folder in derivatives
@@ -200,9 +189,14 @@ def _files(folder: Path, name: str, suffix: str) -> list[Path]:
     pattern = re.compile(
         rf"{re.escape(name)}_(?:[A-Za-z0-9]+-[A-Za-z0-9+]+_)*{re.escape(suffix)}\.nii(\.gz)?"
     )
+    return [path for path in _volumes(folder) if pattern.fullmatch(path.name)]
+
+
+def _volumes(folder: Path) -> list[Path]:
+    """The NIfTI files in a folder, sorted; none if there is no such folder."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name))
+    return sorted(path for path in folder.iterdir() if path.name.endswith((".nii", ".nii.gz")))
 
 
 def _made_by_stratacam(derivative: Path) -> bool:

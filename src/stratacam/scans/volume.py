@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nibabel
 import numpy as np
@@ -21,6 +21,19 @@ LPS = np.diag(
     [-1.0, -1.0, 1.0, 1.0]
 )  # RAS millimetres (NIfTI, nibabel) to LPS millimetres (DICOM, ITK) and back
 LARGEST_SHEAR = 1e-3
+SMALLEST_EDGE = 0.05  # mm
+LARGEST_EDGE = 20.0
+LARGEST_VALUE = 1e18  # squares fit 32-bit numbers
+LARGEST_DISAGREEMENT = 0.1  # mm, of sform and qform
+UNITS = ("unknown", "mm")
+
+
+class Placement(NamedTuple):
+    """What a header says about where the voxels are: the codes of its two forms, and how far they disagree."""
+
+    sform_code: int
+    qform_code: int
+    disagreement_mm: float | None  # largest over the corners of the volume; None unless both forms are given
 
 
 def read_volume(path: Path) -> nibabel.Nifti1Image:
@@ -35,49 +48,147 @@ def read_volume(path: Path) -> nibabel.Nifti1Image:
         The image with its data in memory, float32, and its affine (voxels to RAS millimetres).
 
     Raises:
-        InputError: the file is missing, unreadable or truncated, is not three-dimensional, holds NaN or
-            infinity, holds one value only (all zero, for example), or its affine is singular or sheared.
+        InputError: the file is missing, unreadable or truncated, holds colours or complex numbers, is not
+            three-dimensional, holds NaN, infinity, values beyond 1e18 or one value only (all zero, for
+            example), or its header gives no usable voxels: an affine that is singular or sheared, edges
+            that cannot be millimetres.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; restore it or remove the scan from the data set")
-    try:
+    with _readable(path):
         image = nibabel.Nifti1Image.from_filename(path)
-        data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
-    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path}: cannot be read as NIfTI ({reason}); expected a whole file: copy or convert it again"
-        ) from error
+        _check_header(image, path)
+        with np.errstate(over="ignore"):
+            data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
-    if data.ndim != 3:
-        raise InputError(
-            f"{path}: has {data.ndim} dimensions, shape {data.shape}; expected one three-dimensional scan: "
-            "give one volume of the series"
-        )
-    if min(data.shape) < 2:
-        raise InputError(f"{path}: has shape {data.shape}; expected at least two voxels along every axis")
     broken = int(data.size - np.count_nonzero(np.isfinite(data)))
-    if broken:
+    if broken and not np.isfinite(np.asarray(image.dataobj, dtype=np.float64)).all():
         raise InputError(
             f"{path}: {broken} of {data.size} voxels are NaN or infinite; expected finite numbers: "
             "convert the scan again"
         )
-    if data.min() == data.max():
-        found = "all voxels are zero" if data.flat[0] == 0 else f"all voxels have the value {data.flat[0]:g}"
+    low, high = float(data.min()), float(data.max())
+    if max(-low, high) > LARGEST_VALUE:
+        raise InputError(
+            f"{path}: its values reach beyond {LARGEST_VALUE:g} (scl_slope {image.dataobj.slope:g}); expected "
+            "intensities of a scan: mend the scaling in the header, or convert the scan again"
+        )
+    if low == high:
+        found = "all voxels are zero" if low == 0 else f"all voxels have the value {low:g}"
         raise InputError(f"{path}: {found}; expected a scan: convert it again or remove it from the data set")
-    check_affine(image.affine, path)
     return nibabel.Nifti1Image(data, image.affine)
 
 
+def notices(path: Path) -> tuple[str, ...]:
+    """Say what is noticed about the header of a volume that can be used all the same.
+
+    Where sform and qform are both given, the sform counts, as in nibabel; a disagreement of more than 0.1 mm at
+    a corner of the volume is told. Where neither is given, the orientation is a guess, and that is told.
+
+    Args:
+        path: `.nii` or `.nii.gz`.
+
+    Returns:
+        Sentences, none if there is nothing to notice.
+
+    Raises:
+        InputError: the header cannot be read.
+    """
+    with _readable(path):
+        placement = read_placement(nibabel.Nifti1Image.from_filename(path))
+    if not placement.sform_code and not placement.qform_code:
+        return (
+            "neither sform nor qform says where the voxels are (both codes are 0): the orientation is a guess, left "
+            "and right may be exchanged",
+        )
+    if placement.disagreement_mm is not None and placement.disagreement_mm > LARGEST_DISAGREEMENT:
+        return (
+            f"sform (code {placement.sform_code}) and qform (code {placement.qform_code}) disagree by up to "
+            f"{placement.disagreement_mm:.1f} mm; the sform is used, as its code is above 0",
+        )
+    return ()
+
+
+def read_placement(image: nibabel.Nifti1Image) -> Placement:
+    """Compare the sform and the qform of an image."""
+    sform, sform_code = image.header.get_sform(coded=True)
+    qform, qform_code = image.header.get_qform(coded=True)
+    if sform is None or qform is None:
+        return Placement(int(sform_code), int(qform_code), None)
+    corners = np.array(np.meshgrid(*((0, n - 1) for n in image.shape[:3]), [1])).reshape(4, -1)
+    apart = np.linalg.norm(((sform - qform) @ corners)[:3], axis=0).max()
+    return Placement(int(sform_code), int(qform_code), float(apart))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what nibabel raises about a file that cannot be read into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; restore it or remove the scan from the data set") from error
+    except PermissionError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); give yourself the right to read it"
+        ) from error
+    except (
+        ImageFileError,
+        HeaderDataError,
+        OSError,
+        EOFError,
+        KeyError,
+        MemoryError,
+        ValueError,
+        zlib.error,
+    ) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path}: cannot be read as NIfTI ({reason}); expected a whole file: copy or convert it again"
+        ) from error
+
+
+def _check_header(image: nibabel.Nifti1Image, path: Path) -> None:
+    """Raise InputError unless the header is that of a three-dimensional scan of numbers in millimetres."""
+    kind = image.get_data_dtype()
+    if kind.fields is not None or kind.kind == "c":
+        found = "complex numbers" if kind.kind == "c" else "colours (RGB)"
+        raise InputError(
+            f"{path}: holds {found}; expected one number for each voxel: give the scan itself, as magnitude "
+            "and in shades of grey"
+        )
+    shape = image.shape
+    if len(shape) < 3 or any(length > 1 for length in shape[3:]):
+        raise InputError(
+            f"{path}: has {len(shape)} dimensions, shape {shape}; expected one three-dimensional scan: "
+            "give one volume of the series"
+        )
+    if min(shape[:3]) < 2:
+        raise InputError(f"{path}: has shape {shape}; expected at least two voxels along every axis")
+    unit = image.header.get_xyzt_units()[0]
+    if unit not in UNITS:
+        raise InputError(
+            f"{path}: its header counts in {unit} (xyzt_units); expected mm: set xyzt_units to mm if the voxel size "
+            "is in millimetres, or else convert the affine"
+        )
+    check_affine(image.affine, path)
+
+
 def check_affine(affine: NDArray[Any], path: Path) -> None:
-    """Raise InputError, naming `path`, unless `affine` (4, 4) is invertible with axes at right angles."""
+    """Raise InputError, naming `path`, unless `affine` (4, 4) has axes at right angles and edges in mm."""
     axes = np.asarray(affine, dtype=float)[:3, :3]
     spacing = np.linalg.norm(axes, axis=0)
     if not np.isfinite(affine).all() or spacing.min() == 0 or abs(np.linalg.det(axes / spacing)) < 1e-3:
+        size = " x ".join(f"{edge:g}" for edge in spacing)
         raise InputError(
-            f"{path}: its affine {axes.tolist()} is singular; "
+            f"{path}: its affine {axes.tolist()} is singular, with voxels of {size} mm; "
             "expected voxels with a volume: repair the header"
+        )
+    if spacing.min() < SMALLEST_EDGE or spacing.max() > LARGEST_EDGE:
+        size = " x ".join(f"{edge:g}" for edge in spacing)
+        raise InputError(
+            f"{path}: its voxels are {size} mm; expected edges of {SMALLEST_EDGE:g} to {LARGEST_EDGE:g} mm: if the "
+            "header counts in metres or microns, convert its affine to millimetres"
         )
     shear = np.abs((axes / spacing).T @ (axes / spacing) - np.eye(3)).max()
     if shear > LARGEST_SHEAR:

@@ -1,4 +1,4 @@
-"""Single steps on folders, outside a study: prepare a BIDS folder, explain prepared scans."""
+"""Single steps on folders, outside a study: prepare a cohort, explain prepared scans."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from stratacam.errors import InputError
 from stratacam.maps import ExplainSettings, check_settings
 from stratacam.networks import load_model
 from stratacam.networks.saved import CARD, WEIGHTS
-from stratacam.scans.bids import find_scans
+from stratacam.scans.cohort import find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study import scan_steps
@@ -21,18 +21,18 @@ LEFT_OUT = "left_out.tsv"
 
 
 def prepare_folder(
-    bids: Path, out: Path, settings: PrepareSettings, *, workers: int, console: Console
+    source: Path, out: Path, settings: PrepareSettings, *, workers: int, console: Console
 ) -> list[Absence]:
-    """Prepare every scan of a BIDS folder into `out`; what is done already is not done again.
+    """Prepare every scan of a BIDS folder, or of a table of scans, into `out`; what is done already is not done again.
 
     Returns:
         What was left out, which is also written to `out`/left_out.tsv.
 
     Raises:
-        InputError: if `bids` holds no subjects, or none of them can be used.
+        InputError: if `source` holds no scans, or none of them can be used.
     """
     work = Work(out / RECORDS, console)
-    scans, incomplete = find_scans(bids)
+    scans, incomplete = find_cohort_scans(source)
     for absent in incomplete:
         work.leave_out(absent.name, "find", absent.reason)
     with local_executor(workers) as executor:

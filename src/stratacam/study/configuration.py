@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from stratacam.errors import InputError
 from stratacam.learning.settings import TrainSettings
@@ -24,16 +24,33 @@ class Section(BaseModel):
 class CohortSettings(Section):
     """Which scans, and what they are told apart by."""
 
-    bids: Path = Field(description="BIDS folder of the scans as delivered")
+    input: Path = Field(description="BIDS folder, or table (.csv, .tsv), of the scans as delivered")
     sequences: tuple[str, str, str] = Field(
         default=("T1w", "T2w", "FLAIR"), description="the three sequences that become the input's channels"
     )
-    group_column: str = Field(default="group", description="column of participants.tsv that holds the class")
+    choose: dict[str, dict[str, str]] = Field(
+        default={}, description='BIDS entities a sequence\'s file must have, such as T1w = {acq = "mprage"}'
+    )
+    group_column: str = Field(
+        default="group",
+        description="column of participants.tsv, sessions.tsv or the table that holds the class",
+    )
     groups: tuple[str, ...] | None = Field(
         default=None,
         min_length=2,
         description="classes to tell apart, in order; all there are if absent",
     )
+
+    @field_validator("choose")
+    @classmethod
+    def _of_sequences(
+        cls, choose: dict[str, dict[str, str]], info: ValidationInfo
+    ) -> dict[str, dict[str, str]]:
+        sequences = info.data.get("sequences", tuple(choose))
+        unknown = sorted(set(choose) - set(sequences))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)} is not among the sequences {', '.join(sequences)}")
+        return choose
 
 
 class NetworkSettings(Section):
@@ -115,7 +132,7 @@ def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfigura
         update={
             "out": _anchor(configuration.out, folder),
             "cohort": configuration.cohort.model_copy(
-                update={"bids": _anchor(configuration.cohort.bids, folder)}
+                update={"input": _anchor(configuration.cohort.input, folder)}
             ),
             "network": network,
         }

@@ -18,7 +18,7 @@ out = "study"
 seed = {seed}
 
 [cohort]
-bids = "cohort"
+input = "cohort"
 groups = ["control", "RRMS", "SPMS"]
 
 [pictures]

@@ -31,14 +31,14 @@ def leave_out_small_groups(study: Study, pictures: Sequence[ScanPictures]) -> li
     Raises:
         InputError: if fewer than two groups remain.
     """
-    members: dict[str, set[str]] = {}
-    for scan in pictures:
-        members.setdefault(scan.group, set()).add(scan.subject)
+    members: dict[str, set[str]] = {scan.group: set() for scan in pictures}
+    for subject, group in _first_groups(pictures).items():
+        members[group].add(subject)
     small = {group: subjects for group, subjects in members.items() if len(subjects) < len(PARTS)}
     for group, subjects in sorted(small.items()):
-        for subject in sorted(subjects):
+        for name in sorted(scan.scan for scan in pictures if scan.group == group):
             study.work.leave_out(
-                subject,
+                name,
                 "split",
                 f"group {group} has {len(subjects)} usable subject(s), at least {len(PARTS)} are needed to train, "
                 "validate and test; add subjects, or merge it with another group.",
@@ -48,7 +48,7 @@ def leave_out_small_groups(study: Study, pictures: Sequence[ScanPictures]) -> li
             ", ".join(f"{group} ({len(subjects)})" for group, subjects in sorted(members.items())) or "none"
         )
         raise InputError(
-            f"{study.configuration.cohort.bids}: at least two groups of {len(PARTS)} usable subjects are needed; "
+            f"{study.configuration.cohort.input}: at least two groups of {len(PARTS)} usable subjects are needed; "
             f"there are: {found}. See {study.folders.left_out} for what was left out and why."
         )
     return [scan for scan in pictures if scan.group not in small]
@@ -59,14 +59,14 @@ def train_model(
 ) -> tuple[Split, tuple[str, ...], str]:
     """Split the subjects, train and save the model; return the split, the classes, and the key of the work."""
     configuration, folder = study.configuration, study.folders.model
-    labels = {scan.subject: scan.group for scan in pictures}
-    present = set(labels.values())
+    labels = _first_groups(pictures)
+    present = {scan.group for scan in pictures}
     classes = tuple(group for group in configuration.cohort.groups or sorted(present) if group in present)
     split = split_subjects(labels, configuration.split, seed=configuration.seed)
     key = study.work.ledger.key(
         "train",
         {
-            "labels": labels,
+            "groups": {scan.scan: scan.group for scan in pictures},
             "classes": classes,
             "pictures": {scan.scan: keys[scan.scan] for scan in pictures},
             **configuration.model_dump(mode="json", include={"seed", "split", "training", "network"}),
@@ -142,6 +142,14 @@ def evaluate_model(
 
     study.work.once("evaluate", key, [folder / "metrics.json"], work)
     return key
+
+
+def _first_groups(pictures: Sequence[ScanPictures]) -> dict[str, str]:
+    """Subject to the group of its first scan, by which subjects are shared out."""
+    first: dict[str, str] = {}
+    for scan in sorted(pictures, key=lambda scan: scan.scan):
+        first.setdefault(scan.subject, scan.group)
+    return first
 
 
 def _weight_files(weights: str) -> list[Path]:

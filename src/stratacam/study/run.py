@@ -86,7 +86,7 @@ def _run(study: Study, write_report: WriteReport) -> Outcome:
         )
         pictures, picture_keys = scan_steps.cut_scans(
             work,
-            {scan: groups[f"sub-{scan.subject}"] for scan in prepared},
+            {scan: groups[scan.name] for scan in prepared},
             prepare_keys,
             out=folders.pictures,
             settings=configuration.pictures,

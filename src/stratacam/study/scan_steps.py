@@ -11,7 +11,8 @@ from torch import nn
 from stratacam.learning import ScanPictures, save_pictures
 from stratacam.maps import ExplainSettings, explain_scan, maps_path
 from stratacam.networks import ModelCard, load_model
-from stratacam.scans.bids import Scan, find_scans, read_groups
+from stratacam.scans.bids import Scan
+from stratacam.scans.cohort import find_cohort_scans, group_fault, read_cohort_groups
 from stratacam.scans.pictures import PictureSettings, cut_pictures
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import PreparedScan
@@ -32,20 +33,20 @@ class TrainedModel:
 
 
 def find(work: Work, cohort: CohortSettings) -> tuple[list[Scan], dict[str, str]]:
-    """Scans whose subject has a group of the study, and the groups by subject such as "sub-01".
+    """Scans that have a group of the study, and the groups by scan such as "sub-01_ses-2".
 
     Raises:
-        InputError: if the folder holds no subjects, or participants.tsv is missing or lacks the column.
+        InputError: if the input holds no scans, or their groups cannot be read.
     """
-    scans, incomplete = find_scans(cohort.bids, cohort.sequences)
-    groups = read_groups(cohort.bids, cohort.group_column)
+    scans, incomplete = find_cohort_scans(cohort.input, cohort.sequences, cohort.choose)
+    groups = read_cohort_groups(cohort.input, scans, cohort.group_column)
     for absent in incomplete:
         work.leave_out(absent.name, "find", absent.reason)
     usable = []
     for scan in scans:
-        fault = _group_fault(scan, groups, cohort)
+        fault = group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups)
         if fault:
-            work.leave_out(scan.name, "find", f"{cohort.bids / 'participants.tsv'}: {fault}")
+            work.leave_out(scan.name, "find", fault)
         else:
             usable.append(scan)
     return usable, groups
@@ -114,19 +115,6 @@ def explain_scans(
         tasks[scan.name] = Task((trained, scan, out, settings), key, (maps_path(scan, out, settings.method),))
     done = work.each("explain", _explain, tasks, executor)
     return {name: tasks[name].key for name in sorted(done)}
-
-
-def _group_fault(scan: Scan, groups: Mapping[str, str], cohort: CohortSettings) -> str | None:
-    subject = f"sub-{scan.subject}"
-    group = groups.get(subject)
-    if group is None:
-        return f"no value for {subject} in column {cohort.group_column}; fill it in, or remove the scan."
-    if cohort.groups is not None and group not in cohort.groups:
-        return (
-            f"{subject} has {cohort.group_column} {group!r}, which is none of the study's groups "
-            f"({', '.join(cohort.groups)}); mend it, or name it in cohort.groups."
-        )
-    return None
 
 
 def _prepare(scan: Scan, out: Path, settings: PrepareSettings) -> None:

@@ -1,0 +1,165 @@
+"""A plain table of scans, one row for each file, for those without BIDS."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from stratacam.errors import InputError
+from stratacam.scans.bids import SESSION, SUBJECT, LeftOut, Scan, check_sequences
+from stratacam.scans.delimited import NOT_AVAILABLE, Row, Table, read_table
+
+NEEDED = ("subject", "sequence", "path")
+BRAIN_MASK = "brain_mask"
+NIFTI = (".nii", ".nii.gz")
+
+
+def find_listed_scans(
+    path: Path, sequences: Sequence[str] = ("T1w", "T2w", "FLAIR")
+) -> tuple[list[Scan], list[LeftOut]]:
+    """Find the scans that a table lists.
+
+    Columns: `subject` and `session` (which may be absent or empty): letters and digits; `sequence`: "T1w", "T2w",
+    ..., or "brain_mask" for a mask on the grid of the T1w; `path`: a NIfTI file, relative to the table's folder.
+    Rows of sequences that are not asked for are passed over.
+
+    Args:
+        path: `.csv` or `.tsv`.
+        sequences: that every scan must have, "T1w" among them.
+
+    Returns:
+        The scans, sorted by name, and those that lack a sequence or a file, with the reason.
+
+    Raises:
+        InputError: the table cannot be read, or rows are wrong; all of them are named.
+    """
+    check_sequences(sequences)
+    by_scan = _by_scan(_checked(path))
+    scans: list[Scan] = []
+    left_out: list[LeftOut] = []
+    for name, rows in sorted(by_scan.items()):
+        missing = [sequence for sequence in sequences if sequence not in rows]
+        faults = [f"no {', '.join(missing)}: add the row, or ask for fewer sequences"] if missing else []
+        wanted = [rows[sequence] for sequence in (*sequences, BRAIN_MASK) if sequence in rows]
+        faults += [fault for row in wanted if (fault := _file_fault(path, row))]
+        if faults:
+            left_out.append(LeftOut(name, f"{path}: {'; '.join(faults)}"))
+            continue
+        subject, session = labels(wanted[0])
+        mask = _file(path, rows[BRAIN_MASK]) if BRAIN_MASK in rows else None
+        images = {sequence: _file(path, rows[sequence]) for sequence in sequences}
+        scans.append(Scan(subject, session, images, mask))
+    return scans, left_out
+
+
+def read_listed_groups(path: Path, column: str = "group") -> dict[str, str]:
+    """Read the group of every scan from a table of scans; rows that leave it empty follow the others.
+
+    Returns:
+        Name of the scan ("sub-01_ses-2") to group; scans without one are left out.
+
+    Raises:
+        InputError: the table cannot be read or lacks the column, rows are wrong, or the rows of one scan name
+            two groups.
+    """
+    groups: dict[str, str] = {}
+    faults = []
+    for row in _checked(path, column).rows:
+        group = row[column]
+        name = scan_name(*labels(row))
+        if group not in NOT_AVAILABLE and groups.setdefault(name, group) != group:
+            faults.append(
+                f"{path}: row {row.line} gives {name} the {column} {group!r}, an earlier row {groups[name]!r}; "
+                "expected one for each scan: mend one"
+            )
+    if faults:
+        raise InputError("\n".join(faults))
+    return groups
+
+
+def labels(row: Row) -> tuple[str, str | None]:
+    """The subject and session of a row, without "sub-" and "ses-"."""
+    session = row.fields.get("session", "")
+    return row["subject"].removeprefix("sub-"), (
+        None if session in NOT_AVAILABLE else session.removeprefix("ses-")
+    )
+
+
+def scan_name(subject: str, session: str | None) -> str:
+    """The name of the scan of a subject and session."""
+    return Scan(subject, session, {}).name
+
+
+def _checked(path: Path, *columns: str) -> Table:
+    """The table, whose rows can all be used; every wrong one is named."""
+    table = read_table(path, [*NEEDED, *columns])
+    if not table.rows:
+        raise InputError(f"{path}: lists no scan; expected one row for each file")
+    faults = [fault for row in table.rows for fault in _label_faults(row)]
+    faults += _clashes(table)
+    if faults:
+        raise InputError("\n".join(f"{path}: {fault}" for fault in faults))
+    return table
+
+
+def _label_faults(row: Row) -> list[str]:
+    subject, session = labels(row)
+    wrong = [] if SUBJECT.fullmatch(f"sub-{subject}") else ["subject"]
+    if session is not None and not SESSION.fullmatch(f"ses-{session}"):
+        wrong.append("session")
+    faults = [
+        f"row {row.line}: {what} {row[what]!r} is no label; expected letters and digits only: rename it"
+        for what in wrong
+    ]
+    faults += [f"row {row.line}: {column} is empty; fill it in" for column in NEEDED[1:] if not row[column]]
+    return faults
+
+
+def _clashes(table: Table) -> list[str]:
+    """Rows that cannot stand beside earlier ones."""
+    faults = []
+    spelled: dict[str, str] = {}
+    files: dict[Path, tuple[str, int]] = {}
+    places: dict[tuple[str, str], int] = {}
+    for row in table.rows:
+        name, sequence = scan_name(*labels(row)), row["sequence"]
+        before = spelled.setdefault(name.casefold(), name)
+        if before != name:
+            faults.append(
+                f"row {row.line}: {name} differs from {before} of an earlier row only in case; expected one "
+                "spelling, or labels that differ in more: rename one"
+            )
+        first = places.setdefault((name, sequence), row.line)
+        if first != row.line:
+            faults.append(
+                f"row {row.line}: {name} has {sequence} in row {first} already; expected one: remove one"
+            )
+            continue
+        owner, line = files.setdefault(_file(table.path, row).resolve(), (name, row.line))
+        if line != row.line:
+            faults.append(
+                f"row {row.line}: {row['path']} is the file of row {line} ({owner}); expected a file of its own: "
+                "mend the path"
+            )
+    return faults
+
+
+def _by_scan(table: Table) -> Mapping[str, Mapping[str, Row]]:
+    """By scan and sequence, the row."""
+    by_scan: dict[str, dict[str, Row]] = {}
+    for row in table.rows:
+        by_scan.setdefault(scan_name(*labels(row)), {})[row["sequence"]] = row
+    return by_scan
+
+
+def _file(path: Path, row: Row) -> Path:
+    return path.parent / row["path"]
+
+
+def _file_fault(path: Path, row: Row) -> str | None:
+    file = _file(path, row)
+    if not file.name.endswith(NIFTI):
+        return f"row {row.line}: {row['path']} is no NIfTI file; expected .nii or .nii.gz: convert it"
+    if not file.is_file():
+        return (
+            f"row {row.line}: {file}: no such file; expected a path relative to the table's folder: mend it"
+        )
+    return None
