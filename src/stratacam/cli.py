@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LEFT_OUT = 3
 """Exit code when everything else was done, but scans were left out."""
 
+UNUSABLE = 2
+"""Exit code when nothing can be done with what the user gave."""
+
 DEFAULT_LAYERS = ["block5_*"]
 
 app = typer.Typer(
@@ -96,6 +99,36 @@ def phantom(
     settings = _phantom_settings(counts, voxel_mm, thick_mm, seed)
     make_phantom(out, settings, workers=workers, console=console)
     _conclude(out, 0, accepted=False)
+
+
+@app.command()
+def check(
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="BIDS folder, or table (.csv, .tsv), of the scans as delivered.")
+    ],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report to this file too.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A study's TOML file: check what that study wants of the cohort.")
+    ] = None,
+    workers: Workers = 0,
+) -> None:
+    """Say what a cohort holds and whether it can be used, without computing anything on it.
+
+    Exit code 0: sound; 3: some scans cannot be used, or an image is there twice; 2: the cohort cannot be used, or
+    one image is there under two subjects.
+    """
+    from stratacam.files import write_json
+    from stratacam.study.checking import as_json, check_cohort, show
+    from stratacam.study.configuration import CohortSettings, read_configuration
+
+    cohort = read_configuration(config).cohort if config else CohortSettings(input=source)
+    report = check_cohort(cohort.model_copy(update={"input": source}), workers=workers, console=console)
+    show(report, source, console)
+    if json_file:
+        write_json(json_file, as_json(report, source))
+    if not report.complete:
+        sys.exit(LEFT_OUT if report.usable else UNUSABLE)
+    console.print("Sound: every scan can be used.", highlight=False)
 
 
 @app.command()
@@ -203,7 +236,7 @@ def main() -> None:
         app()
     except InputError as fault:
         Console(stderr=True).print(str(fault), style="red", highlight=False, markup=False, soft_wrap=True)
-        sys.exit(2)
+        sys.exit(UNUSABLE)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -1,5 +1,6 @@
 """Files that are whole or absent: written to a temporary name and renamed."""
 
+import errno
 import json
 import os
 import shutil
@@ -8,7 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stratacam.errors import InputError
+
 TEMPORARY = "-unfinished-"
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 @contextmanager
@@ -18,6 +22,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     The temporary name keeps the suffixes of `path`, so that writers which choose a format by suffix work.
     Missing parent folders are made.
 
+    Raises:
+        InputError: there is no room on the disk, or it may only be read.
+
     Example:
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
@@ -26,11 +33,17 @@ def whole_file(path: Path) -> Iterator[Path]:
         >>> (folder / "a.txt").read_text()
         'done'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except OSError as fault:
+        if fault.errno not in NO_ROOM:
+            raise
+        raise InputError(
+            f"{path}: cannot be written ({fault.strerror}); make room or choose another folder, and run again"
+        ) from fault
     finally:
         temporary.unlink(missing_ok=True)
 

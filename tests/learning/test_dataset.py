@@ -42,11 +42,14 @@ def test_an_unknown_group_is_named(tmp_path):
         make_dataset(scans, CLASSES)
 
 
-def test_a_subject_in_two_groups_is_named(tmp_path):
-    scans = make_scans(tmp_path, {"sub-1": "control"})
+def test_every_session_has_its_own_group_and_the_subject_that_of_the_first(tmp_path):
+    scans = make_scans(tmp_path, {"sub-1": "control", "sub-2": "patient"})
     scans.append(ScanPictures(tmp_path / "sub-1_ses-0.npy", "sub-1", "sub-1_ses-1", "patient"))
-    with pytest.raises(InputError, match=r'sub-1_ses-1, group: found "patient", expected "control"'):
-        make_dataset(scans, CLASSES)
+    dataset = make_dataset(scans, CLASSES)
+    of_scan = {scan.scan: set(dataset.label[dataset.scan == k]) for k, scan in enumerate(dataset.scans)}
+    assert of_scan == {"sub-1_ses-0": {0}, "sub-1_ses-1": {1}, "sub-2_ses-0": {1}}
+    assert dataset.subjects == ("sub-1", "sub-2")
+    assert dataset.subject_labels().tolist() == [0, 1]
 
 
 def test_pictures_of_another_size_are_named(tmp_path):

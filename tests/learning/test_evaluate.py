@@ -6,7 +6,7 @@ import pytest
 import torch
 from small_cohort import CLASSES, make_scans, make_set, small_network
 
-from stratacam.learning import evaluate, make_dataset, predict, write_evaluation
+from stratacam.learning import ScanPictures, evaluate, make_dataset, predict, write_evaluation
 
 
 def test_probabilities_are_the_softmax_of_the_logits_of_plain_slices(tmp_path):
@@ -25,6 +25,17 @@ def test_a_subject_has_the_mean_probability_of_all_slices_of_all_its_sessions(tm
     np.testing.assert_allclose(evaluation.subject_probabilities[:, 1], [0.45, 0.4])
     assert evaluation.subjects.confusion == ((1, 0), (1, 0))
     assert evaluation.slices.confusion == ((2, 2), (4, 0))
+
+
+def test_who_changes_group_is_judged_by_the_sessions_in_the_group_of_the_first(tmp_path):
+    scans = make_scans(tmp_path, {"sub-1": "control"}, slices=2, sessions=2)
+    scans[1] = ScanPictures(scans[1].file, "sub-1", scans[1].scan, "patient")
+    dataset = make_dataset(scans, CLASSES)
+    patient = np.array([0.1, 0.3, 0.9, 0.8])
+    evaluation = evaluate(dataset, np.stack([1 - patient, patient], 1))
+    np.testing.assert_allclose(evaluation.subject_probabilities[:, 1], [0.2])
+    assert evaluation.slices.confusion == ((2, 0), (0, 2))
+    assert evaluation.subjects.confusion == ((1, 0), (0, 0))
 
 
 def test_what_is_written_says_the_same_as_the_evaluation(tmp_path):

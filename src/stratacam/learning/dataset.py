@@ -15,7 +15,7 @@ from stratacam.learning.split import PARTS, Part, Split
 
 @dataclass(frozen=True)
 class ScanPictures:
-    """The network pictures of one scan: where they are, whose they are, and the group of the subject."""
+    """The network pictures of one scan: where they are, whose they are, and the group of the scan."""
 
     file: Path
     subject: str
@@ -56,10 +56,8 @@ class SliceDataset:
         return torch.from_numpy(np.stack(pictures))
 
     def subject_labels(self) -> npt.NDArray[np.int64]:
-        """Return the label of each subject, in the order of `subjects`."""
-        labels = np.zeros(len(self.subjects), dtype=np.int64)
-        labels[self.subject] = self.label
-        return labels
+        """Return the label of each subject's first scan, in the order of `subjects`."""
+        return np.asarray(self.label[np.unique(self.subject, return_index=True)[1]])
 
 
 def save_pictures(file: Path, images: npt.ArrayLike, slices: npt.ArrayLike) -> None:
@@ -82,27 +80,20 @@ def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> Slice
     """Number the slices of `scans`, scan after scan in order of name.
 
     Raises:
-        InputError: no scans, a group that is not among `classes`, a subject in two groups, or files
-            that do not belong together.
+        InputError: no scans, a group that is not among `classes`, or files that do not belong together.
     """
     scans = tuple(sorted(scans, key=lambda scan: scan.scan))
     if not scans:
         raise InputError(
             "pictures: found no scan, expected at least one. Remedy: see why the scans were left out"
         )
-    group_of: dict[str, str] = {}
     slices = []
     sizes: set[tuple[int, ...]] = set()
     for scan in scans:
         if scan.group not in classes:
             raise InputError(
                 f'{scan.scan}, group: found "{scan.group}", expected one of {", ".join(classes)}. '
-                "Remedy: correct participants.tsv or the classes of the study"
-            )
-        if group_of.setdefault(scan.subject, scan.group) != scan.group:
-            raise InputError(
-                f'{scan.scan}, group: found "{scan.group}", expected "{group_of[scan.subject]}" as in '
-                f"the other sessions of {scan.subject}. Remedy: give a subject one group"
+                "Remedy: correct the groups of the cohort or the classes of the study"
             )
         index, shape = np.load(_slices_file(scan.file)), np.load(scan.file, mmap_mode="r").shape
         sizes.add(shape[1:])
@@ -113,7 +104,7 @@ def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> Slice
                 "Remedy: cut the pictures again"
             )
         slices.append(index)
-    subjects = tuple(sorted(group_of))
+    subjects = tuple(sorted({scan.subject for scan in scans}))
     scan_of = np.repeat(np.arange(len(scans)), [len(index) for index in slices])
     label_of_scan = np.array([list(classes).index(scan.group) for scan in scans])
     subject_of_scan = np.searchsorted(subjects, [scan.subject for scan in scans])

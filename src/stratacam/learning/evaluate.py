@@ -19,7 +19,11 @@ from stratacam.learning.train import Progress
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Probabilities and scores of one part of a cohort; a subject's are the means over its slices."""
+    """Probabilities and scores of one part of a cohort.
+
+    A subject's probabilities are the means over the slices of its first scan and of all others in the group of
+    the first: someone whose group changes between sessions is judged once, by the group that came first.
+    """
 
     dataset: SliceDataset
     slice_probabilities: npt.NDArray[np.float64]
@@ -52,15 +56,17 @@ def evaluate(dataset: SliceDataset, probabilities: npt.NDArray[np.float64], *, s
     """Score the probabilities of slices, (n, classes), by slice and by subject."""
     classes = len(dataset.classes)
     of_subject = np.zeros((len(dataset.subjects), classes))
-    np.add.at(of_subject, dataset.subject, probabilities)
-    of_subject /= np.bincount(dataset.subject)[:, None]
+    labels = dataset.subject_labels()
+    judged = dataset.label == labels[dataset.subject]
+    np.add.at(of_subject, dataset.subject[judged], probabilities[judged])
+    of_subject /= np.bincount(dataset.subject[judged])[:, None]
     counts = confusion_by_subject(dataset.label, probabilities.argmax(1), dataset.subject, classes)
     return Evaluation(
         dataset,
         probabilities,
         of_subject,
         score_slices(counts, seed=seed),
-        score_subjects(dataset.subject_labels(), of_subject.argmax(1), classes, seed=seed),
+        score_subjects(labels, of_subject.argmax(1), classes, seed=seed),
     )
 
 

@@ -92,7 +92,14 @@ def find_scans(
                 found = (
                     LeftOut(f"{subject.name}_{session}", session_fault)
                     if session_fault
-                    else _find_scan(bids, subject.name, session, sequences, choose or {}, derivatives)
+                    else _find_scan(
+                        bids,
+                        subject.name,
+                        session,
+                        sequences=sequences,
+                        choose=choose or {},
+                        derivatives=derivatives,
+                    )
                 )
                 if isinstance(found, Scan):
                     scans.append(found)
@@ -140,6 +147,7 @@ def _find_scan(
     bids: Path,
     subject: str,
     session: str | None,
+    *,
     sequences: Sequence[str],
     choose: Choose,
     derivatives: Sequence[Path],

@@ -69,8 +69,8 @@ def read_volume(path: Path) -> nibabel.Nifti1Image:
     low, high = float(data.min()), float(data.max())
     if max(-low, high) > LARGEST_VALUE:
         raise InputError(
-            f"{path}: its values reach beyond {LARGEST_VALUE:g} (scl_slope {image.dataobj.slope:g}); expected "
-            "intensities of a scan: mend the scaling in the header, or convert the scan again"
+            f"{path}: its values reach beyond {LARGEST_VALUE:g}; expected intensities of a scan: mend the scaling "
+            "(scl_slope, scl_inter) in the header, or convert the scan again"
         )
     if low == high:
         found = "all voxels are zero" if low == 0 else f"all voxels have the value {low:g}"
@@ -97,13 +97,17 @@ def notices(path: Path) -> tuple[str, ...]:
         placement = read_placement(nibabel.Nifti1Image.from_filename(path))
     if not placement.sform_code and not placement.qform_code:
         return (
-            "neither sform nor qform says where the voxels are (both codes are 0): the orientation is a guess, left "
-            "and right may be exchanged",
+            (
+                "neither sform nor qform says where the voxels are (both codes are 0): the orientation is a guess, "
+                "left and right may be exchanged"
+            ),
         )
     if placement.disagreement_mm is not None and placement.disagreement_mm > LARGEST_DISAGREEMENT:
         return (
-            f"sform (code {placement.sform_code}) and qform (code {placement.qform_code}) disagree by up to "
-            f"{placement.disagreement_mm:.1f} mm; the sform is used, as its code is above 0",
+            (
+                f"sform (code {placement.sform_code}) and qform (code {placement.qform_code}) disagree by up to "
+                f"{placement.disagreement_mm:.1f} mm; the sform is used, as its code is above 0"
+            ),
         )
     return ()
 

@@ -1,0 +1,186 @@
+"""What the files of a scan are like, and whether a cohort can be used: told, not computed on."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypedDict
+
+import nibabel
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from stratacam.errors import InputError
+from stratacam.scans.bids import LeftOut, Scan
+from stratacam.scans.brain_mask import read_brain_mask
+from stratacam.scans.duplicates import find_duplicates, voxels_hash
+from stratacam.scans.volume import notices, read_placement, read_volume
+
+FEWEST_SUBJECTS = 3
+"""Subjects that a group needs: to train on, to validate, to test."""
+
+
+@dataclass(frozen=True)
+class CheckedImage:
+    """One file of a scan. What the header cannot tell is None."""
+
+    sequence: str
+    path: Path
+    shape: tuple[int, ...] | None = None
+    voxel_mm: tuple[float, ...] | None = None
+    orientation: str | None = None  # where the axes run to, such as "LPS"
+    sform_code: int | None = None
+    qform_code: int | None = None
+    forms_disagree_mm: float | None = None  # largest over the corners of the volume, where both are given
+    voxels_sha256: str | None = None  # of the values, in whatever order they are stored
+    notices: tuple[str, ...] = ()
+    problem: str | None = None  # why the file cannot be used
+
+
+@dataclass(frozen=True)
+class CheckedScan:
+    """One scan: its files, and why it cannot be used, if so."""
+
+    name: str
+    subject: str
+    group: str | None
+    images: tuple[CheckedImage, ...]
+    brain_mask: Path | None
+    notes: tuple[str, ...]  # which file was taken where there was a choice
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckedCohort:
+    """The verdict on a cohort.
+
+    Attributes:
+        scans: every scan whose files are there.
+        left_out: scans that lack a file, with the reason.
+        subjects: per group, how many subjects have a scan that can be used; a subject whose group changes
+            counts in each.
+        problems: what makes the cohort as a whole unusable.
+        warnings: what deserves a look.
+        duplicates: images of one subject that are the same.
+    """
+
+    scans: tuple[CheckedScan, ...]
+    left_out: tuple[LeftOut, ...]
+    subjects: Mapping[str, int]
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+    duplicates: tuple[str, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether the cohort as a whole can be used."""
+        return not self.problems
+
+    @property
+    def complete(self) -> bool:
+        """Whether every scan can be used, and no image is there twice."""
+        faulty = any(scan.problems for scan in self.scans)
+        return self.usable and not (faulty or self.left_out or self.duplicates)
+
+
+def check_images(scan: Scan) -> tuple[CheckedImage, ...]:
+    """Read every image of a scan and its supplied brain mask, and say what they are like."""
+    images = [_check_image(sequence, path) for sequence, path in scan.images.items()]
+    if scan.brain_mask is not None:
+        images.append(_check_mask(scan.brain_mask, scan.images["T1w"]))
+    return tuple(images)
+
+
+def judge(
+    scans: Sequence[CheckedScan], left_out: Sequence[LeftOut], group_problem: str | None
+) -> CheckedCohort:
+    """Judge a cohort by its scans.
+
+    Args:
+        scans: as checked one by one.
+        left_out: scans that lack a file.
+        group_problem: why the groups cannot be read, if so.
+    """
+    across, within = find_duplicates(
+        {
+            (scan.subject, scan.name, image.sequence): image.voxels_sha256
+            for scan in scans
+            for image in scan.images
+            if image.voxels_sha256 is not None
+        }
+    )
+    usable = [scan for scan in scans if not scan.problems]
+    members = {(scan.subject, scan.group) for scan in usable if scan.group is not None}
+    subjects = Counter(group for _, group in sorted(members))
+    problems = [*([group_problem] if group_problem else []), *across]
+    if not usable:
+        problems.append("no scan can be used; see the reasons at each")
+    warnings = [
+        f"{scan.name}, {image.sequence}: {notice}"
+        for scan in scans
+        for image in scan.images
+        for notice in image.notices
+    ]
+    warnings += [
+        f"group {group} has {count} subject(s); a study needs at least {FEWEST_SUBJECTS} to train, validate and test"
+        for group, count in subjects.items()
+        if count < FEWEST_SUBJECTS
+    ]
+    if group_problem is None and len(subjects) == 1:
+        warnings.append("there is one group only; a study needs two or more to tell apart")
+    return CheckedCohort(
+        tuple(scans), tuple(left_out), dict(subjects), tuple(problems), tuple(warnings), tuple(within)
+    )
+
+
+def _check_image(sequence: str, path: Path) -> CheckedImage:
+    header = _header(path)
+    try:
+        values = np.asarray(read_volume(path).dataobj)
+        noticed = notices(path)
+    except InputError as fault:
+        return CheckedImage(sequence, path, **header, problem=str(fault))
+    return CheckedImage(sequence, path, **header, voxels_sha256=voxels_hash(values), notices=noticed)
+
+
+def _check_mask(path: Path, t1w: Path) -> CheckedImage:
+    """A supplied mask, on the grid of the T1w; where the T1w cannot be read, that is told of the T1w."""
+    header = _header(path)
+    try:
+        grid = nibabel.as_closest_canonical(read_volume(t1w))
+    except InputError:
+        return CheckedImage("brain_mask", path, **header)
+    try:
+        read_brain_mask(path, grid.shape, grid.affine)
+    except InputError as fault:
+        return CheckedImage("brain_mask", path, **header, problem=str(fault))
+    return CheckedImage("brain_mask", path, **header)
+
+
+class _Header(TypedDict, total=False):
+    shape: tuple[int, ...]
+    voxel_mm: tuple[float, ...]
+    orientation: str
+    sform_code: int
+    qform_code: int
+    forms_disagree_mm: float | None
+
+
+def _header(path: Path) -> _Header:
+    """What the header tells, as far as it can be read; why it cannot is told by `read_volume`."""
+    try:
+        image = nibabel.Nifti1Image.from_filename(path)
+        placement = read_placement(image)
+        edges = np.linalg.norm(np.asarray(image.affine)[:3, :3], axis=0)
+        axes = nibabel.orientations.aff2axcodes(image.affine)
+        return {
+            "shape": tuple(image.shape),
+            "voxel_mm": tuple(round(float(edge), 4) for edge in edges),
+            "orientation": "".join(axis or "?" for axis in axes),
+            "sform_code": placement.sform_code,
+            "qform_code": placement.qform_code,
+            "forms_disagree_mm": placement.disagreement_mm,
+        }
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, np.linalg.LinAlgError):
+        return {}

@@ -1,0 +1,123 @@
+"""Check a cohort without computing anything on it: every file is read, every fault is listed."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from stratacam.errors import InputError
+from stratacam.scans.bids import Scan
+from stratacam.scans.check import CheckedCohort, CheckedImage, CheckedScan, check_images, judge
+from stratacam.scans.cohort import find_cohort_scans, group_fault, read_cohort_groups
+from stratacam.study.configuration import CohortSettings
+from stratacam.study.execution import Failure, local_executor, run_each
+from stratacam.study.progress import step_progress
+
+
+def check_cohort(cohort: CohortSettings, *, workers: int, console: Console) -> CheckedCohort:
+    """Check every scan of a cohort.
+
+    Args:
+        cohort: where it is, and what a study wants of it.
+        workers: processes; 0: one per core.
+        console: where progress is shown.
+
+    Raises:
+        InputError: the input as a whole cannot be read.
+    """
+    scans, left_out = find_cohort_scans(cohort.input, cohort.sequences, cohort.choose)
+    group_problem = None
+    groups: Mapping[str, str] = {}
+    try:
+        groups = read_cohort_groups(cohort.input, scans, cohort.group_column)
+    except InputError as fault:
+        group_problem = str(fault)
+    by_name = {scan.name: scan for scan in scans}
+    checked = []
+    with local_executor(workers) as executor, step_progress(console, "check") as advance:
+        tasks = {name: (scan,) for name, scan in by_name.items()}
+        for finished in run_each(executor, check_images, tasks):
+            scan = by_name[finished.name]
+            fault_of_group = (
+                None
+                if group_problem
+                else group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups)
+            )
+            checked.append(_conclude(scan, groups.get(scan.name), finished.outcome, fault_of_group))
+            advance(len(checked), len(tasks), finished.name)
+    return judge(sorted(checked, key=lambda scan: scan.name), left_out, group_problem)
+
+
+def as_json(report: CheckedCohort, source: Path) -> dict[str, Any]:
+    """The report as JSON can hold it, with paths relative to the cohort where they are inside it."""
+
+    def plain(value: Any) -> Any:  # noqa: ANN401 - whatever a report holds
+        if isinstance(value, Path):
+            return _shown(value, source)
+        if isinstance(value, Mapping):
+            return {key: plain(part) for key, part in value.items()}
+        return [plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+    return {"usable": report.usable, "complete": report.complete, **plain(asdict(report))}
+
+
+def show(report: CheckedCohort, source: Path, console: Console) -> None:
+    """Print a table of the images, the count of each group, and everything that was found."""
+    table = Table("scan", "group", "sequence", "file", "shape", "voxels (mm)", "axes", "forms", "")
+    for scan in report.scans:
+        for place, image in enumerate(scan.images):
+            first = (scan.name, scan.group or "-") if place == 0 else ("", "")
+            table.add_row(*first, *_cells(image, source), end_section=place == len(scan.images) - 1)
+    Console(file=console.file, width=max(console.width, 150)).print(table)
+    counts = ", ".join(f"{group} {count}" for group, count in report.subjects.items()) or "none"
+    console.print(f"Subjects that can be used: {counts}", highlight=False, markup=False)
+    notes = [f"{scan.name}: {note}" for scan in report.scans for note in scan.notes]
+    faults = [f"{scan.name}: {problem}" for scan in report.scans for problem in scan.problems]
+    faults += [f"{absent.name}: {absent.reason}" for absent in report.left_out]
+    for title, style, sentences in (
+        ("Which file was taken", "none", notes),
+        ("Warnings", "yellow", report.warnings),
+        ("Images that are there twice", "yellow", report.duplicates),
+        ("Scans that cannot be used", "yellow", faults),
+        ("The cohort cannot be used", "red", report.problems),
+    ):
+        if sentences:
+            console.print(f"{title} ({len(sentences)}):", style=style, highlight=False)
+        for sentence in sentences:
+            console.print(f"  {sentence}", style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def _conclude(
+    scan: Scan, group: str | None, outcome: tuple[CheckedImage, ...] | Failure, group_fault: str | None
+) -> CheckedScan:
+    images = () if isinstance(outcome, Failure) else outcome
+    problems = [outcome.reason] if isinstance(outcome, Failure) else []
+    problems += [image.problem for image in images if image.problem]
+    problems += [group_fault] if group_fault else []
+    return CheckedScan(
+        scan.name, f"sub-{scan.subject}", group, images, scan.brain_mask, scan.notes, tuple(problems)
+    )
+
+
+def _cells(image: CheckedImage, source: Path) -> tuple[str, ...]:
+    forms = "-" if image.sform_code is None else f"{image.sform_code}/{image.qform_code}"
+    if image.forms_disagree_mm is not None:
+        forms += f", {image.forms_disagree_mm:.1f} mm"
+    state = "cannot be used" if image.problem else "see below" if image.notices else ""
+    return (
+        image.sequence,
+        _shown(image.path, source),
+        " x ".join(map(str, image.shape or ("-",))),
+        " x ".join(f"{edge:.3g}" for edge in image.voxel_mm) if image.voxel_mm else "-",
+        image.orientation or "-",
+        forms,
+        state,
+    )
+
+
+def _shown(path: Path, source: Path) -> str:
+    folder = source if source.is_dir() else source.parent
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
