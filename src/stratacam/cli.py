@@ -122,7 +122,8 @@ def check(
     from stratacam.study.configuration import CohortSettings, read_configuration
 
     cohort = read_configuration(config).cohort if config else CohortSettings(input=source)
-    report = check_cohort(cohort.model_copy(update={"input": source}), workers=workers, console=console)
+    cohort = cohort.model_copy(update={"input": source})
+    report = check_cohort(cohort, for_study=config is not None, workers=workers, console=console)
     show(report, source, console)
     if json_file:
         write_json(json_file, as_json(report, source))

@@ -127,8 +127,11 @@ def judge(
         for group, count in subjects.items()
         if count < FEWEST_SUBJECTS
     ]
-    if group_problem is None and len(subjects) == 1:
-        warnings.append("there is one group only; a study needs two or more to tell apart")
+    if group_problem is None and usable and len(subjects) < 2:
+        found = f"every scan is of the group {usable[0].group}" if subjects else "no scan has a group"
+        warnings.append(
+            f"{found}: the scans can be prepared, but a study needs two groups or more to tell apart"
+        )
     return CheckedCohort(
         tuple(scans), tuple(left_out), dict(subjects), tuple(problems), tuple(warnings), tuple(within)
     )

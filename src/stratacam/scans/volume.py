@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 import SimpleITK
 from nibabel.filebasedimages import ImageFileError
+from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
@@ -169,6 +170,14 @@ def _check_header(image: nibabel.Nifti1Image, path: Path) -> None:
         )
     if min(shape[:3]) < 2:
         raise InputError(f"{path}: has shape {shape}; expected at least two voxels along every axis")
+    if not image.header["sform_code"]:
+        with ImageOpener(path) as file:  # nibabel makes sizes of 0 into 1
+            edges = nibabel.Nifti1Header.from_fileobj(file, check=False)["pixdim"][1:4]
+        if not edges.all():
+            raise InputError(
+                f"{path}: its header gives voxels of {' x '.join(f'{edge:g}' for edge in edges)} mm (pixdim) and no "
+                "sform; expected voxels with a volume: repair the header"
+            )
     unit = image.header.get_xyzt_units()[0]
     if unit not in UNITS:
         raise InputError(

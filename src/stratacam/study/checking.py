@@ -17,11 +17,13 @@ from stratacam.study.execution import Failure, local_executor, run_each
 from stratacam.study.progress import step_progress
 
 
-def check_cohort(cohort: CohortSettings, *, workers: int, console: Console) -> CheckedCohort:
+def check_cohort(cohort: CohortSettings, *, for_study: bool, workers: int, console: Console) -> CheckedCohort:
     """Check every scan of a cohort.
 
     Args:
-        cohort: where it is, and what a study wants of it.
+        cohort: where it is, and what is wanted of it.
+        for_study: whether every scan must have a group, even if none has one; if not, a cohort without any
+            groups can be used, as it can be prepared.
         workers: processes; 0: one per core.
         console: where progress is shown.
 
@@ -41,12 +43,12 @@ def check_cohort(cohort: CohortSettings, *, workers: int, console: Console) -> C
         tasks = {name: (scan,) for name, scan in by_name.items()}
         for finished in run_each(executor, check_images, tasks):
             scan = by_name[finished.name]
-            fault_of_group = (
-                None
-                if group_problem
-                else group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups)
+            missing = (
+                group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups)
+                if groups or (for_study and not group_problem)
+                else None
             )
-            checked.append(_conclude(scan, groups.get(scan.name), finished.outcome, fault_of_group))
+            checked.append(_conclude(scan, groups.get(scan.name), finished.outcome, missing))
             advance(len(checked), len(tasks), finished.name)
     return judge(sorted(checked, key=lambda scan: scan.name), left_out, group_problem)
 
@@ -94,7 +96,7 @@ def _conclude(
     scan: Scan, group: str | None, outcome: tuple[CheckedImage, ...] | Failure, group_fault: str | None
 ) -> CheckedScan:
     images = () if isinstance(outcome, Failure) else outcome
-    problems = [outcome.reason] if isinstance(outcome, Failure) else []
+    problems = [f"{outcome.reason}\n{outcome.trace or ''}".strip()] if isinstance(outcome, Failure) else []
     problems += [image.problem for image in images if image.problem]
     problems += [group_fault] if group_fault else []
     return CheckedScan(

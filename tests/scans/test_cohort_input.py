@@ -1,0 +1,182 @@
+"""A cohort is a BIDS folder or a table; which file is taken, and which group a scan has."""
+
+import pytest
+
+from stratacam.errors import InputError
+from stratacam.scans.bids import find_scans
+from stratacam.scans.cohort import find_cohort_scans, group_fault, read_cohort_groups
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def anat(folder, *names):
+    touch(folder, *(f"sub-01/anat/sub-01_{name}" for name in names))
+
+
+def taken(folder, choose=None):
+    """The T1w that is taken, or why none is."""
+    scans, left_out = find_scans(folder, ("T1w",), choose)
+    return scans[0].images["T1w"].name if scans else left_out[0].reason
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["ce-gad_T1w.nii", "run-1_T1w.nii"], "run-1_T1w.nii"),
+        (["acq-mprage_run-1_T1w.nii", "run-2_T1w.nii"], "run-2_T1w.nii"),
+        (["run-10_T1w.nii", "run-2_T1w.nii"], "run-2_T1w.nii"),
+        (["acq-a_T1w.nii.gz", "T1w.nii.gz", "run-1_T1w.nii.gz"], "T1w.nii.gz"),
+    ],
+)
+def test_no_contrast_agent_then_fewest_entities_then_natural_order(tmp_path, names, expected):
+    anat(tmp_path, *names)
+    assert taken(tmp_path) == f"sub-01_{expected}"
+    (note,) = find_scans(tmp_path, ("T1w",))[0][0].notes
+    assert note.startswith(f"T1w: took sub-01_{expected} (images after contrast agent")
+    assert all(name in note for name in names)
+
+
+def test_a_choice_names_entities_that_a_file_must_have(tmp_path):
+    anat(tmp_path, "T1w.nii", "acq-mprage_run-01_T1w.nii", "acq-mprage_run-02_T1w.nii", "ce-gad_T1w.nii")
+    assert taken(tmp_path, {"T1w": {"acq": "mprage"}}) == "sub-01_acq-mprage_run-01_T1w.nii"
+    assert taken(tmp_path, {"T1w": {"acq": "mprage", "run": "2"}}) == "sub-01_acq-mprage_run-02_T1w.nii"
+    assert taken(tmp_path, {"T1w": {"ce": "gad"}}) == "sub-01_ce-gad_T1w.nii"
+    assert taken(tmp_path, {"FLAIR": {"acq": "mprage"}}) == "sub-01_T1w.nii"
+
+
+def test_a_scan_without_a_file_that_passes_is_left_out_naming_what_there_is(tmp_path):
+    anat(tmp_path, "ce-gad_T1w.nii")
+    assert "no T1w without contrast agent (ce-); there is sub-01_ce-gad_T1w.nii" in taken(tmp_path)
+    assert "no T1w with acq-mprage; there is sub-01_ce-gad_T1w.nii" in taken(
+        tmp_path, {"T1w": {"acq": "mprage"}}
+    )
+    anat(tmp_path, "T2W.nii")
+    assert (
+        "there is sub-01_T2W.nii, sub-01_ce-gad_T1w.nii" in find_scans(tmp_path, ("T1w", "T2w"))[1][0].reason
+    )
+
+
+def test_one_name_compressed_and_not_is_left_out(tmp_path):
+    anat(tmp_path, "T1w.nii", "T1w.nii.gz")
+    reason = taken(tmp_path)
+    assert "both sub-01_T1w.nii and sub-01_T1w.nii.gz are there" in reason
+
+
+def test_folders_that_differ_only_in_case_and_folders_without_a_label_are_left_out(tmp_path):
+    for subject in ("sub-A1", "sub-a1", "sub-02", "sub-0 3"):
+        touch(tmp_path, f"{subject}/anat/{subject}_T1w.nii")
+    for session in ("ses-B", "ses-b"):
+        touch(tmp_path, f"sub-04/{session}/anat/sub-04_{session}_T1w.nii")
+    scans, left_out = find_scans(tmp_path, ("T1w",))
+    assert [scan.name for scan in scans] == ["sub-02"]
+    reasons = {one.name: one.reason for one in left_out}
+    assert set(reasons) == {"sub-A1", "sub-a1", "sub-0 3", "sub-04_ses-B", "sub-04_ses-b"}
+    assert "sub-A1, sub-a1 differ only in case" in reasons["sub-a1"]
+    assert "ses-B, ses-b differ only in case" in reasons["sub-04_ses-B"]
+    assert "no BIDS label" in reasons["sub-0 3"]
+
+
+def test_a_folder_that_may_not_be_read_leaves_its_subject_out(tmp_path, monkeypatch):
+    for subject in ("sub-01", "sub-02"):
+        touch(tmp_path, f"{subject}/anat/{subject}_T1w.nii")
+    path_type = type(tmp_path)
+    listing = path_type.iterdir
+
+    def refuse(folder):
+        if "sub-01" in folder.parts:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listing(folder)
+
+    monkeypatch.setattr(path_type, "iterdir", refuse)
+    scans, left_out = find_scans(tmp_path, ("T1w",))
+    assert [scan.name for scan in scans] == ["sub-02"]
+    assert left_out[0].name == "sub-01"
+    assert "cannot be read (Permission denied)" in left_out[0].reason
+
+
+def two_sessions(
+    folder, sessions_table, participants="participant_id\tgroup\nsub-01\tRRMS\nsub-02\tcontrol\n"
+):
+    for session in ("1", "2"):
+        touch(folder, f"sub-01/ses-{session}/anat/sub-01_ses-{session}_T1w.nii")
+    touch(folder, "sub-02/anat/sub-02_T1w.nii")
+    if sessions_table:
+        (folder / "sub-01/sub-01_sessions.tsv").write_text(sessions_table)
+    if participants:
+        (folder / "participants.tsv").write_text(participants)
+    return find_cohort_scans(folder, ("T1w",))[0]
+
+
+def test_the_group_of_a_session_goes_before_that_of_its_subject(tmp_path):
+    scans = two_sessions(tmp_path, "session_id\tgroup\nses-1\tn/a\nses-2\tSPMS\n")
+    assert read_cohort_groups(tmp_path, scans) == {
+        "sub-01_ses-1": "RRMS",
+        "sub-01_ses-2": "SPMS",
+        "sub-02": "control",
+    }
+
+
+def test_a_sessions_table_without_groups_changes_nothing(tmp_path):
+    scans = two_sessions(tmp_path, "session_id\tacq_time\nses-1\t2020\n")
+    assert read_cohort_groups(tmp_path, scans)["sub-01_ses-1"] == "RRMS"
+
+
+def test_participants_are_not_needed_where_sessions_name_every_group(tmp_path):
+    scans = two_sessions(tmp_path, "session_id\tgroup\n1\tRRMS\n2\tSPMS\n", participants=None)
+    assert read_cohort_groups(tmp_path, scans[:2]) == {"sub-01_ses-1": "RRMS", "sub-01_ses-2": "SPMS"}
+    with pytest.raises(InputError, match=r"participants\.tsv: no such file"):
+        read_cohort_groups(tmp_path, scans)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "participants", "message"),
+    [
+        (
+            None,
+            "participant_id\tgroup\nsub-01\tA\nSUB-02\tB\nsub-1a\tC\nsub-1A\tC\n",
+            "row 5 names sub-1A, another",
+        ),
+        ("session_id\tgroup\nses-1\tA\nses-1\tB\n", None, r"sub-01_sessions\.tsv: row 3 names ses-1 again"),
+        ("session_id,group\nses-1,A\n", None, r"sub-01_sessions\.tsv: .*separated by ','"),
+    ],
+)
+def test_wrong_tables_of_groups_are_named(tmp_path, sessions, participants, message):
+    scans = two_sessions(tmp_path, sessions, participants)
+    with pytest.raises(InputError, match=message):
+        read_cohort_groups(tmp_path, scans)
+
+
+def test_a_label_in_another_case_than_its_folder_is_an_error(tmp_path):
+    touch(tmp_path, "sub-A1/anat/sub-A1_T1w.nii")
+    (tmp_path / "participants.tsv").write_text("participant_id\tgroup\nsub-a1\tRRMS\n")
+    scans = find_cohort_scans(tmp_path, ("T1w",))[0]
+    with pytest.raises(InputError, match=r"names sub-a1 \(folder sub-A1\)"):
+        read_cohort_groups(tmp_path, scans)
+
+
+def test_a_table_gives_scans_and_groups_like_a_folder(tmp_path):
+    touch(tmp_path, "a.nii", "b.nii")
+    table = tmp_path / "my scans.CSV"
+    table.write_text("subject,sequence,path,diagnosis\n01,T1w,a.nii,RRMS\n02,T1w,b.nii,\n")
+    scans, _ = find_cohort_scans(table, ("T1w",))
+    groups = read_cohort_groups(table, scans, "diagnosis")
+    assert groups == {"sub-01": "RRMS"}
+    assert group_fault(table, scans[0], groups, "diagnosis", None) is None
+    assert "'RRMS', which is none of" in group_fault(table, scans[0], groups, "diagnosis", ["A"])
+    assert group_fault(table, scans[1], groups, "diagnosis", None).startswith(
+        f"{table}: no value for sub-02 in column diagnosis"
+    )
+
+
+def test_a_table_with_a_choice_and_a_source_that_is_not_there_are_told(tmp_path):
+    table = tmp_path / "scans.csv"
+    with pytest.raises(InputError, match="no such file"):
+        find_cohort_scans(table)
+    with pytest.raises(InputError, match="no such folder"):
+        find_cohort_scans(tmp_path / "scans")
+    with pytest.raises(InputError, match="which names each file"):
+        find_cohort_scans(table, choose={"T1w": {"acq": "a"}})
