@@ -1,0 +1,117 @@
+"""Sentences and tables of a quality page, from the record of the scan, without a path of this machine."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from stratacam.scans.quality.measures import (
+    DASH,
+    information,
+    length,
+    number,
+    part,
+    per_cent,
+    shown,
+    total_seconds,
+)
+
+FOLDERS = re.compile(
+    r"(?<![^\s'\"(\[=])(?:file://|[A-Za-z]:)?[/\\](?=\S)(?:[^/\\:;,'\"()]+[/\\])+(?=[^/\\\s])"
+)
+
+
+def without_folders(text: str) -> str:
+    """Return `text` with absolute paths cut down to their last part.
+
+    Example:
+        >>> without_folders("/data/ward 7/sub-01/anat/sub-01_T1w.nii.gz: all voxels are zero")
+        'sub-01_T1w.nii.gz: all voxels are zero'
+        >>> without_folders("T2w/T1w of bids:raw:sub-01/anat/sub-01_T1w.nii.gz")
+        'T2w/T1w of bids:raw:sub-01/anat/sub-01_T1w.nii.gz'
+    """
+    return FOLDERS.sub("", text)
+
+
+def facts(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return the numbers of the whole scan: what, how much, and what to expect."""
+    slices = number(record.get("KeptSlices"))
+    return [
+        ("Brain volume", shown(number(record.get("BrainVolume")), 0, "ml"), "an adult's: 900 to 2000 ml"),
+        ("Slices kept", shown(slices, 0), "where the brain is large enough in the plane"),
+        (
+            "Brain mask",
+            without_folders(str(record.get("BrainMask", DASH))),
+            "who found it, or the mask supplied",
+        ),
+        (
+            "Fit to the template",
+            shown(number(part(record, "Template").get("Dice")), 2),
+            "overlap of the brains (Dice)",
+        ),
+        ("Time", shown(total_seconds(record), 0, "s"), "all steps"),
+    ]
+
+
+def registration_facts(record: Mapping[str, Any], sequence: str) -> list[tuple[str, str]]:
+    """Return what is known of the registration of a sequence: what, how much."""
+    one = part(part(record, "Registration"), sequence)
+    before = shown(information(one.get("MetricBefore")), 3)
+    after = shown(information(one.get("MetricAfter")), 3)
+    shared = shown(number(one.get("SharedBefore")), 2), shown(number(one.get("SharedAfter")), 2, "nats")
+    return [
+        ("Mutual information", f"{before} → {after}"),
+        ("Shared in the brain", f"{shared[0]} → {shared[1]}"),
+        ("Moved at the brain's centre", shown(length(one.get("Translation")), 1, "mm")),
+        ("Turned", shown(number(one.get("Rotation")), 1, "°")),
+        ("Started from", str(one.get("Start", DASH))),
+    ]
+
+
+def fell_back(record: Mapping[str, Any], sequence: str) -> bool:
+    """Whether the registration of a sequence was given up and the position by the headers kept."""
+    return part(part(record, "Registration"), sequence).get("FellBack") is True
+
+
+def white_matter(record: Mapping[str, Any], sequence: str) -> float | None:
+    """Return the normalised intensity that white matter is meant to have; None if the scan was scaled otherwise."""
+    settings = part(record, "Settings")
+    if settings.get("intensity", "white_matter") != "white_matter":
+        return None
+    multiple = number(part(settings, "full_scale").get(sequence, settings.get("full_scale_other")))
+    return 1 / multiple if multiple else None
+
+
+def bias_range(record: Mapping[str, Any], sequence: str) -> str:
+    """Return the standard deviation of the bias field of a sequence inside the brain, as text."""
+    return shown(per_cent(part(record, "BiasRange").get(sequence)), 1, "%")
+
+
+def seconds(record: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """Return every step, its seconds, and its share of the longest."""
+    known = [(step, number(value)) for step, value in part(record, "Seconds").items()]
+    timed = [(step.replace("_", " "), value) for step, value in known if value is not None]
+    longest = max((value for _, value in timed), default=0.0) or 1.0
+    return [(step, value, value / longest) for step, value in timed]
+
+
+def details(record: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return the tables of settings, sources and versions: title, and rows of name and value."""
+    tables = []
+    for title, key in (("Settings", "Settings"), ("Sources", "Sources"), ("Versions", "Versions")):
+        rows = [(name, without_folders(value)) for name, value in _flat(part(record, key))]
+        tables.append((title, rows))
+    return tables
+
+
+def notes(record: Mapping[str, Any]) -> list[str]:
+    """Return the notes of the record."""
+    found = record.get("Notes")
+    return [without_folders(str(note)) for note in found] if isinstance(found, list) else []
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
