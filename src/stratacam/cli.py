@@ -104,9 +104,14 @@ def phantom(
 @app.command()
 def check(
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="BIDS folder, or table (.csv, .tsv), of the scans as delivered.")
+        Path,
+        typer.Argument(
+            metavar="INPUT", help="BIDS folder, or table (.csv, .tsv), of the scans as delivered."
+        ),
     ],
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report to this file too.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the report to this file too.")
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A study's TOML file: check what that study wants of the cohort.")
     ] = None,
@@ -135,7 +140,10 @@ def check(
 @app.command()
 def prepare(
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="BIDS folder, or table (.csv, .tsv), of the scans as delivered.")
+        Path,
+        typer.Argument(
+            metavar="INPUT", help="BIDS folder, or table (.csv, .tsv), of the scans as delivered."
+        ),
     ],
     out: Annotated[Path, typer.Argument(help="Folder of the prepared scans (BIDS derivatives).")],
     grid_mm: Annotated[

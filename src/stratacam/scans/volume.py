@@ -171,7 +171,7 @@ def _check_header(image: nibabel.Nifti1Image, path: Path) -> None:
     if min(shape[:3]) < 2:
         raise InputError(f"{path}: has shape {shape}; expected at least two voxels along every axis")
     if not image.header["sform_code"]:
-        with ImageOpener(path) as file:  # nibabel makes sizes of 0 into 1
+        with ImageOpener(str(path)) as file:  # nibabel makes sizes of 0 into 1
             edges = nibabel.Nifti1Header.from_fileobj(file, check=False)["pixdim"][1:4]
         if not edges.all():
             raise InputError(
