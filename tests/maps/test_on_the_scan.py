@@ -17,8 +17,9 @@ from stratacam.maps import ExplainSettings, explain_scan, find_maps, read_maps, 
 from stratacam.maps.store import Explained, write_maps
 from stratacam.networks import ModelCard
 from stratacam.scans.bids import Scan
-from stratacam.scans.pictures import Frame
+from stratacam.scans.geometry import Geometry
 from stratacam.scans.prepare import PrepareSettings, prepare
+from stratacam.scans.resampling import Grid
 from stratacam.scans.volume import write_nifti
 
 BLOB = np.array([28.0, -35.0, 12.0])  # mm, right, posterior, superior
@@ -112,7 +113,7 @@ def test_peak_on_the_delivered_scan_is_within_a_voxel_of_the_blob(delivered, tmp
     assert maps.explained == maps.predicted == "blob"
     width, length = scan.brain_mm  # at 128 pixels per 190 mm, with 4 mm on each side: more than the card's 64
     needed = [32 * math.ceil((side + 8) * 128 / 190 / 32) for side in (length, width)]
-    assert list(maps.shape) == ([128, 128] if card is CARD else needed)
+    assert list(maps.geometry.size) == ([128, 128] if card is CARD else needed)
     for layer in ("2", "3"):
         for grid in ("prepared", "delivered"):
             stem = f"sub-01_space-T1w_res-{grid}_desc-{layer}_gradcam"
@@ -204,8 +205,10 @@ def test_a_scan_of_many_slices_is_held_one_batch_at_a_time(tmp_path):
             yield batch
             del batch, raw
 
-    frame = Frame((8, 8, 136), (4.0, 4.0), (8.0, 8.0))
-    explained = Explained("sub-01", "gradcam", 0, ("a", "b"), ("a",), np.arange(136), frame, (32, 32))
+    geometry = Geometry(
+        Grid((8, 8, 136), np.eye(4)), "axial", tuple(range(136)), (32, 32), (4.0, 4.0), (8.0, 8.0)
+    )
+    explained = Explained("sub-01", "gradcam", 0, ("a", "b"), ("a",), geometry)
     maps = write_maps(tmp_path / "maps.zarr", explained, batches())
     assert most <= 2  # the one being written, and the next
     assert maps.raw("layer")[:, 0, 0].tolist() == [8 * (index // 8) for index in range(136)]

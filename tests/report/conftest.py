@@ -10,8 +10,9 @@ from stratacam.learning import Split, evaluate, write_evaluation, write_split
 from stratacam.learning.dataset import ScanPictures, SliceDataset
 from stratacam.maps.store import Explained, write_maps
 from stratacam.networks import ModelCard, convolution_names
-from stratacam.scans.pictures import frame_of
+from stratacam.scans.pictures import geometry_of
 from stratacam.scans.prepared import PreparedScan
+from stratacam.scans.slices import slice_areas, write_slices_table
 from stratacam.scans.volume import write_nifti
 from stratacam.study.folders import StudyFolders
 
@@ -94,8 +95,7 @@ def write_scan(folders, bids, subject, rng, *, truth):
         values = (mask * (0.4 + 0.1 * rng.random(SHAPE))).astype(np.float32)
         write_nifti(scan.image(sequence), values, AFFINE)
     write_nifti(scan.brain_mask, mask.astype(np.uint8), AFFINE)
-    rows = [f"{z}\t{z * VOXEL_MM}\t900\t{int(z in KEPT)}" for z in range(SHAPE[2])]
-    write_text(scan.slices_table, "\n".join(["index\tz_mm\tbrain_area_mm2\tkept", *rows]) + "\n")
+    write_slices_table(scan.slices_table, slice_areas(mask, AFFINE), KEPT, AFFINE, SHAPE)
     delivered = bids / subject / "anat" / f"{subject}_T1w.nii.gz"
     write_json(scan.record, {"Sequences": SEQUENCES, "Delivered": {"T1w": str(delivered)}})
     if truth:
@@ -120,8 +120,8 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
     raw["block5_conv1"][lesion_position] = 0
     blank["block5_conv1"][lesion_position] = "zero gradient"
     explained = Explained(
-        name=scan.name, method="gradcam", smooth=0, classes=classes, every_explained=(predicted,), slices=KEPT,
-        frame=frame_of(scan.load(), 208.0), shape=(SIZE, SIZE),
+        name=scan.name, method="gradcam", smooth=0, classes=classes, every_explained=(predicted,),
+        geometry=geometry_of(scan.load(), (SIZE, SIZE), 208.0 / SIZE, KEPT),
     )  # fmt: skip
     made = Explanation(
         logits=torch.from_numpy(logits),

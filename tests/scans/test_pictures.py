@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stratacam.errors import InputError
-from stratacam.scans.pictures import PictureSettings, brain_mm, cut_pictures, frame_of
+from stratacam.scans.pictures import PictureSettings, brain_mm, cut_pictures, geometry_of
 from stratacam.scans.prepared import PreparedVolume
 
 
@@ -45,32 +45,32 @@ def test_a_map_returns_to_the_voxel_it_came_from():
         images[:] = 0
         images[0, x, y, z] = 1
         pictures = cut_pictures(volume, PictureSettings(size=96, width_mm=70))
-        back = pictures.to_volume(pictures.images[:, 0])
+        back = pictures.geometry.to_volume(pictures.images[:, 0])
         assert np.unravel_index(back.argmax(), back.shape) == (x, y, z)
 
 
 def test_a_coarse_map_is_upsampled_linearly_over_the_whole_picture():
     volume = volume_of(np.zeros((1, 8, 8, 1), dtype=np.float32))
-    frame = frame_of(volume, 8)
+    geometry = geometry_of(volume, (32, 32), 8 / 32, volume.kept)
     ramp = np.array([[[0.0, 4.0], [0.0, 4.0]]], dtype=np.float32)  # grows from the patient's right to left
-    profile = frame.lay(ramp)[0, :, 3]
+    profile = geometry.to_volume(ramp)[:, 3, 0]
     np.testing.assert_allclose(profile[::-1], [0, 0, 0.5, 1.5, 2.5, 3.5, 4, 4], atol=1e-5)
 
 
 def test_every_nth_kept_slice_is_cut_and_maps_between_are_interpolated():
     volume = volume_of(np.ones((2, 8, 8, 9), dtype=np.float32))
     pictures = cut_pictures(volume, PictureSettings(size=32, width_mm=8, every=4))
-    assert pictures.slices.tolist() == [0, 4, 8]
+    assert pictures.geometry.slices == (0, 4, 8)
     assert pictures.images.shape == (3, 2, 32, 32)
     maps = np.array([0.0, 4.0, 8.0], dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), dtype=np.float32)
-    laid = pictures.to_volume(maps)
+    laid = pictures.geometry.to_volume(maps)
     np.testing.assert_allclose(laid[4, 4], np.arange(9), atol=1e-5)
 
 
 def test_a_part_of_the_kept_slices_is_counted_from_the_lowest():
     volume = volume_of(np.ones((1, 8, 8, 20), dtype=np.float32))
     settings = PictureSettings(size=32, width_mm=8, part=(0.35, 0.85), every=3)
-    assert cut_pictures(volume, settings).slices.tolist() == [7, 10, 13, 16]
+    assert cut_pictures(volume, settings).geometry.slices == (7, 10, 13, 16)
     with pytest.raises(ValueError, match="from a lower to a higher number"):
         PictureSettings(part=(0.6, 0.4))
 
@@ -79,7 +79,7 @@ def test_slices_outside_the_pictures_stay_empty():
     volume = volume_of(np.ones((1, 8, 8, 9), dtype=np.float32))
     volume = PreparedVolume(volume.images, volume.brain_mask, volume.affine, np.array([3, 4, 5]))
     pictures = cut_pictures(volume, PictureSettings(size=32, width_mm=8))
-    laid = pictures.to_volume(np.ones((3, 2, 2), dtype=np.float32))
+    laid = pictures.geometry.to_volume(np.ones((3, 2, 2), dtype=np.float32))
     assert np.flatnonzero(laid.any(axis=(0, 1))).tolist() == [3, 4, 5]
 
 
@@ -93,8 +93,8 @@ def test_cropped_pictures_hold_every_brain_and_keep_the_millimetres_of_a_pixel()
     whole = cut_pictures(volume_of(narrow), settings.model_copy(update={"crop_margin_mm": None}))
     cropped = cut_pictures(volume_of(narrow), settings, shape)
     assert cropped.images.shape == (3, 1, 64, 32)
-    np.testing.assert_array_equal(cropped.images, whole.images[..., 16:48])
-    assert cut_pictures(volume_of(narrow), settings).shape == (32, 32)
+    np.testing.assert_allclose(cropped.images, whole.images[..., 16:48], atol=1e-6)
+    assert cut_pictures(volume_of(narrow), settings).geometry.size == (32, 32)
 
 
 def test_a_map_of_a_cropped_picture_returns_to_the_voxel_it_came_from():
@@ -107,8 +107,8 @@ def test_a_map_of_a_cropped_picture_returns_to_the_voxel_it_came_from():
         images[:] = 0
         images[0, x, y, z] = 1
         pictures = cut_pictures(volume, settings)
-        assert pictures.shape == (128, 96)
-        back = pictures.to_volume(pictures.images[:, 0])
+        assert pictures.geometry.size == (128, 96)
+        back = pictures.geometry.to_volume(pictures.images[:, 0])
         assert np.unravel_index(back.argmax(), back.shape) == (x, y, z)
 
 

@@ -1,20 +1,19 @@
 """Explain one prepared scan with a trained model: raw maps of every layer, and NIfTI of those asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from stratacam import cam
 from stratacam.errors import InputError
-from stratacam.maps.nifti import Grid, entity, write_map
+from stratacam.maps.nifti import entity, write_map
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import Explained, ScanMaps, read_maps, remove, write_maps
 from stratacam.networks import ModelCard
 from stratacam.scans.pictures import PictureSettings, cut_pictures
 from stratacam.scans.prepared import PreparedScan
-from stratacam.scans.volume import read_volume
 
 
 def maps_path(scan: PreparedScan, out: Path, method: str) -> Path:
@@ -41,7 +40,7 @@ def explain_scan(
         model: from `load_model`, on `device`.
         card: the model's card.
         scan: prepared with the sequences that the model was trained on.
-        out: folder of derivatives; maps, and NIfTI of `settings.nifti_layers` on both grids, go below it.
+        out: folder of derivatives; maps, and NIfTI of `settings.nifti_layers`, go below it.
         settings: class, slices and layers.
         device: where the network is.
 
@@ -59,6 +58,11 @@ def explain_scan(
         )
     nifti_layers = check_settings(model, card, settings)
     volume = scan.load()
+    if volume.plane != (plane := trained_plane(card)):
+        raise InputError(
+            f"{scan.name}: was prepared in {volume.plane} slices, the model was trained on {plane} ones; "
+            f'prepare the scan with prepare.plane = "{plane}".'
+        )
     picture_settings = PictureSettings(
         **{key: card.input[key] for key in PictureSettings.model_fields if key in card.input}
     ).model_copy(update={"every": settings.every})
@@ -74,9 +78,9 @@ def explain_scan(
             smooth=settings.smooth,
             classes=card.classes,
             every_explained=card.classes if target is None else (card.classes[target],),
-            slices=pictures.slices,
-            frame=pictures.frame,
-            shape=pictures.shape,
+            geometry=replace(
+                pictures.geometry, delivered={name: scan.delivered_grid(name) for name in sequences}
+            ),
         ),
         cam.explain_batches(
             model,
@@ -87,35 +91,39 @@ def explain_scan(
             batch_size=settings.batch_size,
         ),
     )
-    t1w = read_volume(scan.delivered("T1w"))
-    delivered = Grid(t1w.shape, np.asarray(t1w.affine))
     written = {path}
     for explained in maps.every_explained:
         for layer in nifti_layers:
             written |= write_map(
-                path.parent / scan.name,
-                read_maps(path, explained),
-                layer,
-                pictures=pictures,
-                affine=volume.affine,
-                delivered=delivered,
+                path.parent / scan.name, read_maps(path, explained), layer, settings.nifti_scans
             )
     for leftover in set(path.parent.glob(f"{scan.name}_*")) - written:
         remove(leftover)
     return maps
 
 
+def trained_plane(card: ModelCard) -> str:
+    """The plane of the slices that a model was trained on."""
+    return str(card.input.get("normalisation", {}).get("plane", "axial"))
+
+
 def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings) -> tuple[str, ...]:
     """Names of the layers that are to be written as NIfTI.
 
     Raises:
-        InputError: if the class or a layer is not the model's.
+        InputError: if the class, a layer or a sequence is not the model's.
     """
     if settings.target not in {"predicted", "all", *card.classes}:
         raise InputError(
             f"explain.target: {settings.target!r} is no class of the model; choose predicted, all or one of "
             f"{', '.join(card.classes)}."
         )
+    for sequence in settings.nifti_scans:
+        if sequence not in card.input["sequences"]:
+            raise InputError(
+                f"explain.nifti_scans: {sequence!r} is no sequence of the model; choose of "
+                f"{', '.join(card.input['sequences'])}."
+            )
     try:
         return cam.match_layers(model, settings.nifti_layers)
     except ValueError as fault:

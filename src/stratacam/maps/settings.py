@@ -28,6 +28,9 @@ class ExplainSettings(BaseModel):
     nifti_layers: tuple[str, ...] = Field(
         default=("block5_*",), description="layers, or patterns of them, whose maps are written as NIfTI"
     )
+    nifti_scans: tuple[str, ...] = Field(
+        default=("T1w",), description="sequences over whose scans, as they were delivered, the maps are laid"
+    )
     batch_size: int = Field(default=8, ge=1, description="slices that go through the network at once")
 
     @field_validator("method")

@@ -1,13 +1,13 @@
 """Maps of one scan on disk: raw, signed, at every layer's own resolution, in one zarr group.
 
-The group holds `slices` (n,), `logits` (n, K) and `layers/<name>` (classes explained, n, rows, columns), in chunks
-of a class and a few slices of a layer, so that a reader takes only what it shows. What cannot be computed again
-from the arrays is in its attributes.
+The group holds `logits` (n, K) and `layers/<name>` (classes explained, n, rows, columns), in chunks of a class and a
+few slices of a layer, so that a reader takes only what it shows. What cannot be computed again from the arrays is in
+its attributes; `geometry` among them leads every map back to the scan, as prepared and as delivered.
 """
 
 import shutil
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stratacam.cam import Explanation
 from stratacam.errors import InputError
 from stratacam.files import temporary_name
-from stratacam.scans.pictures import Frame
+from stratacam.scans.geometry import Geometry
 
 SLICES_PER_CHUNK = 16
 
@@ -34,12 +34,10 @@ class ScanMaps:
         predicted: the class of the scan as a whole: highest mean probability over the slices.
         every_explained: the classes that there are maps of.
         explained: the class that these maps are of.
-        slices: (n,) indices of the explained slices in the prepared volume.
         logits: (n, K).
         layers: names of the layers, shallow to deep.
         blank: by layer, for each slice "" or why its map shows nothing.
-        frame: where the pictures lie in the prepared volume.
-        shape: rows and columns of the pictures.
+        geometry: of the pictures that the network saw.
         path: the store, from which `raw` reads.
     """
 
@@ -49,17 +47,20 @@ class ScanMaps:
     predicted: str
     every_explained: tuple[str, ...]
     explained: str
-    slices: NDArray[np.intp]
     logits: NDArray[np.float32]
     layers: tuple[str, ...]
     blank: dict[str, list[str]]
-    frame: Frame
-    shape: tuple[int, int]
+    geometry: Geometry
     path: Path
 
     def raw(self, layer: str) -> NDArray[np.float32]:
         """Raw maps of one layer, (n, rows, columns)."""
         return np.asarray(_open(self.path)[f"layers/{layer}"][self.every_explained.index(self.explained)])
+
+    @property
+    def slices(self) -> NDArray[np.intp]:
+        """Indices of the explained slices in the prepared volume, (n,)."""
+        return np.array(self.geometry.slices, dtype=np.intp)
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
@@ -76,9 +77,7 @@ class Explained:
     smooth: int
     classes: tuple[str, ...]
     every_explained: tuple[str, ...]
-    slices: NDArray[np.intp]
-    frame: Frame
-    shape: tuple[int, int]
+    geometry: Geometry
 
 
 def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation]) -> ScanMaps:
@@ -88,8 +87,7 @@ def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation])
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         group = zarr.open_group(temporary, mode="w")
-        blank, logits = _write_batches(group, len(explained.slices), batches)
-        group.create_array("slices", data=np.asarray(explained.slices, dtype=np.int64))
+        blank, logits = _write_batches(group, len(explained.geometry.slices), batches)
         group.create_array("logits", data=logits)
         group.attrs.update(
             {
@@ -102,8 +100,7 @@ def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation])
                 "explained": list(explained.every_explained),
                 "layers": list(blank),
                 "blank": blank,
-                "frame": asdict(explained.frame),
-                "shape": list(explained.shape),
+                "geometry": explained.geometry.as_json(),
             }
         )
         shutil.rmtree(path, ignore_errors=True)
@@ -134,9 +131,7 @@ def read_maps(path: Path, explained: str | None = None) -> ScanMaps:
             raise InputError(
                 f"{path}: holds maps of {', '.join(available)}, none of {chosen}; explain it again."
             )
-        frame = {key: tuple(value) for key, value in attributes["frame"].items()}
         column = available.index(chosen)
-        rows, columns = attributes["shape"]
         return ScanMaps(
             name=attributes["name"],
             method=attributes["method"],
@@ -144,12 +139,10 @@ def read_maps(path: Path, explained: str | None = None) -> ScanMaps:
             predicted=predicted,
             every_explained=available,
             explained=chosen,
-            slices=np.asarray(group["slices"]).astype(np.intp),
             logits=np.asarray(group["logits"]),
             layers=tuple(attributes["layers"]),
             blank={layer: causes[column] for layer, causes in attributes["blank"].items()},
-            frame=Frame(**frame),
-            shape=(rows, columns),
+            geometry=Geometry.from_json(attributes["geometry"]),
             path=path,
         )
     except KeyError as fault:

@@ -11,6 +11,7 @@ from stratacam.errors import InputError
 from stratacam.maps import ScanMaps
 from stratacam.report.content import HELD_OUT, StudyContent, subject_label
 from stratacam.report.shown import ShownScan
+from stratacam.scans.planes import ENDS
 
 PROGRESSIVE = "SPMS"
 """The group whose maps the abstract shows; a cohort without it shows another, see `choose_patient`."""
@@ -38,7 +39,7 @@ def choose_examples(study: StudyContent) -> list[str]:
 
 
 def choose_level(scans: Sequence[ShownScan]) -> tuple[float, str]:
-    """A level that all scans show, as a fraction of the way up through the slices the network is for, and its rule."""
+    """A level that all scans show, as a fraction of the way through the slices the network is for, and its rule."""
     known = [(scan, areas) for scan in scans if (areas := scan.lesion_areas) is not None]
     if not known:
         return 0.5, "the middle of the slices that the network is for"
@@ -46,8 +47,8 @@ def choose_level(scans: Sequence[ShownScan]) -> tuple[float, str]:
     seen = largest.seen
     level = float(areas[seen].argmax() / max(len(seen) - 1, 1))
     return level, (
-        f"{100 * level:.0f} % of the way up through the slices that the network is for, where {largest.name} "
-        f"({largest.group}) has the largest true lesion area of the subjects shown"
+        f"{100 * level:.0f} % of the way from {' to '.join(ENDS[largest.volume.plane])} through the slices that the "
+        f"network is for, where {largest.name} ({largest.group}) has the largest true lesion area of the subjects shown"
     )
 
 

@@ -16,6 +16,7 @@ from stratacam.report.content import StudyContent
 from stratacam.report.overlay import WHITE, draw_scale, draw_slice
 from stratacam.report.sheet import Sheet
 from stratacam.report.shown import Box, ShownScan, open_scan_of
+from stratacam.scans.planes import AXES, SIDES
 
 INCHES_PER_MM = 1 / 105
 """Size of anatomy in the figures: a brain of 14 cm is 1.3 inches wide."""
@@ -46,7 +47,7 @@ def example_slices(study: StudyContent) -> ReportFigure:
     """Every sequence of one subject of each group, at the same level."""
     scans = [open_scan_of(study, name) for name in choose_examples(study)]
     level, rule = choose_level(scans)
-    sequences = scans[0].sequences
+    sequences, plane = scans[0].sequences, scans[0].volume.plane
     boxes = np.array([scan.box_mm for scan in scans])
     box = (*boxes.min(axis=0)[[0]], *boxes.max(axis=0)[[1]], *boxes.min(axis=0)[[2]], *boxes.max(axis=0)[[3]])
     sheet = Sheet(len(scans), len(sequences), panel_inches(box), left=1.5, right=0.05, top=0.25)
@@ -65,7 +66,8 @@ def example_slices(study: StudyContent) -> ReportFigure:
     caption = (
         f"One subject of each group ({', '.join(scan.name for scan in scans)}): the first held-out one by name, "
         f"whatever its result. Level: {rule}. The prepared scans as the network is given them, 0 black to "
-        f"{WHITE:g} white. R and L are the patient's right and left."
+        f"{WHITE:g} white. {' and '.join(SIDES[plane])} are the patient's "
+        f"{'anterior and posterior side' if plane == 'sagittal' else 'right and left'}."
     )
     return ReportFigure("figure-1-examples", "Example slices of every sequence and group", caption, figure)
 
@@ -99,7 +101,8 @@ def place_of(scan: ShownScan, index: int) -> str:
     """Where a slice is: counted among the kept ones, in the volume, and in the world."""
     kept = scan.volume.kept
     number = int(np.searchsorted(kept, index)) + 1
-    return f"slice {number} of {len(kept)}\nindex {index}, z = {scan.z_mm[index]:+.0f} mm"
+    axis = "xyz"[AXES[scan.volume.plane][0]]
+    return f"slice {number} of {len(kept)}\nindex {index}, {axis} = {scan.position_mm[index]:+.0f} mm"
 
 
 def label_row(axes: Axes, text: str) -> None:

@@ -111,7 +111,7 @@ def _slices_at_layers(
             if column == 0:
                 label_row(panel, describe_layer(maps, layer))
     draw_colour_bar(figure, sheet.bar_of(figure, 1), UNIT)
-    step = scan.z_mm[indices[1]] - scan.z_mm[indices[0]] if len(indices) > 1 else 0.0
+    step = scan.position_mm[indices[1]] - scan.position_mm[indices[0]] if len(indices) > 1 else 0.0
     caption = (
         f"{describe_scan(scan)}. Rows: {study.sequence}, then the layers {', '.join(layers)}, from deep to shallow; "
         f"columns: explained slices {step:.1f} mm apart, with what the network said of each slice alone. "

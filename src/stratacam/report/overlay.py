@@ -1,4 +1,4 @@
-"""Heat over grey anatomy, as a radiologist sees the slice: the patient's right on the left."""
+"""Heat over grey anatomy, as a radiologist sees the slice."""
 
 import numpy as np
 from matplotlib import colormaps, patheffects
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stratacam.report.shown import Box, ShownScan
+from stratacam.scans.planes import SIDES
 
 COLOURS = "plasma"
 """Perceptually uniform, readable with colour blindness, and without black or white, which are the anatomy's."""
@@ -57,7 +58,7 @@ def draw_slice(
         blank: why the map shows nothing; written over the anatomy in place of heat.
         outline: draw the true lesions where they are known.
         box: what to show; None: the brain with a margin.
-        letters: write R and L at the patient's sides.
+        letters: write at both sides which side of the patient it is.
     """
     grey = (scan.picture(sequence, index) / WHITE).clip(0, 1)
     picture = blend(grey, heat) if heat is not None and not blank else np.repeat(grey[..., None], 3, axis=-1)
@@ -73,7 +74,8 @@ def draw_slice(
     for spine in axes.spines.values():
         spine.set_visible(False)
     if letters:
-        for letter, x, side in (("R", left, "left"), ("L", right, "right")):
+        first, last = SIDES[scan.volume.plane]
+        for letter, x, side in ((first, left, "left"), (last, right, "right")):
             inside = x + (3 if side == "left" else -3)
             _write(axes, (inside, top - 3), letter, across=side, up="top", size=7)
     if blank:

@@ -1,20 +1,20 @@
 """One scan opened for the figures: its slices as pictures, and its maps laid over them."""
 
-import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
 from stratacam.cam import view
 from stratacam.maps import ScanMaps
 from stratacam.networks import ModelCard
 from stratacam.report.content import StudyContent, subject_label
+from stratacam.scans.geometry import Geometry
 from stratacam.scans.labels import read_lesions
-from stratacam.scans.pictures import Frame, frame_of, part_of
+from stratacam.scans.pictures import brain_mm, geometry_of, part_of
+from stratacam.scans.planes import AXES, slices_first
 from stratacam.scans.prepared import PreparedScan, PreparedVolume
 
 PIXELS = 256
@@ -37,10 +37,10 @@ class ShownScan:
         group: of the subject, or None where it is not known.
         volume: as prepared.
         sequences: of the volume, in its order.
-        kept: (n,) indices of the slices that were kept.
-        z_mm: (Z,) height of every slice, as recorded when it was prepared.
+        position_mm: of every slice of the volume, as recorded when it was prepared.
         lesions: (X, Y, Z), or None where the data set has no truth.
-        frame: where the pictures lie as they are drawn: squares that hold what the network saw.
+        geometry: of the pictures as they are drawn, one for each slice of the volume: squares that hold what the
+            network saw.
         width_mm: of these squares.
         part: of the kept slices that the network is for, from 0 (lowest) to 1 (highest).
         maps: of the scan, or None.
@@ -50,9 +50,9 @@ class ShownScan:
     group: str | None
     volume: PreparedVolume
     sequences: tuple[str, ...]
-    z_mm: NDArray[np.float64]
+    position_mm: NDArray[np.float64]
     lesions: NDArray[np.bool_] | None
-    frame: Frame
+    geometry: Geometry
     width_mm: float
     part: tuple[float, float]
     maps: ScanMaps | None
@@ -70,29 +70,25 @@ class ShownScan:
         return self.maps
 
     def picture(self, sequence: str, index: int) -> Picture:
-        """The axial slice `index` of a sequence, (PIXELS, PIXELS), as prepared: in [0, 1]."""
-        return self._cut(self.volume.images[self.sequences.index(sequence)][:, :, index])
+        """The slice `index` of a sequence, (PIXELS, PIXELS), as prepared: in [0, 1]."""
+        return self._cut(self.volume.images[self.sequences.index(sequence)], index)
 
     def lesion_picture(self, index: int) -> Picture | None:
         """Share of lesion in each pixel of slice `index`, (PIXELS, PIXELS); None without truth."""
-        return None if self.lesions is None else self._cut(self.lesions[:, :, index])
+        return None if self.lesions is None else self._cut(self.lesions, index)
 
     @cached_property
     def lesion_areas(self) -> NDArray[np.intp] | None:
-        """Lesion voxels in each slice, (Z,); None without truth or without lesions."""
+        """Lesion voxels in each slice of the volume; None without truth or without lesions."""
         if self.lesions is None or not self.lesions.any():
             return None
-        return np.asarray(self.lesions.sum(axis=(0, 1)))
+        return np.asarray(slices_first(self.lesions, self.volume.plane).sum(axis=(1, 2)))
 
     @property
     def box_mm(self) -> Box:
         """The brain with a margin."""
-        spacing = np.linalg.norm(self.volume.affine[:3, :3], axis=0)
-        half = [
-            float(np.ptp(np.flatnonzero(self.volume.brain_mask.any(axis=axes))) + 1) * step / 2 + MARGIN_MM
-            for axes, step in zip(((1, 2), (0, 2)), spacing, strict=False)
-        ]
-        x, y = (min(length, self.width_mm / 2) for length in half)
+        lengths = brain_mm(self.volume.brain_mask, self.volume.affine, self.volume.plane)
+        x, y = (min(length / 2 + MARGIN_MM, self.width_mm / 2) for length in lengths)
         return -x, x, -y, y
 
     def heat(self, layer: str, indices: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -100,19 +96,13 @@ class ShownScan:
 
         ReLU, upsampled linearly, divided by the one maximum of the layer over all explained slices.
         """
-        raw = torch.from_numpy(self.explained.raw(layer))[:, None]
-        across, along = (
-            round(PIXELS * mine / whole)
-            for mine, whole in zip(self.explained.frame.extent, self.frame.extent, strict=True)
-        )
-        heat = view(raw, size=(along, across), normalise="volume")[:, 0]
-        left, top = (PIXELS - across) // 2, (PIXELS - along) // 2
-        padded = F.pad(heat, (left, PIXELS - across - left, top, PIXELS - along - top)).numpy()
-        return np.asarray(padded[np.searchsorted(self.explained.slices, indices)])
+        maps = self.explained
+        rectified = view(torch.from_numpy(maps.raw(layer))[:, None], normalise="none")
+        drawn = maps.geometry.redraw(rectified[:, 0].numpy(), self.geometry)
+        return np.asarray(drawn[np.searchsorted(maps.slices, indices)] / (drawn.max() or 1))
 
-    def _cut(self, plane: NDArray[np.generic]) -> Picture:
-        planes = np.ascontiguousarray(plane, dtype=np.float32)[None]
-        picture: Picture = self.frame.cut(planes, (PIXELS, PIXELS))[0]
+    def _cut(self, volume: NDArray[np.generic], index: int) -> Picture:
+        picture: Picture = replace(self.geometry, slices=(index,)).cut(volume)[0]
         return picture
 
 
@@ -157,18 +147,16 @@ def open_scan(
     """
     volume = scan.load()
     if maps:
-        spacing = np.linalg.norm(volume.affine[:3, :3], axis=0)
-        width_mm = max(span * float(step) for span, step in zip(maps.frame.extent, spacing, strict=False))
-    with scan.slices_table.open(encoding="utf-8", newline="") as table:
-        z_mm = [float(row["z_mm"]) for row in csv.DictReader(table, delimiter="\t")]
+        width_mm = max(maps.geometry.size_mm)
+    every_slice = np.arange(volume.brain_mask.shape[AXES[volume.plane][0]])
     return ShownScan(
         name=scan.name,
         group=group,
         volume=volume,
         sequences=scan.sequences,
-        z_mm=np.array(z_mm),
+        position_mm=scan.read_slices().position_mm,
         lesions=lesions,
-        frame=frame_of(volume, width_mm),
+        geometry=geometry_of(volume, (PIXELS, PIXELS), width_mm / PIXELS, every_slice),
         width_mm=width_mm,
         part=part,
         maps=maps,

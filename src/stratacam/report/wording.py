@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stratacam.maps import trained_plane
 from stratacam.report.content import StudyContent
 from stratacam.report.tables import interval, small
 
@@ -28,7 +29,8 @@ def what_was_done(study: StudyContent) -> str:
     return (
         f"{len(study.group)} subjects ({', '.join(of_group)}) with {_listed(study.card.input['sequences'])} were "
         f"prepared. {architecture} with global average pooling, starting from "
-        f"{_start(study)}, was trained{kept} to tell {_listed(study.card.classes)} apart from single axial slices. "
+        f"{_start(study)}, was trained{kept} to tell {_listed(study.card.classes)} apart from single "
+        f"{trained_plane(study.card)} slices. "
         f"The split was by subject: {parts['train']} to train, {parts['validation']} to decide when to stop, "
         f"{parts['test']} held out ({slices} slices). No subject is in two parts."
     )

@@ -7,10 +7,10 @@ import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from stratacam.errors import InputError
 from stratacam.scans.prepared import PreparedScan
+from stratacam.scans.resampling import read_grid, resample
 
 SPACE = re.compile(r"_space-([A-Za-z0-9+]+)_")
 
@@ -59,9 +59,4 @@ def read_lesions(bids: Path, scan: PreparedScan) -> NDArray[np.bool_] | None:
         ) from error
     if lesions.ndim != 3:
         raise InputError(f"{path}: has shape {lesions.shape}; expected one three-dimensional mask")
-    grid = nibabel.Nifti1Image.from_filename(scan.brain_mask)
-    to_mask = np.linalg.inv(mask.affine) @ grid.affine
-    sampled = ndimage.affine_transform(
-        lesions.astype(np.uint8), to_mask[:3, :3], to_mask[:3, 3], output_shape=grid.shape, order=0
-    )
-    return np.asarray(sampled > 0)
+    return np.asarray(resample(lesions, read_grid(path), read_grid(scan.brain_mask), labels=True))

@@ -1,8 +1,9 @@
-"""Axial slices of a prepared volume as pictures for a network, and maps of them back in the volume.
+"""Slices of a prepared volume as pictures for a network.
 
-A picture lies as a radiologist sees it: row 0 is anterior, column 0 is the patient's right. Its centre is the
-centre of the brain mask's bounding box, and a pixel is the same number of millimetres for everybody. Pictures
-are squares of one width, or rectangles that hold the brain of every scan and little else.
+A picture lies as a radiologist sees its plane (see `stratacam.scans.planes`). Its centre is the centre of the brain
+mask's bounding box, and a pixel is the same number of millimetres for everybody. Pictures are squares of one width,
+or rectangles that hold the brain of every scan and little else. Where they lie is their geometry, which leads maps
+back to the scan.
 """
 
 import math
@@ -10,14 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from scipy import ndimage
-from torch.nn import functional as F
 
 from stratacam.errors import InputError
+from stratacam.scans.geometry import Geometry
+from stratacam.scans.planes import AXES, Plane, slices_first
 from stratacam.scans.prepared import PreparedVolume
+from stratacam.scans.resampling import Grid
 
 DIVISOR = 32
 """Sides of pictures are multiples of this, so that five halvings leave no remainder and maps span the picture."""
@@ -44,7 +45,8 @@ class PictureSettings(BaseModel):
     every: int = Field(default=1, ge=1, description="take every n-th of the kept slices")
     part: tuple[float, float] = Field(
         default=(0.0, 1.0),
-        description="the part of the kept slices to take, from 0 (lowest) to 1 (highest), such as [0.35, 0.85]",
+        description="the part of the kept slices to take, from 0 (lowest; the backmost of coronal, the "
+        "leftmost of sagittal slices) to 1, such as [0.35, 0.85]",
     )
 
     @field_validator("part")
@@ -58,7 +60,7 @@ class PictureSettings(BaseModel):
         """Rows and columns of pictures that hold every one of the brains.
 
         Args:
-            brains_mm: width and length of each brain, left to right and back to front.
+            brains_mm: width and height of each brain in the plane of the pictures, see `brain_mm`.
 
         Example:
             >>> PictureSettings(size=128, width_mm=256, crop_margin_mm=5).shape_for([(130, 170), (140, 160)])
@@ -76,128 +78,65 @@ class PictureSettings(BaseModel):
 
 
 @dataclass(frozen=True)
-class Frame:
-    """Where the pictures of a volume lie in its axial plane.
-
-    Attributes:
-        shape: of the volume, (X, Y, Z).
-        centre: voxel coordinates (x, y) of the pictures' centre.
-        extent: voxels (x, y) that the pictures' width and height span.
-    """
-
-    shape: tuple[int, int, int]
-    centre: tuple[float, float]
-    extent: tuple[float, float]
-
-    def cut(self, planes: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-        """Sample axial planes linearly at the pixels' centres; 0 outside the volume.
-
-        Where pixels are larger than voxels, the planes are smoothed first so that nothing is aliased.
-
-        Args:
-            planes: (n, X, Y).
-            size: rows and columns.
-
-        Returns:
-            Pictures (n, rows, columns).
-        """
-        rows, columns = size
-        ratio = [self.extent[0] / columns, self.extent[1] / rows]
-        sigma = [np.sqrt(max(step**2 - 1, 0) / 12) for step in ratio]
-        smooth = ndimage.gaussian_filter(planes, (0, *sigma)) if any(sigma) else planes
-        # grid_sample's last axis is the array's last axis: planes are (X, Y), so a point is (y, x).
-        y = self.centre[1] - ((np.arange(rows) + 0.5) / rows - 0.5)[:, None] * self.extent[1]
-        x = self.centre[0] - ((np.arange(columns) + 0.5) / columns - 0.5)[None, :] * self.extent[0]
-        points = np.stack(
-            np.broadcast_arrays((2 * y + 1) / self.shape[1] - 1, (2 * x + 1) / self.shape[0] - 1), axis=-1
-        )
-        return _sample(smooth, points, "zeros")
-
-    def lay(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Lay maps of the pictures over axial planes, linearly; 0 outside the pictures.
-
-        Args:
-            maps: (n, rows, columns) at any resolution: they span the whole picture.
-
-        Returns:
-            Planes (n, X, Y).
-        """
-        x = (self.centre[0] - np.arange(self.shape[0])[:, None]) / self.extent[0]
-        y = (self.centre[1] - np.arange(self.shape[1])[None, :]) / self.extent[1]
-        points = np.stack(np.broadcast_arrays(2 * x, 2 * y), axis=-1)
-        inside = (np.abs(points) <= 1).all(axis=-1)
-        laid: NDArray[np.float32] = _sample(maps, points, "border") * inside.astype(np.float32)
-        return laid
-
-
-@dataclass(frozen=True)
 class Pictures:
     """Pictures of one prepared volume.
 
     Attributes:
         images: (n, sequences, rows, columns), in [0, 1].
-        slices: (n,) index along Z of each picture in the prepared volume.
-        frame: where they lie.
+        geometry: where they lie, and how maps of them find their way back.
     """
 
     images: NDArray[np.float32]
-    slices: NDArray[np.intp]
-    frame: Frame
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.images.shape[2:]
-
-    def to_volume(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Lay maps (n, rows, columns) of these pictures into a volume (X, Y, Z).
-
-        Between the slices of two pictures maps are interpolated linearly; outside the pictures they are 0.
-        """
-        planes = self.frame.lay(maps)
-        volume = np.zeros(self.frame.shape, dtype=np.float32)
-        for index in range(self.slices[0], self.slices[-1] + 1):
-            after = int(np.searchsorted(self.slices, index))
-            before = after if self.slices[after] == index else after - 1
-            share = (index - self.slices[before]) / max(self.slices[after] - self.slices[before], 1)
-            volume[:, :, index] = (1 - share) * planes[before] + share * planes[after]
-        return volume
+    geometry: Geometry
 
 
-def brain_mm(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> tuple[float, float]:
-    """Width and length of a brain mask's (X, Y, Z) bounding box in the axial plane, left to right and back to front."""
+def brain_mm(
+    mask: NDArray[np.bool_], affine: NDArray[np.float64], plane: Plane = "axial"
+) -> tuple[float, float]:
+    """Width and height of a brain mask's (X, Y, Z) bounding box, as slices of a plane show it."""
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    width, length = (
-        float(last - first + 1) * step
-        for (first, last), step in zip(_bounds(mask), spacing[:2].tolist(), strict=True)
-    )
-    return width, length
+    (top, bottom), (left, right) = _bounds(mask, plane)
+    _, row, column = AXES[plane]
+    return float((right - left + 1) * spacing[column]), float((bottom - top + 1) * spacing[row])
 
 
-def frame_of(volume: PreparedVolume, width_mm: float, height_mm: float | None = None) -> Frame:
-    """The frame of `width_mm` by `height_mm` (a square if absent) centred on the brain.
+def geometry_of(
+    volume: PreparedVolume, size: tuple[int, int], pixel_mm: float, slices: NDArray[np.intp]
+) -> Geometry:
+    """The geometry of pictures that are centred on the brain.
+
+    Args:
+        volume: the scan.
+        size: rows and columns.
+        pixel_mm: edge of a pixel.
+        slices: index of each picture's slice.
 
     Raises:
-        InputError: if the brain does not fit into it.
+        InputError: if the brain does not fit into the pictures, or there are no slices.
     """
+    if not len(slices):
+        raise InputError(
+            "the prepared scan has no kept slices; expected a brain: see its mask, prepare it again"
+        )
     spacing = np.linalg.norm(volume.affine[:3, :3], axis=0)
-    height_mm = width_mm if height_mm is None else height_mm
-    for length, available in zip(
-        brain_mm(volume.brain_mask, volume.affine), (width_mm, height_mm), strict=True
-    ):
+    height_mm, width_mm = (count * pixel_mm for count in size)
+    brain = brain_mm(volume.brain_mask, volume.affine, volume.plane)
+    for length, available in zip(brain, (width_mm, height_mm), strict=True):
         if length > available + spacing.min() / 100:
             raise InputError(
                 f"pictures.width_mm: {available:g} mm is less than the brain's {length:.0f} mm; "
                 "give a larger width, or cut the pictures to the brain with pictures.crop_margin_mm."
             )
-    x, y = (sum(bounds) / 2 for bounds in _bounds(volume.brain_mask))
-    return Frame(volume.brain_mask.shape, (x, y), (width_mm / spacing[0], height_mm / spacing[1]))
-
-
-def _bounds(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and last index of a mask along its first two axes."""
-    occupied = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2))]
-    return [(int(found[0]), int(found[-1])) for found in occupied]
+    _, row, column = AXES[volume.plane]
+    (top, bottom), (left, right) = _bounds(volume.brain_mask, volume.plane)
+    return Geometry(
+        prepared=Grid(volume.brain_mask.shape, volume.affine),
+        plane=volume.plane,
+        slices=tuple(slices.tolist()),
+        size=size,
+        centre=((top + bottom) / 2, (left + right) / 2),
+        extent=(height_mm / float(spacing[row]), width_mm / float(spacing[column])),
+    )
 
 
 def part_of(kept: NDArray[np.intp], part: tuple[float, float]) -> NDArray[np.intp]:
@@ -209,7 +148,7 @@ def part_of(kept: NDArray[np.intp], part: tuple[float, float]) -> NDArray[np.int
 def cut_pictures(
     volume: PreparedVolume, settings: PictureSettings, shape: tuple[int, int] | None = None
 ) -> Pictures:
-    """Cut the kept axial slices of a prepared volume into pictures.
+    """Cut the kept slices of a prepared volume into pictures.
 
     Args:
         volume: the scan.
@@ -219,21 +158,15 @@ def cut_pictures(
     Raises:
         InputError: if the brain does not fit into the pictures.
     """
-    rows, columns = shape or settings.shape_for([brain_mm(volume.brain_mask, volume.affine)])
-    pixel_mm = settings.width_mm / settings.size
-    frame = frame_of(volume, columns * pixel_mm, rows * pixel_mm)
+    size = shape or settings.shape_for([brain_mm(volume.brain_mask, volume.affine, volume.plane)])
     slices = part_of(volume.kept, settings.part)[:: settings.every]
-    sequences = [
-        frame.cut(np.ascontiguousarray(image[:, :, slices].transpose(2, 0, 1)), (rows, columns))
-        for image in volume.images
-    ]
-    return Pictures(np.stack(sequences, axis=1).clip(0, 1), slices, frame)
+    geometry = geometry_of(volume, size, settings.width_mm / settings.size, slices)
+    sequences = [geometry.cut(image) for image in volume.images]
+    return Pictures(np.stack(sequences, axis=1).clip(0, 1), geometry)
 
 
-def _sample(pictures: NDArray[np.float32], points: NDArray[np.float64], outside: str) -> NDArray[np.float32]:
-    grid = torch.from_numpy(points).float().expand(len(pictures), *points.shape)
-    sampled = F.grid_sample(
-        torch.from_numpy(pictures).float()[:, None], grid, padding_mode=outside, align_corners=False
-    )
-    result: NDArray[np.float32] = sampled[:, 0].numpy()
-    return result
+def _bounds(mask: NDArray[np.bool_], plane: Plane) -> list[tuple[int, int]]:
+    """First and last index of a mask along the row axis and the column axis of a plane."""
+    planes = slices_first(mask, plane)
+    occupied = [np.flatnonzero(planes.any(axis=axes)) for axes in ((0, 2), (0, 1))]
+    return [(int(found[0]), int(found[-1])) for found in occupied]

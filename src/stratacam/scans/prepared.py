@@ -1,6 +1,5 @@
 """A prepared scan on disk: every sequence on one grid, in the world space of the T1w."""
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
+from stratacam.scans.planes import AXES, Plane
+from stratacam.scans.resampling import Grid, read_grid
+from stratacam.scans.slices import SliceTable, read_slices_table
 
+SPACE = "MNI152NLin2009aAsym"  # BIDS name of the template that nilearn carries (ICBM 2009a, asymmetric)
 RECORD = "desc-prepared_record.json"  # written last: a scan without it is not there
 
 
@@ -24,7 +27,8 @@ class PreparedVolume:
     ]  # (S, X, Y, Z) in [0, 1], 0 outside the brain, axes towards right, anterior, superior
     brain_mask: NDArray[np.bool_]  # (X, Y, Z)
     affine: NDArray[np.float64]  # (4, 4), voxels to RAS millimetres
-    kept: NDArray[np.intp]  # indices along Z of the axial slices with useful brain tissue, contiguous
+    kept: NDArray[np.intp]  # indices of the slices with useful brain tissue, contiguous
+    plane: Plane = "axial"  # of these slices
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,13 @@ class PreparedScan:
 
     @property
     def slices_table(self) -> Path:
-        """Every axial slice: index, z_mm, brain_area_mm2, kept (1 or 0)."""
+        """Every slice, its position and whether it is used; see `stratacam.scans.slices`."""
         return self.anat / f"{self.name}_space-T1w_slices.tsv"
 
     @property
-    def quality_picture(self) -> Path:
-        """The picture of registration, mask and kept slices."""
-        return self.folder / f"sub-{self.subject}" / "figures" / f"{self.name}_desc-quality.png"
+    def quality_page(self) -> Path:
+        """The page of registration, mask, bias fields, intensities and kept slices; see `stratacam.scans.quality`."""
+        return self.folder / f"sub-{self.subject}" / "figures" / f"{self.name}_desc-quality.html"
 
     @property
     def record(self) -> Path:
@@ -73,6 +77,11 @@ class PreparedScan:
     def transform(self, sequence: str) -> Path:
         """The rigid ITK transform (LPS) that maps points of the T1w to points of `sequence`."""
         return self.anat / f"{self.name}_from-{sequence}_to-T1w_mode-image_xfm.txt"
+
+    @property
+    def template_transform(self) -> Path:
+        """The affine ITK transform (LPS) that maps points of the MNI152 template to points of the T1w."""
+        return self.anat / f"{self.name}_from-T1w_to-{SPACE}_mode-image_xfm.txt"
 
     def read_record(self) -> dict[str, Any]:
         """Return the content of the record.
@@ -101,18 +110,35 @@ class PreparedScan:
                 f"{self.record}: Delivered names no {sequence}; prepare the scan again with that sequence"
             ) from error
 
+    def delivered_grid(self, sequence: str) -> Grid:
+        """The grid of a sequence as it was delivered, and its place in the world of the T1w.
+
+        Raises:
+            InputError: the record, the transform or the header of the delivered scan is missing or damaged.
+        """
+        transform = None if sequence == "T1w" else self.transform(sequence)
+        return read_grid(self.delivered(sequence), transform)
+
+    def read_slices(self) -> SliceTable:
+        """Every slice of the prepared volume.
+
+        Raises:
+            InputError: the table is missing or damaged.
+        """
+        return read_slices_table(self.slices_table)
+
     @property
     def brain_mm(self) -> tuple[float, float]:
-        """Width and length of the brain in the axial plane, left to right and back to front.
+        """Width and height of the brain as the slices show it.
 
         Raises:
             InputError: the record is missing or damaged.
         """
         try:
-            width, length = self.read_record()["BrainWidthLength"]
+            width, height = self.read_record()["BrainWidthHeight"]
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{self.record}: lacks BrainWidthLength; prepare the scan again") from error
-        return float(width), float(length)
+            raise InputError(f"{self.record}: lacks BrainWidthHeight; prepare the scan again") from error
+        return float(width), float(height)
 
     def load(self) -> PreparedVolume:
         """Read the prepared images, mask and kept slices.
@@ -123,20 +149,21 @@ class PreparedScan:
         try:
             images = [nibabel.Nifti1Image.from_filename(self.image(sequence)) for sequence in self.sequences]
             mask = nibabel.Nifti1Image.from_filename(self.brain_mask)
-            with self.slices_table.open(encoding="utf-8", newline="") as table:
-                kept = [
-                    int(row["index"]) for row in csv.DictReader(table, delimiter="\t") if row["kept"] == "1"
-                ]
-            return PreparedVolume(
+            table = self.read_slices()
+            volume = PreparedVolume(
                 np.stack([image.get_fdata(dtype=np.float32, caching="unchanged") for image in images]),
                 np.asarray(mask.dataobj) > 0,
                 np.asarray(mask.affine, dtype=np.float64),
-                np.asarray(kept, dtype=np.intp),
+                table.kept,
+                table.plane,
             )
         except (OSError, EOFError, ValueError, KeyError) as error:
             raise InputError(
                 f"{self.anat}: {self.name} is not complete ({error}); prepare it again"
             ) from error
+        if len(table.areas_mm2) != volume.brain_mask.shape[AXES[table.plane][0]]:
+            raise InputError(f"{self.slices_table}: is not of {self.brain_mask.name}; prepare the scan again")
+        return volume
 
 
 def find_prepared(folder: Path) -> list[PreparedScan]:

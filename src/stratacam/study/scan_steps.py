@@ -123,7 +123,7 @@ def _prepare(scan: Scan, out: Path, settings: PrepareSettings) -> None:
 
 def _cut(scan: PreparedScan, settings: PictureSettings, shape: tuple[int, int], file: Path) -> None:
     pictures = cut_pictures(scan.load(), settings, shape)
-    save_pictures(file, pictures.images, pictures.slices)
+    save_pictures(file, pictures.images, pictures.geometry.slices)
 
 
 def _explain(trained: TrainedModel, scan: PreparedScan, out: Path, settings: ExplainSettings) -> None:

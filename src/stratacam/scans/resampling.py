@@ -1,0 +1,132 @@
+"""Voxel grids in the world of a subject's T1w, and values taken from one to another."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import SimpleITK
+from nibabel.filebasedimages import ImageFileError
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from stratacam.errors import InputError
+from stratacam.scans.volume import LPS, check_affine
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where voxels lie.
+
+    Attributes:
+        shape: (X, Y, Z).
+        affine: (4, 4), voxels to RAS millimetres of the scan that the grid is of.
+        to_t1w: (4, 4), RAS millimetres of that scan to RAS millimetres of the T1w; rigid.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+    to_t1w: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
+
+    @property
+    def world(self) -> NDArray[np.float64]:
+        """(4, 4), voxels to RAS millimetres of the T1w."""
+        return self.to_t1w @ self.affine
+
+    def as_json(self) -> dict[str, Any]:
+        """The grid as lists of numbers, without loss."""
+        return {
+            "shape": list(self.shape), "affine": self.affine.tolist(), "to_t1w": self.to_t1w.tolist()
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> "Grid":
+        """The grid that `as_json` wrote; raises KeyError or ValueError where it is not whole."""
+        x, y, z = content["shape"]
+        return cls((x, y, z), np.array(content["affine"], float), np.array(content["to_t1w"], float))
+
+
+def read_grid(path: Path, transform: Path | None = None) -> Grid:
+    """Read the grid of a NIfTI file from its header alone.
+
+    Args:
+        path: a scan as delivered, or a prepared one; axes of length one after the third are dropped.
+        transform: rigid ITK transform (LPS mm) that maps points of the T1w to points of the scan; None for the T1w
+            and for all that lies in its world.
+
+    Raises:
+        InputError: a file is missing or damaged, the scan is not three-dimensional, or its affine is singular.
+    """
+    try:
+        image = nibabel.Nifti1Image.from_filename(path)
+    except (ImageFileError, OSError, EOFError, ValueError) as error:
+        raise InputError(
+            f"{path}: its header cannot be read ({error}); expected the NIfTI file that the scan was prepared "
+            "from: put it back, or prepare the scan again"
+        ) from error
+    if image.ndim < 3 or any(length != 1 for length in image.shape[3:]):
+        raise InputError(f"{path}: has shape {image.shape}; expected one three-dimensional scan")
+    check_affine(image.affine, path)
+    x, y, z = image.shape[:3]
+    affine = np.asarray(image.affine, dtype=np.float64)
+    return Grid((x, y, z), affine) if transform is None else Grid((x, y, z), affine, _to_t1w(transform))
+
+
+def resample(volume: NDArray[Any], source: Grid, target: Grid, *, labels: bool = False) -> NDArray[Any]:
+    """Take a volume from one grid to another; 0 where the source has nothing.
+
+    Maps are interpolated linearly. Along axes of the source on which the voxels of the target are longer, they are
+    blurred first, by the Gaussian whose variance is the difference of the two voxels', so that a map of thin slices
+    is not lost between thick ones.
+
+    Args:
+        volume: (X, Y, Z) on `source`.
+        source: where the volume lies.
+        target: where the result lies.
+        labels: take the value of the nearest voxel instead, neither interpolated nor blurred.
+
+    Returns:
+        The volume on `target`: float32, or of its own type for labels.
+    """
+    matrix = np.linalg.inv(source.world) @ target.world
+    if labels:
+        order, values = 0, volume.astype(np.uint8) if volume.dtype == bool else volume
+    else:
+        order, values = 1, blurred(volume.astype(np.float32), np.linalg.norm(matrix[:3, :3], axis=1))
+    sampled = ndimage.affine_transform(
+        values, matrix[:3, :3], matrix[:3, 3], output_shape=target.shape, order=order, mode="grid-constant"
+    )
+    return np.asarray(sampled, dtype=volume.dtype if labels else np.float32)
+
+
+def blurred(values: NDArray[np.float32], steps: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Blur values (..., *axes) so that they can be sampled in steps longer than their own.
+
+    Args:
+        values: to be sampled.
+        steps: along each of the last axes, the step in units of the values' own; up to 1 nothing is blurred.
+    """
+    sigma = np.sqrt(np.clip(np.square(steps) - 1, 0, None) / 12)
+    if not sigma.any():
+        return values
+    still = values.ndim - len(sigma)
+    result: NDArray[np.float32] = ndimage.gaussian_filter(values, (*[0.0] * still, *sigma), mode="nearest")
+    return result
+
+
+def _to_t1w(transform: Path) -> NDArray[np.float64]:
+    """The inverse of a transform file as a matrix between RAS millimetres."""
+    try:
+        rigid = SimpleITK.ReadTransform(str(transform))
+    except RuntimeError as error:
+        raise InputError(
+            f"{transform}: cannot be read as an ITK transform; prepare the scan again"
+        ) from error
+    corners = np.array(
+        [rigid.TransformPoint(corner) for corner in np.vstack([np.zeros(3), np.eye(3)]).tolist()]
+    )
+    matrix = np.eye(4)
+    matrix[:3, 3] = corners[0]
+    matrix[:3, :3] = (corners[1:] - corners[0]).T
+    return np.asarray(np.linalg.inv(LPS @ matrix @ LPS))
