@@ -53,7 +53,7 @@ def prepared_scan(folder, subject="01", session=None, axis=2):
     planes, views, kept = planes_and_views(axis)
     mask = brain()
     areas = slice_areas(mask, AFFINE, PLANES[axis])
-    write_slices_table(scan.slices_table, areas, kept, AFFINE, mask.shape, PLANES[axis])
+    write_slices_table(scan.slices_table, areas, kept, AFFINE, mask.shape, plane=PLANES[axis])
     return scan, planes, views
 
 

@@ -163,6 +163,7 @@ def test_a_registration_that_was_given_up_is_told(tmp_path):
     assert "registration given up, position by the headers kept" in text
     assert "After: by the headers, bias corrected" in text
     assert "After: registered" not in text
+    assert "Turned (found, not used)" in text
 
 
 def test_what_the_record_lacks_is_a_dash(tmp_path):
@@ -257,3 +258,5 @@ def test_ticks_are_round(low, high, labels):
 def test_the_outline_of_a_histogram_steps_at_its_bins():
     path = histogram_line(np.array([1, 3]), Axis(0.0, 2.0, 0.0, 20.0), Axis(0.0, 1.0, 100.0, 0.0))
     assert path == "M0.0 100.0V75.0H10.0V25.0H20.0V100.0"
+    low = histogram_line(np.array([1, 3]), Axis(0.0, 2.0, 0.0, 20.0), Axis(0.0, 0.5, 100.0, 0.0))
+    assert low == "M0.0 100.0V50.0H10.0V0.0H20.0V100.0"  # cut off at the top of the chart

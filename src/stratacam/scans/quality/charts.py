@@ -46,7 +46,7 @@ def axis_over(values: NDArray[np.floating], start: float, end: float, whole: boo
 
 def histogram_line(counts: NDArray[np.int64], x: Axis, y: Axis) -> str:
     """Return the outline of a histogram whose bins span `x`: the `d` of an SVG path; `y` is a share of the brain."""
-    shares = counts / max(1, counts.sum())
+    shares = np.minimum(counts / max(1, counts.sum()), y.high)
     edges = np.linspace(x.low, x.high, len(counts) + 1)
     steps = [f"H{x.place(edges[i + 1])}V{y.place(shares[i + 1])}" for i in range(len(counts) - 1)]
     return (

@@ -16,7 +16,6 @@ from stratacam.scans.quality.charts import Axis, histogram_line
 from stratacam.scans.quality.measures import flags_of
 from stratacam.scans.quality.planes import Planes
 from stratacam.scans.quality.views import SequenceViews
-from stratacam.scans.slices import read_slices_table
 
 CHART = (520.0, 190.0)  # width and height of a chart
 INSIDE = (46.0, 508.0, 150.0, 12.0)  # left, right, bottom and top of its axes
@@ -181,7 +180,7 @@ def _histograms(view: SequenceViews, record: Mapping[str, Any]) -> Histograms:
 
 def _areas(prepared: PreparedScan) -> Areas:
     """The chart of the table of slices, which is the only truth about them."""
-    table = read_slices_table(prepared.slices_table)
+    table = prepared.read_slices()
     areas = table.areas_mm2 / 100
     count = len(areas)
     kept = np.isin(np.arange(count), table.kept).tolist()

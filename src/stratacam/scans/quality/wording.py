@@ -58,11 +58,12 @@ def registration_facts(record: Mapping[str, Any], sequence: str) -> list[tuple[s
     before = shown(information(one.get("MetricBefore")), 3)
     after = shown(information(one.get("MetricAfter")), 3)
     shared = shown(number(one.get("SharedBefore")), 2), shown(number(one.get("SharedAfter")), 2, "nats")
+    unused = " (found, not used)" if fell_back(record, sequence) else ""
     return [
         ("Mutual information", f"{before} → {after}"),
         ("Shared in the brain", f"{shared[0]} → {shared[1]}"),
-        ("Moved at the brain's centre", shown(length(one.get("Translation")), 1, "mm")),
-        ("Turned", shown(number(one.get("Rotation")), 1, "°")),
+        (f"Moved at the brain's centre{unused}", shown(length(one.get("Translation")), 1, "mm")),
+        (f"Turned{unused}", shown(number(one.get("Rotation")), 1, "°")),
         ("Started from", str(one.get("Start", DASH))),
     ]
 
