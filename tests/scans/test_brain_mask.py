@@ -7,7 +7,7 @@ import pytest
 from synthetic_head import axis_affine, write
 
 from stratacam.errors import InputError
-from stratacam.scans.brain_mask import extract_brain, read_brain_mask
+from stratacam.scans.brain_mask import doubts, extract_brain, read_brain_mask
 
 AFFINE = axis_affine((2.0, 2.0, 2.0), (10, 12, 8))
 MASK = np.zeros((10, 12, 8), np.uint8)
@@ -71,3 +71,40 @@ def test_a_scan_in_which_deepbet_finds_nothing_is_refused(monkeypatch, found, me
     with pytest.raises(InputError, match=message) as caught:
         extract_brain(np.ones((4, 4, 4), np.float32), np.eye(4), Path("sub-01_T1w.nii.gz"))
     assert "sub-01_T1w.nii.gz" in str(caught.value)
+
+
+def _ball(size, centre, reach):
+    places = np.indices((size, size, size)).transpose(1, 2, 3, 0)
+    return np.linalg.norm(places - np.array(centre), axis=-1) <= reach
+
+
+PLAUSIBLE = _ball(80, (40, 40, 40), 33)  # 1.2 litres at 2 mm
+
+
+def test_a_plausible_mask_raises_no_doubt():
+    assert doubts(PLAUSIBLE, np.diag([2.0, 2.0, 2.0, 1.0])) == ()
+
+
+@pytest.mark.parametrize(
+    ("mask", "voxel", "said"),
+    [
+        (PLAUSIBLE, 1.5, "508 ml; expected 900 to 2000 ml"),
+        (PLAUSIBLE, 2.6, "expected 900 to 2000 ml"),
+        (PLAUSIBLE | _ball(80, (75, 75, 75), 4), 2.0, "has 2 parts"),
+        (_ball(80, (40, 40, 20), 33), 2.0, "touches the border of the T1w over"),
+    ],
+    ids=["small", "large", "two parts", "cut"],
+)
+def test_an_implausible_mask_is_doubted_in_words(mask, voxel, said):
+    found = doubts(mask, np.diag([voxel, voxel, voxel, 1.0]))
+    assert len(found) == 1
+    assert said in found[0]
+
+
+def test_missing_weights_are_told_with_the_remedy(monkeypatch):
+    def without_weights(**_):
+        raise ValueError("The provided filename data/models/model.pt does not exist")
+
+    monkeypatch.setitem(sys.modules, "deepbet", SimpleNamespace(BrainExtraction=without_weights))
+    with pytest.raises(InputError, match=r"weights, which cannot be loaded .*--force-reinstall"):
+        extract_brain(np.zeros((4, 4, 4), np.float32), np.eye(4), Path("sub-01_T1w.nii.gz"))

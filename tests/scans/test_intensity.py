@@ -3,7 +3,14 @@ import pytest
 from synthetic_head import CONTRASTS, axis_affine, brain_of, head, world_points
 
 from stratacam.errors import InputError
-from stratacam.scans.intensity import normalise, tissue_peak, white_matter, white_matter_contrast
+from stratacam.scans.intensity import (
+    normalise,
+    percentile_scale,
+    tissue_peak,
+    white_matter,
+    white_matter_contrast,
+    z_score_scale,
+)
 
 SIZE = (90, 108, 84)
 AFFINE = axis_affine((2.0, 2.0, 2.0), SIZE)
@@ -83,3 +90,19 @@ def test_a_mask_with_no_inside_is_refused(images):
     sliver[40:42, 40:42, 40:42] = True
     with pytest.raises(InputError, match="deeper than 3 mm"):
         white_matter(images["T1w"], sliver, VOXEL)
+
+
+def test_percentiles_and_z_scores_follow_their_definitions():
+    values = np.random.default_rng(0).normal(300, 50, 100_000).astype(np.float32)
+    scaled = percentile_scale(values).apply(values)
+    assert np.percentile(scaled, 0.5) == pytest.approx(0, abs=1e-3)
+    assert np.percentile(scaled, 99.5) == pytest.approx(1, abs=1e-3)
+    scaled = z_score_scale(values).apply(values)
+    assert scaled.mean() == pytest.approx(0.5, abs=1e-4)
+    assert scaled.std() == pytest.approx(1 / 6, abs=1e-4)
+
+
+def test_a_brain_of_one_intensity_cannot_be_scaled():
+    for scale in (percentile_scale, z_score_scale):
+        with pytest.raises(InputError, match="one intensity"):
+            scale(np.full(100, 7.0, np.float32))

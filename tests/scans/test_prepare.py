@@ -114,7 +114,7 @@ def test_what_is_written_is_a_bids_derivative(prepared):
     )
     assert sidecar["SkullStripped"] is True
     assert sidecar["Sources"] == ["bids:raw:sub-01/anat/sub-01_FLAIR.nii"]
-    assert prepared.quality_picture.read_bytes().startswith(b"\x89PNG")
+    assert prepared.quality_page.read_text().startswith("<!doctype html>")
 
 
 def test_a_prepared_scan_is_found_and_names_the_t1w_as_delivered(prepared, bids):

@@ -74,7 +74,7 @@ def test_scans_that_share_nothing_are_refused(t1w, monkeypatch):
     def nothing_in_common(*_):
         raise RuntimeError("ITK: All samples map outside moving image buffer")
 
-    monkeypatch.setattr(sys.modules[register.__module__], "_descend", nothing_in_common)
+    monkeypatch.setattr(sys.modules[register.__module__], "descend", nothing_in_common)
     with pytest.raises(InputError, match="share too little"):
         register(t1w, t1w)
 

@@ -14,7 +14,7 @@ THICK_SHRINK = 2
 
 
 @one_itk_thread()
-def correct_bias(image: SimpleITK.Image, mask: SimpleITK.Image) -> SimpleITK.Image:
+def correct_bias(image: SimpleITK.Image, mask: SimpleITK.Image) -> tuple[SimpleITK.Image, SimpleITK.Image]:
     """Divide `image` by the bias field that N4 finds inside `mask`.
 
     The field is found on a shrunk copy (see `shrink_factors`) and evaluated at every voxel of `image`.
@@ -24,7 +24,7 @@ def correct_bias(image: SimpleITK.Image, mask: SimpleITK.Image) -> SimpleITK.Ima
         mask: uint8 on the same grid, 1 inside.
 
     Returns:
-        The corrected image, float32, on the same grid.
+        The corrected image and the field it was divided by, float32, on the same grid.
     """
     factors = shrink_factors(image.GetSpacing(), image.GetSize())
     n4 = SimpleITK.N4BiasFieldCorrectionImageFilter()
@@ -32,9 +32,8 @@ def correct_bias(image: SimpleITK.Image, mask: SimpleITK.Image) -> SimpleITK.Ima
     n4.SetMaskLabel(1)
     inside = SimpleITK.And(mask, SimpleITK.Cast(image > 0, SimpleITK.sitkUInt8))
     n4.Execute(SimpleITK.Shrink(image, factors), SimpleITK.Shrink(inside, factors))
-    field = SimpleITK.Exp(n4.GetLogBiasFieldAsImage(image))
-    corrected: SimpleITK.Image = SimpleITK.Divide(image, SimpleITK.Cast(field, SimpleITK.sitkFloat32))
-    return corrected
+    field = SimpleITK.Cast(SimpleITK.Exp(n4.GetLogBiasFieldAsImage(image)), SimpleITK.sitkFloat32)
+    return SimpleITK.Divide(image, field), field
 
 
 def shrink_factors(spacing: tuple[float, ...], size: tuple[int, ...]) -> list[int]:

@@ -6,13 +6,17 @@ from typing import Any
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from stratacam.errors import InputError
 from stratacam.scans.volume import read_volume
 
 SMALLEST_BRAIN = 300.0  # ml
 LARGEST_BRAIN = 2500.0
+ADULT_BRAIN = (900.0, 2000.0)  # ml: outside of it a mask is doubted
 SAME_PLACE = 0.01  # mm
+MOST_CUT = 1000.0  # mm2 at a border of the T1w: the brain stem runs out of many scans, and is less
+SMALL_PART = 0.001  # of the mask: loose parts below it are not worth a word
 
 
 def extract_brain(data: NDArray[np.float32], affine: NDArray[Any], path: Path) -> NDArray[np.bool_]:
@@ -39,7 +43,17 @@ def extract_brain(data: NDArray[np.float32], affine: NDArray[Any], path: Path) -
             f"{path}: the brain mask needs deepbet, which cannot be imported ({error}); "
             f"install it (pip install deepbet) or {remedy}"
         ) from error
-    extraction = BrainExtraction(no_gpu=True)
+    try:
+        extraction = BrainExtraction(no_gpu=True)
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+    ) as error:  # its weights lie outside its package, in `data/models`
+        raise InputError(
+            f"{path}: the brain mask needs deepbet's weights, which cannot be loaded ({error}); install it again "
+            f"(pip install --force-reinstall --no-deps deepbet) or {remedy}"
+        ) from error
     try:
         mask = extraction.postprocess(extraction.run_model(np.array(data, dtype=np.float32)) > 0.5)
     except (AssertionError, ValueError) as error:  # deepbet's "nothing found"
@@ -54,6 +68,43 @@ def extract_brain(data: NDArray[np.float32], affine: NDArray[Any], path: Path) -
             f"{LARGEST_BRAIN:.0f} ml: check the scan, or {remedy}"
         )
     return brain
+
+
+def doubts(brain: NDArray[np.bool_], affine: NDArray[Any]) -> tuple[str, ...]:
+    """Say what is implausible about a brain mask of an adult.
+
+    Args:
+        brain: (X, Y, Z).
+        affine: (4, 4), voxels to RAS millimetres.
+
+    Returns:
+        Sentences: a volume outside 900 to 2000 ml, more than one part, a mask that is cut
+        at the border; none for a
+        plausible mask.
+    """
+    found = []
+    volume = float(brain.sum() * abs(np.linalg.det(np.asarray(affine)[:3, :3])) / 1000)
+    if not ADULT_BRAIN[0] <= volume <= ADULT_BRAIN[1]:
+        low, high = ADULT_BRAIN
+        found.append(f"the brain mask has {volume:.0f} ml; expected {low:.0f} to {high:.0f} ml in an adult")
+    parts, count = ndimage.label(brain, np.ones((3, 3, 3)))
+    loose = np.sort(np.bincount(parts.ravel())[1:])[:-1] if count else np.zeros(0)
+    if loose.sum() > SMALL_PART * brain.sum():
+        found.append(
+            f"the brain mask has {count} parts; expected one ({loose.sum()} voxels lie apart from the largest)"
+        )
+    voxel = np.linalg.norm(np.asarray(affine)[:3, :3], axis=0)
+    cut = max(
+        np.take(brain, index, axis).sum() * voxel.prod() / voxel[axis]
+        for axis in range(3)
+        for index in (0, -1)
+    )
+    if cut > MOST_CUT:
+        found.append(
+            f"the brain mask touches the border of the T1w over {cut / 100:.0f} cm2: part of the brain is not in "
+            "the scan"
+        )
+    return tuple(found)
 
 
 def read_brain_mask(path: Path, shape: tuple[int, ...], affine: NDArray[Any]) -> NDArray[np.bool_]:

@@ -1,11 +1,14 @@
-"""Intensities to [0, 1] by the white matter, so that lesions cannot darken the rest.
+"""Intensities to [0, 1]: by the white matter, so that lesions cannot darken the rest; or by the brain as a whole.
 
 White matter is found on the bias-corrected T1w (`white_matter`); the peak of its intensities is measured in every
-registered sequence (`tissue_peak`); a fixed multiple of that peak becomes 1. Percentiles of the brain, or its
-minimum and maximum, move with the volume of lesions and ventricles; this peak does not.
+registered sequence (`tissue_peak`); a fixed multiple of that peak becomes 1. Percentiles of the brain, its mean and
+its standard deviation move with the volume of lesions and ventricles; this peak does not. They are offered because
+much published work uses them.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +21,58 @@ BINS = 256
 SMOOTHING = 0.015  # of the range of intensities: Gaussian of the histogram
 LOWEST_PEAK = 0.25  # of the highest: a lower peak is not a tissue
 FEWEST_VOXELS = 200
+PERCENTILES = (0.5, 99.5)  # of the brain, to 0 and 1
+DEVIATIONS = (-3.0, 3.0)  # standard deviations from the brain's mean, to 0 and 1
 FLOOR = 0.1  # of the median T2w: darker voxels are air or vessels, and divide as this
+
+Scaling = Literal["white_matter", "percentiles", "z_score"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The intensities that become 0 and 1."""
+
+    zero: float
+    one: float
+
+    def apply(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scale an image, not clipped."""
+        return np.asarray((image - np.float32(self.zero)) / np.float32(self.one - self.zero))
+
+
+def percentile_scale(values: NDArray[np.float32]) -> Scale:
+    """The scale by robust percentiles of the brain's intensities (n,)."""
+    low, high = np.percentile(values, PERCENTILES)
+    return _checked_scale(float(low), float(high))
+
+
+def z_score_scale(values: NDArray[np.float32]) -> Scale:
+    """The scale by mean and standard deviation of the brain's intensities (n,)."""
+    mean, deviation = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+    low, high = (mean + number * deviation for number in DEVIATIONS)
+    return _checked_scale(low, high)
+
+
+def white_matter_scale(values: NDArray[np.float32], full_scale: float) -> Scale:
+    """The scale by the peak of white matter's intensities (n,), of which `full_scale` times becomes 1.
+
+    Raises:
+        InputError: the peak is not positive.
+    """
+    peak = tissue_peak(values)
+    if not peak > 0:
+        raise InputError(
+            f"white matter has the intensity {peak:g}; expected a positive one: give the magnitude image"
+        )
+    return Scale(0.0, full_scale * peak)
+
+
+def _checked_scale(zero: float, one: float) -> Scale:
+    if not one > zero:
+        raise InputError(
+            f"the brain has one intensity, {zero:g}; expected tissues that differ: check the scan"
+        )
+    return Scale(zero, one)
 
 
 def white_matter_contrast(images: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:

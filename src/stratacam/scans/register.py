@@ -70,11 +70,11 @@ def register(
     fixed, moving = _winsorise(fixed), _winsorise(moving)
     own = max(min(fixed.GetSpacing()), min(moving.GetSpacing()), finest)
     levels = [LEVELS[0]] + [level for before, level in pairwise(LEVELS) if before.spacing > 1.25 * own]
-    pyramid = [(_isotropic(fixed, level.spacing), _isotropic(moving, level.spacing)) for level in levels]
+    pyramid = [(isotropic(fixed, level.spacing), isotropic(moving, level.spacing)) for level in levels]
     found = []
     for start, transform in _starts(fixed, moving):
         try:
-            metric = _descend(*pyramid[0], transform, levels[0], seed)
+            metric = descend(*pyramid[0], transform, levels[0], seed)
         except RuntimeError:  # ITK: too few samples map inside the moving image
             continue
         found.append((metric, start, transform))
@@ -84,7 +84,7 @@ def register(
         )
     metric, start, transform = min(found, key=lambda candidate: candidate[0])
     for images, level in zip(pyramid[1:], levels[1:], strict=True):
-        metric = _descend(*images, transform, level, seed)
+        metric = descend(*images, transform, level, seed)
     by_headers = _metric(*pyramid[-1], SimpleITK.Euler3DTransform(), levels[-1], seed)
     return Registration(transform, start, by_headers, metric)
 
@@ -103,7 +103,7 @@ def _winsorise(image: SimpleITK.Image) -> SimpleITK.Image:
     return clamped
 
 
-def _isotropic(image: SimpleITK.Image, spacing: float) -> SimpleITK.Image:
+def isotropic(image: SimpleITK.Image, spacing: float) -> SimpleITK.Image:
     size = [
         max(4, round(n * old / spacing)) for n, old in zip(image.GetSize(), image.GetSpacing(), strict=True)
     ]
@@ -147,10 +147,10 @@ def _method(level: Level, seed: int) -> SimpleITK.ImageRegistrationMethod:
     return method
 
 
-def _descend(
+def descend(
     fixed: SimpleITK.Image,
     moving: SimpleITK.Image,
-    transform: SimpleITK.Euler3DTransform,
+    transform: SimpleITK.Transform,
     level: Level,
     seed: int,
 ) -> float:

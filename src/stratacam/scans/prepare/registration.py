@@ -1,0 +1,111 @@
+"""Registration that is checked: kept only where it makes the images agree, and doubted aloud where they do not."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK
+
+from stratacam.scans.agreement import SAME_HEAD, shared_information
+from stratacam.scans.register import register
+from stratacam.scans.volume import from_itk
+
+MOST_ROTATION = 45.0  # degrees between two scans of one session
+MOST_SHIFT = 120.0  # mm at the brain's centre
+
+
+@dataclass(frozen=True)
+class CheckedRegistration:
+    """Where a sequence lies, and how far that is to be trusted.
+
+    Attributes:
+        transform: LPS mm, from points of the T1w to points of the sequence; the identity where it fell back.
+        start: the initialisation that won: "header", "geometry" or "moments".
+        metric_before: negative Mattes mutual information, lower is better, by the headers alone.
+        metric_after: the same, registered.
+        shared_before: nats that T1w and sequence share inside the brain by the headers alone.
+        shared_after: the same, registered.
+        rotation: degrees, as found.
+        shift: mm by which the brain's centre was found to move.
+        fell_back: whether the headers were kept instead.
+        doubts: what is wrong with it, as sentences; empty if nothing is.
+    """
+
+    transform: SimpleITK.Transform
+    start: str
+    metric_before: float
+    metric_after: float
+    shared_before: float
+    shared_after: float
+    rotation: float
+    shift: float
+    fell_back: bool
+    doubts: tuple[str, ...]
+
+
+def register_checked(
+    t1w: SimpleITK.Image, image: SimpleITK.Image, brain: SimpleITK.Image, *, seed: int
+) -> CheckedRegistration:
+    """Register a sequence to the T1w; keep to the headers where that makes the brain agree less.
+
+    The headers are kept if T1w and sequence share less information inside the brain registered than by the headers;
+    or if the transform turns or moves the brain implausibly far and does not make them agree either. Whichever is
+    kept, images that share less than two sequences of one head do are flagged: another person's, or not aligned.
+
+    Args:
+        t1w: float32.
+        image: the sequence, float32.
+        brain: uint8, on the grid of the T1w.
+        seed: of the sampled points.
+
+    Raises:
+        InputError: the images do not overlap, however they are laid.
+    """
+    found = register(t1w, image, seed=seed)
+    headers = SimpleITK.Euler3DTransform()
+    before = shared_information(t1w, image, brain, headers)
+    after = shared_information(t1w, image, brain, found.transform)
+    rotation, shift = _motion(found.transform, _centre(brain))
+    doubts = []
+    if after < SAME_HEAD and (rotation > MOST_ROTATION or shift > MOST_SHIFT):
+        doubts.append(
+            f"the registration turns the head by {rotation:.0f} degrees and moves it by {shift:.0f} mm, which is "
+            "implausible within a session; the position in the header is kept"
+        )
+    elif after < before:
+        doubts.append(
+            f"registered, T1w and sequence share less ({after:.2f} nats) than by the headers ({before:.2f}); the "
+            "position in the header is kept"
+        )
+    fell_back = bool(doubts)
+    shared = before if fell_back else after
+    if shared < SAME_HEAD:
+        doubts.append(
+            f"shares {shared:.2f} nats with the T1w inside the brain, expected at least {SAME_HEAD:.2f}: it is of "
+            "another person, damaged, or not aligned"
+        )
+    return CheckedRegistration(
+        headers if fell_back else found.transform,
+        found.start,
+        found.metric_before,
+        found.metric_after,
+        before,
+        after,
+        rotation,
+        shift,
+        fell_back,
+        tuple(doubts),
+    )
+
+
+def _centre(brain: SimpleITK.Image) -> list[float]:
+    """Centre of the brain, LPS mm."""
+    middle = np.argwhere(from_itk(brain) > 0).mean(axis=0)
+    return list(brain.TransformContinuousIndexToPhysicalPoint(middle.tolist()))
+
+
+def _motion(transform: SimpleITK.Euler3DTransform, centre: list[float]) -> tuple[float, float]:
+    """Degrees of the rotation, and mm by which `centre` moves."""
+    turn = np.reshape(transform.GetMatrix(), (3, 3))
+    angle = math.degrees(math.acos(min(1.0, max(-1.0, (float(np.trace(turn)) - 1) / 2))))
+    return angle, float(np.linalg.norm(np.subtract(transform.TransformPoint(centre), centre)))

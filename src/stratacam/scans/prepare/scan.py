@@ -1,0 +1,128 @@
+"""The preparation of one scan, from files to files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import SimpleITK
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from stratacam.scans.bids import Scan
+from stratacam.scans.brain_mask import doubts, extract_brain, read_brain_mask
+from stratacam.scans.grid import make_grid, onto_grid
+from stratacam.scans.intensity import (
+    Scale,
+    percentile_scale,
+    white_matter,
+    white_matter_contrast,
+    white_matter_scale,
+    z_score_scale,
+)
+from stratacam.scans.prepare.sequence import LaidSequence, Target, about, lay, timed
+from stratacam.scans.prepare.settings import PrepareSettings
+from stratacam.scans.prepare.write import Results, write_results
+from stratacam.scans.prepared import PreparedScan
+from stratacam.scans.template import fit_template
+from stratacam.scans.volume import from_itk, itk_affine, notices, read_volume, to_itk
+
+
+def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
+    """Prepare one scan: a function of its inputs alone, and all or nothing.
+
+    The brain is found on the T1w as delivered (or its mask read); the other sequences are registered to the T1w;
+    every sequence is corrected for bias on its own grid inside the brain, resampled once (linear; blurred first
+    along axes whose voxels grow), and scaled (see `stratacam.scans.intensity`). The transform of the T1w to the
+    MNI152 template is kept. Threads of torch and ITK are as the caller has set them.
+
+    Args:
+        scan: the files.
+        out: the folder of derivatives; `dataset_description.json` is written if absent.
+        settings: see `PrepareSettings`.
+
+    Returns:
+        Where the files are. The record is written last: a scan without it does not exist.
+
+    Raises:
+        InputError: a file cannot be used; the message names it, what was found and the remedy.
+    """
+    prepared = PreparedScan(out, scan.subject, scan.session, tuple(scan.images))
+    prepared.record.unlink(missing_ok=True)
+    seconds: dict[str, float] = {}
+    with timed(seconds, "read"):
+        images = {name: _read_canonical(path) for name, path in scan.images.items()}
+        flags = [f"{path.name}: {notice}" for path in scan.images.values() for notice in notices(path)]
+    t1w = images["T1w"]
+    with timed(seconds, "brain_mask"):
+        brain = _find_brain(scan, t1w)
+    flags += doubts(from_itk(brain) > 0, itk_affine(t1w))
+    grid = make_grid(t1w, None if settings.grid == "T1w" else settings.grid)
+    inside = from_itk(onto_grid(brain, grid, SimpleITK.Transform())) >= 0.5
+    target = Target(t1w, brain, grid, inside)
+    sequences = {
+        name: lay(name, path, images.pop(name), target, seed=settings.seed, seconds=seconds)
+        for name, path in scan.images.items()
+    }
+    with timed(seconds, "intensity"):
+        scales = find_scales(scan, sequences, inside, grid.GetSpacing(), settings)
+    template = None
+    if settings.template:
+        with timed(seconds, "template"), about(scan.images["T1w"]):
+            template = fit_template(t1w, brain, seed=settings.seed)
+        flags += template.doubts
+    flags += [flag for sequence in sequences.values() for flag in sequence.flags]
+    write_results(
+        prepared,
+        scan,
+        settings,
+        Results(sequences, scales, inside, itk_affine(grid), template, tuple(flags), seconds),
+    )
+    return prepared
+
+
+def find_scales(
+    scan: Scan,
+    sequences: Mapping[str, LaidSequence],
+    inside: NDArray[np.bool_],
+    voxel_mm: tuple[float, ...],
+    settings: PrepareSettings,
+) -> dict[str, Scale]:
+    """Find what becomes 0 and 1 in every sequence.
+
+    Raises:
+        InputError: the intensities are not a scan's; the message names the file.
+    """
+    box = ndimage.find_objects(inside.astype(np.uint8))[0]
+    brain = inside[box]
+    images = {name: sequence.image[box] for name, sequence in sequences.items()}
+    if settings.intensity == "white_matter":
+        with about(scan.images["T1w"]):
+            white = white_matter(white_matter_contrast(images), brain, voxel_mm)
+    scales = {}
+    for name, sequence in sequences.items():
+        with about(sequence.source):
+            if settings.intensity == "white_matter":
+                full_scale = settings.full_scale.get(name, settings.full_scale_other)
+                scales[name] = white_matter_scale(images[name][white], full_scale)
+            else:
+                find = percentile_scale if settings.intensity == "percentiles" else z_score_scale
+                scales[name] = find(images[name][brain])
+    return scales
+
+
+def _read_canonical(path: Path) -> SimpleITK.Image:
+    image = nibabel.as_closest_canonical(read_volume(path))
+    return to_itk(image.get_fdata(dtype=np.float32), image.affine)
+
+
+def _find_brain(scan: Scan, t1w: SimpleITK.Image) -> SimpleITK.Image:
+    """The brain mask on the grid of the T1w, uint8."""
+    affine = itk_affine(t1w)
+    if scan.brain_mask is None:
+        brain = extract_brain(from_itk(t1w), affine, scan.images["T1w"])
+    else:
+        brain = read_brain_mask(scan.brain_mask, t1w.GetSize(), affine)
+    mask = to_itk(brain.astype(np.uint8), affine)
+    mask.CopyInformation(t1w)
+    return mask

@@ -1,0 +1,43 @@
+"""How scans are prepared."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from stratacam.scans.intensity import Scaling
+from stratacam.scans.planes import Plane
+
+
+class PrepareSettings(BaseModel, frozen=True, extra="forbid"):
+    """How scans are prepared."""
+
+    grid: Literal["T1w"] | Annotated[float, Field(ge=0.3, le=10.0)] = Field(
+        default="T1w",
+        description='"T1w" for the grid of the T1w, turned to RAS without interpolation; or the edge (mm) of the '
+        "isotropic voxels of a grid along the T1w's own axes that covers its field of view",
+    )
+    plane: Plane = Field(default="axial", description='plane of the slices: "axial", "coronal" or "sagittal"')
+    slice_area_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.05,
+        description="a slice is kept if it belongs to the run around the largest one in which the brain covers at "
+        "least this fraction of the largest area",
+    )
+    intensity: Scaling = Field(
+        default="white_matter",
+        description='what the intensities are scaled by: "white_matter" (its peak), "percentiles" or "z_score" of '
+        "the brain",
+    )
+    full_scale: Mapping[str, Annotated[float, Field(gt=0)]] = Field(
+        default={"T1w": 1.6, "T2w": 3.5, "FLAIR": 2.0},
+        description="by sequence, the multiple of the white-matter intensity that becomes 1",
+    )
+    full_scale_other: Annotated[float, Field(gt=0)] = Field(
+        default=3.0, description="the same for sequences not named in full_scale"
+    )
+    template: bool = Field(
+        default=True, description="find the affine transform to MNI152 space, for statistics over regions"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="seed of the points at which registrations sample the images"
+    )

@@ -1,0 +1,106 @@
+"""Whether two scans are of one head, and what is done about a registration that is not to be trusted."""
+
+import sys
+
+import numpy as np
+import pytest
+import SimpleITK
+from scipy import ndimage
+from synthetic_head import axis_affine, brain_of, head, rotation, world_points
+
+from stratacam.scans.agreement import SAME_HEAD, shared_information
+from stratacam.scans.prepare.registration import register_checked
+from stratacam.scans.register import Registration
+from stratacam.scans.volume import to_itk
+
+SIZE = (60, 72, 56)
+AFFINE = axis_affine()
+STILL = SimpleITK.Euler3DTransform()
+MOVED = rotation(4, -3, 5)
+MOVED[:3, 3] = (6, -4, 5)
+
+
+@pytest.fixture(scope="module")
+def t1w():
+    return to_itk(head("T1w", AFFINE), AFFINE)
+
+
+@pytest.fixture(scope="module")
+def brain():
+    return to_itk(brain_of(world_points(AFFINE, SIZE)).astype(np.uint8), AFFINE)
+
+
+def _another_head():
+    """A FLAIR whose brain is about as large, but shaped otherwise: every point is off by up to 14 mm."""
+    points = world_points(AFFINE, SIZE)
+    waves = np.stack([np.sin(points[..., (axis + 1) % 3] / 11 + axis) for axis in range(3)], axis=-1)
+    places = np.moveaxis(np.indices(SIZE), 0, -1) + 14 / 3 * waves
+    image = head("FLAIR", AFFINE, noise=0.02, seed=7)
+    return to_itk(ndimage.map_coordinates(image, np.moveaxis(places, -1, 0), order=1, mode="nearest"), AFFINE)
+
+
+def test_sequences_of_one_head_share_much_and_noise_nothing(t1w, brain):
+    flair = to_itk(head("FLAIR", AFFINE, seed=3), AFFINE)
+    noise = to_itk(np.random.default_rng(9).normal(size=SIZE).astype(np.float32), AFFINE)
+    assert shared_information(t1w, flair, brain, STILL) > 2 * SAME_HEAD
+    assert shared_information(t1w, noise, brain, STILL) < SAME_HEAD / 2
+
+
+def test_contrast_and_scale_of_the_intensities_do_not_matter(t1w, brain):
+    flair = head("FLAIR", AFFINE, seed=3)
+    found = [
+        shared_information(t1w, to_itk(image.astype(np.float32), AFFINE), brain, STILL)
+        for image in (flair, 40 * flair, flair**2 / 100)
+    ]
+    assert found[1] == pytest.approx(found[0], rel=1e-3)
+    assert found[2] == pytest.approx(found[0], rel=0.05)
+
+
+def test_misaligned_scans_share_less(t1w, brain):
+    flair = to_itk(head("FLAIR", AFFINE, seed=3), AFFINE)
+    shifted = SimpleITK.Euler3DTransform()
+    shifted.SetTranslation((8.0, -6.0, 5.0))
+    apart = shared_information(t1w, flair, brain, shifted)
+    assert apart < 0.7 * shared_information(t1w, flair, brain, STILL)
+
+
+def test_scans_that_do_not_overlap_share_nothing(t1w, brain):
+    away = SimpleITK.Euler3DTransform()
+    away.SetTranslation((1000.0, 0.0, 0.0))
+    assert shared_information(t1w, t1w, brain, away) == 0
+
+
+def test_a_sound_registration_is_kept_without_a_doubt(t1w, brain):
+    moving = to_itk(head("FLAIR", AFFINE, moved=np.linalg.inv(MOVED), seed=1), AFFINE)
+    found = register_checked(t1w, moving, brain, seed=0)
+    assert not found.fell_back
+    assert found.doubts == ()
+    assert found.shared_after > found.shared_before
+    assert found.rotation == pytest.approx(7.1, abs=0.3)  # 4, -3 and 5 degrees together
+
+
+def test_headers_far_apart_are_no_reason_to_doubt(t1w, brain):
+    far = AFFINE.copy()
+    far[:3, 3] += 400
+    found = register_checked(t1w, to_itk(head("T2w", AFFINE, seed=3), far), brain, seed=0)
+    assert found.doubts == ()
+    assert found.shift == pytest.approx(400 * 3**0.5, abs=1)
+
+
+def test_another_persons_scan_is_flagged(t1w, brain):
+    found = register_checked(t1w, _another_head(), brain, seed=0)
+    assert any("another person" in doubt for doubt in found.doubts), found
+
+
+@pytest.mark.parametrize("degrees", [20.0, 90.0])
+def test_a_registration_that_makes_matters_worse_falls_back_to_the_header(t1w, brain, monkeypatch, degrees):
+    wrong = SimpleITK.Euler3DTransform()
+    wrong.SetRotation(0.0, 0.0, np.deg2rad(degrees))
+    module = sys.modules[register_checked.__module__]
+    monkeypatch.setattr(module, "register", lambda *_, **__: Registration(wrong, "moments", -0.3, -0.2))
+    found = register_checked(t1w, to_itk(head("FLAIR", AFFINE, seed=3), AFFINE), brain, seed=0)
+    assert found.fell_back
+    assert found.transform.TransformPoint((10.0, 20.0, 30.0)) == (10.0, 20.0, 30.0)
+    assert len(found.doubts) == 1
+    assert "position in the header is kept" in found.doubts[0]
+    assert found.rotation == pytest.approx(degrees)
