@@ -2,11 +2,14 @@
 
 import json
 import math
+import shutil
 import weakref
+from dataclasses import replace
 
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 import torch
 from scipy.spatial.transform import Rotation
 from torch import nn
@@ -19,8 +22,9 @@ from stratacam.networks import ModelCard
 from stratacam.scans.bids import Scan
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.prepare import PrepareSettings, prepare
+from stratacam.scans.register import write_transform
 from stratacam.scans.resampling import Grid
-from stratacam.scans.volume import write_nifti
+from stratacam.scans.volume import LPS, write_nifti
 
 BLOB = np.array([28.0, -35.0, 12.0])  # mm, right, posterior, superior
 CARD = ModelCard(
@@ -127,6 +131,41 @@ def test_peak_on_the_delivered_scan_is_within_a_voxel_of_the_blob(delivered, tmp
                 np.testing.assert_allclose(image.affine, affine, atol=1e-4)
             assert image.get_data_dtype() == np.float32
             assert json.loads((tmp_path / "sub-01" / "anat" / f"{stem}.json").read_text())["ReLU"] is False
+
+
+def test_maps_lie_over_other_sequences_where_their_transforms_say(delivered, tmp_path):
+    scan, affine = delivered
+    scan = replace(scan, folder=shutil.copytree(scan.folder, tmp_path / "prepared"))
+    turned = SimpleITK.Euler3DTransform((0, 0, 0), 0.05, -0.08, 0.1, (4.0, -3.0, 5.0))
+    write_transform(scan.transform("FLAIR"), turned)
+    settings = ExplainSettings(nifti_layers=("2",), nifti_scans=("FLAIR",))
+    maps = explain_scan(blob_detector(), CARD, scan, tmp_path, settings)
+    stem = tmp_path / "sub-01" / "anat" / "sub-01"
+    assert not list(stem.parent.glob("*space-T1w_res-delivered*"))
+    laid = nibabel.load(f"{stem}_space-FLAIR_res-delivered_desc-2_gradcam.nii.gz")
+    np.testing.assert_allclose(laid.affine, affine, atol=1e-4)
+    data = laid.get_fdata()
+    peak = [
+        np.average(index, weights=np.where(data > 0.5 * data.max(), data, 0))
+        for index in np.indices(data.shape)
+    ]
+    expected = LPS[:3, :3] @ turned.TransformPoint((LPS[:3, :3] @ BLOB).tolist())
+    assert np.abs(np.linalg.inv(laid.affine) @ np.append(expected, 1) - np.append(peak, 1)).max() <= 1
+    again = read_maps(maps.path).geometry  # the store alone leads back
+    assert set(again.delivered) == {"T1w", "T2w", "FLAIR"}
+    np.testing.assert_array_equal(data, again.to_delivered(maps.raw("2"), "FLAIR"))
+
+
+def test_a_sequence_that_the_model_lacks_is_refused(delivered, tmp_path):
+    with pytest.raises(InputError, match=r"explain\.nifti_scans: 'PD' is no sequence of the model"):
+        explain_scan(blob_detector(), CARD, delivered[0], tmp_path, ExplainSettings(nifti_scans=("PD",)))
+
+
+def test_a_model_of_another_plane_is_refused(delivered, tmp_path):
+    scan, _ = delivered
+    coronal = CARD.model_copy(update={"input": {**CARD.input, "normalisation": {"plane": "coronal"}}})
+    with pytest.raises(InputError, match="prepared in axial slices, the model was trained on coronal ones"):
+        explain_scan(blob_detector(), coronal, scan, tmp_path, ExplainSettings(nifti_layers=()))
 
 
 def test_stored_maps_are_the_raw_ones_and_know_their_slices(delivered, tmp_path):

@@ -4,6 +4,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 
+import matplotlib.figure
 import matplotlib.image
 import numpy as np
 import pytest
@@ -13,11 +14,14 @@ from stratacam.errors import InputError
 from stratacam.report import write_report
 from stratacam.report.choose import choose_examples, choose_level, choose_patient, choose_slices
 from stratacam.report.content import read_study
-from stratacam.report.figures import confusion_matrices, example_slices
+from stratacam.report.figures import confusion_matrices, example_slices, place_of
 from stratacam.report.map_figures import by_block, map_figures
-from stratacam.report.overlay import OUTLINE, STRONGEST, blend
-from stratacam.report.shown import PIXELS, open_scan_of
+from stratacam.report.overlay import OUTLINE, STRONGEST, blend, draw_slice
+from stratacam.report.shown import PIXELS, open_scan, open_scan_of
 from stratacam.report.tables import metrics_table, small
+from stratacam.scans.prepared import PreparedScan
+from stratacam.scans.slices import slice_areas, write_slices_table
+from stratacam.scans.volume import write_nifti
 from stratacam.study.folders import StudyFolders
 
 
@@ -308,3 +312,39 @@ def test_a_p_value_is_never_written_as_less_than_it_is():
     assert [small(value) for value in (0.00004, 0.00137, 0.0123, 0.0491, 0.5, 1.0)] == [
         "< 0.001", "0.0014", "0.013", "0.050", "0.50", "1.0",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("plane", "letters", "place"),
+    [
+        ("axial", ["R", "L"], "z = +30 mm"),
+        ("coronal", ["R", "L"], "y = +30 mm"),
+        ("sagittal", ["A", "P"], "x = +30 mm"),
+    ],
+)
+def test_a_slice_is_drawn_and_labelled_in_its_plane(tmp_path, plane, letters, place):
+    shape, affine = (14, 16, 18), np.diag([6.0, 6.0, 6.0, 1.0])
+    scan = PreparedScan(tmp_path, "01", None, ("T1w",))
+    mask = np.ones(shape, dtype=bool)
+    spot = np.zeros(shape, dtype=np.float32)
+    spot[9, 11, 13] = 1  # right, anterior and superior of the middle, (6.5, 7.5, 8.5)
+    write_nifti(scan.image("T1w"), spot, affine)
+    write_nifti(scan.brain_mask, mask, affine)
+    areas = slice_areas(mask, affine, plane)
+    write_slices_table(scan.slices_table, areas, np.arange(len(areas)), affine, shape, plane=plane)
+    shown = open_scan(scan, None, width_mm=120.0)
+    index = {"axial": 13, "coronal": 11, "sagittal": 9}[plane]
+    rows, columns = np.nonzero(shown.picture("T1w", index) > 0.5)
+    pixel = 120 / PIXELS
+    up, left = {
+        "axial": (11 - 7.5, 9 - 6.5),
+        "coronal": (13 - 8.5, 9 - 6.5),
+        "sagittal": (13 - 8.5, 11 - 7.5),
+    }[plane]
+    assert rows.mean() == pytest.approx((PIXELS - 1) / 2 - up * 6 / pixel, abs=0.6)
+    assert columns.mean() == pytest.approx((PIXELS - 1) / 2 - left * 6 / pixel, abs=0.6)
+    axes = matplotlib.figure.Figure().add_subplot()
+    draw_slice(axes, shown, "T1w", index)
+    assert [text.get_text() for text in axes.texts] == letters
+    assert axes.texts[0].get_position()[0] < axes.texts[1].get_position()[0]
+    assert place in place_of(shown, 5)

@@ -21,7 +21,9 @@ def prepared(tmp_path, *, delivered="sub-01_T1w.nii.gz"):
     grid = np.diag([1.0, 1.0, 1.0, 1.0])
     grid[:3, 3] = (0, -20, 0)
     write_nifti(scan.brain_mask, np.ones((30, 36, 40), dtype=np.uint8), grid)
-    scan.record.write_text(json.dumps({"Sequences": ["T1w"], "Delivered": {"T1w": str(tmp_path / delivered)}}))
+    scan.record.write_text(
+        json.dumps({"Sequences": ["T1w"], "Delivered": {"T1w": str(tmp_path / delivered)}})
+    )
     return scan, grid
 
 
