@@ -120,3 +120,19 @@ def test_a_size_that_pools_would_cut_off_is_refused():
 def test_a_brain_wider_than_the_picture_is_refused_with_both_lengths():
     with pytest.raises(InputError, match=r"pictures\.width_mm: 30 mm is less than the brain's 40 mm"):
         cut_pictures(volume_of(np.ones((1, 40, 20, 2), dtype=np.float32)), PictureSettings(width_mm=30))
+
+
+def test_the_brain_is_measured_as_the_slices_show_it():
+    mask = np.zeros((20, 30, 40), dtype=bool)
+    mask[5:9, 10:20, 3:23] = True  # 4, 10 and 20 voxels
+    affine = np.diag([2.0, 1.0, 3.0, 1.0])
+    assert brain_mm(mask, affine) == (8, 10)
+    assert brain_mm(mask, affine, "coronal") == (8, 60)
+    assert brain_mm(mask, affine, "sagittal") == (10, 60)
+
+
+def test_a_scan_without_kept_slices_is_refused():
+    volume = volume_of(np.ones((1, 8, 8, 4), dtype=np.float32))
+    volume = PreparedVolume(volume.images, volume.brain_mask, volume.affine, np.zeros(0, dtype=np.intp))
+    with pytest.raises(InputError, match="no kept slices"):
+        cut_pictures(volume, PictureSettings(size=32, width_mm=8))
