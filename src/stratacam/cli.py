@@ -46,6 +46,22 @@ class Group(StrEnum):
     SPMS = "SPMS"
 
 
+class PlaneName(StrEnum):
+    """Planes of slices."""
+
+    AXIAL = "axial"
+    CORONAL = "coronal"
+    SAGITTAL = "sagittal"
+
+
+class ScalingName(StrEnum):
+    """What intensities are scaled by."""
+
+    WHITE_MATTER = "white_matter"
+    PERCENTILES = "percentiles"
+    Z_SCORE = "z_score"
+
+
 @app.command()
 def run(
     study: Annotated[Path, typer.Argument(help="The study's TOML file.")],
@@ -150,6 +166,10 @@ def prepare(
         float | None,
         typer.Option("--grid", help="Isotropic voxels of this size in mm; the T1w's grid if absent."),
     ] = None,
+    plane: Annotated[PlaneName, typer.Option(help="Plane of the slices.")] = PlaneName.AXIAL,
+    intensity: Annotated[
+        ScalingName, typer.Option(help="What intensities are scaled by.")
+    ] = ScalingName.WHITE_MATTER,
     workers: Workers = 0,
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
@@ -157,7 +177,9 @@ def prepare(
     from stratacam.scans.prepare import PrepareSettings
     from stratacam.study.alone import prepare_folder
 
-    settings = PrepareSettings() if grid_mm is None else PrepareSettings(grid=grid_mm)
+    settings = PrepareSettings(
+        grid="T1w" if grid_mm is None else grid_mm, plane=plane.value, intensity=intensity.value
+    )
     left_out = prepare_folder(source, out, settings, workers=workers, console=console)
     _conclude(out, len(left_out), accept_left_out)
 

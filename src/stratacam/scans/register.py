@@ -104,6 +104,7 @@ def _winsorise(image: SimpleITK.Image) -> SimpleITK.Image:
 
 
 def isotropic(image: SimpleITK.Image, spacing: float) -> SimpleITK.Image:
+    """Blur an image and resample it to isotropic voxels of `spacing` mm, along its own axes."""
     size = [
         max(4, round(n * old / spacing)) for n, old in zip(image.GetSize(), image.GetSpacing(), strict=True)
     ]

@@ -33,8 +33,10 @@ class TemplateFit:
         if self.overlap >= LEAST_OVERLAP:
             return ()
         return (
-            f"laid over the MNI152 template, the brain overlaps it by {self.overlap:.2f} (Dice), expected at least "
-            f"{LEAST_OVERLAP:.2f}: do not trust statistics over regions of this scan",
+            (
+                f"laid over the MNI152 template, the brain overlaps it by {self.overlap:.2f} (Dice), expected at least "
+                f"{LEAST_OVERLAP:.2f}: do not trust statistics over regions of this scan"
+            ),
         )
 
 

@@ -82,7 +82,7 @@ def _run(study: Study, write_report: WriteReport) -> Outcome:
     scans, groups = scan_steps.find(work, configuration.cohort)
     with local_executor(configuration.run.workers) as executor:
         prepared, prepare_keys = scan_steps.prepare_scans(
-            work, scans, folders.prepared, configuration.prepare, executor
+            work, scans, folders.prepared, configuration.prepare, executor, groups=groups
         )
         pictures, picture_keys = scan_steps.cut_scans(
             work,

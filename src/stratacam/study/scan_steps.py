@@ -16,8 +16,12 @@ from stratacam.scans.cohort import find_cohort_scans, group_fault, read_cohort_g
 from stratacam.scans.pictures import PictureSettings, cut_pictures
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import PreparedScan
+from stratacam.scans.quality import INDEX, write_index
 from stratacam.study.configuration import CohortSettings
 from stratacam.study.work import Task, Work
+
+MOST_NAMED = 5
+"""Scans that a line on the console names."""
 
 Keys = Mapping[str, str]
 """By scan, the key of the work that made what a step reads."""
@@ -53,9 +57,18 @@ def find(work: Work, cohort: CohortSettings) -> tuple[list[Scan], dict[str, str]
 
 
 def prepare_scans(
-    work: Work, scans: Sequence[Scan], out: Path, settings: PrepareSettings, executor: Executor
+    work: Work,
+    scans: Sequence[Scan],
+    out: Path,
+    settings: PrepareSettings,
+    executor: Executor,
+    *,
+    groups: Mapping[str, str] | None = None,
 ) -> tuple[list[PreparedScan], Keys]:
-    """Prepare every scan; return those that succeeded, sorted by name, and their keys."""
+    """Prepare every scan; return those that succeeded, sorted by name, and their keys.
+
+    Doubts about scans are told, and shown with everything else in `out`/index.html, with the scans' groups if given.
+    """
     prepared, tasks = {}, {}
     for scan in scans:
         inputs = [*scan.images.values(), *([scan.brain_mask] if scan.brain_mask else [])]
@@ -70,7 +83,24 @@ def prepare_scans(
         prepared[scan.name] = expected
         tasks[scan.name] = Task((scan, out, settings), key, outputs)
     done = work.each("prepare", _prepare, tasks, executor)
-    return [prepared[name] for name in sorted(done)], {name: tasks[name].key for name in done}
+    finished = [prepared[name] for name in sorted(done)]
+    if finished and ("prepare" in work.seconds or not (out / INDEX).is_file()):
+        write_index(out, groups)
+    _tell_flags(work, finished, out)
+    return finished, {name: tasks[name].key for name in done}
+
+
+def _tell_flags(work: Work, scans: Sequence[PreparedScan], out: Path) -> None:
+    """Name the scans that something is doubtful about."""
+    flagged = [scan.name for scan in scans if scan.read_record().get("Flags")]
+    if flagged:
+        shown = ", ".join(flagged[:MOST_NAMED]) + (" ..." if len(flagged) > MOST_NAMED else "")
+        work.console.print(
+            f"prepare: {len(flagged)} of {len(scans)} flagged ({shown}), see {out / INDEX}",
+            style="yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def cut_scans(

@@ -15,6 +15,7 @@ from stratacam.scans.quality.measures import Measure, flags_of, outliers, read_m
 from stratacam.scans.quality.page import environment
 from stratacam.scans.quality.wording import without_folders
 
+INDEX = "index.html"
 WIDTH = 420.0
 LANE = 46.0  # height of the strip of one group
 BELOW = 22.0  # height of the axis
@@ -104,7 +105,7 @@ def write_index(folder: Path, groups: Mapping[str, str] | None = None) -> Path:
             inside=(LEFT, RIGHT),
         )
     )
-    path = folder / "index.html"
+    path = folder / INDEX
     write_text(path, html)
     return path
 
