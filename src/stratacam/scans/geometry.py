@@ -194,12 +194,17 @@ class _Places(NamedTuple):
         places = np.floor(self.first + self.step * np.arange(self.number) + 0.5).astype(np.intp)
         return places.clip(0, cells - 1), (places >= 0) & (places < cells)
 
-    def weights(self, cells: int) -> NDArray[np.float32]:
-        """Weights (number, cells) of linear interpolation; beyond the edge of the last cell they are 0."""
+    def linear(self, values: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+        """Values interpolated at the places along an axis; beyond the edge of the last cell they are 0."""
+        cells = values.shape[axis]
         places = self.first + self.step * np.arange(self.number)
         inside = (places >= -0.5 - 1e-9) & (places <= cells - 0.5 + 1e-9)
-        distance = np.abs(places.clip(0, cells - 1)[:, None] - np.arange(cells))
-        return np.asarray(np.clip(1 - distance, 0, None) * inside[:, None], dtype=np.float32)
+        places = places.clip(0, cells - 1)
+        low = places.astype(np.intp)
+        along = [-1 if one == axis else 1 for one in range(values.ndim)]
+        share, inside = (part.astype(np.float32).reshape(along) for part in (places - low, inside))
+        before, after = values.take(low, axis), values.take((low + 1).clip(max=cells - 1), axis)
+        return np.asarray(((1 - share) * before + share * after) * inside, dtype=np.float32)
 
 
 def _sample(pictures: NDArray[Any], rows: _Places, columns: _Places, *, labels: bool = False) -> NDArray[Any]:
@@ -210,4 +215,4 @@ def _sample(pictures: NDArray[Any], rows: _Places, columns: _Places, *, labels: 
         found = pictures[:, down[:, None], along]
         return np.where(in_height[:, None] & in_width, found, np.zeros((), found.dtype))
     smooth = blurred(np.asarray(pictures, dtype=np.float32), np.array([rows.step, columns.step]))
-    return np.asarray(rows.weights(height) @ smooth @ columns.weights(width).T)
+    return columns.linear(rows.linear(smooth, 1), 2)
