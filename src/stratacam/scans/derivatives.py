@@ -4,11 +4,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from stratacam.files import write_json
+from stratacam.files import write_json, write_text
+
+
+NOT_IN_BIDS = (
+    "index.html",
+    "left_out.tsv",
+    "figures",
+    "*_record.json",
+    "*_slices.tsv",
+    "*_xfm.json",
+    "*_xfm.txt",
+    "*.zarr/",
+)
+"""What BIDS has no names for, as patterns of `.bidsignore`."""
 
 
 def write_dataset_description(out: Path, source: Path) -> None:
-    """Write `dataset_description.json` of a data set of derivatives unless it is there.
+    """Write `dataset_description.json` and `.bidsignore` of a data set of derivatives unless they are there.
 
     Workers may call it at the same time: the content is the same and the file is replaced whole.
 
@@ -19,6 +32,7 @@ def write_dataset_description(out: Path, source: Path) -> None:
     path = out / "dataset_description.json"
     if path.is_file():
         return
+    write_text(out / ".bidsignore", "\n".join(NOT_IN_BIDS) + "\n")
     write_json(
         path,
         {

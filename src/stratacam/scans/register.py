@@ -22,7 +22,7 @@ class Level:
     step: float
 
 
-LEVELS = (Level(4.0, 0.25, 2.0), Level(2.0, 0.20, 0.5), Level(1.0, 0.10, 0.25))
+LEVELS = (Level(4.0, 0.25, 2.0), Level(2.0, 0.20, 0.5), Level(1.0, 0.40, 0.25))
 HISTOGRAM_BINS = 32
 MOST_ITERATIONS = 200
 LAST_STEP = 0.005  # of the spacing of the level: the search ends when its step is shorter

@@ -84,7 +84,7 @@ def prepare_scans(
         tasks[scan.name] = Task((scan, out, settings), key, outputs)
     done = work.each("prepare", _prepare, tasks, executor)
     finished = [prepared[name] for name in sorted(done)]
-    if finished and ("prepare" in work.seconds or not (out / INDEX).is_file()):
+    if finished:
         write_index(out, groups)
     _tell_flags(work, finished, out)
     return finished, {name: tasks[name].key for name in done}

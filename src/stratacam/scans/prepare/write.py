@@ -60,7 +60,13 @@ def write_results(prepared: PreparedScan, scan: Scan, settings: PrepareSettings,
         write_nifti(prepared.brain_mask, mask, affine)
         write_sidecar(
             prepared.brain_mask,
-            {"Type": "Brain", "Sources": [bids_uri(scan.images["T1w"])], "MadeBy": _mask_maker(scan)},
+            {
+                "Description": "The brain",
+                "Type": "Brain",
+                "Sources": [bids_uri(scan.images["T1w"])],
+                "SpatialReference": bids_uri(scan.images["T1w"]),
+                "MadeBy": _mask_maker(scan),
+            },
         )
         write_slices_table(prepared.slices_table, areas, kept, affine, mask.shape, plane=settings.plane)
     with timed(results.seconds, "page"):
@@ -80,6 +86,7 @@ def _write_image(prepared: PreparedScan, name: str, results: Results) -> None:
         {
             "Description": "Registered, bias-corrected, skull-stripped, normalised",
             "Sources": [bids_uri(sequence.source)],
+            "SpatialReference": bids_uri(results.sequences["T1w"].source),
             "SkullStripped": True,
             "Units": "arbitrary",
             "IntensityOfZero": scale.zero,

@@ -106,7 +106,8 @@ def write_index(folder: Path, groups: Mapping[str, str] | None = None) -> Path:
         )
     )
     path = folder / INDEX
-    write_text(path, html)
+    if not path.is_file() or path.read_text(encoding="utf-8") != html:
+        write_text(path, html)
     return path
 
 
