@@ -6,7 +6,6 @@ from typing import Any
 
 from stratacam.files import write_json, write_text
 
-
 NOT_IN_BIDS = (
     "index.html",
     "left_out.tsv",
