@@ -117,6 +117,24 @@ def phantom(
     _conclude(out, 0, accepted=False)
 
 
+@app.command("import-dicom")
+def import_dicom(
+    folder: Annotated[Path, typer.Argument(help="Folder of DICOM files, under any names.")],
+    out: Annotated[Path, typer.Argument(help="BIDS folder to write, new or from an earlier import.")],
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", help="TOML file with rules, labels and groups; built-in rules if absent."),
+    ] = None,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Sort DICOM series into T1w, T2w and FLAIR by their headers and write them as BIDS, without names."""
+    from stratacam.scans.dicom import import_dicom, print_import
+
+    result = import_dicom(folder, out, map_file)
+    print_import(result, console)
+    _conclude(out, result.left_out, accept_left_out)
+
+
 @app.command()
 def check(
     source: Annotated[

@@ -1,0 +1,159 @@
+"""The whole import: a folder of DICOM files to a BIDS folder."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stratacam.errors import InputError
+from stratacam.files import remove_leftovers
+from stratacam.scans.dicom.choose import Decision, choose, subject_labels
+from stratacam.scans.dicom.convert import ConversionError, convert, find_dcm2niix
+from stratacam.scans.dicom.rules import read_map
+from stratacam.scans.dicom.series import read_folder
+from stratacam.scans.dicom.write import (
+    SOURCE,
+    TIMES,
+    image_path,
+    merged_participants,
+    source_digest,
+    write_description,
+    write_subject,
+    write_tables,
+)
+
+TOLD = {*TIMES, "SeriesDescription"}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did. It names patients and files, and is for the console, not for any file."""
+
+    decisions: tuple[Decision, ...]
+    labels: Mapping[str, str]  # PatientID -> label
+    ignored: Mapping[str, int]  # kind of file -> how many
+    damaged: tuple[str, ...]  # messages about files that cannot be read
+    notes: tuple[str, ...]
+
+    @property
+    def left_out(self) -> int:
+        """How many series and files were wanted and could not be used."""
+        return sum(decision.state == "left out" for decision in self.decisions) + len(self.damaged)
+
+
+def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Imported:
+    """Sort the DICOM series below a folder into T1w, T2w and FLAIR and write them as BIDS.
+
+    A subject is written whole or not at all. A subject that is there already stays as it is:
+    told as kept if it was made from the same images, and as left out if not. Nothing is
+    written that names a patient, a date, an institution, or a source file.
+
+    Args:
+        folder: DICOM files, in any order and under any names.
+        out: the BIDS folder, new or made by an earlier import.
+        map_path: TOML file with rules, labels and groups; the built-in rules if absent.
+
+    Returns:
+        What became of every series.
+
+    Raises:
+        InputError: the map is wrong, the folder holds no MR images, dcm2niix is missing, nothing can be taken,
+            or `out` cannot be written.
+    """
+    wanted = read_map(map_path)
+    contents = read_folder(folder, wanted.keywords | TOLD)
+    program = find_dcm2niix()
+    labels = subject_labels(contents.stacks, wanted)
+    decisions = choose(contents.stacks, wanted)
+    chosen = sorted({one.subject for one in decisions if one.subject and one.state == "taken"})
+    merged_participants(out, chosen, wanted.groups)  # its faults are told before the work
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(out)
+        decisions = [
+            done
+            for label, found in _by_subject(decisions)
+            for done in _import_subject(found, label, out, program)
+        ]
+        present = [label for label in sorted(set(labels.values())) if (out / f"sub-{label}").is_dir()]
+        if present:
+            write_description(out)
+            write_tables(out, decisions, merged_participants(out, present, wanted.groups))
+    except OSError as fault:
+        raise InputError(
+            f"{out}: cannot be written ({fault.strerror or fault}); make room, or choose another folder"
+        ) from fault
+    return Imported(
+        decisions=tuple(decisions),
+        labels=labels,
+        ignored=contents.ignored,
+        damaged=tuple(contents.damaged),
+        notes=(
+            *(
+                f"[subjects]: no files of {name!r}"
+                for name in sorted(set(wanted.subjects or ()) - set(labels))
+            ),
+            *(f"[groups]: no files of {name}" for name in sorted(set(wanted.groups) - set(labels.values()))),
+        ),
+    )
+
+
+def _by_subject(decisions: Sequence[Decision]) -> list[tuple[str | None, list[Decision]]]:
+    """The decisions on every subject; None: on those without a label."""
+    found: dict[str | None, list[Decision]] = {}
+    for decision in decisions:
+        found.setdefault(decision.subject, []).append(decision)
+    return sorted(found.items(), key=lambda pair: pair[0] or "")
+
+
+def _import_subject(
+    decisions: Sequence[Decision], label: str | None, out: Path, program: Path
+) -> list[Decision]:
+    """Convert and write what is taken of one subject; the decisions as they turned out."""
+    taken = [one for one in decisions if one.state == "taken"]
+    if label is None or not taken:
+        return list(decisions)
+    folder = out / f"sub-{label}"
+    new = _compare(taken, folder) if folder.exists() else _convert_subject(taken, label, out, program)
+    turned_out = dict(zip(map(id, taken), new, strict=True))
+    return [turned_out.get(id(one), one) for one in decisions]
+
+
+def _convert_subject(taken: Sequence[Decision], label: str, out: Path, program: Path) -> list[Decision]:
+    turned_out, images = [], {}
+    with tempfile.TemporaryDirectory(prefix="stratacam-") as temporary:
+        for number, decision in enumerate(taken):
+            try:
+                volume, sidecar = convert(decision.stack, program, Path(temporary, str(number)))
+            except ConversionError as fault:
+                turned_out.append(replace(decision, state="left out", reason=str(fault), detail=fault.output))
+                continue
+            images[image_path(decision)] = (volume, {**sidecar, SOURCE: source_digest(decision.stack)})
+            turned_out.append(decision)
+        if images:
+            write_subject(out, label, images)
+    return turned_out
+
+
+def _compare(taken: Sequence[Decision], folder: Path) -> list[Decision]:
+    """Decisions about a subject that is there already: kept if it has the same sources, else left out."""
+    wanted = {image_path(decision): source_digest(decision.stack) for decision in taken}
+    there = {path.relative_to(folder): _recorded_source(path) for path in folder.rglob("*.nii.gz")}
+    if there == wanted:
+        return [replace(decision, reason=f"{decision.reason}; there already, kept") for decision in taken]
+    reason = (
+        f"{folder.name} is there already, made from other images, and is not overwritten: remove its folder, "
+        "give another label in [subjects], or import into another folder"
+    )
+    return [replace(decision, state="left out", reason=reason) for decision in taken]
+
+
+def _recorded_source(image: Path) -> str | None:
+    try:
+        sidecar = json.loads(
+            image.with_name(image.name.replace(".nii.gz", ".json")).read_text(encoding="utf-8")
+        )
+        return sidecar.get(SOURCE) if isinstance(sidecar, dict) else None
+    except (OSError, ValueError):
+        return None

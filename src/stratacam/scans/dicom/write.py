@@ -1,0 +1,155 @@
+"""The BIDS folder that an import writes: subjects, tables, description."""
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from stratacam.errors import InputError
+from stratacam.files import temporary_name, write_json, write_text
+from stratacam.scans.delimited import NOT_AVAILABLE, read_table
+from stratacam.scans.dicom.choose import Decision
+from stratacam.scans.dicom.convert import write_image
+from stratacam.scans.dicom.series import Stack
+
+TABLE = "import.tsv"
+SOURCE = "SourceDigest"
+COLUMNS = (
+    "subject",
+    "session",
+    "series",
+    "slices",
+    "spacing_mm",
+    "echo_time_ms",
+    "repetition_time_ms",
+    "inversion_time_ms",
+    "sequence",
+    "state",
+    "reason",
+)
+Cells = dict[str, str]  # column -> text
+
+TIMES = ("EchoTime", "RepetitionTime", "InversionTime")
+
+
+def image_path(decision: Decision) -> Path:
+    """Where the image of a decision goes, below the `sub-*` folder: `[ses-1/]anat/sub-01[_ses-1]_T1w.nii.gz`."""
+    session = f"ses-{decision.session}" if decision.session else ""
+    name = "_".join(filter(None, [f"sub-{decision.subject}", session, f"{decision.sequence}.nii.gz"]))
+    return Path(session, "anat", name)
+
+
+def source_digest(stack: Stack) -> str:
+    """A digest of which images a stack is made of; only who has the DICOM files can tell which those are."""
+    uids = "\n".join(sorted(one.uid for one in stack.slices))
+    return hashlib.sha256(uids.encode()).hexdigest()
+
+
+def write_subject(out: Path, label: str, images: Mapping[Path, tuple[Path, dict[str, Any]]]) -> None:
+    """Write the folder of a subject, whole or not at all.
+
+    Args:
+        out: the BIDS folder, which has no such subject yet.
+        label: the subject, without "sub-".
+        images: path below the subject's folder -> uncompressed NIfTI file and sidecar.
+    """
+    final = out / f"sub-{label}"
+    folder = temporary_name(final)
+    try:
+        for path, (volume, sidecar) in images.items():
+            (folder / path.parent).mkdir(parents=True, exist_ok=True)
+            write_image(volume, folder / path)
+            write_json(folder / path.with_name(path.name.replace(".nii.gz", ".json")), sidecar)
+        folder.rename(final)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_description(out: Path) -> None:
+    """Write what BIDS asks for beside the subjects, where it is not there yet."""
+    if not (out / "dataset_description.json").is_file():
+        content = {
+            "Name": "Scans imported from DICOM",
+            "BIDSVersion": "1.10.0",
+            "DatasetType": "raw",
+            "GeneratedBy": [{"Name": "stratacam", "Version": version("stratacam")}],
+        }
+        write_json(out / "dataset_description.json", content)
+    ignore = out / ".bidsignore"
+    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+    if TABLE not in lines:
+        write_text(ignore, "\n".join([*lines, TABLE]) + "\n")
+
+
+def merged_participants(out: Path, labels: Sequence[str], groups: Mapping[str, str]) -> str:
+    """The text of `participants.tsv` with further subjects; what is there stays.
+
+    Args:
+        out: the BIDS folder.
+        labels: subjects that have to be in the table, without "sub-".
+        groups: label -> group; n/a where there is none.
+
+    Raises:
+        InputError: the table has no participant_id, or another group for a subject.
+    """
+    path = out / "participants.tsv"
+    columns, rows = _read(path, ("participant_id", "group"), ("participant_id",))
+    columns += () if "group" in columns else ("group",)
+    known = {row["participant_id"]: row for row in rows}
+    for label in labels:
+        row = known.setdefault(f"sub-{label}", {"participant_id": f"sub-{label}"})
+        there, group = row.get("group", "n/a"), groups.get(label, "n/a")
+        if there not in NOT_AVAILABLE and group not in {"n/a", there}:
+            raise InputError(
+                f"{path}: sub-{label} has the group {there}, the map says {group}; change one of them"
+            )
+        row["group"] = group if there in NOT_AVAILABLE else there
+    return _table(columns, [known[name] for name in sorted(known)])
+
+
+def write_tables(out: Path, decisions: Sequence[Decision], participants: str) -> None:
+    """Write `participants.tsv` and `import.tsv`.
+
+    In the latter, rows of earlier imports stay, but for subjects of whom something is taken now.
+    """
+    write_text(out / "participants.tsv", participants)
+    _, rows = _read(out / TABLE, COLUMNS, COLUMNS)
+    known = {row["subject"] for row in rows} - {"n/a"}
+    now = [_row(decision) for decision in decisions]
+    settled = {row["subject"] for row in now if row["state"] == "taken"} | {"n/a"}
+    rows = [row for row in rows if row["subject"] not in settled]
+    rows += [row for row in now if row["subject"] in settled or row["subject"] not in known]
+    write_text(out / TABLE, _table(COLUMNS, sorted(rows, key=lambda row: row["subject"])))
+
+
+def _row(decision: Decision) -> Cells:
+    stack = decision.stack
+    spacing = stack.spacing_mm
+    values = (
+        f"sub-{decision.subject}" if decision.subject else "",
+        f"ses-{decision.session}" if decision.session else "",
+        stack.name,
+        str(len(stack.slices)),
+        f"{spacing:.2f}" if spacing is not None else "",
+        *(stack.first.header[keyword] for keyword in TIMES),
+        decision.sequence or "",
+        decision.state,
+        decision.reason,
+    )
+    return {name: value or "n/a" for name, value in zip(COLUMNS, values, strict=True)}
+
+
+def _read(path: Path, columns: Sequence[str], needed: Sequence[str]) -> tuple[tuple[str, ...], list[Cells]]:
+    """Columns and rows of a table; `columns` and no rows if there is no such file."""
+    if not path.is_file():
+        return tuple(columns), []
+    table = read_table(path, needed)
+    return table.columns, [dict(row.fields) for row in table.rows]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
+    lines = ["\t".join(columns)]
+    lines += ["\t".join(row.get(column) or "n/a" for column in columns) for row in rows]
+    return "\n".join(lines) + "\n"
