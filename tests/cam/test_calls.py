@@ -61,12 +61,16 @@ def test_several_inputs_are_cut_together_and_maps_lie_on_the_image():
 @pytest.mark.parametrize(
     ("inputs", "options", "message"),
     [
-        (torch.rand(3, 20), {}, r"no input is a floating-point image .* found \[\(3, 20\)\]"),
-        (torch.zeros(1, 3, 20, 20, dtype=torch.long), {}, "no input is a floating-point image"),
+        (torch.rand(3, 20), {}, r"no input is a floating-point image .* found \(3, 20\) torch.float32"),
+        (
+            torch.zeros(1, 3, 20, 20, dtype=torch.long),
+            {},
+            r"no input is a floating-point image .*int64.*image\.float",
+        ),
         (torch.rand(0, 3, 20, 20), {}, "holds no image"),
-        (torch.rand(1, 3, 20, 20), {"spatial_input": 1}, "no input is a floating-point image"),
-        (torch.rand(1, 3, 20, 20), {"batch_size": 0}, "batch_size=0 must be at least 1"),
-        (torch.rand(1, 3, 20, 20), {"smooth": -1}, "must not be negative"),
+        (torch.rand(1, 3, 20, 20), {"spatial_input": 1}, "spatial_input=1 is no input; there are 0"),
+        (torch.rand(1, 3, 20, 20), {"batch_size": 0}, "batch_size=0 must be a whole number of at least 1"),
+        (torch.rand(1, 3, 20, 20), {"smooth": -1}, "smooth=-1 must be a whole number"),
         (torch.rand(1, 3, 20, 20), {"layers": []}, "layers is empty; the layers are: conv1, conv2, pool"),
         (torch.rand(1, 3, 20, 20), {"layers": "head"}, r"head gives \(1, 3\), which is not a feature map"),
         (torch.rand(1, 3, 20, 20), {"layers": nn.Conv2d(1, 1, 1)}, "Conv2d given is no submodule"),

@@ -204,7 +204,7 @@ def test_smoothing_is_the_mean_over_noisy_copies(method):
     smoothed = sc.explain(model, images, classes=1, method=method, smooth=3, noise=0.2, seed=7, **layers)
     generator = torch.Generator().manual_seed(7)
     spread = 0.2 * (images.flatten(1).amax(1) - images.flatten(1).amin(1))[:, None, None, None]
-    copies = [images + spread * torch.randn(images.shape, generator=generator) for _ in range(3)]
+    copies = [images + spread * torch.randn(images.shape[1:], generator=generator) for _ in range(3)]
     if at_input:
         gradients = []
         for copy in copies:

@@ -5,6 +5,7 @@ the graph keeps it anyway, the input that gives it again. A layer's value is wha
 operation in place after it (such as `nn.ReLU(inplace=True)`) makes the tap keep its own copy first.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from stratacam.cam.compact_graph import CompactGraph
 from stratacam.cam.inputs import Inputs
 from stratacam.cam.layers import CONVOLUTIONS, LAST, POOLS, candidate_layers, split_call
 from stratacam.cam.watch import Kept, Watch, storage_of
+
+FEATURES_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm)
+"""Modules whose features lie on the last axis, whatever the number of axes."""
 
 TokensToGrid = Callable[[Tensor], Tensor]
 """Tokens (B, T, D) to a feature map (B, D, *spatial)."""
@@ -129,6 +133,7 @@ class _Recorder:
         self.calls: dict[nn.Module, list[Tap | str]] = {module: [] for module in self.modules.values()}
         self.last: Tap | None = None
         self.last_candidates: dict[nn.Module, str] = {}
+        self.last_calls: Counter[nn.Module] = Counter()
         if len(self.modules) < len(layers):
             for name, module in candidate_layers(model).items():
                 if isinstance(module, CONVOLUTIONS):
@@ -157,12 +162,13 @@ class _Recorder:
 
     def observe_last(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
         """Take this convolution for the last until there is a later one; the graph starts at it then."""
+        self.last_calls[module] += 1
         if self._fault(module, output) or output[0, 0].numel() == 1 < self.positions:
             return output
         if not any(isinstance(call, Tap) for calls in self.calls.values() for call in calls):
             output = output.detach()
         self.last, output = self._tap(module, inputs, output)
-        self.last.name = self.last_candidates[module]
+        self.last.name = f"{self.last_candidates[module]}#{self.last_calls[module]}"
         return output
 
     def _tap(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> tuple[Tap, Tensor]:
@@ -186,14 +192,22 @@ class _Recorder:
                     raise LayerError(
                         name, "does not exist: no convolution with a feature map was run on this input."
                     )
-                taps[self.last.name] = self.last
+                label, _ = split_call(self.last.name)
+                if any(
+                    self.last_candidates[one] == label and count > 1 for one, count in self.last_calls.items()
+                ):
+                    label = self.last.name
+                self.last.name = label
+                taps[label] = self.last
                 continue
             module, wanted = split_call(name)
             calls = self.calls[self.modules[name]]
             if wanted is not None and not 1 <= wanted <= len(calls):
-                raise LayerError(
-                    name, f"does not exist: {module} was called {len(calls)} time(s) on this input."
-                )
+                reason = f"does not exist: {module} was called {len(calls)} time(s) on this input."
+                if named:
+                    raise LayerError(name, reason)
+                refused[name] = reason
+                continue
             found = list(enumerate(calls, 1)) if wanted is None else [(wanted, calls[wanted - 1])]
             for number, tap in found or [(1, "was not run on this input.")]:
                 label = f"{module}#{number}" if wanted or len(calls) > 1 else module
@@ -222,11 +236,16 @@ class _Recorder:
             return "is run inside torch.no_grad by the model itself, so that no gradient reaches it."
         if isinstance(module, CONVOLUTIONS + POOLS):
             return None
-        return self._token_fault(output) if self.tokens_to_grid else self._shape_fault(output)
+        return self._token_fault(output) if self.tokens_to_grid else self._shape_fault(module, output)
 
-    def _shape_fault(self, output: Tensor) -> str | None:
+    def _shape_fault(self, module: nn.Module, output: Tensor) -> str | None:
         if not 3 <= output.ndim <= 5:
             return f"gives {tuple(output.shape)}, which is not a feature map (B, channels, *spatial)."
+        if isinstance(module, FEATURES_LAST):
+            return (
+                f"gives {tuple(output.shape)} with its features on the last axis, which is no feature map (B, "
+                "channels, *spatial); give tokens_to_grid, such as lambda values: values.movedim(-1, 1)."
+            )
         if output.ndim != self.ndim:
             return (
                 f"gives {tuple(output.shape)}, which does not lie on the input's {self.ndim - 2} axes; "
@@ -239,7 +258,12 @@ class _Recorder:
             shape = self.tokens_to_grid(output.detach()).shape if self.tokens_to_grid else output.shape
         except (ValueError, RuntimeError, IndexError) as fault:
             return f"gives {tuple(output.shape)}, of which tokens_to_grid makes no grid: {fault}"
-        return None if 3 <= len(shape) <= 5 else f"gives {tuple(shape)} after tokens_to_grid, no feature map."
+        if len(shape) == self.ndim:
+            return None
+        return (
+            f"gives {tuple(shape)} after tokens_to_grid; expected a feature map (B, channels, *spatial) with the "
+            f"{self.ndim - 2} axes of the input."
+        )
 
     def _tie(self, output: Tensor, inputs: Sequence[Any]) -> Tensor:
         """The output as a tensor of the graph that stands for this layer alone."""

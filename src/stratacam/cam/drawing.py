@@ -1,8 +1,10 @@
 """Pictures of maps: one over its image, and a grid of layers (matplotlib)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -15,8 +17,8 @@ COLOURS = "inferno"
 
 
 def overlay(
-    image: Tensor,
-    heatmap: Tensor,
+    image: Tensor | NDArray[Any],
+    heatmap: Tensor | NDArray[Any],
     *,
     axes: Axes | None = None,
     opacity: float = 0.6,
@@ -39,13 +41,16 @@ def overlay(
         The axes; `axes.figure.savefig(...)` saves the picture.
 
     Raises:
-        ValueError: if image or heatmap has other dimensions, such as a whole batch.
+        ValueError: if image or heatmap has other dimensions, such as a whole batch, or the heatmap is not finite.
     """
+    image, heatmap = torch.as_tensor(image), torch.as_tensor(heatmap)
     if image.ndim not in {2, 3} or heatmap.ndim != 2:
         raise ValueError(
             f"image has shape {tuple(image.shape)} and heatmap {tuple(heatmap.shape)}; expected one image (rows, "
             "columns) or (channels, rows, columns) and one map (rows, columns), such as x[0] and heatmap[0, 0]."
         )
+    if not bool(heatmap.isfinite().all()):
+        raise ValueError("the heatmap holds NaN or infinity; LayerMaps.heatmap gives maps without them.")
     if axes is None:
         axes = Figure(figsize=(4, 4), layout="constrained").add_subplot()
     picture = _picture(image)
@@ -67,7 +72,7 @@ def overlay(
 
 
 def montage(
-    image: Tensor,
+    image: Tensor | NDArray[Any],
     explanation: Explanation,
     *,
     index: int = 0,
@@ -91,7 +96,12 @@ def montage(
 
     Returns:
         The figure; `figure.savefig(...)` saves it.
+
+    Raises:
+        ValueError: if image or maps are not two-dimensional, or the explanation has no such image or class.
     """
+    image = torch.as_tensor(image)
+    _check_two_dimensional(image, explanation, index, column)
     names = list(layers or explanation.layers)
     rows = -(-(len(names) + 1) // columns)
     figure = Figure(figsize=(2 * columns, 2.25 * rows + 0.4), layout="constrained")
@@ -117,6 +127,20 @@ def montage(
     shown = f"class {int(explanation.classes[index, column])}, {explanation.method}, {'ReLU' if relu else 'signed'}"
     figure.suptitle(f"{shown}, normalised by: {normalise}", fontsize=10)
     return figure
+
+
+def _check_two_dimensional(image: Tensor, explanation: Explanation, index: int, column: int) -> None:
+    if image.ndim not in {2, 3} or any(maps.raw.ndim != 4 for maps in explanation):
+        shapes = ", ".join(sorted({str(tuple(maps.raw.shape[2:])) for maps in explanation}))
+        raise ValueError(
+            f"image has shape {tuple(image.shape)} and maps {shapes}; expected one image (rows, columns) or "
+            "(channels, rows, columns), such as x[0], and two-dimensional maps."
+        )
+    images, classes = explanation.classes.shape
+    if not (-images <= index < images and -classes <= column < classes):
+        raise ValueError(
+            f"index={index} and column={column}; the explanation has {images} image(s) and {classes} class(es)."
+        )
 
 
 def _picture(image: Tensor) -> NDArray[np.float32]:

@@ -22,6 +22,9 @@ from stratacam.cam.scores import Classes, choose_target
 from stratacam.cam.smooth import smoothed
 from stratacam.cam.views import blank_cause
 
+MOST_OTHER_TOKENS = 5
+"""Tokens before those of the grid: one for the class, and four registers."""
+
 
 def explain(
     model: nn.Module,
@@ -59,8 +62,9 @@ def explain(
         batch_size: images that go through the network at once; it bounds the memory.
         kwargs: the model's arguments by name.
         spatial_input: position or name of the argument that maps lie on; the first image if absent.
-        tokens_to_grid: for token models: the grid (rows, columns) of the last tokens, or a function from
-            tokens (B, T, D) to a feature map (B, D, *spatial).
+        tokens_to_grid: for token models: the grid (rows, columns) of the last tokens, before which there may be
+            up to five others (a class token, registers); or a function from what the layers give, such as tokens
+            (B, T, D), to a feature map (B, D, *spatial).
         smooth: number of noisy copies of each image to average raw maps over; 0: the image itself. Classes and
             logits are those of the image itself. D. Smilkov et al., "SmoothGrad" (2017).
         noise: standard deviation of the copies' Gaussian noise, as a share of each image's range.
@@ -117,10 +121,10 @@ def explain_batches(
 
     The model is as it was whenever a batch is handed out, so that it may be used, or the rest be left.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size={batch_size} must be at least 1.")
-    if smooth < 0 or noise < 0:
-        raise ValueError(f"smooth={smooth} and noise={noise} must not be negative.")
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1.")
+    if not isinstance(smooth, int) or smooth < 0 or noise < 0:
+        raise ValueError(f"smooth={smooth!r} must be a whole number, and noise={noise!r} not negative.")
     model = explainable(model)
     whole = read_inputs(inputs, kwargs, spatial_input)
     at_input = isinstance(method, str) and method in INPUT
@@ -131,13 +135,12 @@ def explain_batches(
     chosen = {} if at_input else choose(model, layers)
     if not chosen and not at_input:
         raise ValueError(f"layers is empty; the layers are: {', '.join(candidate_layers(model))}.")
-    generator = torch.Generator().manual_seed(seed)
     channels_last = True
     start = 0
     for part in whole.batches(batch_size):
         target = partial(choose_target, classes=classes, images=whole.count, start=start)
         task = Task(model, part, chosen, target, _grid_maker(tokens_to_grid), batch_size)
-        copies = (smooth, noise, generator)
+        copies = (smooth, noise, seed)
         try:
             maps = _run(task, make_maps, *copies, channels_last=channels_last)
         except RuntimeError as fault:
@@ -155,7 +158,7 @@ def _run(
     make_maps: Callable[[Task], RawMaps],
     smooth: int,
     noise: float,
-    generator: torch.Generator,
+    seed: int,
     *,
     channels_last: bool,
 ) -> RawMaps:
@@ -168,7 +171,7 @@ def _run(
             inputs = inputs.channels_last()
             stack.enter_context(channels_last_weights(task.model))
         task = replace(task, inputs=inputs)
-        return smoothed(task, make_maps, smooth, noise, generator) if smooth else make_maps(task)
+        return smoothed(task, make_maps, smooth, noise, seed) if smooth else make_maps(task)
 
 
 def _result(maps: RawMaps, method: str) -> Explanation:
@@ -195,9 +198,10 @@ def _grid_maker(tokens_to_grid: Sequence[int] | TokensToGrid | None) -> TokensTo
     grid = tuple(tokens_to_grid)
 
     def last_tokens(tokens: Tensor) -> Tensor:
-        if tokens.ndim != 3 or tokens.shape[1] < math.prod(grid):
+        if tokens.ndim != 3 or not 0 <= tokens.shape[1] - math.prod(grid) <= MOST_OTHER_TOKENS:
             raise ValueError(
-                f"{tuple(tokens.shape)} are not tokens (B, T, D) with T at least {math.prod(grid)}."
+                f"{tuple(tokens.shape)} are not tokens (B, T, D) with T from {math.prod(grid)} to "
+                f"{math.prod(grid) + MOST_OTHER_TOKENS}, as the grid {grid} has it."
             )
         return tokens[:, -math.prod(grid) :].mT.reshape(len(tokens), -1, *grid)
 

@@ -25,7 +25,7 @@ class LayerMaps:
     blank: tuple[tuple[str, ...], ...]
 
     def heatmap(
-        self, *, size: Sequence[int] | None = None, relu: bool = True, normalise: Normalisation = "map"
+        self, *, size: int | Sequence[int] | None = None, relu: bool = True, normalise: Normalisation = "map"
     ) -> Tensor:
         """A view of the raw maps, see `view`: (B, C, *size)."""
         return view(self.raw, size=size, relu=relu, normalise=normalise)
@@ -59,23 +59,34 @@ class Explanation:
             raise KeyError(f"{layer!r} was not explained; the layers are: {', '.join(self.maps)}.")
         return self.maps[layer]
 
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def __repr__(self) -> str:
+        images, classes = self.classes.shape
+        maps = ", ".join(f"{name} {tuple(one.raw.shape[2:])}" for name, one in self.maps.items())
+        return f"Explanation({self.method}, {images} image(s), {classes} class(es): {maps})"
+
     def __iter__(self) -> Iterator[LayerMaps]:
         return iter(self.maps.values())
 
     def fused(
-        self, *, size: Sequence[int], how: Fusion = "mean", layers: Sequence[str] | None = None
+        self, *, size: int | Sequence[int], how: Fusion = "mean", layers: str | Sequence[str] | None = None
     ) -> Tensor:
         """One map from those of several layers, each rectified, upsampled and divided by its own maximum.
 
         Args:
             size: spatial size of the result.
             how: see `fuse`.
-            layers: names; all if absent.
+            layers: a name or names; all if absent.
 
         Returns:
             (B, C, *size).
         """
-        return fuse([self[name].heatmap(size=size) for name in layers or self.layers], how)
+        names = [layers] if isinstance(layers, str) else self.layers if layers is None else layers
+        if not names:
+            raise ValueError("layers is empty; name at least one, or leave it out for all.")
+        return fuse([self[name].heatmap(size=size) for name in names], how)
 
 
 def join(parts: Sequence[Explanation]) -> Explanation:

@@ -59,7 +59,7 @@ class Inputs:
 
     def repeat(self, index: int, times: int) -> "Inputs":
         """Image `index` alone, `times` times."""
-        return self.each(lambda value: value[index : index + 1].expand(times, *value.shape[1:]))
+        return self.each(lambda value: torch.cat([value[index : index + 1]] * times))
 
     def batches(self, size: int) -> Iterator["Inputs"]:
         """Parts of at most `size` images."""
@@ -98,14 +98,19 @@ def read_inputs(
     found.update(named)
     if spatial_input is None:
         spatial_input = next((key for key, value in found.items() if _is_image(value)), None)
-    if spatial_input is None or not _is_image(found.get(spatial_input)):
+    if spatial_input is not None and spatial_input not in found:
+        raise ValueError(
+            f"spatial_input={spatial_input!r} is no input; there are {', '.join(map(repr, found)) or 'none'}."
+        )
+    if spatial_input is None or not _is_image(found[spatial_input]):
         shapes = [
-            tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
             for value in found.values()
         ]
         raise ValueError(
-            f"no input is a floating-point image (B, channels, *spatial) with 1 to 3 axes; found {shapes}. "
-            "Add the batch's axis to a single image with image[None], or name the input by spatial_input."
+            f"no input is a floating-point image (B, channels, *spatial) with 1 to 3 axes; found {', '.join(shapes)}. "
+            "Add the batch's axis to a single image with image[None], make whole numbers floating-point with "
+            "image.float(), or name the input by spatial_input."
         )
     image = found[spatial_input]
     if not image.numel():

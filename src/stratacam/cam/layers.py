@@ -43,7 +43,7 @@ def match_layers(model: nn.Module, layers: Layers = "all") -> tuple[str, ...]:
         layers: "all" (every convolution and pooling layer), "last" (the last convolution), a module, a name,
             a glob such as `block5_*`, or a sequence of these. A name may be that of any module, and `name#2`
             is the second call of a module that is called more than once; globs match convolutions and pools,
-            or, where they match none of these, any module.
+            or, where they match none of these, any module; `*#2` is the second call of all that match.
 
     Raises:
         ValueError: if a name or pattern matches nothing; close names and the candidates are listed.
@@ -67,7 +67,11 @@ def choose(model: nn.Module, layers: Layers) -> dict[str, bool]:
 
     "last" stays as it is, because only a forward can tell which convolution is the last.
     """
-    asked = [layers] if isinstance(layers, str | nn.Module) else list(layers)
+    asked = [layers] if isinstance(layers, str | nn.Module) else layers
+    if not isinstance(asked, Sequence) or not all(isinstance(one, str | nn.Module) for one in asked):
+        raise ValueError(
+            f"layers={layers!r} is not known; give a name, a pattern, a module, or a list of these."
+        )
     chosen: dict[str, bool] = {}
     for one in asked:
         names, named = _find(model, one)
@@ -107,7 +111,7 @@ def _find(model: nn.Module, one: str | nn.Module) -> tuple[list[str], bool]:
     elif one == LAST:
         found = [LAST] if any(isinstance(module, CONVOLUTIONS) for module in candidates.values()) else []
     else:
-        found = fnmatch.filter(candidates, one) or fnmatch.filter(modules, one)
+        found = _matching(one, list(candidates)) or _matching(one, modules)
     if not found:
         close = difflib.get_close_matches(one, modules, n=3)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
@@ -116,3 +120,11 @@ def _find(model: nn.Module, one: str | nn.Module) -> tuple[list[str], bool]:
         )
         raise ValueError(f"no layer matches {one!r}; {hint}{listed}")
     return found, False
+
+
+def _matching(pattern: str, names: Sequence[str]) -> list[str]:
+    """Names that a pattern matches; with `#` and a number or `*` at its end, that call of them or all calls."""
+    base, mark, call = pattern.rpartition("#")
+    if not mark or not (call == "*" or call.isdigit()):
+        return fnmatch.filter(names, pattern)
+    return [name if call == "*" else f"{name}#{call}" for name in fnmatch.filter(names, base)]

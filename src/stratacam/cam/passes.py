@@ -71,13 +71,21 @@ class _Run:
         self.target = task.target(self.captured)
         self.scores = self.target.score(self.captured, self.target.classes)
         self.classes = self.scores.shape[1]
+        if len(self.scores) != task.inputs.count:
+            raise ValueError(
+                f"there are {len(self.scores)} scores for {task.inputs.count} image(s); the model, or the function "
+                "given as classes, must give one row for each."
+            )
 
     def backward(self, receive: Callable[[Tap, int, Tensor], None]) -> None:
         """Tell `receive` each layer's tap, the column of the class, and the gradient there as a feature map."""
         if not self.scores.requires_grad:
+            refused = [f"{name} {reason}" for name, reason in self.captured.refused.items()]
+            if not self.captured.taps:
+                raise ValueError(f"none of the layers has a map: {'; '.join(refused)}")
             raise ValueError(
-                "the score does not depend on any of the layers through a gradient: the model detaches it, or runs "
-                "inside torch.no_grad."
+                f"the score does not depend on {', '.join(self.captured.taps)} through a gradient: these layers are "
+                "not on the path to the score, or the model detaches it or runs inside torch.no_grad."
             )
         taps = self.captured.taps.values()
         for column in range(self.classes):
@@ -130,10 +138,12 @@ def gradient_pass(task: Task, function: MapFunction) -> RawMaps:
     zero: dict[str, Tensor] = {}
 
     def receive(tap: Tap, column: int, gradient: Tensor) -> None:
-        found = function(tap.activation(), gradient).float()
+        found = function(tap.activation(), gradient)
         expected = (len(gradient), *gradient.shape[2:])
-        if found.shape != expected:
-            raise ValueError(f"the method gives {tuple(found.shape)} for {tap.name}; expected {expected}.")
+        if not isinstance(found, Tensor) or found.shape != expected:
+            given = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise ValueError(f"the method gives {given} for {tap.name}; expected {expected}.")
+        found = found.float()
         if tap.name not in raw:  # a class whose score does not depend on the layer leaves its map zero
             raw[tap.name] = found.new_zeros(len(found), run.classes, *found.shape[1:])
             zero[tap.name] = run.no_gradient()

@@ -1,19 +1,33 @@
 """A model as it runs while it is explained: in evaluation mode, frozen, as plain Python; then as it was."""
 
 import sys
+import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import nn
 
+_LOCKS: "weakref.WeakKeyDictionary[nn.Module, threading.RLock]" = weakref.WeakKeyDictionary()
+_LOCKS_LOCK = threading.Lock()
+
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Put `model` in evaluation mode with frozen parameters; put every submodule and parameter back after.
 
-    Code that `torch.compile` made is left aside while this lasts, because it passes the hooks by.
+    Code that `torch.compile` made is left aside while this lasts, because it passes the hooks by. One thread at a
+    time has a model; others wait.
     """
+    with _LOCKS_LOCK:
+        lock = _LOCKS.setdefault(model, threading.RLock())
+    with lock, _evaluating(model):
+        yield
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
     training = {module: module.training for module in model.modules()}
     trainable = {parameter: parameter.requires_grad for parameter in model.parameters()}
     with ExitStack() as stack:
@@ -58,6 +72,10 @@ def explainable(model: nn.Module) -> nn.Module:
     Raises:
         ValueError: if its layers cannot be observed, or it cannot be differentiated.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"model is a {type(model).__name__}; expected a torch.nn.Module, whose layers have names."
+        )
     inner = getattr(model, "_orig_mod", model)
     model = inner if isinstance(inner, nn.Module) else model
     if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):

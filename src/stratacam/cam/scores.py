@@ -14,6 +14,10 @@ Classes = str | int | Sequence[int] | Sequence[Sequence[int]] | Tensor | Callabl
 """What a caller may give as classes, see `stratacam.explain`."""
 
 
+FEWEST_TELLING = 6
+"""Outputs that, all between 0 and 1, are hardly logits by chance."""
+
+
 @dataclass(frozen=True)
 class Target:
     """The classes of one batch.
@@ -39,8 +43,8 @@ def logits_of(captured: Captured) -> Tensor:
     if isinstance(found, dict) and "logits" in found:
         found = found["logits"]
     found = getattr(found, "logits", found)
-    if isinstance(found, Tensor) and found.ndim == 1:
-        found = found[:, None]
+    if isinstance(found, Tensor) and found.ndim < 2:  # a head that squeezes gives () for a single image
+        found = found.reshape(-1, 1)
     if not isinstance(found, Tensor) or found.ndim != 2:
         shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise ValueError(
@@ -114,10 +118,23 @@ def _class_indices(classes: Any, logits: Tensor, images: int, start: int) -> Ten
 
 def _warn_of_probabilities(logits: Tensor) -> None:
     """Tell that the model seems to give probabilities, whose gradients vanish where it is sure."""
-    sums = logits.sum(dim=1)
-    if logits.shape[1] > 1 and bool((logits >= 0).all()) and bool(((sums - 1).abs() < 1e-3).all()):
+    found = ""
+    within = bool(((logits > 0) & (logits < 1)).all())
+    if logits.shape[1] == 1 and len(logits) > 1 and within:
+        found = "its single outputs all lie between 0 and 1"
+    elif logits.shape[1] > 1 and bool((logits >= 0).all()) and _is_one(logits.sum(dim=1)):
+        found = "its rows are positive and sum to 1"
+    elif logits.shape[1] > 1 and bool((logits <= 0).all()) and _is_one(logits.exp().sum(dim=1)):
+        found = "its rows are logarithms of numbers that sum to 1"
+    elif within and logits.numel() >= FEWEST_TELLING:
+        found = "all its outputs lie between 0 and 1"
+    if found:
         warnings.warn(
-            "the model seems to give probabilities: its rows are positive and sum to 1. Maps of logits are "
-            "steadier; give the model without its softmax.",
+            f"the model seems to give probabilities: {found}. Maps of logits are steadier, and a class is predicted "
+            "where its logit is above 0; give the model without its softmax or sigmoid.",
             stacklevel=2,
         )
+
+
+def _is_one(sums: Tensor) -> bool:
+    return bool(((sums - 1).abs() < 1e-3).all())

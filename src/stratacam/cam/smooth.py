@@ -9,7 +9,7 @@ from stratacam.cam.passes import RawMaps, Task
 
 
 def smoothed(
-    task: Task, make_maps: Callable[[Task], RawMaps], copies: int, noise: float, generator: torch.Generator
+    task: Task, make_maps: Callable[[Task], RawMaps], copies: int, noise: float, seed: int
 ) -> RawMaps:
     """Mean of the raw maps over noisy copies of each image, for the classes of the image itself.
 
@@ -20,16 +20,18 @@ def smoothed(
         make_maps: the method.
         copies: noisy copies of each image.
         noise: standard deviation as a share of each image's range, from its lowest to its highest value.
-        generator: of the noise; it is on the CPU, so that every device draws the same.
+        seed: of the noise, which is the same for every image: a map depends neither on the other images nor on
+            where in the batch its own stands. It is drawn on the CPU, so that every device has the same.
     """
     with torch.no_grad():
         target = task.target(replace(task, layers={}).capture())
     image = task.inputs.image
     flat = image.flatten(1)
     deviation = noise * (flat.amax(dim=1) - flat.amin(dim=1)).reshape(-1, *[1] * (image.ndim - 1))
+    generator = torch.Generator().manual_seed(seed)
     total: RawMaps | None = None
     for _ in range(copies):
-        drawn = torch.randn(image.shape, generator=generator).to(image)
+        drawn = torch.randn(image.shape[1:], generator=generator).to(image)
         noisy = replace(
             task, inputs=task.inputs.with_image(image + deviation * drawn), target=lambda _: target
         )

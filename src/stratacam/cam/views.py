@@ -16,7 +16,7 @@ ZERO_GRADIENT, ALL_NEGATIVE, CONSTANT, NOT_FINITE = "zero gradient", "all negati
 def view(
     raw: Tensor,
     *,
-    size: Sequence[int] | None = None,
+    size: int | Sequence[int] | None = None,
     relu: bool = True,
     normalise: Normalisation = "map",
 ) -> Tensor:
@@ -24,7 +24,8 @@ def view(
 
     Args:
         raw: (B, C, *spatial).
-        size: spatial size to upsample to, (bi-, tri-)linear with `align_corners=False`; None: the layer's.
+        size: spatial size to upsample to, one length for all axes or one for each, (bi-, tri-)linear with
+            `align_corners=False`; None: the layer's.
         relu: drop negative values.
         normalise: "none"; "map", each by its own maximum; "volume", all images of one class column by one
             maximum; "layer", everything by one maximum. The maximum is of the absolute value. A map that is
@@ -45,7 +46,7 @@ def view(
     if relu:
         maps = maps.clamp_min(0)
     if size is not None:
-        maps = upsample(maps, size)
+        maps = upsample(maps, [size] * (maps.ndim - 2) if isinstance(size, int) else size)
     if normalise == "none":
         return maps
     maximum = maps.abs().amax(dim=tuple(axes[normalise]), keepdim=True)

@@ -35,8 +35,14 @@ class Watch(TorchDispatchMode):
         self._kept.setdefault(storage_of(kept.tensor), []).append(weakref.ref(kept))
 
     def before_softmax(self, output: Any) -> Tensor | None:
-        """What the softmax that gave `output` was given."""
-        found = self._softmax[1] if self._softmax and self._softmax[0] is output else None
+        """What the softmax that gave `output`, or that of which it is another shape, was given."""
+        found = None
+        if self._softmax is not None and isinstance(output, Tensor):
+            result, given = self._softmax
+            if result is output:
+                found = given
+            elif _is_reshaped(output, result):
+                found = given.reshape(output.shape)
         self._softmax = None
         self._kept.clear()
         return found
@@ -68,6 +74,16 @@ class Watch(TorchDispatchMode):
                 kept = reference()
                 if kept is not None:
                     kept.tensor = kept.tensor.clone()
+
+
+def _is_reshaped(tensor: Tensor, whole: Tensor) -> bool:
+    """Whether a tensor is `whole` in another shape, as `view`, `squeeze` and `flatten` give it."""
+    return (
+        storage_of(tensor) == storage_of(whole)
+        and tensor.numel() == whole.numel()
+        and tensor.is_contiguous()
+        and whole.is_contiguous()
+    )
 
 
 def storage_of(tensor: Tensor) -> int:

@@ -22,7 +22,8 @@ def input_gradient(task: Task) -> RawMaps:
     `strongest_channel` once noisy copies have been averaged.
     """
     image = task.inputs.image.detach().requires_grad_()
-    captured = capture(task.model, task.inputs.with_image(image), {})
+    given = image.clone()  # which the model may change in place, as it may not change a leaf
+    captured = capture(task.model, task.inputs.with_image(given), {})
     target = task.target(captured)
     scores = target.score(captured, target.classes)
     if not scores.requires_grad:
