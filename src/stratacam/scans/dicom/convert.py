@@ -24,7 +24,6 @@ TEXT_FIELDS = ("descrip", "aux_file", "db_name", "intent_name")
 KEPT = (
     "Modality",
     "Manufacturer",
-    "ManufacturersModelName",
     "MagneticFieldStrength",
     "ImagingFrequency",
     "MRAcquisitionType",
