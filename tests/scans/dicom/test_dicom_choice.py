@@ -1,5 +1,8 @@
 """Which series becomes what, and the map that says so."""
 
+import re
+from pathlib import Path
+
 import pytest
 from dicom_files import SAGITTAL, write_series
 
@@ -182,3 +185,12 @@ def test_every_key_of_a_map_is_checked(tmp_path, text, message):
 def test_a_missing_map_is_told(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_map(tmp_path / "map.toml")
+
+
+def test_the_map_of_the_documentation_is_one(tmp_path):
+    page = Path(__file__).parents[3] / "docs/dicom.md"
+    (example,) = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "map.toml").write_text(example)
+    wanted = read_map(tmp_path / "map.toml")
+    assert [rule.sequence for rule in wanted.rule] == ["T1w", "FLAIR", "T2w"]
+    assert wanted.groups == {"01": "RRMS", "02": "control"}

@@ -104,7 +104,7 @@ def test_truncated_header(folder, tmp_path):
 
 
 def test_transfer_syntax_that_cannot_be_decoded_is_named(folder, tmp_path):
-    def video(dataset, index):
+    def video(dataset, _):
         dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.102"
         dataset.PixelData = b"\xfe\xff\x00\xe0" + struct.pack("<I", 0)
         dataset["PixelData"].is_undefined_length = True

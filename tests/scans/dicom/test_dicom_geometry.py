@@ -9,8 +9,9 @@ import pydicom
 import pytest
 from dicom_files import AXIAL, SAGITTAL, oblique, write_series
 from PIL import Image
+from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, RLELossless
+from pydicom.uid import EnhancedMRImageStorage, ExplicitVRBigEndian, JPEG2000Lossless, RLELossless
 
 from stratacam.scans.dicom import import_dicom
 
@@ -102,6 +103,62 @@ def test_losslessly_encoded_slices_give_the_same_voxels(tmp_path, rewrite):
     assert compare(load(tmp_path / "out"), written.voxels, written.affine) < (1e-3, 1)
 
 
+def item(**values):
+    dataset = Dataset()
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def write_enhanced(written, target, echo_times):
+    """Put the slices of a classic series into one enhanced multi-frame file."""
+    slices = [pydicom.dcmread(path) for path in written.paths]
+    file = pydicom.dcmread(written.paths[0])
+    first = slices[0]
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
+        delattr(file, keyword)
+    for keyword in ("EchoTime", "ScanningSequence", "RepetitionTime"):
+        delattr(file, keyword)
+    file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = EnhancedMRImageStorage
+    file.NumberOfFrames = len(slices)
+    file.EchoPulseSequence = "SPIN"
+    file.PixelData = b"".join(one.PixelData for one in slices)
+    shared = item(
+        MRTimingAndRelatedParametersSequence=[item(RepetitionTime=500.0, FlipAngle=90.0, EchoTrainLength=1)],
+        PlaneOrientationSequence=[item(ImageOrientationPatient=first.ImageOrientationPatient)],
+        PixelMeasuresSequence=[item(PixelSpacing=first.PixelSpacing, SliceThickness=first.SliceThickness)],
+    )
+    file.SharedFunctionalGroupsSequence = [shared]
+    file.PerFrameFunctionalGroupsSequence = [
+        item(
+            FrameContentSequence=[
+                item(StackID="1", InStackPositionNumber=number, DimensionIndexValues=[1, number])
+            ],
+            PlanePositionSequence=[item(ImagePositionPatient=one.ImagePositionPatient)],
+            MREchoSequence=[item(EffectiveEchoTime=echo_time)],
+        )
+        for number, (one, echo_time) in enumerate(zip(slices, echo_times, strict=True), start=1)
+    ]
+    target.parent.mkdir()
+    file.save_as(target)
+
+
+def test_enhanced_file_gives_the_same_voxels(tmp_path):
+    written = write_series(tmp_path / "classic", axes=oblique())
+    write_enhanced(written, tmp_path / "in/file", [10.0] * 10)
+    result = import_dicom(tmp_path / "in", tmp_path / "out")
+    assert [(one.sequence, one.state) for one in result.decisions] == [("T1w", "taken")]
+    assert compare(load(tmp_path / "out"), written.voxels, written.affine) < (1e-3, 1)
+
+
+def test_enhanced_file_of_two_stacks_is_refused(tmp_path):
+    written = write_series(tmp_path / "classic", slices=20)
+    write_enhanced(written, tmp_path / "in/file", [10.0] * 10 + [12.0] * 10)
+    result = import_dicom(tmp_path / "in", tmp_path / "out")
+    assert result.left_out == 2
+    assert "an enhanced file holds 2 stacks that differ in echo time" in result.decisions[0].reason
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"real data not found in {DATA}")
 def test_real_scan_lies_where_pydicom_reads_its_slices(tmp_path):
     (tmp_path / "map.toml").write_text(
@@ -123,10 +180,10 @@ def test_real_scan_lies_where_pydicom_reads_its_slices(tmp_path):
     for one in slices:
         first = np.array(one.ImagePositionPatient, float)
         steps = np.array([row * float(one.PixelSpacing[1]), column * float(one.PixelSpacing[0])])
-        for points, lattice in ((corners, 0.5), (centres, 0.0)):
+        for points, half in ((corners, (0.5, 0.5, 0.0)), (centres, (0.0, 0.0, 0.0))):
             ras = (first + points @ steps) * (-1, -1, 1)
             voxel = ras @ to_voxel[:3, :3].T + to_voxel[:3, 3]
-            nearest = np.rint(voxel - (lattice, lattice, 0)) + (lattice, lattice, 0)
+            nearest = np.rint(voxel - half) + half
             farthest = max(farthest, np.linalg.norm((voxel - nearest) @ image.affine[:3, :3].T, axis=1).max())
         values = voxels[tuple(nearest.astype(int).T)].reshape(columns, rows)
         assert np.array_equal(values, one.pixel_array.T)
