@@ -68,12 +68,12 @@ def by_block(layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def describe_scan(scan: ShownScan) -> str:
-    """Who is shown, what was predicted, and of which class the maps are."""
+    """Who is shown, what was predicted, of which class the maps are, and which view of them is drawn."""
     maps = scan.explained
     group = f", group {scan.group}" if scan.group else ""
     return (
         f"{scan.name}{group} · predicted {maps.predicted}, p = {probability(maps, maps.predicted):.2f}"
-        f" · maps of {maps.explained}"
+        f" · maps of {maps.explained} ({maps.method}, ReLU, normalised per volume)"
     )
 
 

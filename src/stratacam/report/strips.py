@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from stratacam.maps import entity, find_maps
+from stratacam.maps import entity, find_maps, read_maps
 from stratacam.networks import load_model
 from stratacam.report.figures import save_figure
 from stratacam.report.map_figures import layer_strip
@@ -11,7 +11,7 @@ from stratacam.scans.prepared import find_prepared
 
 
 def write_strips(model: Path, prepared: Path, maps: Path, names: Collection[str]) -> list[Path]:
-    """Draw, for every scan of `names` that has maps, one slice at every layer of the network.
+    """Draw, for every scan of `names` that has maps, one slice at every layer of the network, for each explained class.
 
     Args:
         model: folder of the model that made the maps.
@@ -26,14 +26,13 @@ def write_strips(model: Path, prepared: Path, maps: Path, names: Collection[str]
     scans = {scan.name: scan for scan in find_prepared(prepared)}
     pictures = []
     for found in find_maps(maps):
-        if found.name in names and found.name in scans:
-            scan = scans[found.name]
-            picture = (
-                maps
-                / f"sub-{scan.subject}"
-                / "figures"
-                / f"{scan.name}_desc-layers_{entity(found.method)}.png"
-            )
-            save_figure(layer_strip(scan, found, card), picture)
+        if found.name not in names or found.name not in scans:
+            continue
+        scan = scans[found.name]
+        folder = maps / f"sub-{scan.subject}" / "figures"
+        for explained in found.every_explained:
+            label = f"_label-{entity(explained)}" if len(found.every_explained) > 1 else ""
+            picture = folder / f"{scan.name}{label}_desc-layers_{entity(found.method)}.png"
+            save_figure(layer_strip(scan, read_maps(found.path, explained), card), picture)
             pictures.append(picture)
     return pictures

@@ -97,14 +97,14 @@ FOLDS = StratifiedKFold(5, shuffle=True, random_state=0)
 
 
 def _chance(features, groups):
-    """Return the balanced accuracy and its p-value over 199 permutations of the groups."""
+    """Return the balanced accuracy and its p-value over 99 permutations of the groups."""
     score, _, p = permutation_test_score(
         _classifier(0.1),
         features,
         groups,
         cv=FOLDS,
         scoring="balanced_accuracy",
-        n_permutations=199,
+        n_permutations=99,
         random_state=0,
     )
     print(f"balanced accuracy {score:.3f}, p {p:.3f}")  # noqa: T201 - shown when the test fails
@@ -121,7 +121,7 @@ def test_true_volumes_tell_the_groups_apart(table):
 def test_true_volumes_are_found_by_the_permutation_test(table):
     score, p = _chance(np.log(table[DISEASE] + 0.05), table.group)
     assert score >= 0.9
-    assert p <= 0.005
+    assert p <= 0.01
 
 
 def test_lesion_volumes_of_rrms_and_spms_overlap(table):
@@ -187,7 +187,7 @@ def _prepared_tissue(root, index):
     images = {sequence: anat / f"{name}_{sequence}.nii.gz" for sequence in SEQUENCES}
     mask = root / TRUTH / name / "anat" / f"{name}_desc-truebrain_mask.nii.gz"
     scan = Scan(name.removeprefix("sub-"), None, images, mask)
-    volume = prepare(scan, root / "prepared", PrepareSettings()).load()
+    volume = prepare(scan, root / "prepared", PrepareSettings(template=False)).load()
     return [
         value
         for image in volume.images
