@@ -132,9 +132,9 @@ def test_a_fiducial_comes_back_within_half_a_pixel_and_half_a_slice(case, shrunk
     delivered = geometry.to_delivered(heat_at(case, cell, shrunk))
     centre = nibabel.affines.apply_affine(case.delivered.affine, ndimage.center_of_mass(delivered))
     found = offset_in_slices(case, centre)
-    assert (found <= bound + 0.01 * voxel).all(), (found, bound, voxel)
+    assert (found <= bound + 0.03 * voxel).all(), (found, bound, voxel)
     if (bound[1:] <= voxel[1:] / 2).all():
-        assert (found <= 0.51 * voxel).all()
+        assert (found <= 0.53 * voxel).all()
 
     single = np.zeros((len(geometry.slices), *(side // shrunk for side in geometry.size)), dtype=np.float32)
     single[tuple(cell)] = 1

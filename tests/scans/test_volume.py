@@ -222,3 +222,17 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(tmp_path, name):
         write_nifti(path, RAMP, OBLIQUE)
     assert [file.name for file in tmp_path.iterdir()] == [name]
     assert path.read_bytes() == b"older"
+
+
+def test_a_direction_with_numbers_near_the_smallest_there_are_can_be_inverted_by_itk():
+    affine = np.array(
+        [
+            [-0.9999999, 4.6e-296, -2.7e-4, 0],
+            [-4.6e-296, -1, -1.2e-299, 0],
+            [2.7e-4, 0, -0.9999999, 0],
+            [0, 0, 0, 1],
+        ]
+    )
+    image = to_itk(np.ones((4, 5, 6), np.float32), affine)
+    index = image.TransformPhysicalPointToContinuousIndex(image.TransformIndexToPhysicalPoint((1, 2, 3)))
+    np.testing.assert_allclose(index, (1, 2, 3), atol=1e-9)

@@ -22,6 +22,7 @@ LPS = np.diag(
     [-1.0, -1.0, 1.0, 1.0]
 )  # RAS millimetres (NIfTI, nibabel) to LPS millimetres (DICOM, ITK) and back
 LARGEST_SHEAR = 1e-3
+NO_ANGLE = 1e-12  # cosine of an angle that is none
 SMALLEST_EDGE = 0.05  # mm
 LARGEST_EDGE = 20.0
 LARGEST_VALUE = 1e18  # squares fit 32-bit numbers
@@ -234,8 +235,12 @@ def to_itk(data: NDArray[Any], affine: NDArray[Any]) -> SimpleITK.Image:
     to_lps = LPS @ np.asarray(affine, dtype=float)
     spacing = np.linalg.norm(to_lps[:3, :3], axis=0)
     left, _, right = np.linalg.svd(to_lps[:3, :3] / spacing)
+    direction = left @ right
+    direction[np.abs(direction) < NO_ANGLE] = (
+        0  # ITK's own inverse fails on numbers near the smallest there are
+    )
     image.SetSpacing(spacing.tolist())
-    image.SetDirection((left @ right).ravel().tolist())
+    image.SetDirection(direction.ravel().tolist())
     image.SetOrigin(to_lps[:3, 3].tolist())
     return image
 

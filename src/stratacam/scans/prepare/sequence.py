@@ -38,7 +38,7 @@ class LaidSequence:
     source: Path
     image: NDArray[np.float32]
     delivered: NDArray[np.float32] | None
-    field: NDArray[np.float32]
+    field: NDArray[np.float16]
     bias: float
     covered: float
     registration: CheckedRegistration | None
@@ -97,8 +97,9 @@ def lay(
             laid = from_itk(onto_grid(corrected, target.grid, transform))
             field_laid = from_itk(onto_grid(field, target.grid, transform, outside=1.0))
     logarithm = np.log(np.maximum(field_laid[target.inside], np.finfo(np.float32).tiny))
+    shown = field_laid.astype(np.float16)  # for pictures alone
     return LaidSequence(
-        path, laid, delivered, field_laid, float(logarithm.std()), covered, registration, flags
+        path, laid, delivered, shown, float(logarithm.std()), covered, registration, flags
     )
 
 

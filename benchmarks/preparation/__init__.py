@@ -1,0 +1,1 @@
+"""How well and how fast scans are prepared, on real scans that came with reference transforms."""
