@@ -2,6 +2,8 @@ import csv
 import hashlib
 import json
 import pickle
+import re
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -154,3 +156,60 @@ def test_settings_refuse_what_they_do_not_know():
     for wrong in ({"grid": "T2w"}, {"grid": 0.0}, {"slice_area_fraction": 1.5}, {"unknown": 1}):
         with pytest.raises(ValidationError):
             PrepareSettings(**wrong)
+
+
+def _with_half_a_flair(bids, folder, share):
+    """The scan of `bids` whose FLAIR has only the lower share of its slices."""
+    scan = find_scans(bids, ("T1w", "FLAIR"))[0][0]
+    image = nibabel.load(scan.images["FLAIR"])
+    data = np.asarray(image.dataobj)
+    path = write(
+        folder / "sub-01/anat/sub-01_FLAIR.nii.gz", data[:, :, : int(share * data.shape[2])], image.affine
+    )
+    return replace(scan, images={**scan.images, "FLAIR": path})
+
+
+def test_a_sequence_that_covers_part_of_the_brain_is_flagged(bids, tmp_path):
+    done = prepare(_with_half_a_flair(bids, tmp_path, 0.7), tmp_path / "out", PrepareSettings(template=False))
+    (flag,) = [flag for flag in done.read_record()["Flags"] if "covers" in flag]
+    assert 50 < int(re.search(r"FLAIR: covers (\d+)%", flag)[1]) < 98
+
+
+def test_a_sequence_that_covers_less_than_half_of_the_brain_is_refused(bids, tmp_path):
+    scan = _with_half_a_flair(bids, tmp_path, 0.4)
+    with pytest.raises(InputError, match=r"sub-01_FLAIR.nii.gz: covers \d+% of the brain seen in the T1w"):
+        prepare(scan, tmp_path / "out", PrepareSettings(template=False))
+    assert not list(tmp_path.rglob("*record.json"))
+
+
+def test_what_is_doubtful_is_in_the_record_and_on_the_page(bids, tmp_path):
+    scan = find_scans(bids, ("T1w", "FLAIR"))[0][0]
+    image = nibabel.load(scan.images["FLAIR"])
+    noise = np.random.default_rng(5).normal(300, 50, image.shape).astype(np.float32)
+    other = write(tmp_path / "sub-01/anat/sub-01_FLAIR.nii.gz", noise, image.affine)
+    done = prepare(
+        replace(scan, images={**scan.images, "FLAIR": other}),
+        tmp_path / "out",
+        PrepareSettings(template=False),
+    )
+    flags = done.read_record()["Flags"]
+    assert any("it is of another person, damaged, or not aligned" in flag for flag in flags)
+    assert "it is of another person, damaged, or not aligned" in done.quality_page.read_text()
+
+
+def test_each_scaling_and_plane_leaves_its_mark(bids, tmp_path):
+    scan = find_scans(bids, ("T1w", "FLAIR"))[0][0]
+    settings = PrepareSettings(template=False, intensity="percentiles", plane="coronal")
+    volume = prepare(scan, tmp_path, settings).load()
+    assert volume.plane == "coronal"
+    assert len(volume.kept) <= volume.brain_mask.shape[1]
+    for image in volume.images:
+        low, high = np.percentile(image[volume.brain_mask], (0.5, 99.5))
+        assert (low, high) == pytest.approx((0, 1), abs=1e-3)
+
+
+def test_the_template_is_found_and_kept(prepared):
+    record = prepared.read_record()
+    assert prepared.template_transform.is_file()
+    assert 0 < record["Template"]["Dice"] <= 1
+    assert any("MNI152" in flag for flag in record["Flags"]) == (record["Template"]["Dice"] < 0.85)
