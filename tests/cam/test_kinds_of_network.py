@@ -121,7 +121,7 @@ def test_tokens_become_maps_on_their_grid():
 def test_tokens_without_a_grid_are_refused_with_the_remedy():
     torch.manual_seed(0)
     with pytest.raises(
-        ValueError, match=r"\(2, 25, 8\) with its features on the last axis, .*; give tokens_to_grid"
+        ValueError, match=r"\(2, 25, 8\), which does not lie on the input's 2 axes; give tokens_to_grid"
     ):
         sc.explain(Tokens(), torch.rand(2, *Tokens.image), layers="blocks.0.norm1")
     with pytest.raises(ValueError, match="makes no grid"):

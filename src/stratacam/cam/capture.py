@@ -15,15 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from stratacam.cam.compact_graph import CompactGraph
+from stratacam.cam.feature_map import TokensToGrid, map_fault
 from stratacam.cam.inputs import Inputs
 from stratacam.cam.layers import CONVOLUTIONS, LAST, POOLS, candidate_layers, split_call
 from stratacam.cam.watch import Kept, Watch, storage_of
-
-FEATURES_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm)
-"""Modules whose features lie on the last axis, whatever the number of axes."""
-
-TokensToGrid = Callable[[Tensor], Tensor]
-"""Tokens (B, T, D) to a feature map (B, D, *spatial)."""
 
 
 class LayerError(ValueError):
@@ -79,6 +74,8 @@ class Captured:
         taps: by name, in the order asked.
         refused: layers matched by a pattern that have no map, and why.
         before_softmax: the values that a final softmax, log-softmax or sigmoid was given; None without one.
+        squashed: whether the output seems to be made of what such a function gave.
+        images: in the batch.
     """
 
     output: Any
@@ -86,6 +83,8 @@ class Captured:
     taps: dict[str, Tap]
     refused: dict[str, str]
     before_softmax: Tensor | None
+    squashed: bool
+    images: int
 
 
 def capture(
@@ -112,7 +111,9 @@ def capture(
     recorder = _Recorder(model, inputs.image, layers, tokens_to_grid)
     with recorder.observing(), CompactGraph():
         output = inputs.run(model)
-    return Captured(output, recorder.anchor, *recorder.select(), recorder.watch.before_softmax(output))
+    return Captured(
+        output, recorder.anchor, *recorder.select(), *recorder.watch.end(output), images=inputs.count
+    )
 
 
 class _Recorder:
@@ -124,14 +125,14 @@ class _Recorder:
         every = dict(model.named_modules(remove_duplicate=False))
         self.layers = layers
         self.modules = {name: every[split_call(name)[0]] for name in layers if name in every or name != LAST}
-        self.ndim = image.ndim
-        self.positions = image[0, 0].numel()
+        self.image = image
         self.tokens_to_grid = tokens_to_grid
         self.differentiable = torch.is_grad_enabled()
         self.anchor = torch.zeros((), requires_grad=True)
         self.watch = Watch()
         self.calls: dict[nn.Module, list[Tap | str]] = {module: [] for module in self.modules.values()}
         self.last: Tap | None = None
+        self.last_call: tuple[nn.Module, int] = (model, 0)
         self.last_candidates: dict[nn.Module, str] = {}
         self.last_calls: Counter[nn.Module] = Counter()
         if len(self.modules) < len(layers):
@@ -163,12 +164,12 @@ class _Recorder:
     def observe_last(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
         """Take this convolution for the last until there is a later one; the graph starts at it then."""
         self.last_calls[module] += 1
-        if self._fault(module, output) or output[0, 0].numel() == 1 < self.positions:
+        if self._fault(module, output) or output[0, 0].numel() == 1 < self.image[0, 0].numel():
             return output
         if not any(isinstance(call, Tap) for calls in self.calls.values() for call in calls):
             output = output.detach()
         self.last, output = self._tap(module, inputs, output)
-        self.last.name = f"{self.last_candidates[module]}#{self.last_calls[module]}"
+        self.last_call = (module, self.last_calls[module])
         return output
 
     def _tap(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> tuple[Tap, Tensor]:
@@ -192,13 +193,10 @@ class _Recorder:
                     raise LayerError(
                         name, "does not exist: no convolution with a feature map was run on this input."
                     )
-                label, _ = split_call(self.last.name)
-                if any(
-                    self.last_candidates[one] == label and count > 1 for one, count in self.last_calls.items()
-                ):
-                    label = self.last.name
-                self.last.name = label
-                taps[label] = self.last
+                last, call = self.last_call
+                label = self.last_candidates[last]
+                self.last.name = f"{label}#{call}" if self.last_calls[last] > 1 else label
+                taps[self.last.name] = self.last
                 continue
             module, wanted = split_call(name)
             calls = self.calls[self.modules[name]]
@@ -228,42 +226,9 @@ class _Recorder:
 
     def _fault(self, module: nn.Module, output: Any) -> str | None:
         """Why an output has no map; None if it has one."""
-        if not isinstance(output, Tensor):
-            return f"gives a {type(output).__name__}, which is not a feature map (B, channels, *spatial)."
-        if not output.is_floating_point():
-            return f"gives {output.dtype}, which has no gradient."
         if self.differentiable and not torch.is_grad_enabled():
             return "is run inside torch.no_grad by the model itself, so that no gradient reaches it."
-        if isinstance(module, CONVOLUTIONS + POOLS):
-            return None
-        return self._token_fault(output) if self.tokens_to_grid else self._shape_fault(module, output)
-
-    def _shape_fault(self, module: nn.Module, output: Tensor) -> str | None:
-        if not 3 <= output.ndim <= 5:
-            return f"gives {tuple(output.shape)}, which is not a feature map (B, channels, *spatial)."
-        if isinstance(module, FEATURES_LAST):
-            return (
-                f"gives {tuple(output.shape)} with its features on the last axis, which is no feature map (B, "
-                "channels, *spatial); give tokens_to_grid, such as lambda values: values.movedim(-1, 1)."
-            )
-        if output.ndim != self.ndim:
-            return (
-                f"gives {tuple(output.shape)}, which does not lie on the input's {self.ndim - 2} axes; "
-                "give tokens_to_grid if these are tokens."
-            )
-        return None
-
-    def _token_fault(self, output: Tensor) -> str | None:
-        try:
-            shape = self.tokens_to_grid(output.detach()).shape if self.tokens_to_grid else output.shape
-        except (ValueError, RuntimeError, IndexError) as fault:
-            return f"gives {tuple(output.shape)}, of which tokens_to_grid makes no grid: {fault}"
-        if len(shape) == self.ndim:
-            return None
-        return (
-            f"gives {tuple(shape)} after tokens_to_grid; expected a feature map (B, channels, *spatial) with the "
-            f"{self.ndim - 2} axes of the input."
-        )
+        return map_fault(module, output, self.image, self.tokens_to_grid)
 
     def _tie(self, output: Tensor, inputs: Sequence[Any]) -> Tensor:
         """The output as a tensor of the graph that stands for this layer alone."""

@@ -77,7 +77,7 @@ def montage(
     *,
     index: int = 0,
     column: int = 0,
-    layers: Sequence[str] | None = None,
+    layers: str | Sequence[str] | None = None,
     columns: int = 6,
     normalise: Normalisation = "map",
     relu: bool = True,
@@ -89,7 +89,7 @@ def montage(
         explanation: from `explain`.
         index: of the image in the batch.
         column: of the class among those explained.
-        layers: names; all if absent.
+        layers: a name or names; all if absent.
         columns: of the grid.
         normalise: see `view`.
         relu: see `view`.
@@ -102,16 +102,15 @@ def montage(
     """
     image = torch.as_tensor(image)
     _check_two_dimensional(image, explanation, index, column)
-    names = list(layers or explanation.layers)
-    rows = -(-(len(names) + 1) // columns)
+    chosen = explanation.chosen(layers)
+    rows = -(-(len(chosen) + 1) // columns)
     figure = Figure(figsize=(2 * columns, 2.25 * rows + 0.4), layout="constrained")
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     grid[0].imshow(_picture(image), cmap="gray", vmin=0, vmax=1)
     grid[0].set_title("image", fontsize=9)
-    for axes, name in zip(grid[1:], names, strict=False):
-        maps = explanation[name]
+    for axes, maps in zip(grid[1:], chosen, strict=False):
         heat = maps.heatmap(size=image.shape[-2:], relu=relu, normalise=normalise)[index, column]
-        overlay(image, heat, axes=axes, title=name)
+        overlay(image, heat, axes=axes, title=maps.name)
         if maps.blank[index][column]:
             axes.text(
                 0.5,

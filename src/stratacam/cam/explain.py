@@ -1,17 +1,17 @@
 """The call: maps of chosen layers and classes for a batch of images."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from numbers import Integral, Real
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from stratacam.cam.capture import TokensToGrid
 from stratacam.cam.explanation import Explanation, LayerMaps, join
+from stratacam.cam.feature_map import TokensToGrid, grid_maker
 from stratacam.cam.inputs import read_inputs
 from stratacam.cam.layers import Layers, candidate_layers, choose
 from stratacam.cam.methods import INPUT, method_pass
@@ -21,9 +21,6 @@ from stratacam.cam.running import channels_last_weights, device_of, evaluating, 
 from stratacam.cam.scores import Classes, choose_target
 from stratacam.cam.smooth import smoothed
 from stratacam.cam.views import blank_cause
-
-MOST_OTHER_TOKENS = 5
-"""Tokens before those of the grid: one for the class, and four registers."""
 
 
 def explain(
@@ -62,9 +59,9 @@ def explain(
         batch_size: images that go through the network at once; it bounds the memory.
         kwargs: the model's arguments by name.
         spatial_input: position or name of the argument that maps lie on; the first image if absent.
-        tokens_to_grid: for token models: the grid (rows, columns) of the last tokens, before which there may be
-            up to five others (a class token, registers); or a function from what the layers give, such as tokens
-            (B, T, D), to a feature map (B, D, *spatial).
+        tokens_to_grid: for token models: the grid (rows, columns) of the tokens, before which there may be one for
+            the class; or a function from what the layers give, such as tokens (B, T, D), to a feature map (B, D,
+            *spatial).
         smooth: number of noisy copies of each image to average raw maps over; 0: the image itself. Classes and
             logits are those of the image itself. D. Smilkov et al., "SmoothGrad" (2017).
         noise: standard deviation of the copies' Gaussian noise, as a share of each image's range.
@@ -121,10 +118,13 @@ def explain_batches(
 
     The model is as it was whenever a batch is handed out, so that it may be used, or the rest be left.
     """
-    if not isinstance(batch_size, int) or batch_size < 1:
+    if not isinstance(batch_size, Integral) or batch_size < 1:
         raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1.")
-    if not isinstance(smooth, int) or smooth < 0 or noise < 0:
-        raise ValueError(f"smooth={smooth!r} must be a whole number, and noise={noise!r} not negative.")
+    if not isinstance(smooth, Integral) or smooth < 0:
+        raise ValueError(f"smooth={smooth!r} must be a whole number, and not negative.")
+    if not isinstance(noise, Real) or noise < 0:
+        raise ValueError(f"noise={noise!r} must be a number, and not negative.")
+    to_grid = grid_maker(tokens_to_grid)
     model = explainable(model)
     whole = read_inputs(inputs, kwargs, spatial_input)
     at_input = isinstance(method, str) and method in INPUT
@@ -139,7 +139,7 @@ def explain_batches(
     start = 0
     for part in whole.batches(batch_size):
         target = partial(choose_target, classes=classes, images=whole.count, start=start)
-        task = Task(model, part, chosen, target, _grid_maker(tokens_to_grid), batch_size)
+        task = Task(model, part, chosen, target, to_grid, batch_size)
         copies = (smooth, noise, seed)
         try:
             maps = _run(task, make_maps, *copies, channels_last=channels_last)
@@ -178,7 +178,7 @@ def _result(maps: RawMaps, method: str) -> Explanation:
     if method in INPUT:
         maps = replace(maps, raw={name: strongest_channel(values) for name, values in maps.raw.items()})
     if not maps.raw:
-        reasons = "; ".join(f"{name} {reason}" for name, reason in maps.refused.items())
+        reasons = " ".join(f"{name} {reason}" for name, reason in maps.refused.items())
         raise ValueError(f"none of the layers has a map: {reasons}")
     return Explanation(
         logits=maps.target.logits.float().cpu(),
@@ -190,19 +190,3 @@ def _result(maps: RawMaps, method: str) -> Explanation:
         method=method,
         left_out=maps.refused,
     )
-
-
-def _grid_maker(tokens_to_grid: Sequence[int] | TokensToGrid | None) -> TokensToGrid | None:
-    if tokens_to_grid is None or callable(tokens_to_grid):
-        return tokens_to_grid
-    grid = tuple(tokens_to_grid)
-
-    def last_tokens(tokens: Tensor) -> Tensor:
-        if tokens.ndim != 3 or not 0 <= tokens.shape[1] - math.prod(grid) <= MOST_OTHER_TOKENS:
-            raise ValueError(
-                f"{tuple(tokens.shape)} are not tokens (B, T, D) with T from {math.prod(grid)} to "
-                f"{math.prod(grid) + MOST_OTHER_TOKENS}, as the grid {grid} has it."
-            )
-        return tokens[:, -math.prod(grid) :].mT.reshape(len(tokens), -1, *grid)
-
-    return last_tokens

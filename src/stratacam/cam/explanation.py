@@ -30,6 +30,9 @@ class LayerMaps:
         """A view of the raw maps, see `view`: (B, C, *size)."""
         return view(self.raw, size=size, relu=relu, normalise=normalise)
 
+    def __repr__(self) -> str:
+        return f"LayerMaps({self.name}, {tuple(self.raw.shape)})"
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -70,6 +73,18 @@ class Explanation:
     def __iter__(self) -> Iterator[LayerMaps]:
         return iter(self.maps.values())
 
+    def chosen(self, layers: str | Sequence[str] | None = None) -> tuple[LayerMaps, ...]:
+        """Maps of a layer or of layers by name; of all if absent.
+
+        Raises:
+            KeyError: if one was not explained.
+            ValueError: if `layers` is empty.
+        """
+        names = [layers] if isinstance(layers, str) else self.layers if layers is None else layers
+        if not names:
+            raise ValueError("layers is empty; name at least one, or leave it out for all.")
+        return tuple(self[name] for name in names)
+
     def fused(
         self, *, size: int | Sequence[int], how: Fusion = "mean", layers: str | Sequence[str] | None = None
     ) -> Tensor:
@@ -83,10 +98,7 @@ class Explanation:
         Returns:
             (B, C, *size).
         """
-        names = [layers] if isinstance(layers, str) else self.layers if layers is None else layers
-        if not names:
-            raise ValueError("layers is empty; name at least one, or leave it out for all.")
-        return fuse([self[name].heatmap(size=size) for name in names], how)
+        return fuse([maps.heatmap(size=size) for maps in self.chosen(layers)], how)
 
 
 def join(parts: Sequence[Explanation]) -> Explanation:

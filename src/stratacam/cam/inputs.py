@@ -92,6 +92,11 @@ def read_inputs(
     Raises:
         ValueError: if no argument is a floating-point image (B, channels, *spatial), or it holds no image.
     """
+    if not isinstance(inputs, Tensor | Sequence):
+        raise TypeError(
+            f"inputs is a {type(inputs).__name__}; expected a tensor (B, channels, *spatial), or a list of arguments. "
+            "An array becomes a tensor with torch.from_numpy(array).float()."
+        )
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     named = dict(kwargs or {})
     found: dict[int | str, Value] = dict(enumerate(args))
@@ -100,7 +105,7 @@ def read_inputs(
         spatial_input = next((key for key, value in found.items() if _is_image(value)), None)
     if spatial_input is not None and spatial_input not in found:
         raise ValueError(
-            f"spatial_input={spatial_input!r} is no input; there are {', '.join(map(repr, found)) or 'none'}."
+            f"there is no input spatial_input={spatial_input!r}; the inputs are {', '.join(map(repr, found))}."
         )
     if spatial_input is None or not _is_image(found[spatial_input]):
         shapes = [

@@ -1,13 +1,14 @@
 """From a batch to raw maps by gradients: one forward, and one backward for each class."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from stratacam.cam.capture import Captured, LayerError, Tap, TokensToGrid, capture
+from stratacam.cam.capture import Captured, LayerError, Tap, capture
+from stratacam.cam.feature_map import TokensToGrid
 from stratacam.cam.inputs import Inputs
 from stratacam.cam.layers import split_call
 from stratacam.cam.scores import Target
@@ -71,22 +72,13 @@ class _Run:
         self.target = task.target(self.captured)
         self.scores = self.target.score(self.captured, self.target.classes)
         self.classes = self.scores.shape[1]
-        if len(self.scores) != task.inputs.count:
-            raise ValueError(
-                f"there are {len(self.scores)} scores for {task.inputs.count} image(s); the model, or the function "
-                "given as classes, must give one row for each."
-            )
 
     def backward(self, receive: Callable[[Tap, int, Tensor], None]) -> None:
         """Tell `receive` each layer's tap, the column of the class, and the gradient there as a feature map."""
         if not self.scores.requires_grad:
-            refused = [f"{name} {reason}" for name, reason in self.captured.refused.items()]
-            if not self.captured.taps:
-                raise ValueError(f"none of the layers has a map: {'; '.join(refused)}")
-            raise ValueError(
-                f"the score does not depend on {', '.join(self.captured.taps)} through a gradient: these layers are "
-                "not on the path to the score, or the model detaches it or runs inside torch.no_grad."
-            )
+            if self.captured.taps:
+                self._check_differentiable()
+            return
         taps = self.captured.taps.values()
         for column in range(self.classes):
             for tap in taps:
@@ -98,9 +90,26 @@ class _Run:
                     retain_graph=column + 1 < self.classes,
                     allow_unused=True,
                 )
+            except RuntimeError as fault:
+                if "checkpoint" not in str(fault):
+                    raise
+                raise ValueError(
+                    "a layer lies in or before a block under torch.utils.checkpoint, which runs again in the backward "
+                    "without what was observed; name a layer after it, or turn checkpointing off."
+                ) from fault
             finally:
                 for tap in taps:
                     tap.receive = None  # it holds the tap, and the tap it
+
+    def _check_differentiable(self) -> None:
+        """Refuse a model whose score does not even depend on the image through a gradient."""
+        image = self.task.inputs.image.detach().clone().requires_grad_()
+        run = capture(self.task.model, self.task.inputs.with_image(image.clone()), {})
+        if not self.target.score(run, self.target.classes).requires_grad:
+            raise ValueError(
+                "the score does not depend on the image through a gradient: the model detaches it, or runs inside "
+                "torch.no_grad."
+            )
 
     def no_gradient(self) -> Tensor:
         """(B, C), true: what is so of every class until its gradient arrives."""
@@ -212,7 +221,7 @@ def forward_maps(task: Task, one_image: Callable[[str, Tensor, int, Target], Ten
             the target, to maps (C, *spatial).
     """
     with torch.no_grad():
-        captured = task.capture()
+        captured = replace(task, inputs=task.inputs.copied(None)).capture()  # the model may change its inputs
         target = task.target(captured)
         raw = {}
         for name, tap in captured.taps.items():

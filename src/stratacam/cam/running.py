@@ -82,12 +82,23 @@ def explainable(model: nn.Module) -> nn.Module:
         raise ValueError(
             "the model is TorchScript, whose layers cannot be observed; give the module it was made of."
         )
+    quantised = next((type(module) for module in model.modules() if _is_quantised(module)), None)
+    if quantised:
+        raise ValueError(
+            f"the model is quantised ({quantised.__name__}), which no gradient can pass; give the floating-point model "
+            "that it was made of."
+        )
     if any(parameter.is_inference() for parameter in model.parameters()):
         raise ValueError(
             "the model's parameters were made in torch.inference_mode, which no gradient can pass; "
             "build or load it outside."
         )
     return model
+
+
+def _is_quantised(module: nn.Module) -> bool:
+    path = type(module).__module__.split(".")
+    return path[0] == "torch" and "quantized" in path
 
 
 def device_of(model: nn.Module) -> torch.device | None:

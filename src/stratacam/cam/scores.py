@@ -14,10 +14,6 @@ Classes = str | int | Sequence[int] | Sequence[Sequence[int]] | Tensor | Callabl
 """What a caller may give as classes, see `stratacam.explain`."""
 
 
-FEWEST_TELLING = 6
-"""Outputs that, all between 0 and 1, are hardly logits by chance."""
-
-
 @dataclass(frozen=True)
 class Target:
     """The classes of one batch.
@@ -43,13 +39,20 @@ def logits_of(captured: Captured) -> Tensor:
     if isinstance(found, dict) and "logits" in found:
         found = found["logits"]
     found = getattr(found, "logits", found)
-    if isinstance(found, Tensor) and found.ndim < 2:  # a head that squeezes gives () for a single image
-        found = found.reshape(-1, 1)
+    if (
+        isinstance(found, Tensor) and found.ndim < 2
+    ):  # a head that squeezes gives () or (K,) for a single image
+        found = found.reshape(1, -1) if captured.images == 1 else found.reshape(-1, 1)
     if not isinstance(found, Tensor) or found.ndim != 2:
         shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise ValueError(
             f"the model gives {shape}, not logits (B, classes); give classes as a function from what the model "
             "gives to the scores (B,) or (B, C) to explain, such as lambda output: output[:, 1].mean(dim=(1, 2))."
+        )
+    if len(found) != captured.images:
+        raise ValueError(
+            f"the model gives {len(found)} row(s) for {captured.images} image(s); it must give one for each, or "
+            "classes be a function that makes them."
         )
     return found
 
@@ -61,14 +64,12 @@ def choose_target(captured: Captured, classes: Classes, *, images: int, start: i
         ValueError: if the classes are not the model's, or there is not one for each image.
     """
     if callable(classes):
-        scores = _given_scores(classes, captured.output)
+        scores = _given_scores(classes, captured)
         columns = torch.arange(scores.shape[1], device=scores.device).expand(len(scores), -1)
-        return Target(
-            scores.detach(), columns, lambda run, rows: _given_scores(classes, run.output).gather(1, rows)
-        )
+        return Target(scores.detach(), columns, lambda run, rows: _given_scores(classes, run).gather(1, rows))
     logits = logits_of(captured)
     if captured.before_softmax is None:
-        _warn_of_probabilities(logits.detach())
+        _warn_of_probabilities(logits.detach(), squashed=captured.squashed)
     indices = _class_indices(classes, logits, images, start)
     return Target(logits.detach(), indices, lambda run, rows: class_scores(logits_of(run), rows))
 
@@ -80,11 +81,16 @@ def class_scores(logits: Tensor, rows: Tensor) -> Tensor:
     return logits.gather(1, rows)
 
 
-def _given_scores(classes: Callable[[Any], Tensor], output: Any) -> Tensor:  # noqa: ANN401
-    scores = classes(output)
-    if not isinstance(scores, Tensor) or scores.ndim not in {1, 2}:
-        shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise ValueError(f"the function given as classes gives {shape}; it must give scores (B,) or (B, C).")
+def _given_scores(classes: Callable[[Any], Tensor], captured: Captured) -> Tensor:
+    scores = classes(captured.output)
+    if isinstance(scores, Tensor) and scores.ndim == 0 and captured.images == 1:
+        scores = scores[None]
+    if not isinstance(scores, Tensor) or scores.ndim not in {1, 2} or len(scores) != captured.images:
+        found = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
+        raise ValueError(
+            f"the function given as classes gives {found} for {captured.images} image(s); it must give scores (B,) "
+            "or (B, C): one, or one row, for each image of the batch."
+        )
     return scores[:, None] if scores.ndim == 1 else scores
 
 
@@ -101,8 +107,11 @@ def _class_indices(classes: Any, logits: Tensor, images: int, start: int) -> Ten
         )
     try:
         indices = torch.as_tensor(classes, device=logits.device)
-    except (TypeError, ValueError) as fault:
-        raise ValueError(f"classes: every image needs the same number of class indices ({fault}).") from fault
+    except (TypeError, ValueError, RuntimeError) as fault:
+        raise ValueError(
+            f'classes={classes!r} is not known; give "predicted", "all", a function, one class index, one for each '
+            f"image, or a list of as many for each ({fault})."
+        ) from fault
     if indices.ndim > 2 or (indices.ndim > 0 and len(indices) != images):
         raise ValueError(
             f"classes has {len(indices)} entries for {images} image(s); give one index for all, or one index (or "
@@ -116,18 +125,19 @@ def _class_indices(classes: Any, logits: Tensor, images: int, start: int) -> Ten
     return mine.long().reshape(batch, -1)
 
 
-def _warn_of_probabilities(logits: Tensor) -> None:
+def _warn_of_probabilities(logits: Tensor, *, squashed: bool) -> None:
     """Tell that the model seems to give probabilities, whose gradients vanish where it is sure."""
     found = ""
-    within = bool(((logits > 0) & (logits < 1)).all())
-    if logits.shape[1] == 1 and len(logits) > 1 and within:
+    single = logits.shape[1] == 1
+    within = bool(((logits >= 0) & (logits <= 1)).all())
+    if within and single and len(logits) > 1 and bool(logits.any()):
         found = "its single outputs all lie between 0 and 1"
-    elif logits.shape[1] > 1 and bool((logits >= 0).all()) and _is_one(logits.sum(dim=1)):
+    elif not single and bool((logits >= 0).all()) and _is_one(logits.sum(dim=1)):
         found = "its rows are positive and sum to 1"
-    elif logits.shape[1] > 1 and bool((logits <= 0).all()) and _is_one(logits.exp().sum(dim=1)):
+    elif not single and bool((logits <= 0).all()) and _is_one(logits.exp().sum(dim=1)):
         found = "its rows are logarithms of numbers that sum to 1"
-    elif within and logits.numel() >= FEWEST_TELLING:
-        found = "all its outputs lie between 0 and 1"
+    elif within and squashed:
+        found = "its outputs lie between 0 and 1, after a softmax, sigmoid, exponential or the like"
     if found:
         warnings.warn(
             f"the model seems to give probabilities: {found}. Maps of logits are steadier, and a class is predicted "

@@ -24,7 +24,7 @@ def smoothed(
             where in the batch its own stands. It is drawn on the CPU, so that every device has the same.
     """
     with torch.no_grad():
-        target = task.target(replace(task, layers={}).capture())
+        target = task.target(replace(task, layers={}, inputs=task.inputs.copied(None)).capture())
     image = task.inputs.image
     flat = image.flatten(1)
     deviation = noise * (flat.amax(dim=1) - flat.amin(dim=1)).reshape(-1, *[1] * (image.ndim - 1))
@@ -32,10 +32,8 @@ def smoothed(
     total: RawMaps | None = None
     for _ in range(copies):
         drawn = torch.randn(image.shape[1:], generator=generator).to(image)
-        noisy = replace(
-            task, inputs=task.inputs.with_image(image + deviation * drawn), target=lambda _: target
-        )
-        maps = make_maps(noisy)
+        inputs = task.inputs.copied(None).with_image(image + deviation * drawn)  # the model may change them
+        maps = make_maps(replace(task, inputs=inputs, target=lambda _: target))
         total = maps if total is None else _add(total, maps)
     if total is None:
         raise ValueError(f"smooth={copies} must be at least 1.")

@@ -12,7 +12,20 @@ SOFTMAXES = {
     torch.ops.aten._softmax.default,
     torch.ops.aten._log_softmax.default,
     torch.ops.aten.sigmoid.default,
+    torch.ops.aten.hardsigmoid.default,
 }
+"""Operations whose input is logits where their output is that of the network."""
+
+SQUASHES = SOFTMAXES | {torch.ops.aten.exp.default, torch.ops.aten.tanh.default, torch.ops.aten.erf.default}
+"""Operations of which probabilities are made."""
+
+MIXTURES = {
+    torch.ops.aten.addmm.default,
+    torch.ops.aten.mm.default,
+    torch.ops.aten.convolution.default,
+    torch.ops.aten.mean.dim,
+}
+"""Operations after which a value is no probability any more."""
 
 
 @dataclass
@@ -29,23 +42,30 @@ class Watch(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._kept: dict[int, list[weakref.ref[Kept]]] = {}
         self._softmax: tuple[Tensor, Tensor] | None = None
+        self._squashed = 0  # values that a squash gave after the last mixture
 
     def keep(self, kept: Kept) -> None:
         """Copy what is kept, while somebody holds it, before it is changed."""
         self._kept.setdefault(storage_of(kept.tensor), []).append(weakref.ref(kept))
 
-    def before_softmax(self, output: Any) -> Tensor | None:
-        """What the softmax that gave `output`, or that of which it is another shape, was given."""
-        found = None
-        if self._softmax is not None and isinstance(output, Tensor):
-            result, given = self._softmax
-            if result is output:
-                found = given
-            elif _is_reshaped(output, result):
-                found = given.reshape(output.shape)
+    def end(self, output: Any) -> tuple[Tensor | None, bool]:
+        """How the forward that gave `output` ended; nothing of it is held any longer.
+
+        Returns:
+            What the softmax that gave the output, or that of which the output is another shape, was given, or
+            None; and whether the output is a part of a softmax's, or has as many values as a squash gave last.
+        """
+        before, squashed = None, False
+        if isinstance(output, Tensor):
+            squashed = 0 < self._squashed == output.numel()
+            if self._softmax is not None:
+                result, given = self._softmax
+                squashed = squashed or storage_of(output) == storage_of(result)
+                if result is output or _is_reshaped(output, result):
+                    before = given.reshape(output.shape)
         self._softmax = None
         self._kept.clear()
-        return found
+        return before, squashed
 
     def __torch_dispatch__(
         self,
@@ -63,6 +83,10 @@ class Watch(TorchDispatchMode):
         result = func(*args, **kwargs)
         if func in SOFTMAXES:
             self._softmax = (result, args[0])
+        if func in SQUASHES:
+            self._squashed = result.numel()
+        elif func in MIXTURES:
+            self._squashed = 0
         return result
 
     def _save(self, value: Any) -> None:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from stratacam.cam.capture import capture
-from stratacam.cam.layers import split_call
+from stratacam.cam.feature_map import TokensToGrid
+from stratacam.cam.layers import CONVOLUTIONS, POOLS, split_call
 from stratacam.cam.passes import RawMaps, Task, forward_maps, weighted_channels
 from stratacam.cam.scores import Target
 
@@ -28,7 +29,7 @@ def ablationcam(task: Task) -> RawMaps:
 
         whole, found = scores(1), []
         for channels in torch.split(torch.arange(len(activation)), task.batch_size):
-            with _ablated(task.model, name, channels):
+            with _ablated(task.model, name, channels, task.tokens_to_grid):
                 found.append(scores(len(channels)))
         return weighted_channels((whole - torch.cat(found)).float(), activation)
 
@@ -36,7 +37,7 @@ def ablationcam(task: Task) -> RawMaps:
 
 
 @contextmanager
-def _ablated(model: nn.Module, name: str, channels: Tensor) -> Iterator[None]:
+def _ablated(model: nn.Module, name: str, channels: Tensor, to_grid: TokensToGrid | None) -> Iterator[None]:
     """While this lasts, channel `channels[i]` of image i is 0 in what the layer gives."""
     path, wanted = split_call(name)
     calls = 0
@@ -46,12 +47,25 @@ def _ablated(model: nn.Module, name: str, channels: Tensor) -> Iterator[None]:
         calls += 1
         if calls != (wanted or 1):
             return output
+        if to_grid:
+            return output.masked_fill(_made_of(output, channels, to_grid), 0)
         ablated = output.clone()
         ablated[torch.arange(len(channels)), channels] = 0
         return ablated
 
-    hook = model.get_submodule(path).register_forward_hook(ablate)
+    module = model.get_submodule(path)
+    to_grid = None if isinstance(module, CONVOLUTIONS + POOLS) else to_grid
+    hook = module.register_forward_hook(ablate)
     try:
         yield
     finally:
         hook.remove()
+
+
+def _made_of(output: Tensor, channels: Tensor, to_grid: TokensToGrid) -> Tensor:
+    """Which tokens' values become channel `channels[i]` of image i on the grid: those that its gradient reaches."""
+    with torch.enable_grad():
+        values = output.detach().requires_grad_()
+        chosen = to_grid(values)[torch.arange(len(channels)), channels].sum()
+        (reached,) = torch.autograd.grad(chosen, values)
+    return reached != 0

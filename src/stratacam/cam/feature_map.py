@@ -1,0 +1,110 @@
+"""What is a feature map: which outputs of a layer have maps, and how tokens become a grid."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+
+from stratacam.cam.layers import CONVOLUTIONS, POOLS
+
+TokensToGrid = Callable[[Tensor], Tensor]
+"""Tokens (B, T, D) to a feature map (B, D, *spatial)."""
+
+FEATURES_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm)
+"""Modules whose features lie on the last axis, whatever the number of axes."""
+
+
+def grid_maker(tokens_to_grid: Sequence[int] | TokensToGrid | None) -> TokensToGrid | None:
+    """The function that a caller gave as `tokens_to_grid`, or that of the grid that was given.
+
+    Raises:
+        ValueError: if it is neither a function nor a grid of positive whole numbers.
+    """
+    if tokens_to_grid is None or callable(tokens_to_grid):
+        return tokens_to_grid
+    grid = tuple(tokens_to_grid) if isinstance(tokens_to_grid, Sequence) else ()
+    if not grid or not all(isinstance(length, int) and length > 0 for length in grid):
+        raise ValueError(
+            f"tokens_to_grid={tokens_to_grid!r} is not known; give the grid of the tokens, such as (14, 14), or a "
+            "function from tokens (B, T, D) to a feature map (B, D, *spatial)."
+        )
+    count = math.prod(grid)
+
+    def last_tokens(tokens: Tensor) -> Tensor:
+        if tokens.ndim != 3:
+            raise ValueError(f"expected tokens (B, T, D); found {tuple(tokens.shape)}.")
+        others = tokens.shape[1] - count
+        if others not in {0, 1}:
+            remedy = (
+                f" If others come first, give lambda tokens: tokens[:, {others}:].mT.unflatten(2, {grid})."
+            )
+            raise ValueError(
+                f"there are {tokens.shape[1]} tokens for the {count} places of {grid}; expected as many, or one more "
+                f"for the class.{remedy if others > 1 else ''}"
+            )
+        return tokens[:, others:].mT.reshape(len(tokens), -1, *grid)
+
+    return last_tokens
+
+
+def map_fault(module: nn.Module, output: object, image: Tensor, to_grid: TokensToGrid | None) -> str | None:
+    """Why what a module gives has no map on the image; None if it has one.
+
+    Args:
+        module: of a layer.
+        output: what a call of it gave.
+        image: (B, channels, *spatial), the input that maps lie on.
+        to_grid: what makes feature maps of what modules other than convolutions and pools give.
+    """
+    if not isinstance(output, Tensor):
+        return f"gives a {type(output).__name__}, which is not a feature map (B, channels, *spatial)."
+    if not output.is_floating_point():
+        return f"gives {output.dtype}, which has no gradient."
+    if isinstance(module, CONVOLUTIONS + POOLS):
+        return None
+    return _grid_fault(output, image, to_grid) if to_grid else _shape_fault(module, output, image)
+
+
+def _shape_fault(module: nn.Module, output: Tensor, image: Tensor) -> str | None:
+    shape = tuple(output.shape)
+    if not 3 <= output.ndim <= 5:
+        return f"gives {shape}, which is not a feature map (B, channels, *spatial)."
+    if output.ndim != image.ndim:
+        return (
+            f"gives {shape}, which does not lie on the input's {image.ndim - 2} axes; give tokens_to_grid if these "
+            "are tokens."
+        )
+    if _features_last(module, output):
+        return (
+            f"gives {shape} with its features on the last axis, which is no feature map (B, channels, *spatial); "
+            "give tokens_to_grid, such as lambda values: values.movedim(-1, 1)."
+        )
+    return None
+
+
+def _features_last(module: nn.Module, output: Tensor) -> bool:
+    """Whether a module that is or holds linear layers or layer norms gives (B, *spatial, features)."""
+    if type(module) in FEATURES_LAST:
+        return len(getattr(module, "normalized_shape", (0,))) == 1
+    last: set[int] = set()
+    first: set[int] = set()
+    for part in module.modules():
+        if isinstance(part, CONVOLUTIONS):
+            first.add(part.out_channels)
+        elif isinstance(part, FEATURES_LAST):
+            last.add(part.out_features if isinstance(part, nn.Linear) else part.normalized_shape[-1])
+    return output.shape[-1] in last and output.shape[1] not in first | last
+
+
+def _grid_fault(output: Tensor, image: Tensor, to_grid: TokensToGrid) -> str | None:
+    try:
+        grid = to_grid(output.detach())
+    except (ValueError, RuntimeError, IndexError) as fault:
+        return f"gives {tuple(output.shape)}, of which tokens_to_grid makes no grid: {fault}"
+    found = tuple(grid.shape) if isinstance(grid, Tensor) else type(grid).__name__
+    if isinstance(grid, Tensor) and grid.ndim == image.ndim and len(grid) == len(image):
+        return None
+    return (
+        f"gives {found} after tokens_to_grid; expected a feature map (B, channels, *spatial) of {len(image)} "
+        f"image(s) with the {image.ndim - 2} axes of the input."
+    )
