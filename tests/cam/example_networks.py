@@ -246,3 +246,16 @@ def activation_and_gradient(model, images, name, classes, call=1):
     score = sum(logits[image, int(classes[image])] for image in range(len(images)))
     (gradient,) = torch.autograd.grad(score, found[call - 1])
     return found[call - 1].detach(), gradient
+
+
+class FeaturesLast(nn.Module):
+    """As ConvNeXt and Swin: norm and linear layers on (B, rows, columns, channels)."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.mix = nn.Conv2d(3, 8, 4, stride=4), nn.LayerNorm(8), nn.Linear(8, 12)
+        self.head = nn.Linear(12, 3)
+
+    def forward(self, x):
+        z = self.mix(self.norm(self.conv(x).permute(0, 2, 3, 1)))
+        return self.head(z.relu().mean(dim=(1, 2)))
