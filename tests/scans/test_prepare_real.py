@@ -25,7 +25,7 @@ def prepared(tmp_path_factory):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [prepare(scan, out, PrepareSettings()) for scan in find_scans(DATA)[0]]
+        return [prepare(scan, out, PrepareSettings(template=False)) for scan in find_scans(DATA)[0]]
     finally:
         torch.set_num_threads(threads)
 
