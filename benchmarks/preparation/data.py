@@ -12,7 +12,7 @@ import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
 
-from stratacam.scans.bids import Scan, find_scans
+from stratacam.scans.cohort.bids import Scan, find_scans
 from stratacam.scans.volume import LPS, read_volume, to_itk
 
 Points = NDArray[np.float64]

@@ -19,7 +19,7 @@ from stratacam.errors import InputError
 from stratacam.maps import ExplainSettings, explain_scan, find_maps, read_maps, remove_other_maps
 from stratacam.maps.store import Explained, write_maps
 from stratacam.networks import ModelCard
-from stratacam.scans.bids import Scan
+from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.register import write_transform

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from stratacam.errors import InputError
-from stratacam.scans.bids import find_scans
-from stratacam.scans.participants import read_groups
+from stratacam.scans.cohort.bids import find_scans
+from stratacam.scans.cohort.participants import read_groups
 
 
 def _touch(folder, *names):

@@ -12,9 +12,9 @@ import pytest
 from synthetic_head import write
 
 from stratacam import cli
-from stratacam.scans.bids import find_scans
-from stratacam.scans.check import check_images
-from stratacam.scans.duplicates import find_duplicates, voxels_hash
+from stratacam.scans.cohort.bids import find_scans
+from stratacam.scans.cohort.check import check_images
+from stratacam.scans.cohort.duplicates import find_duplicates, voxels_hash
 from stratacam.scans.volume import write_nifti
 
 SEQUENCES = ("T1w", "T2w", "FLAIR")

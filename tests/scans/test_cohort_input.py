@@ -3,8 +3,8 @@
 import pytest
 
 from stratacam.errors import InputError
-from stratacam.scans.bids import find_scans
-from stratacam.scans.cohort import find_cohort_scans, group_fault, read_cohort_groups
+from stratacam.scans.cohort.bids import find_scans
+from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
 
 
 def touch(folder, *names):

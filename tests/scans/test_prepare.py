@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from synthetic_head import axis_affine, brain_of, head, rotation, world_points, write
 
 from stratacam.errors import InputError
-from stratacam.scans.bids import find_scans
+from stratacam.scans.cohort.bids import find_scans
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import find_prepared
 

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK
 import torch
 
-from stratacam.scans.bids import find_scans
+from stratacam.scans.cohort.bids import find_scans
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.volume import LPS
 

@@ -3,8 +3,8 @@
 import pytest
 
 from stratacam.errors import InputError
-from stratacam.scans.delimited import read_table
-from stratacam.scans.table import find_listed_scans, read_listed_groups
+from stratacam.scans.cohort.delimited import read_table
+from stratacam.scans.cohort.table import find_listed_scans, read_listed_groups
 
 HEAD = "subject,session,sequence,path,group\n"
 

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from stratacam.errors import InputError
-from stratacam.scans.bids import Scan
-from stratacam.scans.check import CheckedCohort, CheckedImage, CheckedScan, check_images, judge
-from stratacam.scans.cohort import find_cohort_scans, group_fault, read_cohort_groups
+from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.cohort.check import CheckedCohort, CheckedImage, CheckedScan, check_images, judge
+from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
 from stratacam.study.configuration import CohortSettings
 from stratacam.study.execution import Failure, local_executor, run_each
 from stratacam.study.progress import step_progress

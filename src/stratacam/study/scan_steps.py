@@ -11,8 +11,8 @@ from torch import nn
 from stratacam.learning import ScanPictures, save_pictures
 from stratacam.maps import ExplainSettings, explain_scan, maps_path
 from stratacam.networks import ModelCard, load_model
-from stratacam.scans.bids import Scan
-from stratacam.scans.cohort import find_cohort_scans, group_fault, read_cohort_groups
+from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
 from stratacam.scans.pictures import PictureSettings, cut_pictures
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import PreparedScan

@@ -10,7 +10,7 @@ from pydicom import dcmread
 from pydicom.datadict import dictionary_VR, keyword_dict
 
 from stratacam.errors import InputError
-from stratacam.scans.bids import find_scans
+from stratacam.scans.cohort.bids import find_scans
 from stratacam.scans.dicom import import_dicom, write
 from stratacam.scans.dicom.convert import KEPT
 

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from scipy import ndimage
 
 from stratacam.errors import InputError
-from stratacam.scans.bids import find_scans
-from stratacam.scans.participants import read_groups
+from stratacam.scans.cohort.bids import find_scans
+from stratacam.scans.cohort.participants import read_groups
 from stratacam.scans.phantom import PhantomSettings, groups, make_cohort, make_subject, names
 from stratacam.scans.phantom.acquisition import Grid, bias_on
 

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict, permutat
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from stratacam.scans.bids import Scan
+from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.phantom import PhantomSettings, groups, make_cohort, make_subject, names
 from stratacam.scans.phantom.acquisition import Grid, bias_on
 from stratacam.scans.phantom.contrast import SEQUENCES as SCANNED

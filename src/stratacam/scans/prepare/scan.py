@@ -9,8 +9,8 @@ import SimpleITK
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from stratacam.scans.bids import Scan
 from stratacam.scans.brain_mask import doubts, extract_brain, read_brain_mask
+from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.grid import make_grid, onto_grid
 from stratacam.scans.intensity import (
     Scale,

@@ -98,9 +98,7 @@ def lay(
             field_laid = from_itk(onto_grid(field, target.grid, transform, outside=1.0))
     logarithm = np.log(np.maximum(field_laid[target.inside], np.finfo(np.float32).tiny))
     shown = field_laid.astype(np.float16)  # for pictures alone
-    return LaidSequence(
-        path, laid, delivered, shown, float(logarithm.std()), covered, registration, flags
-    )
+    return LaidSequence(path, laid, delivered, shown, float(logarithm.std()), covered, registration, flags)
 
 
 def _covered(image: SimpleITK.Image, brain: SimpleITK.Image, transform: SimpleITK.Transform) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.files import write_json
-from stratacam.scans.bids import Scan
+from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.derivatives import bids_uri, write_dataset_description, write_sidecar
 from stratacam.scans.intensity import Scale, normalise
 from stratacam.scans.pictures import brain_mm

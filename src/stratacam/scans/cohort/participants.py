@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.scans.bids import Scan
-from stratacam.scans.delimited import NOT_AVAILABLE, Table, read_table
+from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.cohort.delimited import NOT_AVAILABLE, Table, read_table
 
 
 def read_groups(bids: Path, column: str = "group") -> dict[str, str]:

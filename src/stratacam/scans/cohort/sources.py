@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.scans.bids import Choose, LeftOut, Scan, find_scans
-from stratacam.scans.delimited import SEPARATORS
-from stratacam.scans.participants import read_scan_groups
-from stratacam.scans.table import find_listed_scans, read_listed_groups
+from stratacam.scans.cohort.bids import Choose, LeftOut, Scan, find_scans
+from stratacam.scans.cohort.delimited import SEPARATORS
+from stratacam.scans.cohort.participants import read_scan_groups
+from stratacam.scans.cohort.table import find_listed_scans, read_listed_groups
 
 
 def find_cohort_scans(
@@ -16,7 +16,7 @@ def find_cohort_scans(
     """Find the scans of a cohort.
 
     Args:
-        source: a BIDS folder (`stratacam.scans.bids`), or a table of files (`stratacam.scans.table`).
+        source: a BIDS folder (`stratacam.scans.cohort.bids`), or a table of files (`stratacam.scans.cohort.table`).
         sequences: that every scan must have, "T1w" among them.
         choose: by sequence, the BIDS entities that its file must have; for BIDS folders only.
 

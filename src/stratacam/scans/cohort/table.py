@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.scans.bids import SESSION, SUBJECT, LeftOut, Scan, check_sequences
-from stratacam.scans.delimited import NOT_AVAILABLE, Row, Table, read_table
+from stratacam.scans.cohort.bids import SESSION, SUBJECT, LeftOut, Scan, check_sequences
+from stratacam.scans.cohort.delimited import NOT_AVAILABLE, Row, Table, read_table
 
 NEEDED = ("subject", "sequence", "path")
 BRAIN_MASK = "brain_mask"

@@ -12,9 +12,9 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from stratacam.errors import InputError
-from stratacam.scans.bids import LeftOut, Scan
 from stratacam.scans.brain_mask import read_brain_mask
-from stratacam.scans.duplicates import find_duplicates, voxels_hash
+from stratacam.scans.cohort.bids import LeftOut, Scan
+from stratacam.scans.cohort.duplicates import find_duplicates, voxels_hash
 from stratacam.scans.volume import notices, read_placement, read_volume
 
 FEWEST_SUBJECTS = 3

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.scans.choice import choose_image
+from stratacam.scans.cohort.choice import choose_image
 
 SUBJECT = re.compile(r"sub-([A-Za-z0-9+]+)")
 SESSION = re.compile(r"ses-([A-Za-z0-9+]+)")
@@ -56,7 +56,7 @@ def find_scans(
     """Find every session of every subject of a BIDS folder.
 
     Files are `sub-*/[ses-*/]anat/sub-*_[ses-*_][entities_]<sequence>.nii[.gz]`. Of several files of one
-    sequence (runs, acquisitions), one is taken by the rule of `stratacam.scans.choice` and noted. A brain mask
+    sequence (runs, acquisitions), one is taken by the rule of `stratacam.scans.cohort.choice` and noted. A brain mask
     is taken from `derivatives/*/sub-*/[ses-*/]anat/*_desc-brain_mask.nii[.gz]` if it is in the space of the
     T1w (no `space` entity, or `space-T1w`) and was not made by stratacam itself.
 

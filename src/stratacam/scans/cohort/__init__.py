@@ -1,0 +1,1 @@
+"""What is there before anything is computed: scans, groups and faults of a BIDS folder or a table."""
