@@ -12,6 +12,7 @@ from stratacam.maps.nifti import entity, write_map
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import Explained, ScanMaps, read_maps, remove, write_maps
 from stratacam.networks import ModelCard
+from stratacam.scans.derivatives import write_dataset_description
 from stratacam.scans.pictures import PictureSettings, cut_pictures
 from stratacam.scans.prepared import PreparedScan
 
@@ -97,6 +98,9 @@ def explain_scan(
             written |= write_map(
                 path.parent / scan.name, read_maps(path, explained), layer, settings.nifti_scans
             )
+    write_dataset_description(
+        out, scan.delivered("T1w"), name="Class activation maps", ignored=("sub-*", "*.tsv")
+    )
     for leftover in set(path.parent.glob(f"{scan.name}_*")) - written:
         remove(leftover)
     return maps

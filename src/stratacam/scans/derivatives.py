@@ -1,5 +1,6 @@
 """The BIDS side of what is written: the description of the data set, where a file came from, sidecars."""
 
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,13 @@ NOT_IN_BIDS = (
     "*_slices.tsv",
     "*_xfm.json",
     "*_xfm.txt",
-    "*.zarr/",
 )
 """What BIDS has no names for, as patterns of `.bidsignore`."""
 
 
-def write_dataset_description(out: Path, source: Path) -> None:
+def write_dataset_description(
+    out: Path, source: Path, *, name: str = "Prepared scans", ignored: Sequence[str] = NOT_IN_BIDS
+) -> None:
     """Write `dataset_description.json` and `.bidsignore` of a data set of derivatives unless they are there.
 
     Workers may call it at the same time: the content is the same and the file is replaced whole.
@@ -27,15 +29,17 @@ def write_dataset_description(out: Path, source: Path) -> None:
     Args:
         out: the folder of the derivatives.
         source: any file of the raw data set, which the links named `bids:raw:` point to.
+        name: of the data set.
+        ignored: patterns of files that BIDS has no names for.
     """
     path = out / "dataset_description.json"
     if path.is_file():
         return
-    write_text(out / ".bidsignore", "\n".join(NOT_IN_BIDS) + "\n")
+    write_text(out / ".bidsignore", "\n".join(ignored) + "\n")
     write_json(
         path,
         {
-            "Name": "Prepared scans",
+            "Name": name,
             "BIDSVersion": "1.10.0",
             "DatasetType": "derivative",
             "GeneratedBy": [{"Name": "stratacam", "Version": version("stratacam")}],
