@@ -132,6 +132,10 @@ def import_dicom(
 
     result = import_dicom(folder, out, map_file)
     print_import(result, console)
+    if not any((out / f"sub-{label}").is_dir() for label in result.labels.values()):
+        raise InputError(
+            f"{folder}: nothing could be imported, see above; give rules that fit these series with --map."
+        )
     _conclude(out, result.left_out, accept_left_out)
 
 

@@ -56,6 +56,17 @@ def test_contrast_and_scale_of_the_intensities_do_not_matter(t1w, brain):
     assert found[2] == pytest.approx(found[0], rel=0.05)
 
 
+def test_what_was_cut_off_a_scan_says_nothing(t1w, brain):
+    flair = head("FLAIR", AFFINE, seed=3)
+    places = world_points(AFFINE, SIZE)
+    half = to_itk(np.where(places[..., 1] > 0, flair, 0).astype(np.float32), AFFINE)
+    whole = shared_information(t1w, to_itk(flair, AFFINE), brain, STILL)
+    assert shared_information(t1w, half, brain, STILL) == pytest.approx(whole, rel=0.25)
+    noise = np.random.default_rng(4).normal(300, 40, SIZE)
+    cut = to_itk(np.where(places[..., 1] > 0, noise, 0).astype(np.float32), AFFINE)
+    assert shared_information(t1w, cut, brain, STILL) < SAME_HEAD
+
+
 def test_misaligned_scans_share_less(t1w, brain):
     flair = to_itk(head("FLAIR", AFFINE, seed=3), AFFINE)
     shifted = SimpleITK.Euler3DTransform()

@@ -236,3 +236,10 @@ def test_a_direction_with_numbers_near_the_smallest_there_are_can_be_inverted_by
     image = to_itk(np.ones((4, 5, 6), np.float32), affine)
     index = image.TransformPhysicalPointToContinuousIndex(image.TransformIndexToPhysicalPoint((1, 2, 3)))
     np.testing.assert_allclose(index, (1, 2, 3), atol=1e-9)
+
+
+def test_an_empty_file_is_told_as_such(tmp_path):
+    for name in ("sub-01_T1w.nii", "sub-01_T1w.nii.gz"):
+        (tmp_path / name).touch()
+        with pytest.raises(InputError, match=f"{name}: cannot be read as NIfTI"):
+            read_volume(tmp_path / name)

@@ -233,3 +233,18 @@ def test_a_cohort_that_cannot_be_read_is_told_in_a_sentence(damage, message, tmp
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said
+
+
+def test_one_image_under_two_subjects_is_refused_before_training(cohort, tmp_path, monkeypatch, capsys):
+    shutil.copytree(cohort, tmp_path / "cohort")
+    for path in (tmp_path / "cohort").glob("sub-0[2-9]"):
+        if path.name not in {"sub-02", "sub-04", "sub-05", "sub-07", "sub-08"}:
+            shutil.rmtree(path)
+    for image in (tmp_path / "cohort/sub-02/anat").glob("*.nii.gz"):  # other bytes, the same voxels
+        source = nibabel.load(str(image).replace("sub-02", "sub-01"))
+        write_nifti(image, np.asarray(source.dataobj)[::-1].copy(), source.affine)
+    (tmp_path / "study.toml").write_text(STUDY)
+    assert stratacam(monkeypatch, "run", tmp_path / "study.toml") == 2
+    said = capsys.readouterr().err
+    assert "sub-01 T1w and sub-02 T1w are the same image under two subjects" in said
+    assert not (tmp_path / "study" / "model").exists()

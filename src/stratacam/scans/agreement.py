@@ -45,10 +45,14 @@ def shared_information(
     everywhere = SimpleITK.Add(SimpleITK.Multiply(moving, 0.0), 1.0)
     seen = SimpleITK.Resample(everywhere, grid, transform, SimpleITK.sitkNearestNeighbor, 0.0)
     deep = (depth > DEPTH) & (from_itk(seen) > 0)
+    images = [
+        from_itk(onto_grid(fixed, grid, SimpleITK.Transform())),
+        from_itk(onto_grid(moving, grid, transform)),
+    ]
+    deep &= images[1] != 0  # of a scan without its skull, what was cut off says nothing
     if deep.sum() < FEWEST_VOXELS:
         return 0.0
-    images = (onto_grid(fixed, grid, SimpleITK.Transform()), onto_grid(moving, grid, transform))
-    return _information(*(_ranks(from_itk(image)[deep]) for image in images))
+    return _information(*(_ranks(image[deep]) for image in images))
 
 
 def _ranks(values: NDArray[np.float32]) -> NDArray[np.intp]:

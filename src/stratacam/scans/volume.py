@@ -13,6 +13,7 @@ import SimpleITK
 from nibabel.filebasedimages import ImageFileError
 from nibabel.openers import ImageOpener
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
@@ -147,6 +148,7 @@ def _readable(path: Path) -> Iterator[None]:
         MemoryError,
         ValueError,
         zlib.error,
+        WrapStructError,
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(

@@ -74,8 +74,8 @@ def show(report: CheckedCohort, source: Path, console: Console) -> None:
             first = (scan.name, scan.group or "-") if place == 0 else ("", "")
             table.add_row(*first, *_cells(image, source), end_section=place == len(scan.images) - 1)
     Console(file=console.file, width=max(console.width, 150)).print(table)
-    counts = ", ".join(f"{group} {count}" for group, count in report.subjects.items()) or "none"
-    console.print(f"Subjects that can be used: {counts}", highlight=False, markup=False)
+    counts = ", ".join(f"{group} {count}" for group, count in report.subjects.items()) or "none has a group"
+    console.print(f"Subjects with a group that can be used: {counts}", highlight=False, markup=False)
     notes = [f"{scan.name}: {note}" for scan in report.scans for note in scan.notes]
     faults = [f"{scan.name}: {problem}" for scan in report.scans for problem in scan.problems]
     faults += [f"{absent.name}: {absent.reason}" for absent in report.left_out]

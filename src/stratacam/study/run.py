@@ -84,6 +84,7 @@ def _run(study: Study, write_report: WriteReport) -> Outcome:
         prepared, prepare_keys = scan_steps.prepare_scans(
             work, scans, folders.prepared, configuration.prepare, executor, groups=groups
         )
+        scan_steps.refuse_copies(prepared)
         pictures, picture_keys = scan_steps.cut_scans(
             work,
             {scan: groups[scan.name] for scan in prepared},

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from torch import nn
 
+from stratacam.errors import InputError
 from stratacam.learning import ScanPictures, save_pictures
 from stratacam.maps import ExplainSettings, explain_scan, maps_path
 from stratacam.networks import ModelCard, load_model
 from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.cohort.duplicates import find_duplicates
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
 from stratacam.scans.pictures import PictureSettings, cut_pictures
 from stratacam.scans.prepare import PrepareSettings, prepare
@@ -88,6 +90,22 @@ def prepare_scans(
         write_index(out, groups)
     _tell_flags(work, finished, out)
     return finished, {name: tasks[name].key for name in done}
+
+
+def refuse_copies(scans: Sequence[PreparedScan]) -> None:
+    """Refuse one image under two subjects, which a classifier would be tested on after learning from it.
+
+    Raises:
+        InputError: there are such images; all are named.
+    """
+    hashes = {
+        (scan.subject, scan.name, sequence): digest
+        for scan in scans
+        for sequence, digest in scan.read_record().get("Voxels", {}).items()
+    }
+    across, _ = find_duplicates(hashes)
+    if across:
+        raise InputError("\n".join(across))
 
 
 def _tell_flags(work: Work, scans: Sequence[PreparedScan], out: Path) -> None:

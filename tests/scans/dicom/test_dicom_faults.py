@@ -175,7 +175,8 @@ def fake_dcm2niix(tmp_path, monkeypatch, script):
 def test_dcm2niix_that_fails_is_quoted_and_nothing_is_written(folder, tmp_path, monkeypatch):
     fake_dcm2niix(tmp_path, monkeypatch, "echo 'Error: out of luck'; exit 7")
     answer = CliRunner().invoke(app, ["import-dicom", str(folder), str(tmp_path / "out")])
-    assert answer.exit_code == LEFT_OUT
+    assert isinstance(answer.exception, InputError)
+    assert "nothing could be imported" in str(answer.exception)
     assert "dcm2niix failed with exit code 7" in answer.output
     assert "Error: out of luck" in answer.output
     assert list((tmp_path / "out").rglob("*")) == []

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from stratacam.scans.brain_mask import doubts, extract_brain, read_brain_mask
 from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.cohort.duplicates import voxels_hash
 from stratacam.scans.grid import make_grid, onto_grid
 from stratacam.scans.intensity import (
     Scale,
@@ -52,6 +53,7 @@ def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
     seconds: dict[str, float] = {}
     with timed(seconds, "read"):
         images = {name: _read_canonical(path) for name, path in scan.images.items()}
+        hashes = {name: voxels_hash(from_itk(image)) for name, image in images.items()}
         flags = [f"{path.name}: {notice}" for path in scan.images.values() for notice in notices(path)]
     t1w = images["T1w"]
     with timed(seconds, "brain_mask"):
@@ -76,7 +78,7 @@ def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
         prepared,
         scan,
         settings,
-        Results(sequences, scales, inside, itk_affine(grid), template, tuple(flags), seconds),
+        Results(sequences, scales, inside, itk_affine(grid), template, tuple(flags), hashes, seconds),
     )
     return prepared
 

@@ -35,6 +35,7 @@ class Results:
         affine: (4, 4) of the prepared grid, voxels to RAS millimetres.
         template: the fit to the MNI152 template, if wanted.
         flags: what is doubtful, as sentences.
+        hashes: of the voxels of each sequence as delivered, see `voxels_hash`.
         seconds: by stage.
     """
 
@@ -44,6 +45,7 @@ class Results:
     affine: NDArray[np.float64]
     template: TemplateFit | None
     flags: tuple[str, ...]
+    hashes: Mapping[str, str]
     seconds: dict[str, float]
 
 
@@ -139,6 +141,7 @@ def _record(scan: Scan, settings: PrepareSettings, results: Results, *, kept: in
         "Sequences": list(results.sequences),
         "Delivered": {name: str(path.resolve()) for name, path in scan.images.items()},
         "Sources": {name: bids_uri(path) for name, path in scan.images.items()},
+        "Voxels": dict(results.hashes),
         "Notes": list(scan.notes),
         "Flags": list(results.flags),
         "Settings": settings.model_dump(mode="json"),
