@@ -97,6 +97,9 @@ def add_faults(cohort):
         rows.append("\t".join((columns | {"participant_id": name, "group": group}).values()))
     (cohort / "participants.tsv").write_text("\n".join(rows) + "\n")
 
+    for path in (cohort / "sub-alone" / "anat").glob("*.nii.gz"):  # otherwise it would be refused as a copy
+        image = nibabel.load(path)
+        write_nifti(path, (1.02 * image.get_fdata(dtype=np.float32)).astype(np.float32), image.affine)
     (cohort / "sub-missing/anat/sub-missing_FLAIR.nii.gz").unlink()
     cut = cohort / "sub-truncated/anat/sub-truncated_T2w.nii.gz"
     cut.write_bytes(cut.read_bytes()[:5000])
