@@ -15,9 +15,8 @@ FEWEST_VOXELS = 2000
 SAME_HEAD = 0.18
 """Nats of `shared_information` below which two images are not two sequences of one head, well registered.
 
-T1w against T2w and FLAIR after registration: at least 0.27 in three real patients (0.27 to 0.34 in raw clinical
-scans of one of them, across two sessions too; 0.50 to 0.84 in two of a research set) and three synthetic heads; at
-most 0.12 between two people.
+T1w against T2w and FLAIR after registration: at least 0.27 in three real patients (one of them raw, in two sessions),
+at least 0.37 in thirty synthetic ones; at most 0.12 between two people. See docs/preparation.md.
 """
 
 
