@@ -16,7 +16,7 @@ SAME_HEAD = 0.18
 """Nats of `shared_information` below which two images are not two sequences of one head, well registered.
 
 T1w against T2w and FLAIR after registration: at least 0.27 in three real patients (one of them raw, in two sessions),
-at least 0.37 in thirty synthetic ones; at most 0.12 between two people. See docs/preparation.md.
+at least 0.37 in thirty synthetic ones; at most 0.16 between two people. See docs/preparation.md.
 """
 
 
