@@ -1,16 +1,31 @@
-"""VGG16 and VGG19 with global average pooling, their ImageNet weights, and models on disk."""
+"""Networks to train: VGG16, VGG19, a small one, a user's own; their weights; what is frozen; models on disk."""
 
+from stratacam.networks.freeze import DEFAULT_FROZEN, default_frozen, freeze, frozen_prefix, train_mode
+from stratacam.networks.head import find_head
+from stratacam.networks.own import is_reference, load_network, make_network, source_file
 from stratacam.networks.pretrained import Pretrained, find_pretrained
 from stratacam.networks.saved import ModelCard, load_model, save_model
-from stratacam.networks.vgg import CONVOLUTIONS, build, convolution_names
+from stratacam.networks.vgg import ARCHITECTURES, build, convolution_names, default_weights, initial_weights
 
 __all__ = [
-    "CONVOLUTIONS",
+    "ARCHITECTURES",
+    "DEFAULT_FROZEN",
     "ModelCard",
     "Pretrained",
     "build",
     "convolution_names",
+    "default_frozen",
+    "default_weights",
+    "find_head",
     "find_pretrained",
+    "freeze",
+    "frozen_prefix",
+    "initial_weights",
+    "is_reference",
     "load_model",
+    "load_network",
+    "make_network",
     "save_model",
+    "source_file",
+    "train_mode",
 ]

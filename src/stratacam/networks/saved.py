@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -10,6 +11,7 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file, write_text
+from stratacam.networks.own import is_reference, load_network, same_reference
 from stratacam.networks.vgg import build
 
 WEIGHTS = "model.safetensors"
@@ -20,10 +22,11 @@ class ModelCard(BaseModel):
     """What a trained model is.
 
     Attributes:
-        architecture: "vgg16" or "vgg19".
+        architecture: "vgg16", "vgg19", "small_cnn", or the reference of a user's function, see `load_network`.
         classes: names of the outputs, in their order.
         input: what the pictures must be (sequences in channel order, size, width in mm, ...).
         training: where the weights come from: initial weights, subjects, settings, seed, versions.
+        head: name of the classifier head; None is the default of `find_head`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,36 +35,77 @@ class ModelCard(BaseModel):
     classes: tuple[str, ...]
     input: dict[str, Any]
     training: dict[str, Any]
+    head: str | None = None
 
 
-def save_model(folder: Path, model: nn.Sequential, card: ModelCard) -> None:
+def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
     """Write the weights and then the card into `folder`; a folder without a card holds no model."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD).unlink(missing_ok=True)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    state = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)  # layers may share a tensor
+        for name, tensor in model.state_dict().items()
+    }
     with whole_file(folder / WEIGHTS) as temporary:
         save_file(state, temporary)
     write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
 
 
-def load_model(folder: Path) -> tuple[nn.Sequential, ModelCard]:
+def load_model(folder: Path, network: str | None = None) -> tuple[nn.Module, ModelCard]:
     """Load the model of `folder` in evaluation mode, and its card.
 
+    A network of this package is built by the card's word. A user's network is code, and code that only the card
+    names is not run: the caller must name it too.
+
+    Args:
+        folder: what `save_model` wrote.
+        network: the architecture that the caller expects, and for a user's network the reference of its function
+            (the file may lie in another folder than the card says); None accepts every network of this package.
+
     Raises:
-        InputError: if the folder holds no model, or a card or weights that cannot be read or do not fit.
+        InputError: if the folder holds no model, or a card or weights that cannot be read or do not fit, or a
+            network other than `network`.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> card = ModelCard(architecture="small_cnn", classes=("control", "MS"), input={}, training={})
+        >>> save_model(folder, build("small_cnn", 2), card)
+        >>> load_model(folder)[1].classes
+        ('control', 'MS')
     """
-    if not (folder / CARD).is_file():
-        raise InputError(f"{folder}: holds no {CARD}; name the folder of a trained model.")
-    try:
-        card = ModelCard.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
-    except ValidationError as fault:
-        raise InputError(f"{folder / CARD}: is not a model card ({fault}).") from fault
-    model = build(card.architecture, len(card.classes), weights="none")
+    card = _read_card(folder)
+    if network is not None and not same_reference(network, card.architecture):
+        raise InputError(
+            f"{folder / CARD}: is of the network {card.architecture!r}, expected {network!r}; name the model's "
+            "own network, or leave it out (--network) if it is one of this package."
+        )
+    if network is None and is_reference(card.architecture):
+        raise InputError(
+            f"{folder / CARD}: names the network {card.architecture!r}, which is code that a user wrote; it is not run "
+            f"on the card's word. Name it yourself if you trust it: --network {card.architecture}, or "
+            f"load_model(folder, network={card.architecture!r})."
+        )
+    classes = len(card.classes)
+    model: nn.Module = (
+        load_network(network, classes)
+        if network and is_reference(network)
+        else build(card.architecture, classes, weights="none")
+    )
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as fault:
         raise InputError(
             f"{folder / WEIGHTS}: does not hold the weights of a {card.architecture} with "
-            f"{len(card.classes)} classes ({fault}); train the model again."
+            f"{classes} classes ({fault}); train the model again."
         ) from fault
     return model.eval(), card
+
+
+def _read_card(folder: Path) -> ModelCard:
+    if not (folder / CARD).is_file():
+        raise InputError(f"{folder}: holds no {CARD}; name the folder of a trained model.")
+    try:
+        return ModelCard.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
+    except ValidationError as fault:
+        raise InputError(f"{folder / CARD}: is not a model card ({fault}).") from fault

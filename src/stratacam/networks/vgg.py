@@ -1,7 +1,8 @@
-"""VGG16 and VGG19 with global average pooling (GAP) and a linear output, named as in Keras.
+"""VGG16, VGG19 and a small network of the same plan, with global average pooling (GAP) and a linear output.
 
 K. Simonyan and A. Zisserman, "Very deep convolutional networks for large-scale image recognition" (2015);
 GAP before the output as in B. Zhou et al., "Learning deep features for discriminative localization" (2016).
+Layers are named as in Keras.
 """
 
 from collections import OrderedDict
@@ -13,13 +14,14 @@ from torch.nn import functional as F
 
 from stratacam.errors import InputError
 from stratacam.networks.convention import CENTRED, InputConvention
-from stratacam.networks.pretrained import Pretrained, find_pretrained
+from stratacam.networks.pretrained import PACKAGED, Pretrained, find_pretrained
 
-CONVOLUTIONS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-"""Convolutions in each of the five blocks."""
-
-CHANNELS = (64, 128, 256, 512, 512)
-"""Output channels of the convolutions of each block."""
+ARCHITECTURES = {
+    "vgg16": ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512)),
+    "vgg19": ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)),
+    "small_cnn": ((2, 16), (2, 32), (2, 64), (2, 128)),
+}
+"""The blocks of each network: number of convolutions, and output channels of each of them."""
 
 
 class ConvReLU(nn.Conv2d):
@@ -42,55 +44,98 @@ class GlobalAveragePool(nn.Module):
 
 
 def convolution_names(architecture: str) -> tuple[str, ...]:
-    """Names of the convolution layers of "vgg16" or "vgg19" in order, from `block1_conv1` on.
+    """Names of the convolution layers of "vgg16", "vgg19" or "small_cnn" in order, from `block1_conv1` on.
 
     Example:
         >>> convolution_names("vgg16")[-1]
         'block5_conv3'
+
+    Raises:
+        InputError: if the architecture is unknown.
     """
-    if architecture not in CONVOLUTIONS:
-        raise InputError(f"network: {architecture!r} is not known; choose one of {', '.join(CONVOLUTIONS)}.")
+    if architecture not in ARCHITECTURES:
+        raise InputError(
+            f"network: {architecture!r} is not known; choose one of {', '.join(ARCHITECTURES)}, or a function "
+            "of your own such as my_networks:make or path/to/networks.py:make."
+        )
     return tuple(
         f"block{block}_conv{number}"
-        for block, count in enumerate(CONVOLUTIONS[architecture], 1)
+        for block, (count, _) in enumerate(ARCHITECTURES[architecture], 1)
         for number in range(1, count + 1)
     )
 
 
-def build(
-    architecture: str, classes: int, *, weights: str | Path | Pretrained = "imagenet", seed: int = 0
-) -> nn.Sequential:
-    """Build a VGG with GAP and a linear output that gives logits.
+def default_weights(architecture: str) -> str:
+    """What the weights of a network are where nobody chose: "imagenet" where there are any, else "none".
 
-    The result is a plain `nn.Sequential` with one child per Keras layer (`block1_conv1` ... `block5_pool`,
-    `gap`, `predictions`) after an `input` layer that applies the weights' input convention: every caller
-    passes pictures in [0, 1]. It can be cut at any layer by slicing.
+    Example:
+        >>> default_weights("vgg16"), default_weights("small_cnn"), default_weights("my_networks:make")
+        ('imagenet', 'none', 'none')
+    """
+    return "imagenet" if architecture in PACKAGED else "none"
+
+
+def initial_weights(architecture: str, weights: str | Path | Pretrained = "default") -> Pretrained | None:
+    """Find the convolution weights that a network starts from.
 
     Args:
-        architecture: "vgg16" or "vgg19".
+        architecture: a name of `ARCHITECTURES`, or the reference of a user's own network.
+        weights: "default" (see `default_weights`), or as in `find_pretrained`.
+
+    Returns:
+        The weights, or None if they are to be random.
+
+    Raises:
+        InputError: if weights are asked of a network that has none, or cannot be found, or do not fit.
+    """
+    chosen = default_weights(architecture) if weights == "default" else weights
+    if chosen == "none":
+        return None
+    if architecture not in PACKAGED:
+        asked = chosen.source if isinstance(chosen, Pretrained) else chosen
+        raise InputError(
+            f"weights: found {str(asked)!r} for {architecture}, expected none: pretrained weights are read for "
+            f'{" and ".join(PACKAGED)} only; choose weights = "none" (a function of your own may load its own).'
+        )
+    return find_pretrained(architecture, convolution_names(architecture), chosen)
+
+
+def build(
+    architecture: str, classes: int, *, weights: str | Path | Pretrained = "default", seed: int = 0
+) -> nn.Sequential:
+    """Build a VGG, or a small network of its plan, with GAP and a linear output that gives logits.
+
+    The result is a plain `nn.Sequential` with one child per Keras layer (`block1_conv1` ... `block5_pool`,
+    `gap`, `predictions`; "small_cnn" has four blocks) after an `input` layer that applies the weights' input
+    convention: every caller passes pictures in [0, 1]. It can be cut at any layer by slicing.
+
+    Args:
+        architecture: "vgg16", "vgg19", or "small_cnn", a baseline without pretrained weights: four blocks of two
+            convolutions with 16, 32, 64 and 128 channels.
         classes: number of outputs.
-        weights: "imagenet", "none" (random, He initialisation), a weights file, or weights already found.
+        weights: "default" ("imagenet" where there are any, else "none"), "imagenet", "none" (random, He
+            initialisation), a weights file, or weights already found.
         seed: of the random initialisation; the global random state is left as it was.
 
     Returns:
-        A network from (B, 3, H, W) in [0, 1], H and W at least 32, to logits (B, classes).
+        A network from (B, 3, H, W) in [0, 1], H and W at least 32 (16 for "small_cnn"), to logits (B, classes).
 
     Raises:
         InputError: if the architecture is unknown or the weights cannot be found or do not fit.
     """
-    names = convolution_names(architecture)
-    pretrained = find_pretrained(architecture, names, weights)
+    names = iter(convolution_names(architecture))
+    pretrained = initial_weights(architecture, weights)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["input"] = InputConvention(pretrained.convention if pretrained else CENTRED)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         in_channels = 3
-        for block, (count, channels) in enumerate(zip(CONVOLUTIONS[architecture], CHANNELS, strict=True), 1):
-            for number in range(1, count + 1):
+        for block, (count, channels) in enumerate(ARCHITECTURES[architecture], 1):
+            for _ in range(count):
                 convolution = ConvReLU(in_channels, channels)
                 nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
                 nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]  # a ConvReLU always has a bias
-                layers[f"block{block}_conv{number}"] = convolution
+                layers[next(names)] = convolution
                 in_channels = channels
             layers[f"block{block}_pool"] = nn.MaxPool2d(2)
         layers["gap"] = GlobalAveragePool()

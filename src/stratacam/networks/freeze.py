@@ -1,0 +1,122 @@
+"""Which layers of a network are frozen, by patterns of their names, and what that means for training."""
+
+import difflib
+import fnmatch
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from torch import nn
+
+from stratacam.errors import InputError
+from stratacam.networks.vgg import default_weights
+
+DEFAULT_FROZEN = ("block1_*", "block2_*", "block3_*", "block4_*")
+"""What is frozen of a network that starts from pretrained weights."""
+
+CHANGING = (
+    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm,
+    nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout,
+)  # fmt: skip
+"""Layers that, in training, give another output for the same input, even without parameters to train."""
+
+
+def default_frozen(architecture: str, weights: str = "default") -> tuple[str, ...]:
+    """Patterns of what is frozen where nobody chose: nothing, if the weights to begin with are random.
+
+    Example:
+        >>> default_frozen("vgg16"), default_frozen("vgg16", "none"), default_frozen("small_cnn")
+        (('block1_*', 'block2_*', 'block3_*', 'block4_*'), (), ())
+    """
+    chosen = default_weights(architecture) if weights == "default" else weights
+    return () if chosen == "none" else DEFAULT_FROZEN
+
+
+def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
+    """Freeze the parameters of the layers whose names match `patterns`; the others stay as they are.
+
+    Args:
+        model: any network.
+        patterns: names or globs such as `block1_*` of modules, dotted where they are nested (`features.0`); a
+            module is frozen with all that it holds. None: nothing is frozen.
+
+    Raises:
+        InputError: if a pattern matches no layer, or nothing is left to train.
+    """
+    for module in _matched(model, patterns):
+        module.requires_grad_(requires_grad=False)
+
+
+def train_mode(model: nn.Module, patterns: Sequence[str]) -> None:
+    """Put `model` in training mode, but its frozen layers in evaluation mode.
+
+    So batch normalisation that is frozen keeps its mean and variance, and frozen dropout drops nothing.
+    `model` may be the rest that `frozen_prefix` gives: patterns that match nothing in it are passed over.
+    """
+    model.train()
+    for name, module in model.named_modules():
+        if _matches(name, patterns):
+            module.eval()
+
+
+def frozen_prefix(model: nn.Module, patterns: Sequence[str]) -> tuple[nn.Sequential, nn.Module]:
+    """Cut `model` where its frozen beginning ends, so that the beginning need be computed only once.
+
+    Args:
+        model: any network.
+        patterns: as in `freeze`.
+
+    Returns:
+        The longest run of leading children that are frozen, or have no parameters and behave in training as in
+        evaluation, and the rest; both share their layers, under the same names, with `model`. For
+        a model that is no `nn.Sequential`, or whose beginning is not frozen: an empty `nn.Sequential`, and `model`.
+
+    Raises:
+        InputError: as `freeze`.
+
+    Example:
+        >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 2))
+        >>> [len(part) for part in frozen_prefix(model, ["0"])]
+        [3, 1]
+    """
+    matched = _matched(model, patterns)
+    frozen = {id(parameter) for module in matched for parameter in module.parameters()}
+    still = {id(inner) for module in matched for inner in module.modules()}
+    if not isinstance(model, nn.Sequential):
+        return nn.Sequential(), model
+    children = list(model.named_children())
+    length = 0
+    for _, child in children:
+        trained = any(id(parameter) not in frozen for parameter in child.parameters())
+        if trained or any(
+            isinstance(inner, CHANGING) and id(inner) not in still for inner in child.modules()
+        ):
+            break
+        length += 1
+    if not any(True for _, child in children[:length] for _ in child.parameters()):
+        return nn.Sequential(), model
+    return nn.Sequential(OrderedDict(children[:length])), nn.Sequential(OrderedDict(children[length:]))
+
+
+def _matched(model: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
+    """The modules whose names match; checked as `freeze` says."""
+    modules = {name: module for name, module in model.named_modules() if name}
+    for pattern in patterns:
+        if not any(fnmatch.fnmatchcase(name, pattern) for name in modules):
+            close = difflib.get_close_matches(pattern, list(modules), n=3)
+            hint = f"did you mean {' or '.join(close)}? " if close else ""
+            raise InputError(
+                f"frozen layers: {pattern!r} matches no layer of the network; {hint}"
+                f"The layers are: {', '.join(modules)}."
+            )
+    matched = [module for name, module in modules.items() if _matches(name, patterns)]
+    frozen = {id(parameter) for module in matched for parameter in module.parameters()}
+    if all(id(parameter) in frozen or not parameter.requires_grad for parameter in model.parameters()):
+        raise InputError(
+            f"frozen layers: {', '.join(patterns)} freezes every layer that has parameters, so that nothing is left "
+            "to train; leave at least the head out."
+        )
+    return matched
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return bool(name) and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,52 @@
+"""The classifier head of a network: the layer that gives the logits."""
+
+import difflib
+
+from torch import nn
+
+from stratacam.errors import InputError
+
+HEADS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+"""What a head is, where nobody named it."""
+
+
+def find_head(model: nn.Module, name: str | None = None) -> tuple[str, nn.Module]:
+    """Find the classifier head of `model`, which is trained at a rate of its own.
+
+    Args:
+        model: any network.
+        name: of the head, dotted where it is nested; None is the linear layer or convolution that is registered
+            last.
+
+    Returns:
+        The head's name and the head.
+
+    Raises:
+        InputError: if there is no such layer, or it has no parameters; close names and the candidates are listed.
+
+    Example:
+        >>> find_head(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(16, 2)))[0]
+        '2'
+    """
+    modules = {path: module for path, module in model.named_modules() if path}
+    candidates = [path for path, module in modules.items() if isinstance(module, HEADS)]
+    listed = ", ".join(candidates) or "none"
+    if name is None:
+        if not candidates:
+            raise InputError(
+                f"network.head: the {type(model).__name__} has no linear layer and no convolution that could be its "
+                "head; name the layer that gives the logits."
+            )
+        name = candidates[-1]
+    if name not in modules:
+        close = difflib.get_close_matches(name, list(modules), n=3)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        raise InputError(
+            f"network.head: the network has no layer {name!r}; {hint}Linear layers and convolutions: {listed}."
+        )
+    if not any(True for _ in modules[name].parameters()):
+        raise InputError(
+            f"network.head: {name!r} has no parameters to train; choose one of the linear layers and convolutions: "
+            f"{listed}."
+        )
+    return name, modules[name]

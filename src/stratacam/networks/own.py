@@ -1,0 +1,206 @@
+"""Networks that a user wrote: functions named by reference, `my_networks:make` or `path/to/networks.py:make`."""
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from stratacam.errors import InputError
+from stratacam.networks.pretrained import Pretrained
+from stratacam.networks.vgg import build, initial_weights
+
+PROBE = (2, 3, 64, 64)
+"""Shape of the pictures that a user's network is tried with."""
+
+
+def is_reference(architecture: str) -> bool:
+    """Whether `architecture` names a function of the user and not a network of this package.
+
+    Example:
+        >>> is_reference("my_networks:make"), is_reference("vgg16")
+        (True, False)
+    """
+    return ":" in architecture
+
+
+def make_network(
+    architecture: str, classes: int, *, weights: str | Path | Pretrained = "default", seed: int = 0
+) -> nn.Module:
+    """Make the network that a study names: `build` for one of this package, `load_network` for a user's.
+
+    Raises:
+        InputError: as `build`, `initial_weights` and `load_network`.
+    """
+    if not is_reference(architecture):
+        return build(architecture, classes, weights=weights, seed=seed)
+    initial_weights(architecture, weights)  # refuses weights that only a function of the user's could read
+    return load_network(architecture, classes, seed=seed)
+
+
+def load_network(reference: str, classes: int, *, seed: int = 0) -> nn.Module:
+    """Call a user's function that makes a network, and try the network once.
+
+    The function is `make(classes) -> nn.Module` or `make(classes, seed) -> nn.Module`; the network takes pictures
+    (B, 3, H, W) in [0, 1] and gives logits (B, classes). The random numbers of torch, numpy and Python are seeded
+    while the function runs, and are then as they were.
+
+    Args:
+        reference: `module:function` of a module that Python can import, or `path/to/file.py:function`.
+        classes: number of outputs.
+        seed: of the random numbers, and passed on if the function has a parameter `seed`.
+
+    Returns:
+        The network in evaluation mode.
+
+    Raises:
+        InputError: if the module or the function is not there or fails, or what it returns is no such network.
+    """
+    with _seeded(seed):
+        function = _find_function(reference)
+        try:
+            keywords = {"seed": seed} if "seed" in inspect.signature(function).parameters else {}
+            model = function(classes, **keywords)
+        except Exception as fault:
+            raise InputError(
+                f"network: {reference} failed with {type(fault).__name__} ({fault}); it is called with the number of "
+                "classes, and with seed=... if it has a parameter of that name."
+            ) from fault
+        if not isinstance(model, nn.Module):
+            raise InputError(
+                f"network: {reference} returned a {type(model).__name__}, expected a torch.nn.Module."
+            )
+        _try(reference, model.eval(), classes)
+    return model
+
+
+def source_file(reference: str) -> Path:
+    """The file that holds a user's function, so that a change of it can be noticed.
+
+    Raises:
+        InputError: if there is no such module or file.
+    """
+    home, _ = _split(reference)
+    if home.endswith(".py"):
+        if not Path(home).is_file():
+            raise InputError(f"network: {home} is not a file; {_remedy(reference)}")
+        return Path(home)
+    try:
+        specification = importlib.util.find_spec(home)
+    except Exception as fault:
+        raise InputError(f"network: module {home!r} is not found ({fault}); {_remedy(reference)}") from fault
+    if specification is None or not specification.origin:
+        raise InputError(f"network: there is no module {home!r}; {_remedy(reference)}")
+    return Path(specification.origin)
+
+
+def same_reference(first: str, second: str) -> bool:
+    """Whether two references mean the same: equal, or the same file name and function in whatever folder.
+
+    Example:
+        >>> same_reference("a/networks.py:make", "/b/networks.py:make"), same_reference("a:make", "b:make")
+        (True, False)
+    """
+    if first == second or not (is_reference(first) and is_reference(second)):
+        return first == second
+    (home, function), (other, other_function) = _split(first), _split(second)
+    files = home.endswith(".py") and other.endswith(".py")
+    return files and Path(home).name == Path(other).name and function == other_function
+
+
+def _split(reference: str) -> tuple[str, str]:
+    home, _, function = reference.rpartition(":")
+    if not home or not function.isidentifier():
+        raise InputError(
+            f"network: {reference!r} names no function; write my_networks:make or path/to/networks.py:make."
+        )
+    return home, function
+
+
+def _remedy(reference: str) -> str:
+    return (
+        f"{reference} must name a module that Python can import (installed, or its folder in PYTHONPATH), or the path "
+        "of a .py file, and a function in it."
+    )
+
+
+def _find_function(reference: str) -> Callable[..., Any]:
+    home, name = _split(reference)
+    file = source_file(reference)
+    try:
+        module = _import_file(file) if home.endswith(".py") else importlib.import_module(home)
+    except Exception as fault:
+        raise InputError(
+            f"network: importing {home} failed with {type(fault).__name__} ({fault}); mend {file}."
+        ) from fault
+    function = getattr(module, name, None)
+    if not callable(function):
+        there = [one for one, value in vars(module).items() if inspect.isfunction(value)]
+        close = difflib.get_close_matches(name, there, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        found = "is no function" if hasattr(module, name) else "is not there"
+        raise InputError(
+            f"network: {name} {found} in {home}; {hint}Its functions: {', '.join(there) or 'none'}."
+        )
+    return function  # type: ignore[no-any-return]  # callable, whatever it is
+
+
+def _import_file(file: Path) -> ModuleType:
+    """Run a file as a module of its own, which may import what lies beside it."""
+    name = f"{file.stem}_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
+    specification = importlib.util.spec_from_file_location(name, file)
+    if specification is None or specification.loader is None:
+        raise ImportError(f"{file} is no Python file")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # dataclasses in the file look their module up
+    sys.path.append(str(file.resolve().parent))
+    try:
+        specification.loader.exec_module(module)
+    finally:
+        sys.path.pop()
+    return module
+
+
+def _try(reference: str, model: nn.Module, classes: int) -> None:
+    """Run the network once on grey pictures."""
+    try:
+        with torch.no_grad():
+            logits = model(torch.full(PROBE, 0.5))
+    except Exception as fault:
+        raise InputError(
+            f"network: {reference} made a network that fails on pictures of shape {PROBE} with "
+            f"{type(fault).__name__} ({fault}); it must take (B, 3, H, W) float32 in [0, 1], on the CPU."
+        ) from fault
+    expected = (PROBE[0], classes)
+    found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if found != expected:
+        raise InputError(
+            f"network: {reference} made a network that gives {found} for pictures of shape {PROBE}, expected "
+            f"logits {expected}: one for each class."
+        )
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Seed every global source of random numbers, and put it back after."""
+    python, arrays = random.getstate(), np.random.get_state()  # noqa: NPY002 - what users' code may draw from
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(arrays)  # noqa: NPY002
