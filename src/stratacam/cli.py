@@ -209,6 +209,10 @@ def prepare(
 @app.command()
 def layers(
     model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    network: Annotated[
+        str | None,
+        typer.Option(help="The model's network, needed if it is your own, such as my_networks.py:make."),
+    ] = None,
 ) -> None:
     """List the layers of a trained model: name, shape, stride, receptive field, parameters."""
     import torch
@@ -216,10 +220,10 @@ def layers(
     from stratacam.cam import list_layers
     from stratacam.networks import load_model
 
-    network, card = load_model(model)
-    size = int(card.input["size"])
+    trained, card = load_model(model, network)
+    height, width = card.input.get("shape") or [card.input["size"]] * 2
     table = Table("layer", "kind", "channels", "size", "stride", "receptive field", "parameters")
-    for layer in list_layers(network, torch.zeros(1, 3, size, size)):
+    for layer in list_layers(trained, torch.zeros(1, 3, height, width)):
         field = layer.receptive_field or ()
         table.add_row(
             layer.name,
@@ -230,7 +234,7 @@ def layers(
             " x ".join(map(str, field)),
             f"{layer.parameters:,}",
         )
-    console.print(f"{card.architecture}, classes {', '.join(card.classes)}, input {size} x {size}")
+    console.print(f"{card.architecture}, classes {', '.join(card.classes)}, input {height} x {width}")
     Console(width=max(console.width, 100)).print(table)
 
 
