@@ -1,125 +1,110 @@
-"""Predictions of a trained classifier, per slice and per subject, scored and written to disk."""
+"""From probabilities to predictions and scores, per slice and per subject."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import nn
 
-from stratacam.files import write_json, write_text
+from stratacam.errors import InputError
 from stratacam.learning.dataset import SliceDataset
-from stratacam.learning.epoch import forward
-from stratacam.learning.features import batches
-from stratacam.learning.metrics import METHODS, Scores, confusion_by_subject, score_slices, score_subjects
-from stratacam.learning.train import Progress
+from stratacam.learning.evaluation import Evaluation, SlicePredictions, write_evaluation
+from stratacam.learning.intervals import Floats, Integers
+from stratacam.learning.predict import predict
+from stratacam.learning.scores import score, score_decisions
+
+__all__ = ["Evaluation", "evaluate", "evaluate_subjects", "predict", "write_evaluation"]
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Probabilities and scores of one part of a cohort.
+def evaluate(
+    dataset: SliceDataset, probabilities: Floats, *, calibrated: Floats | None = None, seed: int = 0
+) -> Evaluation:
+    """Score the probabilities of slices by slice and by subject.
 
-    A subject's probabilities are the means over the slices of its first scan and of all others in the group of
-    the first: someone whose group changes between sessions is judged once, by the group that came first.
+    Args:
+        dataset: the slices.
+        probabilities: (n, classes).
+        calibrated: (n, classes) the same after temperature scaling; scored beside, not used for predictions.
+        seed: of resamples and permutations.
+
+    Raises:
+        InputError: probabilities that do not belong to the slices, or are none.
     """
-
-    dataset: SliceDataset
-    slice_probabilities: npt.NDArray[np.float64]
-    subject_probabilities: npt.NDArray[np.float64]
-    slices: Scores
-    subjects: Scores
-
-
-def predict(
-    model: nn.Sequential,
-    dataset: SliceDataset,
-    *,
-    batch_size: int = 16,
-    device: str = "cpu",
-    progress: Progress = lambda *_: None,
-) -> npt.NDArray[np.float64]:
-    """Return the probability of each class for every slice, (n, classes); slices are not augmented."""
-    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model.eval()
-    probabilities = np.empty((len(dataset), len(dataset.classes)))
-    with torch.inference_mode():
-        for rows in batches(len(dataset), batch_size):
-            logits = forward(model, dataset.read(rows), device)
-            probabilities[rows] = logits.double().softmax(1).cpu().numpy()
-            progress(int(rows[-1]) + 1, len(dataset), "predictions")
-    return probabilities
-
-
-def evaluate(dataset: SliceDataset, probabilities: npt.NDArray[np.float64], *, seed: int = 0) -> Evaluation:
-    """Score the probabilities of slices, (n, classes), by slice and by subject."""
-    classes = len(dataset.classes)
-    of_subject = np.zeros((len(dataset.subjects), classes))
-    labels = dataset.subject_labels()
+    labels, classes = dataset.subject_labels(), dataset.classes
+    for given in (probabilities, calibrated):
+        if given is not None:
+            _check(given, "slices", len(dataset), len(classes))
     judged = dataset.label == labels[dataset.subject]
-    np.add.at(of_subject, dataset.subject[judged], probabilities[judged])
-    of_subject /= np.bincount(dataset.subject[judged])[:, None]
-    counts = confusion_by_subject(dataset.label, probabilities.argmax(1), dataset.subject, classes)
+    subject = dataset.subject[judged]
+
+    of_subject = _mean_by_subject(probabilities[judged], subject)
+    of_subject_calibrated = None if calibrated is None else _mean_by_subject(calibrated[judged], subject)
+    votes = np.zeros_like(of_subject)
+    np.add.at(votes, (subject, probabilities[judged].argmax(1)), 1)
+    most = votes == votes.max(1, keepdims=True)
+    majority = np.where(most, of_subject, -1).argmax(1)
     return Evaluation(
-        dataset,
-        probabilities,
-        of_subject,
-        score_slices(counts, seed=seed),
-        score_subjects(labels, of_subject.argmax(1), classes, seed=seed),
+        classes=classes,
+        subject_names=dataset.subjects,
+        subject_labels=labels,
+        subject_probabilities=of_subject,
+        subjects=score(labels, of_subject, classes, calibrated=of_subject_calibrated, seed=seed),
+        subject_calibrated=of_subject_calibrated,
+        subject_majority=majority,
+        subjects_majority=score_decisions(labels, majority, classes, seed=seed),
+        slice_predictions=SlicePredictions(dataset, probabilities, calibrated),
+        slices=score(
+            dataset.label, probabilities, classes, subject=dataset.subject, calibrated=calibrated, seed=seed
+        ),
     )
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation, *, part: str) -> None:
-    """Write the tables of predictions, the confusion matrices and, last, `metrics.json` into `folder`.
+def evaluate_subjects(
+    subjects: Sequence[str],
+    labels: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    classes: Sequence[str],
+    *,
+    seed: int = 0,
+) -> Evaluation:
+    """Score probabilities of subjects whose slices, if any, are not known.
 
-    Example of the file names: `predictions_slices.tsv`, `predictions_subjects.tsv`, `confusion_slices.tsv`,
-    `confusion_subjects.tsv`, `metrics.json`.
+    Args:
+        subjects: names, each once.
+        labels: (subjects,) position of each one's group in `classes`.
+        probabilities: (subjects, classes).
+        classes: names of the groups.
+        seed: of resamples and permutations.
+
+    Raises:
+        InputError: a subject twice, or labels or probabilities that do not belong to the subjects.
     """
-    data = evaluation.dataset
-    names = list(data.classes)
-    columns = ["group", "predicted", *(f"p_{name}" for name in names)]
-
-    def row(keys: Sequence[str], label: int, probabilities: npt.NDArray[np.float64]) -> list[str]:
-        values = (f"{probability:.6f}" for probability in probabilities)
-        return [*keys, names[label], names[int(probabilities.argmax())], *values]
-
-    slices = [
-        row([data.scans[scan].subject, data.scans[scan].scan, str(index)], label, probabilities)
-        for scan, index, label, probabilities in zip(
-            data.scan, data.slice_index, data.label, evaluation.slice_probabilities, strict=True
+    label, given = np.asarray(labels, dtype=np.int64), np.asarray(probabilities, dtype=np.float64)
+    if len(set(subjects)) != len(subjects) or label.shape != (len(subjects),):
+        raise InputError(
+            f"evaluation, subjects: found {len(subjects)} names, {len(set(subjects))} of them different, and labels "
+            f"of shape {label.shape}, expected every subject once with one label. Remedy: give one row a subject"
         )
-    ]
-    subjects = [
-        row([subject], label, probabilities)
-        for subject, label, probabilities in zip(
-            data.subjects, data.subject_labels(), evaluation.subject_probabilities, strict=True
-        )
-    ]
-    _write_table(folder / "predictions_slices.tsv", ["subject", "scan", "slice", *columns], slices)
-    _write_table(folder / "predictions_subjects.tsv", ["subject", *columns], subjects)
-    for unit, scores in (("slices", evaluation.slices), ("subjects", evaluation.subjects)):
-        rows = [[name, *map(str, counts)] for name, counts in zip(names, scores.confusion, strict=True)]
-        _write_table(
-            folder / f"confusion_{unit}.tsv", ["group", *(f"predicted_{name}" for name in names)], rows
-        )
-    write_json(
-        folder / "metrics.json",
-        {
-            "part": part,
-            "classes": names,
-            "subjects_per_class": dict(zip(names, _count(data.subject_labels(), names), strict=True)),
-            "slices_per_class": dict(zip(names, _count(data.label, names), strict=True)),
-            "slices": asdict(evaluation.slices),
-            "subjects": asdict(evaluation.subjects),
-            "methods": METHODS,
-        },
+    _check(given, "subjects", len(subjects), len(classes))
+    return Evaluation(
+        classes=tuple(classes),
+        subject_names=tuple(subjects),
+        subject_labels=label,
+        subject_probabilities=given,
+        subjects=score(label, given, classes, seed=seed),
     )
 
 
-def _count(labels: npt.NDArray[np.int64], names: Sequence[str]) -> list[int]:
-    return [int(count) for count in np.bincount(labels, minlength=len(names))]
+def _mean_by_subject(probabilities: Floats, subject: Integers) -> Floats:
+    sums = np.zeros((int(subject.max()) + 1, probabilities.shape[1]))
+    np.add.at(sums, subject, probabilities)
+    return sums / np.bincount(subject)[:, None]
 
 
-def _write_table(file: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    write_text(file, "".join("\t".join(cells) + "\n" for cells in [columns, *rows]))
+def _check(probabilities: Floats, unit: str, rows: int, classes: int) -> None:
+    if probabilities.shape != (rows, classes) or rows == 0 or not np.isfinite(probabilities).all():
+        numbers = "" if np.isfinite(probabilities).all() else ", some of them not numbers,"
+        raise InputError(
+            f"evaluation, probabilities of {unit}: found shape {probabilities.shape}{numbers} for {rows} {unit} and "
+            f"{classes} groups, expected a finite probability of each group for each. Remedy: predict the same "
+            "slices with a model of these groups; if training went astray, lower its learning rates"
+        )

@@ -1,168 +1,102 @@
-"""How good the predictions are, and how far chance and few subjects could have brought them.
+"""Measures of a classifier, of all subjects as they are or of many resamples of them at once.
 
-Subjects, not slices, are independent: every interval resamples subjects with all their slices.
+A resample is a row of `times`, (resamples, subjects): how often each subject counts, see `intervals.resample`.
+Where a measure needs what is not there (a sensitivity without anybody of the class), it is NaN.
 """
 
-from dataclasses import dataclass
-from typing import Any
+import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
-from sklearn.metrics import confusion_matrix
 
-Interval = tuple[float, float]
-Counts = npt.NDArray[np.int64]
-
-RESAMPLES = 2000
-PERMUTATIONS = 10_000
-DRAWS_AT_ONCE = 100
-
-METHODS = {
-    "bootstrap": f"95 % percentile interval over {RESAMPLES} resamples of subjects, with all slices of each. "
-    "The balanced accuracy of a resample is the mean recall over the groups present in it.",
-    "small_sample": "95 % interval for few subjects, where the bootstrap degenerates (no width when all are "
-    "right): accuracy, exact Clopper-Pearson; balanced accuracy, posterior of the mean recall with uniform "
-    "priors (Brodersen et al. 2010).",
-    "chance": "accuracy: share of the largest group; balanced accuracy: 1 / groups.",
-    "p_value": f"one-sided, over subjects: accuracy, exact binomial test against chance; balanced accuracy, "
-    f"{PERMUTATIONS} permutations of the subjects' groups, the observed one counted.",
-}
-"""How each number is obtained, in words; written beside the numbers."""
+from stratacam.learning.intervals import NUMBERS_AT_ONCE, Floats, Integers
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A value between 0 and 1 with its 95 % intervals; `None` where a number would not be valid."""
-
-    value: float
-    chance: float
-    bootstrap: Interval
-    small_sample: Interval | None = None
-    p_value: float | None = None
-
-
-@dataclass(frozen=True)
-class Scores:
-    """The confusion matrix (rows: true group, columns: predicted) and the accuracies that follow from it."""
-
-    confusion: tuple[tuple[int, ...], ...]
-    accuracy: Estimate
-    balanced_accuracy: Estimate
-
-
-def confusion_by_subject(
-    label: npt.NDArray[np.int64],
-    predicted: npt.NDArray[np.int64],
-    subject: npt.NDArray[np.int64],
-    classes: int,
-) -> Counts:
+def confusion_by_subject(label: Integers, predicted: Integers, subject: Integers, classes: int) -> Integers:
     """Count true and predicted labels of each subject's slices: (subjects, classes, classes)."""
     counts = np.zeros((int(subject.max()) + 1, classes, classes), dtype=np.int64)
     np.add.at(counts, (subject, label, predicted), 1)
     return counts
 
 
-def accuracies(confusion: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def accuracies(confusion: npt.NDArray[np.generic]) -> tuple[Floats, Floats]:
     """Return accuracy and balanced accuracy of confusion matrices (..., classes, classes).
 
-    Balanced accuracy is the mean recall over the classes that occur.
+    Balanced accuracy is the mean sensitivity over the classes that occur.
     """
-    right = np.diagonal(confusion, axis1=-2, axis2=-1)
-    of_class = confusion.sum(-1)
+    counts = np.asarray(confusion, dtype=np.float64)
+    right = np.diagonal(counts, axis1=-2, axis2=-1)
+    of_class = counts.sum(-1)
     recall = np.divide(right, of_class, out=np.zeros(right.shape), where=of_class > 0)
     return right.sum(-1) / of_class.sum(-1), recall.sum(-1) / (of_class > 0).sum(-1)
 
 
-def score_slices(counts: Counts, *, seed: int) -> Scores:
-    """Score slices from the counts of each subject, (subjects, classes, classes)."""
-    confusion = counts.sum(0)
-    accuracy, balanced = accuracies(confusion)
-    accuracy_interval, balanced_interval = bootstrap(counts, seed=seed)
-    return Scores(
-        _plain(confusion),
-        Estimate(float(accuracy), _largest_share(confusion), accuracy_interval),
-        Estimate(float(balanced), _one_over_classes(confusion), balanced_interval),
-    )
+def sensitivities(confusion: npt.NDArray[np.generic]) -> Floats:
+    """Return the share of each class that is given this class, (..., classes)."""
+    counts = np.asarray(confusion, dtype=np.float64)
+    return _ratio(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(-1))
 
 
-def score_subjects(
-    label: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int, *, seed: int
-) -> Scores:
-    """Score subjects from their labels and predictions, (subjects,), with intervals for few and p-values."""
-    confusion = confusion_matrix(label, predicted, labels=range(classes))
-    accuracy, balanced = accuracies(confusion)
-    counts = confusion_by_subject(label, predicted, np.arange(len(label)), classes)
-    accuracy_interval, balanced_interval = bootstrap(counts, seed=seed)
-    chance = _largest_share(confusion)
-    right = int(np.trace(confusion))
-    p_value = stats.binomtest(right, len(label), chance, alternative="greater").pvalue
-    exact = stats.binomtest(right, len(label)).proportion_ci(0.95, method="exact")
-    return Scores(
-        _plain(confusion),
-        Estimate(
-            float(accuracy), chance, accuracy_interval, (float(exact.low), float(exact.high)), float(p_value)
-        ),
-        Estimate(
-            float(balanced),
-            _one_over_classes(confusion),
-            balanced_interval,
-            balanced_posterior(confusion, seed=seed),
-            permutation_p_value(label, predicted, classes, seed=seed),
-        ),
-    )
+def specificities(confusion: npt.NDArray[np.generic]) -> Floats:
+    """Return the share of all others that is not given the class, for each class, (..., classes)."""
+    counts = np.asarray(confusion, dtype=np.float64)
+    of_class, given = counts.sum(-1), counts.sum(-2)
+    others = of_class.sum(-1, keepdims=True) - of_class
+    wrong = given - np.diagonal(counts, axis1=-2, axis2=-1)
+    return _ratio(others - wrong, others)
 
 
-def bootstrap(counts: Counts, *, seed: int) -> tuple[Interval, Interval]:
-    """Resample subjects with replacement; return the intervals of accuracy and balanced accuracy."""
-    generator = np.random.default_rng(seed)
-    subjects = len(counts)
-    values = []
-    for _ in range(RESAMPLES // DRAWS_AT_ONCE):
-        times = generator.multinomial(subjects, np.full(subjects, 1 / subjects), size=DRAWS_AT_ONCE)
-        values.append(accuracies(np.tensordot(times, counts, axes=1)))
-    accuracy, balanced = np.concatenate(values, axis=1)
-    return _percentiles(accuracy), _percentiles(balanced)
+def auroc(scores: Floats, positive: npt.NDArray[np.bool_], subject: Integers, times: Floats) -> Floats:
+    """Return the area under the ROC curve of each resample, (resamples,).
 
+    It is the share of pairs, one positive and one negative, in which the positive has the higher score; a tie
+    counts one half (Mann and Whitney). A slice counts as often as its subject does.
 
-def balanced_posterior(confusion: Counts, *, seed: int) -> Interval:
-    """Return the 95 % interval of the mean of the recalls, each Beta(1 + right, 1 + wrong).
-
-    K. H. Brodersen et al., "The balanced accuracy and its posterior distribution" (2010).
+    Args:
+        scores: (n,) of the slices.
+        positive: (n,) whether a slice is of the class.
+        subject: (n,) position of its subject among the columns of `times`.
+        times: (resamples, subjects).
     """
-    generator = np.random.default_rng(seed)
-    present = confusion[confusion.sum(1) > 0]
-    right = np.diagonal(confusion)[confusion.sum(1) > 0]
-    return _percentiles(generator.beta(1 + right, 1 + present.sum(1) - right, (20_000, len(right))).mean(1))
+    order = np.argsort(scores[~positive])
+    negative_subject = subject[~positive][order]
+    negative_scores = scores[~positive][order]
+    below = np.searchsorted(negative_scores, scores[positive], side="left")
+    not_above = np.searchsorted(negative_scores, scores[positive], side="right")
+    values = []
+    for some in np.array_split(times, math.ceil(times.shape[0] * len(scores) / NUMBERS_AT_ONCE)):
+        positives = some.T[subject[positive]]
+        negatives = np.zeros((len(negative_subject) + 1, len(some)))
+        np.cumsum(some.T[negative_subject], axis=0, out=negatives[1:])
+        won = np.einsum("pr,pr->r", positives, negatives[below])
+        won_or_even = np.einsum("pr,pr->r", positives, negatives[not_above])
+        values.append(_ratio((won + won_or_even) / 2, positives.sum(0) * negatives[-1]))
+    return np.concatenate(values)
 
 
-def permutation_p_value(
-    label: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], classes: int, *, seed: int
-) -> float:
-    """Return the share of permuted labels whose balanced accuracy is as high as the observed one."""
-    generator = np.random.default_rng(seed)
-    observed = accuracies(confusion_matrix(label, predicted, labels=range(classes)))[1]
-    of_class = np.bincount(label, minlength=classes)
-    weight = np.divide(1, of_class, out=np.zeros(classes), where=of_class > 0) / (of_class > 0).sum()
-    values = np.empty(PERMUTATIONS)
-    for number in range(PERMUTATIONS):
-        permuted = generator.permutation(label)
-        values[number] = weight[permuted[permuted == predicted]].sum()
-    return float((1 + (values >= observed - 1e-9).sum()) / (1 + PERMUTATIONS))
+def aurocs(label: Integers, probabilities: Floats, subject: Integers, times: Floats) -> Floats:
+    """Return the AUROC of each class against the rest, by its probability: (resamples, classes)."""
+    each = [
+        auroc(probabilities[:, number], label == number, subject, times)
+        for number in range(probabilities.shape[1])
+    ]
+    return np.stack(each, axis=1)
 
 
-def _percentiles(values: npt.NDArray[np.float64]) -> Interval:
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+def brier_scores(label: Integers, probabilities: Floats) -> Floats:
+    """Return the sum over classes of the squared differences to the truth, 0 (right and sure) to 2: (n,).
+
+    G. W. Brier, "Verification of forecasts expressed in terms of probability" (1950).
+    """
+    wanted = np.eye(probabilities.shape[1])[label]
+    return np.asarray(((probabilities - wanted) ** 2).sum(1))
 
 
-def _largest_share(confusion: Counts) -> float:
-    return float(confusion.sum(1).max() / confusion.sum())
+def log_losses(label: Integers, probabilities: Floats) -> Floats:
+    """Return minus the logarithm of the true class's probability, taken as 2.2e-16 at least: (n,), in nats."""
+    of_truth = probabilities[np.arange(len(label)), label]
+    return np.asarray(-np.log(np.maximum(of_truth, np.finfo(np.float64).eps)))
 
 
-def _one_over_classes(confusion: Counts) -> float:
-    return float(1 / (confusion.sum(1) > 0).sum())
-
-
-def _plain(confusion: Counts) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(int(count) for count in row) for row in confusion)
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0))
