@@ -28,7 +28,7 @@ def test_pictures_show_the_same_millimetres_whatever_the_voxels():
     coarse = np.zeros((1, 40, 40, 1), dtype=np.float32)
     coarse[0, 30:32, 10:12] = 1
     settings = PictureSettings(size=64, width_mm=64)
-    from_fine = cut_pictures(volume_of(fine, (0.5, 1, 1)), settings).images
+    from_fine = cut_pictures(volume_of(fine, (0.5, 1, 1)), settings).images[:, :1]
     np.testing.assert_allclose(from_fine.sum(), 4, atol=0.05)
     found = [np.average(np.arange(64), weights=from_fine[0, 0].sum(axis=axis)) for axis in (1, 0)]
     expected = cut_pictures(volume_of(coarse), settings).images[0, 0]
@@ -61,7 +61,7 @@ def test_every_nth_kept_slice_is_cut_and_maps_between_are_interpolated():
     volume = volume_of(np.ones((2, 8, 8, 9), dtype=np.float32))
     pictures = cut_pictures(volume, PictureSettings(size=32, width_mm=8, every=4))
     assert pictures.geometry.slices == (0, 4, 8)
-    assert pictures.images.shape == (3, 2, 32, 32)
+    assert pictures.images.shape == (3, 3, 32, 32)
     maps = np.array([0.0, 4.0, 8.0], dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), dtype=np.float32)
     laid = pictures.geometry.to_volume(maps)
     np.testing.assert_allclose(laid[4, 4], np.arange(9), atol=1e-5)
@@ -92,7 +92,7 @@ def test_cropped_pictures_hold_every_brain_and_keep_the_millimetres_of_a_pixel()
     assert shape == (64, 32)  # 98 mm and 48 mm at half a pixel per mm: 49 and 24 pixels, in steps of 32
     whole = cut_pictures(volume_of(narrow), settings.model_copy(update={"crop_margin_mm": None}))
     cropped = cut_pictures(volume_of(narrow), settings, shape)
-    assert cropped.images.shape == (3, 1, 64, 32)
+    assert cropped.images.shape == (3, 3, 64, 32)
     np.testing.assert_allclose(cropped.images, whole.images[..., 16:48], atol=1e-6)
     assert cut_pictures(volume_of(narrow), settings).geometry.size == (32, 32)
 

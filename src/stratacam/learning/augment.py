@@ -1,4 +1,9 @@
-"""Random rotation, translation and scaling of slices: one resampling, one batched call."""
+"""Random changes of slices, a batch at a time: geometry by one resampling, then contrast, bias field and noise.
+
+Changes come in the order in which a scanner makes them: how the head lies, the contrast of its tissues, the coil's
+field, the receiver's noise. Every number is drawn on the CPU, one row for each picture, before anything is changed:
+what happens to a picture depends neither on the device nor on the pictures beside it.
+"""
 
 import math
 
@@ -6,9 +11,15 @@ import torch
 from pydantic import BaseModel, Field
 from torch.nn import functional
 
+ORDER = 3
+"""Degree of the polynomial that is the logarithm of a bias field."""
+
+TERMS = [(i, j) for i in range(ORDER + 1) for j in range(ORDER + 1) if 1 <= i + j <= ORDER]
+"""Its terms: degrees along rows and columns. Without (0, 0), the mean of the logarithm is 0."""
+
 
 class AugmentSettings(BaseModel, frozen=True, extra="forbid"):
-    """The largest change of each kind; every slice draws uniformly between minus and plus that."""
+    """The largest change of each kind, which every slice draws uniformly; 0 for none."""
 
     rotation: float = Field(
         default=10.0, ge=0, le=180, description="degrees, about the centre of the picture"
@@ -19,27 +30,94 @@ class AugmentSettings(BaseModel, frozen=True, extra="forbid"):
     scaling: float = Field(
         default=0.10, ge=0, lt=1, description="fraction: 0.1 means 90 to 110 per cent of the size"
     )
+    flip: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="probability of the mirror image: left for right in axial and coronal slices; not for "
+        "sagittal ones, where it is front for back",
+    )
+    gamma: float = Field(
+        default=0.0,
+        ge=0,
+        le=2,
+        description="intensities, 0 to 1, are raised to the power exp(u), u between minus and plus this",
+    )
+    bias_field: float = Field(
+        default=0.0,
+        ge=0,
+        le=2,
+        description="largest logarithm of a smooth field that intensities are multiplied by: 0.2 means up to "
+        "22 per cent brighter or 18 per cent darker",
+    )
+    noise: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="standard deviation of Gaussian noise in the brain, as a fraction of full intensity",
+    )
 
 
-def random_transforms(
-    count: int, settings: AugmentSettings, generator: torch.Generator, *, aspect: float = 1.0
-) -> torch.Tensor:
-    """Draw affine matrices for `torch.nn.functional.affine_grid`.
+def augment(images: torch.Tensor, settings: AugmentSettings, generator: torch.Generator) -> torch.Tensor:
+    """Change every picture at random.
+
+    Channels of a picture share the geometry; gamma, bias field and noise are drawn for each. Noise is added where
+    the picture is above 0 only: prepared scans are 0 outside the brain, and the network must not learn otherwise.
+    (Within the brain the signal is so far above the noise that Rician noise is Gaussian.)
 
     Args:
-        count: how many.
+        images: (B, C, H, W) in [0, 1], on any device; left as they are.
         settings: the ranges.
-        generator: the source of the numbers, on the CPU, so that every device sees the same ones.
+        generator: the source of the numbers, on the CPU.
+
+    Returns:
+        (B, C, H, W) in [0, 1], as `images`; `images` itself where every range is 0.
+    """
+    count, channels, height, width = images.shape
+    numbers = [
+        4 * any((settings.rotation, settings.translation, settings.scaling)),
+        1 * (settings.flip > 0),
+        channels * (settings.gamma > 0),
+        channels * (1 + len(TERMS)) * (settings.bias_field > 0),
+        channels * height * width * (settings.noise > 0),
+    ]
+    if not sum(numbers):
+        return images
+    draws = torch.rand(count, sum(numbers), generator=generator)
+    lie, mirror, exponent, field, noise = torch.split(draws, numbers, dim=1)
+    if mirror.numel():
+        mirrored = (mirror < settings.flip).to(images.device)[:, :, None, None]
+        images = torch.where(mirrored, images.flip(3), images)
+    if lie.numel():
+        images = transform(images, affine_matrices(lie, settings, aspect=height / width))
+    if exponent.numel():
+        power = (settings.gamma * (2 * exponent - 1)).exp()
+        images = images ** power.to(images)[:, :, None, None]
+    if field.numel():
+        drawn = field.reshape(count, channels, -1).to(images)
+        images = images * bias_field_logarithms(drawn, (height, width), settings.bias_field).exp()
+    if noise.numel():
+        normal = 2**0.5 * torch.erfinv(2 * noise.clamp(min=2**-25).to(images) - 1).reshape(images.shape)
+        images = torch.where(images > 0, images + settings.noise * normal, images)
+    return images.clamp(0, 1)
+
+
+def affine_matrices(draws: torch.Tensor, settings: AugmentSettings, *, aspect: float = 1.0) -> torch.Tensor:
+    """Turn random numbers into affine matrices for `torch.nn.functional.affine_grid`.
+
+    Args:
+        draws: (B, 4), uniform in [0, 1): for the angle, the size, and the shifts to the right and down.
+        settings: the ranges.
         aspect: height over width of the pictures; it keeps a rotation a rotation when they are not square.
 
     Returns:
-        (count, 2, 3) float32, from positions in the transformed picture to positions in the original, both in
-        [-1, 1]: content is scaled by s, turned by the angle (anticlockwise as displayed), then shifted.
+        (B, 2, 3), from positions in the transformed picture to positions in the original, both in [-1, 1]:
+        content is scaled by s, turned by the angle (anticlockwise as displayed), then shifted.
     """
-    draw = 2 * torch.rand(count, 4, generator=generator) - 1
-    angle = draw[:, 0] * math.radians(settings.rotation)
-    scale = 1 + draw[:, 1] * settings.scaling
-    shift = 2 * draw[:, 2:] * settings.translation
+    draws = 2 * draws - 1
+    angle = draws[:, 0] * math.radians(settings.rotation)
+    scale = 1 + draws[:, 1] * settings.scaling
+    shift = 2 * draws[:, 2:] * settings.translation
     inverse = (
         torch.stack([angle.cos(), -angle.sin() * aspect, angle.sin() / aspect, angle.cos()], dim=1).reshape(
             -1, 2, 2
@@ -53,11 +131,35 @@ def transform(images: torch.Tensor, transforms: torch.Tensor) -> torch.Tensor:
     """Resample each picture by its affine matrix, linearly, with 0 outside.
 
     Args:
-        images: (B, S, H, W), on any device.
-        transforms: (B, 2, 3), see `random_transforms`.
+        images: (B, C, H, W), on any device.
+        transforms: (B, 2, 3), see `affine_matrices`.
 
     Returns:
-        (B, S, H, W), as `images`.
+        (B, C, H, W), as `images`.
     """
     grid = functional.affine_grid(transforms.to(images), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, align_corners=False)
+
+
+def bias_field_logarithms(draws: torch.Tensor, size: tuple[int, int], largest: float) -> torch.Tensor:
+    """Turn random numbers into logarithms of bias fields: sums of products of Legendre polynomials.
+
+    Args:
+        draws: (B, C, 1 + number of `TERMS`), uniform in [0, 1): how strong the field is, and how it is made up.
+        size: rows and columns.
+        largest: logarithm, up or down, that the strongest field reaches.
+
+    Returns:
+        (B, C, rows, columns), as `draws`; each field's largest value, up or down, is its strength times `largest`.
+    """
+    strength, weights = draws[..., :1], 2 * draws[..., 1:] - 1
+    rows, columns = (_legendre(count).to(draws) for count in size)
+    terms = torch.stack([rows[i][:, None] * columns[j] for i, j in TERMS])
+    fields = torch.einsum("bct,thw->bchw", weights, terms)
+    return fields / fields.abs().amax(dim=(2, 3), keepdim=True) * (largest * strength[..., None])
+
+
+def _legendre(count: int) -> torch.Tensor:
+    """Legendre polynomials of degrees 0 to ORDER at the centres of `count` pixels from -1 to 1, (ORDER + 1, count)."""
+    x = (2 * torch.arange(count) + 1) / count - 1
+    return torch.stack([torch.special.legendre_polynomial_p(x, degree) for degree in range(ORDER + 1)])

@@ -12,8 +12,9 @@ from stratacam.maps.nifti import entity, write_map
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import Explained, ScanMaps, read_maps, remove, write_maps
 from stratacam.networks import ModelCard
+from stratacam.scans.channels import COUNT as CHANNELS
 from stratacam.scans.derivatives import write_dataset_description
-from stratacam.scans.pictures import PictureSettings, cut_pictures
+from stratacam.scans.pictures import PictureSettings, cut_scan
 from stratacam.scans.prepared import PreparedScan
 
 
@@ -34,13 +35,14 @@ def explain_scan(
 ) -> ScanMaps:
     """Maps of every convolution and pooling layer for every slice of a scan.
 
-    A class is the same in all slices of the scan, so that its maps make one volume. Maps go to disk batch by batch;
-    what an earlier run left of this scan in `out` is removed.
+    A class is the same in all slices of the scan, so that its maps make one volume. Where each sequence is a picture
+    of its own, the maps are of one sequence's pictures, and the predicted class is that of the highest mean
+    probability over these. Maps go to disk batch by batch; what an earlier run left of this scan in `out` is removed.
 
     Args:
         model: from `load_model`, on `device`.
         card: the model's card.
-        scan: prepared with the sequences that the model was trained on.
+        scan: prepared with the sequences that the model was trained on, in any order and with others or without.
         out: folder of derivatives; maps, and NIfTI of `settings.nifti_layers`, go below it.
         settings: class, slices and layers.
         device: where the network is.
@@ -51,24 +53,22 @@ def explain_scan(
     Raises:
         InputError: if sequences, class or layers do not fit the model, or a file cannot be read.
     """
-    sequences = tuple(card.input["sequences"])
-    if scan.sequences != sequences:
+    nifti_layers = check_settings(model, card, settings)
+    absent = [sequence for sequence in card.input["sequences"] if sequence not in scan.sequences]
+    if absent:
         raise InputError(
             f"{scan.name}: was prepared with {', '.join(scan.sequences)}, the model was trained on "
-            f"{', '.join(sequences)}; prepare the scan with the model's sequences."
+            f"{', '.join(card.input['sequences'])}; prepare the scan with {', '.join(absent)} too."
         )
-    nifti_layers = check_settings(model, card, settings)
-    volume = scan.load()
-    if volume.plane != (plane := trained_plane(card)):
+    own_plane = scan.read_slices().plane
+    if own_plane != (plane := trained_plane(card)):
         raise InputError(
-            f"{scan.name}: was prepared in {volume.plane} slices, the model was trained on {plane} ones; "
+            f"{scan.name}: was prepared in {own_plane} slices, the model was trained on {plane} ones; "
             f'prepare the scan with prepare.plane = "{plane}".'
         )
-    picture_settings = PictureSettings(
-        **{key: card.input[key] for key in PictureSettings.model_fields if key in card.input}
-    ).model_copy(update={"every": settings.every})
-    pictures = cut_pictures(volume, picture_settings, _shape(card, scan, picture_settings))
-    images = torch.from_numpy(pictures.images)
+    picture_settings = _picture_settings(card, settings)
+    pictures = cut_scan(scan, picture_settings, _shape(card, scan, picture_settings))
+    images = torch.from_numpy(pictures.images).expand(-1, CHANNELS, -1, -1)
     target = _target(model, card, images, settings, device)
     path = maps_path(scan, out, settings.method)
     maps = write_maps(
@@ -80,7 +80,8 @@ def explain_scan(
             classes=card.classes,
             every_explained=card.classes if target is None else (card.classes[target],),
             geometry=replace(
-                pictures.geometry, delivered={name: scan.delivered_grid(name) for name in sequences}
+                pictures.geometry,
+                delivered={name: scan.delivered_grid(name) for name in _delivered_sequences(card)},
             ),
         ),
         cam.explain_batches(
@@ -123,15 +124,44 @@ def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings)
             f"{', '.join(card.classes)}."
         )
     for sequence in settings.nifti_scans:
-        if sequence not in card.input["sequences"]:
+        if sequence not in _delivered_sequences(card):
             raise InputError(
                 f"explain.nifti_scans: {sequence!r} is no sequence of the model; choose of "
-                f"{', '.join(card.input['sequences'])}."
+                f"{', '.join(_delivered_sequences(card))}."
             )
+    if settings.sequence is not None and settings.sequence not in card.input["sequences"]:
+        raise InputError(
+            f"explain.sequence: {settings.sequence!r} is no sequence of the model; choose of "
+            f"{', '.join(card.input['sequences'])}."
+        )
+    if settings.sequence is not None and _channels(card) == "sequences":
+        raise InputError(
+            f"explain.sequence: found {settings.sequence!r}, but the model sees its sequences in one picture; leave "
+            "it out, and the maps are of all."
+        )
     try:
         return cam.match_layers(model, settings.nifti_layers)
     except ValueError as fault:
         raise InputError(f"explain.nifti_layers: {fault}") from fault
+
+
+def _channels(card: ModelCard) -> str:
+    """What the model's channels are; cards of earlier versions do not say, as there was one way."""
+    return str(card.input.get("channels", "sequences"))
+
+
+def _delivered_sequences(card: ModelCard) -> tuple[str, ...]:
+    """The sequences over whose scans as delivered maps can be laid: the T1w, which every scan has, and the model's."""
+    return tuple(dict.fromkeys(("T1w", *card.input["sequences"])))
+
+
+def _picture_settings(card: ModelCard, settings: ExplainSettings) -> PictureSettings:
+    """How the pictures that are explained are cut."""
+    sequences = tuple(card.input["sequences"])
+    if _channels(card) != "sequences":
+        sequences = (settings.sequence or ("FLAIR" if "FLAIR" in sequences else sequences[0]),)
+    trained = {key: card.input[key] for key in PictureSettings.model_fields if key in card.input}
+    return PictureSettings(**{**trained, "every": settings.every, "sequences": sequences})
 
 
 def _shape(card: ModelCard, scan: PreparedScan, settings: PictureSettings) -> tuple[int, int]:
@@ -146,7 +176,7 @@ def _shape(card: ModelCard, scan: PreparedScan, settings: PictureSettings) -> tu
 def _target(
     model: nn.Module, card: ModelCard, images: torch.Tensor, settings: ExplainSettings, device: str
 ) -> int | None:
-    """The class to explain; None for all. The predicted one has the highest mean probability over the slices."""
+    """The class to explain; None for all. The predicted one has the highest mean probability over the pictures."""
     if settings.target == "all":
         return None
     if settings.target != "predicted":

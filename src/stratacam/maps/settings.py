@@ -18,6 +18,11 @@ class ExplainSettings(BaseModel):
         description='the class to explain in every slice: a class name, "predicted" for the class that the scan as '
         'a whole is given, or "all"',
     )
+    sequence: str | None = Field(
+        default=None,
+        description="the sequence whose pictures are explained, where each is a picture of its own; if absent FLAIR, "
+        "or else the first that the network sees",
+    )
     method: str = Field(default="gradcam", description=f"one of {', '.join(LAYER_METHODS)}")
     smooth: int = Field(
         default=0, ge=0, description="noisy copies of each slice to average maps over (SmoothGrad); 0: none"

@@ -3,21 +3,22 @@
 A picture lies as a radiologist sees its plane (see `stratacam.scans.planes`). Its centre is the centre of the brain
 mask's bounding box, and a pixel is the same number of millimetres for everybody. Pictures are squares of one width,
 or rectangles that hold the brain of every scan and little else. Where they lie is their geometry, which leads maps
-back to the scan.
+back to the scan. What their channels are is told in `stratacam.scans.channels`.
 """
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.errors import InputError
+from stratacam.scans.channels import Channels, choose_sequences, cut_channels
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.planes import AXES, Plane, slices_first
-from stratacam.scans.prepared import PreparedVolume
+from stratacam.scans.prepared import PreparedScan, PreparedVolume
 from stratacam.scans.resampling import Grid
 
 DIVISOR = 32
@@ -48,6 +49,23 @@ class PictureSettings(BaseModel):
         description="the part of the kept slices to take, from 0 (lowest; the backmost of coronal, the "
         "leftmost of sagittal slices) to 1, such as [0.35, 0.85]",
     )
+    sequences: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="the prepared sequences that the network sees, in order; all if absent",
+    )
+    channels: Channels = Field(
+        default="sequences",
+        description='what the network\'s three channels are: the "sequences" (fewer than three in turn); "each" '
+        'sequence a picture of its own, three times; or each sequence\'s slice between its "neighbours"',
+    )
+
+    @field_validator("sequences")
+    @classmethod
+    def _are_distinct(cls, sequences: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if sequences and len(set(sequences)) < len(sequences):
+            raise ValueError("every sequence must be named once")
+        return sequences
 
     @field_validator("part")
     @classmethod
@@ -79,14 +97,20 @@ class PictureSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures of one prepared volume.
+    """Pictures of one prepared volume, slice by slice.
 
     Attributes:
-        images: (n, sequences, rows, columns), in [0, 1].
-        geometry: where they lie, and how maps of them find their way back.
+        images: (m, 3, rows, columns) in [0, 1]; (m, 1, rows, columns) where the three channels are alike because
+            every sequence is a picture of its own.
+        slices: (m,) index of each picture's slice in the prepared volume.
+        sequences: of each picture, the sequence it shows; "T1w+T2w+FLAIR" where it shows several.
+        geometry: where the pictures of a sequence lie, one for each slice, and how maps of them find their way
+            back.
     """
 
     images: NDArray[np.float32]
+    slices: NDArray[np.intp]
+    sequences: tuple[str, ...]
     geometry: Geometry
 
 
@@ -146,23 +170,42 @@ def part_of(kept: NDArray[np.intp], part: tuple[float, float]) -> NDArray[np.int
 
 
 def cut_pictures(
-    volume: PreparedVolume, settings: PictureSettings, shape: tuple[int, int] | None = None
+    volume: PreparedVolume,
+    settings: PictureSettings,
+    shape: tuple[int, int] | None = None,
+    *,
+    sequences: Sequence[str] | None = None,
 ) -> Pictures:
     """Cut the kept slices of a prepared volume into pictures.
 
     Args:
         volume: the scan.
-        settings: how large a pixel is, and which slices are taken.
+        settings: how large a pixel is, which slices and sequences are taken, and what the channels are.
         shape: rows and columns; those of `settings.shape_for` this brain if absent.
+        sequences: names of the volume's images, in their order; if absent the volume holds `settings.sequences`
+            and no others, or else the names are numbers from 1.
 
     Raises:
-        InputError: if the brain does not fit into the pictures.
+        InputError: if the brain does not fit into the pictures, or the sequences do not suit the settings.
     """
+    names = sequences or settings.sequences or [str(number + 1) for number in range(len(volume.images))]
+    images = dict(zip(names, volume.images, strict=True))
+    seen = choose_sequences(names, settings.sequences, settings.channels)
     size = shape or settings.shape_for([brain_mm(volume.brain_mask, volume.affine, volume.plane)])
     slices = part_of(volume.kept, settings.part)[:: settings.every]
     geometry = geometry_of(volume, size, settings.width_mm / settings.size, slices)
-    sequences = [geometry.cut(image) for image in volume.images]
-    return Pictures(np.stack(sequences, axis=1).clip(0, 1), geometry)
+    pictures, shown = cut_channels({name: images[name] for name in seen}, geometry, settings.channels)
+    return Pictures(pictures.clip(0, 1), np.repeat(slices, len(pictures) // len(slices)), shown, geometry)
+
+
+def cut_scan(scan: PreparedScan, settings: PictureSettings, shape: tuple[int, int] | None = None) -> Pictures:
+    """Cut pictures of a prepared scan, of which the sequences that the network sees alone are read.
+
+    Raises:
+        InputError: as `cut_pictures`, or if a file of the scan is missing or damaged.
+    """
+    seen = choose_sequences(scan.sequences, settings.sequences, settings.channels)
+    return cut_pictures(replace(scan, sequences=seen).load(), settings, shape, sequences=seen)
 
 
 def _bounds(mask: NDArray[np.bool_], plane: Plane) -> list[tuple[int, int]]:

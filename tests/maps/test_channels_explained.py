@@ -1,0 +1,164 @@
+"""Maps of networks that see other sequences than were prepared, or one sequence at a time."""
+
+import numpy as np
+import pytest
+import SimpleITK
+import torch
+from torch import nn
+
+from stratacam.errors import InputError
+from stratacam.files import write_json
+from stratacam.maps import ExplainSettings, explain_scan
+from stratacam.networks import ModelCard
+from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.pictures import PictureSettings, cut_scan
+from stratacam.scans.prepare import PrepareSettings, prepare
+from stratacam.scans.prepared import PreparedScan
+from stratacam.scans.register import write_transform
+from stratacam.scans.slices import slice_areas, write_slices_table
+from stratacam.scans.volume import write_nifti
+
+SHAPE = (20, 22, 9)
+SEQUENCES = ("T1w", "T2w", "FLAIR")
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """A prepared scan of random numbers, darker from sequence to sequence."""
+    folder, affine = tmp_path_factory.mktemp("channels"), np.eye(4)
+    scan, rng = PreparedScan(folder / "prepared", "01", None, SEQUENCES), np.random.default_rng(0)
+    for number, sequence in enumerate(SEQUENCES):
+        image = rng.random(SHAPE, dtype=np.float32) / (1 + number)
+        write_nifti(scan.image(sequence), image, affine)
+        write_nifti(folder / f"sub-01_{sequence}.nii.gz", image, affine)
+        if sequence != "T1w":
+            write_transform(scan.transform(sequence), SimpleITK.Euler3DTransform())
+    mask = np.ones(SHAPE, dtype=bool)
+    write_nifti(scan.brain_mask, mask, affine)
+    areas = slice_areas(mask, affine)
+    write_slices_table(scan.slices_table, areas, np.arange(1, 8), affine, SHAPE)
+    delivered = {sequence: str(folder / f"sub-01_{sequence}.nii.gz") for sequence in SEQUENCES}
+    write_json(
+        scan.record, {"Sequences": SEQUENCES, "Delivered": delivered, "BrainWidthHeight": [20.0, 22.0]}
+    )
+    return scan
+
+
+def last_channel_reader():
+    """A network whose first map, and so its logits, are of the third channel alone."""
+    third, head = nn.Conv2d(3, 1, 1, bias=False), nn.Linear(1, 2, bias=False)
+    with torch.no_grad():
+        third.weight.copy_(torch.tensor([0.0, 0.0, 1.0]).reshape(1, 3, 1, 1))
+        head.weight.copy_(torch.tensor([[-1.0], [1.0]]))
+    return nn.Sequential(third, nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+
+
+def card(*sequences, **given):
+    picture = {"sequences": list(sequences), "size": 32, "width_mm": 32.0, "part": [0, 1]}
+    return ModelCard(architecture="vgg16", classes=("a", "b"), input=picture | given, training={})
+
+
+def explain(scan, out, card, **settings):
+    defaults = {"nifti_layers": (), "nifti_scans": ("T1w",)}
+    return explain_scan(last_channel_reader(), card, scan, out, ExplainSettings(**defaults | settings))
+
+
+def logit_of(scan, sequence, index):
+    """The mean, over a picture of a slice, of the largest value in each 2 x 2 pixels."""
+    pictures = cut_scan(scan, PictureSettings(size=32, width_mm=32, sequences=(sequence,), channels="each"))
+    picture = pictures.images[list(pictures.slices).index(index), 0]
+    return picture.reshape(16, 2, 16, 2).max(axis=(1, 3)).mean()
+
+
+@pytest.mark.parametrize(
+    ("sequences", "third"),
+    [
+        (("T1w", "T2w", "FLAIR"), "FLAIR"),
+        (("FLAIR", "T1w", "T2w"), "T2w"),
+        (("FLAIR", "T1w"), "FLAIR"),  # FLAIR, T1w, FLAIR
+        (("T2w",), "T2w"),
+    ],
+)
+def test_channels_are_chosen_by_name_from_what_was_prepared(scan, tmp_path, sequences, third):
+    maps = explain(scan, tmp_path, card(*sequences))  # a card of an earlier version: nothing of channels
+    expected = [logit_of(scan, third, index) for index in range(1, 8)]
+    assert maps.geometry.slices == tuple(range(1, 8))
+    np.testing.assert_allclose(maps.logits[:, 1], expected, atol=1e-6)
+    assert maps.predicted == "b"
+    named = explain(scan, tmp_path / "named", card(*sequences, channels="sequences"))
+    np.testing.assert_array_equal(named.raw("0"), maps.raw("0"))
+
+
+@pytest.mark.parametrize(
+    ("sequences", "asked", "found"),
+    [
+        (("T1w", "T2w", "FLAIR"), None, "FLAIR"),
+        (("T2w", "T1w"), None, "T2w"),
+        (("T1w", "T2w", "FLAIR"), "T1w", "T1w"),
+    ],
+)
+def test_where_each_sequence_is_a_picture_the_maps_are_of_one(scan, tmp_path, sequences, asked, found):
+    maps = explain(scan, tmp_path, card(*sequences, channels="each"), sequence=asked, every=2)
+    assert maps.geometry.slices == (1, 3, 5, 7)
+    expected = [logit_of(scan, found, index) for index in (1, 3, 5, 7)]
+    np.testing.assert_allclose(maps.logits[:, 1], expected, atol=1e-6)
+    assert maps.raw("0").shape == (4, 32, 32)
+
+
+def test_a_map_of_neighbouring_slices_lies_on_the_middle_one(scan, tmp_path):
+    maps = explain(scan, tmp_path, card("T1w", "FLAIR", channels="neighbours"))
+    assert maps.geometry.slices == tuple(range(1, 8))
+    expected = [logit_of(scan, "FLAIR", index) for index in range(2, 8)]  # the third channel: one above
+    np.testing.assert_allclose(maps.logits[:-1, 1], expected, atol=1e-6)
+
+
+def test_a_class_is_predicted_from_the_pictures_explained(scan, tmp_path):
+    model = last_channel_reader()
+    level = np.mean([logit_of(scan, sequence, 4) for sequence in ("T1w", "FLAIR")])
+    model[-1].bias = nn.Parameter(torch.tensor([level, -level], dtype=torch.float32))
+    each = card(*SEQUENCES, channels="each")
+    for sequence, predicted in (("T1w", "b"), ("FLAIR", "a")):
+        settings = ExplainSettings(sequence=sequence, nifti_layers=())
+        maps = explain_scan(model, each, scan, tmp_path / sequence, settings)
+        assert maps.predicted == maps.explained == predicted
+
+
+def test_maps_lie_over_the_t1w_also_of_a_network_that_does_not_see_it(scan, tmp_path):
+    maps = explain(scan, tmp_path, card("FLAIR"), nifti_layers=("0",), nifti_scans=("T1w", "FLAIR"))
+    assert set(maps.geometry.delivered) == {"T1w", "FLAIR"}
+    for space in ("T1w", "FLAIR"):
+        assert list(tmp_path.rglob(f"*_space-{space}_res-delivered_desc-0_gradcam.nii.gz"))
+    with pytest.raises(InputError, match=r"explain\.nifti_scans: 'T2w' is no sequence .* T1w, FLAIR"):
+        explain(scan, tmp_path, card("FLAIR"), nifti_scans=("T2w",))
+
+
+def test_a_sequence_to_explain_must_be_the_models_and_a_picture_of_its_own(scan, tmp_path):
+    each = card("T1w", "FLAIR", channels="each")
+    with pytest.raises(InputError, match=r"explain\.sequence: 'T2w' is no sequence .* of T1w, FLAIR"):
+        explain(scan, tmp_path, each, sequence="T2w")
+    with pytest.raises(InputError, match=r"explain\.sequence: found 'FLAIR', but .* in one picture"):
+        explain(scan, tmp_path, card(*SEQUENCES), sequence="FLAIR")
+
+
+@pytest.mark.parametrize("sequences", [("T1w",), ("T1w", "FLAIR")])
+def test_one_and_two_sequences_are_prepared_cut_and_explained(tmp_path, sequences):
+    shape, affine = (48, 56, 44), np.diag([3.0, 3.0, 3.0, 1.0])
+    radius = np.linalg.norm((np.indices(shape).T - np.array(shape) // 2) / (20, 24, 18), axis=-1).T
+    ripple = np.sin(np.indices(shape) / 3).prod(axis=0)
+    images = {}
+    for number, sequence in enumerate(sequences):
+        tissue = np.where(radius + 0.1 * ripple < 0.7, 100 - 10 * number, 60 + 60 * number)
+        images[sequence] = tmp_path / f"sub-01_{sequence}.nii.gz"
+        write_nifti(images[sequence], np.where(radius < 1, tissue, 2).astype(np.float32), affine)
+    write_nifti(tmp_path / "mask.nii.gz", radius < 1, affine)
+    scan = prepare(
+        Scan("01", None, images, tmp_path / "mask.nii.gz"), tmp_path / "out", PrepareSettings(template=False)
+    )
+    for channels, count in (("sequences", 3), ("each", 1), ("neighbours", 3)):
+        settings = PictureSettings(size=32, width_mm=192, every=4, channels=channels)
+        assert cut_scan(scan, settings).images.shape[1] == count
+        seen = card(*sequences, channels=channels, width_mm=192.0)
+        maps = explain(scan, tmp_path / channels, seen, every=4, nifti_layers=("0",))
+        assert all(step == 4 for step in np.diff(maps.slices))
+        assert maps.raw("0").any(axis=(1, 2)).all()
+    assert scan.quality_page.exists()
