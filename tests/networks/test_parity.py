@@ -1,7 +1,9 @@
 """Our networks beside Keras's own VGG and beside a classifier that somebody else exported from Keras.
 
-Keras runs on torch here and is built without weights: the weights of both sides are ours, so that what is compared
-is architecture and preprocessing. That ours are Keras's is told by the files' hashes and in test_networks.py.
+Keras is built without weights: the weights of both sides are ours, so that what is compared is architecture and
+preprocessing. It runs on torch, whose convolutions are also ours; with `KERAS_BACKEND=jax`, where that is installed,
+it runs on another library's. The bar is 1e-3 of a layer's maximum; what is asked here is sharper, to notice a bias
+that is off by 0.5.
 """
 
 import importlib.util
@@ -24,12 +26,8 @@ ONNX_SIZE = 240
 
 
 @pytest.fixture(autouse=True)
-def _surroundings(monkeypatch, tmp_path):
+def _empty_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("STRATACAM_CACHE", str(tmp_path))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def noise(height, width, seed):
@@ -74,7 +72,9 @@ def test_every_layer_gives_what_it_gives_in_keras(architecture, pictures, record
     layers = theirs.layers[1:]
     outputs = keras.Model(theirs.input, [layer.output for layer in layers])
     seen = home.preprocess_input(255 * pictures.permute(0, 2, 3, 1).numpy())
-    expected = [output.detach().permute(0, 3, 1, 2) for output in outputs(seen)]
+    expected = [
+        torch.from_numpy(keras.ops.convert_to_numpy(output)).permute(0, 3, 1, 2) for output in outputs(seen)
+    ]
 
     found = our_activations(model, pictures)
     assert [layer.name for layer in layers] == list(found)[1:]
@@ -82,7 +82,7 @@ def test_every_layer_gives_what_it_gives_in_keras(architecture, pictures, record
         largest = float((found[layer.name] - theirs_here).abs().max() / theirs_here.abs().max())
         record_property(layer.name, largest)
         assert found[layer.name].shape == theirs_here.shape
-        assert largest <= 1e-3, layer.name
+        assert largest <= 1e-4, layer.name
 
 
 def dense_head(graph, features):
@@ -132,6 +132,6 @@ def test_our_convolutions_under_the_dense_head_of_another_classifier_give_its_lo
             found = dense_head(whole.graph, base(picture))
         largest = np.abs(found - logits).max() / np.abs(logits).max()
         record_property(name, float(largest))
-        assert largest <= 1e-3, name
+        assert largest <= 1e-4, name
         shares = np.exp(found - found.max()) / np.exp(found - found.max()).sum()
-        np.testing.assert_allclose(shares, probabilities, atol=1e-3)
+        np.testing.assert_allclose(shares, probabilities, atol=1e-4)

@@ -101,7 +101,7 @@ def source_file(reference: str) -> Path:
     except Exception as fault:
         raise InputError(f"network: module {home!r} is not found ({fault}); {_remedy(reference)}") from fault
     if specification is None or not specification.origin:
-        raise InputError(f"network: there is no module {home!r}; {_remedy(reference)}")
+        raise InputError(f"network: module {home!r} is not found; {_remedy(reference)}")
     return Path(specification.origin)
 
 
@@ -146,7 +146,11 @@ def _find_function(reference: str) -> Callable[..., Any]:
         ) from fault
     function = getattr(module, name, None)
     if not callable(function):
-        there = [one for one, value in vars(module).items() if inspect.isfunction(value)]
+        there = [
+            one
+            for one, value in vars(module).items()
+            if inspect.isfunction(value) and value.__module__ == module.__name__
+        ]
         close = difflib.get_close_matches(name, there, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         found = "is no function" if hasattr(module, name) else "is not there"
