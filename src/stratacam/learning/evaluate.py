@@ -7,12 +7,9 @@ import numpy.typing as npt
 
 from stratacam.errors import InputError
 from stratacam.learning.dataset import SliceDataset
-from stratacam.learning.evaluation import Evaluation, SlicePredictions, write_evaluation
-from stratacam.learning.intervals import Floats, Integers
-from stratacam.learning.predict import predict
+from stratacam.learning.evaluation import Evaluation, SlicePredictions
+from stratacam.learning.intervals import Floats
 from stratacam.learning.scores import score, score_decisions
-
-__all__ = ["Evaluation", "evaluate", "evaluate_subjects", "predict", "write_evaluation"]
 
 
 def evaluate(
@@ -33,13 +30,9 @@ def evaluate(
     for given in (probabilities, calibrated):
         if given is not None:
             _check(given, "slices", len(dataset), len(classes))
-    judged = dataset.label == labels[dataset.subject]
-    subject = dataset.subject[judged]
-
-    of_subject = _mean_by_subject(probabilities[judged], subject)
-    of_subject_calibrated = None if calibrated is None else _mean_by_subject(calibrated[judged], subject)
-    votes = np.zeros_like(of_subject)
-    np.add.at(votes, (subject, probabilities[judged].argmax(1)), 1)
+    of_subject = subject_probabilities(dataset, probabilities)
+    of_subject_calibrated = None if calibrated is None else subject_probabilities(dataset, calibrated)
+    votes = subject_probabilities(dataset, np.eye(len(classes))[probabilities.argmax(1)])
     most = votes == votes.max(1, keepdims=True)
     majority = np.where(most, of_subject, -1).argmax(1)
     return Evaluation(
@@ -94,9 +87,19 @@ def evaluate_subjects(
     )
 
 
-def _mean_by_subject(probabilities: Floats, subject: Integers) -> Floats:
-    sums = np.zeros((int(subject.max()) + 1, probabilities.shape[1]))
-    np.add.at(sums, subject, probabilities)
+def subject_probabilities(dataset: SliceDataset, probabilities: Floats) -> Floats:
+    """Return the mean over the slices by which each subject is judged, (subjects, classes).
+
+    These are the slices of its first scan and of all others in the group of the first.
+
+    Args:
+        dataset: the slices.
+        probabilities: (n, classes).
+    """
+    judged = dataset.label == dataset.subject_labels()[dataset.subject]
+    subject = dataset.subject[judged]
+    sums = np.zeros((len(dataset.subjects), probabilities.shape[1]))
+    np.add.at(sums, subject, probabilities[judged])
     return sums / np.bincount(subject)[:, None]
 
 

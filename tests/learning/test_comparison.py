@@ -1,0 +1,128 @@
+import itertools
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from slow_scores import balanced_accuracy, macro_auroc
+
+from stratacam.errors import InputError
+from stratacam.learning.comparison import compare, compare_evaluations, swap_p_value
+from stratacam.learning.evaluate import evaluate_subjects
+
+LABEL = np.array([0] * 7 + [1] * 5 + [2] * 4)
+
+
+def given(predicted, seed=0):
+    """Probabilities whose highest is the predicted class."""
+    noise = np.random.default_rng(seed).random((len(predicted), 3))
+    probabilities = np.eye(3)[predicted] * 1.5 + noise
+    return probabilities / probabilities.sum(1, keepdims=True)
+
+
+def wrong_at(*subjects):
+    predicted = LABEL.copy()
+    predicted[list(subjects)] = (predicted[list(subjects)] + 1) % 3
+    return predicted
+
+
+def test_values_are_the_differences_of_scikit_learn():
+    first, second = given(wrong_at(0, 8)), given(wrong_at(1, 2, 3, 9, 14), seed=1)
+    found = compare(LABEL, first, second)
+    assert found.subjects == 16
+    assert (found.only_first, found.only_second) == (5, 2)
+    assert found.accuracy.value == pytest.approx(14 / 16 - 11 / 16)
+    assert found.balanced_accuracy.value == pytest.approx(
+        balanced_accuracy_score(LABEL, first.argmax(1)) - balanced_accuracy_score(LABEL, second.argmax(1))
+    )
+    assert found.macro_auroc.value == pytest.approx(
+        roc_auc_score(LABEL, first, multi_class="ovr") - roc_auc_score(LABEL, second, multi_class="ovr")
+    )
+
+
+def test_accuracy_is_tested_by_the_exact_test_of_mcnemar():
+    # only the first right: 6, only the second: 1; both tails of Binomial(7, 1/2): 2 (1 + 7) / 128
+    found = compare(LABEL, given(wrong_at(0)), given(wrong_at(1, 2, 3, 8, 9, 14)))
+    assert found.accuracy.p_value == pytest.approx(2 * (1 + 7) / 128)
+
+
+def test_swapping_agrees_with_all_swaps():
+    gain = np.array([1 / 7, 1 / 7, -1 / 5, 1 / 4, 0, 1 / 5])
+    sums = [abs(np.dot(signs, gain)) for signs in itertools.product([-1, 1], repeat=6)]
+    expected = np.mean(np.array(sums) >= abs(gain.sum()) - 1e-9)
+    assert swap_p_value(gain, seed=0) == pytest.approx(expected, abs=0.015)
+
+
+def test_intervals_agree_with_a_slow_paired_bootstrap():
+    first, second = given(wrong_at(0, 8)), given(wrong_at(1, 2, 3, 9, 14), seed=1)
+    generator = np.random.default_rng(5)
+    values = []
+    for _ in range(600):
+        rows = generator.integers(0, 16, 16)
+        true = LABEL[rows]
+        scores = [
+            [
+                (model.argmax(1) == true).mean(),
+                balanced_accuracy(true, model.argmax(1)),
+                macro_auroc(true, model),
+            ]
+            for model in (first[rows], second[rows])
+        ]
+        values.append(np.subtract(*scores))
+    expected = np.nanpercentile(values, [2.5, 97.5], axis=0).T
+    found = compare(LABEL, first, second)
+    for estimate, limits in zip(
+        (found.accuracy, found.balanced_accuracy, found.macro_auroc), expected, strict=True
+    ):
+        assert estimate.bootstrap == pytest.approx(limits, abs=0.06)
+
+
+def test_a_model_is_not_better_than_itself():
+    found = compare(LABEL, given(wrong_at(0, 8)), given(wrong_at(0, 8)))
+    for difference in (found.accuracy, found.balanced_accuracy, found.macro_auroc):
+        assert difference.value == 0
+        assert difference.bootstrap == (0, 0)
+    assert found.accuracy.p_value == found.balanced_accuracy.p_value == 1
+
+
+def test_what_is_not_valid_is_none_and_all_is_json():
+    one_group = compare([1, 1, 1], given([1, 1, 0]), given([1, 0, 1]))
+    assert one_group.macro_auroc is None
+    one_subject = compare([1], given([1]), given([0]))
+    assert one_subject.accuracy.bootstrap is None
+    assert json.loads(json.dumps(one_subject.as_json()))["accuracy"]["value"] == 1
+    without_the_first = compare([1, 1, 2, 2], given([1, 1, 2, 2]), given([1, 1, 2, 1]))
+    assert without_the_first.balanced_accuracy.value == pytest.approx(0.25)
+
+
+def evaluation_of(names, labels=LABEL, classes=("control", "RRMS", "SPMS")):
+    return evaluate_subjects(names, labels, given(wrong_at(0, 8)), classes)
+
+
+def test_evaluations_are_compared_subject_by_subject_whatever_their_order():
+    names = [f"sub-{number:02}" for number in range(16)]
+    first = evaluation_of(names)
+    order = np.random.default_rng(0).permutation(16)
+    second = replace(
+        first,
+        subject_names=tuple(names[number] for number in order),
+        subject_labels=first.subject_labels[order],
+        subject_probabilities=first.subject_probabilities[order],
+    )
+    assert compare_evaluations(first, second).macro_auroc.bootstrap == (0, 0)
+
+
+def test_other_subjects_are_refused():
+    names = [f"sub-{number:02}" for number in range(16)]
+    other_group = LABEL.copy()
+    other_group[3] = 2
+    for second, expected in (
+        (evaluation_of([*names[:-1], "sub-99"]), "sub-15, sub-99 not alike"),
+        (evaluation_of(names, other_group), "sub-03 not alike"),
+        (evaluation_of(names, classes=("control", "SPMS", "RRMS")), "control, SPMS, RRMS"),
+    ):
+        with pytest.raises(InputError, match=f"{expected}.*Remedy"):
+            compare_evaluations(evaluation_of(names), second)
+    with pytest.raises(InputError, match=r"\(16, 3\) and \(15, 3\) for 16 subjects"):
+        compare(LABEL, given(LABEL), given(LABEL[:-1]))
