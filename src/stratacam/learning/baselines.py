@@ -1,0 +1,226 @@
+"""What little could do as well: the classes' shares, and logistic regression on simple features.
+
+Every baseline is judged as the networks are: a subject is predicted by a model that saw nothing of it. Whatever is
+learned (what a missing value becomes, the scale of a feature, the strength of regularisation, the weights) is
+learned from the training subjects of the fold alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from stratacam.errors import InputError
+
+Fold = tuple[Sequence[str], Sequence[str]]
+"""The subjects to train on, and those to predict."""
+
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+FIXED_STRENGTH = 1.0
+INNER_FOLDS = 3
+ITERATIONS = 1000
+
+
+@dataclass(frozen=True)
+class Features:
+    """One row for each scan or slice: what is known of it, its label and whose it is.
+
+    Attributes:
+        names: of the features, (d,).
+        values: (n, d), NaN where a value is missing.
+        label: (n,), position in the classes.
+        subject: (n,); the rows of a subject are in the order of its scans.
+    """
+
+    names: tuple[str, ...]
+    values: npt.NDArray[np.float64]
+    label: npt.NDArray[np.int64]
+    subject: npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The out-of-fold probabilities of a baseline.
+
+    Attributes:
+        name: "majority", "age_sex", "intensity", "volume" or "frozen_features".
+        title: what it is, in words.
+        probabilities: (n_subjects, classes), in the order of the subjects asked for.
+        strengths: by fold, the C of scikit-learn's `LogisticRegression`; none for the majority.
+    """
+
+    name: str
+    title: str
+    probabilities: npt.NDArray[np.float64]
+    strengths: tuple[float, ...] = ()
+
+
+def majority(
+    label: npt.NDArray[np.int64],
+    subject: npt.NDArray[np.str_],
+    *,
+    subjects: Sequence[str],
+    folds: Sequence[Fold],
+    classes: int,
+) -> Baseline:
+    """Give every subject the shares of the classes among the training subjects of its fold.
+
+    Args:
+        label: (n,) of scans or slices.
+        subject: (n,) whose they are; a subject counts once, with its first label.
+        subjects: whose probabilities are wanted, in this order.
+        folds: each of `subjects` is predicted in one.
+        classes: how many.
+
+    Raises:
+        AssertionError: a subject is on two sides of a fold, or is not predicted exactly once.
+    """
+    _check_folds(subjects, folds)
+    probabilities = np.empty((len(subjects), classes))
+    first = _first_labels(label, subject)
+    for train, test in folds:
+        counts = np.bincount([first[one] for one in train], minlength=classes)
+        probabilities[_positions(subjects, test)] = counts / counts.sum()
+    return Baseline("majority", "shares of the classes among the training subjects", probabilities)
+
+
+def logistic(
+    features: Features,
+    *,
+    name: str,
+    title: str,
+    subjects: Sequence[str],
+    folds: Sequence[Fold],
+    classes: int,
+    seed: int = 0,
+) -> Baseline:
+    """Predict subjects by multinomial logistic regression on the features of their scans or slices.
+
+    In each fold, missing values become the median of the training rows, features are standardised by the training
+    rows, and an L2-penalised logistic regression is fitted in which every class weighs alike and, within a class,
+    every subject, however many rows it has; the weights add up to the number of subjects. With one row a subject
+    this is `class_weight="balanced"`. C is the one of 0.0001, 0.001, 0.01, 0.1, 1, 10 with the lowest cross-entropy per
+    subject, classes weighing alike, in a stratified 3-fold cross-validation over the training subjects (the
+    smallest of those within 1e-9); it is 1 where a class has fewer than 6 of them.
+
+    A subject's probabilities are the means over its rows in the class of the first row: someone whose group changes
+    between sessions is judged once, by the group that came first.
+
+    Args:
+        features: of the scans or slices of all subjects.
+        name: of the baseline.
+        title: of the baseline, in words.
+        subjects: whose probabilities are wanted, in this order.
+        folds: each of `subjects` is predicted in one.
+        classes: how many.
+        seed: of the inner folds.
+
+    Raises:
+        InputError: the training subjects of a fold are all of one class.
+        AssertionError: a subject is on two sides of a fold, or is not predicted exactly once.
+    """
+    _check_folds(subjects, folds)
+    probabilities = np.empty((len(subjects), classes))
+    first = _first_labels(features.label, features.subject)
+    strengths = []
+    for number, (train, test) in enumerate(folds, start=1):
+        if len({first[one] for one in train}) < 2:
+            raise InputError(
+                f"fold {number}: found {len(train)} training subjects, all of one group, expected two groups at "
+                "least. Remedy: fewer folds, or more subjects of the smaller groups"
+            )
+        with threadpool_limits(1):  # small products: threads that wait for each other take 20 times as long
+            strength = _choose_strength(features, sorted(train), classes, seed)
+            predicted = _fit_predict(features, train, test, [strength], classes)[0]
+        probabilities[_positions(subjects, test)] = predicted
+        strengths.append(strength)
+    return Baseline(name, title, probabilities, tuple(strengths))
+
+
+def row_weights(label: npt.NDArray[np.int64], subject: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:
+    """Return a weight for each row: classes weigh alike, subjects of a class too; the sum is that of the subjects.
+
+    A subject with rows in two classes is one subject in each.
+    """
+    pairs, pair, rows_of_pair = np.unique(
+        np.array([f"{one} {number}" for one, number in zip(subject, label, strict=True)]),
+        return_inverse=True,
+        return_counts=True,
+    )
+    class_of_pair = np.empty(len(pairs), dtype=np.int64)
+    class_of_pair[pair] = label
+    weights = 1 / (rows_of_pair[pair] * np.bincount(class_of_pair)[label])
+    return np.asarray(weights * len(pairs) / weights.sum())
+
+
+def _choose_strength(features: Features, train: Sequence[str], classes: int, seed: int) -> float:
+    """Return the C with the lowest cross-entropy in an inner cross-validation over the training subjects."""
+    first = _first_labels(features.label, features.subject)
+    label = np.array([first[one] for one in train])
+    counts = np.bincount(label)
+    if counts[counts > 0].min() < 2 * INNER_FOLDS:
+        return FIXED_STRENGTH
+    members = np.array(train)
+    predicted = np.empty((len(STRENGTHS), len(train), classes))
+    for inner, held_out in StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed).split(
+        members, label
+    ):
+        predicted[:, held_out] = _fit_predict(
+            features, members[inner].tolist(), members[held_out].tolist(), STRENGTHS, classes
+        )
+    right = np.clip(predicted[:, np.arange(len(label)), label], 1e-12, 1)
+    losses = -np.log(right) @ row_weights(label, members)
+    return STRENGTHS[int(np.flatnonzero(losses <= losses.min() + 1e-9)[0])]
+
+
+def _fit_predict(
+    features: Features, train: Sequence[str], test: Sequence[str], strengths: Sequence[float], classes: int
+) -> npt.NDArray[np.float64]:
+    """Fit on the rows of `train`; return probabilities, (strengths, test subjects, classes)."""
+    first = _first_labels(features.label, features.subject)
+    fitted = np.flatnonzero(np.isin(features.subject, list(train)))
+    of_first = features.label == np.array([first[one] for one in features.subject])
+    judged = np.flatnonzero(np.isin(features.subject, list(test)) & of_first)
+    label, subject = features.label[fitted], features.subject[fitted]
+    prepare = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    training = prepare.fit_transform(features.values[fitted])
+    held_out = prepare.transform(features.values[judged])
+    weights = row_weights(label, subject)
+    place = _positions(test, features.subject[judged])
+    probabilities = np.zeros((len(strengths), len(test), classes))
+    for number, strength in enumerate(strengths):
+        model = LogisticRegression(C=strength, max_iter=ITERATIONS)
+        model.fit(training, label, sample_weight=weights)
+        np.add.at(
+            probabilities[number], (place[:, None], model.classes_[None, :]), model.predict_proba(held_out)
+        )
+    return np.asarray(probabilities / np.bincount(place, minlength=len(test))[:, None])
+
+
+def _first_labels(label: npt.NDArray[np.int64], subject: npt.NDArray[np.str_]) -> dict[str, int]:
+    """Subject to the label of its first row."""
+    names, row = np.unique(subject, return_index=True)
+    return dict(zip(names.tolist(), label[row].tolist(), strict=True))
+
+
+def _positions(
+    subjects: Sequence[str], wanted: Sequence[str] | npt.NDArray[np.str_]
+) -> npt.NDArray[np.int64]:
+    """The position in `subjects` of each of `wanted`."""
+    position = {one: number for number, one in enumerate(subjects)}
+    return np.array([position[str(one)] for one in wanted], dtype=np.int64)
+
+
+def _check_folds(subjects: Sequence[str], folds: Sequence[Fold]) -> None:
+    """Raise AssertionError unless every subject is predicted once, by a model that did not see it."""
+    if any(set(train) & set(test) for train, test in folds):
+        raise AssertionError("a subject is on two sides of a fold")
+    if sorted(one for _, test in folds for one in test) != sorted(subjects):
+        raise AssertionError("the folds do not predict every subject exactly once")

@@ -1,0 +1,139 @@
+"""What the baselines know of a scan: age and sex, intensities, volumes, or what a frozen network sees."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from stratacam.learning.baselines import Baseline, Features, Fold, logistic, majority
+from stratacam.learning.dataset import ScanPictures, SliceDataset
+
+VOLUMES = ("brain_ml", "ventricle_ml")
+"""The measures that the baseline "volume" takes; "intensity" takes all others."""
+
+TITLES = {
+    "age_sex": "logistic regression on age and sex",
+    "intensity": "logistic regression on percentiles of the intensities",
+    "volume": "logistic regression on brain and ventricle-like volume",
+    "frozen_features": "logistic regression on what the network sees before training",
+}
+
+
+def scan_baselines(
+    scans: Sequence[ScanPictures],
+    *,
+    classes: Sequence[str],
+    subjects: Sequence[str],
+    folds: Sequence[Fold],
+    people: Mapping[str, Mapping[str, str]],
+    measures: Mapping[str, Mapping[str, float]],
+    seed: int = 0,
+) -> tuple[list[Baseline], dict[str, str]]:
+    """Make the baselines that need no network: majority, age and sex, intensity, volume.
+
+    Args:
+        scans: all sessions of all subjects, to train on and to predict; a subject's in their order.
+        classes: the groups.
+        subjects: whose probabilities are wanted, in this order.
+        folds: each of `subjects` is predicted in one.
+        people: name of the scan to column ("age", "sex") to value, where there is one.
+        measures: name of the scan to the measures of `stratacam.scans.measures`, the same ones for every scan.
+        seed: see `logistic`.
+
+    Returns:
+        The baselines, and the name of each that was left out with the reason.
+
+    Raises:
+        InputError, AssertionError: see `logistic`.
+    """
+    label = np.array([list(classes).index(scan.group) for scan in scans])
+    subject = np.array([scan.subject for scan in scans])
+    names = list(measures[scans[0].scan])
+    tables = {
+        "age_sex": {scan.scan: age_and_sex(people.get(scan.scan, {})) for scan in scans},
+        "intensity": _chosen(measures, [name for name in names if name not in VOLUMES]),
+        "volume": _chosen(measures, VOLUMES),
+    }
+    left_out = {}
+    if not any(tables["age_sex"].values()):
+        left_out["age_sex"] = "no table of the cohort gives an age or a sex that can be read"
+        del tables["age_sex"]
+    baselines = [majority(label, subject, subjects=subjects, folds=folds, classes=len(classes))]
+    for name, table in tables.items():
+        columns = tuple(dict.fromkeys(column for scan in scans for column in table[scan.scan]))
+        values = np.array([[table[scan.scan].get(column, np.nan) for column in columns] for scan in scans])
+        baselines.append(
+            logistic(
+                Features(columns, values, label, subject),
+                name=name,
+                title=TITLES[name],
+                subjects=subjects,
+                folds=folds,
+                classes=len(classes),
+                seed=seed,
+            )
+        )
+    return baselines, left_out
+
+
+def frozen_features(
+    dataset: SliceDataset,
+    features: npt.NDArray[np.floating],
+    *,
+    subjects: Sequence[str],
+    folds: Sequence[Fold],
+    seed: int = 0,
+) -> Baseline:
+    """Make the baseline that trains nothing but a linear layer: on features of slices by the frozen network.
+
+    Args:
+        dataset: the slices of all subjects, to train on and to predict.
+        features: (n_slices, d), such as the output of global average pooling, in the order of `dataset`.
+        subjects: whose probabilities are wanted, in this order.
+        folds: each of `subjects` is predicted in one.
+        seed: see `logistic`.
+
+    Raises:
+        InputError, AssertionError: see `logistic`.
+    """
+    rows = Features(
+        tuple(f"feature_{number}" for number in range(features.shape[1])),
+        np.asarray(features, dtype=np.float64),
+        dataset.label,
+        np.array(dataset.subjects)[dataset.subject],
+    )
+    return logistic(
+        rows,
+        name="frozen_features",
+        title=TITLES["frozen_features"],
+        subjects=subjects,
+        folds=folds,
+        classes=len(dataset.classes),
+        seed=seed,
+    )
+
+
+def age_and_sex(person: Mapping[str, str]) -> dict[str, float]:
+    """Return age in years and sex (0 female, 1 male) as numbers, where they can be read.
+
+    "89+", which keeps very old people from being known, is 89; other sexes than female and male are absent.
+
+    Example:
+        >>> age_and_sex({"age": "34.5", "sex": "Female"}), age_and_sex({"age": "old", "sex": "M"})
+        ({'age': 34.5, 'sex': 0.0}, {'sex': 1.0})
+    """
+    numbers = {}
+    try:
+        age = float(person.get("age", "").removesuffix("+"))
+    except ValueError:
+        age = np.nan
+    if np.isfinite(age):
+        numbers["age"] = age
+    sex = {"f": 0.0, "female": 0.0, "m": 1.0, "male": 1.0}.get(person.get("sex", "").casefold())
+    if sex is not None:
+        numbers["sex"] = sex
+    return numbers
+
+
+def _chosen(measures: Mapping[str, Mapping[str, float]], names: Sequence[str]) -> dict[str, dict[str, float]]:
+    return {scan: {name: values[name] for name in names} for scan, values in measures.items()}
