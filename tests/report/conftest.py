@@ -1,13 +1,26 @@
 """A small finished study on disk, written with the writers of the real one; its arrays are made up."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 
 from stratacam.cam import Explanation, LayerMaps
 from stratacam.files import write_json, write_text
-from stratacam.learning import Split, evaluate, write_evaluation, write_split
-from stratacam.learning.dataset import ScanPictures, SliceDataset
+from stratacam.learning import (
+    SLICES_OF_ONE_PERSON,
+    ScanPictures,
+    SliceDataset,
+    Split,
+    SplitSettings,
+    evaluate,
+    evaluate_subjects,
+    make_splits,
+    write_comparison,
+    write_evaluation,
+    write_split,
+)
 from stratacam.maps.store import Explained, write_maps
 from stratacam.networks import ModelCard, convolution_names
 from stratacam.scans.pictures import geometry_of
@@ -15,6 +28,7 @@ from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.slices import slice_areas, write_slices_table
 from stratacam.scans.volume import write_nifti
 from stratacam.study.folders import StudyFolders
+from stratacam.study.runs import Run, TrainedRun
 
 SEQUENCES = ("T1w", "T2w", "FLAIR")
 SHAPE = (24, 30, 12)
@@ -36,6 +50,18 @@ def layer_names(architecture="vgg16"):
     return (*names, "block5_pool")
 
 
+@dataclass(frozen=True)
+class Cohort:
+    """Subjects with their groups, and who is classified wrong."""
+
+    labels: dict
+    classes: tuple
+    wrong: tuple
+
+    def predicted(self, subject):
+        return self.classes[0] if subject in self.wrong else self.labels[subject]
+
+
 def write_study(
     root,
     *,
@@ -45,46 +71,144 @@ def write_study(
     architecture="vgg16",
     layers=(),
     wrong=(),
+    networks=(),
+    seeds=(3,),
+    split="fractions",
+    baselines=None,
 ):
-    """Four subjects of each group, two of them held out; all but `wrong` are classified right."""
+    """Four subjects of each group; all but `wrong` are classified right.
+
+    Args:
+        root: where.
+        classes: the groups.
+        truth: whether the true lesions are there.
+        left_out: rows of the table.
+        architecture: whose maps there are.
+        layers: of these maps; all if not given.
+        wrong: subjects that are given the first group.
+        networks: further architectures; their predictions are the same.
+        seeds: of every network.
+        split: "fractions": two subjects of each group are held out; "folds": three folds; "slice".
+        baselines: name to the probability that each gives to the true group; compared with the networks.
+    """
     folders = StudyFolders(root / "study")
     bids = root / "bids"
     labels = {f"sub-{number:02d}": group for number, group in enumerate(np.repeat(classes, 4).tolist(), 1)}
     subjects = list(labels)
-    split = Split(
-        tuple(subjects[1::4]), tuple(subjects[0::4]), tuple(sorted(subjects[2::4] + subjects[3::4]))
-    )
+    cohort = Cohort(labels, tuple(classes), tuple(wrong))
     layers = layers or layer_names(architecture)
     rng = np.random.default_rng(0)
     write_json(bids / "dataset_description.json", {"Name": "Synthetic brains", "BIDSVersion": "1.10.0"})
+    networks = (architecture, *networks)
     write_json(
         folders.configuration,
         {"name": "A <small> study", "seed": 3, "cohort": {"input": str(bids), "sequences": SEQUENCES},
-         "network": {"architecture": architecture, "weights": "imagenet"}, "split": {"train": 0.5}},
+         "network": {"architecture": networks, "weights": "default"}, "split": {"train": 0.5}},
     )  # fmt: skip
+    splits = {
+        "fractions": lambda _: (
+            Split(
+                tuple(subjects[1::4]), tuple(subjects[0::4]), tuple(sorted(subjects[2::4] + subjects[3::4]))
+            ),
+        ),
+        "folds": lambda seed: make_splits(labels, SplitSettings(folds=3), seed=seed),
+        "slice": lambda seed: make_splits(labels, SplitSettings(unit="slice"), seed=seed),
+    }[split]
+    trained = []
+    for network in networks:
+        for seed in seeds:
+            trained += write_model(folders, cohort, splits(seed), network, seed)
+    write_json(folders.runs, {"runs": [run.as_json() for run in trained]})
+    tested = {subject for run in trained for subject in run.held_out} or set(subjects)
     for subject in subjects:
         scan = write_scan(folders, bids, subject, rng, truth=truth and labels[subject] != "control")
-        if subject in split.test:
-            predicted = classes[0] if subject in wrong else labels[subject]
+        if subject in tested:
             write_subject_maps(
-                folders, scan, rng, classes=classes, layers=layers, predicted=predicted,
+                folders, scan, rng, classes=classes, layers=layers, predicted=cohort.predicted(subject),
                 certain=subject in subjects[3::4],
             )  # fmt: skip
-    card = ModelCard(
-        architecture=architecture,
-        classes=classes,
-        input={"sequences": SEQUENCES, "size": SIZE, "width_mm": 208.0, "part": [0, 1], "every": 1},
-        training={"initial_weights": "imagenet", "best_epoch": 2},
-    )
-    write_text(folders.model / "card.json", card.model_dump_json())
-    write_split(folders.model / "split.tsv", split, labels)
-    epoch = {"train_loss": 0.9, "validation_loss": 0.8, "validation_accuracy": 0.7}
-    write_json(folders.model / "history.json", {"epochs": [epoch, epoch], "best_epoch": 2})
-    write_held_out(folders, split.test, labels, classes, wrong)
+    if baselines is not None:
+        write_baselines(folders, cohort, sorted(tested), trained, baselines)
     rows = ["name\tstep\treason", *("\t".join(row) for row in left_out)]
     write_text(folders.left_out, "\n".join(rows) + "\n")
     write_json(folders.provenance, {"versions": {"torch": "2.9.0"}, "steps": {"train": {"seconds": 12.5}}})
     return folders
+
+
+def write_model(folders, cohort, splits, network, seed):
+    """Every fold of a network and seed, and their evaluation together."""
+    dataset = every_slice(folders, cohort)
+    trained, tested = [], []
+    for number, split in enumerate(splits, start=1):
+        run = Run(network, seed, number if len(splits) > 1 else 0)
+        folder = folders.models / run.name
+        card = ModelCard(
+            architecture=network,
+            classes=cohort.classes,
+            input={"sequences": SEQUENCES, "size": SIZE, "width_mm": 208.0, "part": [0, 1], "every": 1},
+            training={"initial_weights": "imagenet", "best_epoch": 2},
+        )
+        write_text(folder / "card.json", card.model_dump_json())
+        write_split(folder / "split.tsv", split, dataset)
+        first = {"train_loss": 1.1, "validation_loss": 0.9 + 0.05 * number, "validation_accuracy": 0.5}
+        second = {"train_loss": 0.9, "validation_loss": 0.8, "validation_accuracy": 0.7}
+        write_json(folder / "history.json", {"epochs": [first, second], "best_epoch": 2})
+        trained.append(TrainedRun(run, getattr(split, "test", ())))
+        tested.append(split.rows(dataset)["test"])
+    held_out = dataset.take(np.sort(np.concatenate(tested)))
+    warning = SLICES_OF_ONE_PERSON if splits[0].unit == "slice" else ""
+    folder = folders.evaluation / trained[0].run.model
+    write_evaluation(folder, evaluate(held_out, **predict(held_out, cohort)), part="test", warning=warning)
+    return trained
+
+
+def every_slice(folders, cohort):
+    """Every kept slice of every subject."""
+    subjects, count = list(cohort.labels), len(KEPT)
+    label = np.array([cohort.classes.index(group) for group in cohort.labels.values()])
+    return SliceDataset(
+        scans=tuple(
+            ScanPictures(folders.root / "none.npy", name, name, cohort.labels[name]) for name in subjects
+        ),
+        classes=cohort.classes,
+        subjects=tuple(subjects),
+        scan=np.repeat(np.arange(len(subjects)), count),
+        position=np.tile(np.arange(count), len(subjects)),
+        slice_index=np.tile(KEPT, len(subjects)),
+        label=np.repeat(label, count),
+        subject=np.repeat(np.arange(len(subjects)), count),
+    )
+
+
+def predict(dataset, cohort):
+    """The same probabilities for all slices of a subject; scaled ones are less sure."""
+    predicted = np.array([cohort.classes.index(cohort.predicted(name)) for name in dataset.subjects])
+    given = {}
+    for name, low in (("probabilities", 0.1), ("calibrated", 0.2)):
+        given[name] = np.full((len(dataset), len(cohort.classes)), low)
+        rest = 1 - low * (len(cohort.classes) - 1)
+        given[name][np.arange(len(dataset)), predicted[dataset.subject]] = rest
+    return given
+
+
+def write_baselines(folders, cohort, subjects, trained, baselines):
+    """Baselines, and the comparison with them."""
+    label = np.array([cohort.classes.index(cohort.labels[subject]) for subject in subjects])
+    for name, right in baselines.items():
+        probabilities = np.full((len(label), len(cohort.classes)), (1 - right) / (len(cohort.classes) - 1))
+        probabilities[np.arange(len(label)), label] = right
+        evaluation = evaluate_subjects(subjects, label, probabilities, cohort.classes)
+        write_evaluation(folders.evaluation / f"baseline_{name}", evaluation, part="test")
+    titles = {name: f"logistic regression on {name}" for name in baselines}
+    write_json(
+        folders.evaluation / "baselines.json", {"titles": titles, "left_out": {"age_sex": "no such columns"}}
+    )
+    models = list(dict.fromkeys(run.run.model for run in trained))
+    write_comparison(
+        folders.evaluation,
+        {model: model for model in models} | {f"baseline_{name}": title for name, title in titles.items()},
+        first=models[0],
+    )
 
 
 def write_scan(folders, bids, subject, rng, *, truth):
@@ -136,25 +260,6 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
     write_maps(folders.maps / scan.name / "anat" / f"{scan.name}_gradcam.zarr", explained, [made])
 
 
-def write_held_out(folders, subjects, labels, classes, wrong):
-    count = len(KEPT)
-    label = np.array([list(classes).index(labels[subject]) for subject in subjects])
-    predicted = np.where([subject in wrong for subject in subjects], 0, label)
-    data = SliceDataset(
-        scans=tuple(ScanPictures(folders.root / "none.npy", name, name, labels[name]) for name in subjects),
-        classes=tuple(classes),
-        subjects=tuple(subjects),
-        scan=np.repeat(np.arange(len(subjects)), count),
-        position=np.tile(np.arange(count), len(subjects)),
-        slice_index=np.tile(KEPT, len(subjects)),
-        label=np.repeat(label, count),
-        subject=np.repeat(np.arange(len(subjects)), count),
-    )
-    probabilities = np.full((len(data), len(classes)), 0.1)
-    probabilities[np.arange(len(data)), np.repeat(predicted, count)] = 1.1 - 0.1 * len(classes)
-    write_evaluation(folders.evaluation, evaluate(data, probabilities), part="test")
-
-
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
     """A study with three groups and truth; one scan could not be used."""
@@ -167,3 +272,23 @@ def study(tmp_path_factory):
 def plain_study(tmp_path_factory):
     """A study without truth and with nothing left out; one subject is classified wrong."""
     return write_study(tmp_path_factory.mktemp("plain"), truth=False, layers=FEW, wrong=("sub-07",))
+
+
+@pytest.fixture(scope="session")
+def folds_study(tmp_path_factory):
+    """Two networks, two seeds, three folds, and two baselines; one subject is classified wrong."""
+    return write_study(
+        tmp_path_factory.mktemp("folds"),
+        layers=FEW,
+        wrong=("sub-07",),
+        networks=("small_cnn",),
+        seeds=(3, 4),
+        split="folds",
+        baselines={"volume": 0.9, "intensity": 0.1},
+    )
+
+
+@pytest.fixture(scope="session")
+def slice_study(tmp_path_factory):
+    """A study in which slices were split."""
+    return write_study(tmp_path_factory.mktemp("slice"), layers=FEW, split="slice", baselines={})

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stratacam.errors import InputError
 from stratacam.maps import ScanMaps
-from stratacam.report.content import HELD_OUT, StudyContent, subject_label
+from stratacam.report.content import StudyContent, subject_label
 from stratacam.report.shown import ShownScan
 from stratacam.scans.planes import ENDS
 
@@ -33,7 +33,7 @@ def choose_examples(study: StudyContent) -> list[str]:
     chosen = []
     for group in study.card.classes:
         of_group = [name for name in sorted(study.scans) if study.group.get(subject_label(name)) == group]
-        held_out = [name for name in of_group if study.part[subject_label(name)] == HELD_OUT]
+        held_out = [name for name in of_group if subject_label(name) in study.held_out]
         chosen += (held_out or of_group)[:1]
     return chosen
 
@@ -63,7 +63,8 @@ def choose_patient(study: StudyContent) -> Choice:
     Groups are tried in this order: SPMS, then the others from the last class to the first. The first with a
     held-out scan that is classified right gives its scan with the highest probability of its own group; if
     there is none, the first with a held-out scan. Groups that are called controls come after all that, and
-    scans that were not held out at the very end.
+    scans that were not held out at the very end. Where there are folds everybody was held out, and the maps of a
+    scan are of the fold that held it out.
     """
     last_first = study.card.classes[::-1]
     last_first = tuple(sorted(last_first, key=lambda group: group != PROGRESSIVE))
@@ -71,7 +72,7 @@ def choose_patient(study: StudyContent) -> Choice:
     patients = [group for group in last_first if group not in controls]
     mapped = [maps for maps in study.maps.values() if maps.name in study.scans]
     pools = {
-        "held-out": [maps for maps in mapped if study.part.get(subject_label(maps.name)) == HELD_OUT],
+        "held-out": [maps for maps in mapped if subject_label(maps.name) in study.held_out],
         "explained": mapped,
     }
     for pool, candidates in pools.items():
@@ -86,7 +87,8 @@ def choose_patient(study: StudyContent) -> Choice:
                     ]
                     if found:
                         best = max(found, key=lambda maps: (probability(maps, group), maps.name))
-                        return Choice(best.name, _rule(pool, group, len(found), right=right))
+                        rule = _rule(pool, group, len(found), right=right)
+                        return Choice(best.name, rule + _model_of(study, best.name))
     if not mapped:
         raise InputError(
             f"{study.folders.maps}: the maps are of other scans than those in {study.folders.prepared}; "
@@ -100,6 +102,12 @@ def _rule(pool: str, group: str, count: int, *, right: bool) -> str:
     if right:
         return f"of {count} {kind} classified right, the one with the highest probability of {group}"
     return f"of {count} {kind}, the one with the highest probability of {group} (none was classified right)"
+
+
+def _model_of(study: StudyContent, name: str) -> str:
+    """Whose maps a scan's are, where there are folds."""
+    fold = study.fold_of.get(subject_label(name))
+    return f"; its maps are of the model of fold {fold}, which held the subject out" if fold else ""
 
 
 def probability(maps: ScanMaps, group: str) -> float:

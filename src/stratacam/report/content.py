@@ -1,7 +1,7 @@
 """What a finished study left on disk, read for the report and checked to be there."""
 
-import csv
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,19 @@ from stratacam.errors import InputError
 from stratacam.maps import ScanMaps, find_maps
 from stratacam.networks import ModelCard
 from stratacam.networks.saved import CARD
+from stratacam.report.models import EvaluatedModel, network_title, read_models
+from stratacam.report.reading import (
+    Row,
+    expect,
+    missing,
+    read_json,
+    read_json_if_there,
+    read_table,
+    read_table_if_there,
+)
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.folders import StudyFolders
-
-Row = Mapping[str, str]
-
-HELD_OUT = "test"
+from stratacam.study.runs import read_runs
 
 
 @dataclass(frozen=True)
@@ -28,14 +35,17 @@ class StudyContent:
     Attributes:
         folders: where it all is.
         configuration: with every default written out.
-        card: of the trained model.
+        models: every network and seed; the first is the one whose maps there are.
+        card: of the first run.
         group: subject ("sub-01") to group, for every subject of the split.
-        part: subject to "train", "validation" or "test".
+        part: subject to "train", "validation" or "test", or to "held out in fold 3"; empty where slices were split.
+        slices_of_part: slices in each part where slices were split; empty otherwise.
         scans: prepared scans by name.
         maps: maps by the name of their scan.
-        metrics: content of `metrics.json`.
-        predictions: one row per held-out subject.
-        history: of training; empty where it was not kept.
+        predictions: of the first network and seed, one row per held-out subject.
+        comparison: of all networks and baselines; empty where there is none.
+        baselines: their titles, and why others were left out; empty where there are none.
+        leakage: what a split by slice does; empty where it was not measured.
         left_out: scans that could not be used: name, step, reason.
         provenance: versions, machine and times; empty where it was not kept.
         data_set: the BIDS description of the cohort; empty where there is none.
@@ -43,17 +53,63 @@ class StudyContent:
 
     folders: StudyFolders
     configuration: Mapping[str, Any]
+    models: tuple[EvaluatedModel, ...]
     card: ModelCard
     group: Mapping[str, str]
     part: Mapping[str, str]
+    slices_of_part: Mapping[str, int]
     scans: Mapping[str, PreparedScan]
     maps: Mapping[str, ScanMaps]
-    metrics: Mapping[str, Any]
     predictions: tuple[Row, ...]
-    history: Mapping[str, Any]
+    comparison: Mapping[str, Any]
+    baselines: Mapping[str, Any]
+    leakage: Mapping[str, Any]
     left_out: tuple[Row, ...]
     provenance: Mapping[str, Any]
     data_set: Mapping[str, Any]
+
+    @property
+    def main(self) -> EvaluatedModel:
+        """The network and seed whose maps there are."""
+        return self.models[0]
+
+    @property
+    def networks(self) -> tuple[EvaluatedModel, ...]:
+        """The first seed of every network."""
+        first: dict[str, EvaluatedModel] = {}
+        for model in self.models:
+            first.setdefault(model.network, model)
+        return tuple(first.values())
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """Of the first network and seed."""
+        return self.main.metrics
+
+    @property
+    def warning(self) -> str:
+        """What stands beside everything that comes of the split; empty where there is nothing to warn of."""
+        return str(self.metrics.get("warning", ""))
+
+    @property
+    def by_slice(self) -> bool:
+        """Whether slices were split, so that nobody was held out."""
+        return bool(self.slices_of_part)
+
+    @property
+    def fold_of(self) -> Mapping[str, int]:
+        """Subject to the fold that held it out; empty where there is one split."""
+        return {
+            subject_label(subject): trained.run.fold
+            for trained in self.main.runs
+            if trained.run.fold
+            for subject in trained.held_out
+        }
+
+    @property
+    def held_out(self) -> frozenset[str]:
+        """The subjects that a run of the first network and seed held out: all where there are folds."""
+        return frozenset(subject_label(name) for trained in self.main.runs for name in trained.held_out)
 
     @property
     def delivered(self) -> Path:
@@ -63,13 +119,18 @@ class StudyContent:
     @property
     def sequence(self) -> str:
         """The sequence that heat is laid over."""
-        return shown_sequence(self.card)
+        return self.configuration.get("explain", {}).get("sequence") or shown_sequence(self.card)
 
     @property
     def synthetic(self) -> bool:
         """Whether the data set says of itself that it is a phantom, simulated or synthetic."""
         words = json.dumps(self.data_set).lower()
         return any(word in words for word in ("synthetic", "phantom", "simulated"))
+
+    def title_of(self, model: EvaluatedModel) -> str:
+        """A model's name for readers: its network, and its seed where there are several."""
+        seeds = len({other.seed for other in self.models})
+        return network_title(model.network) + (f", seed {model.seed}" if seeds > 1 else "")
 
 
 def read_study(folders: StudyFolders) -> StudyContent:
@@ -78,32 +139,40 @@ def read_study(folders: StudyFolders) -> StudyContent:
     Raises:
         InputError: if a part of the study is missing or damaged; names the command that makes it.
     """
-    _expect(folders.configuration, "the study's configuration", "stratacam run")
-    configuration = _read_json(folders.configuration)
+    expect(folders.configuration, "the study's configuration")
+    configuration = read_json(folders.configuration)
     if not folders.prepared.is_dir() or not (scans := find_prepared(folders.prepared)):
-        raise _missing(folders.prepared, "prepared scans", "stratacam prepare")
-    _expect(folders.model / CARD, "a trained model", "stratacam run")
-    _expect(folders.model / "split.tsv", "the split of the subjects", "stratacam run")
-    for name in ("metrics.json", "predictions_subjects.tsv"):
-        _expect(folders.evaluation / name, "the evaluation of the model", "stratacam run")
-    if not folders.maps.is_dir() or not (maps := find_maps(folders.maps)):
-        raise _missing(folders.maps, "maps", "stratacam explain")
-    split = _read_table(folders.model / "split.tsv")
+        raise missing(folders.prepared, "prepared scans", "stratacam prepare")
+    expect(folders.runs, "the list of trained models")
     try:
+        runs = read_runs(folders.runs)
+        first = folders.models / runs[0].run.name
+        expect(first / CARD, "a trained model")
+        expect(first / "split.tsv", "the split of the subjects")
+        predictions = folders.evaluation / runs[0].run.model / "predictions_subjects.tsv"
+        expect(predictions, "the evaluation of the model")
+        models = read_models(folders, runs)
+        if not folders.maps.is_dir() or not (maps := find_maps(folders.maps)):
+            raise missing(folders.maps, "maps", "stratacam explain")
+        split = read_table(first / "split.tsv")
+        by_slice = bool(split) and "slice" in split[0]
         return StudyContent(
             folders=folders,
             configuration=configuration,
-            card=ModelCard.model_validate(_read_json(folders.model / CARD)),
-            group={subject_label(row["subject"]): row["group"] for row in split},
-            part={subject_label(row["subject"]): row["part"] for row in split},
+            models=models,
+            card=ModelCard.model_validate(read_json(first / CARD)),
+            group=_groups(split),
+            part={} if by_slice else _parts(split, models[0]),
+            slices_of_part=Counter(row["part"] for row in split) if by_slice else {},
             scans={scan.name: scan for scan in scans},
             maps={found.name: found for found in maps},
-            metrics=_read_json(folders.evaluation / "metrics.json"),
-            predictions=_read_table(folders.evaluation / "predictions_subjects.tsv"),
-            history=_read_json_if_there(folders.model / "history.json"),
-            left_out=_read_table(folders.left_out) if folders.left_out.is_file() else (),
-            provenance=_read_json_if_there(folders.provenance),
-            data_set=_read_json_if_there(Path(configuration["cohort"]["input"]) / "dataset_description.json"),
+            predictions=read_table(predictions),
+            comparison=read_json_if_there(folders.comparison),
+            baselines=read_json_if_there(folders.evaluation / "baselines.json"),
+            leakage=read_json_if_there(folders.leakage / "leakage.json"),
+            left_out=read_table_if_there(folders.left_out),
+            provenance=read_json_if_there(folders.provenance),
+            data_set=read_json_if_there(Path(configuration["cohort"]["input"]) / "dataset_description.json"),
         )
     except (KeyError, ValidationError) as fault:
         raise InputError(
@@ -127,31 +196,20 @@ def subject_label(name: str) -> str:
     return "sub-" + name.removeprefix("sub-").split("_")[0]
 
 
-def _expect(path: Path, what: str, command: str) -> None:
-    if not path.is_file():
-        raise _missing(path, what, command)
+def _groups(split: tuple[Row, ...]) -> dict[str, str]:
+    """Subject to the group of its first scan."""
+    groups: dict[str, str] = {}
+    for row in sorted(split, key=lambda row: row.get("scan", "")):
+        groups.setdefault(subject_label(row["subject"]), row["group"])
+    return groups
 
 
-def _missing(path: Path, what: str, command: str) -> InputError:
-    return InputError(f"{path}: not found; expected {what}: the study is unfinished, go on with `{command}`.")
-
-
-def _read_table(path: Path) -> tuple[Row, ...]:
-    with path.open(encoding="utf-8", newline="") as table:
-        return tuple(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as fault:
-        raise InputError(
-            f"{path}: cannot be read ({fault}); repeat the study with `stratacam run`."
-        ) from fault
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: holds no JSON object; repeat the study with `stratacam run`.")
-    return content
-
-
-def _read_json_if_there(path: Path) -> Mapping[str, Any]:
-    return _read_json(path) if path.is_file() else {}
+def _parts(split: tuple[Row, ...], model: EvaluatedModel) -> dict[str, str]:
+    """Subject to its part, or to the fold that held it out."""
+    if not model.folds:
+        return {subject_label(row["subject"]): row["part"] for row in split}
+    return {
+        subject_label(subject): f"held out in fold {trained.run.fold}"
+        for trained in model.runs
+        for subject in trained.held_out
+    }

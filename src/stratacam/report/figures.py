@@ -1,14 +1,12 @@
-"""Examples of the cohort and confusion matrices: figures 1 and 2 of the report."""
+"""Figures of the report as files, and the first of them: examples of the cohort."""
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from stratacam.files import whole_file
 from stratacam.report.choose import choose_examples, choose_level, slice_at
@@ -21,9 +19,9 @@ from stratacam.scans.planes import AXES, SIDES
 INCHES_PER_MM = 1 / 105
 """Size of anatomy in the figures: a brain of 14 cm is 1.3 inches wide."""
 
-READABLE_ON_DARK = 55
-
 DOTS_PER_INCH = 170
+
+WARNING = "#8a4b00"
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,22 @@ class ReportFigure:
         title: what it shows, in a few words.
         caption: what is seen, by which rule, in which units.
         figure: the drawing.
+        warning: what must be known before the figure is believed; stands under the drawing and in the caption.
     """
 
     name: str
     title: str
     caption: str
     figure: Figure
+    warning: str = ""
+
+
+def warn(figure: ReportFigure, warning: str) -> ReportFigure:
+    """Write a warning under the drawing and before the caption; an empty one changes nothing."""
+    if not warning:
+        return figure
+    figure.figure.text(0.5, 0, warning, ha="center", va="top", fontsize=8, color=WARNING)
+    return replace(figure, caption=f"{warning[0].upper()}{warning[1:]}. {figure.caption}", warning=warning)
 
 
 def example_slices(study: StudyContent) -> ReportFigure:
@@ -63,32 +71,14 @@ def example_slices(study: StudyContent) -> ReportFigure:
                 label_row(panel, f"{scan.group}\n{scan.name}\n{place_of(scan, index)}")
                 if row == 0:
                     draw_scale(panel)
+    first = "the first by name" if study.by_slice else "the first held-out one by name"
     caption = (
-        f"One subject of each group ({', '.join(scan.name for scan in scans)}): the first held-out one by name, "
+        f"One subject of each group ({', '.join(scan.name for scan in scans)}): {first}, "
         f"whatever its result. Level: {rule}. The prepared scans as the network is given them, 0 black to "
         f"{WHITE:g} white. {' and '.join(SIDES[plane])} are the patient's "
         f"{'anterior and posterior side' if plane == 'sagittal' else 'right and left'}."
     )
     return ReportFigure("figure-1-examples", "Example slices of every sequence and group", caption, figure)
-
-
-def confusion_matrices(study: StudyContent) -> ReportFigure:
-    """Confusion matrices per slice and per subject."""
-    classes = study.metrics["classes"]
-    side = 1.0 + 0.75 * len(classes)
-    figure = Figure(figsize=(2 * side + 1.2, side + 0.5), layout="constrained")
-    for panel, unit in zip(figure.subplots(1, 2), ("slices", "subjects"), strict=True):
-        confusion = np.array(study.metrics[unit]["confusion"])
-        _draw_confusion(panel, confusion, classes)
-        accuracy = study.metrics[unit]["accuracy"]["value"]
-        panel.set_title(f"{unit.capitalize()} (n = {confusion.sum()}), accuracy {accuracy:.2f}", fontsize=9)
-    caption = (
-        f"{study.card.architecture.upper()} with global average pooling on the held-out subjects only. Rows: true "
-        "group; columns: predicted. Counts, and per cent of the row. A subject is given the group of the highest "
-        "mean probability over its slices. Slices of one person are not independent: the subjects' matrix is the "
-        "result."
-    )
-    return ReportFigure("figure-2-confusion", "Confusion matrices of the held-out subjects", caption, figure)
 
 
 def panel_inches(box_mm: Box) -> tuple[float, float]:
@@ -110,30 +100,18 @@ def label_row(axes: Axes, text: str) -> None:
     axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8, labelpad=6)
 
 
-def _draw_confusion(axes: Axes, confusion: NDArray[np.int_], classes: Sequence[str]) -> None:
-    of_row = confusion.sum(axis=1, keepdims=True)
-    per_cent = np.divide(100 * confusion, of_row, out=np.zeros(confusion.shape), where=of_row > 0)
-    axes.imshow(per_cent, cmap="Blues", vmin=0, vmax=100)
-    for (row, column), count in np.ndenumerate(confusion):
-        colour = "white" if per_cent[row, column] > READABLE_ON_DARK else "black"
-        share = f"\n{per_cent[row, column]:.0f} %" if of_row[row] else ""
-        axes.text(column, row, f"{count}{share}", ha="center", va="center", fontsize=9, color=colour)
-    axes.set_xticks(range(len(classes)), classes, fontsize=8)
-    axes.set_yticks(
-        range(len(classes)),
-        [f"{name}\nn = {count}" for name, count in zip(classes, of_row[:, 0], strict=True)],
-        fontsize=8,
-    )
-    axes.set_xlabel("predicted", fontsize=8)
-    axes.set_ylabel("true", fontsize=8)
-    axes.tick_params(length=0)
-
-
 def save_figure(figure: ReportFigure, path: Path) -> bytes:
     """Write a figure as PNG, with title and caption in its metadata; return the bytes written."""
     buffer = io.BytesIO()
     metadata = {"Title": figure.title, "Description": figure.caption}
-    figure.figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white", metadata=metadata)
+    figure.figure.savefig(
+        buffer,
+        format="png",
+        dpi=DOTS_PER_INCH,
+        facecolor="white",
+        metadata=metadata,
+        bbox_inches="tight" if figure.warning else None,
+    )
     with whole_file(path) as temporary:
         temporary.write_bytes(buffer.getvalue())
     return buffer.getvalue()

@@ -9,6 +9,7 @@ from stratacam.networks import ModelCard
 from stratacam.report.choose import Choice, choose_patient, choose_slices, probability
 from stratacam.report.content import StudyContent, shown_sequence
 from stratacam.report.figures import ReportFigure, label_row, panel_inches, place_of
+from stratacam.report.models import network_title
 from stratacam.report.overlay import COLOURS, STRONG, WHITE, draw_colour_bar, draw_scale, draw_slice
 from stratacam.report.sheet import Sheet
 from stratacam.report.shown import ShownScan, drawn_width_mm, open_scan, open_scan_of
@@ -38,7 +39,12 @@ def map_figures(study: StudyContent) -> list[ReportFigure]:
         )
     return [
         *figures,
-        every_layer(scan, sequence=study.sequence, architecture=study.card.architecture, rule=choice.rule),
+        every_layer(
+            scan,
+            sequence=study.sequence,
+            architecture=network_title(study.card.architecture),
+            rule=choice.rule,
+        ),
     ]
 
 
@@ -50,7 +56,9 @@ def layer_strip(scan: PreparedScan, maps: ScanMaps, card: ModelCard) -> ReportFi
     """
     shown = open_scan(scan, maps, width_mm=drawn_width_mm(card))
     sequence = shown_sequence(card)
-    return every_layer(shown, sequence=sequence, architecture=card.architecture, rule="this scan")
+    return every_layer(
+        shown, sequence=sequence, architecture=network_title(card.architecture), rule="this scan"
+    )
 
 
 def by_block(layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -164,7 +172,7 @@ def every_layer(scan: ShownScan, *, sequence: str, architecture: str, rule: str)
     draw_colour_bar(figure, sheet.bar_of(figure, min(2, len(blocks) - 1), left=0.35), UNIT)
     caption = (
         f"{describe_scan(scan)}; {describe_slice(scan, index).replace(chr(10), '; ')}. The same slice at all "
-        f"{len(maps.layers)} convolution and pooling layers of {architecture.upper()}, in the order in "
+        f"{len(maps.layers)} convolution and pooling layers of {architecture}, in the order in "
         "which the network runs them, one row per block. Above each panel: the map's own resolution, and its peak as a "
         "share of the layer's maximum in the scan. "
         f"Subject: {rule}. Slice: {slice_rule}. {_how_drawn(scan)}"

@@ -7,10 +7,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stratacam.files import write_text
-from stratacam.report import tables, wording
+from stratacam.report import result_tables, tables, wording
+from stratacam.report.confusion_figure import confusion_matrices
 from stratacam.report.content import StudyContent, read_study
-from stratacam.report.figures import ReportFigure, confusion_matrices, example_slices, save_figure
+from stratacam.report.curves_figure import learning_curves
+from stratacam.report.figures import ReportFigure, example_slices, save_figure, warn
 from stratacam.report.map_figures import map_figures
+from stratacam.report.reliability_figure import reliability_plot
 from stratacam.study.folders import StudyFolders
 
 
@@ -37,7 +40,13 @@ def write_report(folders: StudyFolders) -> Path:
         InputError: if a part of the study is missing or damaged; names the command that makes it.
     """
     study = read_study(folders)
-    drawn = [example_slices(study), confusion_matrices(study), *map_figures(study)]
+    results = [
+        confusion_matrices(study),
+        *map_figures(study),
+        reliability_plot(study),
+        learning_curves(study),
+    ]
+    drawn = [example_slices(study), *(warn(figure, study.warning) for figure in results if figure)]
     figures = [_save(figure, folders.figures, number) for number, figure in enumerate(drawn, start=1)]
     write_text(folders.report, render(study, figures))
     return folders.report
@@ -45,6 +54,15 @@ def write_report(folders: StudyFolders) -> Path:
 
 def render(study: StudyContent, figures: list[PageFigure]) -> str:
     """The page as HTML."""
+    results = [
+        result_tables.metrics_table(study),
+        result_tables.comparison_table(study),
+        result_tables.class_table(study),
+        result_tables.probabilities_table(study),
+        result_tables.leakage_table(study),
+        result_tables.predictions_table(study),
+        tables.cohort_table(study),
+    ]
     environment = Environment(
         loader=PackageLoader("stratacam.report", package_path=""),
         autoescape=True,
@@ -54,17 +72,14 @@ def render(study: StudyContent, figures: list[PageFigure]) -> str:
     )
     return environment.get_template("template.html.j2").render(
         name=study.configuration.get("name") or folders_name(study),
-        sentences=[
-            wording.what_was_done(study),
-            wording.what_was_found(study),
-            wording.what_was_left_out(study),
-        ],
+        sentences=wording.sentences(study),
         limits=wording.limits(study),
         figures=figures,
-        results=[tables.metrics_table(study), tables.predictions_table(study), tables.cohort_table(study)],
+        results=[table for table in results if table],
         details=[
             tables.left_out_table(study),
             tables.training_table(study),
+            tables.methods_table(study),
             tables.settings_table(study),
             tables.provenance_table(study),
         ],

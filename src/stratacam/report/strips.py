@@ -4,7 +4,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from stratacam.maps import entity, find_maps, read_maps
-from stratacam.networks import load_model
+from stratacam.networks import ModelCard
+from stratacam.networks.saved import CARD
 from stratacam.report.figures import save_figure
 from stratacam.report.map_figures import layer_strip
 from stratacam.scans.prepared import find_prepared
@@ -22,7 +23,7 @@ def write_strips(model: Path, prepared: Path, maps: Path, names: Collection[str]
     Returns:
         The pictures.
     """
-    _, card = load_model(model)
+    card = ModelCard.model_validate_json((model / CARD).read_text(encoding="utf-8"))
     scans = {scan.name: scan for scan in find_prepared(prepared)}
     pictures = []
     for found in find_maps(maps):

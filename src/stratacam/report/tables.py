@@ -1,13 +1,21 @@
-"""The tables of the report, as rows of text."""
+"""Tables of the report as rows of text: the cohort, the training, and what they were made with."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stratacam.report.content import StudyContent, subject_label
+from stratacam.report.content import StudyContent
 
 NOT_KNOWN = "-"
+
+PARTS = ("train", "validation", "test")
+
+LOSSES = {
+    "train_loss": "training loss",
+    "validation_loss": "validation loss",
+    "validation_accuracy": "validation accuracy",
+}
 
 
 @dataclass(frozen=True)
@@ -22,61 +30,30 @@ class Table:
 
 
 def cohort_table(study: StudyContent) -> Table:
-    """Subjects of each group in each part."""
-    parts = ("train", "validation", "test")
-    rows = []
-    for group in study.card.classes:
-        counts = [
-            sum(study.group[name] == group and where == part for name, where in study.part.items())
-            for part in parts
+    """Subjects of each group in each part, or in each fold; slices where these were split."""
+    classes, title = study.card.classes, warned("Subjects", study)
+    rows: list[tuple[str, ...]]
+    if study.by_slice:
+        tested = study.metrics["slices_per_class"]
+        rows = [(group, str(_count(study, group)), str(tested[group])) for group in classes]
+        return Table(title, ("group", "subjects", "test slices"), tuple(rows))
+    if study.main.folds:
+        parts = [f"held out in fold {number}" for number in range(1, study.main.folds + 1)]
+        rows = [
+            (part or "all", *(str(_count(study, group, part)) for group in (*classes, None)))
+            for part in (*parts, None)
         ]
-        rows.append((group, *map(str, counts), str(sum(counts))))
-    return Table("Subjects", ("group", "training", "validation", "test (held out)", "all"), tuple(rows))
+        return Table(title, ("", *classes, "all"), tuple(rows))
+    rows = [(group, *(str(_count(study, group, part)) for part in (*PARTS, None))) for group in classes]
+    return Table(title, ("group", "training", "validation", "test (held out)", "all"), tuple(rows))
 
 
-def metrics_table(study: StudyContent) -> Table:
-    """Accuracies with chance, intervals and p-values."""
-    rows = []
-    for unit in ("subjects", "slices"):
-        for name in ("accuracy", "balanced_accuracy"):
-            estimate = study.metrics[unit][name]
-            p_value = estimate.get("p_value")
-            rows.append(
-                (
-                    unit,
-                    name.replace("_", " "),
-                    decimal(estimate["value"]),
-                    decimal(estimate["chance"]),
-                    interval(estimate["bootstrap"]),
-                    interval(estimate.get("small_sample")),
-                    NOT_KNOWN if p_value is None else small(p_value),
-                )
-            )
-    return Table(
-        "Results on the held-out subjects",
-        ("unit", "measure", "value", "chance", "95 % bootstrap", "95 % for few subjects", "p"),
-        tuple(rows),
-        note=" ".join(
-            f"{name.replace('_', ' ').capitalize()}: {text}"
-            for name, text in study.metrics.get("methods", {}).items()
-        ),
+def _count(study: StudyContent, group: str | None = None, part: str | None = None) -> int:
+    """Subjects of a group, or of any, in a part, or in any."""
+    return sum(
+        group in (None, own) and part in (None, study.part.get(subject))
+        for subject, own in study.group.items()
     )
-
-
-def predictions_table(study: StudyContent) -> Table:
-    """Every held-out subject: group, prediction, probabilities."""
-    rows = [
-        (
-            subject_label(row["subject"]),
-            row["group"],
-            row["predicted"],
-            "right" if row["group"] == row["predicted"] else "wrong",
-            *(decimal(float(row[f"p_{name}"])) for name in study.card.classes),
-        )
-        for row in study.predictions
-    ]
-    columns = ("subject", "group", "predicted", "", *(f"p {name}" for name in study.card.classes))
-    return Table("Held-out subjects", columns, tuple(rows), note="Mean probabilities over each one's slices.")
 
 
 def left_out_table(study: StudyContent) -> Table:
@@ -86,16 +63,44 @@ def left_out_table(study: StudyContent) -> Table:
 
 
 def training_table(study: StudyContent) -> Table:
-    """Losses of every epoch."""
-    best = study.history.get("best_epoch")
-    rows = tuple(
+    """Losses of every epoch; of several trainings, those of the epochs that were kept."""
+    title = warned("Training", study)
+    histories = [
+        (study.title_of(model), trained.run.fold, model.histories[trained.run.name])
+        for model in study.models
+        for trained in model.runs
+        if trained.run.name in model.histories
+    ]
+    if len(histories) <= 1:
+        rows = [
+            (f"{number}{' (kept)' if number == history['best_epoch'] else ''}", *_losses(epoch))
+            for _, _, history in histories
+            for number, epoch in enumerate(history["epochs"], start=1)
+        ]
+        return Table(title, ("epoch", *LOSSES.values()), tuple(rows))
+    rows = [
         (
-            f"{number}{' (kept)' if number == best else ''}",
-            *(f"{epoch[key]:.3f}" for key in ("train_loss", "validation_loss", "validation_accuracy")),
+            name,
+            str(fold) if fold else NOT_KNOWN,
+            f"{history['best_epoch']} of {len(history['epochs'])}",
+            *_losses(history["epochs"][history["best_epoch"] - 1]),
         )
-        for number, epoch in enumerate(study.history.get("epochs", ()), start=1)
+        for name, fold, history in histories
+    ]
+    return Table(
+        title, ("network", "fold", "epoch kept", *LOSSES.values()), tuple(rows), note="At the epoch kept."
     )
-    return Table("Training", ("epoch", "training loss", "validation loss", "validation accuracy"), rows)
+
+
+def _losses(epoch: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(f"{epoch[key]:.3f}" for key in LOSSES)
+
+
+def methods_table(study: StudyContent) -> Table:
+    """How each number is obtained."""
+    methods = study.metrics.get("methods", {})
+    rows = tuple((name.replace("_", " "), text) for name, text in methods.items())
+    return Table("How the numbers are obtained", ("number", "how"), rows)
 
 
 def settings_table(study: StudyContent) -> Table:
@@ -128,6 +133,11 @@ def flatten(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str,
             yield name, NOT_KNOWN if value is None else str(value)
 
 
+def warned(title: str, study: StudyContent) -> str:
+    """A title, with what must be known before the table is believed."""
+    return f"{title} ({study.warning})" if study.warning else title
+
+
 def decimal(value: float) -> str:
     """Two decimals."""
     return f"{value:.2f}"
@@ -136,6 +146,19 @@ def decimal(value: float) -> str:
 def interval(limits: Sequence[float] | None) -> str:
     """Write "0.36 to 1.00"; a dash where there is none."""
     return NOT_KNOWN if limits is None else f"{limits[0]:.2f} to {limits[1]:.2f}"
+
+
+def estimate(found: Mapping[str, Any] | None) -> str:
+    """Write "0.67 (0.36 to 0.90)", with the interval for few subjects where there is one; a dash for nothing.
+
+    Example:
+        >>> estimate({"value": 0.5, "bootstrap": [0.25, 0.75]}), estimate(None)
+        ('0.50 (0.25 to 0.75)', '-')
+    """
+    if found is None:
+        return NOT_KNOWN
+    limits = found.get("small_sample") or found["bootstrap"]
+    return decimal(found["value"]) + (f" ({interval(limits)})" if limits else "")
 
 
 def small(p_value: float) -> str:

@@ -1,0 +1,67 @@
+"""Confusion matrices of all networks side by side: figure 2 of the report."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from stratacam.report.content import StudyContent
+from stratacam.report.figures import ReportFigure
+from stratacam.report.models import network_title
+
+READABLE_ON_DARK = 55
+
+
+def confusion_matrices(study: StudyContent) -> ReportFigure:
+    """Confusion matrices of the first seed of every network, per subject above and per slice below."""
+    models, classes = study.networks, study.metrics["classes"]
+    side = 1.0 + 0.75 * len(classes)
+    figure = Figure(figsize=(len(models) * (side + 0.3) + 0.3, 2 * side + 0.4), layout="constrained")
+    panels = figure.subplots(2, len(models), squeeze=False)
+    for row, unit in zip(panels, ("subjects", "slices"), strict=True):
+        for panel, model in zip(row, models, strict=True):
+            confusion = np.array(model.metrics[unit]["confusion"])
+            _draw_confusion(panel, confusion, classes)
+            accuracy = model.metrics[unit]["accuracy"]["value"]
+            panel.set_title(
+                f"{network_title(model.network)}, {unit}\nn = {confusion.sum()}, accuracy {accuracy:.2f}",
+                fontsize=9,
+            )
+    caption = (
+        f"{', '.join(map(study.title_of, models))}; above per subject, below per slice, {_who(study)}. Rows: true "
+        "group; columns: predicted. Counts, and per cent of the row. A subject is given the group of the highest "
+        "mean probability over its slices. Slices of one person are not independent: the subjects' matrix is the "
+        "result."
+    )
+    held_out = "held-out slices" if study.by_slice else "held-out subjects"
+    return ReportFigure("figure-2-confusion", f"Confusion matrices of the {held_out}", caption, figure)
+
+
+def _who(study: StudyContent) -> str:
+    if study.by_slice:
+        return "test slices only"
+    folds = study.main.folds
+    return (
+        f"every subject by the one of {folds} folds that held it out" if folds else "held-out subjects only"
+    )
+
+
+def _draw_confusion(axes: Axes, confusion: NDArray[np.int_], classes: Sequence[str]) -> None:
+    of_row = confusion.sum(axis=1, keepdims=True)
+    per_cent = np.divide(100 * confusion, of_row, out=np.zeros(confusion.shape), where=of_row > 0)
+    axes.imshow(per_cent, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), count in np.ndenumerate(confusion):
+        colour = "white" if per_cent[row, column] > READABLE_ON_DARK else "black"
+        share = f"\n{per_cent[row, column]:.0f} %" if of_row[row] else ""
+        axes.text(column, row, f"{count}{share}", ha="center", va="center", fontsize=9, color=colour)
+    axes.set_xticks(range(len(classes)), classes, fontsize=8)
+    axes.set_yticks(
+        range(len(classes)),
+        [f"{name}\nn = {count}" for name, count in zip(classes, of_row[:, 0], strict=True)],
+        fontsize=8,
+    )
+    axes.set_xlabel("predicted", fontsize=8)
+    axes.set_ylabel("true", fontsize=8)
+    axes.tick_params(length=0)

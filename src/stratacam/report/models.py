@@ -1,0 +1,87 @@
+"""What came of each network and seed: its trainings, and the evaluation of all its folds together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stratacam.networks import ARCHITECTURES
+from stratacam.report.reading import Row, expect, read_json, read_json_if_there, read_table_if_there
+from stratacam.study.folders import StudyFolders
+from stratacam.study.runs import TrainedRun, short_name
+
+IN_WORDS = {"small_cnn": "small CNN"}
+
+
+@dataclass(frozen=True)
+class EvaluatedModel:
+    """A network and seed.
+
+    Attributes:
+        runs: its trainings: one, or one for each fold.
+        metrics: content of `metrics.json`.
+        reliability: rows of `reliability.tsv`; none where it was not kept.
+        histories: of training, by the name of the run; a run whose history was not kept is absent.
+    """
+
+    runs: tuple[TrainedRun, ...]
+    metrics: Mapping[str, Any]
+    reliability: tuple[Row, ...]
+    histories: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """Such as "vgg16_seed-0"."""
+        return self.runs[0].run.model
+
+    @property
+    def network(self) -> str:
+        """The architecture, or the reference of a user's function."""
+        return self.runs[0].run.network
+
+    @property
+    def seed(self) -> int:
+        """Of the split, the first weights and so on."""
+        return self.runs[0].run.seed
+
+    @property
+    def folds(self) -> int:
+        """How many folds there are; 0 where there is one split."""
+        return len(self.runs) if self.runs[0].run.fold else 0
+
+
+def read_models(folders: StudyFolders, runs: Sequence[TrainedRun]) -> tuple[EvaluatedModel, ...]:
+    """Read what came of every network and seed, in the order of their first runs.
+
+    Raises:
+        InputError: an evaluation is missing or damaged.
+    """
+    found = []
+    for name in dict.fromkeys(trained.run.model for trained in runs):
+        own = tuple(trained for trained in runs if trained.run.model == name)
+        folder = folders.evaluation / name
+        expect(folder / "metrics.json", f"the evaluation of {name}")
+        histories = {
+            trained.run.name: read_json_if_there(folders.models / trained.run.name / "history.json")
+            for trained in own
+        }
+        found.append(
+            EvaluatedModel(
+                runs=own,
+                metrics=read_json(folder / "metrics.json"),
+                reliability=read_table_if_there(folder / "reliability.tsv"),
+                histories={run: history for run, history in histories.items() if history},
+            )
+        )
+    return tuple(found)
+
+
+def network_title(network: str) -> str:
+    """A network's name for readers; a user's network goes by the name of its function.
+
+    Example:
+        >>> network_title("vgg16"), network_title("small_cnn"), network_title("networks.py:make")
+        ('VGG16', 'small CNN', 'make')
+    """
+    if network not in ARCHITECTURES:
+        return short_name(network)
+    return IN_WORDS.get(network, network.upper())
