@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, log_loss
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 
 from stratacam.errors import InputError
 from stratacam.learning.baselines import Features, logistic, majority, row_weights
@@ -110,6 +112,23 @@ def test_it_equals_scikit_learn_with_the_strength_that_is_named():
         ).fit(features.values[rows], features.label[rows])
         expected = model.predict_proba(features.values[others])
         np.testing.assert_allclose(found.probabilities[others], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("distance", [0, 2, 8])
+def test_the_strength_has_the_lowest_cross_entropy_of_scikit_learns_own_cross_validation(distance):
+    features = made_up(13, per_class=9, distance=distance)
+    subjects = named(18)
+    train, test = subjects[:16], subjects[16:]
+    values, label = features.values[:16], features.label[:16]
+    losses = {}
+    for strength in (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, class_weight="balanced"))
+        inner = StratifiedKFold(3, shuffle=True, random_state=4)
+        predicted = cross_val_predict(model, values, label, cv=inner, method="predict_proba")
+        weights = compute_sample_weight("balanced", label)
+        losses[strength] = log_loss(label, predicted, sample_weight=weights)
+    found = predict(features, test, [(train, test)], seed=4)
+    assert found.strengths == (min(losses, key=losses.get),)
 
 
 def test_with_few_subjects_in_a_class_the_strength_is_fixed():
