@@ -121,7 +121,7 @@ def test_the_strength_has_the_lowest_cross_entropy_of_scikit_learns_own_cross_va
     train, test = subjects[:16], subjects[16:]
     values, label = features.values[:16], features.label[:16]
     losses = {}
-    for strength in (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0):
+    for strength in (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, class_weight="balanced"))
         inner = StratifiedKFold(3, shuffle=True, random_state=4)
         predicted = cross_val_predict(model, values, label, cv=inner, method="predict_proba")

@@ -22,7 +22,7 @@ from stratacam.errors import InputError
 Fold = tuple[Sequence[str], Sequence[str]]
 """The subjects to train on, and those to predict."""
 
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 FIXED_STRENGTH = 1.0
 INNER_FOLDS = 3
 ITERATIONS = 1000
@@ -106,7 +106,7 @@ def logistic(
     In each fold, missing values become the median of the training rows, features are standardised by the training
     rows, and an L2-penalised logistic regression is fitted in which every class weighs alike and, within a class,
     every subject, however many rows it has; the weights add up to the number of subjects. With one row a subject
-    this is `class_weight="balanced"`. C is the one of 0.0001, 0.001, 0.01, 0.1, 1, 10 with the lowest cross-entropy per
+    this is `class_weight="balanced"`. C is the power of ten from 0.0001 to 100 with the lowest cross-entropy per
     subject, classes weighing alike, in a stratified 3-fold cross-validation over the training subjects (the
     smallest of those within 1e-9); it is 1 where a class has fewer than 6 of them.
 
