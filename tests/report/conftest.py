@@ -235,14 +235,15 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
     position = classes.index(predicted)
     logits = np.zeros((len(KEPT), len(classes)), dtype=np.float32)
     logits[:, position] = 4 if certain else 1
-    sides = {layer: max(SIZE >> (int(layer[5]) - (not layer.endswith("pool"))), 2) for layer in layers}
+    sides = {layer: side_of(layer) for layer in layers}
     raw = {
         layer: rng.normal(size=(len(KEPT), side, side)).astype(np.float32) for layer, side in sides.items()
     }
     blank = {layer: [""] * len(KEPT) for layer in layers}
     lesion_position = int(np.flatnonzero(KEPT == LESION_SLICE)[0])
-    raw["block5_conv1"][lesion_position] = 0
-    blank["block5_conv1"][lesion_position] = "zero gradient"
+    if "block5_conv1" in layers:
+        raw["block5_conv1"][lesion_position] = 0
+        blank["block5_conv1"][lesion_position] = "zero gradient"
     explained = Explained(
         name=scan.name, method="gradcam", smooth=0, classes=classes, every_explained=(predicted,),
         geometry=geometry_of(scan.load(), (SIZE, SIZE), 208.0 / SIZE, KEPT),
@@ -258,6 +259,13 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
         },
     )
     write_maps(folders.maps / scan.name / "anat" / f"{scan.name}_gradcam.zarr", explained, [made])
+
+
+def side_of(layer):
+    """Pixels of a map: halved by the pooling of every block; 8 where layers name no block."""
+    if not layer.startswith("block"):
+        return 8
+    return max(SIZE >> (int(layer[5]) - (not layer.endswith("pool"))), 2)
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,14 @@ from conftest import FEW, KEPT, LESION_SLICE, SIZE, write_study
 from stratacam.errors import InputError
 from stratacam.report import write_report
 from stratacam.report.choose import choose_examples, choose_level, choose_patient, choose_slices
+from stratacam.report.confusion_figure import confusion_matrices
 from stratacam.report.content import read_study
-from stratacam.report.figures import confusion_matrices, example_slices, place_of
-from stratacam.report.map_figures import by_block, map_figures
+from stratacam.report.figures import example_slices, place_of
+from stratacam.report.map_figures import map_figures
 from stratacam.report.overlay import OUTLINE, STRONGEST, blend, draw_slice
+from stratacam.report.result_tables import metrics_table
 from stratacam.report.shown import PIXELS, open_scan, open_scan_of
-from stratacam.report.tables import metrics_table, small
+from stratacam.report.tables import small
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.slices import slice_areas, write_slices_table
 from stratacam.scans.volume import write_nifti
@@ -73,7 +75,7 @@ def page(study):
 def test_the_page_asks_for_no_other_file(page):
     links = Links()
     links.feed(page)
-    assert len(links.found) == 5
+    assert len(links.found) == 7
     assert all(link.startswith("data:image/png;base64,") for link in links.found)
     assert not re.search(r"https?://|url\(|@import|<script|<link", page)
 
@@ -99,9 +101,11 @@ def test_every_figure_is_also_a_png(study, page):
         "figure-3-last-block.png",
         "figure-4-block-before.png",
         "figure-5-every-layer.png",
+        "figure-6-reliability.png",
+        "figure-7-learning-curves.png",
     ]
     assert all(matplotlib.image.imread(study.figures / name).std() > 0.05 for name in names)
-    assert page.count("<figure") == 5
+    assert page.count("<figure") == 7
 
 
 def test_the_examples_are_one_subject_of_each_group_in_every_sequence(content):
@@ -122,11 +126,11 @@ def test_the_level_of_the_examples_is_that_of_the_largest_lesion_area(content):
 def test_confusion_matrices_hold_counts_and_per_cent_of_the_row(plain_study):
     study = read_study(plain_study)
     drawn = [text.get_text() for axes in confusion_matrices(study).figure.axes for text in axes.texts]
-    slices, subjects = np.array(drawn).reshape(2, 3, 3)
+    subjects, slices = np.array(drawn).reshape(2, 3, 3)
     assert slices[1].tolist() == ["9\n50 %", "9\n50 %", "0\n0 %"]
     assert subjects[1].tolist() == ["1\n50 %", "1\n50 %", "0\n0 %"]
     titles = [axes.get_title() for axes in confusion_matrices(study).figure.axes]
-    assert titles == ["Slices (n = 54), accuracy 0.83", "Subjects (n = 6), accuracy 0.83"]
+    assert titles == ["VGG16, subjects\nn = 6, accuracy 0.83", "VGG16, slices\nn = 54, accuracy 0.83"]
 
 
 def test_the_patient_is_the_surest_of_the_held_out_spms_subjects_classified_right(content):
@@ -263,21 +267,30 @@ def test_anatomy_without_heat_stays_as_it_is_and_shows_through_in_proportion():
         np.testing.assert_allclose(bright - dark, through)
 
 
-def test_layers_are_grouped_by_block():
-    assert by_block(["block1_conv1", "block1_pool", "block2_conv1"]) == {
-        "block1": ("block1_conv1", "block1_pool"),
-        "block2": ("block2_conv1",),
-    }
+@pytest.mark.parametrize("layers", [("conv1", "conv2", "conv3", "conv4", "conv5", "conv6", "conv7"), FEW])
+def test_a_network_with_few_or_unnamed_blocks_has_room_for_heading_and_bar(tmp_path, layers):
+    figure = map_figures(read_study(write_study(tmp_path, layers=layers)))[-1].figure
+    assert layers_drawn(figure) == ("FLAIR", *layers)
+    figure.draw_without_rendering()
+    (bar,) = (axes for axes in figure.axes if axes.get_ylabel().startswith("heat"))
+    for text in (*figure.texts, bar.yaxis.label):
+        box = text.get_window_extent()
+        assert min(box.x0, box.y0) >= 0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
 
 
 def test_a_study_without_truth_and_left_out_scans_says_so(plain_study, tmp_path):
     folders = StudyFolders(shutil.copytree(plain_study.root, tmp_path / "study"))
     folders.provenance.unlink()
-    (folders.model / "history.json").unlink()
+    (folders.models / "vgg16_seed-3" / "history.json").unlink()
+    (folders.evaluation / "vgg16_seed-3" / "reliability.tsv").unlink()
     page = write_report(folders).read_text(encoding="utf-8")
     assert "Nothing was left out." in page
     assert "Not recorded." in page
     assert "true lesions of this scan are not known" in page
+    assert "figure-6" not in page.lower()
+    assert "Networks and baselines" not in page
 
 
 @pytest.mark.parametrize(
@@ -285,9 +298,11 @@ def test_a_study_without_truth_and_left_out_scans_says_so(plain_study, tmp_path)
     [
         ("study.json", "stratacam run"),
         ("prepared", "stratacam prepare"),
-        ("model/card.json", "stratacam run"),
-        ("model/split.tsv", "stratacam run"),
-        ("evaluation/metrics.json", "stratacam run"),
+        ("models/runs.json", "stratacam run"),
+        ("models/vgg16_seed-3/card.json", "stratacam run"),
+        ("models/vgg16_seed-3/split.tsv", "stratacam run"),
+        ("evaluation/vgg16_seed-3/metrics.json", "stratacam run"),
+        ("evaluation/vgg16_seed-3/predictions_subjects.tsv", "stratacam run"),
         ("maps", "stratacam explain"),
     ],
 )
@@ -304,8 +319,11 @@ def test_an_unfinished_study_is_refused_with_the_missing_part_and_its_command(
 
 def test_the_table_of_results_holds_every_interval(content):
     rows = metrics_table(content).rows
-    assert rows[0] == ("subjects", "accuracy", "1.00", "0.33", "1.00 to 1.00", "0.54 to 1.00", "0.0014")
-    assert rows[2][-2:] == ("-", "-")
+    found = {row[:2]: row[2:] for row in rows}
+    right = ("1.00", "0.33", "1.00 to 1.00", "0.54 to 1.00", "0.0014")
+    assert found["subjects, mean probability", "accuracy"] == right
+    assert found["subjects, majority of slices", "accuracy"] == right
+    assert found["slices", "accuracy"][-2:] == ("-", "-")
 
 
 def test_a_p_value_is_never_written_as_less_than_it_is():

@@ -13,15 +13,22 @@ from stratacam.report.models import network_title
 
 READABLE_ON_DARK = 55
 
+UNITS = ("subjects", "slices")
+
 
 def confusion_matrices(study: StudyContent) -> ReportFigure:
-    """Confusion matrices of the first seed of every network, per subject above and per slice below."""
+    """Confusion matrices of the first seed of every network, per subject and per slice.
+
+    A column for each network, subjects above slices; of one network, subjects beside slices.
+    """
     models, classes = study.networks, study.metrics["classes"]
+    rows, columns = (len(UNITS), len(models)) if len(models) > 1 else (1, len(UNITS))
     side = 1.0 + 0.75 * len(classes)
-    figure = Figure(figsize=(len(models) * (side + 0.3) + 0.3, 2 * side + 0.4), layout="constrained")
-    panels = figure.subplots(2, len(models), squeeze=False)
-    for row, unit in zip(panels, ("subjects", "slices"), strict=True):
-        for panel, model in zip(row, models, strict=True):
+    figure = Figure(figsize=(columns * (side + 0.3) + 0.3, rows * (side + 0.1) + 0.2), layout="constrained")
+    panels = iter(figure.subplots(rows, columns, squeeze=False).flatten())
+    for unit in UNITS:
+        for model in models:
+            panel = next(panels)
             confusion = np.array(model.metrics[unit]["confusion"])
             _draw_confusion(panel, confusion, classes)
             accuracy = model.metrics[unit]["accuracy"]["value"]
@@ -29,11 +36,15 @@ def confusion_matrices(study: StudyContent) -> ReportFigure:
                 f"{network_title(model.network)}, {unit}\nn = {confusion.sum()}, accuracy {accuracy:.2f}",
                 fontsize=9,
             )
+    result = (
+        ""
+        if study.by_slice
+        else " Slices of one person are not independent: the subjects' matrix is the result."
+    )
     caption = (
-        f"{', '.join(map(study.title_of, models))}; above per subject, below per slice, {_who(study)}. Rows: true "
-        "group; columns: predicted. Counts, and per cent of the row. A subject is given the group of the highest "
-        "mean probability over its slices. Slices of one person are not independent: the subjects' matrix is the "
-        "result."
+        f"{', '.join(map(study.title_of, models))}; per subject and per slice, {_who(study)}. Rows: true group; "
+        "columns: predicted. Counts, and per cent of the row. A subject is given the group of the highest mean "
+        f"probability over its slices.{result}"
     )
     held_out = "held-out slices" if study.by_slice else "held-out subjects"
     return ReportFigure("figure-2-confusion", f"Confusion matrices of the {held_out}", caption, figure)

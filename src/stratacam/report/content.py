@@ -130,7 +130,7 @@ class StudyContent:
     def title_of(self, model: EvaluatedModel) -> str:
         """A model's name for readers: its network, and its seed where there are several."""
         seeds = len({other.seed for other in self.models})
-        return network_title(model.network) + (f", seed {model.seed}" if seeds > 1 else "")
+        return network_title(model.network) + (f" (seed {model.seed})" if seeds > 1 else "")
 
 
 def read_study(folders: StudyFolders) -> StudyContent:

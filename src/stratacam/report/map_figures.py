@@ -1,5 +1,6 @@
 """Maps over anatomy: three slices at chosen layers, and one slice at every layer; figures 3 to 5."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,15 @@ from stratacam.report.shown import ShownScan, drawn_width_mm, open_scan, open_sc
 from stratacam.scans.prepared import PreparedScan
 
 UNIT = "heat: share of the layer's maximum in this scan"
+
+ACROSS = 6
+"""Layers in a row."""
+
+LEAST_ROWS = 4
+"""Room for the colour bar with its label under the anatomy."""
+
+LEAST_COLUMNS = 5
+"""Room for the heading."""
 
 HEADING = 0.22
 """Inches above the panels for the line that says who is shown."""
@@ -67,10 +77,12 @@ def by_block(layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
     Example:
         >>> by_block(["block1_conv1", "block1_pool", "block2_conv1"])
         {'block1': ('block1_conv1', 'block1_pool'), 'block2': ('block2_conv1',)}
+        >>> by_block(["layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1"])
+        {'layer1': ('layer1.0.conv1', 'layer1.0.conv2'), 'layer2': ('layer2.0.conv1',)}
     """
     blocks: dict[str, tuple[str, ...]] = {}
     for layer in layers:
-        block = layer.split("_")[0]
+        block = re.split("[_.]", layer)[0]
         blocks[block] = (*blocks.get(block, ()), layer)
     return blocks
 
@@ -134,11 +146,10 @@ def every_layer(scan: ShownScan, *, sequence: str, architecture: str, rule: str)
     indices, slice_rule = choose_slices(scan, count=1)
     index = int(indices[0])
     position = int(np.searchsorted(maps.slices, index))
-    blocks = by_block(maps.layers)
-    columns = max(len(layers) for layers in blocks.values()) + 1
+    rows_of_layers = _rows(maps.layers)
     sheet = Sheet(
-        len(blocks),
-        columns,
+        max(len(rows_of_layers), LEAST_ROWS),
+        max(*(len(layers) + 1 for layers in rows_of_layers), LEAST_COLUMNS),
         panel_inches(scan.box_mm),
         left=0.05,
         right=0.05,
@@ -160,7 +171,7 @@ def every_layer(scan: ShownScan, *, sequence: str, architecture: str, rule: str)
         va="top",
         fontsize=7,
     )
-    for row, layers in enumerate(blocks.values()):
+    for row, layers in enumerate(rows_of_layers):
         for column, layer in enumerate(layers, start=1):
             panel = sheet.panel_of(figure, row, column)
             heat = scan.heat(layer, indices)[0]
@@ -169,7 +180,7 @@ def every_layer(scan: ShownScan, *, sequence: str, architecture: str, rule: str)
             rows, columns = maps.raw(layer).shape[1:]
             peak = "blank" if blank else f"peak {heat.max():.2f}"
             panel.set_title(f"{layer}\n{rows} x {columns}, {peak}", fontsize=7.5, pad=3)
-    draw_colour_bar(figure, sheet.bar_of(figure, min(2, len(blocks) - 1), left=0.35), UNIT)
+    draw_colour_bar(figure, sheet.bar_of(figure, 2, left=0.35), UNIT)
     caption = (
         f"{describe_scan(scan)}; {describe_slice(scan, index).replace(chr(10), '; ')}. The same slice at all "
         f"{len(maps.layers)} convolution and pooling layers of {architecture}, in the order in "
@@ -178,6 +189,14 @@ def every_layer(scan: ShownScan, *, sequence: str, architecture: str, rule: str)
         f"Subject: {rule}. Slice: {slice_rule}. {_how_drawn(scan)}"
     )
     return ReportFigure("figure-5-every-layer", "One slice at every layer of the network", caption, figure)
+
+
+def _rows(layers: Sequence[str]) -> list[tuple[str, ...]]:
+    """The layers of a block in a row, or in several; all together where no two are of one block."""
+    blocks = list(by_block(layers).values())
+    if len(blocks) == len(layers):
+        blocks = [tuple(layers)]
+    return [block[start : start + ACROSS] for block in blocks for start in range(0, len(block), ACROSS)]
 
 
 def describe_layer(maps: ScanMaps, layer: str) -> str:

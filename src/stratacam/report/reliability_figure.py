@@ -1,12 +1,12 @@
 """Whether probabilities mean what they say: figure 6 of the report."""
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stratacam.report.content import StudyContent
 from stratacam.report.figures import ReportFigure
 from stratacam.report.reading import Row
+from stratacam.report.tables import decimal
 
 LOOKS = {
     "no": ("as given", "#d95f02", "o"),
@@ -26,6 +26,7 @@ def reliability_plot(study: StudyContent) -> ReportFigure | None:
     for number, unit in enumerate(UNITS):
         curve, counts = panels[:, number]
         curve.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, linestyle="--")
+        errors = []
         for calibrated in LOOKS:
             rows = [
                 row
@@ -33,10 +34,10 @@ def reliability_plot(study: StudyContent) -> ReportFigure | None:
                 if row["unit"] == unit and row["calibrated"] == calibrated
             ]
             if rows:
-                _draw(curve, counts, rows, calibrated, _error(study, unit, calibrated))
+                _draw(curve, counts, rows, calibrated)
+                errors.append(_error(study, unit, calibrated))
         curve.set(xlim=(0, 1), ylim=(0, 1.02))
-        curve.set_title(unit, fontsize=9)
-        curve.legend(fontsize=7, frameon=False, loc="upper left")
+        curve.set_title(f"{unit}: ECE {', scaled '.join(errors)}", fontsize=9)
         curve.set_ylabel("share classified right", fontsize=8)
         counts.set_xlabel("highest probability", fontsize=8)
         counts.set_ylabel(unit, fontsize=8)
@@ -44,17 +45,19 @@ def reliability_plot(study: StudyContent) -> ReportFigure | None:
         for axes in (curve, counts):
             axes.tick_params(labelsize=7)
             axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(LOOKS), fontsize=8, frameon=False)
     caption = (
         f"{study.title_of(study.main)} on the held-out {'slices' if study.by_slice else 'subjects'}. In bins of the "
-        "highest probability: its mean (across) and the share classified right (up); on the broken line probabilities "
-        "mean what they say, below it the network is too sure. Under it how many are in each bin; a bin of few "
-        "subjects says little. ECE: expected calibration error, the mean distance to the line weighted by count, 0 to "
-        "1. The temperature was fitted on validation slices."
+        "highest probability: its mean (across) and the share classified right (up). On the broken line probabilities "
+        "mean what they say; below it the network is too sure. Under it: how many are in each bin, filled as given, "
+        "outlined after scaling; a bin of few says little. ECE: expected calibration error, the mean distance to the "
+        "line weighted by count, 0 to 1. The temperature was fitted on validation slices."
     )
     return ReportFigure("figure-6-reliability", "Reliability of the probabilities", caption, figure)
 
 
-def _draw(curve: Axes, counts: Axes, rows: list[Row], calibrated: str, error: float) -> None:
+def _draw(curve: Axes, counts: Axes, rows: list[Row], calibrated: str) -> None:
     label, colour, marker = LOOKS[calibrated]
     filled = [row for row in rows if int(row["count"])]
     curve.plot(
@@ -64,21 +67,16 @@ def _draw(curve: Axes, counts: Axes, rows: list[Row], calibrated: str, error: fl
         marker=marker,
         markersize=4,
         linewidth=1,
-        label=f"{label}, ECE {error:.2f}",
+        label=label,
     )
-    low = np.array([float(row["bin_low"]) for row in rows])
-    width = (np.array([float(row["bin_high"]) for row in rows]) - low) * 0.42
-    counts.bar(
-        low + width * (0.15 if calibrated == "no" else 1.2),
-        [int(row["count"]) for row in rows],
-        width,
-        align="edge",
-        color=colour,
-    )
+    edges = [float(row["bin_low"]) for row in rows] + [float(rows[-1]["bin_high"])]
+    in_bin = [int(row["count"]) for row in rows]
+    if calibrated == "no":
+        counts.stairs(in_bin, edges, fill=True, color=colour, alpha=0.4)
+    else:
+        counts.stairs(in_bin, edges, color=colour, linewidth=1.2)
 
 
-def _error(study: StudyContent, unit: str, calibrated: str) -> float:
-    scores = study.metrics[unit]
-    if calibrated == "yes":
-        scores = scores["calibrated"]
-    return float(scores["expected_calibration_error"]["value"])
+def _error(study: StudyContent, unit: str, calibrated: str) -> str:
+    scores = study.metrics[unit]["calibrated"] if calibrated == "yes" else study.metrics[unit]
+    return decimal(scores["expected_calibration_error"]["value"])

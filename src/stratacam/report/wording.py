@@ -117,7 +117,7 @@ def what_leaks(study: StudyContent) -> str:
         return ""
     slices = {(row["unit"], row["labels"]): row["slices"] for row in study.leakage["conditions"]}
     shuffled = slices["subject", "shuffled"]
-    chance = f"{decimal(shuffled['chance'])} ({interval((shuffled['chance_low'], shuffled['chance_high']))})"
+    chance = f"{decimal(shuffled['chance'])}, {interval((shuffled['chance_low'], shuffled['chance_high']))}"
     return (
         "With shuffled groups, where there is nothing to learn, the balanced accuracy of slices was "
         f"{decimal(slices['slice', 'shuffled']['value'])} when slices were split and {decimal(shuffled['value'])} "
@@ -154,14 +154,13 @@ def limits(study: StudyContent) -> list[str]:
 
 def _networks(study: StudyContent) -> str:
     """The networks and where their weights start; all networks of this package end in global average pooling."""
-    starts = [_start(study, model.network) for model in study.networks]
-    titles = [network_title(model.network) for model in study.networks]
+    titles_of: dict[str, list[str]] = {}
+    for model in study.networks:
+        titles_of.setdefault(_start(study, model.network), []).append(network_title(model.network))
     known = all(model.network in ARCHITECTURES for model in study.networks)
     pooling = " with global average pooling" if known else ""
-    if len(set(starts)) == 1:
-        return f"{_listed(titles)}{pooling}, starting from {starts[0]},"
-    told = [f"{title} (starting from {start})" for title, start in zip(titles, starts, strict=True)]
-    return f"{_listed(told)}{pooling}"
+    told = [f"{_listed(titles)}{pooling}, starting from {start}," for start, titles in titles_of.items()]
+    return _listed(told)
 
 
 def _start(study: StudyContent, network: str) -> str:

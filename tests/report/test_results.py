@@ -1,0 +1,285 @@
+"""What the report says of folds, seeds, several networks, baselines and slices that were split."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stratacam.files import write_json
+from stratacam.learning import SLICES_OF_ONE_PERSON
+from stratacam.report import write_report
+from stratacam.report.choose import choose_patient
+from stratacam.report.confusion_figure import confusion_matrices
+from stratacam.report.content import read_study
+from stratacam.report.curves_figure import learning_curves
+from stratacam.report.reliability_figure import reliability_plot
+from stratacam.report.result_tables import (
+    LISTED,
+    class_table,
+    comparison_table,
+    leakage_table,
+    predictions_table,
+    probabilities_table,
+)
+from stratacam.report.tables import cohort_table, training_table
+from stratacam.report.wording import (
+    how_all_did,
+    how_it_was_split,
+    what_baselines_do,
+    what_leaks,
+    what_was_done,
+    what_was_found,
+)
+from stratacam.study.folders import StudyFolders
+
+
+@pytest.fixture(scope="module")
+def plain(plain_study):
+    return read_study(plain_study)
+
+
+@pytest.fixture(scope="module")
+def folds(folds_study):
+    return read_study(folds_study)
+
+
+@pytest.fixture(scope="module")
+def by_slice(slice_study):
+    return read_study(slice_study)
+
+
+def test_with_folds_everybody_is_held_out_once(folds):
+    assert folds.held_out == set(folds.group)
+    assert sorted(folds.fold_of.values()).count(1) == 4
+    assert all(folds.part[subject] == f"held out in fold {fold}" for subject, fold in folds.fold_of.items())
+    assert len(folds.predictions) == 12
+
+
+def test_the_maps_shown_come_from_the_fold_that_held_the_subject_out(folds, folds_study):
+    choice = choose_patient(folds)
+    runs = json.loads(folds_study.runs.read_text())["runs"]
+    (fold,) = {
+        run["fold"] for run in runs if run["model"] == "vgg16_seed-3" and choice.name in run["held_out"]
+    }
+    assert choice.rule.endswith(f"its maps are of the model of fold {fold}, which held the subject out")
+
+
+def test_without_folds_no_rule_speaks_of_one(plain):
+    assert "fold" not in choose_patient(plain).rule
+
+
+def test_the_cohort_is_counted_by_fold(folds):
+    table = cohort_table(folds)
+    counts = np.array([row[1:] for row in table.rows], dtype=int)
+    np.testing.assert_array_equal(counts[:3].sum(axis=0), counts[3])
+    assert counts[3].tolist() == [4, 4, 4, 12]
+    assert [row[0] for row in table.rows] == [*(f"held out in fold {n}" for n in (1, 2, 3)), "all"]
+
+
+def test_the_cohort_is_counted_by_part(plain):
+    assert cohort_table(plain).rows[0] == ("RRMS", "1", "1", "2", "4")
+
+
+def test_networks_folds_and_seeds_are_told_in_words(folds):
+    told = what_was_done(folds)
+    assert (
+        "VGG16 with global average pooling, starting from ImageNet weights, and small CNN with global average "
+        "pooling, starting from random weights, were trained for 2 epochs" in told
+    )
+    assert "with each of 2 seeds" in told
+    assert "Every subject was held out once, in one of 3 folds" in told
+    assert "(108 slices)" in told
+    assert what_was_found(folds).startswith("Classified right by VGG16 (seed 3): 11 of 12 held-out subjects.")
+
+
+def test_the_mean_over_seeds_stands_with_its_range(folds):
+    models = list(folds.models)
+    for number, value in ((0, 0.5), (1, 0.7)):
+        subjects = models[number].metrics["subjects"]
+        changed = {**subjects, "balanced_accuracy": {**subjects["balanced_accuracy"], "value": value}}
+        models[number] = replace(models[number], metrics={**models[number].metrics, "subjects": changed})
+    told = how_all_did(replace(folds, models=tuple(models)))
+    # of four RRMS, four SPMS and four controls one is wrong: (1 + 3/4 + 1) / 3 = 0.917
+    assert told == (
+        "Balanced accuracy per subject, mean and range over 2 seeds: VGG16 0.60 (0.50 to 0.70) and small CNN 0.92 "
+        "(0.92 to 0.92)."
+    )
+
+
+def test_one_model_has_no_range(plain):
+    assert how_all_did(plain) == ""
+
+
+def test_baselines_that_are_not_beaten_are_named(folds):
+    told = what_baselines_do(folds)
+    assert told.startswith(
+        "VGG16 (seed 3) does not beat logistic regression on volume (balanced accuracy 0.92 against 1.00; "
+        "difference -0.08, 95 % interval -0."
+    )
+    assert "It beats logistic regression on intensity (balanced accuracy 0.92 against 0.00;" in told
+
+
+def test_a_difference_whose_interval_touches_zero_is_no_victory(folds):
+    rows = []
+    for row in folds.comparison["rows"]:
+        if row["name"] == "baseline_intensity":
+            against = {"balanced_accuracy": {"value": 0.1, "bootstrap": [0.0, 0.2], "p_value": 0.2}}
+            row = {**row, "against_first": against}  # noqa: PLW2901 - a changed copy
+        rows.append(row)
+    told = what_baselines_do(replace(folds, comparison={"rows": rows}))
+    assert "beats" not in told
+    assert "difference 0.10, 95 % interval 0.00 to 0.20" in told
+
+
+def test_all_seeds_and_baselines_stand_in_one_table(folds):
+    table = comparison_table(folds)
+    assert [row[0] for row in table.rows] == [
+        "VGG16 (seed 3)",
+        "VGG16 (seed 4)",
+        "small CNN (seed 3)",
+        "small CNN (seed 4)",
+        "logistic regression on volume",
+        "logistic regression on intensity",
+    ]
+    assert table.rows[0][-2:] == ("-", "-")
+    volume = table.rows[4]
+    # all right, with 0.9 for the true group and 0.05 for two others: 0.01 + 2 x 0.0025
+    assert volume[1:2] + volume[3:7] == ("12", "1.00", "1.00", "0.01", "0.10")
+    assert volume[7].startswith("-0.08 (-0.")
+    assert "age sex (no such columns)" in table.note
+
+
+def test_a_study_without_comparison_has_no_such_table(plain):
+    assert comparison_table(plain) is None
+    assert what_baselines_do(plain) == ""
+
+
+def test_every_group_has_sensitivity_specificity_and_auroc(plain):
+    rows = {row[:2]: row[2:] for row in class_table(plain).rows}
+    # one of two SPMS is called RRMS: 1/2 of SPMS, and 3/4 of those who have no RRMS, are right
+    assert rows["subjects", "SPMS"][0] == "0.50 (0.01 to 0.99)"
+    assert rows["subjects", "RRMS"][1] == "0.75 (0.19 to 0.99)"
+    assert rows["subjects", "control"][2] == "1.00 (1.00 to 1.00)"
+
+
+def test_probabilities_are_scored_before_and_after_scaling(plain):
+    rows = {row[:2]: row[2:] for row in probabilities_table(plain).rows}
+    # 5 of 6 right with 0.8, 0.1, 0.1: 0.06; one wrong: 0.81 + 0.64 + 0.01; and with 0.6, 0.2, 0.2: 0.24 and 1.04
+    as_given, scaled, chance = rows["subjects", "Brier score"]
+    assert as_given.startswith(f"{(5 * 0.06 + 1.46) / 6:.2f} (")
+    assert scaled.startswith(f"{(5 * 0.24 + 1.04) / 6:.2f} (")
+    assert chance == "0.67"
+
+
+def test_predictions_name_the_fold_and_end_with_a_count(folds):
+    table = predictions_table(folds)
+    assert table.columns[:3] == ("subject", "fold", "group")
+    assert {row[0]: int(row[1]) for row in table.rows} == folds.fold_of
+    many = replace(folds, predictions=folds.predictions * 20)
+    table = predictions_table(many)
+    assert len(table.rows) == LISTED
+    assert table.note.endswith("… 40 more in evaluation/vgg16_seed-3/predictions_subjects.tsv.")
+
+
+def test_confusion_matrices_of_all_networks_stand_side_by_side(folds):
+    figure = confusion_matrices(folds)
+    titles = [axes.get_title().split("\n")[0] for axes in figure.figure.axes]
+    assert titles == ["VGG16, subjects", "small CNN, subjects", "VGG16, slices", "small CNN, slices"]
+    figure.figure.canvas.draw()
+    left, right = (axes.get_position() for axes in figure.figure.axes[:2])
+    assert left.y0 == pytest.approx(right.y0)
+    assert left.x1 < right.x0
+    assert "every subject by the one of 3 folds that held it out" in figure.caption
+
+
+def test_reliability_shows_confidence_against_accuracy_and_counts(plain):
+    figure = reliability_plot(plain).figure
+    subjects, slices, in_bins, _ = figure.axes
+    given, scaled = subjects.lines[1:]
+    np.testing.assert_allclose(given.get_xydata(), [[0.8, 5 / 6]], atol=1e-6)
+    np.testing.assert_allclose(scaled.get_xydata(), [[0.6, 5 / 6]], atol=1e-6)
+    assert subjects.get_title() == "subjects: ECE 0.03, scaled 0.23"
+    assert slices.get_title() == "slices: ECE 0.03, scaled 0.23"
+    # bins of 0.2 hold their upper end: 0.8 is in the fourth of five, 0.6 in the third
+    assert [patch.get_data().values.tolist() for patch in in_bins.patches] == [
+        [0, 0, 0, 6, 0],
+        [0, 0, 6, 0, 0],
+    ]
+
+
+def test_learning_curves_have_a_line_for_each_training_and_mark_the_epoch_kept(folds):
+    first, second = learning_curves(folds).figure.axes
+    assert [first.get_title(), second.get_title()] == ["VGG16 (6 trainings)", "small CNN (6 trainings)"]
+    train, validation, kept = first.lines[:3]
+    np.testing.assert_allclose(train.get_xydata(), [[1, 1.1], [2, 0.9]])
+    np.testing.assert_allclose(validation.get_xydata(), [[1, 0.95], [2, 0.8]])
+    np.testing.assert_allclose(kept.get_xydata(), [[2, 0.8]])
+    assert len(first.lines) == 6 * 3
+
+
+def test_several_trainings_are_listed_with_the_epoch_kept(folds, plain):
+    table = training_table(folds)
+    assert len(table.rows) == 12
+    assert table.rows[0] == ("VGG16 (seed 3)", "1", "2 of 2", "0.900", "0.800", "0.700")
+    assert [row[0] for row in training_table(plain).rows] == ["1", "2 (kept)"]
+
+
+def test_a_split_by_slice_is_marked_everywhere(slice_study):
+    page = write_report(slice_study).read_text(encoding="utf-8")
+    headings = [line for line in page.splitlines() if line.startswith(("<h3>", "<summary>"))]
+    free = ("Left out", "Settings", "Provenance", "How the numbers are obtained")
+    marked = [line for line in headings if not any(title in line for title in free)]
+    assert len(marked) == 7
+    assert all(SLICES_OF_ONE_PERSON in line for line in marked)
+    captions = [line for line in page.splitlines() if line.startswith("<figcaption>")]
+    assert len(captions) == 7
+    assert SLICES_OF_ONE_PERSON not in captions[0]  # the examples are of the cohort, not of a split
+    assert all(SLICES_OF_ONE_PERSON in line.lower() for line in captions[1:])
+    assert SLICES_OF_ONE_PERSON in page[: page.index("<main>")]
+    assert "Held-out subjects" not in page
+
+
+def test_slices_that_were_split_are_counted(by_slice):
+    # 108 slices in 75, 10 and 15 per cent
+    assert by_slice.slices_of_part == {"train": 81, "validation": 11, "test": 16}
+    assert "81 to train, 11 to decide when to stop, 16 held out: slices of one person" in how_it_was_split(
+        by_slice
+    )
+    assert not by_slice.held_out
+    assert sum(int(row[2]) for row in cohort_table(by_slice).rows) == 16
+
+
+def leakage(slice_shuffled):
+    def found(value):
+        return {"value": value, "low": value - 0.1, "high": value + 0.05, "chance": 1 / 3,
+                "chance_low": 0.28, "chance_high": 0.39, "per_seed": [value]}  # fmt: skip
+
+    values = {("subject", "true"): 0.6, ("subject", "shuffled"): 0.34, ("slice", "true"): 0.95,
+              ("slice", "shuffled"): slice_shuffled}  # fmt: skip
+    conditions = [
+        {"unit": unit, "labels": labels, "slices": found(value), "subjects": found(value / 2)}
+        for (unit, labels), value in values.items()
+    ]
+    return {"network": "vgg16", "seeds": [0, 1], "folds": 1, "conditions": conditions}
+
+
+def test_leakage_is_reported_where_it_was_measured(plain_study, plain, tmp_path):
+    folders = StudyFolders(shutil.copytree(plain_study.root, tmp_path / "study"))
+    write_json(folders.leakage / "leakage.json", leakage(0.91))
+    content = read_study(folders)
+    assert what_leaks(content) == (
+        "With shuffled groups, where there is nothing to learn, the balanced accuracy of slices was 0.91 when slices "
+        "were split and 0.34 when subjects were (chance 0.33, 0.28 to 0.39); with the true groups 0.95 and 0.60. "
+        "By slice: slices of one person in training and test: accuracy is inflated."
+    )
+    table = leakage_table(content)
+    assert SLICES_OF_ONE_PERSON in table.title
+    assert table.rows[1] == (
+        "subject", "shuffled", "0.34 (0.24 to 0.39)", "0.33 (0.28 to 0.39)", "0.17 (0.07 to 0.22)",
+        "0.33 (0.28 to 0.39)",
+    )  # fmt: skip
+    assert all(SLICES_OF_ONE_PERSON in row[0] for row in table.rows[2:])
+    assert leakage_table(plain) is None
+    assert what_leaks(plain) == ""
