@@ -35,6 +35,11 @@ console = Console()
 AcceptLeftOut = Annotated[
     bool, typer.Option("--accept-left-out", help="Exit with 0 even if scans had to be left out.")
 ]
+StudyFile = Annotated[Path, typer.Argument(help="The study's TOML file.")]
+Network = Annotated[
+    str | None,
+    typer.Option(help="Function that makes the model's network, if it is your own: file.py:function."),
+]
 Workers = Annotated[int, typer.Option(min=0, help="Processes for work on single scans; 0: one per core.")]
 
 
@@ -64,7 +69,7 @@ class ScalingName(StrEnum):
 
 @app.command()
 def run(
-    study: Annotated[Path, typer.Argument(help="The study's TOML file.")],
+    study: StudyFile,
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
     """Run a whole study: prepare, train, evaluate, explain, report. Does only what is not done yet."""
@@ -274,6 +279,54 @@ def explain(
     for picture in write_strips(model, prepared, out, names):
         console.print(f"Picture: {picture}", highlight=False, soft_wrap=True)
     _conclude(out, len(left_out), accept_left_out)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder of a trained model.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="Prepared scans; or a BIDS folder or table of scans as delivered, to prepare first.",
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder of the tables of predictions.")],
+    accept_differences: Annotated[
+        bool,
+        typer.Option(
+            "--accept-differences", help="Classify scans that were prepared otherwise than the model's."
+        ),
+    ] = False,
+    network: Network = None,
+    workers: Workers = 0,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Classify new scans with a trained model. For research only, not for diagnosis."""
+    from stratacam.study.predicting import predict_folder
+
+    _, left_out = predict_folder(
+        model,
+        source,
+        out,
+        accept_differences=accept_differences,
+        network=network,
+        workers=workers,
+        console=console,
+    )
+    _conclude(out / "predictions.tsv", len(left_out), accept_left_out)
+
+
+@app.command()
+def leakage(
+    study: StudyFile,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each kind.")] = 3,
+) -> None:
+    """Measure what slices of one person on both sides do: by subject and by slice, true and shuffled groups."""
+    from stratacam.study.configuration import read_configuration
+    from stratacam.study.leakage import measure_leakage
+
+    _conclude(measure_leakage(read_configuration(study), console, seeds=seeds), 0, accepted=True)
 
 
 @app.command()

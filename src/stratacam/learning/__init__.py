@@ -1,37 +1,72 @@
-"""Prepared volumes to a trained and evaluated classifier."""
+"""Prepared pictures to trained classifiers, their evaluation, and what little could do as well."""
 
 from stratacam.learning.augment import AugmentSettings
-from stratacam.learning.dataset import (
-    ScanPictures,
-    SliceDataset,
-    make_dataset,
-    make_datasets,
-    save_pictures,
-)
-from stratacam.learning.evaluate import Evaluation, evaluate, predict, write_evaluation
+from stratacam.learning.baselines import Baseline
+from stratacam.learning.calibration import apply_temperature, fit_temperature
+from stratacam.learning.compared import write_comparison
+from stratacam.learning.dataset import ScanPictures, SliceDataset, make_dataset, save_pictures, three_channels
+from stratacam.learning.epoch import slice_weights
+from stratacam.learning.evaluate import evaluate, evaluate_subjects
+from stratacam.learning.evaluation import Evaluation, write_evaluation
+from stratacam.learning.features import keep_activations, keep_head_inputs, read_head_inputs
+from stratacam.learning.forward import compute_logits
+from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
+from stratacam.learning.pooled import Pooled, pool_seeds
+from stratacam.learning.predict import predict, predict_logits
 from stratacam.learning.settings import TrainSettings
-from stratacam.learning.split import PARTS, Part, Split, SplitSettings, split_subjects, write_split
-from stratacam.learning.train import Epoch, History, train
+from stratacam.learning.simple_features import frozen_features, scan_baselines
+from stratacam.learning.split import (
+    PARTS,
+    SLICES_OF_ONE_PERSON,
+    AnySplit,
+    Part,
+    Split,
+    SplitSettings,
+    make_splits,
+    write_split,
+)
+from stratacam.learning.train import Epoch, History, Progress, train
 
 __all__ = [
     "PARTS",
+    "SLICES_OF_ONE_PERSON",
+    "AnySplit",
     "AugmentSettings",
+    "Baseline",
     "Epoch",
     "Evaluation",
     "History",
+    "Inputs",
     "Part",
+    "Pooled",
+    "Progress",
     "ScanPictures",
     "SliceDataset",
     "Split",
     "SplitSettings",
     "TrainSettings",
+    "apply_temperature",
+    "compute_logits",
     "evaluate",
+    "evaluate_subjects",
+    "fit_temperature",
+    "fresh_inputs",
+    "frozen_features",
+    "keep_activations",
+    "keep_head_inputs",
+    "kept_inputs",
     "make_dataset",
-    "make_datasets",
+    "make_splits",
+    "pool_seeds",
     "predict",
+    "predict_logits",
+    "read_head_inputs",
     "save_pictures",
-    "split_subjects",
+    "scan_baselines",
+    "slice_weights",
+    "three_channels",
     "train",
+    "write_comparison",
     "write_evaluation",
     "write_split",
 ]

@@ -1,8 +1,10 @@
 """Labelled slices on disk: one memory-mapped file per scan, so that no cohort is ever held in memory."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +12,9 @@ import torch
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file
-from stratacam.learning.split import PARTS, Part, Split
+
+CHANNELS = 3
+"""Of the networks' input."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class SliceDataset:
         return len(self.label)
 
     def read(self, rows: npt.ArrayLike) -> torch.Tensor:
-        """Return the pictures of `rows`, (B, S, H, W) float32 in [0, 1]."""
+        """Return the pictures of `rows`, (B, 3, H, W) float32 in [0, 1]; one channel is given three times."""
         pictures = []
         opened: dict[int, npt.NDArray[np.float16]] = {}
         for row in np.asarray(rows, dtype=np.int64):
@@ -53,7 +57,25 @@ class SliceDataset:
             if scan not in opened:
                 opened[scan] = np.load(self.scans[scan].file, mmap_mode="r")
             pictures.append(opened[scan][self.position[row]].astype(np.float32))
-        return torch.from_numpy(np.stack(pictures))
+        return three_channels(np.stack(pictures))
+
+    def take(self, rows: npt.ArrayLike) -> Self:
+        """Return the slices `rows`, renumbered from 0; scans and subjects without slices are left out."""
+        rows = np.asarray(rows, dtype=np.int64)
+        if not len(rows):
+            raise ValueError("no slices to take")
+        scans, scan = np.unique(self.scan[rows], return_inverse=True)
+        subjects, subject = np.unique(self.subject[rows], return_inverse=True)
+        return replace(
+            self,
+            scans=tuple(self.scans[number] for number in scans),
+            subjects=tuple(self.subjects[number] for number in subjects),
+            scan=scan.reshape(-1),
+            position=self.position[rows],
+            slice_index=self.slice_index[rows],
+            label=self.label[rows],
+            subject=subject.reshape(-1),
+        )
 
     def subject_labels(self) -> npt.NDArray[np.int64]:
         """Return the label of each subject's first scan, in the order of `subjects`."""
@@ -65,7 +87,7 @@ def save_pictures(file: Path, images: npt.ArrayLike, slices: npt.ArrayLike) -> N
 
     Args:
         file: a `.npy` file; the indices go to the same name with `_slices.npy`.
-        images: (n, S, H, W) in [0, 1], kept as float16, in steps of 0.0005 at most.
+        images: (n, 3, H, W) or (n, 1, H, W) in [0, 1], kept as float16, in steps of 0.0005 at most.
         slices: (n,) the index of each slice in the prepared volume.
     """
     for target, content in (
@@ -100,7 +122,7 @@ def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> Slice
         if len(shape) != 4 or len(index) != shape[0] or len(sizes) > 1:
             raise InputError(
                 f"{scan.file}: found pictures of shape {shape} for {len(index)} slices, expected "
-                f"(slices, sequences, height, width), one picture for each slice, all of one size. "
+                f"(slices, channels, height, width), one picture for each slice, all of one size. "
                 "Remedy: cut the pictures again"
             )
         slices.append(index)
@@ -120,23 +142,20 @@ def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> Slice
     )
 
 
-def make_datasets(
-    scans: Sequence[ScanPictures], split: Split, classes: Sequence[str]
-) -> dict[Part, SliceDataset]:
-    """Make the datasets of the three parts; every session of a subject goes where the subject goes.
+def three_channels(images: npt.NDArray[np.float32]) -> torch.Tensor:
+    """Return pictures (B, 1 or 3, H, W) as networks take them, (B, 3, H, W): one channel is given three times."""
+    pictures = torch.from_numpy(images)
+    return pictures.expand(-1, CHANNELS, -1, -1).contiguous() if images.shape[1] == 1 else pictures
 
-    Raises:
-        AssertionError: a subject is on two sides.
-        KeyError: a scan of a subject that is not in the split.
+
+def batches(count: int, batch_size: int) -> list[npt.NDArray[np.int64]]:
+    """Return 0 ... count - 1 in batches of nearly equal size, none above `batch_size`.
+
+    Example:
+        >>> [batch.tolist() for batch in batches(5, 2)]
+        [[0, 1], [2, 3], [4]]
     """
-    part_of = split.part_of()
-    datasets = {
-        part: make_dataset([s for s in scans if part_of[s.subject] == part], classes) for part in PARTS
-    }
-    everyone = [subject for dataset in datasets.values() for subject in dataset.subjects]
-    if len(everyone) != len(set(everyone)):
-        raise AssertionError("a subject is on two sides of the split")
-    return datasets
+    return np.array_split(np.arange(count), math.ceil(count / batch_size))
 
 
 def _slices_file(file: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -9,80 +10,98 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from stratacam.learning.dataset import SliceDataset
-from stratacam.learning.features import batches
+from stratacam.learning.dataset import SliceDataset, batches
+from stratacam.learning.forward import compute_logits, forward
 from stratacam.learning.inputs import Inputs
 from stratacam.learning.settings import TrainSettings
+from stratacam.networks import train_mode
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A network in training.
+
+    Attributes:
+        model: the whole network.
+        fed: the part of it that the inputs are fed to: all of it, or what follows the kept activations.
+        frozen: patterns of the layers that stay as they are.
+        device: where it is.
+    """
+
+    model: nn.Module
+    fed: nn.Module
+    frozen: tuple[str, ...]
+    device: str
 
 
 def run_epoch(
-    trained: nn.Sequential,
+    trainee: Trainee,
     inputs: Inputs,
     optimiser: torch.optim.Optimizer,
     number: int,
     *,
     settings: TrainSettings,
     generator: torch.Generator,
-    device: str,
     report: Callable[[int], None],
 ) -> float:
-    """Pass once over the slices in random order; return the mean loss."""
-    dataset = inputs.dataset
+    """Pass once over the slices in random order; return the mean loss.
+
+    Args:
+        trainee: the network.
+        inputs: the training slices.
+        optimiser: whose groups have their peak rate under "peak".
+        number: of the epoch, from 0.
+        settings: see `TrainSettings`.
+        generator: of order, versions and augmentation.
+        report: told the number of slices done after every step.
+    """
+    dataset, device = inputs.dataset, trainee.device
     labels = torch.from_numpy(dataset.label).to(device)
-    weights = torch.from_numpy(slice_weights(dataset)).to(device)
-    order = torch.randperm(len(dataset), generator=generator)
+    balanced = torch.from_numpy(slice_weights(dataset))
+    weights = (
+        balanced.to(device) if settings.balance == "weights" else torch.ones(len(dataset), device=device)
+    )
+    if settings.balance == "sampling":
+        order = torch.multinomial(balanced, len(dataset), replacement=True, generator=generator)
+    else:
+        order = torch.randperm(len(dataset), generator=generator)
     versions = torch.randint(inputs.versions, (len(dataset),), generator=generator)
     steps = batches(len(dataset), settings.batch_size)
     loss_sum = 0.0
-    trained.train()
+    train_mode(trainee.model, trainee.frozen)
     for step, positions in enumerate(steps):
         share = rate_at((number + (step + 0.5) / len(steps)) / settings.epochs, settings)
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * share
         rows = order[positions]
-        logits = forward(trained, inputs.read(rows.numpy(), versions[positions], generator), device)
+        logits = forward(trainee.fed, inputs.read(rows.numpy(), versions[positions], generator), device)
         losses = functional.cross_entropy(
             logits, labels[rows], reduction="none", label_smoothing=settings.label_smoothing
         )
         loss = (weights[rows] * losses).mean()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        if settings.clip_norm is not None:
+            nn.utils.clip_grad_norm_(
+                (p for p in trainee.fed.parameters() if p.requires_grad), settings.clip_norm
+            )
         optimiser.step()
         loss_sum += float(loss.detach()) * len(rows)
         report(len(rows))
     return loss_sum / len(dataset)
 
 
-def validate(
-    trained: nn.Sequential, inputs: Inputs, settings: TrainSettings, device: str
-) -> tuple[float, float]:
-    """Return the weighted loss and the weighted share of slices classified right."""
+def validate(trainee: Trainee, inputs: Inputs, settings: TrainSettings) -> tuple[float, float]:
+    """Return loss and share classified right: means over slices in which groups, and their subjects, weigh alike."""
     dataset = inputs.dataset
     weights = slice_weights(dataset)
-    plain = torch.Generator()  # nothing is drawn from it: validation slices are never augmented
-    trained.eval()
-    loss = right = 0.0
-    with torch.inference_mode():
-        for rows in batches(len(dataset), settings.batch_size):
-            logits = forward(
-                trained, inputs.read(rows, torch.zeros(len(rows), dtype=torch.int64), plain), device
-            )
-            losses = functional.cross_entropy(
-                logits.cpu(), torch.from_numpy(dataset.label[rows]), reduction="none"
-            )
-            loss += float(losses.double() @ torch.from_numpy(weights[rows]).double())
-            right += float(
-                weights[rows][logits.argmax(1).cpu().numpy() == dataset.label[rows]].sum(dtype=np.float64)
-            )
-    return loss / len(dataset), right / len(dataset)
-
-
-def forward(layers: nn.Sequential, batch: torch.Tensor, device: str) -> torch.Tensor:
-    """Return the layers' output as float32, computed in bfloat16 where that is fast: on CUDA only."""
-    batch = batch.to(device, memory_format=torch.channels_last if batch.ndim == 4 else torch.preserve_format)
-    with torch.autocast(batch.device.type, dtype=torch.bfloat16, enabled=batch.device.type == "cuda"):
-        logits: torch.Tensor = layers(batch)
-    return logits.float()
+    logits = compute_logits(
+        trainee.fed, inputs.plain, len(dataset), batch_size=settings.batch_size, device=trainee.device
+    )
+    losses = functional.cross_entropy(
+        torch.from_numpy(logits), torch.from_numpy(dataset.label), reduction="none"
+    ).numpy()
+    return float(np.mean(weights * losses)), float(np.mean(weights * (logits.argmax(1) == dataset.label)))
 
 
 def rate_at(done: float, settings: TrainSettings) -> float:

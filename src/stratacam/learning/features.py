@@ -1,8 +1,12 @@
-"""Activations of the frozen layers, computed once and kept on disk for every epoch to read."""
+"""Outputs of the frozen layers, computed once for each scan and read by every training that freezes the same layers.
 
-import math
-from collections import OrderedDict
+What frozen layers give for a plain slice is the same in every epoch, fold and seed, and so is what they give for an
+augmented copy that is drawn once. Both are kept as float16, one memory-mapped file a scan.
+"""
+
+import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -12,48 +16,40 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file
-from stratacam.learning.augment import transform
-from stratacam.learning.dataset import SliceDataset
+from stratacam.learning.augment import AugmentSettings, augment
+from stratacam.learning.dataset import ScanPictures, SliceDataset, batches, make_dataset
+from stratacam.learning.randomness import torch_generator
+
+OPEN_FILES = 256
+"""Memory-mapped files that a process holds open at most."""
 
 
-def cut(model: nn.Sequential, frozen_through: str | None) -> tuple[nn.Sequential, nn.Sequential]:
-    """Cut the network after the layer `frozen_through`: the frozen part and the part to train.
-
-    With `None` or "" the frozen part is empty. Both parts share their layers with `model`.
-
-    Raises:
-        InputError: no such layer, or nothing left to train.
-    """
-    names = list(dict(model.named_children()))
-    if not frozen_through:
-        return nn.Sequential(), model
-    if frozen_through not in names[:-1]:
-        raise InputError(
-            f'train.frozen_through: found "{frozen_through}", expected one of {", ".join(names[:-1])}. '
-            "Remedy: name a layer before the last, or leave it empty to train every layer"
-        )
-    position = names.index(frozen_through) + 1
-    layers = list(model.named_children())
-    return nn.Sequential(OrderedDict(layers[:position])), nn.Sequential(OrderedDict(layers[position:]))
+def kept_file(folder: Path, scan: str) -> Path:
+    """Where the activations of a scan are kept."""
+    return folder / f"{scan}.npy"
 
 
 def keep_activations(
-    frozen: nn.Sequential,
-    dataset: SliceDataset,
-    file: Path,
+    frozen: nn.Module,
+    scan: ScanPictures,
+    folder: Path,
     *,
-    transforms: torch.Tensor | None = None,
+    copies: int,
+    augmentation: AugmentSettings,
+    seed: int,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
     report: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Compute the output of the frozen layers for every slice and keep it as float16, (n, channels, h, w).
+    """Compute and keep the output of the frozen layers for every slice of a scan, plain and augmented.
 
     Args:
-        frozen: the frozen layers.
-        dataset: the slices.
-        file: the `.npy` file to write, whole or not at all; a file that is there already is left as it is.
-        transforms: (n, 2, 3) one affine matrix per slice, see `augment`; plain slices if not given.
+        frozen: the frozen layers, on `device`.
+        scan: the scan.
+        folder: gets `<scan>.npy`, (1 + copies, n, ...) float16, whole or not at all; 0 is plain.
+        copies: augmented copies.
+        augmentation: their ranges.
+        seed: of the copies, with the scan's name: they do not depend on which other scans there are.
         batch_size: slices at a time.
         device: where to compute.
         report: told the number of slices done after every batch.
@@ -61,45 +57,103 @@ def keep_activations(
     Raises:
         InputError: an activation exceeds the range of float16.
     """
-    if file.exists():
-        report(len(dataset))
-        return
+    dataset = make_dataset([scan], [scan.group])
     frozen.eval()
+    file = kept_file(folder, scan.scan)
     with whole_file(file) as temporary, torch.inference_mode():
         kept: np.memmap[tuple[int, ...], np.dtype[np.float16]] | None = None
-        for rows in batches(len(dataset), batch_size):
-            images = dataset.read(rows).to(device, memory_format=torch.channels_last)
-            if transforms is not None:
-                images = transform(images, transforms[rows])
-            activations = frozen(images).to("cpu", torch.float16).numpy()
-            if not np.isfinite(activations).all():
-                raise InputError(
-                    "train.frozen_through: found activations beyond 65504, expected them to fit the float16 "
-                    "that they are kept in. Remedy: freeze a deeper layer, or none"
-                )
-            if kept is None:
-                shape = (len(dataset), *activations.shape[1:])
-                kept = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-            kept[rows] = activations
-            report(len(rows))
+        for version in range(1 + copies):
+            generator = torch_generator(seed, _number(scan.scan), version)
+            for rows in batches(len(dataset), batch_size):
+                images = dataset.read(rows).to(device, memory_format=torch.channels_last)
+                if version:
+                    images = augment(images, augmentation, generator)
+                activations = frozen(images).to("cpu", torch.float16).numpy()
+                if not np.isfinite(activations).all():
+                    raise InputError(
+                        "training.frozen: found activations beyond 65504, expected them to fit the float16 that "
+                        "they are kept in. Remedy: freeze other layers, or set training.keep_activations = false"
+                    )
+                if kept is None:
+                    shape = (1 + copies, len(dataset), *activations.shape[1:])
+                    kept = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+                kept[version, rows] = activations
+                report(len(rows))
         if kept is not None:
             kept.flush()
 
 
-def read_activations(files: list[Path], rows: npt.ArrayLike, versions: npt.ArrayLike) -> torch.Tensor:
-    """Read kept activations, each row from the file of its version; (B, channels, h, w) float32."""
-    opened = [np.load(file, mmap_mode="r") for file in files]
-    picked = [
-        opened[version][row] for row, version in zip(np.asarray(rows), np.asarray(versions), strict=True)
-    ]
+def keep_head_inputs(
+    rest: nn.Module,
+    head: nn.Module,
+    scan: ScanPictures,
+    folder: Path,
+    *,
+    batch_size: int = 16,
+    device: torch.device | str = "cpu",
+) -> None:
+    """Compute and keep what the classifier head is fed for the plain slices of a scan, from its kept activations.
+
+    Args:
+        rest: what follows the frozen layers, in which `head` is.
+        head: the classifier head.
+        scan: whose activations `keep_activations` has kept in `folder`.
+        folder: gets `<scan>_head.npy`, (n, d) float32: the mean over positions where the head is a convolution.
+        batch_size: slices at a time.
+        device: where to compute.
+    """
+    activations = np.load(kept_file(folder, scan.scan), mmap_mode="r")[0]
+    fed: list[torch.Tensor] = []
+    hook = head.register_forward_pre_hook(lambda _, arguments: fed.append(arguments[0]))
+    rest.eval()
+    try:
+        with torch.inference_mode():
+            for rows in batches(len(activations), batch_size):
+                rest(torch.from_numpy(activations[rows].astype(np.float32)).to(device))
+    finally:
+        hook.remove()
+    features = [batch.flatten(2).mean(2) if batch.ndim > 2 else batch for batch in fed]
+    with whole_file(head_inputs_file(folder, scan.scan)) as temporary:
+        np.save(temporary, torch.cat(features).float().cpu().numpy())
+
+
+def head_inputs_file(folder: Path, scan: str) -> Path:
+    """Where the inputs of the untrained head are kept for a scan."""
+    return folder / f"{scan}_head.npy"
+
+
+def read_activations(
+    dataset: SliceDataset, folder: Path, rows: npt.ArrayLike, versions: npt.ArrayLike
+) -> torch.Tensor:
+    """Read kept activations of slices, (B, ...) float32: of each row the version asked for, 0 being the plain one."""
+    files = [kept_file(folder, scan.scan) for scan in dataset.scans]
+    picked = []
+    for row, version in zip(np.asarray(rows), np.asarray(versions), strict=True):
+        file = files[dataset.scan[row]]
+        picked.append(_opened(file, file.stat().st_mtime_ns)[version, dataset.position[row]])
     return torch.from_numpy(np.stack(picked).astype(np.float32))
 
 
-def batches(count: int, batch_size: int) -> list[npt.NDArray[np.int64]]:
-    """Return 0 ... count - 1 in batches of nearly equal size, none above `batch_size`.
+def read_head_inputs(dataset: SliceDataset, folder: Path) -> npt.NDArray[np.float32]:
+    """Read what `keep_head_inputs` kept of every slice, (n, d), in the order of the dataset."""
+    files = [np.load(head_inputs_file(folder, scan.scan)) for scan in dataset.scans]
+    return np.stack([files[scan][place] for scan, place in zip(dataset.scan, dataset.position, strict=True)])
 
-    Example:
-        >>> [batch.tolist() for batch in batches(5, 2)]
-        [[0, 1], [2, 3], [4]]
-    """
-    return np.array_split(np.arange(count), math.ceil(count / batch_size))
+
+def state_hash(module: nn.Module) -> str:
+    """Return a hash of the module's weights and buffers and of its layers' names."""
+    content = hashlib.sha256(repr(module).encode())
+    for name, tensor in module.state_dict().items():
+        content.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return content.hexdigest()
+
+
+def _number(name: str) -> int:
+    """A number that depends on the name alone."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
+
+
+@lru_cache(maxsize=OPEN_FILES)
+def _opened(file: Path, _written: int) -> npt.NDArray[np.float16]:
+    content: npt.NDArray[np.float16] = np.load(file, mmap_mode="r")
+    return content

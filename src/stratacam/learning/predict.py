@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from stratacam.learning.calibration import apply_temperature
-from stratacam.learning.dataset import SliceDataset, batches
-from stratacam.learning.epoch import forward
+from stratacam.learning.dataset import SliceDataset
+from stratacam.learning.forward import compute_logits
 from stratacam.learning.train import Progress
 
 
@@ -24,13 +24,16 @@ def predict_logits(
     The model is moved to `device` and left there, in evaluation mode.
     """
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model.eval()
-    logits = []
-    with torch.inference_mode():
-        for rows in batches(len(dataset), batch_size):
-            logits.append(forward(model, dataset.read(rows), device).double().cpu().numpy())
-            progress(int(rows[-1]) + 1, len(dataset), "predictions")
-    return np.concatenate(logits)
+    done = 0
+
+    def report(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(done, len(dataset), "predictions")
+
+    return compute_logits(
+        model, dataset.read, len(dataset), batch_size=batch_size, device=device, report=report
+    )
 
 
 def predict(

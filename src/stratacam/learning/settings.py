@@ -1,21 +1,35 @@
 """The settings of training."""
 
+from typing import Literal, Self
+
 from pydantic import BaseModel, Field
 
 from stratacam.learning.augment import AugmentSettings
+from stratacam.networks import DEFAULT_FROZEN
+
+PRETRAINED_RATE = 1e-4
+RANDOM_RATE = 1e-3
 
 
 class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     """How the classifier is fine-tuned."""
 
-    frozen_through: str | None = Field(
-        default="block4_pool", description='the last layer that stays as it was; "" to train every layer'
+    frozen: tuple[str, ...] | None = Field(
+        default=None,
+        description="layers that stay as they were, by name or pattern, [] for none; absent: "
+        f"{', '.join(DEFAULT_FROZEN)} of pretrained networks, none of others",
+    )
+    keep_activations: bool = Field(
+        default=True,
+        description="compute the outputs of the frozen layers once and keep them on disk; false: compute them in "
+        "every epoch, with new augmented copies each time",
     )
     copies: int = Field(
         default=1,
         ge=0,
         le=100,
-        description="augmented copies of each slice; with no frozen layers, every epoch has its own",
+        description="augmented copies of each slice, of which an epoch takes one or the plain slice; where no "
+        "activations are kept, every epoch has its own",
     )
     augmentation: AugmentSettings = Field(
         default=AugmentSettings(), description="ranges of the random changes"
@@ -25,14 +39,32 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
         default=4, ge=1, description="epochs without a lower validation loss before training stops"
     )
     batch_size: int = Field(default=16, ge=1, le=4096, description="slices per step")
-    body_rate: float = Field(
-        default=1e-4, gt=0, le=1, description="peak learning rate of the convolution layers"
+    body_rate: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="peak learning rate of all layers but the head; absent: "
+        f"{PRETRAINED_RATE:g} for pretrained networks, {RANDOM_RATE:g} for others",
     )
-    head_rate: float = Field(default=1e-3, gt=0, le=1, description="peak learning rate of the last layer")
+    head_rate: float = Field(default=1e-3, gt=0, le=1, description="peak learning rate of the head")
     warm_up: float = Field(
         0.3, ge=0, lt=1, description="fraction of the steps in which the rates rise to their peak"
     )
     weight_decay: float = Field(default=0.01, ge=0, le=1, description="of AdamW")
+    clip_norm: float | None = Field(
+        default=5.0, gt=0, description="largest norm of the gradient of a step; absent in Python (None): any"
+    )
+    balance: Literal["weights", "sampling", "none"] = Field(
+        default="weights",
+        description='so that groups weigh alike, and subjects of a group too: "weights" in the loss, "sampling" of '
+        'the slices, or "none"',
+    )
     label_smoothing: float = Field(
         0.05, ge=0, lt=1, description="share of the target given to all classes alike"
     )
+
+    def for_weights(self, *, pretrained: bool) -> Self:
+        """Return the settings with what depends on the first weights filled in."""
+        frozen = self.frozen if self.frozen is not None else DEFAULT_FROZEN if pretrained else ()
+        rate = self.body_rate or (PRETRAINED_RATE if pretrained else RANDOM_RATE)
+        return self.model_copy(update={"frozen": frozen, "body_rate": rate})

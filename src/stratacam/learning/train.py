@@ -1,4 +1,4 @@
-"""Fine-tuning above frozen layers, stopped by the validation subjects, resumed after a kill."""
+"""Fine-tuning above frozen layers, stopped by the validation slices, resumed after a kill."""
 
 import hashlib
 import json
@@ -14,11 +14,12 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.files import whole_file, write_text
 from stratacam.learning.dataset import SliceDataset
-from stratacam.learning.epoch import run_epoch, validate
-from stratacam.learning.features import cut
+from stratacam.learning.epoch import Trainee, run_epoch, validate
+from stratacam.learning.features import state_hash
 from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
 from stratacam.learning.randomness import torch_generator
 from stratacam.learning.settings import TrainSettings
+from stratacam.networks import find_head, freeze, frozen_prefix
 
 Progress = Callable[[int, int, str], None]
 """Told the number of slice passes done, the number in all, and what is being done."""
@@ -46,35 +47,40 @@ class History:
 
 
 def train(
-    model: nn.Sequential,
+    model: nn.Module,
     train_set: SliceDataset,
     validation_set: SliceDataset,
     settings: TrainSettings,
     *,
     seed: int,
     work: Path,
+    kept: Path | None = None,
+    head: str | None = None,
+    by_slice: bool = False,
     device: str = "cpu",
     progress: Progress = lambda *_: None,
 ) -> History:
     """Fine-tune `model`, leave the weights of its best epoch in it, and return what happened.
 
-    The outputs of the frozen layers are computed once for the plain slices and for `copies` augmented ones,
-    and kept in `work` while training lasts; every epoch takes one version of each slice at random. Without
-    frozen layers every epoch augments anew. The last child of `model` is the head. The loss is the
-    cross-entropy, weighted so that every class weighs alike and, within a class, every subject, however many
-    slices it has. The weights kept are those with the lowest validation loss, weighted likewise. AdamW; the
-    rates rise linearly, then fall by a half cosine to 0.
+    The loss is the cross-entropy; by default it is weighted so that every class weighs alike and, within a class,
+    every subject, however many slices it has. The weights kept are those with the lowest validation loss, weighted
+    likewise. AdamW; the rates rise linearly, then fall by a half cosine to 0. Every epoch takes each slice once,
+    plain or as one of its augmented copies, at random; validation slices are never augmented.
 
     The same model, data, settings, seed, machine and number of threads give the same weights, bit for bit,
     also when the run was killed on the way and is started again with the same `work`.
 
     Args:
-        model: children in order, from (B, S, H, W) in [0, 1] to logits; see `stratacam.networks.build`.
+        model: from (B, 3, H, W) in [0, 1] to logits; see `stratacam.networks`.
         train_set: the slices to train on.
-        validation_set: the slices of the subjects that decide when to stop.
-        settings: see `TrainSettings`.
+        validation_set: the slices that decide when to stop.
+        settings: see `TrainSettings`; what depends on the first weights is taken as for random ones if absent.
         seed: of shuffling and augmentation.
-        work: a folder for what training needs on the way; its subfolder `training` is removed at the end.
+        work: a folder for checkpoints; its subfolder `training` is removed at the end.
+        kept: the folder in which `keep_activations` kept the outputs of the frozen layers of both sets, with as many
+            copies as `settings` has; if absent the whole network is run on slices that are augmented anew.
+        head: name of the classifier's last module; found by `stratacam.networks.find_head` if absent.
+        by_slice: subjects may be on both sides, as in a split by slice.
         device: where to compute, as torch names it.
         progress: told how far training is.
 
@@ -82,116 +88,120 @@ def train(
         InputError: a setting does not suit the model, or the loss is not finite.
         AssertionError: a subject is on both sides.
     """
-    if set(train_set.subjects) & set(validation_set.subjects):
+    if not by_slice and set(train_set.subjects) & set(validation_set.subjects):
         raise AssertionError("a subject is in training and in validation")
-    frozen, trained = cut(model, settings.frozen_through)
+    settings = settings.for_weights(pretrained=False)
+    patterns = settings.frozen or ()
+    free = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     folder = _work_folder(work / "training", model, (train_set, validation_set), settings, seed)
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    cached_versions = 1 + settings.copies if len(frozen) else 0
-    total = len(train_set) * (cached_versions + settings.epochs) + len(validation_set) * (cached_versions > 0)
-    tell = _Teller(progress, total)
+    freeze(model, patterns)
+    trainee = Trainee(model, frozen_prefix(model, patterns)[1] if kept else model, patterns, device)
 
-    def inputs(part: str, dataset: SliceDataset, copies: int) -> Inputs:
-        if not len(frozen):
-            return fresh_inputs(dataset, copies=copies, augmentation=settings.augmentation, device=device)
-        return kept_inputs(
-            frozen,
-            dataset,
-            folder / part,
-            copies=copies,
-            augmentation=settings.augmentation,
-            seed=seed,
-            device=device,
-            report=tell.add,
-        )
+    def inputs(dataset: SliceDataset, copies: int) -> Inputs:
+        if kept:
+            return kept_inputs(dataset, kept, copies=copies)
+        return fresh_inputs(dataset, copies=copies, augmentation=settings.augmentation, device=device)
 
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        train_inputs = inputs("training", train_set, settings.copies)
-        validation_inputs = inputs("validation", validation_set, 0)
-        history, best = _fit(
-            trained,
-            train_inputs,
-            validation_inputs,
-            settings=settings,
-            seed=seed,
-            checkpoint=folder / "checkpoint.pt",
-            device=device,
-            report=tell.add,
-        )
-    trained.load_state_dict(best)
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+            history, best = _fit(
+                trainee,
+                inputs(train_set, settings.copies),
+                inputs(validation_set, 0),
+                _optimiser(trainee.fed, find_head(model, head)[1], settings),
+                settings=settings,
+                seed=seed,
+                checkpoint=folder / "checkpoint.pt",
+                progress=progress,
+            )
+    finally:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(free[name])
+    trainee.fed.load_state_dict(best)
     model.eval()
     shutil.rmtree(folder)
-    progress(total, total, f"trained, best epoch {history.best_epoch}")
     return history
 
 
+def _optimiser(fed: nn.Module, head: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
+    """AdamW with a rate for the head and one for everything else that is trained."""
+    of_head = {id(parameter) for parameter in head.parameters()}
+    trained = [parameter for parameter in fed.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in trained if (id(p) in of_head) == is_head], "peak": rate}
+        for is_head, rate in ((False, settings.body_rate), (True, settings.head_rate))
+    ]
+    return torch.optim.AdamW(
+        [group for group in groups if group["params"]], weight_decay=settings.weight_decay
+    )
+
+
 def _fit(
-    trained: nn.Sequential,
+    trainee: Trainee,
     inputs: Inputs,
     validation_inputs: Inputs,
+    optimiser: torch.optim.Optimizer,
     *,
     settings: TrainSettings,
     seed: int,
     checkpoint: Path,
-    device: str,
-    report: Callable[[int, str], None],
+    progress: Progress,
 ) -> tuple[History, dict[str, torch.Tensor]]:
     """Train from the last checkpoint on; return the history and the weights of the best epoch."""
-    slices = len(inputs.dataset)
-    body, head = list(trained.children())[:-1], list(trained.children())[-1]
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": [p for layer in body for p in layer.parameters()], "peak": settings.body_rate},
-            {"params": list(head.parameters()), "peak": settings.head_rate},
-        ],
-        weight_decay=settings.weight_decay,
-    )
+    fed = trainee.fed
     epochs: list[Epoch] = []
     best: dict[str, torch.Tensor] = {}
+    tell = _Teller(progress, len(inputs.dataset) * settings.epochs)
     if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        trained.load_state_dict(saved["weights"])
+        saved = torch.load(checkpoint, map_location=trainee.device, weights_only=True)
+        fed.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
         epochs, best = [Epoch(*values) for values in saved["epochs"]], saved["best"]
-        report(slices * len(epochs), "resumed")
+        tell.add(len(inputs.dataset) * len(epochs), "resumed")
 
     while len(epochs) < settings.epochs and len(epochs) - _best(epochs) < settings.patience:
         number = len(epochs)
-        loss = run_epoch(
-            trained,
-            inputs,
-            optimiser,
-            number,
-            settings=settings,
-            generator=torch_generator(seed, 0, number),
-            device=device,
-            report=lambda count, number=number: report(count, f"epoch {number + 1} of {settings.epochs}"),  # type: ignore[misc]
-        )
-        epochs.append(Epoch(loss, *validate(trained, validation_inputs, settings, device)))
+        generator = torch_generator(seed, number)
+        with torch.random.fork_rng(devices=[trainee.device] if trainee.device.startswith("cuda") else []):
+            torch.manual_seed(generator.initial_seed())  # of dropout and the like
+            loss = run_epoch(
+                trainee,
+                inputs,
+                optimiser,
+                number,
+                settings=settings,
+                generator=generator,
+                report=lambda count, number=number: tell.add(
+                    count, f"epoch {number + 1} of {settings.epochs}"
+                ),  # type: ignore[misc]
+            )
+        epochs.append(Epoch(loss, *validate(trainee, validation_inputs, settings)))
         if not math.isfinite(loss) or not math.isfinite(epochs[-1].validation_loss):
             raise InputError(
-                f"train.body_rate, train.head_rate: found {settings.body_rate:g} and {settings.head_rate:g}, "
+                f"training.body_rate, training.head_rate: found {settings.body_rate:g} and {settings.head_rate:g}, "
                 f"with which the loss of epoch {number + 1} is not finite. Remedy: lower rates"
             )
         if _best(epochs) == len(epochs):
-            best = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
-        content = {"weights": trained.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
+            best = {name: tensor.clone() for name, tensor in fed.state_dict().items()}
+        content = {"weights": fed.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
         with whole_file(checkpoint) as temporary:
             torch.save(content | {"epochs": [tuple(asdict(epoch).values()) for epoch in epochs]}, temporary)
+    progress(tell.total, tell.total, f"trained, best epoch {_best(epochs)}")
     return History(tuple(epochs), _best(epochs)), best
 
 
 def _work_folder(
-    folder: Path, model: nn.Sequential, datasets: tuple[SliceDataset, ...], settings: TrainSettings, seed: int
+    folder: Path, model: nn.Module, datasets: tuple[SliceDataset, ...], settings: TrainSettings, seed: int
 ) -> Path:
     """Return `folder`, emptied if it was left by a training with another model, data, settings or seed."""
-    content = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        content.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    content = hashlib.sha256(state_hash(model).encode())
     for dataset in datasets:
         for scan in dataset.scans:
             stat = scan.file.stat()
             content.update(json.dumps([scan.scan, scan.group, stat.st_size, stat.st_mtime_ns]).encode())
+        for numbers in (dataset.scan, dataset.position, dataset.label):
+            content.update(numbers.tobytes())
     key = f"{content.hexdigest()} seed {seed} {settings.model_dump_json()}"
     note = folder / "training.txt"
     if not note.exists() or note.read_text(encoding="utf-8") != key:

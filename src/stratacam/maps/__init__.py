@@ -1,20 +1,31 @@
 """A trained model and prepared scans to stored maps of every layer, on the patient's own scan."""
 
-from stratacam.maps.explain import check_settings, explain_scan, maps_path, trained_plane
+from stratacam.maps.explain import check_settings, explain_scan, maps_path
 from stratacam.maps.nifti import entity
 from stratacam.maps.settings import LAYER_METHODS, ExplainSettings
 from stratacam.maps.store import ScanMaps, find_maps, read_maps, remove_other_maps
+from stratacam.maps.trained import (
+    check_scan,
+    explained_sequence,
+    picture_settings,
+    trained_plane,
+    trained_shape,
+)
 
 __all__ = [
     "LAYER_METHODS",
     "ExplainSettings",
     "ScanMaps",
+    "check_scan",
     "check_settings",
     "entity",
     "explain_scan",
+    "explained_sequence",
     "find_maps",
     "maps_path",
+    "picture_settings",
     "read_maps",
     "remove_other_maps",
     "trained_plane",
+    "trained_shape",
 ]

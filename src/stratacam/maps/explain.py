@@ -11,10 +11,18 @@ from stratacam.errors import InputError
 from stratacam.maps.nifti import entity, write_map
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import Explained, ScanMaps, read_maps, remove, write_maps
+from stratacam.maps.trained import (
+    channels_of,
+    check_scan,
+    delivered_sequences,
+    explained_sequence,
+    picture_settings,
+    trained_shape,
+)
 from stratacam.networks import ModelCard
 from stratacam.scans.channels import COUNT as CHANNELS
 from stratacam.scans.derivatives import write_dataset_description
-from stratacam.scans.pictures import PictureSettings, cut_scan
+from stratacam.scans.pictures import cut_scan
 from stratacam.scans.prepared import PreparedScan
 
 
@@ -54,20 +62,13 @@ def explain_scan(
         InputError: if sequences, class or layers do not fit the model, or a file cannot be read.
     """
     nifti_layers = check_settings(model, card, settings)
-    absent = [sequence for sequence in card.input["sequences"] if sequence not in scan.sequences]
-    if absent:
-        raise InputError(
-            f"{scan.name}: was prepared with {', '.join(scan.sequences)}, the model was trained on "
-            f"{', '.join(card.input['sequences'])}; prepare the scan with {', '.join(absent)} too."
-        )
-    own_plane = scan.read_slices().plane
-    if own_plane != (plane := trained_plane(card)):
-        raise InputError(
-            f"{scan.name}: was prepared in {own_plane} slices, the model was trained on {plane} ones; "
-            f'prepare the scan with prepare.plane = "{plane}".'
-        )
-    picture_settings = _picture_settings(card, settings)
-    pictures = cut_scan(scan, picture_settings, _shape(card, scan, picture_settings))
+    check_scan(card, scan)
+    chosen = picture_settings(card).model_copy(
+        update={"every": settings.every, "sequences": (explained_sequence(card, settings.sequence),)}
+        if channels_of(card) != "sequences"
+        else {"every": settings.every}
+    )
+    pictures = cut_scan(scan, chosen, trained_shape(card, scan, chosen))
     images = torch.from_numpy(pictures.images).expand(-1, CHANNELS, -1, -1)
     target = _target(model, card, images, settings, device)
     path = maps_path(scan, out, settings.method)
@@ -81,7 +82,7 @@ def explain_scan(
             every_explained=card.classes if target is None else (card.classes[target],),
             geometry=replace(
                 pictures.geometry,
-                delivered={name: scan.delivered_grid(name) for name in _delivered_sequences(card)},
+                delivered={name: scan.delivered_grid(name) for name in delivered_sequences(card)},
             ),
         ),
         cam.explain_batches(
@@ -107,11 +108,6 @@ def explain_scan(
     return maps
 
 
-def trained_plane(card: ModelCard) -> str:
-    """The plane of the slices that a model was trained on."""
-    return str(card.input.get("normalisation", {}).get("plane", "axial"))
-
-
 def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings) -> tuple[str, ...]:
     """Names of the layers that are to be written as NIfTI.
 
@@ -124,17 +120,17 @@ def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings)
             f"{', '.join(card.classes)}."
         )
     for sequence in settings.nifti_scans:
-        if sequence not in _delivered_sequences(card):
+        if sequence not in delivered_sequences(card):
             raise InputError(
                 f"explain.nifti_scans: {sequence!r} is no sequence of the model; choose of "
-                f"{', '.join(_delivered_sequences(card))}."
+                f"{', '.join(delivered_sequences(card))}."
             )
     if settings.sequence is not None and settings.sequence not in card.input["sequences"]:
         raise InputError(
             f"explain.sequence: {settings.sequence!r} is no sequence of the model; choose of "
             f"{', '.join(card.input['sequences'])}."
         )
-    if settings.sequence is not None and _channels(card) == "sequences":
+    if settings.sequence is not None and channels_of(card) == "sequences":
         raise InputError(
             f"explain.sequence: found {settings.sequence!r}, but the model sees its sequences in one picture; leave "
             "it out, and the maps are of all."
@@ -143,34 +139,6 @@ def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings)
         return cam.match_layers(model, settings.nifti_layers)
     except ValueError as fault:
         raise InputError(f"explain.nifti_layers: {fault}") from fault
-
-
-def _channels(card: ModelCard) -> str:
-    """What the model's channels are; cards of earlier versions do not say, as there was one way."""
-    return str(card.input.get("channels", "sequences"))
-
-
-def _delivered_sequences(card: ModelCard) -> tuple[str, ...]:
-    """The sequences over whose scans as delivered maps can be laid: the T1w, which every scan has, and the model's."""
-    return tuple(dict.fromkeys(("T1w", *card.input["sequences"])))
-
-
-def _picture_settings(card: ModelCard, settings: ExplainSettings) -> PictureSettings:
-    """How the pictures that are explained are cut."""
-    sequences = tuple(card.input["sequences"])
-    if _channels(card) != "sequences":
-        sequences = (settings.sequence or ("FLAIR" if "FLAIR" in sequences else sequences[0]),)
-    trained = {key: card.input[key] for key in PictureSettings.model_fields if key in card.input}
-    return PictureSettings(**{**trained, "every": settings.every, "sequences": sequences})
-
-
-def _shape(card: ModelCard, scan: PreparedScan, settings: PictureSettings) -> tuple[int, int]:
-    """Rows and columns that the model was trained on; more where this brain needs more."""
-    rows, columns = card.input.get("shape", (settings.size, settings.size))
-    if settings.crop_margin_mm is None:
-        return rows, columns
-    own_rows, own_columns = settings.shape_for([scan.brain_mm])
-    return max(rows, own_rows), max(columns, own_columns)
 
 
 def _target(

@@ -21,7 +21,13 @@ LEFT_OUT = "left_out.tsv"
 
 
 def prepare_folder(
-    source: Path, out: Path, settings: PrepareSettings, *, workers: int, console: Console
+    source: Path,
+    out: Path,
+    settings: PrepareSettings,
+    *,
+    sequences: Sequence[str] = ("T1w", "T2w", "FLAIR"),
+    workers: int,
+    console: Console,
 ) -> list[Absence]:
     """Prepare every scan of a BIDS folder, or of a table of scans, into `out`; what is done already is not done again.
 
@@ -32,7 +38,7 @@ def prepare_folder(
         InputError: if `source` holds no scans, or none of them can be used.
     """
     work = Work(out / RECORDS, console)
-    scans, incomplete = find_cohort_scans(source)
+    scans, incomplete = find_cohort_scans(source, sequences)
     for absent in incomplete:
         work.leave_out(absent.name, "find", absent.reason)
     with local_executor(workers) as executor:
@@ -47,6 +53,7 @@ def explain_folder(
     settings: ExplainSettings,
     *,
     names: Sequence[str],
+    network: str | None = None,
     workers: int,
     console: Console,
 ) -> tuple[list[str], list[Absence]]:
@@ -58,6 +65,7 @@ def explain_folder(
         out: folder of the maps.
         settings: what is explained.
         names: subjects or scans such as "sub-01" or "sub-01_ses-2"; all if empty.
+        network: reference of the model's network, if a user wrote it.
         workers: processes; 0: one per core.
         console: where progress is shown.
 
@@ -67,17 +75,18 @@ def explain_folder(
     Raises:
         InputError: if there is no model, a name is unknown, or no scan can be explained.
     """
-    check_settings(*load_model(model), settings)
+    check_settings(*load_model(model, network), settings)
     work = Work(out / RECORDS, console)
     scans = _named(find_prepared(prepared), names, prepared)
     key = work.ledger.key("model", None, [model / CARD, model / WEIGHTS])
+    trained = scan_steps.TrainedModel(model, key, "cpu", network)
     keys = {scan.name: work.ledger.key("prepared", None, [scan.record]) for scan in scans}
     with local_executor(workers) as executor:
         done = scan_steps.explain_scans(
             work,
             scans,
             keys,
-            trained=scan_steps.TrainedModel(model, key, "cpu"),
+            trained=dict.fromkeys((scan.name for scan in scans), trained),
             out=out,
             settings=settings,
             executor=executor,

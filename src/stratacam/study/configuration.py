@@ -3,14 +3,24 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from stratacam.errors import InputError
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
+from stratacam.networks import ARCHITECTURES, is_reference
+from stratacam.scans.channels import choose_sequences
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
 
@@ -25,8 +35,10 @@ class CohortSettings(Section):
     """Which scans, and what they are told apart by."""
 
     input: Path = Field(description="BIDS folder, or table (.csv, .tsv), of the scans as delivered")
-    sequences: tuple[str, str, str] = Field(
-        default=("T1w", "T2w", "FLAIR"), description="the three sequences that become the input's channels"
+    sequences: tuple[str, ...] = Field(
+        default=("T1w", "T2w", "FLAIR"),
+        min_length=1,
+        description="sequences that are prepared, T1w among them; pictures.sequences may choose of these",
     )
     choose: dict[str, dict[str, str]] = Field(
         default={}, description='BIDS entities a sequence\'s file must have, such as T1w = {acq = "mprage"}'
@@ -41,6 +53,13 @@ class CohortSettings(Section):
         description="classes to tell apart, in order; all there are if absent",
     )
 
+    @field_validator("sequences")
+    @classmethod
+    def _are_distinct(cls, sequences: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(sequences)) < len(sequences):
+            raise ValueError("every sequence must be named once")
+        return sequences
+
     @field_validator("choose")
     @classmethod
     def _of_sequences(
@@ -54,12 +73,38 @@ class CohortSettings(Section):
 
 
 class NetworkSettings(Section):
-    """The network and where its weights start."""
+    """The networks and where their weights start."""
 
-    architecture: Literal["vgg16", "vgg19"] = Field(default="vgg16", description="the network")
-    weights: str = Field(
-        default="imagenet", description='"imagenet", "none", or a Keras, torchvision or safetensors file'
+    architecture: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default="vgg16",
+        description=f"one of {', '.join(ARCHITECTURES)}, a function of yours such as my_networks:make or "
+        "networks.py:make, or a list of these; the first one's maps are made",
     )
+    weights: str = Field(
+        default="default",
+        description='"default" (ImageNet where there are such weights, else random), "imagenet", "none", or a Keras, '
+        "torchvision or safetensors file",
+    )
+    head: str | None = Field(
+        default=None,
+        description="name of the layer that gives the logits; the last linear layer or convolution if absent",
+    )
+
+    @field_validator("architecture")
+    @classmethod
+    def _is_known(cls, architecture: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        names = (architecture,) if isinstance(architecture, str) else architecture
+        for name in names:
+            if name not in ARCHITECTURES and not is_reference(name):
+                raise ValueError(f"{name!r} is not known")
+        if len(set(names)) < len(names):
+            raise ValueError("a network is named twice")
+        return architecture
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """All networks, in order."""
+        return (self.architecture,) if isinstance(self.architecture, str) else self.architecture
 
 
 class StudyExplainSettings(ExplainSettings):
@@ -84,6 +129,13 @@ class StudyConfiguration(Section):
     name: str = Field(default="study", description="title of the report")
     out: Path = Field(description="folder of everything that the study makes")
     seed: int = Field(default=0, ge=0, description="the one seed: same study, same machine, same numbers")
+    repeats: int = Field(
+        default=1,
+        ge=1,
+        le=100,
+        description="times that every network is trained: with the seed, the seed + 1 and so on, which also decide "
+        "the split; the first one's maps are made",
+    )
     cohort: CohortSettings
     prepare: PrepareSettings = PrepareSettings()
     pictures: PictureSettings = PictureSettings()
@@ -92,6 +144,13 @@ class StudyConfiguration(Section):
     training: TrainSettings = TrainSettings()
     explain: StudyExplainSettings = StudyExplainSettings()
     run: RunSettings = RunSettings()
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        choose_sequences(self.cohort.sequences, self.pictures.sequences, self.pictures.channels)
+        if self.training.augmentation.flip and self.prepare.plane == "sagittal":
+            raise ValueError("training.augmentation.flip would turn front and back around in sagittal slices")
+        return self
 
 
 def read_configuration(path: Path) -> StudyConfiguration:
@@ -125,9 +184,15 @@ def check_configuration(content: dict[str, Any], source: str) -> StudyConfigurat
 
 
 def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfiguration:
-    network = configuration.network
-    if network.weights not in {"imagenet", "none"}:
+    network, split = configuration.network, configuration.split
+    named = [_anchor_reference(name, folder) for name in network.architectures]
+    network = network.model_copy(
+        update={"architecture": named[0] if isinstance(network.architecture, str) else tuple(named)}
+    )
+    if network.weights not in {"default", "imagenet", "none"}:
         network = network.model_copy(update={"weights": str(_anchor(Path(network.weights), folder))})
+    if split.table is not None:
+        split = split.model_copy(update={"table": _anchor(split.table, folder)})
     return configuration.model_copy(
         update={
             "out": _anchor(configuration.out, folder),
@@ -135,12 +200,19 @@ def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfigura
                 update={"input": _anchor(configuration.cohort.input, folder)}
             ),
             "network": network,
+            "split": split,
         }
     )
 
 
 def _anchor(path: Path, folder: Path) -> Path:
     return (folder / path.expanduser()).resolve()
+
+
+def _anchor_reference(architecture: str, folder: Path) -> str:
+    """Anchor the file of a reference such as `networks.py:make`; leave all others as they are."""
+    home, colon, function = architecture.rpartition(":")
+    return f"{_anchor(Path(home), folder)}:{function}" if colon and home.endswith(".py") else architecture
 
 
 def _describe(error: dict[str, Any]) -> str:
@@ -152,6 +224,8 @@ def _describe(error: dict[str, Any]) -> str:
         close = difflib.get_close_matches(keys[-1], allowed, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         return f"{key} is not known; {hint}Allowed here: {', '.join(allowed)}."
+    if not keys or isinstance(error["input"], dict):  # settings that contradict each other
+        return f"{key}: {error['msg'].removeprefix('Value error, ')}.".removeprefix(": ")
     if error["type"] == "missing":
         return f"{key} is missing; {_purpose(keys)}"
     return f"{key} = {error['input']!r}: {error['msg']}; {_purpose(keys)}"

@@ -50,20 +50,32 @@ class Finished(Generic[Result]):
 
 
 @contextmanager
-def local_executor(workers: int = 0) -> Iterator[Executor]:
-    """An executor of `workers` processes (0: one per core) with one thread each; for 1, this process.
+def local_executor(workers: int = 0, *, tasks: int | None = None) -> Iterator[Executor]:
+    """An executor of `workers` processes (0: one per core); for 1, this process.
 
-    Workers end with this process, however it ends.
+    Workers have one thread each, or their share of the cores where there are fewer tasks than cores. They end with
+    this process, however it ends.
+
+    Args:
+        workers: processes.
+        tasks: how many tasks there will be; no more processes are started. One for each scan if absent.
     """
-    workers = workers or os.cpu_count() or 1
+    cores = os.cpu_count() or 1
+    workers = workers or cores
+    if tasks is not None:
+        workers = min(workers, max(tasks, 1))
+    threads = 1 if tasks is None else max(1, cores // workers)
     if workers == 1:
         yield SerialExecutor()
         return
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     try:
         with ProcessPoolExecutor(
-            workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(threads,),
         ) as pool:
             yield pool
     finally:
@@ -97,13 +109,13 @@ def _failure(fault: BaseException) -> Failure:
     return Failure(f"{type(fault).__name__}: {fault}", "".join(traceback.format_exception(fault)))
 
 
-def _start_worker() -> None:
-    """One thread for every library, and an end when the parent ends."""
+def _start_worker(threads: int) -> None:
+    """`threads` for every library, and an end when the parent ends."""
     import SimpleITK  # noqa: PLC0415 - only in workers
     import torch  # noqa: PLC0415
 
-    torch.set_num_threads(1)
-    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    torch.set_num_threads(threads)
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -31,14 +31,39 @@ class StudyFolders:
         return self.root / "work"
 
     @property
-    def model(self) -> Path:
-        """The trained model: weights, card, split and history."""
-        return self.root / "model"
+    def activations(self) -> Path:
+        """What frozen layers give for every scan, in a folder for each set of frozen weights."""
+        return self.root / "activations"
+
+    @property
+    def models(self) -> Path:
+        """The trained models, a folder for each run, and `runs.json`, which lists them."""
+        return self.root / "models"
+
+    @property
+    def runs(self) -> Path:
+        """Which trainings there are: network, seed and fold of each, and the subjects that it held out."""
+        return self.models / "runs.json"
 
     @property
     def evaluation(self) -> Path:
-        """Metrics, predictions and confusion matrices."""
+        """Metrics, predictions and confusion matrices: a folder for each network and seed, and for each baseline."""
         return self.root / "evaluation"
+
+    @property
+    def comparison(self) -> Path:
+        """Every network and baseline in one table, as JSON; the same as `comparison.tsv`."""
+        return self.evaluation / "comparison.json"
+
+    @property
+    def measures(self) -> Path:
+        """Simple measures of every scan, for the baselines."""
+        return self.root / "measures"
+
+    @property
+    def leakage(self) -> Path:
+        """What `stratacam leakage` found."""
+        return self.root / "leakage"
 
     @property
     def maps(self) -> Path:

@@ -1,23 +1,23 @@
 """The whole study, step by step: from scans as delivered to the report."""
 
 import platform
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.files import remove_leftovers, write_json, write_text
+from stratacam.files import write_json
+from stratacam.learning import Split
 from stratacam.maps import check_settings, remove_other_maps
-from stratacam.networks import load_model
 from stratacam.scans.prepared import PreparedScan
-from stratacam.study import learning_steps, scan_steps
+from stratacam.study import baseline_steps, learning_steps, scan_steps
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import local_executor
 from stratacam.study.folders import StudyFolders
+from stratacam.study.gathering import gather
 from stratacam.study.ledger import read_json
 from stratacam.study.study import Study, open_study
 from stratacam.study.work import Absence
@@ -50,18 +50,8 @@ def run_study(configuration: StudyConfiguration, console: Console, write_report:
     Raises:
         InputError: if the study as a whole cannot be done.
     """
-    study = open_study(configuration, console)
-    folders = study.folders
-    folders.records.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folders.records / "lock", timeout=0):
-            remove_leftovers(folders.root)
-            try:
-                return _run(study, write_report)
-            finally:
-                study.work.write_left_out(folders.left_out)
-    except Timeout as fault:
-        raise InputError(f"{folders.root}: another run is at work here; wait until it ends.") from fault
+    with open_study(configuration, console) as study:
+        return _run(study, write_report)
 
 
 def study_folders(path: Path) -> StudyFolders:
@@ -78,43 +68,63 @@ def study_folders(path: Path) -> StudyFolders:
 
 def _run(study: Study, write_report: WriteReport) -> Outcome:
     configuration, folders, work = study.configuration, study.folders, study.work
-    write_text(folders.configuration, configuration.model_dump_json(indent=2) + "\n")
-    scans, groups = scan_steps.find(work, configuration.cohort)
-    with local_executor(configuration.run.workers) as executor:
-        prepared, prepare_keys = scan_steps.prepare_scans(
-            work, scans, folders.prepared, configuration.prepare, executor, groups=groups
+    gathered = gather(study)
+    prepared, prepare_keys, cohort = gathered.prepared, gathered.keys, gathered.cohort
+    planned = learning_steps.plan_runs(configuration, folders, cohort, configuration.split)
+    run_keys = learning_steps.train_runs(study, cohort, planned)
+    evaluation_keys = learning_steps.evaluate_models(study, cohort, planned, run_keys)
+    measure_keys = baseline_steps.measure_scans(study, prepared, prepare_keys)
+    baseline_key = baseline_steps.evaluate_baselines(study, gathered.scans, cohort, planned, measure_keys)
+    comparison_key = baseline_steps.compare_all(study, planned, [*evaluation_keys.values(), baseline_key])
+    map_keys = _explain(study, prepared, prepare_keys, planned, run_keys)
+    work.write_left_out(folders.left_out)
+    _write_provenance(study)
+    keys = [comparison_key, *sorted(map_keys.values()), *sorted(prepare_keys.values())]
+    absences = [str(absence) for absence in sorted(work.absences)]
+    report_key = work.ledger.key("report", [keys, absences, configuration.model_dump(mode="json")])
+    work.once("report", report_key, [folders.report], lambda: write_report(folders))
+    return Outcome(folders.report, tuple(work.absences))
+
+
+def _explain(
+    study: Study,
+    prepared: Sequence[PreparedScan],
+    prepare_keys: scan_steps.Keys,
+    planned: Sequence[learning_steps.Planned],
+    run_keys: Mapping[str, str],
+) -> scan_steps.Keys:
+    """Maps of the first network and seed, of every scan by the run that held its subject out; return their keys.
+
+    Subjects that no run held out are explained by the first.
+    """
+    configuration, folders = study.configuration, study.folders
+    model, card = learning_steps.load_trained(study, planned[0].run)
+    check_settings(model, card, configuration.explain)
+    first = [plan for plan in planned if plan.run.model == planned[0].run.model]
+    run_of = {
+        subject: plan.run for plan in first if isinstance(plan.split, Split) for subject in plan.split.test
+    }
+    trained = {}
+    for scan in prepared:
+        run = run_of.get(f"sub-{scan.subject}", first[0].run)
+        trained[scan.name] = scan_steps.TrainedModel(
+            folders.models / run.name,
+            run_keys[run.name],
+            configuration.run.device,
+            learning_steps.network_argument(run.network),
         )
-        scan_steps.refuse_copies(prepared)
-        pictures, picture_keys = scan_steps.cut_scans(
-            work,
-            {scan: groups[scan.name] for scan in prepared},
-            prepare_keys,
-            out=folders.pictures,
-            settings=configuration.pictures,
-            executor=executor,
-        )
-    pictures = learning_steps.leave_out_small_groups(study, pictures)
-    split, classes, model_key = learning_steps.train_model(study, pictures, picture_keys)
-    evaluation_key = learning_steps.evaluate_model(study, pictures, split, classes, model_key)
-    check_settings(*load_model(folders.model), configuration.explain)
     with local_executor(configuration.run.workers) as executor:
         map_keys = scan_steps.explain_scans(
-            work,
-            _to_explain(study, prepared, split.test),
+            study.work,
+            _to_explain(study, prepared, run_of),
             prepare_keys,
-            trained=scan_steps.TrainedModel(folders.model, model_key, configuration.run.device),
+            trained=trained,
             out=folders.maps,
             settings=configuration.explain,
             executor=executor,
         )
     remove_other_maps(folders.maps, map_keys)
-    work.write_left_out(folders.left_out)
-    _write_provenance(study)
-    keys = [evaluation_key, *sorted(map_keys.values()), *sorted(prepare_keys.values())]
-    absences = [str(absence) for absence in sorted(work.absences)]
-    report_key = work.ledger.key("report", [keys, absences, configuration.model_dump(mode="json")])
-    work.once("report", report_key, [folders.report], lambda: write_report(folders))
-    return Outcome(folders.report, tuple(work.absences))
+    return map_keys
 
 
 def _to_explain(
@@ -136,7 +146,7 @@ def _to_explain(
             )
         chosen: Collection[str] = wanted
     else:
-        chosen = tested if wanted == "test" else available
+        chosen = tested if wanted == "test" and tested else available
     return [scan for scan in prepared if f"sub-{scan.subject}" in chosen]
 
 

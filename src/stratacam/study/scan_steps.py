@@ -15,7 +15,7 @@ from stratacam.networks import ModelCard, load_model
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.duplicates import find_duplicates
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
-from stratacam.scans.pictures import PictureSettings, cut_pictures
+from stratacam.scans.pictures import PictureSettings, cut_scan
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import INDEX, write_index
@@ -31,11 +31,12 @@ Keys = Mapping[str, str]
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """Where a trained model is, the key of its training, and where it is to run."""
+    """Where a trained model is, the key of its training, where it is to run, and its network if a user wrote it."""
 
     folder: Path
     key: str
     device: str
+    network: str | None = None
 
 
 def find(work: Work, cohort: CohortSettings) -> tuple[list[Scan], dict[str, str]]:
@@ -150,17 +151,18 @@ def explain_scans(
     scans: Sequence[PreparedScan],
     keys: Keys,
     *,
-    trained: TrainedModel,
+    trained: Mapping[str, TrainedModel],
     out: Path,
     settings: ExplainSettings,
     executor: Executor,
 ) -> Keys:
-    """Explain every scan with a trained model; return the keys of those that succeeded."""
+    """Explain every scan with the trained model that is its own; return the keys of those that succeeded."""
     tasks = {}
-    for scan in scans:
-        content = [settings.model_dump(mode="json", exclude={"subjects"}), keys[scan.name], trained.key]
+    for scan in sorted(scans, key=lambda scan: (str(trained[scan.name].folder), scan.name)):
+        model = trained[scan.name]
+        content = [settings.model_dump(mode="json", exclude={"subjects"}), keys[scan.name], model.key]
         key = work.ledger.key("explain", content)
-        tasks[scan.name] = Task((trained, scan, out, settings), key, (maps_path(scan, out, settings.method),))
+        tasks[scan.name] = Task((model, scan, out, settings), key, (maps_path(scan, out, settings.method),))
     done = work.each("explain", _explain, tasks, executor)
     return {name: tasks[name].key for name in sorted(done)}
 
@@ -170,8 +172,8 @@ def _prepare(scan: Scan, out: Path, settings: PrepareSettings) -> None:
 
 
 def _cut(scan: PreparedScan, settings: PictureSettings, shape: tuple[int, int], file: Path) -> None:
-    pictures = cut_pictures(scan.load(), settings, shape)
-    save_pictures(file, pictures.images, pictures.geometry.slices)
+    pictures = cut_scan(scan, settings, shape)
+    save_pictures(file, pictures.images, pictures.slices)
 
 
 def _explain(trained: TrainedModel, scan: PreparedScan, out: Path, settings: ExplainSettings) -> None:
@@ -180,7 +182,7 @@ def _explain(trained: TrainedModel, scan: PreparedScan, out: Path, settings: Exp
 
 
 @lru_cache(maxsize=1)
-def _load(trained: TrainedModel) -> tuple[nn.Sequential, ModelCard]:
+def _load(trained: TrainedModel) -> tuple[nn.Module, ModelCard]:
     """The model, loaded once in each worker."""
-    model, card = load_model(trained.folder)
+    model, card = load_model(trained.folder, trained.network)
     return model.to(trained.device), card

@@ -1,9 +1,14 @@
 """A study while it runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 
+from stratacam.errors import InputError
+from stratacam.files import remove_leftovers
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.folders import StudyFolders
 from stratacam.study.work import Work
@@ -18,7 +23,22 @@ class Study:
     work: Work
 
 
-def open_study(configuration: StudyConfiguration, console: Console) -> Study:
-    """The study of `configuration`, with its work in the folder it names."""
+@contextmanager
+def open_study(configuration: StudyConfiguration, console: Console) -> Iterator[Study]:
+    """The study of `configuration`, at which no other run may be at work; what was left out is written in the end.
+
+    Raises:
+        InputError: another run is at work in its folder.
+    """
     folders = StudyFolders(configuration.out)
-    return Study(configuration, folders, Work(folders.records, console))
+    study = Study(configuration, folders, Work(folders.records, console))
+    folders.records.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folders.records / "lock", timeout=0):
+            remove_leftovers(folders.root)
+            try:
+                yield study
+            finally:
+                study.work.write_left_out(folders.left_out)
+    except Timeout as fault:
+        raise InputError(f"{folders.root}: another run is at work here; wait until it ends.") from fault

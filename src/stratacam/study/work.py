@@ -103,14 +103,16 @@ class Work:
                 advance(len(done), len(tasks), name)
         return done
 
-    def once(self, step: str, key: str, outputs: Sequence[Path], work: Callable[[], object]) -> None:
-        """Do a piece of work that is one for the whole study, unless it is done."""
-        if self.ledger.is_done(step, "study", key):
+    def once(
+        self, step: str, key: str, outputs: Sequence[Path], work: Callable[[], object], *, item: str = "study"
+    ) -> None:
+        """Do a piece of work, of one item or for the whole study, unless it is done."""
+        if self.ledger.is_done(step, item, key):
             self.unchanged(step)
             return
         with self.timed(step):
             work()
-        self.ledger.finish(step, "study", key, outputs)
+        self.ledger.finish(step, item, key, outputs)
         self.console.print(f"{step}: {self.seconds[step]:.0f} s", highlight=False)
 
     def unchanged(self, step: str, count: int | None = None) -> None:
@@ -125,5 +127,5 @@ class Work:
         try:
             yield
         finally:
-            self.seconds[step] = time.perf_counter() - start
+            self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - start
             self.finished[step] = datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,74 @@
+"""Every network and baseline in one table, each against the first network on the same subjects."""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stratacam.files import write_json, write_text
+from stratacam.learning.comparison import compare
+
+MEASURES = ("accuracy", "balanced_accuracy", "macro_auroc", "brier", "expected_calibration_error")
+
+
+def write_comparison(folder: Path, titles: Mapping[str, str], *, first: str, seed: int = 0) -> None:
+    """Write `comparison.json`, and `comparison.tsv` with the same numbers, from evaluations in `folder`.
+
+    Args:
+        folder: with a subfolder for each evaluation, see `write_evaluation`.
+        titles: name of the subfolder to what it is in words, in the order of the table.
+        first: the evaluation that the others are compared with, as first minus other; one that held other subjects
+            out is not compared.
+        seed: of resamples and permutations.
+    """
+    subjects = {name: _subjects(folder / name) for name in titles}
+    rows = []
+    for name, title in titles.items():
+        metrics = json.loads((folder / name / "metrics.json").read_text(encoding="utf-8"))
+        labels, probabilities = subjects[name]
+        own = {"name": name, "title": title, "subjects": len(labels)}
+        scores = {measure: metrics["subjects"][measure] for measure in MEASURES}
+        against = None
+        if name != first and labels == subjects[first][0]:
+            numbers = [metrics["classes"].index(group) for group in labels.values()]
+            against = compare(numbers, subjects[first][1], probabilities, seed=seed).as_json()
+        rows.append({**own, **scores, "against_first": against, "warning": metrics.get("warning", "")})
+    write_json(folder / "comparison.json", {"first": first, "rows": rows})
+    columns = ["name", "title", "subjects"]
+    columns += [f"{measure}{part}" for measure in MEASURES for part in ("", "_low", "_high", "_p")]
+    columns += ["balanced_accuracy_gain_of_first", "gain_low", "gain_high", "gain_p", "warning"]
+    table = [columns, *(_cells(row) for row in rows)]
+    write_text(folder / "comparison.tsv", "".join("\t".join(cells) + "\n" for cells in table))
+
+
+def _subjects(folder: Path) -> tuple[dict[str, str], npt.NDArray[np.float64]]:
+    """Subject to group, and the subjects' probabilities (subjects, classes)."""
+    with (folder / "predictions_subjects.tsv").open(encoding="utf-8", newline="") as file:
+        table = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        columns = [name for name in table.fieldnames or () if name.startswith("p_")]
+        rows = sorted(table, key=lambda row: row["subject"])
+    groups = {row["subject"]: row["group"] for row in rows}
+    return groups, np.array([[float(row[column]) for column in columns] for row in rows])
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    cells = [row["name"], row["title"], str(row["subjects"])]
+    for measure in MEASURES:
+        cells += _estimate(row[measure])
+    against = row["against_first"]
+    return [*cells, *_estimate(against and against["balanced_accuracy"]), row["warning"]]
+
+
+def _estimate(estimate: Mapping[str, Any] | None) -> list[str]:
+    """Value, lower and upper end of the interval, and p-value; "n/a" where there is none."""
+    if estimate is None:
+        return ["n/a"] * 4
+    low, high = estimate.get("small_sample") or estimate["bootstrap"] or (None, None)
+    return [
+        "n/a" if number is None else f"{number:.4f}"
+        for number in (estimate["value"], low, high, estimate.get("p_value"))
+    ]

@@ -1,0 +1,18 @@
+"""Who is trained on, who decides when to stop, and who is held out."""
+
+from stratacam.learning.split.make import make_splits
+from stratacam.learning.split.parts import PARTS, SLICES_OF_ONE_PERSON, AnySplit, Part, SliceSplit, Split
+from stratacam.learning.split.settings import SplitSettings
+from stratacam.learning.split.table import write_split
+
+__all__ = [
+    "PARTS",
+    "SLICES_OF_ONE_PERSON",
+    "AnySplit",
+    "Part",
+    "SliceSplit",
+    "Split",
+    "SplitSettings",
+    "make_splits",
+    "write_split",
+]

@@ -1,0 +1,71 @@
+"""The settings of the split."""
+
+import math
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+FOLDS = 5
+
+
+class SplitSettings(BaseModel, frozen=True, extra="forbid"):
+    """How slices are shared out: folds of subjects, one split by fractions, a table, or slices at random."""
+
+    unit: Literal["subject", "slice"] = Field(
+        default="subject",
+        description='"subject"; or "slice" for slices at random, for comparison only: accuracy is then inflated',
+    )
+    folds: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="folds of cross-validation, every subject held out once; 1: one split by the fractions; absent: "
+        f"{FOLDS}, fewer where a group is smaller, or 1 where a fraction is given or slices are split",
+    )
+    train: float = Field(
+        default=0.75, gt=0, lt=1, description="fraction of the subjects of each group to train on"
+    )
+    validation: float = Field(
+        default=0.10,
+        gt=0,
+        lt=1,
+        description="fraction that decides when to stop training; with folds, its ratio to `train` counts",
+    )
+    test: float = Field(default=0.15, gt=0, lt=1, description="fraction held out, for the reported accuracy")
+    group_by: str | None = Field(
+        default=None,
+        description="column of participants.tsv or the table (family, site ...); subjects with the same value "
+        "stay together",
+    )
+    table: Path | None = Field(
+        default=None,
+        description="tab-separated table with the columns subject and part (train, validation, test), or subject "
+        "and fold (a number: held out in that fold)",
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        total = self.train + self.validation + self.test
+        if not math.isclose(total, 1, abs_tol=1e-6):
+            raise ValueError(f"train, validation and test add up to {total:g}; they must add up to 1")
+        if self.unit == "slice" and (self.folds or 1) > 1:
+            raise ValueError('unit = "slice" knows no folds; leave folds out, or split by subject')
+        if self.unit == "slice" and (self.group_by or self.table):
+            raise ValueError('unit = "slice" keeps nobody together; leave group_by and table out')
+        if self.table and (self.group_by or self.folds):
+            raise ValueError("the table says who is held out with whom; leave group_by and folds out")
+        return self
+
+    @property
+    def most_folds(self) -> int:
+        """Folds that are wanted; the smallest group may allow fewer."""
+        if self.folds is not None:
+            return self.folds
+        one = self.unit == "slice" or {"train", "validation", "test"} & self.model_fields_set
+        return 1 if one else FOLDS
+
+    @property
+    def fractions(self) -> tuple[float, float, float]:
+        """Of training, validation and test."""
+        return self.train, self.validation, self.test

@@ -1,0 +1,100 @@
+"""The split as a table: read from the user, and written beside the model."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stratacam.errors import InputError
+from stratacam.files import write_text
+from stratacam.learning.dataset import SliceDataset
+from stratacam.learning.split.parts import PARTS, AnySplit, Split
+
+
+@dataclass(frozen=True)
+class TableParts:
+    """What a table says: one split, or the subjects held out in each fold."""
+
+    split: Split | None
+    folds: tuple[tuple[str, ...], ...] = ()
+
+
+def read_parts(file: Path, labels: Mapping[str, str]) -> TableParts:
+    """Read a table with the columns `subject` and `part`, or `subject` and `fold`.
+
+    Args:
+        file: tab-separated, with a header. Subjects that the cohort does not have are passed over.
+        labels: the subjects that must be in the table.
+
+    Raises:
+        InputError: the table cannot be read, lacks a column or a subject, or names one twice.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as table:
+            rows = list(csv.DictReader(table, delimiter="\t"))
+    except (OSError, UnicodeDecodeError, csv.Error) as fault:
+        raise InputError(
+            f"split.table: {file} cannot be read ({fault}); name a tab-separated table"
+        ) from fault
+    columns = set(rows[0]) if rows else set()
+    column = "part" if "part" in columns else "fold"
+    if not {"subject", column} <= columns:
+        raise InputError(
+            f"split.table: {file} has the columns {', '.join(sorted(map(str, columns))) or 'none'}; expected subject, "
+            "and part or fold, separated by tabs"
+        )
+    value_of: dict[str, str] = {}
+    for line, row in enumerate(rows, start=2):
+        subject = "sub-" + (row["subject"] or "").removeprefix("sub-")
+        if subject in value_of:
+            raise InputError(f"split.table: {file}, row {line}: names {subject} again; remove one row")
+        value_of[subject] = (row[column] or "").strip()
+    missing = sorted(set(labels) - set(value_of))
+    if missing:
+        raise InputError(
+            f"split.table: {file} has no row for {', '.join(missing[:10])}{' ...' if len(missing) > 10 else ''}; "
+            "expected every usable subject: add the rows"
+        )
+    values = {value_of[subject] for subject in labels}
+    if column == "fold":
+        if len(values) < 2 or "" in values:
+            raise InputError(
+                f"split.table: {file}, fold: found {', '.join(sorted(map(repr, values)))}; expected a fold for every "
+                "subject, and at least two of them"
+            )
+        ordered = sorted(values, key=lambda value: (not value.isdigit(), value.zfill(9)))
+        return TableParts(
+            None, tuple(tuple(sorted(s for s in labels if value_of[s] == value)) for value in ordered)
+        )
+    if values != set(PARTS):
+        raise InputError(
+            f"split.table: {file}, part: found {', '.join(sorted(map(repr, values)))}; expected each of "
+            f"{', '.join(PARTS)}, and nothing else"
+        )
+    return TableParts(Split(*(tuple(sorted(s for s in labels if value_of[s] == part)) for part in PARTS)))
+
+
+def write_split(file: Path, split: AnySplit, dataset: SliceDataset) -> None:
+    """Write the split as a table: subject, group and part of each subject, or of each slice where slices were split."""
+    if isinstance(split, Split):
+        part_of = split.part_of()
+        groups = dict(zip(dataset.subjects, dataset.subject_labels(), strict=True))
+        rows: list[tuple[str, ...]] = [
+            (subject, dataset.classes[groups[subject]], part_of[subject]) for subject in dataset.subjects
+        ]
+        header = "subject\tgroup\tpart"
+    else:
+        header = "subject\tscan\tslice\tgroup\tpart"
+        parts = split.rows(dataset)
+        rows = [
+            (
+                dataset.subjects[dataset.subject[row]],
+                dataset.scans[dataset.scan[row]].scan,
+                str(dataset.slice_index[row]),
+                dataset.classes[dataset.label[row]],
+                part,
+            )
+            for part in PARTS
+            for row in parts[part]
+        ]
+    write_text(file, "\n".join([header, *("\t".join(row) for row in rows)]) + "\n")

@@ -1,0 +1,55 @@
+"""From scans as delivered to what is learnt from: the steps before any training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stratacam.files import write_text
+from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.prepared import PreparedScan
+from stratacam.study import baseline_steps, learning_steps, scan_steps
+from stratacam.study.execution import local_executor
+from stratacam.study.study import Study
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The scans of a study, as delivered and as prepared, and the cohort that is learnt from.
+
+    Attributes:
+        scans: as delivered.
+        prepared: those that could be prepared.
+        keys: by scan, the key of the work that prepared it.
+        cohort: pictures, groups and classes.
+    """
+
+    scans: Sequence[Scan]
+    prepared: Sequence[PreparedScan]
+    keys: scan_steps.Keys
+    cohort: learning_steps.Cohort
+
+
+def gather(study: Study) -> Gathered:
+    """Find, prepare and cut the scans of a study; leave out and list what cannot be used.
+
+    Raises:
+        InputError: if nothing can be learnt from what is there, or one image is there under two subjects.
+    """
+    configuration, folders, work = study.configuration, study.folders, study.work
+    write_text(folders.configuration, configuration.model_dump_json(indent=2) + "\n")
+    scans, groups = scan_steps.find(work, configuration.cohort)
+    with local_executor(configuration.run.workers) as executor:
+        prepared, keys = scan_steps.prepare_scans(
+            work, scans, folders.prepared, configuration.prepare, executor, groups=groups
+        )
+        scan_steps.refuse_copies(prepared)
+        pictures, picture_keys = scan_steps.cut_scans(
+            work,
+            {scan: groups[scan.name] for scan in prepared},
+            keys,
+            out=folders.pictures,
+            settings=configuration.pictures,
+            executor=executor,
+        )
+    clusters = baseline_steps.read_clusters(study, scans)
+    cohort = learning_steps.make_cohort(study, pictures, picture_keys, clusters)
+    return Gathered(scans, prepared, keys, cohort)

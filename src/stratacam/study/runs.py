@@ -1,0 +1,96 @@
+"""The trainings of a study: every network, seed and fold is one run, independent of the others."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from stratacam.errors import InputError
+from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.ledger import read_json
+
+
+@dataclass(frozen=True, order=True)
+class Run:
+    """One training.
+
+    Attributes:
+        network: the architecture, or the reference of a user's function.
+        seed: of the split, the first weights of the head, shuffling and augmentation.
+        fold: from 1; 0 where there is one split.
+    """
+
+    network: str
+    seed: int
+    fold: int
+
+    @property
+    def model(self) -> str:
+        """What the folds of one network and seed share, such as "vgg16_seed-0": their predictions are pooled."""
+        return f"{short_name(self.network)}_seed-{self.seed}"
+
+    @property
+    def name(self) -> str:
+        """Such as "vgg16_seed-0_fold-1", or "vgg16_seed-0" where there is one split."""
+        return f"{self.model}_fold-{self.fold}" if self.fold else self.model
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run that is done, and the subjects that it held out; none where slices were split."""
+
+    run: Run
+    held_out: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for a JSON file."""
+        run = self.run
+        return {
+            "name": run.name,
+            "model": run.model,
+            "network": run.network,
+            "seed": run.seed,
+            "fold": run.fold,
+            "held_out": list(self.held_out),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        """Read what `as_json` gave."""
+        return cls(Run(content["network"], content["seed"], content["fold"]), tuple(content["held_out"]))
+
+
+def short_name(network: str) -> str:
+    """The name of a network in names of files: the function's of a user's network.
+
+    Example:
+        >>> short_name("vgg16"), short_name("networks/mine.py:make")
+        ('vgg16', 'make')
+    """
+    return network.rpartition(":")[2]
+
+
+def models_of(configuration: StudyConfiguration) -> list[Run]:
+    """Every network and seed, as runs without a fold; the first is the one that is explained.
+
+    Raises:
+        InputError: two networks would have one name.
+    """
+    networks = configuration.network.architectures
+    if len({short_name(network) for network in networks}) < len(networks):
+        raise InputError(
+            f"network.architecture: {', '.join(networks)} would go by one name; give their functions different names."
+        )
+    seeds = range(configuration.seed, configuration.seed + configuration.repeats)
+    return [Run(network, seed, 0) for network in networks for seed in seeds]
+
+
+def read_runs(file: Path) -> list[TrainedRun]:
+    """Read the trainings of a study.
+
+    Raises:
+        InputError: there is no such list.
+    """
+    content = read_json(file)
+    if not content.get("runs"):
+        raise InputError(f"{file}: lists no trained model; run the study with `stratacam run`.")
+    return [TrainedRun.from_json(entry) for entry in content["runs"]]
