@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import matplotlib.figure
@@ -11,7 +12,8 @@ import pytest
 from conftest import FEW, KEPT, LESION_SLICE, SIZE, write_study
 
 from stratacam.errors import InputError
-from stratacam.report import write_report
+from stratacam.files import write_json
+from stratacam.report import write_report, write_strips
 from stratacam.report.choose import choose_examples, choose_level, choose_patient, choose_slices
 from stratacam.report.confusion_figure import confusion_matrices
 from stratacam.report.content import read_study
@@ -278,6 +280,20 @@ def test_a_network_with_few_or_unnamed_blocks_has_room_for_heading_and_bar(tmp_p
         assert min(box.x0, box.y0) >= 0
         assert box.x1 <= figure.bbox.x1
         assert box.y1 <= figure.bbox.y1
+
+
+def test_a_scan_explained_by_a_network_of_the_users_own_is_drawn_by_its_card_alone(content, tmp_path):
+    card = content.card.model_copy(update={"architecture": str(tmp_path / "networks.py:mine")})
+    write_json(tmp_path / "card.json", card.model_dump(mode="json"))
+    maps = shutil.copytree(content.maps["sub-08"].path.parents[1], tmp_path / "maps" / "sub-08").parent
+    (picture,) = write_strips(tmp_path, content.folders.prepared, maps, ["sub-08"])
+    assert picture.is_file()
+
+
+def test_heat_is_laid_over_the_sequence_that_was_explained(content):
+    assert content.sequence == "FLAIR"
+    chosen = {**content.configuration, "explain": {"sequence": "T2w"}}
+    assert replace(content, configuration=chosen).sequence == "T2w"
 
 
 def test_a_study_without_truth_and_left_out_scans_says_so(plain_study, tmp_path):

@@ -115,10 +115,11 @@ def comparison_table(study: StudyContent) -> Table | None:
             "p",
         ),
         tuple(_compared(study, row) for row in rows),
-        note=f"Per subject, as held out. In brackets 95 % intervals over subjects. “{first} minus this”: difference of "
-        "balanced accuracy with its bootstrap interval over the same subjects; p, two-sided, by swapping the two in "
-        "each subject at random; a dash where other subjects were held out. p-values are not corrected for their "
-        "number. Baselines learn from the training and the validation subjects."
+        note="Per subject. In brackets 95 % intervals, of balanced accuracy those for few subjects, which never reach "
+        f"0 or 1. “{first} minus this”: difference of balanced accuracy with its bootstrap interval over the same "
+        "subjects; p, two-sided, by swapping the two in each subject at random; a dash where other subjects were held "
+        "out. p-values are not corrected for their number."
+        + (" Baselines learn from training and validation subjects." if len(rows) > len(study.models) else "")
         + (f" Baselines left out: {absent}." if absent else ""),
     )
 
@@ -129,7 +130,7 @@ def leakage_table(study: StudyContent) -> Table | None:
         return None
     rows = [
         (
-            row["unit"] if row["unit"] == "subject" else f"{row['unit']}: {SLICES_OF_ONE_PERSON}",
+            row["unit"] + (" (inflated)" if row["unit"] == "slice" else ""),
             row["labels"],
             *(
                 text
@@ -140,8 +141,9 @@ def leakage_table(study: StudyContent) -> Table | None:
         for row in study.leakage["conditions"]
     ]
     seeds = len(study.leakage["seeds"])
+    network = network_title(study.leakage["network"])
     return Table(
-        f"Leakage: {network_title(study.leakage['network'])} by subject and by slice ({SLICES_OF_ONE_PERSON})",
+        f"Leakage: {network} by subject and by slice (by slice: {SLICES_OF_ONE_PERSON})",
         ("split by", "groups", "balanced accuracy of slices", "chance", "of subjects", "chance"),
         tuple(rows),
         note=f"Mean over {seeds} seed{'s' if seeds > 1 else ''}. In brackets: 95 % interval over subjects; for chance, "
