@@ -13,9 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 from stratacam.errors import InputError
-from stratacam.learning.baselines import Features, logistic, majority, row_weights
+from stratacam.learning.baselines.logistic import Features, logistic, majority, row_weights
+from stratacam.learning.baselines.simple import age_and_sex, frozen_features, scan_baselines
 from stratacam.learning.dataset import ScanPictures, SliceDataset
-from stratacam.learning.simple_features import age_and_sex, frozen_features, scan_baselines
 
 CLASSES = ("control", "RRMS", "SPMS")
 

@@ -4,7 +4,7 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from stratacam.errors import InputError
-from stratacam.learning.calibration import (
+from stratacam.learning.evaluation.calibration import (
     apply_temperature,
     expected_calibration_error,
     fit_temperature,

@@ -8,8 +8,8 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from slow_scores import balanced_accuracy, macro_auroc
 
 from stratacam.errors import InputError
-from stratacam.learning.comparison import compare, compare_evaluations, swap_p_value
-from stratacam.learning.evaluate import evaluate_subjects
+from stratacam.learning.evaluation.comparison import compare, compare_evaluations, swap_p_value
+from stratacam.learning.evaluation.evaluate import evaluate_subjects
 
 LABEL = np.array([0] * 7 + [1] * 5 + [2] * 4)
 

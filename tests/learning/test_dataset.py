@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from small_cohort import CLASSES, make_scans, make_set
 
 from stratacam.errors import InputError
-from stratacam.learning import ScanPictures, make_dataset, make_datasets, save_pictures, split_subjects
+from stratacam.learning import ScanPictures, make_dataset, save_pictures
 
 
 def test_slices_come_back_as_they_were_saved_with_scan_subject_label_and_index(tmp_path):
@@ -23,15 +24,26 @@ def test_slices_come_back_as_they_were_saved_with_scan_subject_label_and_index(t
     np.testing.assert_allclose(dataset.read([4, 1, 2]).numpy(), expected, atol=2.0**-12)
 
 
-def test_sessions_follow_their_subject_to_one_side(tmp_path):
-    groups = {f"sub-{i}": CLASSES[i % 2] for i in range(8)}
-    scans = make_scans(tmp_path, groups, sessions=3)
-    datasets = make_datasets(scans, split_subjects(groups), CLASSES)
-    sides = [set(dataset.subjects) for dataset in datasets.values()]
-    assert sum(map(len, sides)) == len(set.union(*sides)) == 8
-    for dataset in datasets.values():
-        assert len(dataset.scans) == 3 * len(dataset.subjects)
-        assert {scan.subject for scan in dataset.scans} == set(dataset.subjects)
+def test_some_slices_are_a_dataset_of_their_own(tmp_path):
+    dataset = make_set(tmp_path, 3)  # six subjects with four slices each
+    rows = [20, 1, 2, 23]
+    taken = dataset.take(rows)
+    assert taken.subjects == ("sub-00", "sub-05")
+    assert [scan.scan for scan in taken.scans] == ["sub-00_ses-0", "sub-05_ses-0"]
+    assert taken.subject.tolist() == [1, 0, 0, 1]
+    assert taken.label.tolist() == dataset.label[rows].tolist()
+    assert taken.slice_index.tolist() == dataset.slice_index[rows].tolist()
+    assert torch.equal(taken.read(range(4)), dataset.read(rows))
+
+
+def test_pictures_of_one_channel_are_given_three_times(tmp_path):
+    images = np.random.default_rng(0).random((2, 1, 8, 8), dtype=np.float32)
+    save_pictures(tmp_path / "a.npy", images, [0, 1])
+    dataset = make_dataset([ScanPictures(tmp_path / "a.npy", "sub-1", "sub-1", "patient")], CLASSES)
+    read = dataset.read([0, 1])
+    assert read.shape == (2, 3, 8, 8)
+    assert torch.equal(read[:, 0], read[:, 2])
+    np.testing.assert_allclose(read[:, 1].numpy(), images[:, 0], atol=2.0**-12)
 
 
 def test_an_unknown_group_is_named(tmp_path):

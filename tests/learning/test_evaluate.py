@@ -9,10 +9,10 @@ from small_cohort import CLASSES, make_scans, make_set, small_network
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.learning.calibration import apply_temperature
 from stratacam.learning.dataset import ScanPictures, make_dataset
-from stratacam.learning.evaluate import evaluate, evaluate_subjects
-from stratacam.learning.evaluation import write_evaluation
+from stratacam.learning.evaluation.calibration import apply_temperature
+from stratacam.learning.evaluation.evaluate import evaluate, evaluate_subjects
+from stratacam.learning.evaluation.result import write_evaluation
 from stratacam.learning.predict import predict, predict_logits
 
 

@@ -10,8 +10,8 @@ from sklearn.metrics import (
 )
 from slow_scores import macro_auroc, random_case
 
-from stratacam.learning.intervals import RESAMPLES, percentile_interval, resample
-from stratacam.learning.metrics import (
+from stratacam.learning.evaluation.intervals import RESAMPLES, percentile_interval, resample
+from stratacam.learning.evaluation.metrics import (
     accuracies,
     auroc,
     aurocs,
@@ -63,7 +63,9 @@ def test_auroc_agrees_with_scikit_learn_with_and_without_ties(decimals):
 def test_auroc_of_resamples_agrees_with_repeating_the_slices_of_every_subject(monkeypatch):
     label, probabilities, subject = random_case(1, decimals=1)
     times = resample(9, seed=0)[:20]
-    monkeypatch.setattr("stratacam.learning.metrics.NUMBERS_AT_ONCE", 500)  # so that there are many blocks
+    monkeypatch.setattr(
+        "stratacam.learning.evaluation.metrics.NUMBERS_AT_ONCE", 500
+    )  # so that there are many blocks
     fast = auroc(probabilities[:, 2], label == 2, subject, times)
     for value, drawn in zip(fast, times, strict=True):
         rows = np.repeat(np.arange(len(label)), drawn[subject].astype(int))

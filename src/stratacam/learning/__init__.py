@@ -1,20 +1,20 @@
 """Prepared pictures to trained classifiers, their evaluation, and what little could do as well."""
 
 from stratacam.learning.augment import AugmentSettings
-from stratacam.learning.baselines import Baseline
-from stratacam.learning.calibration import apply_temperature, fit_temperature
-from stratacam.learning.compared import write_comparison
+from stratacam.learning.baselines.logistic import Baseline
+from stratacam.learning.baselines.simple import frozen_features, scan_baselines
 from stratacam.learning.dataset import ScanPictures, SliceDataset, make_dataset, save_pictures, three_channels
 from stratacam.learning.epoch import slice_weights
-from stratacam.learning.evaluate import evaluate, evaluate_subjects
-from stratacam.learning.evaluation import Evaluation, write_evaluation
+from stratacam.learning.evaluation.calibration import apply_temperature, fit_temperature
+from stratacam.learning.evaluation.evaluate import evaluate, evaluate_subjects
+from stratacam.learning.evaluation.pooled import Pooled, pool_seeds
+from stratacam.learning.evaluation.result import Evaluation, write_evaluation
+from stratacam.learning.evaluation.table import write_comparison
 from stratacam.learning.features import keep_activations, keep_head_inputs, read_head_inputs
 from stratacam.learning.forward import compute_logits
 from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
-from stratacam.learning.pooled import Pooled, pool_seeds
 from stratacam.learning.predict import predict, predict_logits
 from stratacam.learning.settings import TrainSettings
-from stratacam.learning.simple_features import frozen_features, scan_baselines
 from stratacam.learning.split import (
     PARTS,
     SLICES_OF_ONE_PERSON,

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from stratacam.learning.calibration import apply_temperature
 from stratacam.learning.dataset import SliceDataset
+from stratacam.learning.evaluation.calibration import apply_temperature
 from stratacam.learning.forward import compute_logits
 from stratacam.learning.train import Progress
 

@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from stratacam.errors import InputError
-from stratacam.learning.intervals import Floats, Integers
+from stratacam.learning.evaluation.intervals import Floats, Integers
 
 BINS = 15
 SUBJECT_BINS = 5

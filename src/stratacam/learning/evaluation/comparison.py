@@ -9,9 +9,8 @@ import numpy.typing as npt
 from scipy import stats
 
 from stratacam.errors import InputError
-from stratacam.learning import metrics
-from stratacam.learning.evaluation import Evaluation
-from stratacam.learning.intervals import (
+from stratacam.learning.evaluation import metrics
+from stratacam.learning.evaluation.intervals import (
     NUMBERS_AT_ONCE,
     PERMUTATIONS,
     Floats,
@@ -20,6 +19,7 @@ from stratacam.learning.intervals import (
     percentile_interval,
     resample,
 )
+from stratacam.learning.evaluation.result import Evaluation
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from stratacam.learning import metrics
-from stratacam.learning.calibration import BINS, SUBJECT_BINS, confidence_bins
-from stratacam.learning.intervals import (
+from stratacam.learning.evaluation import metrics
+from stratacam.learning.evaluation.calibration import BINS, SUBJECT_BINS, confidence_bins
+from stratacam.learning.evaluation.intervals import (
     Floats,
     Integers,
     Interval,

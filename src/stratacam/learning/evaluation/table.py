@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stratacam.files import write_json, write_text
-from stratacam.learning.comparison import compare
+from stratacam.learning.evaluation.comparison import compare
 
 MEASURES = ("accuracy", "balanced_accuracy", "macro_auroc", "brier", "expected_calibration_error")
 

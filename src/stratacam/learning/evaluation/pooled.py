@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from stratacam.learning.dataset import SliceDataset
-from stratacam.learning.evaluate import subject_probabilities
-from stratacam.learning.intervals import Floats, Integers, Interval, resample
-from stratacam.learning.metrics import accuracies
+from stratacam.learning.evaluation.evaluate import subject_probabilities
+from stratacam.learning.evaluation.intervals import Floats, Integers, Interval, resample
+from stratacam.learning.evaluation.metrics import accuracies
 
 PERMUTATIONS = 1000
 

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from stratacam.learning.intervals import NUMBERS_AT_ONCE, Floats, Integers
+from stratacam.learning.evaluation.intervals import NUMBERS_AT_ONCE, Floats, Integers
 
 
 def confusion_by_subject(label: Integers, predicted: Integers, subject: Integers, classes: int) -> Integers:

@@ -1,7 +1,7 @@
 """How each number of an evaluation is obtained, in words."""
 
-from stratacam.learning.calibration import BINS, SUBJECT_BINS
-from stratacam.learning.intervals import PERMUTATIONS, RESAMPLES
+from stratacam.learning.evaluation.calibration import BINS, SUBJECT_BINS
+from stratacam.learning.evaluation.intervals import PERMUTATIONS, RESAMPLES
 
 METHODS = {
     "bootstrap": f"95 % percentile interval over {RESAMPLES} resamples of subjects, with all slices of each; it says "

@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from stratacam.errors import InputError
 from stratacam.learning.dataset import SliceDataset
-from stratacam.learning.evaluation import Evaluation, SlicePredictions
-from stratacam.learning.intervals import Floats
-from stratacam.learning.scores import score, score_decisions
+from stratacam.learning.evaluation.intervals import Floats
+from stratacam.learning.evaluation.result import Evaluation, SlicePredictions
+from stratacam.learning.evaluation.scores import score, score_decisions
 
 
 def evaluate(

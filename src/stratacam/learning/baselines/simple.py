@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stratacam.learning.baselines import Baseline, Features, Fold, logistic, majority
+from stratacam.learning.baselines.logistic import Baseline, Features, Fold, logistic, majority
 from stratacam.learning.dataset import ScanPictures, SliceDataset
 
 VOLUMES = ("brain_ml", "ventricle_ml")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from stratacam.files import write_json, write_text
-from stratacam.learning.calibration import BINS, SUBJECT_BINS, reliability
 from stratacam.learning.dataset import SliceDataset
-from stratacam.learning.intervals import Floats, Integers
-from stratacam.learning.methods import METHODS
-from stratacam.learning.scores import DecisionScores, Scores
+from stratacam.learning.evaluation.calibration import BINS, SUBJECT_BINS, reliability
+from stratacam.learning.evaluation.intervals import Floats, Integers
+from stratacam.learning.evaluation.methods import METHODS
+from stratacam.learning.evaluation.scores import DecisionScores, Scores
 
 
 @dataclass(frozen=True)
