@@ -22,8 +22,6 @@ LEFT_OUT = 3
 UNUSABLE = 2
 """Exit code when nothing can be done with what the user gave."""
 
-DEFAULT_LAYERS = ["block5_*"]
-
 app = typer.Typer(
     help="Train honest classifiers on brain MRI, and see what every layer of the network looked at.",
     no_args_is_help=True,
@@ -260,6 +258,10 @@ def explain(
         typer.Option(help="Layer or pattern to write as NIfTI; repeat for more."),
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Explain every n-th kept slice.")] = 1,
+    sequence: Annotated[
+        str | None, typer.Option(help="The sequence to explain, for models that see one at a time.")
+    ] = None,
+    network: Network = None,
     workers: Workers = 0,
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
@@ -271,10 +273,22 @@ def explain(
     if method not in LAYER_METHODS:
         raise InputError(f"--method: {method!r} is not known; choose one of {', '.join(LAYER_METHODS)}.")
     settings = ExplainSettings(
-        target=target, method=method, smooth=smooth, every=every, nifti_layers=tuple(layer or DEFAULT_LAYERS)
+        target=target,
+        sequence=sequence,
+        method=method,
+        smooth=smooth,
+        every=every,
+        nifti_layers=tuple(layer) if layer else None,
     )
     names, left_out = explain_folder(
-        model, prepared, out, settings, names=subject or [], workers=workers, console=console
+        model,
+        prepared,
+        out,
+        settings,
+        names=subject or [],
+        network=network,
+        workers=workers,
+        console=console,
     )
     for picture in write_strips(model, prepared, out, names):
         console.print(f"Picture: {picture}", highlight=False, soft_wrap=True)
@@ -321,12 +335,16 @@ def predict(
 def leakage(
     study: StudyFile,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each kind.")] = 3,
+    accept_left_out: AcceptLeftOut = False,
 ) -> None:
     """Measure what slices of one person on both sides do: by subject and by slice, true and shuffled groups."""
+    from stratacam.report import write_report
     from stratacam.study.configuration import read_configuration
     from stratacam.study.leakage import measure_leakage
 
-    _conclude(measure_leakage(read_configuration(study), console, seeds=seeds), 0, accepted=True)
+    configuration = read_configuration(study)
+    result, left_out = measure_leakage(configuration, console, seeds=seeds, write_report=write_report)
+    _conclude(result, len(left_out), accept_left_out or configuration.run.accept_left_out)
 
 
 @app.command()

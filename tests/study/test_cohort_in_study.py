@@ -14,7 +14,7 @@ from stratacam.scans.volume import write_nifti
 from stratacam.study import scan_steps
 from stratacam.study.configuration import check_configuration
 from stratacam.study.execution import SerialExecutor
-from stratacam.study.learning_steps import leave_out_small_groups
+from stratacam.study.learning_steps import make_cohort
 from stratacam.study.study import open_study
 from stratacam.study.work import Task, Work
 
@@ -36,11 +36,12 @@ def pictures(groups):
 
 
 def test_a_group_counts_the_subjects_whose_first_scan_is_in_it(tmp_path):
-    study = open_study(configuration(tmp_path), quiet())
     first = {f"sub-{number}_ses-1": "RRMS" if number < 4 else "control" for number in range(1, 7)}
     later = {"sub-1_ses-2": "PPMS", "sub-2_ses-2": "control"}
-    kept = leave_out_small_groups(study, pictures(first | later))
-    assert {scan.scan: scan.group for scan in kept} == first | {"sub-2_ses-2": "control"}
+    with open_study(configuration(tmp_path), quiet()) as study:
+        cohort = make_cohort(study, pictures(first | later), {}, {})
+    assert {scan.scan: scan.group for scan in cohort.pictures} == first | {"sub-2_ses-2": "control"}
+    assert cohort.classes == ("RRMS", "control")
     (absence,) = study.work.absences
     assert absence.name == "sub-1_ses-2"
     assert "group PPMS has 0 usable subject(s)" in absence.reason
@@ -64,9 +65,7 @@ def test_a_study_finds_the_files_it_chooses_and_the_group_of_every_session(tmp_p
 
 
 def test_a_choice_for_a_sequence_that_is_not_used_is_refused(tmp_path):
-    with pytest.raises(
-        InputError, match=r"cohort\.choose = .*T1W is not among the sequences T1w, T2w, FLAIR"
-    ):
+    with pytest.raises(InputError, match=r"cohort\.choose: T1W is not among the sequences T1w, T2w, FLAIR"):
         configuration(tmp_path, choose={"T1W": {"acq": "fast"}})
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from supplied_masks import supply_masks
 
 from stratacam import cli
 from stratacam.maps import find_maps
@@ -33,7 +34,10 @@ crop_margin_mm = 3
 every = 4
 [network]
 weights = "none"
+[split]
+folds = 1
 [training]
+frozen = ["block1_*", "block2_*", "block3_*"]
 epochs = 2
 copies = 1
 [explain]
@@ -42,17 +46,6 @@ nifti_layers = ["block5_pool"]
 [run]
 workers = 2
 """
-
-
-def supply_masks(cohort):
-    """Give the true brains as supplied masks, so that brain extraction need not run."""
-    for mask in (cohort / "derivatives" / "truth").rglob("*_desc-truebrain_mask.nii.gz"):
-        relative = mask.relative_to(cohort / "derivatives" / "truth")
-        target = (
-            cohort / "derivatives" / "masks" / relative.with_name(mask.name.replace("truebrain", "brain"))
-        )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(mask, target)
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +139,7 @@ def test_sound_subjects_are_done_and_the_exit_code_tells_of_the_others(faulty):
     folder, done = faulty
     assert done.returncode == cli.LEFT_OUT, done.stderr
     assert len(find_prepared(folder / "study" / "prepared")) == 10  # nine, and sub-alone
-    metrics = json.loads((folder / "study/evaluation/metrics.json").read_text())
+    metrics = json.loads((folder / "study/evaluation/vgg16_seed-3/metrics.json").read_text())
     assert metrics["subjects_per_class"] == {"control": 1, "RRMS": 1, "SPMS": 1}
     assert [len(maps.layers) for maps in find_maps(folder / "study" / "maps")] == [18, 18, 18]
     assert (folder / "study" / "report.html").stat().st_size > 10_000
@@ -177,8 +170,9 @@ def test_a_second_run_does_nothing_again_and_accepts_what_was_left_out_when_told
 def results(study: Path) -> dict[str, bytes]:
     """Everything a study's numbers are in."""
     files = [
-        study / "model" / "model.safetensors",
-        *(study / "evaluation").iterdir(),
+        study / "models" / "vgg16_seed-3" / "model.safetensors",
+        *sorted((study / "evaluation").rglob("*.tsv")),
+        *sorted((study / "evaluation").rglob("metrics.json")),
         *sorted((study / "maps").rglob("*.nii.gz")),
         *sorted((study / "prepared").rglob("*.nii.gz")),
     ]
@@ -250,4 +244,4 @@ def test_one_image_under_two_subjects_is_refused_before_training(cohort, tmp_pat
     assert stratacam(monkeypatch, "run", tmp_path / "study.toml") == 2
     said = capsys.readouterr().err
     assert "sub-01 T1w and sub-02 T1w are the same image under two subjects" in said
-    assert not (tmp_path / "study" / "model").exists()
+    assert not (tmp_path / "study" / "models").exists()

@@ -25,6 +25,9 @@ from stratacam.scans.derivatives import write_dataset_description
 from stratacam.scans.pictures import cut_scan
 from stratacam.scans.prepared import PreparedScan
 
+LAST_BLOCK = "block5_"
+"""Layers of the last block of a VGG begin so."""
+
 
 def maps_path(scan: PreparedScan, out: Path, method: str) -> Path:
     """Where the maps of `scan` by a method are, below `out`."""
@@ -88,6 +91,7 @@ def explain_scan(
         cam.explain_batches(
             model,
             images,
+            layers=("all", *nifti_layers),
             classes="all" if target is None else target,
             method=settings.method,
             smooth=settings.smooth,
@@ -135,6 +139,18 @@ def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings)
             f"explain.sequence: found {settings.sequence!r}, but the model sees its sequences in one picture; leave "
             "it out, and the maps are of all."
         )
+    return nifti_layers_of(model, settings)
+
+
+def nifti_layers_of(model: nn.Module, settings: ExplainSettings) -> tuple[str, ...]:
+    """Names of the layers whose maps are to be written as NIfTI.
+
+    Raises:
+        InputError: a name or pattern matches no layer.
+    """
+    if settings.nifti_layers is None:
+        block = tuple(name for name in cam.match_layers(model) if name.startswith(LAST_BLOCK))
+        return block or cam.match_layers(model, "last")
     try:
         return cam.match_layers(model, settings.nifti_layers)
     except ValueError as fault:

@@ -30,8 +30,10 @@ class ExplainSettings(BaseModel):
     every: int = Field(
         default=1, ge=1, description="explain every n-th slice of the part that the network is for"
     )
-    nifti_layers: tuple[str, ...] = Field(
-        default=("block5_*",), description="layers, or patterns of them, whose maps are written as NIfTI"
+    nifti_layers: tuple[str, ...] | None = Field(
+        default=None,
+        description="layers, or patterns of them, whose maps are written as NIfTI; absent: the last block of a "
+        "VGG, the last convolution of other networks",
     )
     nifti_scans: tuple[str, ...] = Field(
         default=("T1w",), description="sequences over whose scans, as they were delivered, the maps are laid"

@@ -1,6 +1,13 @@
 """Networks to train: VGG16, VGG19, a small one, a user's own; their weights; what is frozen; models on disk."""
 
-from stratacam.networks.freeze import DEFAULT_FROZEN, default_frozen, freeze, frozen_prefix, train_mode
+from stratacam.networks.freeze import (
+    DEFAULT_FROZEN,
+    default_frozen,
+    freeze,
+    frozen_prefix,
+    matching,
+    train_mode,
+)
 from stratacam.networks.head import find_head
 from stratacam.networks.own import is_reference, load_network, make_network, source_file
 from stratacam.networks.pretrained import Pretrained, find_pretrained
@@ -25,6 +32,7 @@ __all__ = [
     "load_model",
     "load_network",
     "make_network",
+    "matching",
     "save_model",
     "source_file",
     "train_mode",

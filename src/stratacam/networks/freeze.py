@@ -46,6 +46,11 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
         module.requires_grad_(requires_grad=False)
 
 
+def matching(model: nn.Module, pattern: str) -> tuple[str, ...]:
+    """The names of the modules of `model` that a pattern matches."""
+    return tuple(name for name, _ in model.named_modules() if _matches(name, [pattern]))
+
+
 def train_mode(model: nn.Module, patterns: Sequence[str]) -> None:
     """Put `model` in training mode, but its frozen layers in evaluation mode.
 

@@ -224,10 +224,10 @@ def _describe(error: dict[str, Any]) -> str:
         close = difflib.get_close_matches(keys[-1], allowed, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         return f"{key} is not known; {hint}Allowed here: {', '.join(allowed)}."
-    if not keys or isinstance(error["input"], dict):  # settings that contradict each other
-        return f"{key}: {error['msg'].removeprefix('Value error, ')}.".removeprefix(": ")
     if error["type"] == "missing":
         return f"{key} is missing; {_purpose(keys)}"
+    if not keys or isinstance(error["input"], dict):  # settings that contradict each other
+        return f"{key}: {error['msg'].removeprefix('Value error, ')}.".removeprefix(": ")
     return f"{key} = {error['input']!r}: {error['msg']}; {_purpose(keys)}"
 
 

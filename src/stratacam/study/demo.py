@@ -9,7 +9,8 @@ from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.study.configuration import read_configuration
 from stratacam.study.execution import local_executor
 from stratacam.study.progress import step_progress
-from stratacam.study.run import Outcome, WriteReport, run_study
+from stratacam.study.run import Outcome, run_study
+from stratacam.study.study import WriteReport
 
 STUDY = """\
 # The built-in study. `stratacam run` on this file does again what has changed, and only that.

@@ -8,6 +8,7 @@ from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import baseline_steps, learning_steps, scan_steps
 from stratacam.study.execution import local_executor
+from stratacam.study.network_check import check_networks
 from stratacam.study.study import Study
 
 
@@ -32,9 +33,11 @@ def gather(study: Study) -> Gathered:
     """Find, prepare and cut the scans of a study; leave out and list what cannot be used.
 
     Raises:
-        InputError: if nothing can be learnt from what is there, or one image is there under two subjects.
+        InputError: if a network cannot be used, which is found before anything is computed; if nothing can be
+            learnt from what is there, or one image is there under two subjects.
     """
     configuration, folders, work = study.configuration, study.folders, study.work
+    check_networks(configuration)
     write_text(folders.configuration, configuration.model_dump_json(indent=2) + "\n")
     scans, groups = scan_steps.find(work, configuration.cohort)
     with local_executor(configuration.run.workers) as executor:

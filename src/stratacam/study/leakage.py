@@ -32,9 +32,9 @@ from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.gathering import gather
 from stratacam.study.learning_steps import Cohort, Planned
 from stratacam.study.runs import short_name
-from stratacam.study.study import Study, open_study
+from stratacam.study.study import Study, WriteReport, open_study
 from stratacam.study.training import PREDICTIONS, read_predictions
-from stratacam.study.work import Task
+from stratacam.study.work import Absence, Task
 
 Unit = Literal["subject", "slice"]
 Labels = Literal["true", "shuffled"]
@@ -58,16 +58,19 @@ CONDITIONS = tuple(
 )
 
 
-def measure_leakage(configuration: StudyConfiguration, console: Console, *, seeds: int) -> Path:
+def measure_leakage(
+    configuration: StudyConfiguration, console: Console, *, seeds: int, write_report: WriteReport
+) -> tuple[Path, tuple[Absence, ...]]:
     """Train by subject and by slice, with true and with shuffled groups; write and show what came of it.
 
     Args:
         configuration: of the study, whose prepared scans and kept activations are used where there are any.
         console: where progress and the table are shown.
         seeds: trainings of each kind, each with a split and a shuffle of its own.
+        write_report: writes the report again where the study has one, which then shows what was found.
 
     Returns:
-        `leakage.json` in the study's folder.
+        `leakage.json` in the study's folder, and what was left out.
 
     Raises:
         InputError: if the study as a whole cannot be done.
@@ -103,9 +106,12 @@ def measure_leakage(configuration: StudyConfiguration, console: Console, *, seed
             for condition in CONDITIONS
         }
         content = _summary(configuration, cohort, found, seeds)
-        write_json(study.folders.leakage / "leakage.json", content)
+        file = study.folders.leakage / "leakage.json"
+        write_json(file, content)
         show(content, console)
-        return study.folders.leakage / "leakage.json"
+        if study.folders.report.is_file():
+            write_report(study.folders)
+        return file, tuple(study.work.absences)
 
 
 def show(content: Mapping[str, Any], console: Console) -> None:

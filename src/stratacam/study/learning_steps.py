@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import write_json
@@ -40,6 +41,7 @@ from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import local_executor
 from stratacam.study.folders import StudyFolders
+from stratacam.study.network_check import frozen_here
 from stratacam.study.progress import step_progress
 from stratacam.study.runs import Run, TrainedRun, models_of, short_name
 from stratacam.study.study import Study
@@ -161,8 +163,12 @@ def plan_runs(
         chosen = default_weights(model.network) if network.weights == "default" else network.weights
         settings = configuration.training.for_weights(pretrained=chosen != "none")
         first = FirstNetwork(model.network, chosen, network.head, len(cohort.classes), model.seed)
+        untrained = make_network(model.network, first.classes, weights="none")
+        alone = len(network.architectures) == 1
+        frozen = frozen_here(untrained, settings.frozen or (), alone=alone)
+        settings = settings.model_copy(update={"frozen": frozen})
         seed = configuration.seed if kept_seed is None else kept_seed
-        kept = _kept_folder(folders, first, settings, seed)
+        kept = _kept_folder(folders, first, settings, seed, untrained)
         splits = make_splits(cohort.labels(), split, seed=model.seed, clusters=cohort.clusters)
         for number, part in enumerate(splits, start=1):
             run = Run(model.network, model.seed, number if len(splits) > 1 else 0)
@@ -354,12 +360,11 @@ def _executor(configuration: StudyConfiguration, tasks: int) -> AbstractContextM
 
 
 def _kept_folder(
-    folders: StudyFolders, first: FirstNetwork, settings: TrainSettings, seed: int
+    folders: StudyFolders, first: FirstNetwork, settings: TrainSettings, seed: int, untrained: nn.Module
 ) -> Path | None:
     """Where the outputs of the frozen layers are kept; None where there are none to keep."""
     if not settings.keep_activations or not settings.frozen:
         return None
-    untrained = make_network(first.architecture, first.classes, weights="none", seed=first.seed)
     if not len(frozen_prefix(untrained, settings.frozen)[0]):
         return None
     content = _frozen_settings(first, settings, seed)

@@ -1,7 +1,7 @@
 """The whole study, step by step: from scans as delivered to the report."""
 
 import platform
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,14 +19,11 @@ from stratacam.study.execution import local_executor
 from stratacam.study.folders import StudyFolders
 from stratacam.study.gathering import gather
 from stratacam.study.ledger import read_json
-from stratacam.study.study import Study, open_study
+from stratacam.study.study import Study, WriteReport, open_study
 from stratacam.study.work import Absence
 
 PACKAGES = ("stratacam", "torch", "numpy", "scipy", "SimpleITK", "nibabel", "deepbet", "scikit-learn")
 """Packages whose versions are recorded."""
-
-
-WriteReport = Callable[[StudyFolders], object]
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,8 @@ def _run(study: Study, write_report: WriteReport) -> Outcome:
     _write_provenance(study)
     keys = [comparison_key, *sorted(map_keys.values()), *sorted(prepare_keys.values())]
     absences = [str(absence) for absence in sorted(work.absences)]
-    report_key = work.ledger.key("report", [keys, absences, configuration.model_dump(mode="json")])
+    found = [folders.leakage / "leakage.json"] if (folders.leakage / "leakage.json").is_file() else []
+    report_key = work.ledger.key("report", [keys, absences, configuration.model_dump(mode="json")], found)
     work.once("report", report_key, [folders.report], lambda: write_report(folders))
     return Outcome(folders.report, tuple(work.absences))
 
@@ -124,6 +122,8 @@ def _explain(
             executor=executor,
         )
     remove_other_maps(folders.maps, map_keys)
+    if not map_keys:
+        raise InputError(f"explain: no scan could be explained; see {folders.left_out} for the reasons.")
     return map_keys
 
 

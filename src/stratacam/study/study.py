@@ -1,6 +1,6 @@
 """A study while it runs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,9 @@ from stratacam.files import remove_leftovers
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.folders import StudyFolders
 from stratacam.study.work import Work
+
+WriteReport = Callable[[StudyFolders], object]
+"""Writes the report of a finished study; handed in, as the report stands below the study."""
 
 
 @dataclass(frozen=True)

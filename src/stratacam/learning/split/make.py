@@ -91,7 +91,7 @@ def _checked(labels: Mapping[str, str], parts: Sequence[Sequence[str]]) -> Split
         if missing:
             raise InputError(
                 f"split: no subject of {', '.join(missing)} came into the part for {part}, as subjects stay together "
-                "or are few; expected every group in every part. Remedy: fewer folds, other fractions, another "
+                "or are few; expected every group in every part. Remedy: more or fewer folds, other fractions, another "
                 "column in split.group_by, or a table of the split"
             )
     return split

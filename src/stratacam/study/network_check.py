@@ -1,0 +1,45 @@
+"""The networks of a study tried before anything is computed: a typing mistake costs seconds, not hours."""
+
+from torch import nn
+
+from stratacam.errors import InputError
+from stratacam.maps import nifti_layers_of
+from stratacam.networks import find_head, freeze, is_reference, make_network, matching
+from stratacam.study.configuration import StudyConfiguration
+
+
+def check_networks(configuration: StudyConfiguration) -> None:
+    """Make every network once, with random weights, and find its head, the layers to freeze and those to write.
+
+    Where a study has several networks, a pattern of layers to freeze need match in one of them only.
+
+    Raises:
+        InputError: a network cannot be made, has no such head, or nothing would be left to train; or a pattern
+            matches nothing.
+    """
+    networks = {
+        name: make_network(name, classes=2, weights="none") for name in configuration.network.architectures
+    }
+    patterns = configuration.training.frozen or ()
+    for network in networks.values():
+        find_head(network, configuration.network.head)
+    nifti_layers_of(networks[configuration.network.architectures[0]], configuration.explain)
+    for network in networks.values():
+        freeze(network, frozen_here(network, patterns, alone=len(networks) == 1))
+    lost = [one for one in patterns if not any(matching(network, one) for network in networks.values())]
+    if lost:
+        raise InputError(
+            f"training.frozen: {', '.join(lost)} matches no layer of {', '.join(networks)}; see their layers with "
+            "`stratacam layers`, or leave it out."
+        )
+    for name in networks:
+        if is_reference(name) and configuration.network.weights not in {"default", "none"}:
+            raise InputError(
+                f"network.weights: {configuration.network.weights!r} is for this package's networks, and {name} is "
+                'your own, which loads its own weights; choose weights = "default".'
+            )
+
+
+def frozen_here(network: nn.Module, patterns: tuple[str, ...], *, alone: bool) -> tuple[str, ...]:
+    """The patterns that are meant for a network: all if it is the only one, or else those that match."""
+    return patterns if alone else tuple(pattern for pattern in patterns if matching(network, pattern))

@@ -1,0 +1,238 @@
+"""A study of two networks in folds with baselines, its leakage, and new scans classified by one of its models."""
+
+import csv
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from supplied_masks import supply_masks
+
+from stratacam import cli
+from stratacam.maps import find_maps
+from stratacam.networks import load_model
+from stratacam.scans.phantom import PhantomSettings, make_cohort
+
+STUDY = """\
+name = "honest"
+out = "study"
+[cohort]
+input = "cohort"
+groups = ["control", "RRMS", "SPMS"]
+[pictures]
+size = 32
+every = 4
+[network]
+architecture = ["nets.py:make", "small_cnn"]
+[split]
+folds = 3
+[training]
+epochs = 2
+frozen = ["body1"]
+[explain]
+nifti_layers = ["body2"]
+every = 4
+[run]
+workers = 2
+"""
+
+NETS = """\
+from collections import OrderedDict
+from torch import nn
+
+def make(classes):
+    return nn.Sequential(OrderedDict(
+        body1=nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        body2=nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        gap=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten(), classifier=nn.Linear(8, classes)))
+"""
+
+
+def run(*arguments):
+    """Run the command line in this process; return its exit code."""
+    before, sys.argv = sys.argv, ["stratacam", *map(str, arguments)]
+    try:
+        cli.app(standalone_mode=False)
+    except SystemExit as ended:
+        return ended.code
+    finally:
+        sys.argv = before
+    return 0
+
+
+def rows(path):
+    with path.open() as table:
+        return list(csv.DictReader(table, delimiter="\t"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("honest")
+    subjects = dict.fromkeys(("control", "RRMS", "SPMS"), 3)
+    make_cohort(folder / "cohort", PhantomSettings(subjects=subjects, voxel_mm=5))
+    supply_masks(folder / "cohort")
+    (folder / "study.toml").write_text(STUDY)
+    (folder / "nets.py").write_text(NETS)
+    assert run("run", folder / "study.toml") == 0
+    return folder
+
+
+def test_every_subject_is_predicted_once_by_a_model_that_did_not_see_it(folder):
+    study = folder / "study"
+    runs = json.loads((study / "models/runs.json").read_text())["runs"]
+    assert [entry["name"] for entry in runs] == [
+        f"{name}_seed-0_fold-{fold}" for name in ("make", "small_cnn") for fold in (1, 2, 3)
+    ]
+    for entry in runs:
+        part_of = {
+            row["subject"]: row["part"] for row in rows(study / "models" / entry["name"] / "split.tsv")
+        }
+        assert {subject for subject, part in part_of.items() if part == "test"} == set(entry["held_out"])
+    for model in ("make_seed-0", "small_cnn_seed-0"):
+        subjects = [row["subject"] for row in rows(study / "evaluation" / model / "predictions_subjects.tsv")]
+        assert subjects == [f"sub-{number:02}" for number in range(1, 10)]
+
+
+def test_maps_of_a_scan_are_by_the_model_that_held_its_subject_out(folder):
+    study = folder / "study"
+    maps = {found.name: found for found in find_maps(study / "maps")}
+    assert len(maps) == 9
+    runs = json.loads((study / "models/runs.json").read_text())["runs"]
+    predicted = rows(study / "evaluation/make_seed-0/predictions_slices.tsv")
+    for entry in runs[:3]:
+        for subject in entry["held_out"]:
+            expected = {
+                int(row["slice"]): [float(row[f"p_{name}"]) for name in maps[subject].classes]
+                for row in predicted
+                if row["subject"] == subject
+            }
+            for index, given in zip(maps[subject].slices, maps[subject].probabilities, strict=True):
+                np.testing.assert_allclose(given, expected[int(index)], atol=2e-3)
+
+
+def test_networks_and_baselines_stand_in_one_table(folder):
+    table = rows(folder / "study/evaluation/comparison.tsv")
+    assert [row["name"] for row in table] == [
+        "make_seed-0",
+        "small_cnn_seed-0",
+        "baseline_majority",
+        "baseline_age_sex",
+        "baseline_intensity",
+        "baseline_volume",
+    ]
+    for row in table:
+        metrics = json.loads((folder / "study/evaluation" / row["name"] / "metrics.json").read_text())
+        assert float(row["balanced_accuracy"]) == pytest.approx(
+            metrics["subjects"]["balanced_accuracy"]["value"], abs=1e-4
+        )
+        assert row["subjects"] == "9"
+    first = float(table[0]["balanced_accuracy"])
+    gains = [float(row["balanced_accuracy_gain_of_first"]) for row in table[1:]]
+    assert gains == pytest.approx([first - float(row["balanced_accuracy"]) for row in table[1:]], abs=2e-4)
+
+
+def test_a_second_run_does_nothing_again_even_without_the_kept_activations(folder, capsys):
+    shutil.rmtree(folder / "study" / "activations")
+    assert run("run", folder / "study.toml") == 0
+    said = capsys.readouterr().out
+    for step in ("prepare", "pictures", "train", "evaluate", "baselines", "comparison", "explain", "report"):
+        assert f"{step}: unchanged" in said
+    assert not (folder / "study" / "activations").exists()
+
+
+def test_leakage_trains_by_subject_and_by_slice_with_true_and_shuffled_groups(folder, capsys):
+    assert run("leakage", folder / "study.toml", "--seeds", 2) == 0
+    content = json.loads((folder / "study/leakage/leakage.json").read_text())
+    assert [(row["unit"], row["labels"]) for row in content["conditions"]] == [
+        ("subject", "true"), ("subject", "shuffled"), ("slice", "true"), ("slice", "shuffled"),
+    ]  # fmt: skip
+    for row in content["conditions"]:
+        assert len(row["slices"]["per_seed"]) == 2
+        assert row["slices"]["value"] == pytest.approx(np.mean(row["slices"]["per_seed"]))
+    assert "slices of one person in training and test: accuracy is inflated" in capsys.readouterr().out
+    page = (folder / "study/report.html").read_text()
+    assert "shuffled" in page
+    assert not list((folder / "study/leakage").rglob("model.safetensors"))
+
+
+def test_a_trained_model_classifies_scans_as_delivered_as_it_did_in_the_study(folder, tmp_path, capsys):
+    study, name = folder / "study", "make_seed-0_fold-1"
+    reference = str(folder / "nets.py") + ":make"
+    runs = json.loads((study / "models/runs.json").read_text())["runs"]
+    new = runs[0]["held_out"][:2]
+    for subject in new:
+        shutil.copytree(folder / "cohort" / subject, tmp_path / "new" / subject)
+        masks = f"derivatives/masks/{subject}"
+        shutil.copytree(folder / "cohort" / masks, tmp_path / "new" / masks)
+    out = tmp_path / "out"
+    assert run("predict", study / "models" / name, tmp_path / "new", out, "--network", reference) == 0
+    assert "not for diagnosis" in capsys.readouterr().out
+    table = rows(out / "predictions.tsv")
+    assert [row["scan"] for row in table] == new
+    in_study = {
+        row["subject"]: row for row in rows(study / "evaluation/make_seed-0/predictions_subjects.tsv")
+    }
+    for row in table:
+        for column in ("p_control", "p_RRMS", "p_SPMS", "calibrated_p_SPMS"):
+            assert float(row[column]) == pytest.approx(float(in_study[row["scan"]][column]), abs=2e-3)
+
+
+def test_a_network_that_a_user_wrote_is_not_run_on_the_cards_word(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "stratacam",
+            "predict",
+            str(folder / "study/models/make_seed-0_fold-1"),
+            str(folder / "cohort"),
+            str(tmp_path),
+        ],
+    )
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "--network" in capsys.readouterr().err
+
+
+def test_scans_that_were_prepared_otherwise_are_refused_unless_that_is_accepted(
+    folder, tmp_path, monkeypatch, capsys
+):
+    prepared = tmp_path / "prepared"
+    shutil.copytree(folder / "study" / "prepared", prepared)
+    for record in prepared.rglob("*_record.json"):
+        record.write_text(record.read_text().replace('"white_matter"', '"z_score"'))
+    arguments = [
+        "predict",
+        str(folder / "study/models/make_seed-0_fold-1"),
+        str(prepared),
+        str(tmp_path / "out"),
+        "--network",
+        f"{folder / 'nets.py'}:make",
+    ]
+    monkeypatch.setattr(sys, "argv", ["stratacam", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == cli.UNUSABLE
+    said = capsys.readouterr().err
+    assert "prepare.intensity is 'z_score', the model's scans had 'white_matter'" in said
+    assert "9 of 9 scans are not what" in said
+    assert not (tmp_path / "out").exists()
+    assert run(*arguments, "--accept-differences") == 0
+    assert "prepare.intensity is 'z_score'" in rows(tmp_path / "out/predictions.tsv")[0]["differences"]
+
+
+def test_a_split_by_slice_carries_its_warning_into_model_metrics_tables_and_page(folder, tmp_path):
+    warning = "slices of one person in training and test: accuracy is inflated"
+    text = STUDY.replace("folds = 3", 'unit = "slice"').replace(
+        '["nets.py:make", "small_cnn"]', '"small_cnn"'
+    )
+    text = text.replace('frozen = ["body1"]', "frozen = []").replace('["body2"]', '["block4_pool"]')
+    (tmp_path / "study.toml").write_text(text.replace('"cohort"', f'"{folder / "cohort"}"'))
+    shutil.copytree(folder / "study", tmp_path / "study")
+    assert run("run", tmp_path / "study.toml") == 0
+    study = tmp_path / "study"
+    assert json.loads((study / "evaluation/small_cnn_seed-0/metrics.json").read_text())["warning"] == warning
+    assert {row["warning"] for row in rows(study / "evaluation/comparison.tsv")} == {warning}
+    assert load_model(study / "models/small_cnn_seed-0")[1].training["subjects"]["test"] == warning
+    assert (study / "report.html").read_text().count(warning) > 3

@@ -1,0 +1,110 @@
+"""The trainings of a study: what they are called, how they are split, what is shared between them."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from stratacam.errors import InputError
+from stratacam.learning import ScanPictures
+from stratacam.study.configuration import check_configuration
+from stratacam.study.learning_steps import Cohort, plan_runs
+from stratacam.study.runs import Run, TrainedRun, models_of, read_runs
+from stratacam.study.study import open_study
+
+
+def configured(folder, **sections):
+    return check_configuration(
+        {"out": str(folder / "out"), "cohort": {"input": str(folder)}, **sections}, "study.toml"
+    )
+
+
+def cohort(folder, each=6):
+    pictures = tuple(
+        ScanPictures(
+            folder / f"sub-{group}{number}.npy", f"sub-{group}{number}", f"sub-{group}{number}", group
+        )
+        for group in "AB"
+        for number in range(each)
+    )
+    return Cohort(pictures, {scan.scan: "key" for scan in pictures}, ("A", "B"), {})
+
+
+def planned(folder, **sections):
+    configuration = configured(folder, **sections)
+    with open_study(configuration, Console(file=io.StringIO())) as study:
+        return plan_runs(configuration, study.folders, cohort(folder), configuration.split)
+
+
+def test_every_network_seed_and_fold_is_a_run_and_the_first_network_comes_first(tmp_path):
+    plans = planned(
+        tmp_path,
+        network={"architecture": ["small_cnn", "vgg16"], "weights": "none"},
+        split={"folds": 2},
+        repeats=2,
+        seed=5,
+    )
+    assert [plan.run.name for plan in plans] == [
+        f"{network}_seed-{seed}_fold-{fold}"
+        for network in ("small_cnn", "vgg16")
+        for seed in (5, 6)
+        for fold in (1, 2)
+    ]
+    by_model = {}
+    for plan in plans:
+        by_model.setdefault(plan.run.model, set()).update(plan.split.test)
+    assert all(len(held_out) == 12 for held_out in by_model.values())
+
+
+def test_networks_of_one_seed_are_split_alike_and_other_seeds_otherwise(tmp_path):
+    plans = planned(
+        tmp_path,
+        network={"architecture": ["small_cnn", "vgg16"], "weights": "none"},
+        split={"folds": 1},
+        repeats=2,
+    )
+    split_of = {plan.run.model: plan.split for plan in plans}
+    assert split_of["small_cnn_seed-0"] == split_of["vgg16_seed-0"]
+    assert split_of["vgg16_seed-0"] != split_of["vgg16_seed-1"]
+
+
+def test_pretrained_layers_are_kept_once_for_all_seeds_and_folds_and_random_ones_for_each_seed(tmp_path):
+    plans = planned(tmp_path, repeats=2)
+    assert len({plan.kept for plan in plans}) == 1
+    assert plans[0].kept.name.startswith("vgg16-")
+    frozen = {"frozen": ["block1_*"]}
+    random = planned(tmp_path, network={"weights": "none"}, training=frozen, repeats=2)
+    assert len({plan.kept for plan in random}) == 2
+    nothing_frozen = planned(tmp_path, network={"weights": "none"})
+    assert {plan.kept for plan in nothing_frozen} == {None}
+    assert {plan.kept for plan in planned(tmp_path, training={"keep_activations": False})} == {None}
+
+
+def test_other_augmentation_or_copies_are_kept_elsewhere(tmp_path):
+    folders = {
+        planned(tmp_path, training=training)[0].kept.name
+        for training in ({}, {"copies": 2}, {"augmentation": {"rotation": 3}}, {"frozen": ["block1_*"]})
+    }
+    assert len(folders) == 4
+
+
+def test_runs_are_read_as_they_were_written(tmp_path):
+    trained = TrainedRun(Run("nets/mine.py:make", 3, 2), ("sub-1",))
+    assert trained.run.name == "make_seed-3_fold-2"
+    file = tmp_path / "runs.json"
+    file.write_text('{"runs": [' + str(trained.as_json()).replace("'", '"') + "]}")
+    assert read_runs(file) == [trained]
+    with pytest.raises(InputError, match="lists no trained model"):
+        read_runs(tmp_path / "absent.json")
+
+
+def test_two_functions_of_one_name_are_refused(tmp_path):
+    configuration = configured(tmp_path, network={"architecture": ["a.py:make", "b.py:make"]})
+    with pytest.raises(InputError, match="would go by one name"):
+        models_of(configuration)
+
+
+def test_slices_that_are_split_hold_nobody_out(tmp_path):
+    (plan,) = planned(tmp_path, split={"unit": "slice"}, network={"weights": "none"})
+    assert plan.split.unit == "slice"
+    assert plan.run.name == "vgg16_seed-0"
