@@ -9,7 +9,7 @@ import matplotlib.figure
 import matplotlib.image
 import numpy as np
 import pytest
-from conftest import FEW, KEPT, LESION_SLICE, SIZE, write_study
+from small_study import FEW, KEPT, LESION_SLICE, SIZE, write_study
 
 from stratacam.errors import InputError
 from stratacam.files import write_json

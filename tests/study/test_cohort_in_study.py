@@ -14,7 +14,7 @@ from stratacam.scans.volume import write_nifti
 from stratacam.study import scan_steps
 from stratacam.study.configuration import check_configuration
 from stratacam.study.execution import SerialExecutor
-from stratacam.study.learning_steps import make_cohort
+from stratacam.study.planning import make_cohort
 from stratacam.study.study import open_study
 from stratacam.study.work import Task, Work
 

@@ -23,8 +23,9 @@ from stratacam.scans.cohort.people import read_people
 from stratacam.scans.measures import measure_scan
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.execution import local_executor
-from stratacam.study.learning_steps import Cohort, Planned, keep_frozen
+from stratacam.study.learning_steps import keep_frozen
 from stratacam.study.ledger import read_json
+from stratacam.study.planning import Cohort, Planned
 from stratacam.study.study import Study
 from stratacam.study.work import Task
 

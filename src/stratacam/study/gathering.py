@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from stratacam.files import write_text
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.prepared import PreparedScan
-from stratacam.study import baseline_steps, learning_steps, scan_steps
+from stratacam.study import baseline_steps, planning, scan_steps
 from stratacam.study.execution import local_executor
 from stratacam.study.network_check import check_networks
 from stratacam.study.study import Study
@@ -26,7 +26,7 @@ class Gathered:
     scans: Sequence[Scan]
     prepared: Sequence[PreparedScan]
     keys: scan_steps.Keys
-    cohort: learning_steps.Cohort
+    cohort: planning.Cohort
 
 
 def gather(study: Study) -> Gathered:
@@ -54,5 +54,5 @@ def gather(study: Study) -> Gathered:
             executor=executor,
         )
     clusters = baseline_steps.read_clusters(study, scans)
-    cohort = learning_steps.make_cohort(study, pictures, picture_keys, clusters)
+    cohort = planning.make_cohort(study, pictures, picture_keys, clusters)
     return Gathered(scans, prepared, keys, cohort)

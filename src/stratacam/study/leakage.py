@@ -30,7 +30,7 @@ from stratacam.learning import (
 from stratacam.study import learning_steps
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.gathering import gather
-from stratacam.study.learning_steps import Cohort, Planned
+from stratacam.study.planning import Cohort, Planned, plan_runs
 from stratacam.study.runs import short_name
 from stratacam.study.study import Study, WriteReport, open_study
 from stratacam.study.training import PREDICTIONS, read_predictions
@@ -160,7 +160,7 @@ def _plan(study: Study, cohort: Cohort, condition: Condition, seed: int) -> tupl
             "network": network.model_copy(update={"architecture": network.architectures[0]}),
         }
     )
-    (plan,) = learning_steps.plan_runs(only, study.folders, cohort, split, kept_seed=configuration.seed)
+    (plan,) = plan_runs(only, study.folders, cohort, split, kept_seed=configuration.seed)
     return cohort, plan
 
 

@@ -1,53 +1,37 @@
 """Steps that learn: split, keep what frozen layers give, train every run, evaluate, and compare with baselines."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import write_json
 from stratacam.learning import (
-    PARTS,
     SLICES_OF_ONE_PERSON,
-    AnySplit,
-    ScanPictures,
     Split,
-    SplitSettings,
-    TrainSettings,
     apply_temperature,
     evaluate,
     make_dataset,
-    make_splits,
     write_evaluation,
 )
 from stratacam.networks import (
     ModelCard,
-    default_weights,
-    frozen_prefix,
     is_reference,
     load_model,
-    make_network,
-    source_file,
 )
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import local_executor
-from stratacam.study.folders import StudyFolders
-from stratacam.study.network_check import frozen_here
+from stratacam.study.planning import Cohort, Planned, frozen_settings, sources
 from stratacam.study.progress import step_progress
-from stratacam.study.runs import Run, TrainedRun, models_of, short_name
+from stratacam.study.runs import Run, TrainedRun
 from stratacam.study.study import Study
 from stratacam.study.training import (
     PREDICTIONS,
-    FirstNetwork,
     Frozen,
     Training,
     keep_scan,
@@ -57,123 +41,6 @@ from stratacam.study.training import (
 from stratacam.study.work import Task
 
 SERIAL = 1
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """What is learnt from: pictures with their groups, the classes in order, and who stays together.
-
-    Attributes:
-        pictures: of every scan.
-        keys: by scan, the key of the work that cut its pictures.
-        classes: in the order of the outputs.
-        clusters: subject to what it shares with those it stays together with.
-    """
-
-    pictures: tuple[ScanPictures, ...]
-    keys: Mapping[str, str]
-    classes: tuple[str, ...]
-    clusters: Mapping[str, str]
-
-    def labels(self) -> dict[str, str]:
-        """Subject to the group of its first scan, by which subjects are shared out."""
-        first: dict[str, str] = {}
-        for scan in sorted(self.pictures, key=lambda scan: scan.scan):
-            first.setdefault(scan.subject, scan.group)
-        return first
-
-
-def make_cohort(
-    study: Study, pictures: Sequence[ScanPictures], keys: Mapping[str, str], clusters: Mapping[str, str]
-) -> Cohort:
-    """Gather what is learnt from; leave out the groups that have too few subjects to be in every part.
-
-    Raises:
-        InputError: if fewer than two groups remain.
-    """
-    everybody = Cohort(tuple(pictures), keys, (), clusters)
-    members: dict[str, set[str]] = {scan.group: set() for scan in pictures}
-    for subject, group in everybody.labels().items():
-        members[group].add(subject)
-    small = {group: subjects for group, subjects in members.items() if len(subjects) < len(PARTS)}
-    for group, subjects in sorted(small.items()):
-        for name in sorted(scan.scan for scan in pictures if scan.group == group):
-            study.work.leave_out(
-                name,
-                "split",
-                f"group {group} has {len(subjects)} usable subject(s), at least {len(PARTS)} are needed to train, "
-                "validate and test; add subjects, or merge it with another group.",
-            )
-    if len(members) - len(small) < 2:
-        found = (
-            ", ".join(f"{group} ({len(subjects)})" for group, subjects in sorted(members.items())) or "none"
-        )
-        raise InputError(
-            f"{study.configuration.cohort.input}: at least two groups of {len(PARTS)} usable subjects are needed; "
-            f"there are: {found}. See {study.folders.left_out} for what was left out and why."
-        )
-    wanted = study.configuration.cohort.groups or sorted(members)
-    classes = tuple(group for group in wanted if group in members and group not in small)
-    used = tuple(scan for scan in pictures if scan.group not in small)
-    return Cohort(used, keys, classes, clusters)
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A run that is to be done, or is done already.
-
-    Attributes:
-        run: network, seed and fold.
-        first: the network before training.
-        settings: of training, with what depends on the network filled in.
-        split: who is in which part.
-        kept: folder of what its frozen layers give; None where nothing is kept.
-    """
-
-    run: Run
-    first: FirstNetwork
-    settings: TrainSettings
-    split: AnySplit
-    kept: Path | None
-
-
-def plan_runs(
-    configuration: StudyConfiguration,
-    folders: StudyFolders,
-    cohort: Cohort,
-    split: SplitSettings,
-    *,
-    kept_seed: int | None = None,
-) -> list[Planned]:
-    """Every training of a study: for each network and seed one, or one for each fold.
-
-    Args:
-        configuration: of the study.
-        folders: of the study.
-        cohort: what is learnt from.
-        split: how it is shared out.
-        kept_seed: of the augmented copies whose activations are kept; the study's own if absent.
-
-    Raises:
-        InputError: the split, the layers to freeze or the network do not suit.
-    """
-    planned = []
-    for model in models_of(configuration):
-        network = configuration.network
-        chosen = default_weights(model.network) if network.weights == "default" else network.weights
-        settings = configuration.training.for_weights(pretrained=chosen != "none")
-        first = FirstNetwork(model.network, chosen, network.head, len(cohort.classes), model.seed)
-        untrained = make_network(model.network, first.classes, weights="none")
-        alone = len(network.architectures) == 1
-        frozen = frozen_here(untrained, settings.frozen or (), alone=alone)
-        settings = settings.model_copy(update={"frozen": frozen})
-        seed = configuration.seed if kept_seed is None else kept_seed
-        kept = _kept_folder(folders, first, settings, seed, untrained)
-        splits = make_splits(cohort.labels(), split, seed=model.seed, clusters=cohort.clusters)
-        for number, part in enumerate(splits, start=1):
-            run = Run(model.network, model.seed, number if len(splits) > 1 else 0)
-            planned.append(Planned(run, first, settings, part, kept))
-    return planned
 
 
 def keep_frozen(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> None:
@@ -186,11 +53,11 @@ def keep_frozen(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> Non
     by_folder = {plan.kept: plan for plan in planned if plan.kept}
     for folder, plan in by_folder.items():
         frozen = Frozen(plan.first, plan.settings, configuration.seed, folder, configuration.run.device)
-        settings = _frozen_settings(plan.first, plan.settings, configuration.seed)
+        settings = frozen_settings(plan.first, plan.settings, configuration.seed)
         tasks = {}
         for scan in cohort.pictures:
             key = study.work.ledger.key(
-                "activations", [settings, cohort.keys[scan.scan]], _sources(plan.first)
+                "activations", [settings, cohort.keys[scan.scan]], sources(plan.first)
             )
             outputs = (folder / f"{scan.scan}.npy", folder / f"{scan.scan}_head.npy")
             tasks[scan.scan] = Task((frozen, scan), key, outputs)
@@ -275,7 +142,7 @@ def training_key(study: Study, cohort: Cohort, plan: Planned) -> str:
             "seeds": [configuration.seed, plan.run.seed],
             "device": configuration.run.device,
         },
-        _sources(plan.first),
+        sources(plan.first),
     )
 
 
@@ -357,40 +224,6 @@ def _executor(configuration: StudyConfiguration, tasks: int) -> AbstractContextM
     if configuration.run.device != "cpu":
         return local_executor(SERIAL)
     return local_executor(configuration.run.workers, tasks=tasks)
-
-
-def _kept_folder(
-    folders: StudyFolders, first: FirstNetwork, settings: TrainSettings, seed: int, untrained: nn.Module
-) -> Path | None:
-    """Where the outputs of the frozen layers are kept; None where there are none to keep."""
-    if not settings.keep_activations or not settings.frozen:
-        return None
-    if not len(frozen_prefix(untrained, settings.frozen)[0]):
-        return None
-    content = _frozen_settings(first, settings, seed)
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-    return folders.activations / f"{short_name(first.architecture)}-{digest}"
-
-
-def _frozen_settings(first: FirstNetwork, settings: TrainSettings, seed: int) -> dict[str, Any]:
-    """What decides the outputs of frozen layers; the seed of the weights only where they are random."""
-    return {
-        "architecture": first.architecture,
-        "weights": first.weights,
-        "weights_seed": first.seed if first.weights == "none" else None,
-        "head": first.head,
-        "training": settings.model_dump(mode="json", include={"frozen", "copies", "augmentation"}),
-        "seed": seed,
-    }
-
-
-def _sources(first: FirstNetwork) -> list[Path]:
-    """Files that the network is made of: weights that the user named, and the user's own code."""
-    files = [] if first.weights in {"imagenet", "none"} else [Path(first.weights)]
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"network.weights: {file} is not a file; name one, or imagenet, or none.")
-    return [*files, *([source_file(first.architecture)] if is_reference(first.architecture) else [])]
 
 
 def _failed(study: Study, what: str, names: set[str]) -> str:

@@ -13,7 +13,7 @@ from stratacam.files import write_json
 from stratacam.learning import Split
 from stratacam.maps import check_settings, remove_other_maps
 from stratacam.scans.prepared import PreparedScan
-from stratacam.study import baseline_steps, learning_steps, scan_steps
+from stratacam.study import baseline_steps, learning_steps, planning, scan_steps
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import local_executor
 from stratacam.study.folders import StudyFolders
@@ -67,7 +67,7 @@ def _run(study: Study, write_report: WriteReport) -> Outcome:
     configuration, folders, work = study.configuration, study.folders, study.work
     gathered = gather(study)
     prepared, prepare_keys, cohort = gathered.prepared, gathered.keys, gathered.cohort
-    planned = learning_steps.plan_runs(configuration, folders, cohort, configuration.split)
+    planned = planning.plan_runs(configuration, folders, cohort, configuration.split)
     run_keys = learning_steps.train_runs(study, cohort, planned)
     evaluation_keys = learning_steps.evaluate_models(study, cohort, planned, run_keys)
     measure_keys = baseline_steps.measure_scans(study, prepared, prepare_keys)
@@ -88,7 +88,7 @@ def _explain(
     study: Study,
     prepared: Sequence[PreparedScan],
     prepare_keys: scan_steps.Keys,
-    planned: Sequence[learning_steps.Planned],
+    planned: Sequence[planning.Planned],
     run_keys: Mapping[str, str],
 ) -> scan_steps.Keys:
     """Maps of the first network and seed, of every scan by the run that held its subject out; return their keys.
