@@ -20,6 +20,8 @@ out = "study"
 [cohort]
 input = "cohort"
 groups = ["control", "RRMS", "SPMS"]
+[prepare]
+template = false
 [pictures]
 size = 32
 every = 4

@@ -111,7 +111,9 @@ class StudyExplainSettings(ExplainSettings):
     """What is explained, and for whom."""
 
     subjects: Literal["test", "all"] | tuple[str, ...] = Field(
-        default="test", description='"test", "all", or a list of subjects such as ["sub-01"]'
+        default="test",
+        description='"test" (who was held out: everybody, where there are folds), "all", or a list of subjects such as '
+        '["sub-01"]',
     )
 
 
