@@ -26,6 +26,7 @@ from stratacam.networks import (
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import local_executor
+from stratacam.study.ledger import read_json
 from stratacam.study.planning import Cohort, Planned, frozen_settings, sources
 from stratacam.study.progress import step_progress
 from stratacam.study.runs import Run, TrainedRun
@@ -98,7 +99,9 @@ def train_runs(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> dict
     trained = [
         TrainedRun(plan.run, plan.split.test if isinstance(plan.split, Split) else ()) for plan in planned
     ]
-    write_json(folders.runs, {"runs": [run.as_json() for run in trained]})
+    content = {"runs": [run.as_json() for run in trained]}
+    if read_json(folders.runs) != content:
+        write_json(folders.runs, content)
     return {name: task.key for name, task in tasks.items()}
 
 
