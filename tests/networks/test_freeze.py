@@ -10,7 +10,6 @@ from stratacam.errors import InputError
 from stratacam.networks import (
     DEFAULT_FROZEN,
     build,
-    default_frozen,
     find_head,
     freeze,
     frozen_prefix,
@@ -143,11 +142,6 @@ def test_freezing_everything_is_refused_and_changes_nothing(call):
     ):
         call(model, ["block*", "predictions"])
     assert trainable(model) == {name for name, _ in model.named_parameters()}
-
-
-def test_random_weights_are_not_frozen_by_default():
-    assert default_frozen("vgg19") == default_frozen("vgg16", "weights.h5") == DEFAULT_FROZEN
-    assert default_frozen("vgg16", "none") == default_frozen("small_cnn") == default_frozen("own:make") == ()
 
 
 def test_the_head_is_the_last_linear_layer_or_convolution():

@@ -2,7 +2,6 @@
 
 from stratacam.networks.freeze import (
     DEFAULT_FROZEN,
-    default_frozen,
     freeze,
     frozen_prefix,
     matching,
@@ -21,7 +20,6 @@ __all__ = [
     "Pretrained",
     "build",
     "convolution_names",
-    "default_frozen",
     "default_weights",
     "find_head",
     "find_pretrained",

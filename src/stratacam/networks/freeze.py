@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.networks.vgg import default_weights
 
 DEFAULT_FROZEN = ("block1_*", "block2_*", "block3_*", "block4_*")
 """What is frozen of a network that starts from pretrained weights."""
@@ -18,17 +17,6 @@ CHANGING = (
     nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout,
 )  # fmt: skip
 """Layers that, in training, give another output for the same input, even without parameters to train."""
-
-
-def default_frozen(architecture: str, weights: str = "default") -> tuple[str, ...]:
-    """Patterns of what is frozen where nobody chose: nothing, if the weights to begin with are random.
-
-    Example:
-        >>> default_frozen("vgg16"), default_frozen("vgg16", "none"), default_frozen("small_cnn")
-        (('block1_*', 'block2_*', 'block3_*', 'block4_*'), (), ())
-    """
-    chosen = default_weights(architecture) if weights == "default" else weights
-    return () if chosen == "none" else DEFAULT_FROZEN
 
 
 def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
