@@ -93,8 +93,36 @@ def test_those_who_share_a_value_are_never_on_two_sides(seed, folds):
 def test_a_column_with_too_few_values_for_the_folds_is_told():
     labels = labels_of([6, 6])
     sites = {subject: f"site{int(subject[-1]) % 2}" for subject in labels}
-    with pytest.raises(InputError, match=r"found 2 sets.*expected at least 5.*Remedy: fewer folds"):
-        make_splits(labels, seed=0, clusters=sites)
+    with pytest.raises(InputError, match=r"split\.folds: found 5; .* at most 2 folds are possible"):
+        make_splits(labels, SplitSettings(folds=5), seed=0, clusters=sites)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("wanted", [{}, {"folds": 2}, {"folds": 3}, {"folds": 1}])
+@pytest.mark.parametrize("kind", ["one pair", "one mixed pair", "six mixed sites"])
+def test_relatives_and_sites_are_kept_together_whatever_the_folds(kind, wanted, seed):
+    labels = labels_of([10, 10, 10])
+    subjects = list(labels)
+    clusters = {
+        "one pair": {subjects[0]: "pair", subjects[1]: "pair"},
+        "one mixed pair": {subjects[0]: "pair", subjects[15]: "pair"},
+        "six mixed sites": {subject: f"site{number % 6}" for number, subject in enumerate(subjects)},
+    }[kind]
+    splits = make_splits(labels, SplitSettings(**wanted), seed=seed, clusters=clusters)
+    assert len(splits) == wanted.get("folds", 5)
+    if len(splits) > 1:
+        assert sorted(subject for split in splits for subject in split.test) == sorted(labels)
+    for split in splits:
+        part_of = split.part_of()
+        for cluster in set(clusters.values()):
+            assert len({part_of[one] for one, of in clusters.items() if of == cluster}) == 1
+        for part in (split.train, split.validation):
+            assert {labels[subject] for subject in part} == set(labels.values())
+
+
+def test_more_folds_than_the_smallest_group_has_subjects_are_refused_when_asked_for():
+    with pytest.raises(InputError, match=r"found 99; the smallest group, group0, has 6 subjects.* at most 6"):
+        make_splits(labels_of([6, 8]), SplitSettings(folds=99))
 
 
 @pytest.mark.parametrize("wanted", [{"folds": 1}, {}])
@@ -174,17 +202,21 @@ def test_a_table_of_folds_says_who_is_held_out(tmp_path):
             [["sub-000", "a"]],
             "has the columns group, subject; expected subject, and part",
         ),
-        (["subject", "part"], [["sub-000", "train"]], r"has no row for sub-001, sub-002, sub-100"),
-        (["subject", "part"], [["sub-000", "train"], ["000", "test"]], "row 3: names sub-000 again"),
+        (["subject", "part"], [["sub-000", "train"]], r"no row for sub-001, sub-002, sub-100"),
+        (
+            ["subject", "part"],
+            [["sub-000", "trian"], ["000", "test"]],
+            r"(?s)row 2, sub-000: part is 'trian'; expected train.*row 3: names sub-000 again.*no row for sub-001",
+        ),
         (
             ["subject", "part"],
             [[f"sub-{k}", "training"] for k in ("000", "001", "002", "100", "101", "102")],
-            r"found 'training'; expected each of train, validation, test",
+            r"row 2, sub-000: part is 'training'; expected train, validation, test",
         ),
         (
             ["subject", "fold"],
             [[f"sub-{k}", "1"] for k in ("000", "001", "002", "100", "101", "102")],
-            "expected a fold for every subject, and at least two",
+            "found 1 alone; expected at least two folds",
         ),
     ],
 )

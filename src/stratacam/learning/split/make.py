@@ -3,13 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-import numpy.typing as npt
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
 from stratacam.errors import InputError
 from stratacam.learning.split.parts import PARTS, AnySplit, SliceSplit, Split
 from stratacam.learning.split.settings import SplitSettings
+from stratacam.learning.split.share import share_folds, share_out, take_clusters
 from stratacam.learning.split.table import TableParts, read_parts
 
 
@@ -44,25 +41,64 @@ def make_splits(
     together = {subject: (clusters or {}).get(subject, f"only {subject}") for subject in labels}
     if settings.table is not None:
         return _by_table(labels, read_parts(settings.table, labels), settings, seed)
-    if settings.most_folds == 1 and not clusters:
-        return (_checked(labels, _share_out(labels, settings.fractions, seed)),)
+    if settings.most_folds == 1 and len(set(together.values())) == len(together):
+        return (_checked(labels, share_out(labels, settings.fractions, seed), "split"),)
     if settings.most_folds == 1:
-        held_out = _take(labels, together, settings.test, seed)
-        return (_hold_out(labels, together, held_out, settings, seed),)
-    folds = min(settings.most_folds, *sizes.values())
+        held_out = take_clusters(labels, together, settings.test, seed)
+        return (_hold_out(labels, together, held_out, settings, seed, where="split"),)
+    return _folds(labels, together, sizes, settings, seed)
+
+
+def _folds(
+    labels: Mapping[str, str],
+    together: Mapping[str, str],
+    sizes: Counter[str],
+    settings: SplitSettings,
+    seed: int,
+) -> tuple[Split, ...]:
+    """The folds that were asked for, or as many as are usual and possible."""
+    possible = min(len(set(together.values())), *sizes.values())
+    if settings.folds is not None:
+        return _in_folds(labels, together, _checked_folds(settings.folds, possible, sizes), settings, seed)
+    for folds in range(min(settings.most_folds, possible), 2, -1):
+        try:
+            return _in_folds(labels, together, folds, settings, seed)
+        except InputError:
+            continue
+    return _in_folds(labels, together, 2, settings, seed)
+
+
+def _in_folds(
+    labels: Mapping[str, str], together: Mapping[str, str], folds: int, settings: SplitSettings, seed: int
+) -> tuple[Split, ...]:
+    """A split for each fold. A fold's test part may lack a group, as predictions of all folds are pooled."""
     return tuple(
-        _hold_out(labels, together, held_out, settings, seed)
-        for held_out in _folds(labels, together, folds, seed)
+        _hold_out(labels, together, held_out, settings, seed, where=f"fold {number} of {folds}")
+        for number, held_out in enumerate(share_folds(labels, together, folds, seed), start=1)
     )
+
+
+def _checked_folds(folds: int, possible: int, sizes: Counter[str]) -> int:
+    if folds > possible:
+        smallest = min(sizes, key=lambda group: sizes[group])
+        raise InputError(
+            f"split.folds: found {folds}; the smallest group, {smallest}, has {sizes[smallest]} subjects, and with those "
+            f"who stay together at most {possible} folds are possible. Remedy: fewer folds, or leave folds out"
+        )
+    return folds
 
 
 def _by_table(
     labels: Mapping[str, str], parts: TableParts, settings: SplitSettings, seed: int
 ) -> tuple[Split, ...]:
+    where = f"split.table, {settings.table}"
     if parts.split is not None:
-        return (_checked(labels, [getattr(parts.split, part) for part in PARTS]),)
+        return (_checked(labels, [getattr(parts.split, part) for part in PARTS], where),)
     alone = {subject: subject for subject in labels}
-    return tuple(_hold_out(labels, alone, fold, settings, seed) for fold in parts.folds)
+    return tuple(
+        _hold_out(labels, alone, fold, settings, seed, where=f"{where}, fold {name}")
+        for name, fold in parts.folds.items()
+    )
 
 
 def _hold_out(
@@ -71,91 +107,35 @@ def _hold_out(
     held_out: Sequence[str],
     settings: SplitSettings,
     seed: int,
+    *,
+    where: str,
 ) -> Split:
     """The split with `held_out` as test; of the rest, a part of every group becomes validation."""
-    rest = {subject: group for subject, group in labels.items() if subject not in held_out}
+    rest = {subject: group for subject, group in labels.items() if subject not in set(held_out)}
     share = settings.validation / (settings.train + settings.validation)
-    if len({together[subject] for subject in rest}) == len(rest):
-        train, validation = _share_out(rest, (1 - share, share), seed)
+    if rest and len({together[subject] for subject in rest}) == len(rest):
+        train, validation = share_out(rest, (1 - share, share), seed)
     else:
-        validation = _take(rest, together, share, seed)
-        train = [subject for subject in rest if subject not in validation]
-    return _checked(labels, (train, validation, held_out))
+        validation = take_clusters(rest, together, share, seed)
+        train = [subject for subject in rest if subject not in set(validation)]
+    return _checked(labels, (train, validation, held_out), where, folds=where != "split")
 
 
-def _checked(labels: Mapping[str, str], parts: Sequence[Sequence[str]]) -> Split:
-    """The split of these parts, each of which has every group."""
+def _checked(
+    labels: Mapping[str, str], parts: Sequence[Sequence[str]], where: str, *, folds: bool = False
+) -> Split:
+    """The split of these parts, each of which has every group; but for the test part of a fold, which has somebody."""
     split = Split(*(tuple(sorted(part)) for part in parts))
     for part in PARTS:
-        missing = sorted(set(labels.values()) - {labels[subject] for subject in getattr(split, part)})
-        if missing:
+        present = {labels[subject] for subject in getattr(split, part)}
+        missing = sorted(set(labels.values()) - present)
+        if missing and not (folds and part == "test" and present):
             raise InputError(
-                f"split: no subject of {', '.join(missing)} came into the part for {part}, as subjects stay together "
-                "or are few; expected every group in every part. Remedy: more or fewer folds, other fractions, another "
-                "column in split.group_by, or a table of the split"
+                f"{where}: no subject of {', '.join(missing)} came into the part for {part}; expected every group. "
+                "Remedy: another number of folds, other fractions, another column in split.group_by (groups must be "
+                "mixed among those who stay together), or another table of the split"
             )
     return split
-
-
-def _share_out(labels: Mapping[str, str], fractions: Sequence[float], seed: int) -> list[list[str]]:
-    """Share subjects out at random, group by group, so that every group is in every part."""
-    generator = np.random.default_rng(seed)
-    owed = np.zeros(len(fractions))
-    parts: list[list[str]] = [[] for _ in fractions]
-    for group in sorted(set(labels.values())):
-        subjects = sorted(subject for subject, label in labels.items() if label == group)
-        shuffled = iter(generator.permutation(subjects).tolist())
-        shares = np.array(fractions) * len(subjects)
-        counts = _apportion(shares, owed)
-        owed += shares - counts
-        for part, count in zip(parts, counts, strict=True):
-            part += [next(shuffled) for _ in range(count)]
-    return parts
-
-
-def _apportion(shares: npt.NDArray[np.float64], owed: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Round `shares` to whole subjects of the same sum, up where most is left over or `owed` by other groups.
-
-    A part that would be empty takes one subject from the largest part.
-    """
-    counts = np.floor(shares + 1e-9).astype(np.int64)
-    over = round(shares.sum()) - counts.sum()
-    whole = shares - counts < 1e-9  # needs no rounding, whatever is owed
-    counts[np.argsort(np.where(whole, np.inf, counts - shares - owed), kind="stable")[:over]] += 1
-    for part in np.flatnonzero(counts == 0):
-        counts[counts.argmax()] -= 1
-        counts[part] = 1
-    return counts
-
-
-def _take(labels: Mapping[str, str], together: Mapping[str, str], fraction: float, seed: int) -> list[str]:
-    """About a fraction of the subjects, with every group among them; more where those who stay together ask for it."""
-    wanted = set(labels.values())
-    most = min(max(2, round(1 / fraction)), len({together[subject] for subject in labels}))
-    for folds in range(most, 1, -1):
-        for taken in _folds(labels, together, folds, seed):
-            if {labels[subject] for subject in taken} == wanted:
-                return taken
-    return []
-
-
-def _folds(labels: Mapping[str, str], together: Mapping[str, str], folds: int, seed: int) -> list[list[str]]:
-    """Share the subjects out into folds of like groups; those of one cluster are in one fold."""
-    subjects = np.array(sorted(labels))
-    names = sorted({together[subject] for subject in subjects})
-    if len(names) < folds:
-        raise InputError(
-            f"split: found {len(names)} sets of subjects that stay together ({', '.join(names[:5])} ...), expected "
-            f"at least {folds}. Remedy: fewer folds, other fractions, or another column in split.group_by"
-        )
-    groups = [labels[subject] for subject in subjects]
-    if len(names) == len(subjects):
-        parts = StratifiedKFold(folds, shuffle=True, random_state=seed).split(subjects, groups)
-    else:
-        cluster = [together[subject] for subject in subjects]
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        parts = splitter.split(subjects, groups, cluster)
-    return [subjects[test].tolist() for _, test in parts]
 
 
 def _group_sizes(labels: Mapping[str, str]) -> Counter[str]:

@@ -1,8 +1,8 @@
 """The split as a table: read from the user, and written beside the model."""
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stratacam.errors import InputError
@@ -13,10 +13,10 @@ from stratacam.learning.split.parts import PARTS, AnySplit, Split
 
 @dataclass(frozen=True)
 class TableParts:
-    """What a table says: one split, or the subjects held out in each fold."""
+    """What a table says: one split, or by fold the subjects that it holds out."""
 
     split: Split | None
-    folds: tuple[tuple[str, ...], ...] = ()
+    folds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read_parts(file: Path, labels: Mapping[str, str]) -> TableParts:
@@ -43,35 +43,42 @@ def read_parts(file: Path, labels: Mapping[str, str]) -> TableParts:
             f"split.table: {file} has the columns {', '.join(sorted(map(str, columns))) or 'none'}; expected subject, "
             "and part or fold, separated by tabs"
         )
-    value_of: dict[str, str] = {}
-    for line, row in enumerate(rows, start=2):
-        subject = "sub-" + (row["subject"] or "").removeprefix("sub-")
-        if subject in value_of:
-            raise InputError(f"split.table: {file}, row {line}: names {subject} again; remove one row")
-        value_of[subject] = (row[column] or "").strip()
+    value_of, faults = _values(rows, column)
     missing = sorted(set(labels) - set(value_of))
     if missing:
-        raise InputError(
-            f"split.table: {file} has no row for {', '.join(missing[:10])}{' ...' if len(missing) > 10 else ''}; "
-            "expected every usable subject: add the rows"
-        )
+        faults.append(f"no row for {', '.join(missing)}; expected every usable subject: add the rows")
+    if faults:
+        raise InputError("\n".join(f"split.table: {file}, {fault}" for fault in faults))
     values = {value_of[subject] for subject in labels}
-    if column == "fold":
-        if len(values) < 2 or "" in values:
+    if column == "part":
+        if values != set(PARTS):
             raise InputError(
-                f"split.table: {file}, fold: found {', '.join(sorted(map(repr, values)))}; expected a fold for every "
-                "subject, and at least two of them"
+                f"split.table: {file}, part: found {', '.join(sorted(values))}; expected each of {', '.join(PARTS)}"
             )
-        ordered = sorted(values, key=lambda value: (not value.isdigit(), value.zfill(9)))
-        return TableParts(
-            None, tuple(tuple(sorted(s for s in labels if value_of[s] == value)) for value in ordered)
-        )
-    if values != set(PARTS):
+        return TableParts(Split(*(tuple(sorted(s for s in labels if value_of[s] == part)) for part in PARTS)))
+    if len(values) < 2:
         raise InputError(
-            f"split.table: {file}, part: found {', '.join(sorted(map(repr, values)))}; expected each of "
-            f"{', '.join(PARTS)}, and nothing else"
+            f"split.table: {file}, fold: found {', '.join(sorted(values))} alone; expected at least two folds"
         )
-    return TableParts(Split(*(tuple(sorted(s for s in labels if value_of[s] == part)) for part in PARTS)))
+    ordered = sorted(values, key=lambda value: (not value.isdigit(), value.zfill(9)))
+    return TableParts(
+        None, {value: tuple(sorted(s for s in labels if value_of[s] == value)) for value in ordered}
+    )
+
+
+def _values(rows: Sequence[Mapping[str, str | None]], column: str) -> tuple[dict[str, str], list[str]]:
+    """Subject to part or fold, and everything that is wrong with the rows."""
+    value_of: dict[str, str] = {}
+    faults = []
+    for line, row in enumerate(rows, start=2):
+        subject, value = "sub-" + (row["subject"] or "").removeprefix("sub-"), (row[column] or "").strip()
+        if subject in value_of:
+            faults.append(f"row {line}: names {subject} again; remove one row")
+        if not value or (column == "part" and value not in PARTS):
+            allowed = ", ".join(PARTS) if column == "part" else "a fold"
+            faults.append(f"row {line}, {subject}: {column} is {value!r}; expected {allowed}")
+        value_of[subject] = value
+    return value_of, faults
 
 
 def write_split(file: Path, split: AnySplit, dataset: SliceDataset) -> None:
