@@ -10,9 +10,12 @@ import pytest
 from supplied_masks import supply_masks
 
 from stratacam import cli
+from stratacam.errors import InputError
 from stratacam.maps import find_maps
 from stratacam.networks import load_model
 from stratacam.scans.phantom import PhantomSettings, make_cohort
+from stratacam.scans.prepared import find_prepared
+from stratacam.study.predicting import differences_of
 
 STUDY = """\
 name = "honest"
@@ -175,6 +178,7 @@ def test_a_trained_model_classifies_scans_as_delivered_as_it_did_in_the_study(fo
     in_study = {
         row["subject"]: row for row in rows(study / "evaluation/make_seed-0/predictions_subjects.tsv")
     }
+    assert {row["name_in_training"] for row in table} == {"test"}
     for row in table:
         for column in ("p_control", "p_RRMS", "p_SPMS", "calibrated_p_SPMS"):
             assert float(row[column]) == pytest.approx(float(in_study[row["scan"]][column]), abs=2e-3)
@@ -221,7 +225,33 @@ def test_scans_that_were_prepared_otherwise_are_refused_unless_that_is_accepted(
     assert "9 of 9 scans are not what" in said
     assert not (tmp_path / "out").exists()
     assert run(*arguments, "--accept-differences") == 0
-    assert "prepare.intensity is 'z_score'" in rows(tmp_path / "out/predictions.tsv")[0]["differences"]
+    table = rows(tmp_path / "out/predictions.tsv")
+    assert "prepare.intensity is 'z_score'" in table[0]["differences"]
+    assert sum(row["name_in_training"] == "train" for row in table) >= 3
+    capsys.readouterr()
+
+
+def test_scans_of_other_voxels_than_the_models_differ(folder):
+    (scan, *_) = find_prepared(folder / "study" / "prepared")
+    _, card = load_model(folder / "study/models/small_cnn_seed-0_fold-1")
+    assert differences_of(scan, card) == []
+    finer = {**card.input, "voxels_mm": ((1.0, 1.0, 1.0), (1.2, 1.2, 3.0))}
+    (found,) = differences_of(scan, card.model_copy(update={"input": finer}))
+    assert found == "its voxels are 5 x 5 x 5 mm, the model's scans had 1 x 1 x 1 to 1.2 x 1.2 x 3 mm"
+
+
+def test_a_split_that_cannot_be_made_is_told_before_any_scan_is_prepared(folder, tmp_path):
+    for wrong, message in (
+        ('group_by = "famly"', "famly"),
+        ('table = "nothere.tsv"', "nothere.tsv"),
+        ("folds = 99", "found 99"),
+    ):
+        text = STUDY.replace("folds = 3", wrong).replace('"cohort"', f'"{folder / "cohort"}"')
+        text = text.replace("nets.py", f"{folder}/nets.py")
+        (tmp_path / "study.toml").write_text(text)
+        with pytest.raises(InputError, match=message):
+            run("run", tmp_path / "study.toml")
+        assert not (tmp_path / "study" / "prepared").exists()
 
 
 def test_a_split_by_slice_carries_its_warning_into_model_metrics_tables_and_page(folder, tmp_path):

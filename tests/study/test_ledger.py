@@ -1,6 +1,7 @@
 """What counts as done."""
 
 import os
+import shutil
 
 import pytest
 
@@ -55,3 +56,13 @@ def test_a_damaged_record_means_not_done(tmp_path, files):
     key = finished(tmp_path, files)
     (tmp_path / "records" / "prepare" / "sub-01.json").write_text("{")
     assert not Ledger(tmp_path / "records").is_done("prepare", "sub-01", key)
+
+
+def test_a_folder_that_was_copied_is_done_only_as_far_as_its_own_outputs_go(tmp_path, files):
+    key = finished(tmp_path, files)
+    shutil.copytree(tmp_path, tmp_path.with_name("copy"))
+    copy = Ledger(tmp_path.with_name("copy") / "records")
+    assert copy.is_done("prepare", "sub-01", key)  # times of files are copied too
+    (tmp_path.with_name("copy") / "result.txt").unlink()
+    assert not copy.is_done("prepare", "sub-01", key)
+    assert Ledger(tmp_path / "records").is_done("prepare", "sub-01", key)

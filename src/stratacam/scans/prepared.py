@@ -140,6 +140,22 @@ class PreparedScan:
             raise InputError(f"{self.record}: lacks BrainWidthHeight; prepare the scan again") from error
         return float(width), float(height)
 
+    @property
+    def voxel_mm(self) -> tuple[float, float, float]:
+        """Edges of a voxel towards right, anterior and superior, from the header of the brain mask.
+
+        Raises:
+            InputError: the mask is missing or damaged.
+        """
+        try:
+            affine = np.asarray(nibabel.Nifti1Image.from_filename(self.brain_mask).affine)
+        except (OSError, EOFError, ValueError) as error:
+            raise InputError(
+                f"{self.brain_mask}: cannot be read ({error}); prepare the scan again"
+            ) from error
+        right, anterior, superior = np.linalg.norm(affine[:3, :3], axis=0)
+        return float(right), float(anterior), float(superior)
+
     def load(self) -> PreparedVolume:
         """Read the prepared images, mask and kept slices.
 

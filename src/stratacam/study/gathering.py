@@ -1,14 +1,13 @@
 """From scans as delivered to what is learnt from: the steps before any training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stratacam.files import write_text
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import baseline_steps, planning, scan_steps
 from stratacam.study.execution import local_executor
-from stratacam.study.network_check import check_networks
 from stratacam.study.study import Study
 
 
@@ -33,13 +32,16 @@ def gather(study: Study) -> Gathered:
     """Find, prepare and cut the scans of a study; leave out and list what cannot be used.
 
     Raises:
-        InputError: if a network cannot be used, which is found before anything is computed; if nothing can be
-            learnt from what is there, or one image is there under two subjects.
+        InputError: if the split cannot be made, which is found before any scan is prepared; if nothing can be learnt
+            from what is there, or one image is there under two subjects.
     """
     configuration, folders, work = study.configuration, study.folders, study.work
-    check_networks(configuration)
     write_text(folders.configuration, configuration.model_dump_json(indent=2) + "\n")
     scans, groups = scan_steps.find(work, configuration.cohort)
+    clusters = baseline_steps.read_clusters(study, scans)
+    planning.check_split(
+        configuration, {f"sub-{scan.subject}": groups[scan.name] for scan in scans[::-1]}, clusters
+    )
     with local_executor(configuration.run.workers) as executor:
         prepared, keys = scan_steps.prepare_scans(
             work, scans, folders.prepared, configuration.prepare, executor, groups=groups
@@ -53,6 +55,7 @@ def gather(study: Study) -> Gathered:
             settings=configuration.pictures,
             executor=executor,
         )
-    clusters = baseline_steps.read_clusters(study, scans)
     cohort = planning.make_cohort(study, pictures, picture_keys, clusters)
+    edges = list(zip(*(scan.voxel_mm for scan in prepared), strict=True))
+    cohort = replace(cohort, voxels_mm=(tuple(map(min, edges)), tuple(map(max, edges))))
     return Gathered(scans, prepared, keys, cohort)

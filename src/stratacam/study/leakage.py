@@ -30,6 +30,7 @@ from stratacam.learning import (
 from stratacam.study import learning_steps
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.gathering import gather
+from stratacam.study.network_check import check_networks
 from stratacam.study.planning import Cohort, Planned, plan_runs
 from stratacam.study.runs import short_name
 from stratacam.study.study import Study, WriteReport, open_study
@@ -75,6 +76,7 @@ def measure_leakage(
     Raises:
         InputError: if the study as a whole cannot be done.
     """
+    check_networks(configuration)
     with open_study(configuration, console) as study:
         cohort = gather(study).cohort
         tasks: dict[str, Task] = {}

@@ -83,6 +83,7 @@ def train_runs(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> dict
             **pictures,
             "sequences": pictures["sequences"] or configuration.cohort.sequences,
             "prepared": configuration.cohort.sequences,
+            "voxels_mm": cohort.voxels_mm,
             "range": [0, 1],
             "normalisation": configuration.prepare.model_dump(mode="json"),
             "shape": shape,

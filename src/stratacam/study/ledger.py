@@ -42,13 +42,18 @@ class Ledger:
         """Whether `item` of `step` was finished under `key`, and its outputs are as they were left."""
         record = read_json(self._record(step, item))
         return record.get("key") == key and all(
-            _stamp(Path(path)) == stamp for path, stamp in record["outputs"].items()
+            _stamp(self.folder.parent / path) == stamp for path, stamp in record["outputs"].items()
         )
 
     def finish(self, step: str, item: str, key: str, outputs: Sequence[Path]) -> None:
         """Record that `item` of `step` was finished under `key` and left `outputs`."""
-        stamps = {str(path): _stamp(path) for path in outputs}
+        stamps = {self._named(path): _stamp(path) for path in outputs}
         write_json(self._record(step, item), {"key": key, "outputs": stamps})
+
+    def _named(self, path: Path) -> str:
+        """An output relative to the folder that the records are in, so that the whole can be moved or copied."""
+        root = self.folder.parent
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
     def _record(self, step: str, item: str) -> Path:
         return self.folder / step / f"{item}.json"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,14 @@ class Cohort:
         keys: by scan, the key of the work that cut its pictures.
         classes: in the order of the outputs.
         clusters: subject to what it shares with those it stays together with.
+        voxels_mm: the smallest and the largest edges of the prepared scans' voxels (right, anterior, superior).
     """
 
     pictures: tuple[ScanPictures, ...]
     keys: Mapping[str, str]
     classes: tuple[str, ...]
     clusters: Mapping[str, str]
+    voxels_mm: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     def labels(self) -> dict[str, str]:
         """Subject to the group of its first scan, by which subjects are shared out."""
@@ -77,6 +80,25 @@ def make_cohort(
     classes = tuple(group for group in wanted if group in members and group not in small)
     used = tuple(scan for scan in pictures if scan.group not in small)
     return Cohort(used, keys, classes, clusters)
+
+
+def check_split(
+    configuration: StudyConfiguration, labels: Mapping[str, str], clusters: Mapping[str, str]
+) -> None:
+    """Try the split on the subjects as they were found, before any is prepared; groups too small are passed over.
+
+    Args:
+        configuration: of the study.
+        labels: subject to group.
+        clusters: subject to what it shares with those it stays together with.
+
+    Raises:
+        InputError: the split cannot be made.
+    """
+    sizes = Counter(labels.values())
+    usable = {subject: group for subject, group in labels.items() if sizes[group] >= len(PARTS)}
+    if len(set(usable.values())) > 1:
+        make_splits(usable, configuration.split, seed=configuration.seed, clusters=clusters)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ from stratacam.study.alone import prepare_folder
 from stratacam.study.progress import step_progress
 from stratacam.study.work import Absence
 
+TOLERANCE = 0.1
+"""By which share of its length a voxel's edge may differ from those that the model was trained on."""
+
 NOT_FOR_DIAGNOSIS = "For research only, not for diagnosis."
 PREPARED = "prepared"
 
@@ -35,12 +38,14 @@ class ScanPrediction:
         probabilities: (K,) mean over its slices.
         calibrated: (K,) the same with the temperature that was fitted in training.
         slices: index and probabilities of each picture.
+        known_as: the part in which a subject of this name was when the model was trained, or "none".
     """
 
     name: str
     probabilities: np.ndarray[Any, np.dtype[np.float64]]
     calibrated: np.ndarray[Any, np.dtype[np.float64]]
     slices: tuple[tuple[int, str, np.ndarray[Any, np.dtype[np.float64]]], ...]
+    known_as: str
 
 
 def predict_folder(
@@ -112,6 +117,15 @@ def differences_of(scan: PreparedScan, card: ModelCard) -> list[str]:
     other = [name for name in _prepared_sequences(card) if name not in scan.sequences]
     if other:
         found.append(f"was prepared without {', '.join(other)}, by which the model's scans were prepared too")
+    smallest, largest = card.input.get("voxels_mm") or ((0.0,) * 3, (np.inf,) * 3)
+    if not all(
+        (1 - TOLERANCE) * low <= edge <= (1 + TOLERANCE) * high
+        for low, edge, high in zip(smallest, scan.voxel_mm, largest, strict=True)
+    ):
+        found.append(
+            f"its voxels are {_edges(scan.voxel_mm)} mm, the model's scans had {_edges(smallest)}"
+            + (f" to {_edges(largest)} mm" if smallest != largest else " mm")
+        )
     own, wanted = scan.read_record().get("Settings", {}), card.input.get("normalisation", {})
     found += [
         f"prepare.{key} is {own.get(key)!r}, the model's scans had {wanted.get(key)!r}"
@@ -124,6 +138,20 @@ def differences_of(scan: PreparedScan, card: ModelCard) -> list[str]:
 def _prepared(source: Path) -> list[PreparedScan]:
     """The prepared scans in a folder; none if it is a cohort as delivered."""
     return find_prepared(source) if source.is_dir() else []
+
+
+def part_in_training(scan: PreparedScan, card: ModelCard) -> str:
+    """The part in which a subject of this name was when the model was trained; "none" if there was none."""
+    for part, subjects in card.training.get("subjects", {}).items():
+        if subjects == SLICES_OF_ONE_PERSON:
+            return "unknown, as slices were split"
+        if f"sub-{scan.subject}" in subjects:
+            return str(part)
+    return "none"
+
+
+def _edges(lengths: Sequence[float]) -> str:
+    return " x ".join(f"{length:.3g}" for length in lengths)
 
 
 def _prepared_sequences(card: ModelCard) -> list[str]:
@@ -143,7 +171,9 @@ def _predict(model: nn.Module, card: ModelCard, scan: PreparedScan) -> ScanPredi
         (int(index), sequence, given)
         for index, sequence, given in zip(pictures.slices, pictures.sequences, probabilities, strict=True)
     )
-    return ScanPrediction(scan.name, probabilities.mean(0), calibrated.mean(0), slices)
+    return ScanPrediction(
+        scan.name, probabilities.mean(0), calibrated.mean(0), slices, part_in_training(scan, card)
+    )
 
 
 def _write(
@@ -151,7 +181,7 @@ def _write(
 ) -> None:
     names = card.classes
     columns = ["scan", "predicted", *(f"p_{name}" for name in names)]
-    columns += [*(f"calibrated_p_{name}" for name in names), "differences", "note"]
+    columns += [*(f"calibrated_p_{name}" for name in names), "name_in_training", "differences", "note"]
     note = f"{NOT_FOR_DIAGNOSIS} {_warning(card)}".strip()
     rows = [
         [
@@ -159,6 +189,7 @@ def _write(
             names[int(found.probabilities.argmax())],
             *_decimals(found.probabilities),
             *_decimals(found.calibrated),
+            found.known_as,
             "; ".join(unlike.get(found.name, ())) or "none",
             note,
         ]
@@ -183,14 +214,24 @@ def _show(
     unlike: Mapping[str, Sequence[str]],
     console: Console,
 ) -> None:
-    table = Table("scan", "predicted", *(f"p {name}" for name in card.classes))
+    table = Table("scan", "predicted", *(f"p {name}" for name in card.classes), "name in training")
     for found in predictions:
         predicted = card.classes[int(found.probabilities.argmax())]
-        table.add_row(found.name, predicted, *(f"{value:.2f}" for value in found.probabilities))
+        table.add_row(
+            found.name, predicted, *(f"{value:.2f}" for value in found.probabilities), found.known_as
+        )
     console.print(table)
     if unlike:
         console.print(
             f"{len(unlike)} scans differ from what the model was trained on, see the table: doubt their result.",
+            style="yellow",
+            highlight=False,
+        )
+    learnt = [found.name for found in predictions if found.known_as in {"train", "validation"}]
+    if learnt:
+        console.print(
+            f"{len(learnt)} scans are of subjects by whose names the model was trained: if they are the same people, "
+            "this says nothing of how good it is.",
             style="yellow",
             highlight=False,
         )

@@ -19,6 +19,7 @@ from stratacam.study.execution import local_executor
 from stratacam.study.folders import StudyFolders
 from stratacam.study.gathering import gather
 from stratacam.study.ledger import read_json
+from stratacam.study.network_check import check_networks
 from stratacam.study.study import Study, WriteReport, open_study
 from stratacam.study.work import Absence
 
@@ -47,6 +48,7 @@ def run_study(configuration: StudyConfiguration, console: Console, write_report:
     Raises:
         InputError: if the study as a whole cannot be done.
     """
+    check_networks(configuration)
     with open_study(configuration, console) as study:
         return _run(study, write_report)
 

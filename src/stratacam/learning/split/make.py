@@ -82,8 +82,8 @@ def _checked_folds(folds: int, possible: int, sizes: Counter[str]) -> int:
     if folds > possible:
         smallest = min(sizes, key=lambda group: sizes[group])
         raise InputError(
-            f"split.folds: found {folds}; the smallest group, {smallest}, has {sizes[smallest]} subjects, and with those "
-            f"who stay together at most {possible} folds are possible. Remedy: fewer folds, or leave folds out"
+            f"split.folds: found {folds}; the smallest group, {smallest}, has {sizes[smallest]} subjects, and with "
+            f"those who stay together at most {possible} folds are possible. Remedy: fewer folds, or leave folds out"
         )
     return folds
 
