@@ -125,14 +125,17 @@ def test_what_is_written_says_the_same_as_the_evaluation(tmp_path):
     subjects = pd.read_csv(tmp_path / "out/predictions_subjects.tsv", sep="\t")
     given = ["group", "predicted", "p_control", "p_patient"]
     calibrated = ["calibrated_p_control", "calibrated_p_patient"]
-    assert list(slices.columns) == ["subject", "scan", "slice", *given, *calibrated]
-    assert list(subjects.columns) == ["subject", *given, "predicted_majority", *calibrated]
+    assert list(slices.columns) == ["subject", "scan", "slice", *given, *calibrated, "warning"]
+    assert list(subjects.columns) == ["subject", *given, "predicted_majority", *calibrated, "warning"]
+    for table in (tmp_path / "out").glob("*.tsv"):
+        assert set(pd.read_csv(table, sep="\t")["warning"]) == {"not to be believed"}
     assert slices["slice"].tolist()[:4] == [10, 12, 14, 16]
     for column in ("p_patient", "calibrated_p_patient"):
         means = slices.groupby("subject")[column].mean()
         np.testing.assert_allclose(subjects.set_index("subject")[column], means, atol=1e-6)
     for unit, table in (("slices", slices), ("subjects", subjects)):
         confusion = pd.read_csv(tmp_path / f"out/confusion_{unit}.tsv", sep="\t", index_col="group")
+        confusion = confusion.drop(columns="warning")
         counted = pd.crosstab(table["group"], table["predicted"]).reindex(columns=CLASSES, fill_value=0)
         assert confusion.to_numpy().tolist() == counted.to_numpy().tolist()
     metrics = json.loads((tmp_path / "out/metrics.json").read_text())

@@ -276,6 +276,6 @@ def test_the_split_is_written_as_a_table_of_subjects_or_of_slices(tmp_path):
     (by_slice,) = make_splits({}, SplitSettings(unit="slice"))
     write_split(tmp_path / "slices.tsv", by_slice, dataset)
     lines = (tmp_path / "slices.tsv").read_text().splitlines()
-    assert lines[0] == "subject\tscan\tslice\tgroup\tpart"
+    assert lines[0] == "subject\tscan\tslice\tgroup\tpart\twarning"
     assert len(lines) == 7
     assert {line.split("\t")[2] for line in lines[1:]} == {"10", "12"}

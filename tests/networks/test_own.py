@@ -177,7 +177,7 @@ def test_a_card_alone_never_runs_code(tmp_path):
     save_model(tmp_path / "model", torch.nn.Linear(1, 2), card(f"{trap}:make"))
     with pytest.raises(InputError, match=r"not run on the card's word.*--network .*trap\.py:make"):
         load_model(tmp_path / "model")
-    with pytest.raises(InputError, match="expected 'vgg16'"):
+    with pytest.raises(InputError, match="and 'vgg16' was named"):
         load_model(tmp_path / "model", network="vgg16")
     assert not (tmp_path / "ran").exists()
 

@@ -265,6 +265,8 @@ def test_a_split_by_slice_carries_its_warning_into_model_metrics_tables_and_page
     assert run("run", tmp_path / "study.toml") == 0
     study = tmp_path / "study"
     assert json.loads((study / "evaluation/small_cnn_seed-0/metrics.json").read_text())["warning"] == warning
-    assert {row["warning"] for row in rows(study / "evaluation/comparison.tsv")} == {warning}
+    tables = [study / "evaluation/comparison.tsv", study / "models/small_cnn_seed-0/split.tsv"]
+    for table in (*tables, *(study / "evaluation/small_cnn_seed-0").glob("*.tsv")):
+        assert {row["warning"] for row in rows(table)} == {warning}, table
     assert load_model(study / "models/small_cnn_seed-0")[1].training["subjects"]["test"] == warning
     assert (study / "report.html").read_text().count(warning) > 3

@@ -77,8 +77,9 @@ def load_model(folder: Path, network: str | None = None) -> tuple[nn.Module, Mod
     card = _read_card(folder)
     if network is not None and not same_reference(network, card.architecture):
         raise InputError(
-            f"{folder / CARD}: is of the network {card.architecture!r}, expected {network!r}; name the model's "
-            "own network, or leave it out (--network) if it is one of this package."
+            f"{folder / CARD}: is of the network {card.architecture!r}, and {network!r} was named; name the model's "
+            "own: the same function in a file of the same name, in whatever folder, or none (--network) for networks "
+            "of this package."
         )
     if network is None and is_reference(card.architecture):
         raise InputError(

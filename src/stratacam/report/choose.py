@@ -20,6 +20,9 @@ CONTROL = re.compile(r"(healthy.*|.*controls?|hc|cn|nc|normal)", re.IGNORECASE)
 """Names of groups without disease, shown only where there is nothing else."""
 
 
+HELD_OUT_POOL = "held-out"
+
+
 @dataclass(frozen=True)
 class Choice:
     """What was chosen, and the rule in words."""
@@ -72,7 +75,7 @@ def choose_patient(study: StudyContent) -> Choice:
     patients = [group for group in last_first if group not in controls]
     mapped = [maps for maps in study.maps.values() if maps.name in study.scans]
     pools = {
-        "held-out": [maps for maps in mapped if subject_label(maps.name) in study.held_out],
+        HELD_OUT_POOL: [maps for maps in mapped if subject_label(maps.name) in study.held_out],
         "explained": mapped,
     }
     for pool, candidates in pools.items():
@@ -99,6 +102,8 @@ def choose_patient(study: StudyContent) -> Choice:
 
 def _rule(pool: str, group: str, count: int, *, right: bool) -> str:
     kind = f"{pool} {group} scan{'s' if count > 1 else ''}"
+    if pool != HELD_OUT_POOL:
+        kind += " of people that the model was trained on or stopped by"
     if right:
         return f"of {count} {kind} classified right, the one with the highest probability of {group}"
     return f"of {count} {kind}, the one with the highest probability of {group} (none was classified right)"

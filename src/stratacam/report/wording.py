@@ -115,14 +115,18 @@ def what_leaks(study: StudyContent) -> str:
     """What splitting by slice does to accuracy; nothing where it was not measured."""
     if not study.leakage:
         return ""
-    slices = {(row["unit"], row["labels"]): row["slices"] for row in study.leakage["conditions"]}
-    shuffled = slices["subject", "shuffled"]
-    chance = f"{decimal(shuffled['chance'])}, {interval((shuffled['chance_low'], shuffled['chance_high']))}"
+    told = {
+        (row["unit"], row["labels"]): f"{decimal(row['slices']['value'])} "
+        f"({interval((row['slices']['low'], row['slices']['high']))})"
+        for row in study.leakage["conditions"]
+    }
+    seeds = len(study.leakage["seeds"])
     return (
-        "With shuffled groups, where there is nothing to learn, the balanced accuracy of slices was "
-        f"{decimal(slices['slice', 'shuffled']['value'])} when slices were split and {decimal(shuffled['value'])} "
-        f"when subjects were (chance {chance}); with the true groups {decimal(slices['slice', 'true']['value'])} and "
-        f"{decimal(slices['subject', 'true']['value'])}. By slice: {SLICES_OF_ONE_PERSON}."
+        f"Leakage, over {seeds} training{'s' if seeds > 1 else ''} of each kind: with shuffled groups, where there is "
+        "nothing to learn, the balanced accuracy of slices (95 % interval) was "
+        f"{told['slice', 'shuffled']} when slices were split and {told['subject', 'shuffled']} when subjects were; "
+        f"with the true groups {told['slice', 'true']} and {told['subject', 'true']}. By slice: {SLICES_OF_ONE_PERSON}."
+        " What chance gives is in the table."
     )
 
 
@@ -176,9 +180,9 @@ def _epochs(study: StudyContent) -> str:
         return ""
     if len(histories) == 1:
         (history,) = histories
-        return (
-            f" for {len(history['epochs'])} epochs (the weights of epoch {history['best_epoch']} were kept)"
-        )
+        count = len(history["epochs"])
+        unit = "epochs" if count > 1 else "epoch"
+        return f" for {count} {unit} (the weights of epoch {history['best_epoch']} were kept)"
     lengths = sorted({len(history["epochs"]) for history in histories})
     epochs = str(lengths[0]) if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}"
     return f" for {epochs} epochs (the weights of the lowest validation loss were kept)"
@@ -193,15 +197,18 @@ def _pictures(study: StudyContent) -> str:
 
 
 def _is_beaten(row: Mapping[str, Any]) -> bool:
-    """Whether the interval of the first network's gain in balanced accuracy lies above 0."""
-    limits_of = row["against_first"]["balanced_accuracy"]["bootstrap"]
-    return limits_of is not None and limits_of[0] > 0
+    """Whether interval and p-value of the first network's gain in balanced accuracy agree that it is above 0."""
+    gain = row["against_first"]["balanced_accuracy"]
+    limits_of, p_value = gain["bootstrap"], gain["p_value"]
+    return limits_of is not None and limits_of[0] > 0 and p_value is not None and p_value < 0.05
 
 
 def _against(row: Mapping[str, Any], own: float) -> str:
     difference = row["against_first"]["balanced_accuracy"]
     limits_of = difference["bootstrap"]
     spread = f", 95 % interval {interval(limits_of)}" if limits_of else ""
+    if difference["p_value"] is not None:
+        spread += f", p {_p_value(difference['p_value'])}"
     return (
         f"{row['title']} (balanced accuracy {decimal(own)} against {decimal(row['balanced_accuracy']['value'])}; "
         f"difference {decimal(difference['value'])}{spread})"
@@ -211,10 +218,12 @@ def _against(row: Mapping[str, Any], own: float) -> str:
 def _estimate(estimate: Mapping[str, Any]) -> str:
     limits_of = estimate.get("small_sample") or estimate["bootstrap"]
     p_value = estimate.get("p_value")
-    tested = (
-        "" if p_value is None else f"; p {small(p_value)}" if p_value < 0.001 else f"; p = {small(p_value)}"
-    )
+    tested = "" if p_value is None else f"; p {_p_value(p_value)}"
     return f"{estimate['value']:.2f} (95 % interval {interval(limits_of)}; chance {estimate['chance']:.2f}{tested})"
+
+
+def _p_value(p_value: float) -> str:
+    return small(p_value) if p_value < 0.001 else f"= {small(p_value)}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -103,6 +103,15 @@ def train_runs(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> dict
     content = {"runs": [run.as_json() for run in trained]}
     if read_json(folders.runs) != content:
         write_json(folders.runs, content)
+    others = sorted({path.parent.name for path in folders.models.glob(f"*/{CARD}")} - set(tasks))
+    if others:
+        study.work.console.print(
+            f"train: {folders.models} holds models of other settings too ({', '.join(others[:3])}"
+            f"{' ...' if len(others) > 3 else ''}); {folders.runs.name} lists those of this study.",
+            style="yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
     return {name: task.key for name, task in tasks.items()}
 
 

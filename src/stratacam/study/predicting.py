@@ -203,8 +203,8 @@ def _write(
     ]
     _write_table(
         out / "predictions_slices.tsv",
-        ["scan", "slice", "sequence", "predicted", *(f"p_{name}" for name in names)],
-        slices,
+        ["scan", "slice", "sequence", "predicted", *(f"p_{name}" for name in names), "note"],
+        [[*row, note] for row in slices],
     )
 
 

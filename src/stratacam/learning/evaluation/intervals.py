@@ -50,7 +50,8 @@ def exact_interval(right: int, count: int) -> Interval:
 def balanced_posterior(confusion: Integers, *, seed: int) -> Interval:
     """Return the 95 % interval of the mean of the recalls, each Beta(1 + right, 1 + wrong).
 
-    K. H. Brodersen et al., "The balanced accuracy and its posterior distribution" (2010).
+    K. H. Brodersen et al., "The balanced accuracy and its posterior distribution" (2010). The posterior shrinks to
+    the middle; where the observed value lies outside its interval, the interval is extended to it.
 
     Args:
         confusion: (classes, classes) rows true, columns predicted; classes without subjects are left out.
@@ -61,7 +62,8 @@ def balanced_posterior(confusion: Integers, *, seed: int) -> Interval:
     wrong = of_class[of_class > 0] - right
     drawn = np.random.default_rng(seed).beta(1 + right, 1 + wrong, (20_000, len(right))).mean(1)
     low, high = np.percentile(drawn, [2.5, 97.5])
-    return float(low), float(high)
+    value = float((right / of_class[of_class > 0]).mean())
+    return min(float(low), value), max(float(high), value)
 
 
 def permutation_p_value(gain: Floats, label: Integers, *, seed: int) -> float:

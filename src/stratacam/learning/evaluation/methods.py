@@ -11,7 +11,10 @@ METHODS = {
     "interval where these are more than a quarter.",
     "small_sample": "95 % interval for few subjects, where the bootstrap degenerates (no width when all are "
     "right): accuracy, sensitivity and specificity, exact Clopper-Pearson; balanced accuracy, posterior of the mean "
-    "recall with uniform priors (Brodersen et al. 2010).",
+    "recall with uniform priors (Brodersen et al. 2010), extended to the observed value where that lies outside.",
+    "folds": "predictions of all folds are pooled. What hardly depends on the scan then falls below chance, because a "
+    "fold's training subjects have fewer of a group the more of it are held out; and probabilities of several models "
+    "share one scale in AUROC and calibration.",
     "chance": "accuracy: share of the largest group; balanced accuracy: 1 / groups; AUROC: 0.5; Brier score and log "
     "loss: of giving everybody the groups' shares.",
     "p_value": f"one-sided, over subjects: accuracy, exact binomial test against chance; balanced accuracy and macro "

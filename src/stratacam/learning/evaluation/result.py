@@ -67,19 +67,21 @@ def write_evaluation(folder: Path, evaluation: Evaluation, *, part: str, warning
         folder: where to write.
         evaluation: what to write.
         part: what was evaluated, for example "test".
-        warning: what readers must know before they believe the numbers; stands in `metrics.json`.
+        warning: what readers must know before they believe the numbers; stands in `metrics.json` and in a column of
+            every table.
     """
     names = evaluation.classes
     slices = evaluation.slice_predictions
     if slices is not None and evaluation.slices is not None:
-        _write_slices(folder / "predictions_slices.tsv", slices, names)
-        _write_confusion(folder / "confusion_slices.tsv", evaluation.slices, names)
-    _write_subjects(folder / "predictions_subjects.tsv", evaluation)
-    _write_confusion(folder / "confusion_subjects.tsv", evaluation.subjects, names)
+        _write_slices(folder / "predictions_slices.tsv", slices, names, warning)
+        _write_confusion(folder / "confusion_slices.tsv", evaluation.slices, names, warning)
+    _write_subjects(folder / "predictions_subjects.tsv", evaluation, warning)
+    _write_confusion(folder / "confusion_subjects.tsv", evaluation.subjects, names, warning)
     _write_table(
         folder / "reliability.tsv",
         ["unit", "calibrated", "bin_low", "bin_high", "count", "confidence", "accuracy"],
         _reliability_rows(evaluation),
+        warning,
     )
     content: dict[str, Any] = {
         "part": part,
@@ -96,17 +98,17 @@ def write_evaluation(folder: Path, evaluation: Evaluation, *, part: str, warning
     write_json(folder / "metrics.json", content)
 
 
-def _write_slices(file: Path, slices: SlicePredictions, names: Sequence[str]) -> None:
+def _write_slices(file: Path, slices: SlicePredictions, names: Sequence[str], warning: str) -> None:
     data = slices.dataset
     keys = [
         [data.scans[scan].subject, data.scans[scan].scan, str(index)]
         for scan, index in zip(data.scan, data.slice_index, strict=True)
     ]
     columns, rows = _predictions(keys, data.label, slices.probabilities, slices.calibrated, names)
-    _write_table(file, ["subject", "scan", "slice", *columns], rows)
+    _write_table(file, ["subject", "scan", "slice", *columns], rows, warning)
 
 
-def _write_subjects(file: Path, evaluation: Evaluation) -> None:
+def _write_subjects(file: Path, evaluation: Evaluation, warning: str) -> None:
     names, majority = evaluation.classes, evaluation.subject_majority
     columns, rows = _predictions(
         [[name] for name in evaluation.subject_names],
@@ -116,7 +118,7 @@ def _write_subjects(file: Path, evaluation: Evaluation) -> None:
         names,
         majority=majority,
     )
-    _write_table(file, ["subject", *columns], rows)
+    _write_table(file, ["subject", *columns], rows, warning)
 
 
 def _predictions(
@@ -161,9 +163,9 @@ def _reliability_rows(evaluation: Evaluation) -> Iterator[list[str]]:
                 yield [unit, whether, *_decimals([low, high]), str(count), *means]
 
 
-def _write_confusion(file: Path, scores: Scores, names: Sequence[str]) -> None:
+def _write_confusion(file: Path, scores: Scores, names: Sequence[str], warning: str) -> None:
     rows = [[name, *map(str, counts)] for name, counts in zip(names, scores.confusion, strict=True)]
-    _write_table(file, ["group", *(f"predicted_{name}" for name in names)], rows)
+    _write_table(file, ["group", *(f"predicted_{name}" for name in names)], rows, warning)
 
 
 def _count(labels: Integers, names: Sequence[str]) -> dict[str, int]:
@@ -175,5 +177,10 @@ def _decimals(values: Iterable[float]) -> list[str]:
     return [f"{value:.6f}" for value in values]
 
 
-def _write_table(file: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    write_text(file, "".join("\t".join(cells) + "\n" for cells in [columns, *rows]))
+def _write_table(
+    file: Path, columns: Sequence[str], rows: Iterable[Sequence[str]], warning: str = ""
+) -> None:
+    """Write a table; a warning stands in a last column of its own, in every row."""
+    end = ["warning"] if warning else []
+    cells = [[*columns, *end], *([*row, *([warning] if warning else [])] for row in rows)]
+    write_text(file, "".join("\t".join(row) + "\n" for row in cells))

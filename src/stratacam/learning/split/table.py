@@ -8,7 +8,7 @@ from pathlib import Path
 from stratacam.errors import InputError
 from stratacam.files import write_text
 from stratacam.learning.dataset import SliceDataset
-from stratacam.learning.split.parts import PARTS, AnySplit, Split
+from stratacam.learning.split.parts import PARTS, SLICES_OF_ONE_PERSON, AnySplit, Split
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def write_split(file: Path, split: AnySplit, dataset: SliceDataset) -> None:
         ]
         header = "subject\tgroup\tpart"
     else:
-        header = "subject\tscan\tslice\tgroup\tpart"
+        header = "subject\tscan\tslice\tgroup\tpart\twarning"
         parts = split.rows(dataset)
         rows = [
             (
@@ -100,6 +100,7 @@ def write_split(file: Path, split: AnySplit, dataset: SliceDataset) -> None:
                 str(dataset.slice_index[row]),
                 dataset.classes[dataset.label[row]],
                 part,
+                SLICES_OF_ONE_PERSON,
             )
             for part in PARTS
             for row in parts[part]
