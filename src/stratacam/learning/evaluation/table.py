@@ -69,6 +69,6 @@ def _estimate(estimate: Mapping[str, Any] | None) -> list[str]:
         return ["n/a"] * 4
     low, high = estimate.get("small_sample") or estimate["bootstrap"] or (None, None)
     return [
-        "n/a" if number is None else f"{number:.4f}"
+        "n/a" if number is None else f"{number:.4g}"
         for number in (estimate["value"], low, high, estimate.get("p_value"))
     ]
