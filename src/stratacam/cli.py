@@ -348,6 +348,21 @@ def leakage(
 
 
 @app.command()
+def evidence(
+    study: StudyFile,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Measure which layers' maps are to be believed, in a study that has been run."""
+    from stratacam.report import write_report
+    from stratacam.study.configuration import read_configuration
+    from stratacam.study.evidence import measure_evidence
+
+    configuration = read_configuration(study)
+    result, left_out = measure_evidence(configuration, console, write_report=write_report)
+    _conclude(result, len(left_out), accept_left_out or configuration.run.accept_left_out)
+
+
+@app.command()
 def report(
     study: Annotated[Path, typer.Argument(help="Folder of a study that has been run.")],
 ) -> None:

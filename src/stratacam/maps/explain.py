@@ -13,16 +13,12 @@ from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import Explained, ScanMaps, read_maps, remove, write_maps
 from stratacam.maps.trained import (
     channels_of,
-    check_scan,
     delivered_sequences,
-    explained_sequence,
-    picture_settings,
-    trained_shape,
+    explained_pictures,
 )
 from stratacam.networks import ModelCard
 from stratacam.scans.channels import COUNT as CHANNELS
 from stratacam.scans.derivatives import write_dataset_description
-from stratacam.scans.pictures import cut_scan
 from stratacam.scans.prepared import PreparedScan
 
 LAST_BLOCK = "block5_"
@@ -65,13 +61,7 @@ def explain_scan(
         InputError: if sequences, class or layers do not fit the model, or a file cannot be read.
     """
     nifti_layers = check_settings(model, card, settings)
-    check_scan(card, scan)
-    chosen = picture_settings(card).model_copy(
-        update={"every": settings.every, "sequences": (explained_sequence(card, settings.sequence),)}
-        if channels_of(card) != "sequences"
-        else {"every": settings.every}
-    )
-    pictures = cut_scan(scan, chosen, trained_shape(card, scan, chosen))
+    pictures = explained_pictures(card, scan, every=settings.every, sequence=settings.sequence)
     images = torch.from_numpy(pictures.images).expand(-1, CHANNELS, -1, -1)
     target = _target(model, card, images, settings, device)
     path = maps_path(scan, out, settings.method)

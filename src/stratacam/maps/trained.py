@@ -2,7 +2,7 @@
 
 from stratacam.errors import InputError
 from stratacam.networks import ModelCard
-from stratacam.scans.pictures import PictureSettings
+from stratacam.scans.pictures import Pictures, PictureSettings, cut_scan
 from stratacam.scans.prepared import PreparedScan
 
 
@@ -40,6 +40,28 @@ def trained_shape(card: ModelCard, scan: PreparedScan, settings: PictureSettings
         return rows, columns
     own_rows, own_columns = settings.shape_for([scan.brain_mm])
     return max(rows, own_rows), max(columns, own_columns)
+
+
+def explained_pictures(
+    card: ModelCard, scan: PreparedScan, *, every: int = 1, sequence: str | None = None
+) -> Pictures:
+    """Cut the pictures of a scan that are explained: one for each slice, also where each sequence is a picture.
+
+    Args:
+        card: of the model.
+        scan: prepared with the model's sequences.
+        every: take every n-th slice of the part that the network is for.
+        sequence: the one whose pictures are taken, where each is a picture of its own; see `explained_sequence`.
+
+    Raises:
+        InputError: the scan does not suit the model, or a file of it is missing or damaged.
+    """
+    check_scan(card, scan)
+    update: dict[str, object] = {"every": every}
+    if channels_of(card) != "sequences":
+        update["sequences"] = (explained_sequence(card, sequence),)
+    settings = picture_settings(card).model_copy(update=update)
+    return cut_scan(scan, settings, trained_shape(card, scan, settings))
 
 
 def check_scan(card: ModelCard, scan: PreparedScan) -> None:

@@ -156,6 +156,19 @@ class PreparedScan:
         right, anterior, superior = np.linalg.norm(affine[:3, :3], axis=0)
         return float(right), float(anterior), float(superior)
 
+    def load_brain_mask(self) -> NDArray[np.bool_]:
+        """Read the brain mask alone, (X, Y, Z).
+
+        Raises:
+            InputError: the file is missing or damaged.
+        """
+        try:
+            return np.asarray(nibabel.Nifti1Image.from_filename(self.brain_mask).dataobj) > 0
+        except (OSError, EOFError, ValueError) as error:
+            raise InputError(
+                f"{self.brain_mask}: cannot be read ({error}); prepare the scan again"
+            ) from error
+
     def load(self) -> PreparedVolume:
         """Read the prepared images, mask and kept slices.
 

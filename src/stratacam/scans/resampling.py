@@ -22,7 +22,7 @@ class Grid:
     Attributes:
         shape: (X, Y, Z).
         affine: (4, 4), voxels to RAS millimetres of the scan that the grid is of.
-        to_t1w: (4, 4), RAS millimetres of that scan to RAS millimetres of the T1w; rigid.
+        to_t1w: (4, 4), RAS millimetres of that scan to RAS millimetres of the T1w; rigid, but for a template.
     """
 
     shape: tuple[int, int, int]
@@ -70,7 +70,11 @@ def read_grid(path: Path, transform: Path | None = None) -> Grid:
     check_affine(image.affine, path)
     x, y, z = image.shape[:3]
     affine = np.asarray(image.affine, dtype=np.float64)
-    return Grid((x, y, z), affine) if transform is None else Grid((x, y, z), affine, _to_t1w(transform))
+    return (
+        Grid((x, y, z), affine)
+        if transform is None
+        else Grid((x, y, z), affine, np.asarray(np.linalg.inv(read_matrix(transform)), dtype=np.float64))
+    )
 
 
 def resample(volume: NDArray[Any], source: Grid, target: Grid, *, labels: bool = False) -> NDArray[Any]:
@@ -115,18 +119,22 @@ def blurred(values: NDArray[np.float32], steps: NDArray[np.float64]) -> NDArray[
     return result
 
 
-def _to_t1w(transform: Path) -> NDArray[np.float64]:
-    """The inverse of a transform file as a matrix between RAS millimetres."""
+def read_matrix(transform: Path) -> NDArray[np.float64]:
+    """Read a linear ITK transform (LPS mm) as a matrix (4, 4) between RAS millimetres.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
     try:
-        rigid = SimpleITK.ReadTransform(str(transform))
+        linear = SimpleITK.ReadTransform(str(transform))
     except RuntimeError as error:
         raise InputError(
             f"{transform}: cannot be read as an ITK transform; prepare the scan again"
         ) from error
     corners = np.array(
-        [rigid.TransformPoint(corner) for corner in np.vstack([np.zeros(3), np.eye(3)]).tolist()]
+        [linear.TransformPoint(corner) for corner in np.vstack([np.zeros(3), np.eye(3)]).tolist()]
     )
     matrix = np.eye(4)
     matrix[:3, 3] = corners[0]
     matrix[:3, :3] = (corners[1:] - corners[0]).T
-    return np.asarray(np.linalg.inv(LPS @ matrix @ LPS))
+    return np.asarray(LPS @ matrix @ LPS)

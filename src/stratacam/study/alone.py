@@ -14,6 +14,7 @@ from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study import scan_steps
 from stratacam.study.execution import local_executor
+from stratacam.study.trained import TrainedModel
 from stratacam.study.work import Absence, Work
 
 RECORDS = ".stratacam"
@@ -79,7 +80,7 @@ def explain_folder(
     work = Work(out / RECORDS, console)
     scans = _named(find_prepared(prepared), names, prepared)
     key = work.ledger.key("model", None, [model / CARD, model / WEIGHTS])
-    trained = scan_steps.TrainedModel(model, key, "cpu", network)
+    trained = TrainedModel(model, key, "cpu", network)
     keys = {scan.name: work.ledger.key("prepared", None, [scan.record]) for scan in scans}
     with local_executor(workers) as executor:
         done = scan_steps.explain_scans(

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from stratacam.errors import InputError
+from stratacam.evidence.settings import EvidenceSettings
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
@@ -145,6 +146,7 @@ class StudyConfiguration(Section):
     split: SplitSettings = SplitSettings()
     training: TrainSettings = TrainSettings()
     explain: StudyExplainSettings = StudyExplainSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     run: RunSettings = RunSettings()
 
     @model_validator(mode="after")
@@ -195,8 +197,12 @@ def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfigura
         network = network.model_copy(update={"weights": str(_anchor(Path(network.weights), folder))})
     if split.table is not None:
         split = split.model_copy(update={"table": _anchor(split.table, folder)})
+    evidence = configuration.evidence
+    if evidence.atlas is not None:
+        evidence = evidence.model_copy(update={"atlas": _anchor(evidence.atlas, folder)})
     return configuration.model_copy(
         update={
+            "evidence": evidence,
             "out": _anchor(configuration.out, folder),
             "cohort": configuration.cohort.model_copy(
                 update={"input": _anchor(configuration.cohort.input, folder)}

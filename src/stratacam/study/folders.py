@@ -66,6 +66,11 @@ class StudyFolders:
         return self.root / "leakage"
 
     @property
+    def evidence(self) -> Path:
+        """What `stratacam evidence` found, in a folder for each network."""
+        return self.root / "evidence"
+
+    @property
     def maps(self) -> Path:
         """BIDS derivatives of maps."""
         return self.root / "maps"

@@ -18,18 +18,13 @@ from stratacam.learning import (
     make_dataset,
     write_evaluation,
 )
-from stratacam.networks import (
-    ModelCard,
-    is_reference,
-    load_model,
-)
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import local_executor
 from stratacam.study.ledger import read_json
 from stratacam.study.planning import Cohort, Planned, frozen_settings, sources
 from stratacam.study.progress import step_progress
-from stratacam.study.runs import Run, TrainedRun
+from stratacam.study.runs import TrainedRun
 from stratacam.study.study import Study
 from stratacam.study.training import (
     PREDICTIONS,
@@ -62,7 +57,7 @@ def keep_frozen(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> Non
             )
             outputs = (folder / f"{scan.scan}.npy", folder / f"{scan.scan}_head.npy")
             tasks[scan.scan] = Task((frozen, scan), key, outputs)
-        with _executor(configuration, len(tasks)) as executor:
+        with network_executor(configuration, len(tasks)) as executor:
             done = study.work.each(f"activations {folder.name}", keep_scan, tasks, executor)
         if set(tasks) - done:
             raise InputError(_failed(study, "the frozen layers of the network", set(tasks) - done))
@@ -176,7 +171,7 @@ def do_trainings(study: Study, tasks: Mapping[str, Task], step: str = "train") -
 
         work.once(step, task.key, task.outputs, train, item=name)
         return
-    with _executor(configuration, len(tasks)) as executor:
+    with network_executor(configuration, len(tasks)) as executor:
         done = work.each(step, train_run, tasks, executor)
     if set(tasks) - done:
         raise InputError(_failed(study, "the training", set(tasks) - done))
@@ -222,17 +217,7 @@ def _is_done(study: Study, task: Task, plan: Planned) -> bool:
     return study.work.ledger.is_done("train", plan.run.name, task.key)
 
 
-def load_trained(study: Study, run: Run) -> tuple[Any, ModelCard]:
-    """The model of a run, and its card."""
-    return load_model(study.folders.models / run.name, network_argument(run.network))
-
-
-def network_argument(network: str) -> str | None:
-    """What `load_model` must be told: the reference of a network that the user wrote and named in the study."""
-    return network if is_reference(network) else None
-
-
-def _executor(configuration: StudyConfiguration, tasks: int) -> AbstractContextManager[Executor]:
+def network_executor(configuration: StudyConfiguration, tasks: int) -> AbstractContextManager[Executor]:
     """Where networks run: one after the other on a graphics card, else in as many processes as there are cores."""
     if configuration.run.device != "cpu":
         return local_executor(SERIAL)

@@ -1,7 +1,7 @@
 """The whole study, step by step: from scans as delivered to the report."""
 
 import platform
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,17 +10,18 @@ from rich.console import Console
 
 from stratacam.errors import InputError
 from stratacam.files import write_json
-from stratacam.learning import Split
 from stratacam.maps import check_settings, remove_other_maps
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import baseline_steps, learning_steps, planning, scan_steps
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import local_executor
+from stratacam.study.explaining import held_out_by, run_for, to_explain
 from stratacam.study.folders import StudyFolders
 from stratacam.study.gathering import gather
 from stratacam.study.ledger import read_json
 from stratacam.study.network_check import check_networks
 from stratacam.study.study import Study, WriteReport, open_study
+from stratacam.study.trained import load_once, trained_model
 from stratacam.study.work import Absence
 
 PACKAGES = ("stratacam", "torch", "numpy", "scipy", "SimpleITK", "nibabel", "deepbet", "scikit-learn")
@@ -98,25 +99,18 @@ def _explain(
     Subjects that no run held out are explained by the first.
     """
     configuration, folders = study.configuration, study.folders
-    model, card = learning_steps.load_trained(study, planned[0].run)
-    check_settings(model, card, configuration.explain)
-    first = [plan for plan in planned if plan.run.model == planned[0].run.model]
-    run_of = {
-        subject: plan.run for plan in first if isinstance(plan.split, Split) for subject in plan.split.test
-    }
+    first = planned[0].run
+    main = first.model
+    held_out = held_out_by(planned, main)
     trained = {}
     for scan in prepared:
-        run = run_of.get(f"sub-{scan.subject}", first[0].run)
-        trained[scan.name] = scan_steps.TrainedModel(
-            folders.models / run.name,
-            run_keys[run.name],
-            configuration.run.device,
-            learning_steps.network_argument(run.network),
-        )
+        run = run_for(scan, held_out, planned, main)
+        trained[scan.name] = trained_model(study, run, run_keys[run.name])
+    check_settings(*load_once(trained_model(study, first, run_keys[first.name])), configuration.explain)
     with local_executor(configuration.run.workers) as executor:
         map_keys = scan_steps.explain_scans(
             study.work,
-            _to_explain(study, prepared, run_of),
+            to_explain(configuration, prepared, held_out),
             prepare_keys,
             trained=trained,
             out=folders.maps,
@@ -127,29 +121,6 @@ def _explain(
     if not map_keys:
         raise InputError(f"explain: no scan could be explained; see {folders.left_out} for the reasons.")
     return map_keys
-
-
-def _to_explain(
-    study: Study, prepared: Sequence[PreparedScan], tested: Collection[str]
-) -> list[PreparedScan]:
-    """The scans of the subjects that the configuration wants explained.
-
-    Raises:
-        InputError: if it names a subject that there is not.
-    """
-    wanted = study.configuration.explain.subjects
-    available = sorted({f"sub-{scan.subject}" for scan in prepared})
-    if isinstance(wanted, tuple):
-        unknown = sorted(set(wanted) - set(available))
-        if unknown:
-            raise InputError(
-                f"explain.subjects: {', '.join(unknown)} is not among the prepared subjects; "
-                f"there are {', '.join(available)}."
-            )
-        chosen: Collection[str] = wanted
-    else:
-        chosen = tested if wanted == "test" and tested else available
-    return [scan for scan in prepared if f"sub-{scan.subject}" in chosen]
 
 
 def _write_provenance(study: Study) -> None:

@@ -2,16 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-
-from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.learning import ScanPictures, save_pictures
 from stratacam.maps import ExplainSettings, explain_scan, maps_path
-from stratacam.networks import ModelCard, load_model
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.duplicates import find_duplicates
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
@@ -20,6 +15,7 @@ from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import INDEX, write_index
 from stratacam.study.configuration import CohortSettings
+from stratacam.study.trained import TrainedModel, load_once
 from stratacam.study.work import Task, Work
 
 MOST_NAMED = 5
@@ -27,16 +23,6 @@ MOST_NAMED = 5
 
 Keys = Mapping[str, str]
 """By scan, the key of the work that made what a step reads."""
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """Where a trained model is, the key of its training, where it is to run, and its network if a user wrote it."""
-
-    folder: Path
-    key: str
-    device: str
-    network: str | None = None
 
 
 def find(work: Work, cohort: CohortSettings) -> tuple[list[Scan], dict[str, str]]:
@@ -177,12 +163,5 @@ def _cut(scan: PreparedScan, settings: PictureSettings, shape: tuple[int, int], 
 
 
 def _explain(trained: TrainedModel, scan: PreparedScan, out: Path, settings: ExplainSettings) -> None:
-    model, card = _load(trained)
+    model, card = load_once(trained)
     explain_scan(model, card, scan, out, settings, device=trained.device)
-
-
-@lru_cache(maxsize=1)
-def _load(trained: TrainedModel) -> tuple[nn.Module, ModelCard]:
-    """The model, loaded once in each worker."""
-    model, card = load_model(trained.folder, trained.network)
-    return model.to(trained.device), card

@@ -1,0 +1,1 @@
+"""Maps, the model and the truth to evidence: which layer's map is to be believed."""

@@ -1,0 +1,42 @@
+"""The order in which pixels are removed: by heat, exact in number, and without favour among pixels of equal heat."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stratacam.evidence.heat import Heat
+
+
+def ranks(heat: Heat, brain: NDArray[np.bool_], *, seed: int) -> NDArray[np.int64]:
+    """Rank of every pixel of the brain, 0 for the hottest; of equal ones at random.
+
+    Maps are full of exact zeros: a threshold at a percentile takes all of them or none, and a plain sort takes them
+    from one side of the picture.
+
+    Args:
+        heat: (m, rows, columns).
+        brain: (rows, columns).
+        seed: of the order among equals, drawn anew for every map.
+
+    Returns:
+        (m, rows, columns); outside the brain the number of pixels of the brain, which no rank reaches.
+    """
+    values = heat[:, brain]
+    count = values.shape[1]
+    chance = np.random.default_rng(seed).permuted(np.tile(np.arange(count), (len(heat), 1)), axis=1)
+    order = np.lexsort((chance, -values), axis=1)
+    found = np.full(heat.shape, count, dtype=np.int64)
+    places = np.empty_like(order)
+    np.put_along_axis(places, order, np.arange(count)[None], axis=1)
+    found[:, brain] = places
+    return found
+
+
+def most(rank: NDArray[np.int64], brain: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+    """The hottest share of the brain's pixels, by their ranks (rows, columns)."""
+    return np.asarray(rank < round(share * int(brain.sum())))
+
+
+def least(rank: NDArray[np.int64], brain: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+    """The coldest share of the brain's pixels, by their ranks (rows, columns)."""
+    count = int(brain.sum())
+    return np.asarray(brain & (rank >= count - round(share * count)))

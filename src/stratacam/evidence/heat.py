@@ -1,0 +1,94 @@
+"""Maps of every layer as the reader sees them: heat, rectified, on the grid of the picture."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from stratacam import cam
+from stratacam.cam import view
+
+Heat = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class SliceMaps:
+    """Maps of every layer for one class, slice by slice.
+
+    Attributes:
+        method: that made the maps.
+        target: position of the class explained.
+        logits: (n, K) of the slices.
+        raw: by layer, shallow to deep, (n, h, w) signed, at the layer's own resolution.
+        blank: by layer, for each slice "" or why its map shows nothing.
+    """
+
+    method: str
+    target: int
+    logits: NDArray[np.float32]
+    raw: dict[str, Heat]
+    blank: dict[str, tuple[str, ...]]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names, shallow to deep."""
+        return tuple(self.raw)
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """(n, K), softmax of the logits."""
+        shifted = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
+        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+    def heat(self, layer: str, shape: tuple[int, int]) -> Heat:
+        """Heat of one layer, (n, *shape): see `heat_of`."""
+        return heat_of(self.raw[layer], shape)
+
+
+def heat_of(raw: Heat, shape: tuple[int, int]) -> Heat:
+    """Heat of raw maps (n, h, w): rectified, then linearly upsampled to (n, *shape); in units of the raw map."""
+    return np.asarray(view(torch.from_numpy(raw)[:, None], size=shape, normalise="none")[:, 0].numpy())
+
+
+def explain_slices(
+    model: nn.Module,
+    images: NDArray[np.float32],
+    target: int,
+    method: str,
+    *,
+    layers: str | tuple[str, ...] = "all",
+    batch_size: int = 8,
+) -> SliceMaps:
+    """Maps of the chosen layers for one class.
+
+    Args:
+        model: on the device where it is to run.
+        images: (n, 3, rows, columns).
+        target: position of the class.
+        method: see `stratacam.cam.METHODS`.
+        layers: see `stratacam.cam.match_layers`.
+        batch_size: slices at once.
+    """
+    found = cam.explain(
+        model, torch.from_numpy(images), layers=layers, classes=target, method=method, batch_size=batch_size
+    )
+    return SliceMaps(
+        method=method,
+        target=target,
+        logits=found.logits.numpy(),
+        raw={maps.name: maps.raw[:, 0].numpy() for maps in found},
+        blank={maps.name: tuple(row[0] for row in maps.blank) for maps in found},
+    )
+
+
+def scan_class(model: nn.Module, images: NDArray[np.float32], batch_size: int = 8) -> int:
+    """Position of the class of the scan as a whole: of the highest mean probability over its slices."""
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        probabilities = [
+            model(batch.to(device, memory_format=torch.channels_last)).softmax(dim=1)
+            for batch in torch.split(torch.from_numpy(images), batch_size)
+        ]
+    return int(torch.cat(probabilities).mean(dim=0).argmax())

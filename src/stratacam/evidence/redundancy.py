@@ -1,0 +1,69 @@
+"""Which layers say the same."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+
+from stratacam.evidence.heat import SliceMaps
+from stratacam.evidence.scan import ScanSlices
+from stratacam.evidence.similarity import rank_matrix
+from stratacam.evidence.values import Summary, Value, mean_of
+
+ALIKE = 0.8
+"""Mean rank correlation at which layers are taken to say the same."""
+
+
+def redundancy(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
+    """Rank correlation of the heat of all pairs of layers inside the brain, over slices where neither is blank."""
+    heat = np.stack([maps.heat(layer, scan.shape) for layer in maps.layers], axis=1)
+    matrices = np.stack([rank_matrix(heat[index], scan.brain[index]) for index in range(len(scan))])
+    return [
+        value
+        for row, layer in enumerate(maps.layers)
+        for column, other in enumerate(maps.layers)
+        if row < column
+        for value in mean_of(maps.method, layer, "correlation", matrices[:, row, column], other)
+    ]
+
+
+def correlation_matrix(
+    summaries: Sequence[Summary], layers: Sequence[str], method: str
+) -> NDArray[np.float64]:
+    """Mean correlations as a matrix (layers, layers); NaN where two layers were never both to be seen."""
+    matrix = np.full((len(layers), len(layers)), np.nan)
+    np.fill_diagonal(matrix, 1.0)
+    place = {layer: number for number, layer in enumerate(layers)}
+    for summary in summaries:
+        if summary.measure == "correlation" and summary.method == method and summary.layer in place:
+            row, column = place[summary.layer], place[summary.against]
+            matrix[row, column] = matrix[column, row] = summary.value
+    return matrix
+
+
+def clusters(
+    matrix: NDArray[np.float64], layers: Sequence[str], threshold: float = ALIKE
+) -> list[tuple[str, ...]]:
+    """Groups of layers that say the same, shallow to deep: average linkage, cut where the mean correlation falls below.
+
+    Args:
+        matrix: (layers, layers) correlations; NaN counts as 0.
+        layers: their names.
+        threshold: mean correlation of the layers of a group.
+
+    Example:
+        >>> clusters(np.array([[1, 0.9, 0.1], [0.9, 1, 0.2], [0.1, 0.2, 1]]), ["a", "b", "c"])
+        [('a', 'b'), ('c',)]
+    """
+    if len(layers) == 1:
+        return [(layers[0],)]
+    distance = 1 - np.nan_to_num(matrix, nan=0.0)
+    np.fill_diagonal(distance, 0.0)
+    tree = linkage(squareform((distance + distance.T) / 2, checks=False), method="average")
+    labels = fcluster(tree, 1 - threshold + 1e-9, criterion="distance")
+    found: dict[int, list[str]] = {}
+    for layer, label in zip(layers, labels.tolist(), strict=True):
+        found.setdefault(label, []).append(layer)
+    return [tuple(group) for group in found.values()]

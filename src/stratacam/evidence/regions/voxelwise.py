@@ -1,0 +1,116 @@
+"""Two groups compared voxel by voxel, with family-wise errors held by permutation."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import nibabel
+import numpy as np
+from nilearn.maskers import NiftiMasker
+from nilearn.mass_univariate import permuted_ols
+from numpy.typing import NDArray
+
+from stratacam.scans.resampling import Grid
+
+Volume = NDArray[np.float32]
+
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class VoxelwiseComparison:
+    """What was found.
+
+    Attributes:
+        t: (X, Y, Z), of the first group less the second.
+        log_p: (X, Y, Z), -log10 of the family-wise p-value of the largest t.
+        log_p_tfce: (X, Y, Z), the same of threshold-free cluster enhancement.
+        smallest_p: of the two, over all voxels.
+        voxels: with a family-wise p-value of at most 0.05 in one of the two.
+        statement: in words.
+    """
+
+    t: Volume
+    log_p: Volume
+    log_p_tfce: Volume
+    smallest_p: float
+    voxels: int
+    statement: str
+
+
+def compare_voxels(
+    maps: Volume,
+    groups: Sequence[str],
+    pair: tuple[str, str],
+    mask: NDArray[np.bool_],
+    grid: Grid,
+    *,
+    covariates: NDArray[np.float64] | None = None,
+    covariate_names: Sequence[str] = (),
+    permutations: int = 1000,
+    seed: int = 0,
+) -> VoxelwiseComparison:
+    """Compare the maps of two groups, by nilearn's `permuted_ols`, two-sided, with the largest t and with TFCE.
+
+    Args:
+        maps: (subjects, X, Y, Z).
+        groups: of the subjects.
+        pair: the two groups; subjects of others are left out.
+        mask: (X, Y, Z), where to compare.
+        grid: of the maps.
+        covariates: (subjects, c), regressed out.
+        covariate_names: for the statement.
+        permutations: how many.
+        seed: of these.
+    """
+    chosen = [number for number, group in enumerate(groups) if group in pair]
+    tested = np.array([1.0 if groups[number] == pair[0] else -1.0 for number in chosen])[:, None]
+    varies = mask & (maps[chosen].std(axis=0) > 0)
+    image = nibabel.Nifti1Image(varies.astype(np.uint8), grid.affine)
+    masker = NiftiMasker(mask_img=image, standardize=None).fit()
+    found = permuted_ols(
+        tested,
+        maps[chosen][:, varies].astype(np.float64),
+        confounding_vars=None if covariates is None else covariates[chosen],
+        n_perm=permutations,
+        two_sided_test=True,
+        random_state=seed,
+        n_jobs=1,
+        tfce=True,
+        masker=masker,
+        output_type="dict",
+    )
+
+    def volume(values: NDArray[np.float64]) -> Volume:
+        laid = np.zeros(grid.shape, dtype=np.float32)
+        laid[varies] = values[0]
+        return laid
+
+    log_p, log_p_tfce = volume(found["logp_max_t"]), volume(found["logp_max_tfce"])
+    highest = np.maximum(log_p, log_p_tfce)
+    counts = [sum(groups[number] == group for number in chosen) for group in pair]
+    return VoxelwiseComparison(
+        t=volume(found["t"]),
+        log_p=log_p,
+        log_p_tfce=log_p_tfce,
+        smallest_p=float(10.0 ** -highest.max()),
+        voxels=int((highest >= -math.log10(LEVEL) - 1e-9).sum()),
+        statement=_statement(pair, counts, int(varies.sum()), covariate_names, permutations),
+    )
+
+
+def _statement(
+    pair: tuple[str, str], counts: Sequence[int], voxels: int, covariates: Sequence[str], permutations: int
+) -> str:
+    ways = math.comb(sum(counts), counts[0])
+    limit = (
+        f" There are only {ways} ways to share these subjects out, so that no p-value can fall below {1 / ways:.3f}."
+        if ways < permutations
+        else ""
+    )
+    beside = f", beside {' and '.join(covariates)}" if covariates else ""
+    return (
+        f"{pair[0]} ({counts[0]}) less {pair[1]} ({counts[1]}) in {voxels} voxels{beside}: two-sided, family-wise "
+        f"error over voxels by {permutations} permutations, for the largest t and for threshold-free cluster "
+        f"enhancement; not corrected for the number of pairs and layers compared.{limit}"
+    )

@@ -1,0 +1,111 @@
+"""One scan as evidence is measured on it: its pictures, the brain in them, and the truth where it is known."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stratacam.maps.trained import explained_pictures
+from stratacam.networks import ModelCard
+from stratacam.scans.geometry import Geometry
+from stratacam.scans.prepared import PreparedScan
+
+
+@dataclass(frozen=True, eq=False)
+class ScanSlices:
+    """Slices of one scan, as the network sees them.
+
+    Attributes:
+        name: of the scan, such as "sub-01_ses-2".
+        subject: such as "sub-01".
+        group: the class that the scan truly has; "" where it is not known.
+        images: (n, 3, rows, columns) in [0, 1].
+        brain: (n, rows, columns), where the brain is.
+        truth: (n, rows, columns), where what the classes differ by is, such as lesions; None where it is not known.
+        geometry: of the n pictures, evenly spaced.
+        regions: (n, rows, columns), the label of the atlas's region, 0 for none; None without an atlas.
+    """
+
+    name: str
+    subject: str
+    group: str
+    images: NDArray[np.float32]
+    brain: NDArray[np.bool_]
+    truth: NDArray[np.bool_] | None
+    geometry: Geometry
+    regions: NDArray[np.integer] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of a picture."""
+        return self.brain.shape[1], self.brain.shape[2]
+
+    @property
+    def pixel_mm(self) -> float:
+        """Edge of a pixel."""
+        return self.geometry.size_mm[0] / self.shape[0]
+
+    def some(self, count: int) -> Self:
+        """At most `count` of the slices, evenly spaced, the same for the same number of slices.
+
+        Example: of 10 slices 3 are 1, 4 and 7, counted from 0.
+        """
+        step = max(len(self) // count, 1)
+        first = (len(self) - 1 - step * (min(count, len(self)) - 1)) // 2
+        chosen = list(range(len(self)))[first::step][:count]
+        return replace(
+            self,
+            images=self.images[chosen],
+            brain=self.brain[chosen],
+            truth=None if self.truth is None else self.truth[chosen],
+            regions=None if self.regions is None else self.regions[chosen],
+            geometry=replace(self.geometry, slices=tuple(self.geometry.slices[index] for index in chosen)),
+        )
+
+
+def read_slices(
+    card: ModelCard,
+    scan: PreparedScan,
+    *,
+    group: str = "",
+    truth: NDArray[np.bool_] | None = None,
+    regions: NDArray[np.integer] | None = None,
+    every: int = 1,
+    sequence: str | None = None,
+) -> ScanSlices:
+    """Cut the slices of a prepared scan that a model is for.
+
+    Args:
+        card: of the model.
+        scan: prepared with the model's sequences.
+        group: the class that the scan truly has.
+        truth: (X, Y, Z) on the prepared grid, such as from `stratacam.scans.labels.read_lesions`.
+        regions: (X, Y, Z) on the prepared grid, labels of an atlas.
+        every: take every n-th slice.
+        sequence: where each sequence is a picture of its own, the one to take.
+
+    Raises:
+        InputError: the scan does not suit the model, or a file of it is missing or damaged.
+    """
+    pictures = explained_pictures(card, scan, every=every, sequence=sequence)
+    cut = pictures.geometry.cut
+
+    def inside(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return np.asarray(cut(mask.astype(np.float32)) >= 0.5)
+
+    return ScanSlices(
+        name=scan.name,
+        subject=f"sub-{scan.subject}",
+        group=group,
+        images=np.array(
+            np.broadcast_to(pictures.images, (len(pictures.images), 3, *pictures.images.shape[2:]))
+        ),
+        brain=inside(scan.load_brain_mask()),
+        truth=None if truth is None else inside(truth),
+        geometry=pictures.geometry,
+        regions=None if regions is None else cut(regions, labels=True),
+    )

@@ -1,0 +1,178 @@
+"""Every measure as rows of one long table, and their means over subjects with intervals."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stratacam.errors import InputError
+from stratacam.files import write_text
+from stratacam.learning.evaluation.intervals import percentile_interval, resample
+
+
+class Value(NamedTuple):
+    """One measure of one scan.
+
+    Attributes:
+        method: that made the map, such as "gradcam"; or what the map is held against, such as "edges".
+        layer: whose map it is; "" where there is none.
+        measure: such as "pointing".
+        against: the other layer, what was randomised, or what was changed; "" where there is nothing of the kind.
+        value: mean over slices.
+        slices: how many slices it is the mean of.
+    """
+
+    method: str
+    layer: str
+    measure: str
+    against: str
+    value: float
+    slices: int
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What is measured."""
+        return self[:4]
+
+
+class Summary(NamedTuple):
+    """A measure over subjects: mean and 95 % interval of a bootstrap over subjects; NaN where there is none."""
+
+    method: str
+    layer: str
+    measure: str
+    against: str
+    value: float
+    low: float
+    high: float
+    subjects: int
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What is measured."""
+        return self[:4]
+
+
+def mean_of(method: str, layer: str, measure: str, values: Iterable[float], against: str = "") -> list[Value]:
+    """The mean over the slices where the measure is a number, as one row; no row where there are none."""
+    numbers = [float(value) for value in values if not math.isnan(value)]
+    return [Value(method, layer, measure, against, float(np.mean(numbers)), len(numbers))] if numbers else []
+
+
+class SubjectTable(NamedTuple):
+    """Values by subject.
+
+    Attributes:
+        keys: what is measured: method, layer, measure, against.
+        subjects: sorted.
+        values: (subjects, keys), NaN where there is none.
+    """
+
+    keys: tuple[tuple[str, str, str, str], ...]
+    subjects: tuple[str, ...]
+    values: NDArray[np.float64]
+
+    def column(self, key: tuple[str, str, str, str]) -> NDArray[np.float64]:
+        """The values of one measure, (subjects,); NaN where there is none."""
+        if key not in self.keys:
+            return np.full(len(self.subjects), np.nan)
+        return np.asarray(self.values[:, self.keys.index(key)])
+
+
+def by_subject(scans: Mapping[str, Sequence[Value]], subject_of: Mapping[str, str]) -> SubjectTable:
+    """Values of scans as values of subjects: the mean over a subject's scans."""
+    keys = tuple(dict.fromkeys(value.key for values in scans.values() for value in values))
+    subjects = tuple(sorted({subject_of[scan] for scan in scans}))
+    found: dict[tuple[str, tuple[str, str, str, str]], list[float]] = {}
+    for scan, values in scans.items():
+        for value in values:
+            found.setdefault((subject_of[scan], value.key), []).append(value.value)
+    table = np.full((len(subjects), len(keys)), np.nan)
+    position = {key: column for column, key in enumerate(keys)}
+    for (subject, key), numbers in found.items():
+        table[subjects.index(subject), position[key]] = np.mean(numbers)
+    return SubjectTable(keys, subjects, table)
+
+
+def summarise(table: SubjectTable, *, seed: int = 0) -> list[Summary]:
+    """Mean and interval over subjects of every measure; all measures share the resamples of subjects."""
+    drawn = resample(len(table.subjects), seed=seed)
+    defined = ~np.isnan(table.values)
+    totals = drawn @ np.where(defined, table.values, 0)
+    counts = drawn @ defined
+    means = np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0)
+    found = []
+    for column, key in enumerate(table.keys):
+        subjects = int(defined[:, column].sum())
+        value = float(table.values[defined[:, column], column].mean())
+        low, high = interval_of(means[:, column], value, subjects)
+        found.append(Summary(*key, value, low, high, subjects))
+    return found
+
+
+def interval_of(resampled: NDArray[np.float64], value: float, subjects: int) -> tuple[float, float]:
+    """The 95 % percentile interval of resampled means, which holds the value; NaN for less than two subjects."""
+    interval = percentile_interval(resampled) if subjects > 1 else None
+    if interval is None:
+        return math.nan, math.nan
+    return min(interval[0], value), max(interval[1], value)
+
+
+def write_rows(path: Path, rows: Sequence[Value | Summary]) -> None:
+    """Write rows of one kind as a table; numbers that are none are written as n/a."""
+    columns = rows[0]._fields if rows else Value._fields
+    lines = ["\t".join(columns)]
+    lines += ["\t".join(_word(cell) for cell in row) for row in rows]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def read_values(path: Path) -> list[Value]:
+    """Read the values of a scan that `write_rows` wrote.
+
+    Raises:
+        InputError: the table is missing or damaged.
+    """
+    return [
+        Value(method, layer, measure, against, float(value), int(slices))
+        for method, layer, measure, against, value, slices in _rows(path, Value._fields)
+    ]
+
+
+def read_summaries(path: Path) -> list[Summary]:
+    """Read the summaries that `write_rows` wrote.
+
+    Raises:
+        InputError: the table is missing or damaged.
+    """
+    return [
+        Summary(method, layer, measure, against, _number(value), _number(low), _number(high), int(subjects))
+        for method, layer, measure, against, value, low, high, subjects in _rows(path, Summary._fields)
+    ]
+
+
+def _rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as fault:
+        raise InputError(
+            f"{path}: cannot be read ({fault.strerror}); run `stratacam evidence` again."
+        ) from fault
+    rows = [line.split("\t") for line in lines]
+    if not rows or rows[0] != list(columns) or any(len(row) != len(columns) for row in rows):
+        raise InputError(
+            f"{path}: is damaged, expected columns {', '.join(columns)}; remove it and run again."
+        )
+    return rows[1:]
+
+
+def _word(cell: object) -> str:
+    if isinstance(cell, float):
+        return "n/a" if math.isnan(cell) else f"{cell:.6g}"
+    return str(cell)
+
+
+def _number(cell: str) -> float:
+    return math.nan if cell == "n/a" else float(cell)

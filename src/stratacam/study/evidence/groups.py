@@ -1,0 +1,275 @@
+"""Groups of a study compared: regions, voxels, and maps of each group in MNI152 space."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stratacam.errors import InputError
+from stratacam.evidence.claims import last_convolution
+from stratacam.evidence.regions.comparison import GroupTest, compare_groups
+from stratacam.evidence.regions.group_maps import group_maps
+from stratacam.evidence.regions.region_values import RegionValue
+from stratacam.evidence.regions.template_space import template_brain, template_grid
+from stratacam.evidence.regions.voxelwise import compare_voxels
+from stratacam.evidence.settings import EvidenceSettings
+from stratacam.files import write_json, write_text
+from stratacam.maps import entity
+from stratacam.scans.cohort.people import read_people
+from stratacam.scans.volume import write_nifti
+from stratacam.study.evidence.scan_task import atlas_of
+from stratacam.study.gathering import Gathered
+from stratacam.study.study import Study
+
+FEWEST = 3
+"""Subjects of a group that is compared voxel by voxel."""
+
+USUAL_COVARIATES = ("age", "sex")
+
+CAUTION = (
+    "The maps explain the class that the network gives each scan, so that those of two groups explain different "
+    "classes: what differs is the network's, not the disease's."
+)
+
+
+@dataclass(frozen=True)
+class MeasuredScans:
+    """Where the heat of every scan is.
+
+    Attributes:
+        subject_of: scan to subject.
+        group_of: subject to group.
+        regions: scan to the heat of its regions.
+        templates: scan to its heat in MNI152 space.
+    """
+
+    subject_of: Mapping[str, str]
+    group_of: Mapping[str, str]
+    regions: Mapping[str, Sequence[RegionValue]]
+    templates: Mapping[str, Path]
+
+    def region_means(
+        self, method: str, layer: str, subjects: Sequence[str]
+    ) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+        """Names of the regions, and their mean heat (subjects, regions); NaN where slices did not reach one."""
+        found: dict[tuple[str, str], list[float]] = {}
+        for scan, values in self.regions.items():
+            for value in values:
+                if value.method == method and value.layer == layer:
+                    found.setdefault((self.subject_of[scan], value.region), []).append(value.mean)
+        names = tuple(dict.fromkeys(region for _, region in found))
+        table = [[np.mean(found.get((subject, name), [math.nan])) for name in names] for subject in subjects]
+        return names, np.array(table, dtype=np.float64).reshape(len(subjects), len(names))
+
+    def on_template(self, method: str, layer: str, subjects: Sequence[str]) -> NDArray[np.float32]:
+        """(subjects, X, Y, Z), the mean over a subject's scans."""
+        laid = []
+        for subject in subjects:
+            own = [path for scan, path in self.templates.items() if self.subject_of[scan] == subject]
+            laid.append(
+                np.mean([np.load(path)[f"{method}/{layer}"].astype(np.float32) for path in own], axis=0)
+            )
+        return np.stack(laid)
+
+
+@dataclass(frozen=True, eq=False)
+class _People:
+    """Who is compared, and beside what: (subjects, c), or None."""
+
+    subjects: list[str]
+    groups: list[str]
+    covariate_names: tuple[str, ...]
+    covariates: NDArray[np.float64] | None
+
+
+def write_groups(
+    study: Study, gathered: Gathered, measured: MeasuredScans, folder: Path, layers: Sequence[str]
+) -> list[str]:
+    """Write `comparison.tsv`, `groups.json` and `group_maps`; return in words what was done.
+
+    Args:
+        study: whose settings hold.
+        gathered: its cohort, for age, sex and the like.
+        measured: of a network.
+        folder: of the network's evidence.
+        layers: shallow to deep.
+    """
+    settings, seed = study.configuration.evidence, study.configuration.seed
+    subjects = [subject for subject in sorted(measured.group_of) if measured.group_of[subject]]
+    groups = [measured.group_of[subject] for subject in subjects]
+    if len(set(groups)) < 2:
+        write_json(
+            folder / "groups.json",
+            {"statement": "There is one group: nothing was compared.", "voxelwise": []},
+        )
+        write_text(folder / "comparison.tsv", "\t".join(COLUMNS) + "\n")
+        return []
+    people = _People(subjects, groups, *_covariates(study, gathered, subjects))
+    keys, columns = [], []
+    for method in settings.methods:
+        for layer in layers:
+            regions, means = measured.region_means(method, layer, subjects)
+            keys += [(method, layer, region) for region in regions]
+            columns.append(means)
+    comparison = compare_groups(
+        np.hstack(columns),
+        groups,
+        covariates=people.covariates,
+        covariate_names=people.covariate_names,
+        seed=seed,
+    )
+    _write_comparison(folder / "comparison.tsv", comparison.tests, keys)
+    _write_group_maps(folder / "group_maps", settings, measured, people, layers)
+    voxelwise = _voxelwise(folder / "group_maps", study, measured, people, layers)
+    write_json(
+        folder / "groups.json",
+        {
+            "statement": comparison.statement,
+            "caution": CAUTION,
+            "atlas": atlas_of(settings).title,
+            "covariates": people.covariate_names,
+            "voxelwise": voxelwise,
+        },
+    )
+    return [comparison.statement, *(found["statement"] for found in voxelwise)]
+
+
+COLUMNS = (
+    "method", "layer", "region", "groups", "test", "statistic", "p", "q", "family_wise", "effect", "subjects"
+)  # fmt: skip
+
+
+def _write_comparison(path: Path, tests: Sequence[GroupTest], keys: Sequence[tuple[str, str, str]]) -> None:
+    def word(value: float) -> str:
+        return "n/a" if math.isnan(value) else f"{value:.5g}"
+
+    rows: list[tuple[str, ...]] = [COLUMNS]
+    for test in tests:
+        numbers = (test.statistic, test.p, test.q, test.family_wise, test.effect)
+        rows.append((*keys[test.column], test.groups, test.test, *map(word, numbers), str(test.subjects)))
+    write_text(path, "".join("\t".join(row) + "\n" for row in rows))
+
+
+def _write_group_maps(
+    folder: Path, settings: EvidenceSettings, measured: MeasuredScans, people: _People, layers: Sequence[str]
+) -> None:
+    """Mean heat, and the share of subjects with high heat, of every group and layer, as NIfTI."""
+    grid = template_grid(settings.voxel_mm)
+    for method in settings.methods:
+        for layer in layers:
+            for one in group_maps(measured.on_template(method, layer, people.subjects), people.groups):
+                stem = f"{entity(method)}_{entity(layer)}_{entity(one.group)}"
+                write_nifti(folder / f"{stem}_mean.nii.gz", one.mean, grid.affine)
+                write_nifti(folder / f"{stem}_share.nii.gz", one.share, grid.affine)
+
+
+def _voxelwise(
+    folder: Path, study: Study, measured: MeasuredScans, people: _People, layers: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Every pair of groups at the chosen layers of the first method."""
+    settings, groups = study.configuration.evidence, people.groups
+    if not settings.permutations:
+        return []
+    method = settings.methods[0]
+    wanted = settings.group_layers
+    chosen = (last_convolution(layers),) if wanted is None else _named(wanted, layers)
+    grid = template_grid(settings.voxel_mm)
+    brain = template_brain(grid)
+    found = []
+    for layer in chosen:
+        maps = measured.on_template(method, layer, people.subjects)
+        for pair in combinations(sorted(set(groups)), 2):
+            if min(groups.count(group) for group in pair) < FEWEST:
+                continue
+            compared = compare_voxels(
+                maps,
+                groups,
+                pair,
+                brain,
+                grid,
+                covariates=people.covariates,
+                covariate_names=people.covariate_names,
+                permutations=settings.permutations,
+                seed=study.configuration.seed,
+            )
+            stem = f"{entity(method)}_{entity(layer)}_{entity(pair[0])}-{entity(pair[1])}"
+            for name, volume in (
+                ("t", compared.t),
+                ("logp", compared.log_p),
+                ("logptfce", compared.log_p_tfce),
+            ):
+                write_nifti(folder / f"{stem}_{name}.nii.gz", volume, grid.affine)
+            found.append(
+                {
+                    "method": method,
+                    "layer": layer,
+                    "pair": f"{pair[0]} - {pair[1]}",
+                    "smallest_p": compared.smallest_p,
+                    "voxels": compared.voxels,
+                    "statement": compared.statement,
+                }
+            )
+    return found
+
+
+def _named(patterns: Sequence[str], layers: Sequence[str]) -> tuple[str, ...]:
+    """The layers that any pattern matches.
+
+    Raises:
+        InputError: a pattern matches none.
+    """
+    for pattern in patterns:
+        if not any(fnmatchcase(layer, pattern) for layer in layers):
+            raise InputError(
+                f"evidence.group_layers: {pattern!r} is no layer; there are {', '.join(layers)}."
+            )
+    return tuple(layer for layer in layers if any(fnmatchcase(layer, pattern) for pattern in patterns))
+
+
+def _covariates(
+    study: Study, gathered: Gathered, subjects: Sequence[str]
+) -> tuple[tuple[str, ...], NDArray[np.float64] | None]:
+    """What groups are compared beside: numbers as they are, words as one column for each but the first.
+
+    Where the settings name none, age and sex, if everybody has them.
+
+    Raises:
+        InputError: a column that was named is not there, or somebody lacks it.
+    """
+    wanted = study.configuration.evidence.covariates
+    columns = USUAL_COVARIATES if wanted is None else wanted
+    if not columns:
+        return (), None
+    people = read_people(
+        study.configuration.cohort.input, gathered.scans, columns, required=wanted is not None
+    )
+    first: dict[str, Mapping[str, str]] = {}
+    for scan in gathered.scans:
+        first.setdefault(f"sub-{scan.subject}", people[scan.name])
+    lacking = [
+        subject for subject in subjects if any(column not in first.get(subject, {}) for column in columns)
+    ]
+    if lacking and wanted is None:
+        return (), None
+    if lacking:
+        raise InputError(
+            f"evidence.covariates: {', '.join(lacking)} lacks {' or '.join(columns)}; fill it in, or leave it out."
+        )
+    values = [_numbers([first[subject][column] for subject in subjects]) for column in columns]
+    return tuple(columns), np.column_stack(values)
+
+
+def _numbers(words: Sequence[str]) -> NDArray[np.float64]:
+    try:
+        return np.array([float(word) for word in words])[:, None]
+    except ValueError:
+        kinds = sorted(set(words))
+        return np.array([[float(word == kind) for kind in kinds[1:]] for word in words]).reshape(
+            len(words), -1
+        )

@@ -1,0 +1,196 @@
+"""The evidence of a study: tasks for every scan and network, then what they say together."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from stratacam.errors import InputError
+from stratacam.scans.labels import find_lesion_mask
+from stratacam.scans.prepared import PreparedScan
+from stratacam.study import learning_steps, planning
+from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.evidence.scan_task import (
+    EvidenceTask,
+    ScanEvidence,
+    atlas_of,
+    keep_truth,
+    measure_evidence_of,
+)
+from stratacam.study.evidence.tables import write_tables
+from stratacam.study.execution import local_executor
+from stratacam.study.explaining import held_out_by, run_for, to_explain
+from stratacam.study.gathering import Gathered, gather
+from stratacam.study.network_check import check_networks
+from stratacam.study.runs import Run
+from stratacam.study.study import Study, WriteReport, open_study
+from stratacam.study.trained import trained_model
+from stratacam.study.work import Absence, Task
+
+MOST_OTHERS = 2
+"""Models of each kind that a model's maps are compared with."""
+
+Truths = tuple[tuple[str, tuple[Path, ...]], ...]
+"""By subject, its lesion masks on the template."""
+
+
+class Trained(NamedTuple):
+    """What evidence is measured on.
+
+    Attributes:
+        gathered: the cohort.
+        planned: every run.
+        run_keys: by run, the key of its training.
+        truths: see `Truths`.
+    """
+
+    gathered: Gathered
+    planned: Sequence[planning.Planned]
+    run_keys: Mapping[str, str]
+    truths: Truths
+
+
+def measure_evidence(
+    configuration: StudyConfiguration, console: Console, *, write_report: WriteReport
+) -> tuple[Path, tuple[Absence, ...]]:
+    """Measure the maps of every layer of the study's networks; do only what is not done yet.
+
+    Args:
+        configuration: of the study, whose trained models are used; what is missing of them is trained.
+        console: where progress is shown.
+        write_report: writes the report again where the study has one, which then shows what was found.
+
+    Returns:
+        The folder of the evidence, and what was left out.
+
+    Raises:
+        InputError: if the study as a whole cannot be done.
+    """
+    check_networks(configuration)
+    atlas_of(configuration.evidence)
+    with open_study(configuration, console) as study:
+        gathered = gather(study)
+        planned = planning.plan_runs(configuration, study.folders, gathered.cohort, configuration.split)
+        run_keys = learning_steps.train_runs(study, gathered.cohort, planned)
+        truths = _keep_truths(study, gathered)
+        trained = Trained(gathered, planned, run_keys, truths)
+        models = dict.fromkeys(plan.run.model for plan in planned if plan.run.seed == configuration.seed)
+        table_keys = [_measure_network(study, trained, model) for model in models]
+        key = study.work.ledger.key("evidence report", table_keys)
+        if study.folders.report.is_file():
+            study.work.once(
+                "evidence report", key, [study.folders.report], lambda: write_report(study.folders)
+            )
+        return study.folders.evidence, tuple(study.work.absences)
+
+
+def _keep_truths(study: Study, gathered: Gathered) -> Truths:
+    """Lesion masks of all scans in MNI152 space, for the mean of the others."""
+    cohort, folder = study.configuration.cohort.input, study.folders.evidence / "truth"
+    tasks, subject_of = {}, {}
+    for scan in gathered.prepared:
+        mask = find_lesion_mask(cohort, scan)
+        if mask is None:
+            continue
+        out = folder / f"{scan.name}.npz"
+        key = study.work.ledger.key("truth", gathered.keys[scan.name], [mask])
+        tasks[scan.name] = Task((scan, cohort, out), key, (out,))
+        subject_of[scan.name] = f"sub-{scan.subject}"
+    if not tasks:
+        return ()
+    with local_executor(study.configuration.run.workers) as executor:
+        done = study.work.each("truth", keep_truth, tasks, executor)
+    by_subject: dict[str, list[Path]] = {}
+    for name in sorted(done):
+        by_subject.setdefault(subject_of[name], []).append(tasks[name].outputs[0])
+    return tuple((subject, tuple(paths)) for subject, paths in by_subject.items())
+
+
+def _measure_network(study: Study, trained: Trained, model: str) -> str:
+    """Every scan by the run that held its subject out, then the tables; return the key of the work."""
+    configuration, work = study.configuration, study.work
+    gathered, planned, run_keys, truths = trained
+    settings = configuration.evidence
+    folder = study.folders.evidence / model
+    held_out = held_out_by(planned, model)
+    group_of = {scan.scan: scan.group for scan in gathered.cohort.pictures}
+    cohort = configuration.cohort.input
+    tasks = {}
+    for scan in to_explain(configuration, gathered.prepared, held_out):
+        run = run_for(scan, held_out, planned, model)
+        others = _others(planned, run, scan)
+        out = ScanEvidence(folder / "scans", scan.name)
+        mask = find_lesion_mask(cohort, scan)
+        key = work.ledger.key(
+            "evidence",
+            {
+                "settings": settings.model_dump(
+                    mode="json", exclude={"group_layers", "covariates", "permutations"}
+                ),
+                "scan": gathered.keys[scan.name],
+                "group": group_of.get(scan.name, ""),
+                "model": run_keys[run.name],
+                "others": {
+                    change: [run_keys[other.name] for other in runs] for change, runs in others.items()
+                },
+                "sequence": configuration.explain.sequence,
+                "seed": configuration.seed,
+            },
+            [*([mask] if mask else []), *(path for _, paths in truths for path in paths)],
+        )
+        task = EvidenceTask(
+            model=trained_model(study, run, run_keys[run.name]),
+            others=tuple(
+                (change, tuple(trained_model(study, other, run_keys[other.name]) for other in runs))
+                for change, runs in others.items()
+            ),
+            scan=scan,
+            group=group_of.get(scan.name, ""),
+            cohort=cohort,
+            truths=truths,
+            settings=settings,
+            sequence=configuration.explain.sequence,
+            seed=configuration.seed,
+            out=out,
+        )
+        tasks[scan.name] = Task((task,), key, out.files)
+    with learning_steps.network_executor(configuration, len(tasks)) as executor:
+        done = work.each(f"evidence {model}", measure_evidence_of, tasks, executor)
+    if not done:
+        raise InputError(
+            f"evidence: no scan could be measured; see {study.folders.left_out} for the reasons."
+        )
+    measured = [ScanEvidence(folder / "scans", name) for name in sorted(done)]
+    key = work.ledger.key(
+        "evidence tables", [settings.model_dump(mode="json"), *(tasks[name].key for name in sorted(done))]
+    )
+    outputs = [folder / name for name in ("layers.tsv", "claims.json", "recommendation.json", "about.json")]
+    work.once(
+        "evidence tables",
+        key,
+        outputs,
+        lambda: write_tables(study, gathered, measured, folder, model),
+        item=model,
+    )
+    return key
+
+
+def _others(planned: Sequence[planning.Planned], run: Run, scan: PreparedScan) -> dict[str, list[Run]]:
+    """Runs whose maps of a scan are compared with those of `run`, by how they differ from it.
+
+    Those of other seeds and networks held the subject out too, where there is such a one; other folds of the same
+    network and seed were trained on it.
+    """
+    found: dict[str, list[Run]] = {"seed": [], "fold": [], "network": []}
+    models = dict.fromkeys(plan.run.model for plan in planned)
+    for model in models:
+        other = run_for(scan, held_out_by(planned, model), planned, model)
+        if other.network == run.network and other.seed != run.seed:
+            found["seed"].append(other)
+        elif other.network != run.network and other.seed == run.seed:
+            found["network"].append(other)
+    found["fold"] = [
+        plan.run for plan in planned if plan.run.model == run.model and plan.run.fold != run.fold
+    ]
+    return {change: runs[:MOST_OTHERS] for change, runs in found.items() if runs}

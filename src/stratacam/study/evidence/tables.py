@@ -1,0 +1,124 @@
+"""What the evidence of all scans says together: layers, claims, recommendation, regions and groups."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from stratacam.evidence.claims import judge_claims
+from stratacam.evidence.recommendation import recommend
+from stratacam.evidence.regions.region_values import read_region_values
+from stratacam.evidence.values import SubjectTable, by_subject, read_values, summarise, write_rows
+from stratacam.files import write_json
+from stratacam.learning import SLICES_OF_ONE_PERSON
+from stratacam.study.evidence.groups import MeasuredScans, write_groups
+from stratacam.study.evidence.scan_task import ScanEvidence
+from stratacam.study.gathering import Gathered
+from stratacam.study.study import Study
+
+
+def write_tables(
+    study: Study, gathered: Gathered, scans: Sequence[ScanEvidence], folder: Path, model: str
+) -> None:
+    """Write `layers.tsv`, `claims.json`, `recommendation.json`, the comparison of groups and `about.json`.
+
+    Args:
+        study: that the scans are of.
+        gathered: its cohort.
+        scans: whose evidence there is.
+        folder: of the network's evidence.
+        model: network and seed.
+    """
+    configuration = study.configuration
+    settings, seed = configuration.evidence, configuration.seed
+    about = {scan.name: json.loads(scan.about.read_text(encoding="utf-8")) for scan in scans}
+    layers = next(iter(about.values()))["layers"]
+    subject_of = {name: found["subject"] for name, found in about.items()}
+    measured = MeasuredScans(
+        subject_of=subject_of,
+        group_of={found["subject"]: found["group"] for found in about.values()},
+        regions={scan.name: read_region_values(scan.regions) for scan in scans},
+        templates={scan.name: scan.template for scan in scans},
+    )
+    table = by_subject({scan.name: read_values(scan.values) for scan in scans}, subject_of)
+    table = _with_likeness(table, measured, settings.methods, layers)
+    write_rows(folder / "layers.tsv", summarise(table, seed=seed))
+    write_json(
+        folder / "claims.json",
+        {
+            "methods": {
+                method: [claim.as_json() for claim in judge_claims(table, method, layers, seed=seed)]
+                for method in settings.methods
+            }
+        },
+    )
+    write_json(
+        folder / "recommendation.json",
+        {"methods": [recommend(table, method, layers, seed=seed).as_json() for method in settings.methods]},
+    )
+    statements = write_groups(study, gathered, measured, folder, layers)
+    write_json(folder / "about.json", _about(study, about, model, layers, statements))
+
+
+def _with_likeness(
+    table: SubjectTable, measured: MeasuredScans, methods: Sequence[str], layers: Sequence[str]
+) -> SubjectTable:
+    """The table with how alike each subject's heat over regions is to the mean of the others of its group."""
+    keys, columns = [], []
+    for method in methods:
+        for layer in layers:
+            _, means = measured.region_means(method, layer, table.subjects)
+            likeness = _likeness(means, [measured.group_of[subject] for subject in table.subjects])
+            if not np.isnan(likeness).all():
+                keys.append((method, layer, "group_likeness", ""))
+                columns.append(likeness)
+    return SubjectTable((*table.keys, *keys), table.subjects, np.column_stack([table.values, *columns]))
+
+
+def _likeness(means: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+    """Rank correlation of each row (subjects, regions) with the mean of the other rows of its group; NaN for none."""
+    found = np.full(len(means), np.nan)
+    for row, group in enumerate(groups):
+        others = [other for other, its in enumerate(groups) if its == group and other != row]
+        if not others:
+            continue
+        known = ~np.isnan(means[[row, *others]]).any(axis=0)
+        own, mean = means[row, known], means[others][:, known].mean(axis=0)
+        if known.sum() > 2 and np.ptp(own) > 0 and np.ptp(mean) > 0:
+            found[row] = stats.spearmanr(own, mean).statistic
+    return found
+
+
+def _about(
+    study: Study,
+    about: Mapping[str, Mapping[str, Any]],
+    model: str,
+    layers: Sequence[str],
+    statements: Sequence[str],
+) -> dict[str, Any]:
+    configuration = study.configuration
+    settings = configuration.evidence
+    with_truth = [found for found in about.values() if found["truth_slices"]]
+    kinds = dict.fromkeys(kind for found in about.values() for kind in found["seconds"])
+    return {
+        "model": model,
+        "methods": settings.methods,
+        "layers": layers,
+        "subjects": len({found["subject"] for found in about.values()}),
+        "scans": len(about),
+        "slices": sum(found["slices"] for found in about.values()),
+        "slices_again": max(found["slices_again"] for found in about.values()),
+        "sanity_slices": min(settings.sanity_slices, max(found["slices_again"] for found in about.values())),
+        "truth_subjects": len({found["subject"] for found in with_truth}),
+        "truth_slices": sum(found["truth_slices"] for found in with_truth),
+        "explained": "the class that the network gives the scan as a whole",
+        "warning": SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
+        "seconds": {
+            kind: round(float(np.mean([found["seconds"].get(kind, 0.0) for found in about.values()])), 2)
+            for kind in kinds
+        },
+        "statements": list(statements),
+    }

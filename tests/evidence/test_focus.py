@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from evidence_cases import disc, make_maps, make_scan, with_zeros
+
+from stratacam.evidence.focus import components, entropy, focus, gini, inside, lit_share
+
+
+def textbook_gini(values):
+    """Half the relative mean absolute difference."""
+    values = values.astype(np.float64)
+    return np.abs(values[:, None] - values[None]).sum() / (2 * len(values) ** 2 * values.mean())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_the_gini_index_is_half_the_relative_mean_difference(share):
+    values = with_zeros(300, share)
+    assert gini(values) == pytest.approx(textbook_gini(values), rel=1e-6)
+
+
+def test_the_gini_index_of_even_heat_is_0_and_of_one_pixel_nearly_1():
+    assert gini(np.ones(50, np.float32)) == pytest.approx(0)
+    assert gini(np.eye(1, 50, dtype=np.float32)[0]) == pytest.approx(1 - 1 / 50)
+    assert np.isnan(gini(np.zeros(50, np.float32)))
+
+
+def test_entropy_is_1_for_even_heat_and_0_for_one_pixel():
+    assert entropy(np.ones(64, np.float32)) == pytest.approx(1)
+    assert entropy(np.eye(1, 64, dtype=np.float32)[0]) == pytest.approx(0)
+    assert entropy(np.repeat([1.0, 0.0], 32).astype(np.float32)) == pytest.approx(np.log(32) / np.log(64))
+
+
+def test_the_lit_share_counts_brain_pixels_at_half_of_the_pictures_maximum():
+    heat = np.array([[4.0, 2.0, 1.9, 0.0]], np.float32)
+    assert lit_share(heat, np.array([[True, True, True, True]])) == 0.5
+    assert lit_share(heat, np.array([[False, True, True, True]])) == pytest.approx(1 / 3)
+    assert np.isnan(lit_share(np.zeros((1, 4), np.float32), np.ones((1, 4), bool)))
+
+
+def test_parts_that_touch_at_a_corner_are_one():
+    heat = np.array([[2, 0, 0, 0], [0, 2, 0, 1], [0, 0, 0, 0.9]], np.float32)
+    assert components(heat) == 2
+    assert components(np.zeros((3, 3), np.float32)) == 0
+
+
+def test_heat_on_air_is_seen():
+    heat = np.array([[3.0, 1.0]], np.float32)
+    assert inside(heat, np.array([[False, True]])) == 0.25
+
+
+def test_blank_maps_are_counted_by_cause_and_left_out_of_the_rest():
+    brain = np.tile(disc(8, 8, 4), (3, 1, 1))
+    raw = np.stack([np.ones((8, 8)), np.zeros((8, 8)), -np.ones((8, 8))])
+    rows = {
+        (value.measure, value.against): value
+        for value in focus(make_maps({"a": raw}), make_scan(np.ones((3, 3, 8, 8)), brain))
+    }
+    assert rows["blank", ""].value == pytest.approx(2 / 3)
+    assert rows["blank", "zero gradient"].value == pytest.approx(1 / 3)
+    assert rows["blank", "all negative"].value == pytest.approx(1 / 3)
+    assert rows["lit_share", ""].slices == 1
+    assert rows["gini", ""].value == pytest.approx(0, abs=1e-6)
+
+
+def test_the_95th_percentile_is_over_all_slices_and_by_the_scans_highest_heat():
+    brain = np.ones((2, 10, 10), bool)
+    heat = np.arange(200, dtype=np.float32).reshape(2, 10, 10)
+    rows = {
+        value.measure: value.value
+        for value in focus(make_maps({"a": heat}), make_scan(np.ones((2, 3, 10, 10)), brain))
+    }
+    assert rows["p95_raw"] == pytest.approx(np.percentile(np.arange(200), 95))
+    assert rows["p95"] == pytest.approx(np.percentile(np.arange(200), 95) / 199)

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+from evidence_cases import BlobNetwork, blob_slices, disc, make_maps, make_scan, with_zeros
+from scipy import ndimage
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from stratacam.evidence.heat import explain_slices
+from stratacam.evidence.localisation import judged_slices, localisation, scores_of
+from stratacam.networks import build
+
+BRAIN = disc(24, 24, 10)
+TRUTH = np.zeros((24, 24), bool)
+TRUTH[8:11, 9:13] = True
+RANDOM = np.random.default_rng(0)
+
+
+def score(heat, truth=TRUTH, brain=BRAIN, **options):
+    return {
+        name: found[0]
+        for name, found in scores_of(heat[None].astype(np.float32), truth, brain, 2.0, **options).items()
+    }
+
+
+def slow_top_k(heat, truth):
+    """Mean precision of the k hottest pixels over many random orders of equal ones."""
+    count = truth.sum()
+    found = []
+    for seed in range(4000):
+        order = np.lexsort((np.random.default_rng(seed).random(len(heat)), -heat))
+        found.append(truth[order[:count]].mean())
+    return np.mean(found)
+
+
+def slow_dice(heat, truth):
+    return max(
+        2 * (truth & (heat >= level)).sum() / (truth.sum() + (heat >= level).sum())
+        for level in np.unique(heat)
+    )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_scores_by_rank_are_those_of_independent_implementations(share):
+    heat = with_zeros((24, 24), share) + 0.3 * TRUTH
+    found, values, labels = score(heat), heat[BRAIN].astype(np.float32), TRUTH[BRAIN]
+    assert found["average_precision"] == pytest.approx(average_precision_score(labels, values))
+    assert found["auroc"] == pytest.approx(roc_auc_score(labels, values))
+    assert found["best_dice"] == pytest.approx(slow_dice(values, labels))
+
+
+def test_ties_at_the_last_place_are_counted_by_their_expectation():
+    heat = np.round(with_zeros((24, 24), 0.6), 1)
+    assert score(heat)["top_k_precision"] == pytest.approx(slow_top_k(heat[BRAIN], TRUTH[BRAIN]), abs=0.01)
+
+
+def test_a_perfect_map_scores_1_and_an_inverted_one_worst():
+    perfect, inverted = score(TRUTH.astype(float)), score(1.0 - TRUTH)
+    for measure in ("pointing", "heat_inside", "average_precision", "auroc", "top_k_precision", "best_dice"):
+        assert perfect[measure] == pytest.approx(1)
+        assert inverted[measure] < 0.2
+    assert perfect["peak_distance_mm"] == 0
+    assert inverted["auroc"] == 0
+
+
+def test_constant_and_blank_maps_are_at_chance():
+    share = TRUTH[BRAIN].mean()
+    for heat in (np.ones((24, 24)), np.zeros((24, 24))):
+        found = score(heat)
+        assert found["average_precision"] == pytest.approx(share)
+        assert found["top_k_precision"] == pytest.approx(share)
+        assert found["auroc"] == pytest.approx(0.5)
+    assert score(np.zeros((24, 24)))["pointing"] == 0
+    assert score(np.ones((24, 24)))["pointing"] == pytest.approx(TRUTH.mean())
+    assert np.isnan(score(np.zeros((24, 24)))["peak_distance_mm"])
+
+
+def test_of_tied_maxima_the_share_on_the_truth_counts():
+    heat = np.zeros((24, 24))
+    heat[8, 9] = heat[8, 10] = heat[0, 0] = heat[23, 23] = 1.0
+    assert score(heat)["pointing"] == 0.5
+
+
+def test_the_distance_of_the_maximum_is_in_millimetres_to_the_nearest_true_pixel():
+    heat = np.zeros((24, 24))
+    heat[8 - 3, 9 - 4] = 1.0
+    assert score(heat)["peak_distance_mm"] == pytest.approx(10.0)
+    assert score(heat)["pointing"] == 0
+    assert score(heat, tolerance_mm=10.0)["pointing"] == 1
+
+
+def test_heat_on_air_counts_against_a_map():
+    heat = TRUTH.astype(float)
+    heat[0, :12] = 1.0
+    assert score(heat)["heat_inside"] == pytest.approx(0.5)
+    assert score(heat)["average_precision"] == pytest.approx(1)
+
+
+def test_only_slices_that_are_classified_right_and_show_truth_are_judged():
+    truth = np.zeros((4, 8, 8), bool)
+    truth[[0, 1, 3], 4, 4] = True
+    scan = make_scan(np.zeros((4, 3, 8, 8)), np.ones((4, 8, 8), bool), truth)
+    maps = make_maps({"a": np.ones((4, 8, 8))}, logits=[[2, 0], [0, 2], [2, 0], [2, 0]])
+    assert judged_slices(maps, scan, 0) == [0, 3]
+    assert judged_slices(maps, scan, 1) == []
+    assert judged_slices(maps, scan, None) == []
+    assert {value.slices for value in localisation(maps, scan, right_class=0)} == {2}
+
+
+def test_a_network_made_to_fire_on_squares_points_at_them_and_nowhere_else():
+    scan = blob_slices()
+    maps = explain_slices(BlobNetwork().eval(), scan.images, 0, "layercam", layers=("match",))
+    found = {value.measure: value.value for value in localisation(maps, scan, right_class=0)}
+    assert found["pointing"] == 1
+    assert found["heat_inside"] == 1
+    assert found["auroc"] > 0.5
+
+
+def test_a_random_network_finds_the_truth_as_often_as_what_looks_the_same():
+    scan = blob_slices(count=40, size=64, blobs=6)
+    model = build("vgg16", classes=2, weights="none").eval()
+    parts = [ndimage.label(truth) for truth in scan.truth]
+    half = np.stack([np.isin(labels, np.arange(1, count // 2 + 1)) for labels, count in parts])
+    judged = [index for index, truth in enumerate(half) if truth.any()]
+    half, whole = half[judged], scan.truth[judged]
+    share = half.sum() / whole.sum()
+    hits = {"half": 0.0, "whole": 0.0}
+    for layer in ("block2_conv2", "block3_conv3"):
+        heat = explain_slices(model, scan.images[judged], 0, "gradcam", layers=(layer,)).heat(
+            layer, scan.shape
+        )
+        for number, index in enumerate(judged):
+            for name, truth in (("half", half), ("whole", whole)):
+                found = scores_of(heat[number][None], truth[number], scan.brain[index], scan.pixel_mm)
+                hits[name] += found["pointing"][0]
+    assert abs(hits["half"] - share * hits["whole"]) < 3 * np.sqrt(
+        share * (1 - share) * max(hits["whole"], 1)
+    )
+
+
+def test_pointing_agrees_with_quantus_where_there_are_no_ties():
+    quantus = pytest.importorskip("quantus", reason="Quantus is not installed; see benchmarks/oracles.txt")
+    heat = RANDOM.random((6, 24, 24)).astype(np.float32)
+    for row in range(3):
+        heat[row, 9, 10] = 2.0
+    truth = np.tile(TRUTH, (6, 1, 1))
+    theirs = quantus.PointingGame(display_progressbar=False, disable_warnings=True)(
+        model=None, x_batch=heat[:, None], y_batch=np.zeros(6), a_batch=heat[:, None], s_batch=truth[:, None]
+    )
+    ours = scores_of(heat, TRUTH, np.ones((24, 24), bool), 2.0)["pointing"]
+    np.testing.assert_array_equal(ours, np.asarray(theirs, float))

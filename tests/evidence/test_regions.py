@@ -1,0 +1,192 @@
+import math
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+from evidence_cases import disc
+from scipy import ndimage
+
+from stratacam.errors import InputError
+from stratacam.evidence.regions.atlas import LOBES, default_atlas, read_atlas
+from stratacam.evidence.regions.group_maps import group_maps
+from stratacam.evidence.regions.region_values import read_region_values, region_values, write_region_values
+from stratacam.evidence.regions.template_space import (
+    from_template,
+    template_brain,
+    template_grid,
+    to_template,
+)
+from stratacam.evidence.regions.voxelwise import compare_voxels
+from stratacam.scans.prepared import PreparedScan
+from stratacam.scans.resampling import Grid
+from stratacam.scans.volume import write_nifti
+
+
+def make_prepared(folder, *, matrix=((1.0, 0, 0), (0, 1, 0), (0, 0, 1)), shift=(0.0, 0.0, 0.0)):
+    """A prepared scan of 4 mm voxels, and how points of the template (LPS) map to its T1w."""
+    scan = PreparedScan(folder, "01", None, ("T1w",))
+    grid = template_grid(4.0)
+    write_nifti(scan.brain_mask, np.ones(grid.shape, np.uint8), grid.affine)
+    transform = SimpleITK.AffineTransform(3)
+    transform.SetMatrix(np.ravel(matrix).tolist())
+    transform.SetTranslation(list(shift))
+    SimpleITK.WriteTransform(transform, str(scan.template_transform))
+    return scan
+
+
+def centre_of(volume, affine):
+    voxel = ndimage.center_of_mass(volume)
+    return nibabel.affines.apply_affine(affine, voxel)
+
+
+def test_the_template_grid_holds_the_templates_brain():
+    grid = template_grid(4.0)
+    brain = template_brain(grid)
+    assert 1.6e6 < brain.sum() * 4**3 < 2.1e6
+    for axis in range(3):
+        edges = np.take(brain, [0, -1], axis=axis)
+        assert not edges.any()
+
+
+def test_a_point_of_the_scan_is_found_where_the_transform_says(tmp_path):
+    scan = make_prepared(tmp_path, shift=(8.0, -12.0, 4.0))  # LPS: template to T1w
+    grid = template_grid(4.0)
+    blob = np.zeros(grid.shape, np.float32)
+    blob[20, 25, 18] = 1
+    blob = ndimage.gaussian_filter(blob, 1.5)
+    laid = to_template(blob, scan, grid)
+    moved = centre_of(laid, grid.affine) - centre_of(blob, grid.affine)
+    np.testing.assert_allclose(moved, [8.0, -12.0, -4.0], atol=0.05)  # RAS, from T1w to template
+
+
+def test_to_the_template_and_back_is_where_it_was(tmp_path):
+    scan = make_prepared(
+        tmp_path, matrix=((0.9, 0.1, 0), (-0.1, 1.1, 0), (0, 0.05, 1)), shift=(3.0, 2.0, -4.0)
+    )
+    grid = template_grid(4.0)
+    blob = np.zeros(grid.shape, np.float32)
+    blob[18:24, 22:29, 16:22] = 1
+    blob = ndimage.gaussian_filter(blob, 2)
+    back = from_template(to_template(blob, scan, grid), grid, scan)
+    np.testing.assert_allclose(back, blob, atol=0.06)
+
+
+def test_a_scan_without_a_transform_is_named(tmp_path):
+    scan = make_prepared(tmp_path)
+    scan.template_transform.unlink()
+    with pytest.raises(
+        InputError, match=r"MNI152.*cannot be read as an ITK transform; prepare the scan again"
+    ):
+        to_template(np.zeros(template_grid(4.0).shape), scan, template_grid(4.0))
+
+
+def region_at(point):
+    atlas = default_atlas()
+    voxel = np.rint(nibabel.affines.apply_affine(np.linalg.inv(atlas.grid.affine), point)).astype(int)
+    return atlas.names.get(int(atlas.labels[tuple(voxel)]))
+
+
+@pytest.mark.parametrize(
+    ("point", "region"),
+    [
+        ((-40, 35, 20), "left frontal"),
+        ((40, 35, 20), "right frontal"),
+        ((-38, -8, 52), "left frontal"),
+        ((-40, -40, 52), "left parietal"),
+        ((55, -30, -8), "right temporal"),
+        ((-45, 8, -24), "left temporal"),
+        ((-12, -90, 5), "left occipital"),
+        ((12, -15, 8), "right deep"),
+        ((-20, -62, -35), "left cerebellum and brainstem"),
+        ((4, -28, -30), "right cerebellum and brainstem"),
+    ],
+)
+def test_points_whose_lobe_is_beyond_doubt_lie_in_it(point, region):
+    assert region_at(point) == region
+
+
+def test_the_default_regions_are_the_two_sides_of_every_lobe_and_fill_the_brain():
+    atlas = default_atlas()
+    assert len(atlas.names) == 2 * len(LOBES) == len(np.unique(atlas.labels)) - 1
+    np.testing.assert_array_equal(atlas.labels > 0, template_brain(atlas.grid))
+    volumes = np.bincount(atlas.labels.ravel())[1:] * 8 / 1000
+    np.testing.assert_allclose(volumes[::2], volumes[1::2], rtol=0.15)
+    assert volumes.min() > 40
+
+
+def test_an_atlas_of_the_users_has_its_names_from_the_table(tmp_path):
+    labels = np.zeros((4, 4, 4), np.int16)
+    labels[1], labels[2] = 3, 7
+    nibabel.save(nibabel.Nifti1Image(labels, np.eye(4)), tmp_path / "own_dseg.nii.gz")
+    assert read_atlas(tmp_path / "own_dseg.nii.gz").names == {3: "3", 7: "7"}
+    (tmp_path / "own_dseg.tsv").write_text("index\tname\n3\tinsula\n7\tcuneus\n9\tabsent\n", encoding="utf-8")
+    atlas = read_atlas(tmp_path / "own_dseg.nii.gz")
+    assert atlas.names == {3: "insula", 7: "cuneus"}
+    (tmp_path / "own_dseg.tsv").write_text("index\tlabel\n3\tinsula\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"own_dseg\.tsv: lacks the column name"):
+        read_atlas(tmp_path / "own_dseg.nii.gz")
+
+
+def test_what_is_no_label_image_is_refused(tmp_path):
+    nibabel.save(nibabel.Nifti1Image(np.full((3, 3, 3), 0.5), np.eye(4)), tmp_path / "probability.nii")
+    with pytest.raises(InputError, match=r"evidence\.atlas: .*whole numbers from 0"):
+        read_atlas(tmp_path / "probability.nii")
+    with pytest.raises(InputError, match=r"evidence\.atlas: .*cannot be read as NIfTI"):
+        read_atlas(tmp_path / "gone.nii")
+
+
+def test_heat_of_regions_is_over_what_was_explained_and_in_the_brain(tmp_path):
+    atlas = default_atlas()
+    brain = np.tile(disc(20, 20, 9), (2, 1, 1))
+    regions = np.zeros((2, 20, 20), int)
+    regions[:, :, :10], regions[:, :, 10:] = 1, 2
+    regions[0, 9, 9] = 5
+    heat = np.zeros((2, 20, 20), np.float32)
+    heat[:, :, :10] = 2.0
+    heat[0, 0, 0] = 100.0  # air
+    found = region_values("gradcam", "a", heat, regions=regions, brain=brain, atlas=atlas)
+    rows = {value.region: value for value in found}
+    assert set(rows) == {atlas.names[1], atlas.names[2]}
+    assert rows[atlas.names[1]].mean == pytest.approx(2)
+    assert rows[atlas.names[1]].maximum == 2
+    assert rows[atlas.names[1]].share == pytest.approx(1, abs=0.01)
+    assert rows[atlas.names[2]][3:] == (0, 0, 0)
+    write_region_values(tmp_path / "regions.tsv", list(rows.values()))
+    assert read_region_values(tmp_path / "regions.tsv")[0].region == atlas.names[1]
+
+
+def test_group_maps_are_means_and_shares_of_subjects():
+    maps = np.zeros((3, 2, 2, 2), np.float32)
+    maps[0, 0, 0, 0], maps[0, 1, 1, 1] = 4.0, 1.0
+    maps[1, 0, 0, 0], maps[1, 1, 1, 1] = 1.0, 10.0
+    found = {one.group: one for one in group_maps(maps, ["a", "a", "b"])}
+    assert (found["a"].subjects, found["b"].subjects) == (2, 1)
+    assert found["a"].mean[0, 0, 0] == pytest.approx((1 + 0.1) / 2)
+    assert found["a"].share[0, 0, 0] == pytest.approx(0.5)
+    assert not found["b"].mean.any()
+
+
+def test_a_difference_of_two_groups_is_found_where_it_is():
+    grid = Grid((8, 8, 8), np.diag([4.0, 4.0, 4.0, 1.0]))
+    maps = np.random.default_rng(0).normal(size=(16, 8, 8, 8)).astype(np.float32)
+    maps[:8, 2:5, 2:5, 2:5] += 4
+    groups = ["a"] * 8 + ["b"] * 8
+    mask = np.ones((8, 8, 8), bool)
+    found = compare_voxels(maps, groups, ("a", "b"), mask, grid, permutations=100)
+    where = found.log_p >= -math.log10(0.05)
+    assert where[2:5, 2:5, 2:5].mean() > 0.7
+    assert where.sum() - where[2:5, 2:5, 2:5].sum() <= 2
+    assert found.t[3, 3, 3] > 0
+    assert found.smallest_p == pytest.approx(1 / 101, rel=0.1)
+    assert found.voxels >= where.sum()
+    assert found.statement.startswith("a (8) less b (8) in 512 voxels: two-sided, family-wise error")
+
+
+def test_few_subjects_are_told_what_p_value_they_can_reach():
+    grid = Grid((3, 3, 3), np.diag([4.0, 4.0, 4.0, 1.0]))
+    maps = np.random.default_rng(0).normal(size=(6, 3, 3, 3)).astype(np.float32)
+    found = compare_voxels(maps, ["a", "b"] * 3, ("a", "b"), np.ones((3, 3, 3), bool), grid, permutations=50)
+    assert (
+        "only 20 ways to share these subjects out, so that no p-value can fall below 0.050" in found.statement
+    )

@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import torch
+from evidence_cases import BlobNetwork, blob_slices
+from torch import nn
+
+from stratacam.evidence.heat import explain_slices
+from stratacam.evidence.sanity import INSENSITIVE, randomised, sanity, weighted_layers
+from stratacam.networks import build
+
+
+class EdgeLike(nn.Module):
+    """A network whose first layer has one channel that shows the picture, so that its map there shows it too."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 1, 1)
+        self.last = nn.Conv2d(1, 2, 1)
+        with torch.no_grad():
+            self.first.weight.fill_(1.0)
+            self.first.bias.zero_()
+
+    def forward(self, images):
+        return self.last(self.first(images)).mean(dim=(2, 3))
+
+
+def state(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+def same(first, second):
+    return all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_weights_are_drawn_anew_and_come_back_bit_for_bit():
+    model = build("vgg16", classes=2, weights="none").eval()
+    before = state(model)
+    names = weighted_layers(model)
+    with randomised(model, names[-3:]):
+        now = state(model)
+        changed = {name.rsplit(".", 1)[0] for name in now if not torch.equal(now[name], before[name])}
+        assert changed == set(names[-3:])
+    assert same(before, state(model))
+
+
+def test_weights_come_back_after_an_error_too():
+    model = BlobNetwork()
+    before = state(model)
+    with pytest.raises(RuntimeError, match="no map"), randomised(model, weighted_layers(model)):
+        raise RuntimeError("no map")
+    assert same(before, state(model))
+
+
+def test_modules_that_cannot_reset_themselves_draw_with_their_own_spread():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.randn(4000) * 7)
+
+    model = nn.Sequential(Own())
+    before = model[0].scale.detach().clone()
+    with randomised(model, ["0"], seed=3):
+        drawn = model[0].scale.detach().clone()
+    assert not torch.equal(drawn, before)
+    assert float(drawn.std()) == pytest.approx(7, rel=0.1)
+
+
+def test_a_draw_depends_on_the_seed_and_the_layer_alone():
+    model = build("vgg16", classes=2, weights="none")
+    names = weighted_layers(model)
+    with randomised(model, names[-1:], seed=1):
+        alone = state(model)[f"{names[-1]}.weight"]
+    with randomised(model, names[-4:], seed=1):
+        together = state(model)[f"{names[-1]}.weight"]
+    with randomised(model, names[-1:], seed=2):
+        other = state(model)[f"{names[-1]}.weight"]
+    assert torch.equal(alone, together)
+    assert not torch.equal(alone, other)
+
+
+def test_the_cascade_goes_from_the_output_down_and_each_layer_has_its_step():
+    model = build("vgg16", classes=2, weights="none").eval()
+    scan = blob_slices(count=1, size=64)
+    maps = explain_slices(
+        model, scan.images, 0, "gradcam", layers=("block4_conv3", "block4_pool", "block5_conv3")
+    )
+    rows = sanity(model, scan, maps, independent=False)
+    steps = list(dict.fromkeys(value.against for value in rows if value.measure == "cascade_rank"))
+    assert steps == list(reversed(weighted_layers(model)))
+    above = {value.layer: value.value for value in rows if value.measure == "above_rank"}
+    cascade = {(value.layer, value.against): value.value for value in rows if value.measure == "cascade_rank"}
+    first_of_block_5 = next(name for name in steps if name.startswith("block5_conv1"))
+    assert above["block4_conv3"] == cascade["block4_conv3", first_of_block_5]
+    assert above["block4_pool"] == cascade["block4_pool", first_of_block_5]
+    assert above["block5_conv3"] == cascade["block5_conv3", steps[0]]
+
+
+def test_a_map_that_shows_the_picture_whatever_stands_above_is_found_out():
+    torch.manual_seed(0)
+    scan = blob_slices(count=3)
+    model = EdgeLike().eval()
+    with torch.no_grad():
+        model.last.weight.fill_(0.5)
+    insensitive = []
+    for seed in range(8):
+        maps = explain_slices(model, scan.images, 0, "gradcam", layers=("first",))
+        rows = {
+            value.measure: value.value for value in sanity(model, scan, maps, seed=seed, independent=False)
+        }
+        insensitive.append(rows["above_rank"])
+    shown = [
+        value for value in insensitive if value != 0
+    ]  # the drawn weight of the class may be negative: blank
+    assert min(shown) == pytest.approx(1)
+    assert max(insensitive) >= INSENSITIVE
+
+
+def test_a_map_of_many_channels_changes_with_what_stands_above():
+    model = build("vgg16", classes=2, weights="none").eval()
+    scan = blob_slices(count=1, size=64)
+    maps = explain_slices(model, scan.images, 0, "gradcam", layers=("block3_conv3", "block5_conv1"))
+    every = sanity(model, scan, maps)
+    rows = [value for value in every if value.measure == "above_rank"]
+    assert len(rows) == 2
+    assert np.mean([value.value for value in rows]) < INSENSITIVE
+    independent = [value for value in every if value.measure == "independent_rank"]
+    assert {value.against for value in independent} == set(weighted_layers(model))
