@@ -58,6 +58,18 @@ def test_tests_that_point_both_ways_are_mixed():
     assert verdicts(found)[TITLES[0]] == "mixed"
 
 
+def test_a_test_that_decides_nothing_makes_a_verdict_partial():
+    rising = np.linspace(0, 1, len(LAYERS))
+    scattered = np.random.default_rng(1).normal(size=len(SUBJECTS))[:, None] * rising
+    keys = [
+        ("gradcam", layer, measure, "") for measure in ("lit_share", "group_likeness") for layer in LAYERS
+    ]
+    values = np.hstack([np.tile(rising, (len(SUBJECTS), 1)), scattered])
+    found = judge(SubjectTable(tuple(keys), SUBJECTS, values), "gradcam", LAYERS)
+    assert [test.verdict for test in found[1].tests] == ["supported", "undecided"]
+    assert verdicts(found)[TITLES[1]] == "partly supported"
+
+
 def test_maps_that_do_not_depend_on_depth_leave_the_claims_undecided():
     scattered = np.random.default_rng(1).normal(size=(len(SUBJECTS), len(LAYERS)))
     keys = tuple(("gradcam", layer, "lit_share", "") for layer in LAYERS)

@@ -18,7 +18,15 @@ from scipy import stats
 from stratacam.evidence.values import SubjectTable, interval_of
 from stratacam.learning.evaluation.intervals import resample
 
-Verdict = Literal["supported", "contradicted", "mixed", "undecided", "not measured"]
+Verdict = Literal[
+    "supported",
+    "partly supported",
+    "contradicted",
+    "partly contradicted",
+    "mixed",
+    "undecided",
+    "not measured",
+]
 
 TITLES = (
     "Shallower layers localise more",
@@ -71,13 +79,15 @@ class Claim:
 
     @property
     def verdict(self) -> Verdict:
-        """That of the tests where they agree; mixed where some support and some contradict it."""
+        """That of the tests where they agree; partly where some are undecided; mixed where they disagree."""
         found = {test.verdict for test in self.tests} - {"not measured"}
         if not found:
             return "not measured"
-        if {"supported", "contradicted"} <= found:
-            return "mixed"
-        return next(iter(found)) if len(found) == 1 else "undecided"
+        if len(found) == 1:
+            return found.pop()
+        if found == {"supported", "undecided"}:
+            return "partly supported"
+        return "partly contradicted" if found == {"contradicted", "undecided"} else "mixed"
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for a JSON file."""

@@ -11,6 +11,7 @@ from stratacam.report import result_tables, tables, wording
 from stratacam.report.confusion_figure import confusion_matrices
 from stratacam.report.content import StudyContent, read_study
 from stratacam.report.curves_figure import learning_curves
+from stratacam.report.evidence import Chapter, chapters
 from stratacam.report.figures import ReportFigure, example_slices, save_figure, warn
 from stratacam.report.map_figures import map_figures
 from stratacam.report.reliability_figure import reliability_plot
@@ -25,6 +26,14 @@ class PageFigure:
     title: str
     caption: str
     data: str
+
+
+@dataclass(frozen=True)
+class PageChapter:
+    """A chapter of evidence, and its figures as the page shows them."""
+
+    chapter: Chapter
+    figures: list[PageFigure]
 
 
 def write_report(folders: StudyFolders) -> Path:
@@ -48,11 +57,18 @@ def write_report(folders: StudyFolders) -> Path:
     ]
     drawn = [example_slices(study), *(warn(figure, study.warning) for figure in results if figure)]
     figures = [_save(figure, folders.figures, number) for number, figure in enumerate(drawn, start=1)]
-    write_text(folders.report, render(study, figures))
+    pages, count = [], len(figures)
+    for chapter in chapters(study):
+        numbered = enumerate((warn(figure, study.warning) for figure in chapter.figures), start=count + 1)
+        pages.append(
+            PageChapter(chapter, [_save(figure, folders.figures, number) for number, figure in numbered])
+        )
+        count += len(chapter.figures)
+    write_text(folders.report, render(study, figures, pages))
     return folders.report
 
 
-def render(study: StudyContent, figures: list[PageFigure]) -> str:
+def render(study: StudyContent, figures: list[PageFigure], pages: list[PageChapter]) -> str:
     """The page as HTML."""
     results = [
         result_tables.metrics_table(study),
@@ -75,6 +91,8 @@ def render(study: StudyContent, figures: list[PageFigure]) -> str:
         sentences=wording.sentences(study),
         limits=wording.limits(study),
         figures=figures,
+        chapters=pages,
+        warning=study.warning,
         results=[table for table in results if table],
         details=[
             tables.left_out_table(study),
@@ -82,6 +100,7 @@ def render(study: StudyContent, figures: list[PageFigure]) -> str:
             tables.methods_table(study),
             tables.settings_table(study),
             tables.provenance_table(study),
+            *(table for page in pages for table in page.chapter.details),
         ],
     )
 

@@ -1,6 +1,6 @@
 """Insertion, deletion and ROAD of every layer's map and of its control, in batches through the network."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,11 +124,8 @@ def scores_of_slice(
         By measure, (m,).
     """
     order = ranks(heat, brain, seed=seed)
-    pictures = _Pictures(
-        image, np.random.default_rng(seed).normal(scale=noise, size=image.shape).astype(np.float32)
-    )
-    nothing = np.zeros_like(brain)
-    full, empty = pictures.black(nothing), pictures.black(brain)
+    pictures = _Pictures(image, noise, seed)
+    full, empty = pictures.black(np.zeros_like(brain)), pictures.black(brain)
     steps = {
         "deletion": [
             [full, *(pictures.black(most(one, brain, f)) for f in fractions), empty] for one in order
@@ -136,20 +133,49 @@ def scores_of_slice(
         "insertion": [
             [empty, *(pictures.black(brain & ~most(one, brain, f)) for f in fractions), full] for one in order
         ],
+        **_road_steps(pictures, order, brain, fractions),
+    }
+    curves = pictures.curves(steps, model, target, batch_size)
+    shares = [0.0, *fractions, 1.0]
+    areas = {
+        measure: np.asarray(np.trapezoid(curves[measure], shares, axis=1))
+        for measure in ("deletion", "insertion")
+    }
+    return {**areas, **_road(curves)}
+
+
+def road_of_slice(
+    model: nn.Module,
+    image: Heat,
+    brain: Mask,
+    heat: Heat,
+    target: int,
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+    noise: float = NOISE,
+    batch_size: int = 32,
+    seed: int = 0,
+) -> dict[str, NDArray[np.float64]]:
+    """ROAD alone; arguments and result as those of `scores_of_slice`."""
+    pictures = _Pictures(image, noise, seed)
+    steps = _road_steps(pictures, ranks(heat, brain, seed=seed), brain, fractions)
+    return _road(pictures.curves(steps, model, target, batch_size))
+
+
+def _road_steps(
+    pictures: "_Pictures", order: NDArray[np.int64], brain: Mask, fractions: Sequence[float]
+) -> dict[str, list[list[int]]]:
+    """The places of the pictures that ROAD needs, for every map and fraction."""
+    return {
         "road_most": [[pictures.imputed(most(one, brain, f)) for f in fractions] for one in order],
         "road_least": [[pictures.imputed(least(one, brain, f)) for f in fractions] for one in order],
     }
-    probability = pictures.probabilities(model, target, batch_size)
-    curves = {measure: probability[np.array(places)] for measure, places in steps.items()}
-    shares = [0.0, *fractions, 1.0]
-    scores = {
-        "deletion": np.trapezoid(curves["deletion"], shares, axis=1),
-        "insertion": np.trapezoid(curves["insertion"], shares, axis=1),
-        "road_most": curves["road_most"].mean(axis=1),
-        "road_least": curves["road_least"].mean(axis=1),
-    }
-    scores["road"] = scores["road_least"] - scores["road_most"]
-    return scores
+
+
+def _road(curves: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Means over the fractions, and the difference of the two orders."""
+    hottest, coldest = (curves[measure].mean(axis=1) for measure in ("road_most", "road_least"))
+    return {"road_most": hottest, "road_least": coldest, "road": coldest - hottest}
 
 
 @dataclass(frozen=True)
@@ -161,8 +187,9 @@ class _Removal:
 class _Pictures:
     """Pictures from which pixels were removed, each listed once, however many maps ask for it."""
 
-    def __init__(self, image: Heat, noise: Heat) -> None:
-        self.image, self.noise = image, noise
+    def __init__(self, image: Heat, noise: float, seed: int) -> None:
+        self.image = image
+        self.noise = np.random.default_rng(seed).normal(scale=noise, size=image.shape).astype(np.float32)
         self.places: dict[tuple[bool, bytes], int] = {}
         self.removals: list[_Removal] = []
 
@@ -174,7 +201,14 @@ class _Pictures:
         """The place of the picture with these pixels filled in."""
         return self._place(_Removal(removed, imputed=True))
 
-    def probabilities(self, model: nn.Module, target: int, batch_size: int) -> NDArray[np.float64]:
+    def curves(
+        self, steps: Mapping[str, list[list[int]]], model: nn.Module, target: int, batch_size: int
+    ) -> dict[str, NDArray[np.float64]]:
+        """By measure, the probability of the class at every step of every map: (m, steps)."""
+        probability = self._probabilities(model, target, batch_size)
+        return {measure: probability[np.array(places)] for measure, places in steps.items()}
+
+    def _probabilities(self, model: nn.Module, target: int, batch_size: int) -> NDArray[np.float64]:
         """(pictures,), of the class."""
         device = next(model.parameters()).device
         found = []

@@ -1,0 +1,88 @@
+"""What `stratacam evidence` left of one network, read for the report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stratacam.errors import InputError
+from stratacam.evidence.values import Summary, read_summaries
+from stratacam.report.reading import Row, read_json, read_table
+from stratacam.study.folders import StudyFolders
+from stratacam.study.runs import read_runs
+
+
+@dataclass(frozen=True)
+class EvidenceContent:
+    """The evidence of one network.
+
+    Attributes:
+        folder: where it is.
+        network: the architecture.
+        about: layers, methods, counts, seconds.
+        summaries: by method, layer, measure and what it is against.
+        claims: by method, the claims as `Claim.as_json` gives them.
+        recommendations: by method, as `Recommendation.as_json` gives them.
+        comparison: tests of groups, region by region.
+        groups: what was done with groups, in words, and the voxel-wise comparisons.
+    """
+
+    folder: Path
+    network: str
+    about: Mapping[str, Any]
+    summaries: Mapping[tuple[str, str, str, str], Summary]
+    claims: Mapping[str, Sequence[Mapping[str, Any]]]
+    recommendations: Mapping[str, Mapping[str, Any]]
+    comparison: tuple[Row, ...]
+    groups: Mapping[str, Any]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Shallow to deep."""
+        return tuple(self.about["layers"])
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The first one's maps are shown where there is room for one."""
+        return tuple(self.about["methods"])
+
+    def of(self, method: str, layer: str, measure: str, against: str = "") -> Summary | None:
+        """A measure; None where it was not taken."""
+        return self.summaries.get((method, layer, measure, against))
+
+    def along(self, method: str, measure: str, against: str = "") -> list[Summary | None]:
+        """A measure of every layer, shallow to deep."""
+        return [self.of(method, layer, measure, against) for layer in self.layers]
+
+
+def read_evidence(folders: StudyFolders) -> list[EvidenceContent]:
+    """The evidence of every network of the study that has some, in the order of the networks.
+
+    Raises:
+        InputError: a part of it is damaged or missing.
+    """
+    found = []
+    for trained in {run.run.model: run.run for run in read_runs(folders.runs)}.values():
+        folder = folders.evidence / trained.model
+        if not (folder / "about.json").is_file():
+            continue
+        try:
+            found.append(
+                EvidenceContent(
+                    folder=folder,
+                    network=trained.network,
+                    about=read_json(folder / "about.json"),
+                    summaries={summary.key: summary for summary in read_summaries(folder / "layers.tsv")},
+                    claims=read_json(folder / "claims.json")["methods"],
+                    recommendations={
+                        one["method"]: one for one in read_json(folder / "recommendation.json")["methods"]
+                    },
+                    comparison=read_table(folder / "comparison.tsv"),
+                    groups=read_json(folder / "groups.json"),
+                )
+            )
+        except (KeyError, OSError) as fault:
+            raise InputError(
+                f"{folder}: the evidence cannot be read ({fault}); repeat it with `stratacam evidence`."
+            ) from fault
+    return found

@@ -1,0 +1,171 @@
+"""Tables of the evidence: the claims, the layers, and the groups."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from stratacam.evidence.values import Summary
+from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.tables import NOT_KNOWN, Table, small
+
+STRONGEST = 12
+"""Comparisons of groups that are listed."""
+
+LEVEL = 0.05
+
+
+def claims_table(evidence: EvidenceContent, method: str) -> Table:
+    """The abstract's claims, each test with effect, interval and verdict."""
+    rows = [
+        (
+            claim["title"] if not number else "",
+            test["name"],
+            _number(test["effect"], test["low"], test["high"]),
+            str(test["subjects"]),
+            test["verdict"],
+            claim["verdict"] if not number else "",
+        )
+        for claim in evidence.claims[method]
+        for number, test in enumerate(claim["tests"])
+    ]
+    return Table(
+        f"What the abstract claims, tested on {method}",
+        ("claim", "test", "effect", "subjects", "verdict of the test", "of the claim"),
+        tuple(rows),
+        otherwise="No claim could be tested.",
+        note="In brackets 95 % intervals over subjects. A test supports or contradicts the claim where its interval "
+        "lies on one side of 0. Claims: Hong and Zhang, ISMRM 2021, no. 3275.",
+    )
+
+
+def layers_table(evidence: EvidenceContent, method: str) -> Table:
+    """Every layer: what was measured, and what speaks against its maps."""
+    judged = {one["layer"]: one for one in evidence.recommendations[method]["layers"]}
+    with_truth = any(evidence.along(method, "average_precision"))
+    rows = []
+    for layer in evidence.layers:
+
+        def of(measure: str, against: str = "", layer: str = layer) -> Summary | None:
+            return evidence.of(method, layer, measure, against)
+
+        truth = (_of(of("average_precision")), _of(of("pointing"))) if with_truth else ()
+        rows.append(
+            (
+                layer,
+                _of(of("blank"), interval=False),
+                _of(of("lit_share"), interval=False),
+                _of(of("inside_brain"), interval=False),
+                *truth,
+                _of(of("road", "above control")),
+                _of(of("above_rank"), interval=False),
+                _of(of("repeat_rank", "shift"), interval=False),
+                _verdict(judged[layer]),
+            )
+        )
+    columns = ("average precision", "pointing") if with_truth else ()
+    return Table(
+        f"Layers, maps by {method}",
+        (
+            "layer",
+            "blank",
+            "brain lit",
+            "heat in brain",
+            *columns,
+            "ROAD above random map",
+            "unchanged if all above is random",
+            "repeats if shifted",
+            "",
+        ),
+        tuple(rows),
+        note="In brackets 95 % intervals over subjects. All measures, with every method and layer, are in "
+        f"{evidence.folder.name}/layers.tsv below evidence.",
+    )
+
+
+def comparison_table(evidence: EvidenceContent) -> Table:
+    """The strongest differences between groups, region by region."""
+    tests = [row for row in evidence.comparison if row["q"] != "n/a"]
+    found = sum(float(row["q"]) < LEVEL for row in tests)
+    strongest = sorted(tests, key=lambda row: (float(row["q"]), float(row["p"])))[:STRONGEST]
+    rows = [
+        (
+            row["layer"],
+            row["method"],
+            row["region"],
+            row["groups"],
+            row["test"],
+            row["subjects"],
+            NOT_KNOWN if row["effect"] == "n/a" else f"{float(row['effect']):+.2f}",
+            small(float(row["p"])),
+            small(float(row["q"])),
+            NOT_KNOWN if row["family_wise"] == "n/a" else small(float(row["family_wise"])),
+        )
+        for row in strongest
+    ]
+    said = "none" if not found else str(found)
+    statement, caution = evidence.groups.get("statement", ""), evidence.groups.get("caution", "")
+    return Table(
+        "Heat of regions, groups compared",
+        (
+            "layer",
+            "method",
+            "region",
+            "groups",
+            "test",
+            "subjects",
+            "Cliff's delta",
+            "p",
+            "q",
+            "family-wise p",
+        ),
+        tuple(rows),
+        otherwise=statement or "No groups were compared.",
+        note=f"{statement} {said.capitalize()} of {len(tests)} tests with q below {LEVEL}; the {len(rows)} smallest "
+        f"are shown. Regions: {evidence.groups.get('atlas', '')}. {caution}",
+    )
+
+
+def voxelwise_table(evidence: EvidenceContent) -> Table | None:
+    """Groups compared voxel by voxel; None where they were not."""
+    found = evidence.groups.get("voxelwise", [])
+    rows = [
+        (one["layer"], one["pair"], str(one["voxels"]), small(one["smallest_p"]), one["statement"])
+        for one in found
+    ]
+    if not rows:
+        return None
+    return Table(
+        f"Heat voxel by voxel, groups compared ({found[0]['method']})",
+        ("layer", "groups", f"voxels with family-wise p up to {LEVEL}", "smallest p", "what was done"),
+        tuple(rows),
+    )
+
+
+def seconds_table(evidence: EvidenceContent) -> Table:
+    """How long each kind of measure took for a scan."""
+    rows = tuple((kind, f"{seconds:.1f}") for kind, seconds in evidence.about["seconds"].items())
+    return Table(
+        f"Time of the evidence, {evidence.folder.name}", ("measures", "mean seconds of a scan"), rows
+    )
+
+
+def _of(summary: Summary | None, *, interval: bool = True) -> str:
+    if summary is None:
+        return NOT_KNOWN
+    return _number(summary.value, summary.low, summary.high) if interval else f"{summary.value:.2f}"
+
+
+def _number(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None or math.isnan(value):
+        return NOT_KNOWN
+    known = low is not None and high is not None and not math.isnan(low)
+    return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if known else "")
+
+
+def _verdict(judged: Mapping[str, Any]) -> str:
+    if judged["read"]:
+        return "read"
+    return (
+        "; ".join(judged["faults"])
+        or f"says the same as {', '.join(set(judged['alike']) - {judged['layer']})}"
+    )
