@@ -100,9 +100,9 @@ def dependence_figure(evidence: EvidenceContent) -> ReportFigure | None:
         names = [step.removesuffix(".0") for step in steps]
         _matrix(panels[1], cascade, layers, names, "Likeness after randomising, from the output down to")
     image = panels[-1].images[0]
-    figure.colorbar(image, ax=list(panels), shrink=0.6, label="Spearman's rank correlation").ax.tick_params(
-        labelsize=7
-    )
+    bar = figure.colorbar(image, ax=list(panels), shrink=0.6)
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label("Spearman's rank correlation", fontsize=8)
     return ReportFigure(
         f"figure-9-dependence-{evidence.folder.name}",
         f"Layers of {network_title(evidence.network)} that say the same, and what their maps depend on",

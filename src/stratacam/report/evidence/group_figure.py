@@ -84,7 +84,7 @@ def _levels(volumes: Sequence[NDArray[np.float32]]) -> list[int]:
     """Evenly spaced slices of those that have heat, and not the outermost; the middle ones where none has."""
     lit = np.flatnonzero(np.any([volume.any(axis=(0, 1)) for volume in volumes], axis=0))
     first, last = (int(lit[0]), int(lit[-1])) if len(lit) else (0, volumes[0].shape[2] - 1)
-    return np.linspace(first, last, LEVELS + 2)[1:-1].round().astype(int).tolist()
+    return [round(level) for level in np.linspace(first, last, LEVELS + 2)[1:-1].tolist()]
 
 
 def _seen(volume: NDArray[np.float32], level: int) -> NDArray[np.float32]:
