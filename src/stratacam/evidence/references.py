@@ -36,13 +36,17 @@ def reference_maps(scan: ScanSlices, *, intensity: Heat, prior: Heat | None = No
         "edges", the magnitude of the Sobel gradient of the intensity; "intensity"; "lesion prior" where given.
         (n, rows, columns) each, 0 outside the brain.
     """
-    edges = np.hypot(ndimage.sobel(intensity, axis=1), ndimage.sobel(intensity, axis=2))
-    found = {"edges": edges, "intensity": intensity}
+    found = {"edges": edges_of(intensity), "intensity": intensity}
     if prior is not None:
         found["lesion prior"] = prior
     return {
         name: np.where(scan.brain, values, 0).clip(min=0).astype(np.float32) for name, values in found.items()
     }
+
+
+def edges_of(pictures: Heat) -> Heat:
+    """Magnitude of the Sobel gradient of pictures (n, rows, columns)."""
+    return np.asarray(np.hypot(ndimage.sobel(pictures, axis=1), ndimage.sobel(pictures, axis=2)))
 
 
 def prior_of(masks: Mapping[str, NDArray[np.float32]], subject: str) -> NDArray[np.float32] | None:

@@ -1,6 +1,7 @@
-"""A finished study to figures and one HTML page; explained scans to pictures."""
+"""A finished study to figures and one HTML page; explained scans and planted lesions to pictures."""
 
+from stratacam.report.benchmark_figures import draw_benchmark
 from stratacam.report.page import write_report
 from stratacam.report.strips import write_strips
 
-__all__ = ["write_report", "write_strips"]
+__all__ = ["draw_benchmark", "write_report", "write_strips"]

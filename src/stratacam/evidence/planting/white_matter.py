@@ -1,0 +1,89 @@
+"""Where lesions can be planted in a scan, and how bright white matter is there."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from stratacam.scans.intensity import white_matter, white_matter_contrast
+from stratacam.scans.phantom.contrast import SEQUENCES, TISSUES, signal
+from stratacam.scans.pictures import PictureSettings, cut_pictures
+from stratacam.scans.prepared import PreparedScan
+
+OTHER_RATIO = 1.5
+"""Lesion over white matter in sequences whose physics is not known here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """Slices of one scan before anything is planted.
+
+    Attributes:
+        scan: its name.
+        subject: such as "sub-01".
+        images: (n, 3, rows, columns).
+        brain: (n, rows, columns).
+        white: (n, rows, columns), where lesions may be centred.
+        levels: slice of each picture in the prepared volume.
+        lesion: of each of the three channels, the intensity of a lesion.
+        pixel_mm: edge of a pixel.
+        shown: channel that shows lesions best.
+    """
+
+    scan: str
+    subject: str
+    images: NDArray[np.float32]
+    brain: NDArray[np.bool_]
+    white: NDArray[np.bool_]
+    levels: NDArray[np.intp]
+    lesion: NDArray[np.float32]
+    pixel_mm: float
+    shown: int
+
+
+def read_anatomy(scan: PreparedScan, settings: PictureSettings) -> Anatomy:
+    """Cut the slices of a prepared scan, and find its white matter.
+
+    The intensity of a lesion is that of white matter times the ratio of their signals under the sequence's usual
+    parameters at 1.5 T (see `stratacam.scans.phantom.contrast`).
+
+    Args:
+        scan: prepared, T1w among its sequences.
+        settings: of the pictures, each sequence a channel.
+
+    Raises:
+        InputError: the scan does not suit the settings, has too little white matter, or a file is missing.
+    """
+    volume = scan.load()
+    images = dict(zip(scan.sequences, volume.images, strict=True))
+    voxel_mm = tuple(np.linalg.norm(volume.affine[:3, :3], axis=0).tolist())
+    white = white_matter(white_matter_contrast(images), volume.brain_mask, voxel_mm)
+    chosen = settings.sequences or scan.sequences
+    seen = replace(volume, images=np.stack([images[name] for name in chosen]))
+    pictures = cut_pictures(seen, settings, sequences=chosen)
+    channels = [chosen[channel % len(chosen)] for channel in range(3)]
+    cut = pictures.geometry.cut
+    closed = ndimage.binary_closing(white, iterations=2) & volume.brain_mask
+    return Anatomy(
+        scan=scan.name,
+        subject=f"sub-{scan.subject}",
+        images=pictures.images,
+        brain=cut(volume.brain_mask.astype(np.float32)) >= 0.5,
+        white=cut(closed.astype(np.float32)) >= 0.7,
+        levels=pictures.slices,
+        lesion=np.array(
+            [min(_ratio(name) * float(np.median(images[name][white])), 1.0) for name in channels],
+            dtype=np.float32,
+        ),
+        pixel_mm=pictures.geometry.size_mm[0] / pictures.images.shape[2],
+        shown=channels.index("FLAIR") if "FLAIR" in channels else 0,
+    )
+
+
+def _ratio(sequence: str) -> float:
+    """Signal of a lesion over that of white matter."""
+    found = next((value for name, value in SEQUENCES.items() if name == sequence), None)
+    if found is None:
+        return OTHER_RATIO
+    return signal(TISSUES["lesion"], found) / signal(TISSUES["white matter"], found)

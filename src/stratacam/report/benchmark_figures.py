@@ -1,0 +1,112 @@
+"""Pictures of the benchmark with truth: scores of every layer, and slices with planted lesions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stratacam.evidence.planting.judge import RANDOM, SMOOTHGRAD, Judged, PlantedSlice
+from stratacam.evidence.references import CEILING
+from stratacam.evidence.values import Summary
+from stratacam.report.evidence.figures import COLOURS, GREY
+from stratacam.report.figures import ReportFigure, save_figure
+from stratacam.report.overlay import OUTLINE, WHITE, blend
+
+MEASURES = {"average_precision": "Average precision", "pointing": "Maximum on a planted lesion (pointing)"}
+
+LINES = {"edges": "--", "intensity": (0, (5, 1)), RANDOM: ":"}
+
+MOST_EXAMPLES = 4
+
+MOST_LAYERS = 4
+"""Whose heat is shown in an example, of each method: spread from shallow to deep."""
+
+
+def draw_benchmark(
+    out: Path, table: Sequence[Summary], examples: Sequence[tuple[PlantedSlice, Judged]]
+) -> None:
+    """Write `scores.png` and `examples.png` into a folder."""
+    layers = examples[0][1].layers
+    save_figure(_scores(table, layers), out / "scores.png")
+    save_figure(_examples(examples[:MOST_EXAMPLES], layers), out / "examples.png")
+
+
+def _scores(table: Sequence[Summary], layers: Sequence[str]) -> ReportFigure:
+    """Scores by layer and method, with what they are held against."""
+    figure = Figure(figsize=(10.5, 3.9), layout="constrained")
+    for panel, (measure, title) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
+        found = {(one.method, one.layer): one for one in table if one.measure == measure}
+        methods = dict.fromkeys(one.method for one in table if one.layer in layers and one.method != CEILING)
+        for colour, method in zip(COLOURS, methods, strict=False):
+            _line(panel, [found[method, layer] for layer in layers], colour, method)
+        ceiling = [found[CEILING, layer].value for layer in layers]
+        panel.plot(
+            range(len(layers)), ceiling, color=GREY, drawstyle="steps-mid", linewidth=1, label="attainable"
+        )
+        for name, style in LINES.items():
+            panel.axhline(found[name, ""].value, color=GREY, linestyle=style, linewidth=0.9, label=name)
+        panel.axhline(found[SMOOTHGRAD, "input"].value, color=COLOURS[2], linewidth=1.1, label=SMOOTHGRAD)
+        panel.set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
+        panel.set_ylim(-0.02, 1.02)
+        panel.tick_params(labelsize=7)
+        panel.set_title(title, fontsize=9, loc="left")
+        panel.spines[["top", "right"]].set_visible(False)
+    panel.legend(fontsize=7, framealpha=0.9, edgecolor="none", ncols=2)
+    return ReportFigure(
+        "scores",
+        "How well maps find planted lesions",
+        "Lines: means over held-out slices that are classified right; bands: 95 % intervals. Grey: what maps are held "
+        "against; “attainable” is the truth itself at the layer's resolution.",
+        figure,
+    )
+
+
+def _line(axes: Axes, found: Sequence[Summary], colour: str, label: str) -> None:
+    places = range(len(found))
+    axes.plot(
+        places,
+        [one.value for one in found],
+        color=colour,
+        marker="o",
+        markersize=2.5,
+        linewidth=1.1,
+        label=label,
+    )
+    axes.fill_between(
+        places, [one.low for one in found], [one.high for one in found], color=colour, alpha=0.16, linewidth=0
+    )
+
+
+def _examples(examples: Sequence[tuple[PlantedSlice, Judged]], layers: Sequence[str]) -> ReportFigure:
+    """Slices with the planted lesions outlined, and heat over them."""
+    spread = [layers[round(share * (len(layers) - 1))] for share in (0.25, 0.5, 0.75, 1.0)][:MOST_LAYERS]
+    methods = dict.fromkeys(method for method, _ in examples[0][1].heat if method != SMOOTHGRAD)
+    shown = [(method, layer) for method in methods for layer in dict.fromkeys(spread)] + [
+        (SMOOTHGRAD, "input")
+    ]
+    figure = Figure(figsize=(1.25 * (len(shown) + 1) + 0.5, 1.45 * len(examples) + 0.4), layout="constrained")
+    panels = figure.subplots(len(examples), len(shown) + 1, squeeze=False)
+    for row, (one, judged) in zip(panels, examples, strict=True):
+        grey = (one.picture / WHITE).clip(0, 1)
+        for number, panel in enumerate(row):
+            panel.set_axis_off()
+            if number == 0:
+                panel.imshow(grey, cmap="gray", vmin=0, vmax=1)
+                panel.text(
+                    -0.05, 0.5, one.title, transform=panel.transAxes, ha="right", va="center", fontsize=7
+                )
+            else:
+                heat = judged.heat[shown[number - 1]]
+                panel.imshow(blend(grey, heat / heat.max() if heat.max() > 0 else heat))
+            panel.contour(one.truth, levels=[0.5], colors=OUTLINE, linewidths=0.6)
+    for panel, name in zip(
+        panels[0], ["planted", *(f"{method}\n{layer}" for method, layer in shown)], strict=True
+    ):
+        panel.set_title(name, fontsize=6.5)
+    return ReportFigure(
+        "examples",
+        "Slices with planted lesions, and what maps show of them",
+        "Held-out slices that are classified right; planted lesions are outlined; each map by its own maximum.",
+        figure,
+    )
