@@ -5,12 +5,17 @@ import json
 import shutil
 import sys
 
+import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 from supplied_masks import supply_masks
 
 from stratacam import cli
 from stratacam.errors import InputError
+from stratacam.evidence.claims import TITLES
+from stratacam.evidence.regions.template_space import template_grid
+from stratacam.evidence.values import read_summaries
 from stratacam.maps import find_maps
 from stratacam.networks import load_model
 from stratacam.scans.phantom import PhantomSettings, make_cohort
@@ -40,6 +45,13 @@ nifti_layers = ["body2"]
 every = 4
 [run]
 workers = 2
+[evidence]
+methods = ["gradcam"]
+every = 3
+slices = 1
+sanity_slices = 1
+fractions = [0.3]
+permutations = 5
 """
 
 NETS = """\
@@ -144,6 +156,88 @@ def test_a_second_run_does_nothing_again_even_without_the_kept_activations(folde
     for step in ("prepare", "pictures", "train", "evaluate", "baselines", "comparison", "explain", "report"):
         assert f"{step}: unchanged" in said
     assert not (folder / "study" / "activations").exists()
+
+
+@pytest.fixture(scope="module")
+def evidence(folder):
+    """Evidence of both networks; the heads of the phantoms are taken to lie in MNI152 space as they are."""
+    for scan in find_prepared(folder / "study/prepared"):
+        SimpleITK.WriteTransform(SimpleITK.AffineTransform(3), str(scan.template_transform))
+    assert run("evidence", folder / "study.toml") == 0
+    return folder / "study/evidence"
+
+
+def test_evidence_has_every_layer_of_every_network_with_intervals(evidence):
+    found = read_summaries(evidence / "make_seed-0/layers.tsv")
+    of_maps = {one.layer for one in found if one.method == "gradcam"}
+    assert of_maps == {"body1.0", "body1.2", "body2.0", "body2.2"}
+    measures = {one.measure for one in found}
+    assert measures >= {
+        "lit_share", "gini", "inside_brain", "blank", "correlation", "road", "deletion", "insertion", "above_rank",
+        "cascade_rank", "independent_ssim", "repeat_rank", "repeat_icc", "group_likeness",
+    }  # fmt: skip
+    changes = {one.against for one in found if one.measure == "repeat_rank"}
+    assert changes >= {"neighbour", "shift", "noise", "fold"}
+    assert all(one.low <= one.value <= one.high for one in found if one.subjects > 1 and one.low == one.low)
+    assert (evidence / "small_cnn_seed-0/layers.tsv").is_file()
+
+
+def test_evidence_of_a_scan_is_by_the_model_that_held_its_subject_out(evidence, folder):
+    about = json.loads((evidence / "make_seed-0/scans/sub-01_about.json").read_text())
+    runs = json.loads((folder / "study/models/runs.json").read_text())["runs"]
+    (held_out,) = [
+        entry for entry in runs if entry["model"] == "make_seed-0" and "sub-01" in entry["held_out"]
+    ]
+    predicted = rows(folder / "study/evaluation/make_seed-0/predictions_subjects.tsv")
+    assert about["explained"] == next(row["predicted"] for row in predicted if row["subject"] == "sub-01")
+    assert about["group"] == rows(folder / "cohort/participants.tsv")[0]["group"]
+    assert held_out["fold"] > 0
+    assert set(about["seconds"]) >= {"maps", "focus", "faithfulness", "sanity", "repeatability"}
+
+
+def test_claims_and_recommendation_are_of_the_method(evidence):
+    claims = json.loads((evidence / "make_seed-0/claims.json").read_text())["methods"]
+    assert set(claims) == {"gradcam"}
+    assert [claim["title"] for claim in claims["gradcam"]] == list(TITLES)
+    assert claims["gradcam"][2]["verdict"] == "not measured"  # the network has no blocks
+    recommended = json.loads((evidence / "make_seed-0/recommendation.json").read_text())["methods"]
+    assert [one["method"] for one in recommended] == ["gradcam"]
+    for one in recommended:
+        for layer in one["layers"]:
+            assert not (layer["read"] and layer["faults"])
+
+
+def test_groups_are_compared_in_regions_and_voxels(evidence):
+    folder = evidence / "make_seed-0"
+    tests = rows(folder / "comparison.tsv")
+    assert {row["groups"] for row in tests} == {"all", "RRMS - SPMS", "RRMS - control", "SPMS - control"}
+    assert all(0 <= float(row["p"]) <= float(row["q"]) <= 1 for row in tests)
+    groups = json.loads((folder / "groups.json").read_text())
+    assert groups["statement"].startswith("9 subjects (3 RRMS, 3 SPMS, 3 control); Quade tests in")
+    assert "beside age and sex" in groups["statement"]
+    assert len(groups["voxelwise"]) == 3
+    assert "RRMS (3) less SPMS (3)" in groups["voxelwise"][0]["statement"]
+    share = nibabel.load(folder / "group_maps/gradcam_body22_SPMS_share.nii.gz")
+    assert share.shape == template_grid(4.0).shape
+    assert set(np.unique(np.round(3 * np.asarray(share.dataobj)))) <= {0, 1, 2, 3}
+
+
+@pytest.mark.usefixtures("evidence")
+def test_the_report_shows_the_evidence(folder):
+    page = (folder / "study/report.html").read_text()
+    assert "Which layer to believe: make" in page
+    assert "Which layer to believe: small CNN" in page
+    assert "The last convolution is the best compromise" in page
+    assert (folder / "study/figures/figure-8-evidence-make_seed-0.png").is_file()
+
+
+@pytest.mark.usefixtures("evidence")
+def test_evidence_is_not_measured_again(folder, capsys):
+    assert run("evidence", folder / "study.toml") == 0
+    told = capsys.readouterr().out
+    assert "evidence make_seed-0: unchanged (9)" in told
+    assert "evidence tables: unchanged" in told
+    assert "evidence report: unchanged" in told
 
 
 def test_leakage_trains_by_subject_and_by_slice_with_true_and_shuffled_groups(folder, capsys):

@@ -110,6 +110,7 @@ def measure_scan(
                     model,
                     fewest,
                     explained(model, fewest, method),
+                    cascade=settings.cascade,
                     independent=settings.independent,
                     seed=seed,
                 )

@@ -60,6 +60,7 @@ def sanity(
     scan: ScanSlices,
     maps: SliceMaps,
     *,
+    cascade: bool = True,
     independent: bool = True,
     seed: int = 0,
     batch_size: int = 8,
@@ -74,6 +75,7 @@ def sanity(
         model: trained, in evaluation mode; it is put back as it was.
         scan: a few slices.
         maps: of these slices by the trained model.
+        cascade: take every step of the cascade; if not, only those that are some layer's own.
         independent: also draw each layer alone.
         seed: of the draws.
         batch_size: slices at once.
@@ -82,10 +84,13 @@ def sanity(
     values: list[Value] = []
     for step in range(1, len(names) + 1):
         drawn = names[len(names) - step :]
+        above = [layer for layer in maps.layers if _is_next(layer, drawn[0], names, maps.layers)]
+        if not cascade and not above:
+            continue
         with randomised(model, drawn, seed=seed):
             found = _likeness(model, scan, maps, batch_size)
-        values += _rows(maps, found, "cascade", drawn[0])
-        above = [layer for layer in maps.layers if _is_next(layer, drawn[0], names, maps.layers)]
+        if cascade:
+            values += _rows(maps, found, "cascade", drawn[0])
         values += _rows(maps, {layer: found[layer] for layer in above}, "above", "")
     for name in names if independent else ():
         with randomised(model, [name], seed=seed):

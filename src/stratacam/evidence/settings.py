@@ -38,6 +38,10 @@ class EvidenceSettings(BaseModel):
         description="shares of the brain's pixels that are removed, or put in, to see whether a map is true to the "
         "network; empty: none",
     )
+    cascade: bool = Field(
+        default=True,
+        description="randomise from the output down layer by layer; false: only all that stands above each layer",
+    )
     independent: bool = Field(
         default=True,
         description="randomise every layer by itself too, not only from the output down",

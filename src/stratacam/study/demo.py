@@ -1,5 +1,6 @@
 """The built-in study: a synthetic cohort, and the whole study on it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -7,6 +8,7 @@ from rich.console import Console
 from stratacam.files import write_text
 from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.study.configuration import read_configuration
+from stratacam.study.evidence import measure_evidence
 from stratacam.study.execution import local_executor
 from stratacam.study.progress import step_progress
 from stratacam.study.run import Outcome, run_study
@@ -32,7 +34,19 @@ validation = 0.2
 test = 0.3
 
 [explain]
+every = 2
 nifti_layers = ["block5_*"]
+
+[evidence]  # a short form: one slice of each scan, some layers, one share of pixels removed
+methods = ["gradcam"]
+layers = ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_*"]
+every = 4
+slices = 1
+sanity_slices = 1
+cascade = false
+independent = false
+fractions = [0.3]
+permutations = 0
 """
 
 
@@ -51,7 +65,7 @@ def make_phantom(out: Path, settings: PhantomSettings, *, workers: int, console:
 
 
 def run_demo(folder: Path, phantom: PhantomSettings, console: Console, write_report: WriteReport) -> Outcome:
-    """Make the synthetic cohort in `folder`/cohort, write `folder`/study.toml, and run the study.
+    """Make the synthetic cohort in `folder`/cohort, write `folder`/study.toml, run the study, and measure its maps.
 
     Args:
         folder: of the demonstration; may exist from an earlier run, whose work is kept.
@@ -63,4 +77,7 @@ def run_demo(folder: Path, phantom: PhantomSettings, console: Console, write_rep
     make_phantom(cohort, phantom, workers=0, console=console)
     file = folder / "study.toml"
     write_text(file, STUDY.format(seed=phantom.seed))
-    return run_study(read_configuration(file), console, write_report)
+    configuration = read_configuration(file)
+    outcome = run_study(configuration, console, write_report)
+    _, left_out = measure_evidence(configuration, console, write_report=write_report)
+    return replace(outcome, left_out=tuple(dict.fromkeys((*outcome.left_out, *left_out))))

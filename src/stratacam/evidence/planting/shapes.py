@@ -94,7 +94,9 @@ def to_area(shape: Shape, area: int) -> Shape:
     )
     fine = np.pad(fine, 1)
     smooth = ndimage.gaussian_filter(fine, 0.5)
-    order = np.argsort(-smooth, axis=None, kind="stable")
+    middle = ndimage.center_of_mass(smooth)
+    away = sum((places - centre) ** 2 for places, centre in zip(np.indices(fine.shape), middle, strict=True))
+    order = np.lexsort((np.ravel(away), -smooth.ravel().round(6)))
     chosen = np.zeros(fine.size, dtype=bool)
     chosen[order[:area]] = True
     found = chosen.reshape(fine.shape)
@@ -105,11 +107,13 @@ def to_area(shape: Shape, area: int) -> Shape:
 def two_kinds(shapes: Iterable[Shape], area: int) -> tuple[Sequence[Shape], Sequence[Shape]]:
     """The most and the least compact third of the shapes, all of one area, as many of the one kind as of the other.
 
+    Shapes that fall apart at that area are left out.
+
     Raises:
         InputError: there are too few shapes.
     """
     scaled = [to_area(shape, area) for shape in shapes]
-    ordered = sorted(scaled, key=compactness)
+    ordered = sorted((shape for shape in scaled if ndimage.label(shape)[1] == 1), key=compactness)
     count = len(ordered) // 3
     if count < FEWEST:
         raise InputError(

@@ -103,11 +103,9 @@ def write_groups(
     settings, seed = study.configuration.evidence, study.configuration.seed
     subjects = [subject for subject in sorted(measured.group_of) if measured.group_of[subject]]
     groups = [measured.group_of[subject] for subject in subjects]
-    if len(set(groups)) < 2:
-        write_json(
-            folder / "groups.json",
-            {"statement": "There is one group: nothing was compared.", "voxelwise": []},
-        )
+    without = sorted({measured.subject_of[scan] for scan, values in measured.regions.items() if not values})
+    if len(set(groups)) < 2 or without:
+        write_json(folder / "groups.json", {"statement": _why_not(without), "voxelwise": []})
         write_text(folder / "comparison.tsv", "\t".join(COLUMNS) + "\n")
         return []
     people = _People(subjects, groups, *_covariates(study, gathered, subjects))
@@ -143,6 +141,16 @@ def write_groups(
 COLUMNS = (
     "method", "layer", "region", "groups", "test", "statistic", "p", "q", "family_wise", "effect", "subjects"
 )  # fmt: skip
+
+
+def _why_not(without: Sequence[str]) -> str:
+    """Why nothing was compared."""
+    if not without:
+        return "All subjects are of one group: nothing was compared."
+    return (
+        f"Nothing was compared: the place in MNI152 space of {len(without)} subject(s) ({', '.join(without[:5])}"
+        f"{' ...' if len(without) > 5 else ''}) is not known; prepare with prepare.template = true."
+    )
 
 
 def _write_comparison(path: Path, tests: Sequence[GroupTest], keys: Sequence[tuple[str, str, str]]) -> None:

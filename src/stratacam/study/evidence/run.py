@@ -91,7 +91,7 @@ def _keep_truths(study: Study, gathered: Gathered) -> Truths:
     tasks, subject_of = {}, {}
     for scan in gathered.prepared:
         mask = find_lesion_mask(cohort, scan)
-        if mask is None:
+        if mask is None or not scan.template_transform.is_file():
             continue
         out = folder / f"{scan.name}.npz"
         key = study.work.ledger.key("truth", gathered.keys[scan.name], [mask])

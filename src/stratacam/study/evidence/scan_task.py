@@ -104,17 +104,21 @@ def keep_truth(scan: PreparedScan, cohort: Path, out: Path) -> None:
 
 
 def measure_evidence_of(task: EvidenceTask) -> None:
-    """Measure one scan and write what `ScanEvidence` names."""
+    """Measure one scan and write what `ScanEvidence` names.
+
+    Of a scan that was prepared without its place in MNI152 space there are no regions and no heat in that space.
+    """
     model, card = load_once(task.model)
     scan, settings = task.scan, task.settings
     lesions = read_lesions(task.cohort, scan)
     atlas = atlas_of(settings)
+    placed = scan.template_transform.is_file()
     slices = read_slices(
         card,
         scan,
         group=task.group,
         truth=lesions,
-        regions=from_template(atlas.labels, atlas.grid, scan, labels=True),
+        regions=from_template(atlas.labels, atlas.grid, scan, labels=True) if placed else None,
         every=settings.every,
         sequence=task.sequence,
     )
@@ -128,7 +132,7 @@ def measure_evidence_of(task: EvidenceTask) -> None:
         else reference_maps(
             slices,
             intensity=_intensity(scan, slices, explained_sequence(card, task.sequence)),
-            prior=_prior(task, slices),
+            prior=_prior(task, slices) if placed else None,
         ),
         others={change: [load_once(other)[0] for other in others] for change, others in task.others},
         seed=task.seed,
@@ -149,7 +153,7 @@ def measure_evidence_of(task: EvidenceTask) -> None:
             "seconds": {kind: round(seconds, 2) for kind, seconds in measured.seconds.items()},
         },
     )
-    _write_template(task.out.template, measured.maps, slices, scan, settings.voxel_mm)
+    _write_template(task.out.template, measured.maps if placed else {}, slices, scan, settings.voxel_mm)
 
 
 def atlas_of(settings: EvidenceSettings) -> Atlas:
