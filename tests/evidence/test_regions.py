@@ -183,6 +183,20 @@ def test_a_difference_of_two_groups_is_found_where_it_is():
     assert found.statement.startswith("a (8) less b (8) in 512 voxels: two-sided, family-wise error")
 
 
+def test_maps_that_are_all_alike_are_not_compared():
+    grid = Grid((3, 3, 3), np.diag([4.0, 4.0, 4.0, 1.0]))
+    found = compare_voxels(
+        np.zeros((6, 3, 3, 3), np.float32),
+        ["a", "b"] * 3,
+        ("a", "b"),
+        np.ones((3, 3, 3), bool),
+        grid,
+        permutations=9,
+    )
+    assert (found.smallest_p, found.voxels) == (1, 0)
+    assert "nothing was compared" in found.statement
+
+
 def test_few_subjects_are_told_what_p_value_they_can_reach():
     grid = Grid((3, 3, 3), np.diag([4.0, 4.0, 4.0, 1.0]))
     maps = np.random.default_rng(0).normal(size=(6, 3, 3, 3)).astype(np.float32)

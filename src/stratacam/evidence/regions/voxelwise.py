@@ -66,6 +66,11 @@ def compare_voxels(
     chosen = [number for number, group in enumerate(groups) if group in pair]
     tested = np.array([1.0 if groups[number] == pair[0] else -1.0 for number in chosen])[:, None]
     varies = mask & (maps[chosen].std(axis=0) > 0)
+    counts = [sum(groups[number] == group for number in chosen) for group in pair]
+    if not varies.any():
+        nothing = np.zeros(grid.shape, dtype=np.float32)
+        words = f"{pair[0]} ({counts[0]}) less {pair[1]} ({counts[1]}): all maps are alike, nothing was compared."
+        return VoxelwiseComparison(nothing, nothing, nothing, 1.0, 0, words)
     image = nibabel.Nifti1Image(varies.astype(np.uint8), grid.affine)
     masker = NiftiMasker(mask_img=image, standardize=None).fit()
     found = permuted_ols(
@@ -88,7 +93,6 @@ def compare_voxels(
 
     log_p, log_p_tfce = volume(found["logp_max_t"]), volume(found["logp_max_tfce"])
     highest = np.maximum(log_p, log_p_tfce)
-    counts = [sum(groups[number] == group for number in chosen) for group in pair]
     return VoxelwiseComparison(
         t=volume(found["t"]),
         log_p=log_p,
