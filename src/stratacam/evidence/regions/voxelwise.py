@@ -69,7 +69,9 @@ def compare_voxels(
     counts = [sum(groups[number] == group for number in chosen) for group in pair]
     if not varies.any():
         nothing = np.zeros(grid.shape, dtype=np.float32)
-        words = f"{pair[0]} ({counts[0]}) less {pair[1]} ({counts[1]}): all maps are alike, nothing was compared."
+        words = (
+            f"{pair[0]} ({counts[0]}) less {pair[1]} ({counts[1]}): all maps are alike, nothing was compared."
+        )
         return VoxelwiseComparison(nothing, nothing, nothing, 1.0, 0, words)
     image = nibabel.Nifti1Image(varies.astype(np.uint8), grid.affine)
     masker = NiftiMasker(mask_img=image, standardize=None).fit()

@@ -26,6 +26,12 @@ CHANGES = ("neighbour", "shift", "noise", "seed", "fold", "network")
 
 ACROSS = 3
 
+CASCADE = (
+    " Right: a row for the map of each layer, a column for each step of the cascade: likeness to the trained "
+    "network's map when the layers from the output down to this one are drawn anew. A map that keeps its likeness "
+    "does not depend on what was learned there."
+)
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -106,10 +112,8 @@ def dependence_figure(evidence: EvidenceContent) -> ReportFigure | None:
     return ReportFigure(
         f"figure-9-dependence-{evidence.folder.name}",
         f"Layers of {network_title(evidence.network)} that say the same, and what their maps depend on",
-        f"Maps by {method}. Left: Spearman's correlation of heat inside the brain, mean over subjects; white where two "
-        "layers were never both to be seen. Right: a row for the map of each layer, a column for each step of the "
-        "cascade: likeness to the trained network's map when the layers from the output down to this one are drawn "
-        "anew. A map that keeps its likeness does not depend on what was learned there.",
+        f"Maps by {method}. {'Left: ' if steps else ''}Spearman's correlation of heat inside the brain, mean over "
+        f"subjects; white where two layers were never both to be seen.{CASCADE if steps else ''}",
         figure,
     )
 

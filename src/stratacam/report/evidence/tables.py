@@ -74,11 +74,11 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
             "ROAD above random map",
             "unchanged if all above is random",
             "repeats if shifted",
-            "",
+            "verdict, or what speaks against it",
         ),
         tuple(rows),
         note="In brackets 95 % intervals over subjects. All measures, with every method and layer, are in "
-        f"{evidence.folder.name}/layers.tsv below evidence.",
+        f"evidence/{evidence.folder.name}/layers.tsv.",
     )
 
 
