@@ -3,12 +3,13 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from stratacam import cam
 from stratacam.evidence.faithfulness import faithfulness
 from stratacam.evidence.focus import focus
 from stratacam.evidence.heat import SliceMaps, explain_slices, scan_class
@@ -92,7 +93,10 @@ def measure_scan(
             measured.values += perturbed(model, few, maps_of_few, seed=seed)
             for change, networks in (others or {}).items():
                 measured.values += _compared(
-                    [explained(network, few, method) for network in networks], maps_of_few, few, change
+                    [_explained_again(network, few, maps_of_few) for network in networks],
+                    maps_of_few,
+                    few,
+                    change,
                 )
         if settings.fractions:
             with measured.timed("faithfulness"):
@@ -116,6 +120,15 @@ def measure_scan(
                 )
     measured.values = list(dict.fromkeys(measured.values))  # references are the same for every method
     return measured
+
+
+def _explained_again(network: nn.Module, scan: ScanSlices, maps: SliceMaps) -> SliceMaps:
+    """Maps of another network for the same class, of the layers that it has too."""
+    its = set(cam.match_layers(network))
+    shared = tuple(layer for layer in maps.layers if layer in its)
+    if not shared:
+        return replace(maps, raw={}, blank={})
+    return explain_slices(network, scan.images, maps.target, maps.method, layers=shared)
 
 
 def _compared(others: list[SliceMaps], maps: SliceMaps, scan: ScanSlices, change: str) -> list[Value]:

@@ -93,7 +93,7 @@ def read_atlas(path: Path) -> Atlas:
             f"evidence.atlas: {path} has shape {labels.shape} and values {labels.min():g} to {labels.max():g}; "
             "expected three axes, and whole numbers from 0 that name regions."
         )
-    table = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
+    table = names_of(path)
     present = [int(label) for label in np.unique(whole) if label]
     names = _read_names(table) if table.is_file() else {}
     x, y, z = labels.shape
@@ -101,6 +101,11 @@ def read_atlas(path: Path) -> Atlas:
     return Atlas(
         path.name, whole.astype(np.int32), grid, {label: names.get(label, str(label)) for label in present}
     )
+
+
+def names_of(path: Path) -> Path:
+    """The table of names beside a label image."""
+    return path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".tsv")
 
 
 def _read_names(path: Path) -> dict[int, str]:

@@ -108,7 +108,7 @@ def write_groups(
         write_json(folder / "groups.json", {"statement": _why_not(without), "voxelwise": []})
         write_text(folder / "comparison.tsv", "\t".join(COLUMNS) + "\n")
         return []
-    people = _People(subjects, groups, *_covariates(study, gathered, subjects))
+    people = _People(subjects, groups, *read_covariates(study, gathered, subjects))
     keys, columns = [], []
     for method in settings.methods:
         for layer in layers:
@@ -186,7 +186,7 @@ def _voxelwise(
         return []
     method = settings.methods[0]
     wanted = settings.group_layers
-    chosen = (last_convolution(layers),) if wanted is None else _named(wanted, layers)
+    chosen = (last_convolution(layers),) if wanted is None else named_layers(wanted, layers)
     grid = template_grid(settings.voxel_mm)
     brain = template_brain(grid)
     found = []
@@ -226,7 +226,7 @@ def _voxelwise(
     return found
 
 
-def _named(patterns: Sequence[str], layers: Sequence[str]) -> tuple[str, ...]:
+def named_layers(patterns: Sequence[str], layers: Sequence[str]) -> tuple[str, ...]:
     """The layers that any pattern matches.
 
     Raises:
@@ -240,7 +240,7 @@ def _named(patterns: Sequence[str], layers: Sequence[str]) -> tuple[str, ...]:
     return tuple(layer for layer in layers if any(fnmatchcase(layer, pattern) for pattern in patterns))
 
 
-def _covariates(
+def read_covariates(
     study: Study, gathered: Gathered, subjects: Sequence[str]
 ) -> tuple[tuple[str, ...], NDArray[np.float64] | None]:
     """What groups are compared beside: numbers as they are, words as one column for each but the first.

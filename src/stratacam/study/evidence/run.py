@@ -5,15 +5,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
+from torch import nn
 
+from stratacam import cam
 from stratacam.errors import InputError
+from stratacam.evidence.settings import EvidenceSettings
 from stratacam.scans.labels import find_lesion_mask
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import learning_steps, planning
 from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.evidence.groups import named_layers, read_covariates
 from stratacam.study.evidence.scan_task import (
     EvidenceTask,
     ScanEvidence,
+    atlas_files,
     atlas_of,
     keep_truth,
     measure_evidence_of,
@@ -25,7 +30,7 @@ from stratacam.study.gathering import Gathered, gather
 from stratacam.study.network_check import check_networks
 from stratacam.study.runs import Run
 from stratacam.study.study import Study, WriteReport, open_study
-from stratacam.study.trained import trained_model
+from stratacam.study.trained import load_once, trained_model
 from stratacam.study.work import Absence, Task
 
 MOST_OTHERS = 2
@@ -71,6 +76,7 @@ def measure_evidence(
     atlas_of(configuration.evidence)
     with open_study(configuration, console) as study:
         gathered = gather(study)
+        read_covariates(study, gathered, sorted({scan.subject for scan in gathered.cohort.pictures}))
         planned = planning.plan_runs(configuration, study.folders, gathered.cohort, configuration.split)
         run_keys = learning_steps.train_runs(study, gathered.cohort, planned)
         truths = _keep_truths(study, gathered)
@@ -114,6 +120,8 @@ def _measure_network(study: Study, trained: Trained, model: str) -> str:
     settings = configuration.evidence
     folder = study.folders.evidence / model
     held_out = held_out_by(planned, model)
+    first = next(plan.run for plan in planned if plan.run.model == model)
+    _check_layers(load_once(trained_model(study, first, run_keys[first.name]))[0], settings)
     group_of = {scan.scan: scan.group for scan in gathered.cohort.pictures}
     cohort = configuration.cohort.input
     tasks = {}
@@ -137,7 +145,11 @@ def _measure_network(study: Study, trained: Trained, model: str) -> str:
                 "sequence": configuration.explain.sequence,
                 "seed": configuration.seed,
             },
-            [*([mask] if mask else []), *(path for _, paths in truths for path in paths)],
+            [
+                *([mask] if mask else []),
+                *(path for _, paths in truths for path in paths),
+                *atlas_files(settings),
+            ],
         )
         task = EvidenceTask(
             model=trained_model(study, run, run_keys[run.name]),
@@ -162,8 +174,11 @@ def _measure_network(study: Study, trained: Trained, model: str) -> str:
             f"evidence: no scan could be measured; see {study.folders.left_out} for the reasons."
         )
     measured = [ScanEvidence(folder / "scans", name) for name in sorted(done)]
+    people = [path for path in (cohort, cohort / "participants.tsv") if path.is_file()]
     key = work.ledger.key(
-        "evidence tables", [settings.model_dump(mode="json"), *(tasks[name].key for name in sorted(done))]
+        "evidence tables",
+        [settings.model_dump(mode="json"), *(tasks[name].key for name in sorted(done))],
+        people,
     )
     outputs = [folder / name for name in ("layers.tsv", "claims.json", "recommendation.json", "about.json")]
     work.once(
@@ -174,6 +189,19 @@ def _measure_network(study: Study, trained: Trained, model: str) -> str:
         item=model,
     )
     return key
+
+
+def _check_layers(model: nn.Module, settings: EvidenceSettings) -> None:
+    """Check the names of layers before anything is measured.
+
+    Raises:
+        InputError: a name or pattern matches no layer.
+    """
+    try:
+        layers = cam.match_layers(model, settings.layers)
+    except ValueError as fault:
+        raise InputError(f"evidence.layers: {fault}") from fault
+    named_layers(settings.group_layers or (), layers)
 
 
 def _others(planned: Sequence[planning.Planned], run: Run, scan: PreparedScan) -> dict[str, list[Run]]:

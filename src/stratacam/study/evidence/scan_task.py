@@ -10,7 +10,7 @@ from stratacam.errors import InputError
 from stratacam.evidence.heat import SliceMaps
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.references import prior_of, reference_maps
-from stratacam.evidence.regions.atlas import Atlas, default_atlas, read_atlas
+from stratacam.evidence.regions.atlas import Atlas, default_atlas, names_of, read_atlas
 from stratacam.evidence.regions.region_values import RegionValue, region_values, write_region_values
 from stratacam.evidence.regions.template_space import from_template, template_grid, to_template
 from stratacam.evidence.scan import ScanSlices, read_slices
@@ -159,6 +159,13 @@ def measure_evidence_of(task: EvidenceTask) -> None:
 def atlas_of(settings: EvidenceSettings) -> Atlas:
     """The atlas of the settings, or the default one."""
     return default_atlas() if settings.atlas is None else read_atlas(settings.atlas)
+
+
+def atlas_files(settings: EvidenceSettings) -> list[Path]:
+    """Files of the user's atlas: the image, and the table of names where there is one."""
+    if settings.atlas is None:
+        return []
+    return [path for path in (settings.atlas, names_of(settings.atlas)) if path.is_file()]
 
 
 def _intensity(scan: PreparedScan, slices: ScanSlices, sequence: str) -> NDArray[np.float32]:
