@@ -51,7 +51,7 @@ every = 3
 slices = 1
 sanity_slices = 1
 fractions = [0.3]
-permutations = 5
+permutations = 2
 """
 
 NETS = """\
