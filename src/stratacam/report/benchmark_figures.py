@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stratacam.evidence.planting.judge import RANDOM, SMOOTHGRAD, Judged, PlantedSlice
 from stratacam.evidence.references import CEILING
 from stratacam.evidence.values import Summary
-from stratacam.report.evidence.figures import COLOURS, GREY
+from stratacam.report.evidence.figures import COLOURS, GREY, draw_line
 from stratacam.report.figures import ReportFigure, save_figure
 from stratacam.report.overlay import OUTLINE, WHITE, blend
 
@@ -39,7 +38,7 @@ def _scores(table: Sequence[Summary], layers: Sequence[str]) -> ReportFigure:
         found = {(one.method, one.layer): one for one in table if one.measure == measure}
         methods = dict.fromkeys(one.method for one in table if one.layer in layers and one.method != CEILING)
         for colour, method in zip(COLOURS, methods, strict=False):
-            _line(panel, [found[method, layer] for layer in layers], colour, method)
+            draw_line(panel, [found[method, layer] for layer in layers], colour, method)
         ceiling = [found[CEILING, layer].value for layer in layers]
         panel.plot(
             range(len(layers)), ceiling, color=GREY, drawstyle="steps-mid", linewidth=1, label="attainable"
@@ -59,22 +58,6 @@ def _scores(table: Sequence[Summary], layers: Sequence[str]) -> ReportFigure:
         "Lines: means over held-out slices that are classified right; bands: 95 % intervals. Grey: what maps are held "
         "against; “attainable” is the truth itself at the layer's resolution.",
         figure,
-    )
-
-
-def _line(axes: Axes, found: Sequence[Summary], colour: str, label: str) -> None:
-    places = range(len(found))
-    axes.plot(
-        places,
-        [one.value for one in found],
-        color=colour,
-        marker="o",
-        markersize=2.5,
-        linewidth=1.1,
-        label=label,
-    )
-    axes.fill_between(
-        places, [one.low for one in found], [one.high for one in found], color=colour, alpha=0.16, linewidth=0
     )
 
 

@@ -149,7 +149,7 @@ def _draw(axes: Axes, evidence: EvidenceContent, panel: Panel) -> None:
         found = evidence.along(method, measure, against)
         colour = next(colours)
         if any(found):
-            _line(axes, found, colour, label)
+            draw_line(axes, found, colour, label)
     if panel.references:
         _references(axes, evidence, panel.measure)
     if "above control" in {line[2] for line in panel.lines}:
@@ -176,7 +176,8 @@ def _draw(axes: Axes, evidence: EvidenceContent, panel: Panel) -> None:
         )
 
 
-def _line(axes: Axes, found: Sequence[Summary | None], colour: str, label: str) -> None:
+def draw_line(axes: Axes, found: Sequence[Summary | None], colour: str, label: str) -> None:
+    """Draw a measure of every layer, where it was taken, with its interval as a band."""
     places = [number for number, summary in enumerate(found) if summary]
     known = [summary for summary in found if summary]
     axes.plot(
