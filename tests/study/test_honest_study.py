@@ -239,7 +239,9 @@ def test_evidence_is_not_measured_again(folder, capsys):
     told = capsys.readouterr().out
     assert "evidence make_seed-0: unchanged (9)" in told
     assert "evidence tables: unchanged" in told
-    assert "evidence report: unchanged" in told
+    assert "report: unchanged" in told
+    assert run("run", folder / "alone.toml") == 0
+    assert "report: unchanged" in capsys.readouterr().out
 
 
 def test_leakage_trains_by_subject_and_by_slice_with_true_and_shuffled_groups(folder, capsys):

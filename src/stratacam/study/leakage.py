@@ -32,6 +32,7 @@ from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.gathering import gather
 from stratacam.study.network_check import check_networks
 from stratacam.study.planning import Cohort, Planned, plan_runs
+from stratacam.study.reporting import report_once
 from stratacam.study.runs import short_name
 from stratacam.study.study import Study, WriteReport, open_study
 from stratacam.study.training import PREDICTIONS, read_predictions
@@ -112,7 +113,7 @@ def measure_leakage(
         write_json(file, content)
         show(content, console)
         if study.folders.report.is_file():
-            write_report(study.folders)
+            report_once(study, write_report)
         return file, tuple(study.work.absences)
 
 

@@ -50,6 +50,12 @@ class Ledger:
         stamps = {self._named(path): _stamp(path) for path in outputs}
         write_json(self._record(step, item), {"key": key, "outputs": stamps})
 
+    def keys_of(self, step: str) -> dict[str, str]:
+        """The keys of everything that was finished in a step, by item."""
+        return {
+            path.stem: read_json(path).get("key", "") for path in sorted((self.folder / step).glob("*.json"))
+        }
+
     def _named(self, path: Path) -> str:
         """An output relative to the folder that the records are in, so that the whole can be moved or copied."""
         root = self.folder.parent

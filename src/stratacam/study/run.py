@@ -20,6 +20,7 @@ from stratacam.study.folders import StudyFolders
 from stratacam.study.gathering import gather
 from stratacam.study.ledger import read_json
 from stratacam.study.network_check import check_networks
+from stratacam.study.reporting import report_once
 from stratacam.study.study import Study, WriteReport, open_study
 from stratacam.study.trained import load_once, trained_model
 from stratacam.study.work import Absence
@@ -75,15 +76,10 @@ def _run(study: Study, write_report: WriteReport) -> Outcome:
     evaluation_keys = learning_steps.evaluate_models(study, cohort, planned, run_keys)
     measure_keys = baseline_steps.measure_scans(study, prepared, prepare_keys)
     baseline_key = baseline_steps.evaluate_baselines(study, gathered.scans, cohort, planned, measure_keys)
-    comparison_key = baseline_steps.compare_all(study, planned, [*evaluation_keys.values(), baseline_key])
-    map_keys = _explain(study, prepared, prepare_keys, planned, run_keys)
-    work.write_left_out(folders.left_out)
+    baseline_steps.compare_all(study, planned, [*evaluation_keys.values(), baseline_key])
+    _explain(study, prepared, prepare_keys, planned, run_keys)
     _write_provenance(study)
-    keys = [comparison_key, *sorted(map_keys.values()), *sorted(prepare_keys.values())]
-    absences = [str(absence) for absence in sorted(work.absences)]
-    found = [folders.leakage / "leakage.json"] if (folders.leakage / "leakage.json").is_file() else []
-    report_key = work.ledger.key("report", [keys, absences, configuration.model_dump(mode="json")], found)
-    work.once("report", report_key, [folders.report], lambda: write_report(folders))
+    report_once(study, write_report)
     return Outcome(folders.report, tuple(work.absences))
 
 
@@ -93,8 +89,8 @@ def _explain(
     prepare_keys: scan_steps.Keys,
     planned: Sequence[planning.Planned],
     run_keys: Mapping[str, str],
-) -> scan_steps.Keys:
-    """Maps of the first network and seed, of every scan by the run that held its subject out; return their keys.
+) -> None:
+    """Maps of the first network and seed, of every scan by the run that held its subject out.
 
     Subjects that no run held out are explained by the first.
     """
@@ -120,7 +116,6 @@ def _explain(
     remove_other_maps(folders.maps, map_keys)
     if not map_keys:
         raise InputError(f"explain: no scan could be explained; see {folders.left_out} for the reasons.")
-    return map_keys
 
 
 def _write_provenance(study: Study) -> None:

@@ -28,6 +28,7 @@ from stratacam.study.execution import local_executor
 from stratacam.study.explaining import held_out_by, run_for, to_explain
 from stratacam.study.gathering import Gathered, gather
 from stratacam.study.network_check import check_networks
+from stratacam.study.reporting import report_once
 from stratacam.study.runs import Run
 from stratacam.study.study import Study, WriteReport, open_study
 from stratacam.study.trained import load_once, trained_model
@@ -82,12 +83,10 @@ def measure_evidence(
         truths = _keep_truths(study, gathered)
         trained = Trained(gathered, planned, run_keys, truths)
         models = dict.fromkeys(plan.run.model for plan in planned if plan.run.seed == configuration.seed)
-        table_keys = [_measure_network(study, trained, model) for model in models]
-        key = study.work.ledger.key("evidence report", table_keys)
+        for model in models:
+            _measure_network(study, trained, model)
         if study.folders.report.is_file():
-            study.work.once(
-                "evidence report", key, [study.folders.report], lambda: write_report(study.folders)
-            )
+            report_once(study, write_report)
         return study.folders.evidence, tuple(study.work.absences)
 
 
@@ -113,8 +112,8 @@ def _keep_truths(study: Study, gathered: Gathered) -> Truths:
     return tuple((subject, tuple(paths)) for subject, paths in by_subject.items())
 
 
-def _measure_network(study: Study, trained: Trained, model: str) -> str:
-    """Every scan by the run that held its subject out, then the tables; return the key of the work."""
+def _measure_network(study: Study, trained: Trained, model: str) -> None:
+    """Every scan by the run that held its subject out, then the tables."""
     configuration, work = study.configuration, study.work
     gathered, planned, run_keys, truths = trained
     settings = configuration.evidence
@@ -188,7 +187,6 @@ def _measure_network(study: Study, trained: Trained, model: str) -> str:
         lambda: write_tables(study, gathered, measured, folder, model),
         item=model,
     )
-    return key
 
 
 def _check_layers(model: nn.Module, settings: EvidenceSettings) -> None:
