@@ -4,7 +4,7 @@ from evidence_cases import BlobNetwork, blob_slices, disc, make_maps, make_scan,
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from stratacam.evidence.heat import explain_slices
+from stratacam.evidence.heat import explain_slices, heat_of
 from stratacam.evidence.localisation import judged_slices, localisation, scores_of
 from stratacam.networks import build
 
@@ -77,6 +77,20 @@ def test_of_tied_maxima_the_share_on_the_truth_counts():
     heat = np.zeros((24, 24))
     heat[8, 9] = heat[8, 10] = heat[0, 0] = heat[23, 23] = 1.0
     assert score(heat)["pointing"] == 0.5
+
+
+def test_equal_heat_stays_equal_where_upsampling_rounds_it():
+    heat = heat_of(np.full((1, 7, 7), 0.3, np.float32), (24, 24))[0]
+    assert len(np.unique(heat)) > 1
+    even = score(np.ones((24, 24)))
+    assert score(heat) == pytest.approx(even)
+    assert score(np.where(BRAIN, heat, 0))["auroc"] == pytest.approx(0.5)
+
+
+def test_small_differences_of_faint_heat_still_rank_it():
+    heat = np.where(TRUTH, 2e-6, 1e-6)
+    heat[0, 0] = 1.0
+    assert score(heat)["average_precision"] == pytest.approx(1)
 
 
 def test_the_distance_of_the_maximum_is_in_millimetres_to_the_nearest_true_pixel():

@@ -27,6 +27,9 @@ SCORES = (
     "peak_distance_mm",
 )
 
+ROUNDING = 4 * float(np.finfo(np.float32).eps)
+"""Values closer than this share of themselves are equal: upsampling rounds equal heat to neighbouring numbers."""
+
 
 def localisation(maps: SliceMaps, scan: ScanSlices, *, right_class: int | None) -> list[Value]:
     """Every score of every layer, on the slices that `judged_slices` names; blank maps count as what they are."""
@@ -86,7 +89,7 @@ def scores_of(heat: Heat, truth: Mask, brain: Mask, pixel_mm: float, *, toleranc
         By name of the score, (m,).
     """
     distance = ndimage.distance_transform_edt(~truth) * pixel_mm
-    peaks = heat == heat.max(axis=(1, 2), keepdims=True)
+    peaks = heat >= heat.max(axis=(1, 2), keepdims=True) * (1 - ROUNDING)
     blank = heat.max(axis=(1, 2)) <= 0
     counts = peaks.sum(axis=(1, 2))
     totals = heat.sum(axis=(1, 2), dtype=np.float64)
@@ -103,9 +106,10 @@ def scores_of(heat: Heat, truth: Mask, brain: Mask, pixel_mm: float, *, toleranc
 
 def _ranked(values: Heat, truth: Mask) -> Mapping[str, float]:
     """Scores by the ranking of the brain's pixels, (pixels,) each."""
-    levels, place = np.unique(values, return_inverse=True)
-    pixels = np.bincount(place, minlength=len(levels))[::-1]
-    true = np.bincount(place, weights=truth, minlength=len(levels))[::-1]  # hottest level first
+    numbers, place = np.unique(values, return_inverse=True)
+    level_of = np.append(0, np.cumsum(np.diff(numbers) > ROUNDING * numbers[1:]))
+    pixels = np.bincount(level_of[place])[::-1]
+    true = np.bincount(level_of[place], weights=truth)[::-1]  # hottest level first
     selected, found = np.cumsum(pixels), np.cumsum(true)
     positives = found[-1]
     negatives = selected[-1] - positives
