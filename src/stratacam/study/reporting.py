@@ -16,7 +16,6 @@ def report_once(study: Study, write_report: WriteReport) -> None:
     work.write_left_out(folders.left_out)
     shown = [
         folders.runs,
-        folders.left_out,
         folders.leakage / "leakage.json",
         *sorted(folders.evaluation.glob("*.json")),
         *sorted(folders.evaluation.glob("*/metrics.json")),
@@ -25,6 +24,7 @@ def report_once(study: Study, write_report: WriteReport) -> None:
     ]
     content = {
         "configuration": study.configuration.model_dump(mode="json"),
+        "left_out": folders.left_out.read_text(encoding="utf-8"),
         "scans": {step: work.ledger.keys_of(step) for step in ("prepare", "explain")},
     }
     key = work.ledger.key("report", content, [path for path in shown if path.is_file()])
