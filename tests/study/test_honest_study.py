@@ -244,6 +244,18 @@ def test_evidence_is_not_measured_again(folder, capsys):
     assert "report: unchanged" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("evidence")
+def test_evidence_for_a_class_that_is_not_there_says_which_are(folder, capsys):
+    study = folder / "wrong_class.toml"
+    study.write_text(STUDY.replace("[evidence]", '[evidence]\ntarget = "PPMS"'))
+    assert run("evidence", study) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert (
+        "evidence.target: 'PPMS' is no class of the model; choose predicted or one of RRMS, SPMS, control"
+        in told
+    )
+
+
 def test_leakage_trains_by_subject_and_by_slice_with_true_and_shuffled_groups(folder, capsys):
     assert run("leakage", folder / "study.toml", "--seeds", 2) == 0
     content = json.loads((folder / "study/leakage/leakage.json").read_text())

@@ -81,14 +81,3 @@ def explain_slices(
         raw={maps.name: maps.raw[:, 0].numpy() for maps in found},
         blank={maps.name: tuple(row[0] for row in maps.blank) for maps in found},
     )
-
-
-def scan_class(model: nn.Module, images: NDArray[np.float32], batch_size: int = 8) -> int:
-    """Position of the class of the scan as a whole: of the highest mean probability over its slices."""
-    device = next(model.parameters()).device
-    with torch.inference_mode():
-        probabilities = [
-            model(batch.to(device, memory_format=torch.channels_last)).softmax(dim=1)
-            for batch in torch.split(torch.from_numpy(images), batch_size)
-        ]
-    return int(torch.cat(probabilities).mean(dim=0).argmax())

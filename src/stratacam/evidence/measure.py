@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from stratacam import cam
 from stratacam.evidence.faithfulness import faithfulness
 from stratacam.evidence.focus import focus
-from stratacam.evidence.heat import SliceMaps, explain_slices, scan_class
+from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.localisation import localisation
 from stratacam.evidence.redundancy import redundancy
 from stratacam.evidence.references import reference_values
@@ -21,6 +22,7 @@ from stratacam.evidence.sanity import sanity
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import Value
+from stratacam.maps import predicted_class
 
 
 @dataclass
@@ -52,24 +54,28 @@ def measure_scan(
     scan: ScanSlices,
     settings: EvidenceSettings,
     *,
+    target: int | None = None,
     true_class: int | None = None,
     references: Mapping[str, NDArray[np.float32]] | None = None,
     others: Mapping[str, list[nn.Module]] | None = None,
     seed: int = 0,
 ) -> Measured:
-    """Measure the maps of one scan for the class that the scan as a whole is given.
+    """Measure the maps of one scan for one class.
 
     Args:
         model: trained, in evaluation mode, on its device.
         scan: all slices to measure.
         settings: what is measured, and on how much.
-        true_class: position of the scan's own class; localisation is measured where the model finds it.
+        target: position of the class; absent: the one that the model gives the scan as a whole.
+        true_class: position of the scan's own class; localisation is measured where the model finds it, and maps are
+            of it.
         references: what maps are held against where the truth is known, see `reference_maps`.
         others: models to compare the maps with, by how they differ: "seed", "fold" or "network".
         seed: of everything random.
     """
     measured = Measured()
-    target = scan_class(model, scan.images, settings.batch_size)
+    if target is None:
+        target = predicted_class(model, torch.from_numpy(scan.images), settings.batch_size)
     few = scan.some(settings.slices)
     fewest = few.some(settings.sanity_slices) if settings.sanity_slices else None
 

@@ -18,6 +18,11 @@ class EvidenceSettings(BaseModel):
         description=f"methods whose maps are measured, some of {', '.join(LAYER_METHODS)}; claims and the "
         "recommendation are of each",
     )
+    target: str = Field(
+        default="predicted",
+        description='the class that maps explain: "predicted" for the class that each scan as a whole is given, or a '
+        "class name, the same for everybody, so that groups can be compared",
+    )
     layers: tuple[str, ...] = Field(
         default=("all",), min_length=1, description='layers, or patterns of them; "all" for every layer'
     )

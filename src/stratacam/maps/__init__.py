@@ -1,6 +1,12 @@
 """A trained model and prepared scans to stored maps of every layer, on the patient's own scan."""
 
-from stratacam.maps.explain import check_settings, explain_scan, maps_path, nifti_layers_of
+from stratacam.maps.explain import (
+    check_settings,
+    explain_scan,
+    maps_path,
+    nifti_layers_of,
+    predicted_class,
+)
 from stratacam.maps.nifti import entity
 from stratacam.maps.settings import LAYER_METHODS, ExplainSettings
 from stratacam.maps.store import ScanMaps, find_maps, read_maps, remove_other_maps
@@ -25,6 +31,7 @@ __all__ = [
     "maps_path",
     "nifti_layers_of",
     "picture_settings",
+    "predicted_class",
     "read_maps",
     "remove_other_maps",
     "trained_plane",

@@ -37,8 +37,6 @@ def explain_scan(
     scan: PreparedScan,
     out: Path,
     settings: ExplainSettings,
-    *,
-    device: str = "cpu",
 ) -> ScanMaps:
     """Maps of every convolution and pooling layer for every slice of a scan.
 
@@ -47,12 +45,11 @@ def explain_scan(
     probability over these. Maps go to disk batch by batch; what an earlier run left of this scan in `out` is removed.
 
     Args:
-        model: from `load_model`, on `device`.
+        model: from `load_model`, on its device.
         card: the model's card.
         scan: prepared with the sequences that the model was trained on, in any order and with others or without.
         out: folder of derivatives; maps, and NIfTI of `settings.nifti_layers`, go below it.
         settings: class, slices and layers.
-        device: where the network is.
 
     Returns:
         The maps as stored: of the class explained, or of the predicted one where all are.
@@ -63,7 +60,7 @@ def explain_scan(
     nifti_layers = check_settings(model, card, settings)
     pictures = explained_pictures(card, scan, every=settings.every, sequence=settings.sequence)
     images = torch.from_numpy(pictures.images).expand(-1, CHANNELS, -1, -1)
-    target = _target(model, card, images, settings, device)
+    target = _target(model, card, images, settings)
     path = maps_path(scan, out, settings.method)
     maps = write_maps(
         path,
@@ -147,17 +144,27 @@ def nifti_layers_of(model: nn.Module, settings: ExplainSettings) -> tuple[str, .
         raise InputError(f"explain.nifti_layers: {fault}") from fault
 
 
-def _target(
-    model: nn.Module, card: ModelCard, images: torch.Tensor, settings: ExplainSettings, device: str
-) -> int | None:
-    """The class to explain; None for all. The predicted one has the highest mean probability over the pictures."""
+def _target(model: nn.Module, card: ModelCard, images: torch.Tensor, settings: ExplainSettings) -> int | None:
+    """The class to explain; None for all."""
     if settings.target == "all":
         return None
     if settings.target != "predicted":
         return card.classes.index(settings.target)
+    return predicted_class(model, images, settings.batch_size)
+
+
+def predicted_class(model: nn.Module, images: torch.Tensor, batch_size: int = 8) -> int:
+    """Position of the class of the scan as a whole: of the highest mean probability over its slices.
+
+    Args:
+        model: in evaluation mode, on its device.
+        images: (n, 3, rows, columns), of every slice.
+        batch_size: slices at once.
+    """
+    device = next(model.parameters()).device
     with torch.inference_mode():
         probabilities = [
             model(batch.to(device, memory_format=torch.channels_last)).softmax(dim=1)
-            for batch in torch.split(images, settings.batch_size)
+            for batch in torch.split(images, batch_size)
         ]
     return int(torch.cat(probabilities).mean(dim=0).argmax())

@@ -164,4 +164,4 @@ def _cut(scan: PreparedScan, settings: PictureSettings, shape: tuple[int, int], 
 
 def _explain(trained: TrainedModel, scan: PreparedScan, out: Path, settings: ExplainSettings) -> None:
     model, card = load_once(trained)
-    explain_scan(model, card, scan, out, settings, device=trained.device)
+    explain_scan(model, card, scan, out, settings)

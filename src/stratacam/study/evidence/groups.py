@@ -34,7 +34,8 @@ USUAL_COVARIATES = ("age", "sex")
 
 CAUTION = (
     "The maps explain the class that the network gives each scan, so that those of two groups explain different "
-    "classes: what differs is the network's, not the disease's."
+    "classes: what differs is the network's, not the disease's. Name a class as evidence.target to compare maps of it "
+    "alone."
 )
 
 
@@ -129,7 +130,7 @@ def write_groups(
         folder / "groups.json",
         {
             "statement": comparison.statement,
-            "caution": CAUTION,
+            "caution": CAUTION if settings.target == "predicted" else "",
             "atlas": atlas_of(settings).title,
             "covariates": people.covariate_names,
             "voxelwise": voxelwise,

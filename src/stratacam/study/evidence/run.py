@@ -10,6 +10,7 @@ from torch import nn
 from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.networks import ModelCard
 from stratacam.scans.labels import find_lesion_mask
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import learning_steps, planning
@@ -120,7 +121,7 @@ def _measure_network(study: Study, trained: Trained, model: str) -> None:
     folder = study.folders.evidence / model
     held_out = held_out_by(planned, model)
     first = next(plan.run for plan in planned if plan.run.model == model)
-    _check_layers(load_once(trained_model(study, first, run_keys[first.name]))[0], settings)
+    _check_settings(*load_once(trained_model(study, first, run_keys[first.name])), settings)
     group_of = {scan.scan: scan.group for scan in gathered.cohort.pictures}
     cohort = configuration.cohort.input
     tasks = {}
@@ -189,12 +190,17 @@ def _measure_network(study: Study, trained: Trained, model: str) -> None:
     )
 
 
-def _check_layers(model: nn.Module, settings: EvidenceSettings) -> None:
-    """Check the names of layers before anything is measured.
+def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSettings) -> None:
+    """Check the names of the class and of layers before anything is measured.
 
     Raises:
-        InputError: a name or pattern matches no layer.
+        InputError: the class is not the model's, or a name or pattern matches no layer.
     """
+    if settings.target not in {"predicted", *card.classes}:
+        raise InputError(
+            f"evidence.target: {settings.target!r} is no class of the model; choose predicted or one of "
+            f"{', '.join(card.classes)}."
+        )
     try:
         layers = cam.match_layers(model, settings.layers)
     except ValueError as fault:

@@ -126,6 +126,7 @@ def measure_evidence_of(task: EvidenceTask) -> None:
         model,
         slices,
         settings,
+        target=None if settings.target == "predicted" else card.classes.index(settings.target),
         true_class=card.classes.index(task.group) if task.group in card.classes else None,
         references=None
         if lesions is None

@@ -114,7 +114,9 @@ def _about(
         "sanity_slices": min(settings.sanity_slices, max(found["slices_again"] for found in about.values())),
         "truth_subjects": len({found["subject"] for found in with_truth}),
         "truth_slices": sum(found["truth_slices"] for found in with_truth),
-        "explained": "the class that the network gives the scan as a whole",
+        "explained": "the class that the network gives the scan as a whole"
+        if settings.target == "predicted"
+        else f"the class {settings.target}, in everybody",
         "warning": SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
         "seconds": {
             kind: round(float(np.mean([found["seconds"].get(kind, 0.0) for found in about.values()])), 2)
