@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import SimpleITK
 from evidence_cases import disc
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from stratacam.errors import InputError
 from stratacam.evidence.regions.atlas import LOBES, default_atlas, read_atlas
@@ -178,8 +178,10 @@ def test_a_difference_of_two_groups_is_found_where_it_is():
     assert where[2:5, 2:5, 2:5].mean() > 0.7
     assert where.sum() - where[2:5, 2:5, 2:5].sum() <= 2
     assert found.t[3, 3, 3] > 0
-    assert found.smallest_p == pytest.approx(1 / 101, rel=0.1)
-    assert found.voxels >= where.sum()
+    summary = found.summary
+    assert summary["smallest_p_t"] == pytest.approx(1 / 101, rel=0.1)
+    assert summary["voxels_t"] == where.sum()
+    assert summary["voxels_tfce"] == (found.log_p_tfce >= -math.log10(0.05)).sum() > 20
     assert found.statement.startswith("a (8) less b (8) in 512 voxels: two-sided, family-wise error")
 
 
@@ -193,7 +195,7 @@ def test_maps_that_are_all_alike_are_not_compared():
         grid,
         permutations=9,
     )
-    assert (found.smallest_p, found.voxels) == (1, 0)
+    assert found.summary == {"smallest_p_t": 1, "voxels_t": 0, "smallest_p_tfce": 1, "voxels_tfce": 0}
     assert "nothing was compared" in found.statement
 
 
@@ -202,5 +204,21 @@ def test_few_subjects_are_told_what_p_value_they_can_reach():
     maps = np.random.default_rng(0).normal(size=(6, 3, 3, 3)).astype(np.float32)
     found = compare_voxels(maps, ["a", "b"] * 3, ("a", "b"), np.ones((3, 3, 3), bool), grid, permutations=50)
     assert (
-        "only 20 ways to share these subjects out, so that no p-value can fall below 0.050" in found.statement
+        "only 20 ways to share these subjects out, so that no p-value can fall below 0.100" in found.statement
     )
+    assert found.summary["smallest_p_t"] >= 0.1 * 50 / 51
+
+
+def test_voxels_outside_the_brain_change_nothing():
+    grid = Grid((8, 8, 8), np.diag([4.0, 4.0, 4.0, 1.0]))
+    maps = np.random.default_rng(0).normal(size=(10, 8, 8, 8)).astype(np.float32)
+    mask = np.zeros((8, 8, 8), bool)
+    mask[2:6, 1:5, 3:7] = True
+    groups = ["a", "b"] * 5
+    found = compare_voxels(maps, groups, ("a", "b"), mask, grid, permutations=50)
+    maps[:, ~mask] = np.arange(10.0)[:, None]
+    again = compare_voxels(maps, groups, ("a", "b"), mask, grid, permutations=50)
+    np.testing.assert_array_equal(found.log_p_tfce, again.log_p_tfce)
+    t = stats.ttest_ind(maps[::2][:, mask], maps[1::2][:, mask]).statistic
+    np.testing.assert_allclose(found.t[mask], t, rtol=1e-4)
+    assert not found.t[~mask].any()

@@ -9,6 +9,7 @@ import numpy as np
 from nilearn.maskers import NiftiMasker
 from nilearn.mass_univariate import permuted_ols
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from stratacam.scans.resampling import Grid
 
@@ -25,17 +26,22 @@ class VoxelwiseComparison:
         t: (X, Y, Z), of the first group less the second.
         log_p: (X, Y, Z), -log10 of the family-wise p-value of the largest t.
         log_p_tfce: (X, Y, Z), the same of threshold-free cluster enhancement.
-        smallest_p: of the two, over all voxels.
-        voxels: with a family-wise p-value of at most 0.05 in one of the two.
         statement: in words.
     """
 
     t: Volume
     log_p: Volume
     log_p_tfce: Volume
-    smallest_p: float
-    voxels: int
     statement: str
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """Of each statistic the smallest family-wise p-value, and how many voxels have one of at most 0.05."""
+        found: dict[str, float] = {}
+        for name, log_p in (("t", self.log_p), ("tfce", self.log_p_tfce)):
+            found[f"smallest_p_{name}"] = float(10.0 ** -log_p.max())
+            found[f"voxels_{name}"] = int((log_p >= -math.log10(LEVEL) - 1e-9).sum())
+        return found
 
 
 def compare_voxels(
@@ -51,6 +57,8 @@ def compare_voxels(
     seed: int = 0,
 ) -> VoxelwiseComparison:
     """Compare the maps of two groups, by nilearn's `permuted_ols`, two-sided, with the largest t and with TFCE.
+
+    TFCE takes most of the time, which grows with the box around the voxels that differ and with the permutations.
 
     Args:
         maps: (subjects, X, Y, Z).
@@ -72,8 +80,9 @@ def compare_voxels(
         words = (
             f"{pair[0]} ({counts[0]}) less {pair[1]} ({counts[1]}): all maps are alike, nothing was compared."
         )
-        return VoxelwiseComparison(nothing, nothing, nothing, 1.0, 0, words)
-    image = nibabel.Nifti1Image(varies.astype(np.uint8), grid.affine)
+        return VoxelwiseComparison(nothing, nothing, nothing, words)
+    (box,) = ndimage.find_objects(varies.astype(np.uint8))
+    image = nibabel.Nifti1Image(varies[box].astype(np.uint8), grid.affine)
     masker = NiftiMasker(mask_img=image, standardize=None).fit()
     found = permuted_ols(
         tested,
@@ -93,14 +102,10 @@ def compare_voxels(
         laid[varies] = values[0]
         return laid
 
-    log_p, log_p_tfce = volume(found["logp_max_t"]), volume(found["logp_max_tfce"])
-    highest = np.maximum(log_p, log_p_tfce)
     return VoxelwiseComparison(
         t=volume(found["t"]),
-        log_p=log_p,
-        log_p_tfce=log_p_tfce,
-        smallest_p=float(10.0 ** -highest.max()),
-        voxels=int((highest >= -math.log10(LEVEL) - 1e-9).sum()),
+        log_p=volume(found["logp_max_t"]),
+        log_p_tfce=volume(found["logp_max_tfce"]),
         statement=_statement(pair, counts, int(varies.sum()), covariate_names, permutations),
     )
 
@@ -109,14 +114,17 @@ def _statement(
     pair: tuple[str, str], counts: Sequence[int], voxels: int, covariates: Sequence[str], permutations: int
 ) -> str:
     ways = math.comb(sum(counts), counts[0])
+    least = (
+        2 if counts[0] == counts[1] else 1
+    ) / ways  # of groups of one size, each way has its mirror image
     limit = (
-        f" There are only {ways} ways to share these subjects out, so that no p-value can fall below {1 / ways:.3f}."
-        if ways < permutations
+        f" There are only {ways} ways to share these subjects out, so that no p-value can fall below {least:.3f}."
+        if ways < permutations and not covariates
         else ""
     )
     beside = f", beside {' and '.join(covariates)}" if covariates else ""
     return (
         f"{pair[0]} ({counts[0]}) less {pair[1]} ({counts[1]}) in {voxels} voxels{beside}: two-sided, family-wise "
         f"error over voxels by {permutations} permutations, for the largest t and for threshold-free cluster "
-        f"enhancement; not corrected for the number of pairs and layers compared.{limit}"
+        f"enhancement; not corrected for the two statistics, nor for the number of pairs and layers compared.{limit}"
     )

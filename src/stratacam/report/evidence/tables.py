@@ -129,14 +129,30 @@ def voxelwise_table(evidence: EvidenceContent) -> Table | None:
     """Groups compared voxel by voxel; None where they were not."""
     found = evidence.groups.get("voxelwise", [])
     rows = [
-        (one["layer"], one["pair"], str(one["voxels"]), small(one["smallest_p"]), one["statement"])
+        (
+            one["layer"],
+            one["pair"],
+            str(one["voxels_t"]),
+            small(one["smallest_p_t"]),
+            str(one["voxels_tfce"]),
+            small(one["smallest_p_tfce"]),
+            one["statement"],
+        )
         for one in found
     ]
     if not rows:
         return None
     return Table(
         f"Heat voxel by voxel, groups compared ({found[0]['method']})",
-        ("layer", "groups", f"voxels with family-wise p up to {LEVEL}", "smallest p", "what was done"),
+        (
+            "layer",
+            "groups",
+            f"voxels with family-wise p up to {LEVEL}, largest t",
+            "smallest p",
+            "voxels, TFCE",
+            "smallest p",
+            "what was done",
+        ),
         tuple(rows),
     )
 

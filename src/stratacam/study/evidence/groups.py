@@ -24,6 +24,7 @@ from stratacam.maps import entity
 from stratacam.scans.cohort.people import read_people
 from stratacam.scans.volume import write_nifti
 from stratacam.study.evidence.scan_task import atlas_of
+from stratacam.study.execution import local_executor
 from stratacam.study.gathering import Gathered
 from stratacam.study.study import Study
 
@@ -188,42 +189,45 @@ def _voxelwise(
     method = settings.methods[0]
     wanted = settings.group_layers
     chosen = (last_convolution(layers),) if wanted is None else named_layers(wanted, layers)
+    pairs = [
+        pair
+        for pair in combinations(sorted(set(groups)), 2)
+        if min(groups.count(group) for group in pair) >= FEWEST
+    ]
     grid = template_grid(settings.voxel_mm)
     brain = template_brain(grid)
+    comparisons = {}
+    with local_executor(study.configuration.run.workers, tasks=len(chosen) * len(pairs)) as executor:
+        for layer in chosen:
+            maps = measured.on_template(method, layer, people.subjects)
+            for pair in pairs:
+                comparisons[layer, pair] = executor.submit(
+                    compare_voxels,
+                    maps,
+                    groups,
+                    pair,
+                    brain,
+                    grid,
+                    covariates=people.covariates,
+                    covariate_names=people.covariate_names,
+                    permutations=settings.permutations,
+                    seed=study.configuration.seed,
+                )
     found = []
-    for layer in chosen:
-        maps = measured.on_template(method, layer, people.subjects)
-        for pair in combinations(sorted(set(groups)), 2):
-            if min(groups.count(group) for group in pair) < FEWEST:
-                continue
-            compared = compare_voxels(
-                maps,
-                groups,
-                pair,
-                brain,
-                grid,
-                covariates=people.covariates,
-                covariate_names=people.covariate_names,
-                permutations=settings.permutations,
-                seed=study.configuration.seed,
-            )
-            stem = f"{entity(method)}_{entity(layer)}_{entity(pair[0])}-{entity(pair[1])}"
-            for name, volume in (
-                ("t", compared.t),
-                ("logp", compared.log_p),
-                ("logptfce", compared.log_p_tfce),
-            ):
-                write_nifti(folder / f"{stem}_{name}.nii.gz", volume, grid.affine)
-            found.append(
-                {
-                    "method": method,
-                    "layer": layer,
-                    "pair": f"{pair[0]} - {pair[1]}",
-                    "smallest_p": compared.smallest_p,
-                    "voxels": compared.voxels,
-                    "statement": compared.statement,
-                }
-            )
+    for (layer, pair), comparison in comparisons.items():
+        compared = comparison.result()
+        stem = f"{entity(method)}_{entity(layer)}_{entity(pair[0])}-{entity(pair[1])}"
+        for name, volume in (("t", compared.t), ("logp", compared.log_p), ("logptfce", compared.log_p_tfce)):
+            write_nifti(folder / f"{stem}_{name}.nii.gz", volume, grid.affine)
+        found.append(
+            {
+                "method": method,
+                "layer": layer,
+                "pair": f"{pair[0]} - {pair[1]}",
+                **compared.summary,
+                "statement": compared.statement,
+            }
+        )
     return found
 
 
