@@ -245,15 +245,13 @@ def test_evidence_is_not_measured_again(folder, capsys):
 
 
 @pytest.mark.usefixtures("evidence")
-def test_evidence_for_a_class_that_is_not_there_says_which_are(folder, capsys):
+def test_evidence_for_a_class_that_is_not_there_says_which_are(folder):
     study = folder / "wrong_class.toml"
     study.write_text(STUDY.replace("[evidence]", '[evidence]\ntarget = "PPMS"'))
-    assert run("evidence", study) == 2
-    told = " ".join(capsys.readouterr().err.split())
-    assert (
-        "evidence.target: 'PPMS' is no class of the model; choose predicted or one of RRMS, SPMS, control"
-        in told
-    )
+    with pytest.raises(
+        InputError, match="'PPMS' is no class of the model; choose predicted or one of control"
+    ):
+        run("evidence", study)
 
 
 def test_leakage_trains_by_subject_and_by_slice_with_true_and_shuffled_groups(folder, capsys):
@@ -380,3 +378,54 @@ def test_a_split_by_slice_carries_its_warning_into_model_metrics_tables_and_page
         assert {row["warning"] for row in rows(table)} == {warning}, table
     assert load_model(study / "models/small_cnn_seed-0")[1].training["subjects"]["test"] == warning
     assert (study / "report.html").read_text().count(warning) > 3
+
+
+@pytest.fixture(scope="module")
+def benchmark(folder):
+    """The benchmark with truth on three subjects."""
+    prepared = folder / "three"
+    prepared.mkdir()
+    shutil.copy(folder / "study/prepared/dataset_description.json", prepared)
+    for name in ("sub-01", "sub-04", "sub-07"):
+        shutil.copytree(folder / "study/prepared" / name, prepared / name)
+    return prepared, folder / "benchmark"
+
+
+BENCHMARK = (
+    "--architecture", "small_cnn", "--method", "gradcam", "--size", 64, "--every", 3, "--copies", 1,
+    "--epochs", 3, "--area", 12,
+)  # fmt: skip
+
+
+def test_benchmark_with_truth_judges_every_layer_against_what_needs_no_network(benchmark, capsys):
+    prepared, out = benchmark
+    assert run("benchmark-truth", prepared, out, *BENCHMARK) == 0
+    content = json.loads((out / "benchmark.json").read_text())
+    assert content["subjects"] == ["sub-01", "sub-04", "sub-07"]
+    assert 0 < content["judged_slices"] <= content["held_out_slices"]
+    assert content["judged_slices"] == pytest.approx(content["accuracy"] * content["held_out_slices"])
+    assert content["verdict"] in " ".join(capsys.readouterr().out.split())
+    table = read_summaries(out / "table.tsv")
+    judged = {one.layer for one in table if one.method == "gradcam" and one.measure == "average_precision"}
+    assert judged == set(content["layers"])
+    assert {one.method for one in table} >= {"gradcam", "smoothgrad", "edges", "random"}
+    assert (out / "scores.png").is_file()
+    assert not (out / "work").exists()
+
+
+def test_benchmark_with_truth_does_not_use_what_another_one_left(benchmark):
+    prepared, out = benchmark
+    left = out / "work/activations"
+    left.mkdir(parents=True)
+    for scan in find_prepared(prepared):
+        for group in ("long", "compact"):
+            np.save(left / f"{scan.name}_{group}.npy", np.zeros(3, np.float16))
+    before = (out / "table.tsv").read_bytes()
+    assert run("benchmark-truth", prepared, out, *BENCHMARK) == 0
+    assert (out / "table.tsv").read_bytes() == before
+
+
+def test_benchmark_with_truth_needs_slices_to_decide_when_to_stop(benchmark, tmp_path):
+    prepared, _ = benchmark
+    with pytest.raises(InputError, match="too few slices to decide when to stop training"):
+        run("benchmark-truth", prepared, tmp_path, *BENCHMARK, "--every", 12)

@@ -1,0 +1,38 @@
+"""The settings of the benchmark with truth."""
+
+from dataclasses import dataclass
+
+from stratacam.evidence.planting.plant import Difference
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """What is planted, learnt and judged.
+
+    Attributes:
+        difference: what tells the two classes apart, "shape" or "place".
+        architecture: of the network.
+        methods: whose maps are judged, besides SmoothGrad.
+        size: pixels of a picture.
+        every: take every n-th slice.
+        part: of the kept slices.
+        area: pixels of a lesion.
+        lesions: in a slice.
+        copies: of each slice, with other lesions, in each class.
+        epochs: of training.
+        judged: slices of each scan and class that are judged, at most.
+        seed: of everything random.
+    """
+
+    difference: Difference = "shape"
+    architecture: str = "vgg16"
+    methods: tuple[str, ...] = ("gradcam", "layercam")
+    size: int = 128
+    every: int = 2
+    part: tuple[float, float] = (0.3, 0.85)
+    area: int = 40
+    lesions: int = 3
+    copies: int = 4
+    epochs: int = 12
+    judged: int = 40
+    seed: int = 0
