@@ -21,7 +21,7 @@ from stratacam.scans.prepared import find_prepared
 from stratacam.study.progress import step_progress
 from stratacam.study.truth_benchmark.material import person_of, plant_scans, slice_of
 from stratacam.study.truth_benchmark.settings import BenchmarkSettings
-from stratacam.study.truth_benchmark.training import train_network
+from stratacam.study.truth_benchmark.training import make_fold, train_network
 
 FEWEST_SUBJECTS = 3
 
@@ -56,7 +56,7 @@ def run_benchmark(
         The content of `benchmark.json`.
 
     Raises:
-        InputError: there are no two subjects, too few shapes, or a scan cannot be used.
+        InputError: there are no two subjects, too few shapes or slices, or a scan cannot be used.
     """
     work = out / "work"
     scans = find_prepared(prepared)
@@ -72,18 +72,20 @@ def run_benchmark(
         material = plant_scans(
             scans, work, settings, kinds, lambda done: advance(done, len(scans), "planted")
         )
-    folds = [tuple(subjects[start :: min(5, len(subjects))]) for start in range(min(5, len(subjects)))]
+    number_of_folds = min(5, len(subjects))
+    folds = [
+        make_fold(material, subjects[start::number_of_folds], settings) for start in range(number_of_folds)
+    ]
     by_subjects = len(subjects) >= FEWEST_SUBJECTS
     right, count = 0, 0
     values: dict[str, list[Value]] = {}
     subject_of: dict[str, str] = {}
     examples: list[Example] = []
     layers: tuple[str, ...] = ()
-    for number, held_out in enumerate(folds, start=1):
+    for number, fold in enumerate(folds, start=1):
         with step_progress(console, f"train {number} of {len(folds)}") as advance:
-            model, dataset, logits = train_network(
-                material, held_out, work / f"fold-{number}", settings, advance
-            )
+            model, logits = train_network(material, fold, work / f"fold-{number}", settings, advance)
+        dataset = fold.test
         right += int((logits.argmax(axis=1) == dataset.label).sum())
         count += len(dataset)
         with step_progress(console, f"judge {number} of {len(folds)}") as advance:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,28 +33,56 @@ FEWEST_LEVELS = 3
 """The first of these; a scan with fewer has none."""
 
 
+@dataclass(frozen=True)
+class Fold:
+    """Planted slices to train on, to decide when to stop, and held out."""
+
+    train: SliceDataset
+    stopping: SliceDataset
+    test: SliceDataset
+
+
+def make_fold(material: Material, held_out: Sequence[str], settings: BenchmarkSettings) -> Fold:
+    """Hold the slices of some subjects out.
+
+    Raises:
+        InputError: none is left to decide when to stop training.
+    """
+    dataset = make_dataset(material.scans, CLASSES[settings.difference])
+    whose = np.array([person_of(subject) for subject in dataset.subjects])
+    tested = np.isin(whose[dataset.subject], held_out)
+    stopping = _levels_to_stop_by(dataset)
+    if not (stopping & ~tested).any():
+        raise InputError(
+            f"too few slices to decide when to stop training: {len(dataset)} planted ones in all, and beside "
+            f"{', '.join(held_out)} no scan has them at {FEWEST_LEVELS} levels; lower --every."
+        )
+    return Fold(
+        dataset.take(np.flatnonzero(~tested & ~stopping)),
+        dataset.take(np.flatnonzero(~tested & stopping)),
+        dataset.take(np.flatnonzero(tested)),
+    )
+
+
 def train_network(
     material: Material,
-    held_out: Sequence[str],
+    fold: Fold,
     work: Path,
     settings: BenchmarkSettings,
     progress: Callable[[int, int, str], None],
-) -> tuple[nn.Module, SliceDataset, NDArray[np.float64]]:
-    """Train a network on everybody but some.
+) -> tuple[nn.Module, NDArray[np.float64]]:
+    """Train a network on everybody but those held out.
 
     Args:
         material: of all scans.
-        held_out: subjects.
+        fold: of its slices.
         work: folder of the training's checkpoints; `activations` beside it holds what the frozen layers give, for all
             trainings on the same material.
         settings: of the benchmark.
         progress: told what is done, of how much, and what it is.
 
     Returns:
-        The trained network, the slices held out, and their logits.
-
-    Raises:
-        InputError: there are too few slices.
+        The trained network, and its logits of the slices held out.
     """
     weights = default_weights(settings.architecture)
     first = FirstNetwork(settings.architecture, weights, None, 2, settings.seed)
@@ -61,26 +90,12 @@ def train_network(
     chosen = TrainSettings(epochs=settings.epochs, patience=settings.epochs).for_weights(
         pretrained=weights != "none"
     )
-    dataset = make_dataset(material.scans, CLASSES[settings.difference])
-    whose = np.array([person_of(subject) for subject in dataset.subjects])
-    tested = np.isin(whose[dataset.subject], held_out)
-    stopping = _levels_to_stop_by(dataset)
-    if not (stopping & ~tested).any():
-        raise InputError(
-            f"too few slices to decide when to stop training: {len(dataset)} planted ones in all, and no scan has "
-            f"them at {FEWEST_LEVELS} levels; lower --every or raise --copies."
-        )
-    parts = {
-        "train": dataset.take(np.flatnonzero(~tested & ~stopping)),
-        "validation": dataset.take(np.flatnonzero(~tested & stopping)),
-        "test": dataset.take(np.flatnonzero(tested)),
-    }
     prefix, rest = frozen_prefix(model, chosen.frozen or ())
     kept = _keep(prefix, material, work.parent / "activations", chosen, settings) if len(prefix) else None
     train(
         model,
-        parts["train"],
-        parts["validation"],
+        fold.train,
+        fold.stopping,
         chosen,
         seed=settings.seed,
         work=work,
@@ -88,10 +103,9 @@ def train_network(
         by_slice=True,
         progress=progress,
     )
-    test = parts["test"]
-    read = kept_inputs(test, kept, copies=0).plain if kept else test.read
-    logits = compute_logits(rest if kept else model, read, len(test))
-    return model.eval(), test, logits
+    read = kept_inputs(fold.test, kept, copies=0).plain if kept else fold.test.read
+    logits = compute_logits(rest if kept else model, read, len(fold.test))
+    return model.eval(), logits
 
 
 def _levels_to_stop_by(dataset: SliceDataset) -> NDArray[np.bool_]:
