@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from stratacam.errors import InputError
-from stratacam.study.execution import Failure, local_executor, run_each
+from stratacam.study.execution import Failure, kept_workers, local_executor, run_each
 
 
 def double(number):
@@ -44,6 +44,43 @@ def test_environment_is_as_before_when_the_workers_have_ended(monkeypatch):
         assert os.environ["OMP_NUM_THREADS"] == "1"
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert "MKL_NUM_THREADS" not in os.environ
+
+
+def _processes(executor, tasks=8):
+    return set(executor.map(_whoami, range(tasks)))
+
+
+def _whoami(_):
+    time.sleep(0.05)
+    return os.getpid()
+
+
+def _end(_):
+    os._exit(1)
+
+
+def test_workers_serve_the_next_step_until_work_is_done_in_this_process():
+    with kept_workers():
+        with local_executor(2) as executor:
+            first = _processes(executor)
+        with kept_workers(), local_executor(2) as executor:
+            assert _processes(executor) <= first
+        assert any(map(alive, first))
+        with local_executor(1):
+            assert not any(map(alive, first))
+        with local_executor(2) as executor:
+            second = _processes(executor)
+            assert not second & first
+    assert not any(map(alive, second))
+
+
+def test_a_lost_worker_costs_its_step_and_no_other():
+    with kept_workers():
+        with local_executor(2) as executor:
+            (lost,) = run_each(executor, _end, {"sub-01": (0,)})
+            assert "terminated abruptly" in lost.outcome.reason
+        with local_executor(2) as executor:
+            assert _processes(executor)
 
 
 SLEEPER = """

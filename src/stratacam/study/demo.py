@@ -9,7 +9,7 @@ from stratacam.files import write_text
 from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.study.configuration import read_configuration
 from stratacam.study.evidence import measure_evidence
-from stratacam.study.execution import local_executor
+from stratacam.study.execution import kept_workers, local_executor
 from stratacam.study.progress import step_progress
 from stratacam.study.run import Outcome, run_study
 from stratacam.study.study import WriteReport
@@ -74,10 +74,11 @@ def run_demo(folder: Path, phantom: PhantomSettings, console: Console, write_rep
         write_report: writes the report of a finished study.
     """
     cohort = folder / "cohort"
-    make_phantom(cohort, phantom, workers=0, console=console)
-    file = folder / "study.toml"
-    write_text(file, STUDY.format(seed=phantom.seed))
-    configuration = read_configuration(file)
-    outcome = run_study(configuration, console, write_report)
-    _, left_out = measure_evidence(configuration, console, write_report=write_report)
+    with kept_workers():
+        make_phantom(cohort, phantom, workers=0, console=console)
+        file = folder / "study.toml"
+        write_text(file, STUDY.format(seed=phantom.seed))
+        configuration = read_configuration(file)
+        outcome = run_study(configuration, console, write_report)
+        _, left_out = measure_evidence(configuration, console, write_report=write_report)
     return replace(outcome, left_out=tuple(dict.fromkeys((*outcome.left_out, *left_out))))

@@ -5,8 +5,9 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -49,12 +50,84 @@ class Finished(Generic[Result]):
     outcome: Result | Failure
 
 
+class WorkerPool(Executor):
+    """Worker processes, started when there is work, and again where one was lost with the tasks that it had."""
+
+    def __init__(self, workers: int, threads: int) -> None:
+        self.size = (workers, threads)
+        self._pool = self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        workers, threads = self.size
+        return ProcessPoolExecutor(
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(threads,),
+        )
+
+    def submit(
+        self, fn: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Future[Result]:
+        """Hand a task to the workers."""
+        try:
+            return self._pool.submit(fn, *args, **kwargs)
+        except BrokenExecutor:
+            self._pool = self._start()
+            return self._pool.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the workers."""
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)
+
+
+class _Kept:
+    """Workers that go on from one step to the next, while these ask for as many with as many threads."""
+
+    def __init__(self) -> None:
+        self.pool: WorkerPool | None = None
+
+    def of_size(self, workers: int, threads: int) -> WorkerPool:
+        """The workers that are there, or others where the size differs."""
+        if self.pool is None or self.pool.size != (workers, threads):
+            self.end()
+            self.pool = WorkerPool(workers, threads)
+        return self.pool
+
+    def end(self) -> None:
+        """End the workers."""
+        if self.pool is not None:
+            self.pool.shutdown()
+            self.pool = None
+
+
+_KEPT: ContextVar[_Kept | None] = ContextVar("_KEPT", default=None)
+
+
+@contextmanager
+def kept_workers() -> Iterator[None]:
+    """Within this, one step's workers serve the next: to start them takes longer than many a step.
+
+    They end where a step is done in this process, which has the memory and the cores to itself.
+    """
+    if _KEPT.get() is not None:
+        yield
+        return
+    kept = _Kept()
+    token = _KEPT.set(kept)
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+        kept.end()
+
+
 @contextmanager
 def local_executor(workers: int = 0, *, tasks: int | None = None) -> Iterator[Executor]:
     """An executor of `workers` processes (0: one per core); for 1, this process.
 
     Workers have one thread each, or their share of the cores where there are fewer tasks than cores. They end with
-    this process, however it ends.
+    the executor, unless within `kept_workers`, and with this process, however it ends.
 
     Args:
         workers: processes.
@@ -65,19 +138,20 @@ def local_executor(workers: int = 0, *, tasks: int | None = None) -> Iterator[Ex
     if tasks is not None:
         workers = min(workers, max(tasks, 1))
     threads = 1 if tasks is None else max(1, cores // workers)
+    kept = _KEPT.get()
     if workers == 1:
+        if kept is not None:
+            kept.end()
         yield SerialExecutor()
         return
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     try:
-        with ProcessPoolExecutor(
-            workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_start_worker,
-            initargs=(threads,),
-        ) as pool:
-            yield pool
+        if kept is not None:
+            yield kept.of_size(workers, threads)
+        else:
+            with WorkerPool(workers, threads) as pool:
+                yield pool
     finally:
         for name, value in before.items():
             if value is None:
