@@ -28,6 +28,8 @@ seed = 3
 [cohort]
 input = "cohort"
 groups = ["control", "RRMS", "SPMS"]
+[prepare]
+template = false
 [pictures]
 size = 32
 crop_margin_mm = 3
@@ -55,7 +57,7 @@ def cohort(tmp_path_factory):
     with ProcessPoolExecutor(2) as executor:
         make_cohort(
             folder,
-            PhantomSettings(subjects=dict.fromkeys(("control", "RRMS", "SPMS"), 3), voxel_mm=4),
+            PhantomSettings(subjects=dict.fromkeys(("control", "RRMS", "SPMS"), 3), voxel_mm=5),
             executor,
         )
     supply_masks(folder)
