@@ -8,7 +8,7 @@ demo: $(INSTALLED)  ## make the synthetic cohort and run the whole study on it
 	$(BIN)/stratacam demo demo
 
 test: $(INSTALLED)  ## run every test
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)  ## check format, style and types
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy
