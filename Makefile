@@ -18,5 +18,5 @@ bench: $(INSTALLED)  ## measure time and memory of the maps, against other libra
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --no-compile -c constraints.txt -e '.[imagenet,dev]'
+	$(BIN)/pip install -c constraints.txt -e '.[imagenet,dev]'
 	touch $@
