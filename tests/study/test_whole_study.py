@@ -148,6 +148,16 @@ def test_sound_subjects_are_done_and_the_exit_code_tells_of_the_others(faulty):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_augmented_copies_are_kept_of_the_scans_that_are_trained_on_alone(faulty):
+    study = faulty[0] / "study"
+    with (study / "models/vgg16_seed-3/split.tsv").open() as table:
+        part_of = {row["subject"]: row["part"] for row in csv.DictReader(table, delimiter="\t")}
+    (kept,) = (study / "activations").iterdir()
+    versions = {subject: len(np.load(kept / f"{subject}.npy", mmap_mode="r")) for subject in part_of}
+    assert set(part_of.values()) == {"train", "validation", "test"}
+    assert versions == {subject: 2 if part == "train" else 1 for subject, part in part_of.items()}
+
+
 def test_every_fault_is_listed_with_its_reason(faulty):
     folder, _ = faulty
     with (folder / "study" / "left_out.tsv").open() as table:

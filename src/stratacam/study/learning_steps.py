@@ -12,7 +12,9 @@ from stratacam.errors import InputError
 from stratacam.files import write_json
 from stratacam.learning import (
     SLICES_OF_ONE_PERSON,
+    ScanPictures,
     Split,
+    TrainSettings,
     apply_temperature,
     evaluate,
     make_dataset,
@@ -40,7 +42,7 @@ SERIAL = 1
 
 
 def keep_frozen(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> None:
-    """Keep, for every scan, what the frozen layers of the runs give.
+    """Keep, for every scan, what the frozen layers of the runs give; of augmented copies, where one trains on it.
 
     Raises:
         InputError: a scan failed, without which nothing can be trained.
@@ -48,19 +50,40 @@ def keep_frozen(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> Non
     configuration = study.configuration
     by_folder = {plan.kept: plan for plan in planned if plan.kept}
     for folder, plan in by_folder.items():
-        frozen = Frozen(plan.first, plan.settings, configuration.seed, folder, configuration.run.device)
-        settings = frozen_settings(plan.first, plan.settings, configuration.seed)
+        step = f"activations {folder.name}"
+        trained_on = _trained_on(cohort, [other for other in planned if other.kept == folder])
         tasks = {}
         for scan in cohort.pictures:
-            key = study.work.ledger.key(
-                "activations", [settings, cohort.keys[scan.scan]], sources(plan.first)
+            augmented, plain = (
+                _keeping(study, cohort, plan, scan, folder=folder, settings=settings)
+                for settings in (plan.settings, plan.settings.model_copy(update={"copies": 0}))
             )
-            outputs = (folder / f"{scan.scan}.npy", folder / f"{scan.scan}_head.npy")
-            tasks[scan.scan] = Task((frozen, scan), key, outputs)
+            is_there = study.work.ledger.is_done(step, scan.scan, augmented.key)
+            tasks[scan.scan] = augmented if is_there or scan.scan in trained_on else plain
         with network_executor(configuration, len(tasks)) as executor:
-            done = study.work.each(f"activations {folder.name}", keep_scan, tasks, executor)
+            done = study.work.each(step, keep_scan, tasks, executor)
         if set(tasks) - done:
             raise InputError(_failed(study, "the frozen layers of the network", set(tasks) - done))
+
+
+def _keeping(
+    study: Study, cohort: Cohort, plan: Planned, scan: ScanPictures, *, folder: Path, settings: TrainSettings
+) -> Task:
+    """The task that keeps what the frozen layers give for one scan."""
+    configuration = study.configuration
+    content = frozen_settings(plan.first, settings, configuration.seed)
+    key = study.work.ledger.key("activations", [content, cohort.keys[scan.scan]], sources(plan.first))
+    outputs = (folder / f"{scan.scan}.npy", folder / f"{scan.scan}_head.npy")
+    frozen = Frozen(plan.first, settings, configuration.seed, folder, configuration.run.device)
+    return Task((frozen, scan), key, outputs)
+
+
+def _trained_on(cohort: Cohort, planned: Sequence[Planned]) -> set[str]:
+    """The scans that some run trains on; all of them where slices were split."""
+    if not all(isinstance(plan.split, Split) for plan in planned):
+        return {scan.scan for scan in cohort.pictures}
+    subjects = {subject for plan in planned if isinstance(plan.split, Split) for subject in plan.split.train}
+    return {scan.scan for scan in cohort.pictures if scan.subject in subjects}
 
 
 def train_runs(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> dict[str, str]:
