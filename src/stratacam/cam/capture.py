@@ -1,8 +1,9 @@
 """One forward that keeps what layers gave, with a graph that starts at the shallowest of them.
 
 Each call of a captured layer is a `Tap`. It holds the layer's activation, or, where that is much smaller and
-the graph keeps it anyway, the input that gives it again. A layer's value is what the layer itself gave: an
-operation in place after it (such as `nn.ReLU(inplace=True)`) makes the tap keep its own copy first.
+the graph keeps it anyway, the input of the call and the operations that it was, which give it again. A layer's
+value is what the layer itself gave: an operation in place after it (such as `nn.ReLU(inplace=True)`) makes the tap
+keep its own copy first.
 """
 
 from collections import Counter
@@ -15,10 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from stratacam.cam.compact_graph import CompactGraph
-from stratacam.cam.feature_map import TokensToGrid, map_fault
+from stratacam.cam.feature_map import TokensToGrid, grid_of, map_fault
 from stratacam.cam.inputs import Inputs
-from stratacam.cam.layers import CONVOLUTIONS, LAST, POOLS, candidate_layers, split_call
-from stratacam.cam.watch import Kept, Watch, storage_of
+from stratacam.cam.layers import CONVOLUTIONS, LAST, POOLS, candidate_layers, spatial_axes, split_call
+from stratacam.cam.origin import Origins
+from stratacam.cam.repeated import Kept, Repeat, repeat
+from stratacam.cam.watch import Inquiries, Watch, storage_of
 
 
 class LayerError(ValueError):
@@ -37,14 +40,14 @@ class Tap:
     Attributes:
         name: of the layer.
         kept: its output, or the input of `again`.
-        again: the layer itself where its output is to be computed again from `kept`.
+        again: what computes its output again from `kept`, where that is held instead.
         tokens_to_grid: what makes a feature map of its output.
         receive: told the gradient at its output in every backward.
     """
 
     name: str
     kept: Kept | None
-    again: nn.Module | None
+    again: Repeat | None
     tokens_to_grid: TokensToGrid | None
     receive: Callable[[Tensor], None] | None = field(default=None, repr=False)
 
@@ -53,7 +56,7 @@ class Tap:
         if self.kept is None:
             raise RuntimeError(f"{self.name}: its activation has been released.")
         with torch.no_grad():
-            return self.as_grid(self.again.forward(self.kept.tensor) if self.again else self.kept.tensor)
+            return self.as_grid(self.again(self.kept.tensor) if self.again else self.kept.tensor)
 
     def as_grid(self, values: Tensor) -> Tensor:
         """Values at the layer's output, such as its gradient, as a feature map."""
@@ -61,7 +64,7 @@ class Tap:
 
     def release(self) -> None:
         """Let go of the activation."""
-        self.kept = None
+        self.kept = self.again = None
 
 
 @dataclass
@@ -73,65 +76,91 @@ class Captured:
         anchor: where a backward has to end to reach every tap: the input of `torch.autograd.grad`.
         taps: by name, in the order asked.
         refused: layers matched by a pattern that have no map, and why.
-        before_softmax: the values that a final softmax, log-softmax or sigmoid was given; None without one.
-        squashed: whether the output seems to be made of what such a function gave.
-        images: in the batch.
+        by_image: whether each image's part of the output is known to be made of that image alone.
+        origins: where the output comes from.
+        positions: (B,) of the images of the batch among all that the caller gave.
     """
 
     output: Any
     anchor: Tensor
     taps: dict[str, Tap]
     refused: dict[str, str]
-    before_softmax: Tensor | None
-    squashed: bool
-    images: int
+    by_image: bool
+    origins: Origins
+    positions: Tensor
+
+    @property
+    def images(self) -> int:
+        """How many there are in the batch."""
+        return len(self.positions)
+
+    @property
+    def unique_taps(self) -> list[Tap]:
+        """Each tap once, whatever the names of its module."""
+        return list({id(tap): tap for tap in self.taps.values()}.values())
+
+    def by_name(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What was found for taps, in the order asked, under every name that was asked."""
+        return {name: found[tap.name] for name, tap in self.taps.items() if tap.name in found}
 
 
 def capture(
     model: nn.Module,
     inputs: Inputs,
     layers: Mapping[str, bool],
-    tokens_to_grid: TokensToGrid | None = None,
+    tokens_to_grid: TokensToGrid | None,
+    shared: Mapping[int, str],
 ) -> Captured:
-    """Run `model` once and keep what `layers` gave.
+    """Run `model`, a twin, once and keep what `layers` gave.
 
-    Call it inside `evaluating`. With gradients enabled the graph ends at an anchor that the shallowest layers
+    With gradients enabled the graph ends at an anchor that the shallowest layers
     are tied to, so that nothing before them is differentiated, and it is a `CompactGraph`.
 
     Args:
         model: any network.
         inputs: one batch.
         layers: names of modules, and whether each was named, as `choose` gives them.
-        tokens_to_grid: for layers of token models.
+        tokens_to_grid: for layers whose output is not on the image as it is.
+        shared: parameters, by storage, that the caller's model shares and that must not be written to.
 
     Raises:
-        LayerError: if a layer that was named was not run or does not give a feature map. One that was only
-            matched by a pattern is left out and listed in `refused`.
+        LayerError: if a layer that was named does not give a feature map. One that was only matched by a pattern,
+            or was not run on this batch, is left out and listed in `refused`.
     """
-    recorder = _Recorder(model, inputs.image, layers, tokens_to_grid)
+    recorder = _Recorder(model, inputs, layers, tokens_to_grid, shared)
     with recorder.observing(), CompactGraph():
         output = inputs.run(model)
-    return Captured(
-        output, recorder.anchor, *recorder.select(), *recorder.watch.end(output), images=inputs.count
-    )
+    origins = recorder.origins
+    by_image = origins.is_by_image(output)
+    return Captured(output, recorder.anchor, *recorder.select(), by_image, origins, inputs.positions)
 
 
 class _Recorder:
     """The hooks of one forward."""
 
     def __init__(
-        self, model: nn.Module, image: Tensor, layers: Mapping[str, bool], tokens_to_grid: TokensToGrid | None
+        self,
+        model: nn.Module,
+        inputs: Inputs,
+        layers: Mapping[str, bool],
+        tokens_to_grid: TokensToGrid | None,
+        shared: Mapping[int, str],
     ) -> None:
         every = dict(model.named_modules(remove_duplicate=False))
+        self.model = model
         self.layers = layers
         self.modules = {name: every[split_call(name)[0]] for name in layers if name in every or name != LAST}
-        self.image = image
+        self.scripted = {name for name, module in every.items() if isinstance(module, torch.jit.ScriptModule)}
+        self.image = inputs.image
         self.tokens_to_grid = tokens_to_grid
         self.differentiable = torch.is_grad_enabled()
-        self.anchor = torch.zeros((), requires_grad=True)
-        self.watch = Watch()
+        self.anchor = torch.zeros((), device="cpu", requires_grad=True)
+        self.origins = Origins()
+        self.origins.start(self.image, inputs.tensors())
+        self.watch = Watch(self.origins, shared)
         self.calls: dict[nn.Module, list[Tap | str]] = {module: [] for module in self.modules.values()}
         self.last: Tap | None = None
+        self.why_no_last = "does not exist: no convolution was run on this input."
         self.last_call: tuple[nn.Module, int] = (model, 0)
         self.last_candidates: dict[nn.Module, str] = {}
         self.last_calls: Counter[nn.Module] = Counter()
@@ -142,29 +171,59 @@ class _Recorder:
 
     @contextmanager
     def observing(self) -> Iterator[None]:
-        hooks = [module.register_forward_hook(self.observe) for module in self.calls]
+        hooks = [
+            module.register_forward_pre_hook(self.check_batch)
+            for module in self.model.modules()
+            if isinstance(module, CONVOLUTIONS) and spatial_axes(module) + 1 == self.image.ndim
+        ]
+        hooks += [
+            module.register_forward_pre_hook(self.before)
+            for module in (*self.calls, *self.last_candidates)
+            if isinstance(module, CONVOLUTIONS + POOLS) and not list(module.children())
+        ]
+        hooks += [module.register_forward_hook(self.observe) for module in self.calls]
         hooks += [module.register_forward_hook(self.observe_last) for module in self.last_candidates]
         try:
-            with self.watch:
+            with self.watch, Inquiries(self.origins):
                 yield
         finally:
             for hook in hooks:
                 hook.remove()
 
+    def check_batch(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        """Refuse one image without the batch's axis, which convolutions of torch take."""
+        if inputs and isinstance(inputs[0], Tensor) and inputs[0].shape == self.image.shape:
+            raise ValueError(
+                f"the image has shape {tuple(self.image.shape)}, which a {type(module).__name__} takes for one image "
+                "without the batch's axis; expected (B, channels, *spatial), so give image[None]."
+            )
+
+    def before(self, _module: nn.Module, _inputs: tuple[Any, ...]) -> None:
+        """Record the call, if it may be cheaper to repeat than to keep."""
+        if self.differentiable:
+            self.watch.start_recording()
+
     def observe(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
         """Keep what a call of the layer gave, or why that has no map."""
-        fault = self._fault(module, output)
-        if fault:
-            self.calls[module].append(fault)
-            return output
-        tap, output = self._tap(module, inputs, output)
-        self.calls[module].append(tap)
+        with torch._C.DisableTorchFunction():  # these are not the model's own questions
+            call: Tap | str | None = self._fault(module, output)
+            if call is None:
+                call, output = self._tap(module, inputs, output)
+            self.calls[module].append(call)
         return output
 
     def observe_last(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
         """Take this convolution for the last until there is a later one; the graph starts at it then."""
+        with torch._C.DisableTorchFunction():
+            return self._observe_last(module, inputs, output)
+
+    def _observe_last(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
         self.last_calls[module] += 1
-        if self._fault(module, output) or output[0, 0].numel() == 1 < self.image[0, 0].numel():
+        fault = self._fault(module, output)
+        if not fault and output[0, 0].numel() == 1 < self.image[0, 0].numel():
+            fault = "gives a single position."
+        if fault:
+            self.why_no_last = f"does not exist: {self.last_candidates[module]} {fault}"
             return output
         if not any(isinstance(call, Tap) for calls in self.calls.values() for call in calls):
             output = output.detach()
@@ -175,11 +234,13 @@ class _Recorder:
     def _tap(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> tuple[Tap, Tensor]:
         """A tap at a layer's output, and the output as the network is to go on with it."""
         if not self.differentiable:
-            return self._kept(module, output, again=False), output
-        single = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], Tensor) else None
-        again = single is not None and _cheaper_to_repeat(module, single, output)
+            return self._kept(module, output, output, None), output
+        steps, again = self.watch.recorded(), None
+        given = inputs[0] if inputs and isinstance(inputs[0], Tensor) else None
+        if given is not None and steps and _cheaper_to_repeat(module, given, output):
+            again = repeat(given, output, steps)
         tied = self._tie(output, inputs)
-        tap = self._kept(module, single if single is not None and again else tied, again=again)
+        tap = self._kept(module, output, given if given is not None and again else tied, again)
         tied.register_hook(lambda gradient: tap.receive(gradient) if tap.receive else None)  # type: ignore[no-untyped-call]
         return tap, tied
 
@@ -188,66 +249,83 @@ class _Recorder:
         taps: dict[str, Tap] = {}
         refused: dict[str, str] = {}
         for name, named in self.layers.items():
-            if name not in self.modules:
-                if self.last is None:
-                    raise LayerError(
-                        name, "does not exist: no convolution with a feature map was run on this input."
-                    )
-                last, call = self.last_call
-                label = self.last_candidates[last]
-                self.last.name = f"{label}#{call}" if self.last_calls[last] > 1 else label
-                taps[self.last.name] = self.last
-                continue
-            module, wanted = split_call(name)
-            calls = self.calls[self.modules[name]]
-            if wanted is not None and not 1 <= wanted <= len(calls):
-                reason = f"does not exist: {module} was called {len(calls)} time(s) on this input."
-                if named:
-                    raise LayerError(name, reason)
-                refused[name] = reason
-                continue
-            found = list(enumerate(calls, 1)) if wanted is None else [(wanted, calls[wanted - 1])]
-            for number, tap in found or [(1, "was not run on this input.")]:
-                label = f"{module}#{number}" if wanted or len(calls) > 1 else module
-                if isinstance(tap, Tap):
-                    tap.name = label
-                    taps[label] = tap
-                elif named:
-                    raise LayerError(label, tap)
+            for label, call in self._calls(name):
+                if isinstance(call, Tap):
+                    call.name = call.name or label  # a module may have two names
+                    taps[label] = call
+                elif named and not isinstance(call, _NotRun):
+                    raise LayerError(label, call)
                 else:
-                    refused[label] = tap
+                    refused[label] = call
         return taps, refused
 
-    def _kept(self, module: nn.Module, value: Tensor, *, again: bool) -> Tap:
-        kept = Kept(value.detach())
-        self.watch.keep(kept)
-        grid_maker = None if isinstance(module, CONVOLUTIONS + POOLS) else self.tokens_to_grid
-        return Tap("", kept, module if again else None, grid_maker)
+    def _calls(self, name: str) -> list[tuple[str, Tap | str]]:
+        """The calls that a name means, each with its own name."""
+        if name not in self.modules:
+            if self.last is None:
+                raise LayerError(name, self.why_no_last)
+            last, number = self.last_call
+            label = self.last_candidates[last]
+            return [(f"{label}#{number}" if self.last_calls[last] > 1 else label, self.last)]
+        module, wanted = split_call(name)
+        calls = self.calls[self.modules[name]]
+        if wanted is not None and not 1 <= wanted <= len(calls):
+            return [
+                (name, _NotRun(f"does not exist: {module} was called {len(calls)} time(s) on this input."))
+            ]
+        if not calls:
+            return [(name, self._not_run(module))]
+        numbers = range(1, len(calls) + 1) if wanted is None else [wanted]
+        several = wanted is not None or len(calls) > 1
+        return [(f"{module}#{number}" if several else module, calls[number - 1]) for number in numbers]
+
+    def _not_run(self, module: str) -> str:
+        above = next(
+            (name for name in self.scripted if not name or f"{module}.".startswith(f"{name}.")), None
+        )
+        if above is None:
+            return _NotRun("was not run on this input.")
+        return "lies in a part in TorchScript, whose layers cannot be observed; give the module that it was made of."
+
+    def _kept(self, module: nn.Module, output: Tensor, given: Tensor, again: Repeat | None) -> Tap:
+        """A tap that holds `given`: the output itself, or what it is computed of again."""
+        kept = Kept(given.detach())
+        for held in (kept, *(again.constants if again else ())):
+            self.watch.keep(held)
+        lying = self.origins.axes_of(output)
+        return Tap("", kept, again, grid_of(module, output, self.image, self.tokens_to_grid, lying))
 
     def _fault(self, module: nn.Module, output: Any) -> str | None:
         """Why an output has no map; None if it has one."""
         if self.differentiable and not torch.is_grad_enabled():
             return "is run inside torch.no_grad by the model itself, so that no gradient reaches it."
-        return map_fault(module, output, self.image, self.tokens_to_grid)
+        lying = self.origins.axes_of(output) if isinstance(output, Tensor) else None
+        return map_fault(module, output, self.image, self.tokens_to_grid, lying)
 
     def _tie(self, output: Tensor, inputs: Sequence[Any]) -> Tensor:
         """The output as a tensor of the graph that stands for this layer alone."""
-        if not output.requires_grad:
-            return cast("Tensor", _Anchored.apply(output, self.anchor))  # type: ignore[no-untyped-call]
-        given = {storage_of(value) for value in inputs if isinstance(value, Tensor)}
-        return output.clone() if output._is_view() or storage_of(output) in given else output
+        if output.requires_grad:
+            given = {storage_of(value) for value in inputs if isinstance(value, Tensor)}
+            output = output.clone() if output._is_view() or storage_of(output) in given else output
+        return cast("Tensor", _Anchored.apply(output, self.anchor))  # type: ignore[no-untyped-call]
 
 
 class _Anchored(torch.autograd.Function):
-    """A tensor without a graph, as the start of one; unlike a leaf it may be changed in place later."""
+    """A tensor on a way to the anchor; unlike a leaf it may be changed in place later."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, anchor: Tensor) -> Tensor:  # noqa: ARG004
         return tensor.detach()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> tuple[None, None]:  # noqa: ARG004
-        return None, None
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, None]:
+        return gradients[0] if ctx.needs_input_grad[0] else None, None
+
+
+class _NotRun(str):
+    """Why a layer has no map for this batch, though it may have one for another."""
+
+    __slots__ = ()
 
 
 def _cheaper_to_repeat(module: nn.Module, given: Tensor, output: Tensor) -> bool:
@@ -256,12 +334,8 @@ def _cheaper_to_repeat(module: nn.Module, given: Tensor, output: Tensor) -> bool
     True for a pool, whose input the graph keeps anyway; and for a convolution where the graph starts, if its
     input is much smaller: its output is then in nobody's memory, and a few input channels are quick to convolve.
     """
-    hooked = module._forward_pre_hooks or len(module._forward_hooks) > 1
-    autocast = torch.is_autocast_enabled(given.device.type)  # which does not reach the threads of a backward
-    if hooked or autocast:
-        return False
     if isinstance(module, POOLS):
-        return given.requires_grad and not isinstance(module, nn.FractionalMaxPool2d | nn.FractionalMaxPool3d)
+        return given.requires_grad
     return (
         isinstance(module, CONVOLUTIONS) and not given.requires_grad and 8 * given.numel() <= output.numel()
     )

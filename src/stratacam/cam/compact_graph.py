@@ -34,7 +34,8 @@ class CompactGraph(TorchFunctionMode):
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(torch.autograd.graph.saved_tensors_hooks(self._pack, _unpack))
+        if torch._C._autograd._saved_tensors_hooks_is_enabled():  # type: ignore[attr-defined]
+            self._stack.enter_context(torch.autograd.graph.saved_tensors_hooks(self._pack, _unpack))
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from stratacam.cam.inputs import read_inputs
 from stratacam.cam.layers import CONVOLUTIONS, candidate_layers
 from stratacam.cam.receptive_field import Field, FieldTracker
-from stratacam.cam.running import device_of, evaluating, explainable
+from stratacam.cam.running import device_of, explainable
+from stratacam.cam.twin import twin_of
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,6 @@ def list_layers(
         [(3, 3), (4, 4), (8, 8)]
     """
     model = explainable(model)
-    names = {module: name for name, module in candidate_layers(model).items()}
     described: list[Layer] = []
 
     def describe(module: nn.Module, _inputs: tuple[Tensor, ...], output: Any) -> None:  # noqa: ANN401
@@ -68,17 +68,19 @@ def list_layers(
             described.append(_describe(names[module], module, output, tracker.field_of(output), image))
 
     inputs = read_inputs(example, kwargs, spatial_input)
-    with torch.inference_mode(mode=False), evaluating(model), torch.no_grad():
-        inputs = next(inputs.batches(1)).copied(device_of(model))
+    with (
+        torch.inference_mode(mode=False),
+        torch.no_grad(),
+        twin_of(model, channels_last=False, private=True) as twin,
+    ):
+        names = {module: name for name, module in candidate_layers(twin).items()}
+        inputs = inputs.take([0]).copied(device_of(twin))
         image = inputs.image
         tracker = FieldTracker(image)
-        hooks = [module.register_forward_hook(describe) for module in names]
-        try:
-            with tracker:
-                inputs.run(model)
-        finally:
-            for hook in hooks:
-                hook.remove()
+        for module in names:
+            module.register_forward_hook(describe)
+        with tracker:
+            inputs.run(twin)
     return _number_calls(described)
 
 

@@ -1,12 +1,13 @@
 """Maps as results: raw and signed, with views of them chosen by name."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from stratacam.cam.views import Fusion, Normalisation, fuse, view
+from stratacam.cam.layers import split_call
+from stratacam.cam.views import NOT_RUN, Fusion, Normalisation, fuse, view
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class LayerMaps:
         name: the layer.
         raw: (B, C, *spatial), signed float32, at the layer's own resolution.
         blank: for each image and class "" or why its map shows nothing: "zero gradient", "all negative",
-            "constant" or "not finite".
+            "constant", "not finite", or "not run" where the model ran other layers for this image.
     """
 
     name: str
@@ -102,20 +103,40 @@ class Explanation:
 
 
 def join(parts: Sequence[Explanation]) -> Explanation:
-    """One explanation of all images from those of consecutive batches."""
+    """One explanation of all images from those of consecutive batches.
+
+    A layer that some batches did not run is blank there.
+    """
     if len(parts) == 1:
         return parts[0]
+    parts = _numbered_alike(parts)
+    names = dict.fromkeys(name for part in parts for name in part.maps)
+    left_out = {name: reason for part in parts for name, reason in part.left_out.items() if name not in names}
     return Explanation(
         logits=torch.cat([part.logits for part in parts]),
         classes=torch.cat([part.classes for part in parts]),
-        maps={
-            name: LayerMaps(
-                name,
-                torch.cat([part[name].raw for part in parts]),
-                tuple(row for part in parts for row in part[name].blank),
-            )
-            for name in parts[0].layers
-        },
+        maps={name: _join_layer(name, parts) for name in names},
         method=parts[0].method,
-        left_out=parts[0].left_out,
+        left_out=left_out,
     )
+
+
+def _numbered_alike(parts: Sequence[Explanation]) -> list[Explanation]:
+    """Parts in which the one call of a layer is `name#1` where other batches called it more often."""
+    calls = {split_call(name)[0] for part in parts for name in part.maps if split_call(name)[1]}
+    return [
+        replace(part, maps={f"{name}#1" if name in calls else name: maps for name, maps in part.maps.items()})
+        for part in parts
+    ]
+
+
+def _join_layer(name: str, parts: Sequence[Explanation]) -> LayerMaps:
+    run = next(part.maps[name] for part in parts if name in part.maps)
+    raw: list[Tensor] = []
+    blank: list[tuple[str, ...]] = []
+    for part in parts:
+        shape = part.classes.shape
+        maps = part.maps.get(name)
+        raw.append(maps.raw if maps else run.raw.new_zeros(*shape, *run.raw.shape[2:]))
+        blank.extend(maps.blank if maps else ((NOT_RUN,) * shape[1],) * shape[0])
+    return LayerMaps(name, torch.cat(raw), tuple(blank))

@@ -1,74 +1,121 @@
 """What a model is called with, cut into batches."""
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 Value = Any
-"""One argument of a model: a tensor with the batch first, or anything that is the same for all images."""
+"""An argument of a model: a tensor, or anything else, also containers of tensors."""
+
+Key = int | str
+"""Position or name of an argument."""
+
+Way = tuple[Key, ...]
+"""An argument, and the way to something inside it, such as (0,) or (0, "image")."""
+
+Rows = slice | list[int]
+"""Which images of a batch."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Arguments of one call of a model, one of which is the image that maps lie on.
+    """Arguments of one call of a model, one of which holds the image that maps lie on.
 
     Attributes:
         args: positional arguments.
         kwargs: arguments by name.
-        spatial: position or name of the image.
-        count: images in the batch; every tensor of this length is cut with it.
+        spatial: where the image is.
+        positions: (B,) of these images among all that the caller gave.
+        per_image: where there is an entry for each image, the image included; these are cut with the batch.
+        told: whether the caller said which these are.
     """
 
     args: tuple[Value, ...]
     kwargs: Mapping[str, Value]
-    spatial: int | str
-    count: int
+    spatial: Way
+    positions: Tensor
+    per_image: frozenset[Way]
+    told: bool = False
+
+    @property
+    def count(self) -> int:
+        """Images in the batch."""
+        return len(self.positions)
 
     @property
     def image(self) -> Tensor:
         """The input that maps lie on, (B, channels, *spatial)."""
-        value: Tensor = (
-            self.args[self.spatial] if isinstance(self.spatial, int) else self.kwargs[self.spatial]
-        )
-        return value
+        return _at(self, self.spatial)  # type: ignore[no-any-return]
 
-    def run(self, model: nn.Module) -> Any:  # noqa: ANN401 - whatever the model gives
+    @property
+    def arguments(self) -> dict[Key, Value]:
+        """All arguments by position or name."""
+        return _by_key(self.args, self.kwargs)
+
+    def run(self, model: nn.Module) -> Any:
         """Call the model."""
-        return model(*self.args, **self.kwargs)
+        try:
+            return model(*self.args, **self.kwargs)
+        except TypeError as fault:
+            if len(self.args) > 1:
+                fault.add_note(
+                    f"inputs has {len(self.args)} items, which are the model's arguments in order. Several images are "
+                    "one tensor, torch.stack(images); a list that is one argument goes into a tuple, (images,)."
+                )
+            raise
 
     def with_image(self, image: Tensor) -> "Inputs":
         """The same call with another image."""
-        if isinstance(self.spatial, int):
-            return replace(self, args=(*self.args[: self.spatial], image, *self.args[self.spatial + 1 :]))
-        return replace(self, kwargs={**self.kwargs, self.spatial: image})
+        return self._changed(lambda way, _: image if way == self.spatial else None)
 
-    def each(self, change: Callable[[Tensor], Tensor]) -> "Inputs":
-        """The same call with every tensor that has the batch first changed by `change`."""
-
-        def changed(value: Value) -> Value:
-            batched = isinstance(value, Tensor) and value.ndim > 0 and len(value) == self.count
-            return change(value) if batched else value
-
-        args = tuple(changed(value) for value in self.args)
-        kwargs = {name: changed(value) for name, value in self.kwargs.items()}
-        moved = replace(self, args=args, kwargs=kwargs)
-        return replace(moved, count=len(moved.image))
+    def take(self, rows: Rows) -> "Inputs":
+        """The call with some of the images."""
+        taken = self._changed(lambda way, value: _rows(value, rows) if way in self.per_image else None)
+        return replace(taken, positions=self.positions[rows])
 
     def repeat(self, index: int, times: int) -> "Inputs":
-        """Image `index` alone, `times` times."""
-        return self.each(lambda value: torch.cat([value[index : index + 1]] * times))
+        """Image `index` by itself, `times` times."""
+        return self.take([index] * times)
 
     def batches(self, size: int) -> Iterator["Inputs"]:
         """Parts of at most `size` images."""
         for start in range(0, self.count, size):
-            yield self.each(lambda value, start=start: value[start : start + size])  # type: ignore[misc]
+            yield self.take(slice(start, start + size))
 
     def copied(self, device: torch.device | None) -> "Inputs":
         """Plain copies on the device: never the caller's tensors, nor ones of inference mode or with a graph."""
-        return self.each(lambda value: value.detach().to(device, copy=True))
+
+        def copied(_: Way, value: Value) -> Value:
+            if isinstance(value, Tensor):
+                plain = value.detach().to(device, copy=True)
+                return plain if type(plain) is Tensor else plain.as_subclass(Tensor)
+            return value.copy() if isinstance(value, np.ndarray) else None
+
+        return self._changed(copied)
+
+    def tensors(self) -> list[Tensor]:
+        """All tensors among the arguments."""
+        found: list[Tensor] = []
+        self._changed(lambda _, value: found.append(value) if isinstance(value, Tensor) else None)
+        return found
+
+    def uncertain(self) -> list[Way]:
+        """Where there are as many entries as images, but nobody knows whether they are the images'."""
+        found: list[Way] = []
+        if self.told:
+            return found
+
+        def note(way: Way, value: Value) -> Value:
+            if way not in self.per_image and _has_rows(value, self.count):
+                found.append(way)
+
+        self._changed(note)
+        return found
 
     @property
     def faster_channels_last(self) -> bool:
@@ -83,45 +130,141 @@ class Inputs:
         ordered = torch.empty_like(self.image, memory_format=torch.channels_last)
         return self.with_image(ordered.copy_(self.image))
 
+    def _changed(self, change: Callable[[Way, Value], Value]) -> "Inputs":
+        args = tuple(_walk(value, (place,), change) for place, value in enumerate(self.args))
+        kwargs = {name: _walk(value, (name,), change) for name, value in self.kwargs.items()}
+        return replace(self, args=args, kwargs=kwargs)
+
 
 def read_inputs(
-    inputs: Tensor | Sequence[Value], kwargs: Mapping[str, Value] | None, spatial_input: int | str | None
+    inputs: Tensor | Sequence[Value],
+    kwargs: Mapping[str, Value] | None,
+    spatial_input: Key | None,
+    per_image: Sequence[Key] | None = None,
 ) -> Inputs:
-    """Check what a caller gave: one tensor, or several arguments of which one is an image.
+    """Check what a caller gave: one tensor, or several arguments of which one holds an image.
 
     Raises:
-        ValueError: if no argument is a floating-point image (B, channels, *spatial), or it holds no image.
+        ValueError: if no argument holds a floating-point image (B, channels, *spatial), or it holds no image.
     """
-    if not isinstance(inputs, Tensor | Sequence):
-        raise TypeError(
-            f"inputs is a {type(inputs).__name__}; expected a tensor (B, channels, *spatial), or a list of arguments. "
-            "An array becomes a tensor with torch.from_numpy(array).float()."
-        )
+    if not isinstance(inputs, Tensor | Sequence) or isinstance(inputs, str):
+        raise TypeError(f"inputs is a {type(inputs).__name__}; expected {_expected(inputs)}")
     args = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     named = dict(kwargs or {})
-    found: dict[int | str, Value] = dict(enumerate(args))
-    found.update(named)
-    if spatial_input is None:
-        spatial_input = next((key for key, value in found.items() if _is_image(value)), None)
-    if spatial_input is not None and spatial_input not in found:
+    found = _by_key(args, named)
+    for key in [*([] if spatial_input is None else [spatial_input]), *(per_image or ())]:
+        if key not in found:
+            option = "spatial_input" if key == spatial_input else "per_image"
+            raise ValueError(
+                f"there is no input {option}={key!r}; the inputs are {', '.join(map(repr, found))}."
+            )
+    keys = list(found) if spatial_input is None else [spatial_input]
+    path = next((way for key in keys if (way := _way_to_image(found[key], (key,)))), None)
+    if path is None:
+        shapes = ", ".join(map(_described, found.values())) or "none"
         raise ValueError(
-            f"there is no input spatial_input={spatial_input!r}; the inputs are {', '.join(map(repr, found))}."
+            f"no input is a floating-point image (B, channels, *spatial) with 1 to 3 axes; found {shapes}. "
+            "Add the batch's axis to a single image with image[None], make a picture of whole numbers floating-point "
+            "with image.float(), or name the input by spatial_input. Token ids have no gradient: explain the rest of "
+            "the network from their embedding, (B, features, length)."
         )
-    if spatial_input is None or not _is_image(found[spatial_input]):
-        shapes = [
-            f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
-            for value in found.values()
-        ]
-        raise ValueError(
-            f"no input is a floating-point image (B, channels, *spatial) with 1 to 3 axes; found {', '.join(shapes)}. "
-            "Add the batch's axis to a single image with image[None], make whole numbers floating-point with "
-            "image.float(), or name the input by spatial_input."
-        )
-    image = found[spatial_input]
+    whole = Inputs(args, named, path, torch.arange(0, device="cpu"), frozenset({path}))
+    image = whole.image
     if not image.numel():
         raise ValueError(f"the image input has shape {tuple(image.shape)}, which holds no image.")
-    return Inputs(args, named, spatial_input, len(image))
+    whole = replace(whole, positions=torch.arange(len(image), device="cpu"))
+    if per_image is not None:
+        return replace(whole, per_image=whole.per_image | _said(whole, per_image), told=True)
+    alike = [way for way in whole.uncertain() if getattr(_at(whole, way), "shape", None) == image.shape]
+    return replace(whole, per_image=whole.per_image | set(alike))
+
+
+def _by_key(args: Sequence[Value], kwargs: Mapping[str, Value]) -> dict[Key, Value]:
+    found: dict[Key, Value] = dict(enumerate(args))
+    found.update(kwargs)
+    return found
+
+
+def _said(whole: Inputs, per_image: Sequence[Key]) -> set[Way]:
+    """Where the arguments that a caller named have entries for each image."""
+    found = set()
+    for key in per_image:
+        ways = [way for way in whole.uncertain() if way[0] == key]
+        if not ways and key != whole.spatial[0]:
+            raise ValueError(
+                f"per_image: input {key!r} does not have {whole.count} entries, one for each image; leave it out, or "
+                "give one for each."
+            )
+        found.update(ways)
+    return found
+
+
+def _at(whole: Inputs, way: Way) -> Value:
+    value: Any = whole.arguments
+    for key in way:
+        value = value[key]
+    return value
+
+
+def _expected(inputs: object) -> str:
+    if isinstance(inputs, np.ndarray):
+        return (
+            "a tensor (B, channels, *spatial), which an array becomes with torch.from_numpy(array).float()."
+        )
+    if isinstance(inputs, Mapping):
+        return (
+            "a tensor, or a sequence of arguments. Arguments by name go to kwargs, with inputs=(); a dictionary that "
+            "is one argument goes into a tuple, ({...},)."
+        )
+    return "a tensor (B, channels, *spatial), or a sequence of the model's positional arguments."
+
+
+def _described(value: Value) -> str:
+    return f"{tuple(value.shape)} {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
 
 
 def _is_image(value: Value) -> bool:
     return isinstance(value, Tensor) and 3 <= value.ndim <= 5 and value.is_floating_point()
+
+
+def _way_to_image(value: Value, way: Way) -> Way | None:
+    found: list[Way] = []
+
+    def note(inside: Way, item: Value) -> Value:
+        if _is_image(item):
+            found.append(inside)
+
+    _walk(value, way, note)
+    return found[0] if found else None
+
+
+def _walk(value: Value, way: Way, change: Callable[[Way, Value], Value]) -> Value:
+    """A value with what `change` gives in the place of a part of it, wherever that is not None."""
+    changed = change(way, value)
+    if changed is not None:
+        return changed
+    if isinstance(value, dict):
+        made = copy.copy(value)
+        made.update({key: _walk(item, (*way, key), change) for key, item in value.items()})
+        return made
+    if isinstance(value, list | tuple):
+        return _same_kind(value, [_walk(item, (*way, place), change) for place, item in enumerate(value)])
+    return value
+
+
+def _same_kind(value: Any, items: list[Any]) -> Any:
+    return type(value)._make(items) if hasattr(value, "_make") else type(value)(items)
+
+
+def _has_rows(value: Value, count: int) -> bool:
+    if isinstance(value, Tensor | np.ndarray):
+        return value.ndim > 0 and len(value) == count
+    if isinstance(value, list | tuple) and len(value) == count:
+        return not any(_has_rows(item, count) for item in value)
+    return False
+
+
+def _rows(value: Value, rows: Rows) -> Value:
+    if isinstance(rows, slice) or isinstance(value, Tensor | np.ndarray):
+        return value[rows]
+    return _same_kind(value, [value[row] for row in rows])

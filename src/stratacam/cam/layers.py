@@ -4,6 +4,7 @@ import difflib
 import fnmatch
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 CONVOLUTIONS = (
@@ -21,6 +22,12 @@ LAST = "last"
 
 Layers = str | nn.Module | Sequence[str | nn.Module]
 """What a caller may give as layers, see `match_layers`."""
+
+
+def spatial_axes(module: nn.Module) -> int:
+    """Axes on which a convolution or pool works: 1, 2 or 3."""
+    kind = next(kind for kind in CONVOLUTIONS + POOLS if isinstance(module, kind))
+    return int(kind.__name__[-2])
 
 
 def candidate_layers(model: nn.Module) -> dict[str, nn.Module]:
@@ -111,15 +118,35 @@ def _find(model: nn.Module, one: str | nn.Module) -> tuple[list[str], bool]:
     elif one == LAST:
         found = [LAST] if any(isinstance(module, CONVOLUTIONS) for module in candidates.values()) else []
     else:
-        found = _matching(one, list(candidates)) or _matching(one, modules)
+        found = _matching(one, list(candidates)) or _once(model, _matching(one, modules))
+    if not found and one in {"all", LAST}:
+        raise ValueError(f"layers={one!r}: {_why_none(model)}")
     if not found:
         close = difflib.get_close_matches(one, modules, n=3)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
-        listed = (
-            f"The layers are: {', '.join(candidates)}." if candidates else "It has no convolution or pool."
-        )
+        listed = f"The layers are: {', '.join(candidates)}." if candidates else _why_none(model)
         raise ValueError(f"no layer matches {one!r}; {hint}{listed}")
     return found, False
+
+
+def _once(model: nn.Module, names: Sequence[str]) -> list[str]:
+    """Names without those of a module that another name of them has."""
+    every = dict(model.named_modules(remove_duplicate=False))
+    first = {(every[split_call(name)[0]], split_call(name)[1]): name for name in reversed(names)}
+    return [name for name in names if name in first.values()]
+
+
+def _why_none(model: nn.Module) -> str:
+    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+        kind = "is TorchScript"
+    elif isinstance(model, torch.fx.GraphModule):
+        kind = "is an exported graph"
+    else:
+        return "the model has no module that is a convolution or a pool; name others, such as those of its blocks."
+    return (
+        f"the model {kind}, whose layers cannot be observed; give the module that it was made of, or a method at the "
+        'input, such as method="input_gradient".'
+    )
 
 
 def _matching(pattern: str, names: Sequence[str]) -> list[str]:

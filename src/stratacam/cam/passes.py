@@ -22,20 +22,24 @@ class Task:
     """What is to be explained: one batch.
 
     Attributes:
-        model: in evaluation mode and frozen.
+        model: a twin, in evaluation mode and frozen.
+        shared: its parameters, by storage, that the caller's model shares.
         inputs: the batch.
         layers: names, and whether each was named or only matched by a pattern.
         target: what finds the classes to explain in the first forward.
-        tokens_to_grid: for layers of token models.
+        tokens_to_grid: for layers whose output is not on the image as it is.
         batch_size: images that may go through the network at once.
+        mixing: whether the network mixes the images of a batch, so that each needs a backward of its own.
     """
 
     model: nn.Module
+    shared: Mapping[int, str]
     inputs: Inputs
     layers: Mapping[str, bool]
     target: Callable[[Captured], Target]
     tokens_to_grid: TokensToGrid | None
     batch_size: int
+    mixing: bool
 
     def named(self, name: str) -> bool:
         """Whether a layer, or the module of which it is one call, was named."""
@@ -43,7 +47,11 @@ class Task:
 
     def capture(self) -> Captured:
         """One forward that keeps what the layers give."""
-        return capture(self.model, self.inputs, self.layers, self.tokens_to_grid)
+        return capture(self.model, self.inputs, self.layers, self.tokens_to_grid, self.shared)
+
+    def run(self, inputs: Inputs) -> Captured:
+        """One forward of other inputs that keeps no layer."""
+        return capture(self.model, inputs, {}, None, self.shared)
 
 
 @dataclass
@@ -79,32 +87,52 @@ class _Run:
             if self.captured.taps:
                 self._check_differentiable()
             return
-        taps = self.captured.taps.values()
+        apart = self.task.mixing and len(self.scores) > 1
         for column in range(self.classes):
+            last = column + 1 == self.classes
+            if apart:
+                self._image_by_image(receive, column, last=last)
+                continue
+            self._differentiate(
+                self.scores[:, column].sum(), partial(self._pass_on, receive, column), last=last
+            )
+
+    def _image_by_image(
+        self, receive: Callable[[Tap, int, Tensor], None], column: int, *, last: bool
+    ) -> None:
+        """The gradient of each image's score at what belongs to that image alone."""
+        found: dict[str, Tensor] = {}
+        for image, score in enumerate(self.scores[:, column]):
+
+            def keep(tap: Tap, gradient: Tensor, image: int = image) -> None:
+                found.setdefault(tap.name, torch.zeros_like(gradient))[image] = gradient[image]
+
+            self._differentiate(score, keep, last=last and image + 1 == len(self.scores))
+        for tap in self.captured.unique_taps:
+            if tap.name in found:
+                self._pass_on(receive, column, tap, found.pop(tap.name))
+
+    def _differentiate(self, score: Tensor, receive: Callable[[Tap, Tensor], None], *, last: bool) -> None:
+        taps = self.captured.unique_taps
+        for tap in taps:
+            tap.receive = partial(receive, tap)
+        try:
+            torch.autograd.grad(score, self.captured.anchor, retain_graph=not last, allow_unused=True)
+        except RuntimeError as fault:
+            if "checkpoint" not in str(fault):
+                raise
+            raise ValueError(
+                "a layer lies in or before a block under torch.utils.checkpoint, which runs again in the backward "
+                "without what was observed; name a layer after it, or turn checkpointing off."
+            ) from fault
+        finally:
             for tap in taps:
-                tap.receive = partial(self._pass_on, receive, tap, column)
-            try:
-                torch.autograd.grad(
-                    self.scores[:, column].sum(),
-                    self.captured.anchor,
-                    retain_graph=column + 1 < self.classes,
-                    allow_unused=True,
-                )
-            except RuntimeError as fault:
-                if "checkpoint" not in str(fault):
-                    raise
-                raise ValueError(
-                    "a layer lies in or before a block under torch.utils.checkpoint, which runs again in the backward "
-                    "without what was observed; name a layer after it, or turn checkpointing off."
-                ) from fault
-            finally:
-                for tap in taps:
-                    tap.receive = None  # it holds the tap, and the tap it
+                tap.receive = None  # it holds the tap, and the tap it
 
     def _check_differentiable(self) -> None:
         """Refuse a model whose score does not even depend on the image through a gradient."""
         image = self.task.inputs.image.detach().clone().requires_grad_()
-        run = capture(self.task.model, self.task.inputs.with_image(image.clone()), {})
+        run = self.task.run(self.task.inputs.with_image(image.clone()))
         if not self.target.score(run, self.target.classes).requires_grad:
             raise ValueError(
                 "the score does not depend on the image through a gradient: the model detaches it, or runs inside "
@@ -118,17 +146,19 @@ class _Run:
     def maps(self, raw: dict[str, Tensor], zero_gradient: dict[str, Tensor]) -> RawMaps:
         """The maps in the order asked; layers that no gradient reached are refused."""
         refused = self.captured.refused
-        for name in self.captured.taps.keys() - raw.keys():
+        for name, tap in self.captured.taps.items():
+            if tap.name in raw:
+                continue
             reason = "is not on the path to the score: nothing that the score depends on comes from it."
             if self.task.named(name):
                 raise LayerError(name, reason)
             refused[name] = reason
-        ordered = {name: raw[name] for name in self.captured.taps if name in raw}
-        return RawMaps(self.target, ordered, zero_gradient, refused)
+        by_name = self.captured.by_name
+        return RawMaps(self.target, by_name(raw), by_name(zero_gradient), refused)
 
     @staticmethod
     def _pass_on(
-        receive: Callable[[Tap, int, Tensor], None], tap: Tap, column: int, gradient: Tensor
+        receive: Callable[[Tap, int, Tensor], None], column: int, tap: Tap, gradient: Tensor
     ) -> None:
         receive(tap, column, tap.as_grid(gradient))
 
@@ -193,8 +223,9 @@ def weighting_pass(task: Task, weigh: Callable[[Tensor], Tensor]) -> RawMaps:
         tap.release()
 
     run.backward(receive)
-    for name in weights.keys() - raw.keys():  # the last class does not depend on these layers
-        conclude(run.captured.taps[name])
+    for tap in run.captured.unique_taps:
+        if tap.name in weights.keys() - raw.keys():  # the last class does not depend on this layer
+            conclude(tap)
     return run.maps(raw, zero)
 
 
@@ -205,30 +236,38 @@ def activation_pass(task: Task, function: Callable[[Tensor], Tensor]) -> RawMaps
     target = task.target(captured)
     classes = target.classes.shape[1]
     raw = {}
-    for name, tap in captured.taps.items():
+    for tap in captured.unique_taps:
         found = function(tap.activation()).float()
-        raw[name] = found[:, None].expand(-1, classes, *found.shape[1:])
+        raw[tap.name] = found[:, None].expand(-1, classes, *found.shape[1:])
         tap.release()
     return _without_gradient(target, raw, captured)
 
 
-def forward_maps(task: Task, one_image: Callable[[str, Tensor, int, Target], Tensor]) -> RawMaps:
+def forward_maps(task: Task, one_image: Callable[[Tap, Tensor, int, Target], Tensor]) -> RawMaps:
     """Maps by forwards alone, image by image.
 
     Args:
         task: the batch.
-        one_image: the layer's name, its activation (channels, *spatial) for one image, the image's index and
+        one_image: the layer's tap, its activation (channels, *spatial) for one image, the image's index and
             the target, to maps (C, *spatial).
+
+    Raises:
+        ValueError: if the images are a bag, which has no score for one of them.
     """
     with torch.no_grad():
         captured = replace(task, inputs=task.inputs.copied(None)).capture()  # the model may change its inputs
         target = task.target(captured)
+        if target.bag:
+            raise ValueError(
+                "the model gives one score for all images together, and this method scores changed images one by one; "
+                "choose a method by gradients."
+            )
         raw = {}
-        for name, tap in captured.taps.items():
+        for tap in captured.unique_taps:
             activation = tap.activation()
             tap.release()
-            raw[name] = torch.stack(
-                [one_image(name, features, index, target) for index, features in enumerate(activation)]
+            raw[tap.name] = torch.stack(
+                [one_image(tap, features, index, target) for index, features in enumerate(activation)]
             )
     return _without_gradient(target, raw, captured)
 
@@ -240,7 +279,7 @@ def weighted_channels(weights: Tensor, activation: Tensor) -> Tensor:
 
 def _without_gradient(target: Target, raw: dict[str, Tensor], captured: Captured) -> RawMaps:
     zero = {name: torch.zeros_like(target.classes, dtype=torch.bool) for name in raw}
-    return RawMaps(target, raw, zero, captured.refused)
+    return RawMaps(target, captured.by_name(raw), captured.by_name(zero), captured.refused)
 
 
 def sum_of_channels(weights: Tensor, activation: Tensor) -> Tensor:

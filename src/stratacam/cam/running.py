@@ -1,69 +1,8 @@
-"""A model as it runs while it is explained: in evaluation mode, frozen, as plain Python; then as it was."""
-
-import sys
-import threading
-import weakref
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+"""Which models can be explained, and where they are."""
 
 import torch
 from torch import nn
-
-_LOCKS: "weakref.WeakKeyDictionary[nn.Module, threading.RLock]" = weakref.WeakKeyDictionary()
-_LOCKS_LOCK = threading.Lock()
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put `model` in evaluation mode with frozen parameters; put every submodule and parameter back after.
-
-    Code that `torch.compile` made is left aside while this lasts, because it passes the hooks by. One thread at a
-    time has a model; others wait.
-    """
-    with _LOCKS_LOCK:
-        lock = _LOCKS.setdefault(model, threading.RLock())
-    with lock, _evaluating(model):
-        yield
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    training = {module: module.training for module in model.modules()}
-    trainable = {parameter: parameter.requires_grad for parameter in model.parameters()}
-    with ExitStack() as stack:
-        if "torch._dynamo" in sys.modules:  # nothing can have been compiled without it
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        try:
-            model.eval()
-            for parameter in trainable:
-                parameter.requires_grad_(False)
-            yield
-        finally:
-            for module, mode in training.items():
-                module.training = mode
-            for parameter, required in trainable.items():
-                parameter.requires_grad_(required)
-
-
-@contextmanager
-def channels_last_weights(model: nn.Module) -> Iterator[None]:
-    """Hold the kernels of 2D convolutions channels-last while this lasts; then hand the old ones back.
-
-    With channels-last images every call would convert them again, forward and backward.
-    """
-    kernels = [
-        module.weight
-        for module in model.modules()
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and isinstance(module.weight, nn.Parameter)
-    ]
-    before = {id(kernel): (kernel, kernel.data) for kernel in kernels}
-    try:
-        for kernel in kernels:
-            kernel.data = kernel.data.contiguous(memory_format=torch.channels_last)
-        yield
-    finally:
-        for kernel, values in before.values():
-            kernel.data = values
+from torch.nn.parameter import is_lazy
 
 
 def explainable(model: nn.Module) -> nn.Module:
@@ -72,15 +11,20 @@ def explainable(model: nn.Module) -> nn.Module:
     Raises:
         ValueError: if its layers cannot be observed, or it cannot be differentiated.
     """
+    if isinstance(model, torch.export.ExportedProgram):
+        raise TypeError(
+            "model is an ExportedProgram, which has no layers; give the module that was exported."
+        )
     if not isinstance(model, nn.Module):
         raise TypeError(
             f"model is a {type(model).__name__}; expected a torch.nn.Module, whose layers have names."
         )
     inner = getattr(model, "_orig_mod", model)
     model = inner if isinstance(inner, nn.Module) else model
-    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+    parameters = list(model.parameters())
+    if any(map(is_lazy, parameters)):
         raise ValueError(
-            "the model is TorchScript, whose layers cannot be observed; give the module it was made of."
+            "the model has lazy layers that were never run; call it once with a batch of images."
         )
     quantised = next((type(module) for module in model.modules() if _is_quantised(module)), None)
     if quantised:
@@ -88,10 +32,19 @@ def explainable(model: nn.Module) -> nn.Module:
             f"the model is quantised ({quantised.__name__}), which no gradient can pass; give the floating-point model "
             "that it was made of."
         )
-    if any(parameter.is_inference() for parameter in model.parameters()):
+    if any(parameter.is_inference() for parameter in parameters):
         raise ValueError(
             "the model's parameters were made in torch.inference_mode, which no gradient can pass; "
             "build or load it outside."
+        )
+    if any(parameter.is_meta for parameter in parameters):
+        raise ValueError(
+            "the model is on the meta device, where parameters have no values; load its weights first."
+        )
+    sharded = next((name for name in map(_sharding, [*parameters, *model.modules()]) if name), None)
+    if sharded:
+        raise ValueError(
+            f"the model is sharded over processes ({sharded}); load its whole weights into the module that was sharded."
         )
     return model
 
@@ -99,6 +52,14 @@ def explainable(model: nn.Module) -> nn.Module:
 def _is_quantised(module: nn.Module) -> bool:
     path = type(module).__module__.split(".")
     return path[0] == "torch" and "quantized" in path
+
+
+def _sharding(part: object) -> str:
+    kind = type(part)
+    sharded = kind.__module__.startswith("torch.distributed") and kind.__name__ in {
+        "DTensor", "FullyShardedDataParallel", "FlatParameter"
+    }  # fmt: skip
+    return kind.__name__ if sharded else ""
 
 
 def device_of(model: nn.Module) -> torch.device | None:

@@ -1,5 +1,6 @@
 """What is explained: the score of each image for each class asked."""
 
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor
 
 from stratacam.cam.capture import Captured
+from stratacam.cam.origin import PROBABILITIES
 
-Classes = str | int | Sequence[int] | Sequence[Sequence[int]] | Tensor | Callable[[Any], Tensor]
+Classes = str | int | Sequence[int] | Sequence[Sequence[int]] | Tensor | Callable[..., Tensor]
 """What a caller may give as classes, see `stratacam.explain`."""
 
 
@@ -21,57 +23,89 @@ class Target:
     Attributes:
         logits: (B, K) the model's logits; the scores where a callable gives them.
         classes: (B, C) indices of the classes explained.
-        score: a forward of images, and classes (B, C) of these images, to scores (B, C) with their graph.
+        score: a forward of images, and classes (B, C) of these images, to scores with their graph: (B, C), or
+            (1, C) where the images are one bag.
+        bag: whether all images have one score together.
+        by_image: whether each image's score is known to be made of that image alone.
     """
 
     logits: Tensor
     classes: Tensor
     score: Callable[[Captured, Tensor], Tensor]
+    bag: bool
+    by_image: bool
 
 
 def logits_of(captured: Captured) -> Tensor:
     """The logits (B, K) in a model's output: a tensor, or a `logits` in it; before a final softmax.
 
+    One row for several images is that of a bag: (1, K).
+
     Raises:
         ValueError: if there are none.
     """
-    found = captured.output if captured.before_softmax is None else captured.before_softmax
+    found = captured.output
     if isinstance(found, dict) and "logits" in found:
         found = found["logits"]
     found = getattr(found, "logits", found)
-    if (
-        isinstance(found, Tensor) and found.ndim < 2
-    ):  # a head that squeezes gives () or (K,) for a single image
-        found = found.reshape(1, -1) if captured.images == 1 else found.reshape(-1, 1)
+    if isinstance(found, Tensor):
+        behind = captured.origins.logits_of(found)
+        found = _rows_of_scores(found if behind is None else behind, captured.images)
     if not isinstance(found, Tensor) or found.ndim != 2:
         shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
         raise ValueError(
             f"the model gives {shape}, not logits (B, classes); give classes as a function from what the model "
             "gives to the scores (B,) or (B, C) to explain, such as lambda output: output[:, 1].mean(dim=(1, 2))."
         )
-    if len(found) != captured.images:
+    if len(found) not in {1, captured.images}:
         raise ValueError(
-            f"the model gives {len(found)} row(s) for {captured.images} image(s); it must give one for each, or "
-            "classes be a function that makes them."
+            f"the model gives {len(found)} row(s) for {captured.images} image(s); it must give one for each, one for "
+            "all, or classes be a function that makes them."
         )
     return found
 
 
-def choose_target(captured: Captured, classes: Classes, *, images: int, start: int) -> Target:
-    """The classes of the batch that starts at image `start` of `images`.
+def _rows_of_scores(found: Tensor, images: int) -> Tensor:
+    """Logits as rows: heads also give (B, K, 1, 1), (B,), or for a single image (K,) or nothing but a number."""
+    if found.ndim < 2:
+        return found.reshape(1, -1) if images == 1 else found.reshape(-1, 1)
+    return found.flatten(1) if found.ndim > 2 and found[0].numel() == found.shape[1] else found
+
+
+def choose_target(captured: Captured, classes: Classes, *, images: int) -> Target:
+    """The classes of a batch out of `images`.
 
     Raises:
         ValueError: if the classes are not the model's, or there is not one for each image.
     """
     if callable(classes):
-        scores = _given_scores(classes, captured)
-        columns = torch.arange(scores.shape[1], device=scores.device).expand(len(scores), -1)
-        return Target(scores.detach(), columns, lambda run, rows: _given_scores(classes, run).gather(1, rows))
+        function = classes
+        scores = _given_scores(function, captured)
+        shown = scores.detach().expand(captured.images, -1)
+        columns = torch.arange(scores.shape[1], device=scores.device).expand(len(shown), -1)
+
+        def score(run: Captured, rows: Tensor) -> Tensor:
+            found = _given_scores(function, run)
+            return found.gather(1, rows[: len(found)])
+
+        return Target(shown, columns, score, len(scores) < captured.images, captured.by_image)
     logits = logits_of(captured)
-    if captured.before_softmax is None:
-        _warn_of_probabilities(logits.detach(), squashed=captured.squashed)
-    indices = _class_indices(classes, logits, images, start)
-    return Target(logits.detach(), indices, lambda run, rows: class_scores(logits_of(run), rows))
+    bag = len(logits) < captured.images
+    probabilities = _are_probabilities(captured, logits)
+    shown = logits.detach().expand(captured.images, -1)
+    indices = _class_indices(
+        classes, shown, captured.positions, images, threshold=0.5 if probabilities else 0.0
+    )
+    if bag and bool((indices != indices[:1]).any()):
+        raise ValueError(
+            "classes: the images are one bag with one score; give the same classes for all of them."
+        )
+
+    def class_score(run: Captured, rows: Tensor) -> Tensor:
+        found = logits_of(run)
+        return class_scores(found, rows[: len(found)])
+
+    return Target(shown, indices, class_score, bag, captured.by_image)
 
 
 def class_scores(logits: Tensor, rows: Tensor) -> Tensor:
@@ -81,25 +115,61 @@ def class_scores(logits: Tensor, rows: Tensor) -> Tensor:
     return logits.gather(1, rows)
 
 
-def _given_scores(classes: Callable[[Any], Tensor], captured: Captured) -> Tensor:
-    scores = classes(captured.output)
-    if isinstance(scores, Tensor) and scores.ndim == 0 and captured.images == 1:
+def _given_scores(function: Callable[..., Tensor], captured: Captured) -> Tensor:
+    """Scores (B, C) that a caller's function gives; (1, C) where it gives one value for all images."""
+    images = captured.images
+    try:
+        given = (captured.output, captured.positions) if _takes_positions(function) else (captured.output,)
+        scores = function(*given)
+    except Exception as fault:
+        fault.add_note(
+            f"raised by the function given as classes, for the {images} image(s) at {captured.positions.tolist()} of "
+            "all; a function of two arguments is given these positions too."
+        )
+        raise
+    if isinstance(scores, Tensor) and scores.ndim == 0 and images == 1:
         scores = scores[None]
-    if not isinstance(scores, Tensor) or scores.ndim not in {1, 2} or len(scores) != captured.images:
+    rows = {images} if _has_rows(captured.output, images) else {1, images}
+    if not isinstance(scores, Tensor) or scores.ndim not in {1, 2} or len(scores) not in rows:
         found = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
         raise ValueError(
-            f"the function given as classes gives {found} for {captured.images} image(s); it must give scores (B,) "
-            "or (B, C): one, or one row, for each image of the batch."
+            f"the function given as classes gives {found} for {images} image(s); it must give scores (B,) or (B, C): "
+            "one, or one row, for each image of the batch, or one for all images of a bag."
         )
+    if scores.stride(0) == 0:
+        scores = scores[:1]  # one value laid out for all images
     return scores[:, None] if scores.ndim == 1 else scores
 
 
-def _class_indices(classes: Any, logits: Tensor, images: int, start: int) -> Tensor:  # noqa: ANN401
+def _has_rows(output: Any, images: int) -> bool:  # noqa: ANN401
+    """Whether what a model gives first has a row for each image."""
+    while isinstance(output, dict | list | tuple) and output:
+        output = next(iter(output.values() if isinstance(output, dict) else output))
+    return isinstance(output, Tensor) and output.ndim > 0 and len(output) == images
+
+
+def _takes_positions(function: Callable[..., Tensor]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):  # a builtin
+        return False
+    kinds = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    return sum(one.kind in kinds and one.default is one.empty for one in parameters) == 2
+
+
+def _class_indices(
+    classes: Any,  # noqa: ANN401
+    logits: Tensor,
+    positions: Tensor,
+    images: int,
+    *,
+    threshold: float,
+) -> Tensor:
     batch, outputs = logits.shape
     count = max(outputs, 2)
     if isinstance(classes, str):
         if classes == "predicted":
-            return (logits > 0).long() if outputs == 1 else logits.argmax(dim=1, keepdim=True)
+            return (logits > threshold).long() if outputs == 1 else logits.argmax(dim=1, keepdim=True)
         if classes == "all":
             return torch.arange(count, device=logits.device).expand(batch, count)
         raise ValueError(
@@ -121,29 +191,32 @@ def _class_indices(classes: Any, logits: Tensor, images: int, start: int) -> Ten
         raise ValueError(f"classes must be whole numbers; found {indices.dtype}.")
     if not indices.numel() or bool(((indices < 0) | (indices >= count)).any()):
         raise ValueError(f"classes must be from 0 to {count - 1}; found {indices.flatten().tolist()}.")
-    mine = indices.expand(batch) if indices.ndim == 0 else indices[start : start + batch]
+    mine = indices.expand(batch) if indices.ndim == 0 else indices[positions.to(indices.device)]
     return mine.long().reshape(batch, -1)
 
 
-def _warn_of_probabilities(logits: Tensor, *, squashed: bool) -> None:
-    """Tell that the model seems to give probabilities, whose gradients vanish where it is sure."""
+def _are_probabilities(captured: Captured, logits: Tensor) -> bool:
+    """Warn where the model gives probabilities; whether they are single ones, which speak for class 1 above 0.5."""
+    values = logits.detach()
+    kind = captured.origins.kind_of(logits)
+    single = values.shape[1] == 1
+    within = single and bool(((values >= 0) & (values <= 1)).all())
     found = ""
-    single = logits.shape[1] == 1
-    within = bool(((logits >= 0) & (logits <= 1)).all())
-    if within and single and len(logits) > 1 and bool(logits.any()):
-        found = "its single outputs all lie between 0 and 1"
-    elif not single and bool((logits >= 0).all()) and _is_one(logits.sum(dim=1)):
+    if kind == PROBABILITIES:
+        found = "its output is made of what a softmax, sigmoid, exponential or the like gave"
+    elif not single and bool((values >= 0).all()) and _is_one(values.sum(dim=1)):
         found = "its rows are positive and sum to 1"
-    elif not single and bool((logits <= 0).all()) and _is_one(logits.exp().sum(dim=1)):
+    elif not single and bool((values <= 0).all()) and _is_one(values.exp().sum(dim=1)):
         found = "its rows are logarithms of numbers that sum to 1"
-    elif within and squashed:
-        found = "its outputs lie between 0 and 1, after a softmax, sigmoid, exponential or the like"
+    elif kind is None and within and len(values) > 1 and bool(values.any()):
+        found = "its single outputs all lie between 0 and 1"
     if found:
         warnings.warn(
-            f"the model seems to give probabilities: {found}. Maps of logits are steadier, and a class is predicted "
-            "where its logit is above 0; give the model without its softmax or sigmoid.",
+            f"the model seems to give probabilities: {found}. Their gradients fade where the model is sure; give the "
+            "model without its softmax or sigmoid, or the scores to explain by a function as classes.",
             stacklevel=2,
         )
+    return bool(found) and within
 
 
 def _is_one(sums: Tensor) -> bool:

@@ -28,10 +28,10 @@ def smoothed(
     image = task.inputs.image
     flat = image.flatten(1)
     deviation = noise * (flat.amax(dim=1) - flat.amin(dim=1)).reshape(-1, *[1] * (image.ndim - 1))
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(device="cpu").manual_seed(seed)
     total: RawMaps | None = None
     for _ in range(copies):
-        drawn = torch.randn(image.shape[1:], generator=generator).to(image)
+        drawn = torch.randn(image.shape[1:], generator=generator, dtype=torch.float32, device="cpu").to(image)
         inputs = task.inputs.copied(None).with_image(image + deviation * drawn)  # the model may change them
         maps = make_maps(replace(task, inputs=inputs, target=lambda _: target))
         total = maps if total is None else _add(total, maps)
@@ -41,7 +41,10 @@ def smoothed(
 
 
 def _add(one: RawMaps, other: RawMaps) -> RawMaps:
-    zero = {name: values & other.zero_gradient[name] for name, values in one.zero_gradient.items()}
-    return replace(
-        one, raw={name: values + other.raw[name] for name, values in one.raw.items()}, zero_gradient=zero
-    )
+    """The sum of maps; a layer that a copy did not run adds nothing."""
+    raw, zero = dict(one.raw), dict(one.zero_gradient)
+    for name, values in other.raw.items():
+        raw[name] = raw[name] + values if name in raw else values
+        zero[name] = zero[name] & other.zero_gradient[name] if name in zero else other.zero_gradient[name]
+    refused = {name: reason for name, reason in one.refused.items() if name not in raw}
+    return replace(one, raw=raw, zero_gradient=zero, refused=refused)

@@ -11,6 +11,10 @@ Normalisation = Literal["none", "map", "volume", "layer"]
 Fusion = Literal["mean", "maximum", "product"]
 
 ZERO_GRADIENT, ALL_NEGATIVE, CONSTANT, NOT_FINITE = "zero gradient", "all negative", "constant", "not finite"
+NOT_RUN = "not run"
+
+ROUNDING = 1e-5
+"""Differences within a map, as a share of its largest value, that are those of single precision."""
 
 
 def view(
@@ -29,7 +33,7 @@ def view(
         relu: drop negative values.
         normalise: "none"; "map", each by its own maximum; "volume", all images of one class column by one
             maximum; "layer", everything by one maximum. The maximum is of the absolute value. A map that is
-            zero stays zero, and so does one that is not finite.
+            constant, which shows no place, is zero in every view, and so is one that is not finite.
 
     Returns:
         (B, C, *size), float32.
@@ -41,8 +45,10 @@ def view(
     axes = {"map": range(2, raw.ndim), "volume": (0, *range(2, raw.ndim)), "layer": range(raw.ndim)}
     if normalise != "none" and normalise not in axes:
         raise ValueError(f"normalise={normalise!r} is not known; choose none, {', '.join(axes)}.")
-    finite = raw.flatten(2).isfinite().all(dim=2).reshape(*raw.shape[:2], *[1] * (raw.ndim - 2))
-    maps = raw.float() if bool(finite.all()) else torch.where(finite, raw.float(), torch.zeros(()))
+    blank = ~raw.flatten(2).isfinite().all(dim=2) | _is_constant(raw)
+    maps = raw.float()
+    if bool(blank.any()):
+        maps = maps.masked_fill(blank.reshape(*raw.shape[:2], *[1] * (raw.ndim - 2)), 0)
     if relu:
         maps = maps.clamp_min(0)
     if size is not None:
@@ -50,7 +56,7 @@ def view(
     if normalise == "none":
         return maps
     maximum = maps.abs().amax(dim=tuple(axes[normalise]), keepdim=True)
-    return maps / torch.where(maximum > 0, maximum, torch.ones(()))
+    return maps / maximum.masked_fill(maximum == 0, 1)
 
 
 def upsample(maps: Tensor, size: Sequence[int]) -> Tensor:
@@ -93,12 +99,11 @@ def blank_cause(raw: Tensor, zero_gradient: Tensor) -> tuple[tuple[str, ...], ..
         zero_gradient: (B, C), whether no gradient arrived where the map is blank.
     """
     values = raw.flatten(2)
-    highest, lowest = values.amax(dim=2), values.amin(dim=2)
     rows = zip(
         (~values.isfinite().all(dim=2)).tolist(),
         zero_gradient.tolist(),
-        (highest == lowest).tolist(),
-        (highest <= 0).tolist(),
+        _is_constant(raw).tolist(),
+        (values.amax(dim=2) <= 0).tolist(),
         strict=True,
     )
     causes = (NOT_FINITE, ZERO_GRADIENT, CONSTANT, ALL_NEGATIVE)
@@ -109,3 +114,10 @@ def blank_cause(raw: Tensor, zero_gradient: Tensor) -> tuple[tuple[str, ...], ..
         )
         for row in rows
     )
+
+
+def _is_constant(raw: Tensor) -> Tensor:
+    """Which maps (B, C) have one value everywhere, up to rounding."""
+    values = raw.flatten(2)
+    highest, lowest = values.amax(dim=2), values.amin(dim=2)
+    return highest - lowest <= ROUNDING * torch.maximum(highest.abs(), lowest.abs())

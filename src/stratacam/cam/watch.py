@@ -1,71 +1,48 @@
-"""What happens to tensors during a forward: changes in place, and a softmax at the end."""
+"""What happens to tensors during a forward: changes in place, calls to be repeated, how the scores came about."""
 
 import weakref
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-SOFTMAXES = {
-    torch.ops.aten._softmax.default,
-    torch.ops.aten._log_softmax.default,
-    torch.ops.aten.sigmoid.default,
-    torch.ops.aten.hardsigmoid.default,
-}
-"""Operations whose input is logits where their output is that of the network."""
-
-SQUASHES = SOFTMAXES | {torch.ops.aten.exp.default, torch.ops.aten.tanh.default, torch.ops.aten.erf.default}
-"""Operations of which probabilities are made."""
-
-MIXTURES = {
-    torch.ops.aten.addmm.default,
-    torch.ops.aten.mm.default,
-    torch.ops.aten.convolution.default,
-    torch.ops.aten.mean.dim,
-}
-"""Operations after which a value is no probability any more."""
+from stratacam.cam.origin import Origins
+from stratacam.cam.repeated import Kept, Step
 
 
-@dataclass
-class Kept:
-    """A tensor of the forward, held as it was when the layer was done."""
-
-    tensor: Tensor
+class ParametersWrittenError(RuntimeError):
+    """A forward writes to parameters, which a twin shares with the caller's model."""
 
 
 class Watch(TorchDispatchMode):
-    """Sees every operation: copies what is kept before it is changed in place, and remembers a softmax."""
+    """Sees every operation of a forward.
 
-    def __init__(self) -> None:
+    It copies what is kept before it is changed in place, records the operations of single calls, and follows
+    where values come from. It stops before one of `protected`, parameters by storage, is written to.
+    """
+
+    def __init__(self, origins: Origins, protected: Mapping[int, str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.origins = origins
+        self._protected = protected
         self._kept: dict[int, list[weakref.ref[Kept]]] = {}
-        self._softmax: tuple[Tensor, Tensor] | None = None
-        self._squashed = 0  # values that a squash gave after the last mixture
+        self._steps: list[Step] | None = None
 
     def keep(self, kept: Kept) -> None:
         """Copy what is kept, while somebody holds it, before it is changed."""
         self._kept.setdefault(storage_of(kept.tensor), []).append(weakref.ref(kept))
 
-    def end(self, output: Any) -> tuple[Tensor | None, bool]:
-        """How the forward that gave `output` ended; nothing of it is held any longer.
+    def start_recording(self) -> None:
+        """Record the operations from now on."""
+        self._steps = []
 
-        Returns:
-            What the softmax that gave the output, or that of which the output is another shape, was given, or
-            None; and whether the output is a part of a softmax's, or has as many values as a squash gave last.
-        """
-        before, squashed = None, False
-        if isinstance(output, Tensor):
-            squashed = 0 < self._squashed == output.numel()
-            if self._softmax is not None:
-                result, given = self._softmax
-                squashed = squashed or storage_of(output) == storage_of(result)
-                if result is output or _is_reshaped(output, result):
-                    before = given.reshape(output.shape)
-        self._softmax = None
-        self._kept.clear()
-        return before, squashed
+    def recorded(self) -> list[Step]:
+        """The operations since recording was started, which ends; none if it was not."""
+        steps, self._steps = self._steps, None
+        return steps or []
 
     def __torch_dispatch__(
         self,
@@ -81,12 +58,9 @@ class Watch(TorchDispatchMode):
                     value = args[position] if position < len(args) else kwargs.get(argument.name)
                     self._save(value)
         result = func(*args, **kwargs)
-        if func in SOFTMAXES:
-            self._softmax = (result, args[0])
-        if func in SQUASHES:
-            self._squashed = result.numel()
-        elif func in MIXTURES:
-            self._squashed = 0
+        self.origins.follow(func, args, kwargs, result)
+        if self._steps is not None:
+            self._steps.append(Step(func, args, kwargs, result))
         return result
 
     def _save(self, value: Any) -> None:
@@ -94,20 +68,41 @@ class Watch(TorchDispatchMode):
             for item in value:
                 self._save(item)
         elif isinstance(value, Tensor):
-            for reference in self._kept.pop(storage_of(value), []):
+            storage = storage_of(value)
+            if storage in self._protected:
+                raise ParametersWrittenError(
+                    f"the forward writes to {self._protected[storage]}, a parameter of the model."
+                )
+            for reference in self._kept.pop(storage, []):
                 kept = reference()
                 if kept is not None:
                     kept.tensor = kept.tensor.clone()
 
 
-def _is_reshaped(tensor: Tensor, whole: Tensor) -> bool:
-    """Whether a tensor is `whole` in another shape, as `view`, `squeeze` and `flatten` give it."""
-    return (
-        storage_of(tensor) == storage_of(whole)
-        and tensor.numel() == whole.numel()
-        and tensor.is_contiguous()
-        and whole.is_contiguous()
-    )
+INQUIRIES = {
+    Tensor.stride, Tensor.is_contiguous, Tensor.data_ptr, Tensor.untyped_storage, Tensor.storage, Tensor.storage_offset,
+    Tensor.as_strided, Tensor.as_strided_, torch.as_strided, Tensor.numpy, Tensor.tolist, Tensor.__array__,
+    Tensor.__dlpack__,
+}  # fmt: skip
+
+
+class Inquiries(TorchFunctionMode):
+    """Notes when code asks how a tensor lies in memory, or takes its values out of torch."""
+
+    def __init__(self, origins: Origins) -> None:
+        super().__init__()
+        self._origins = origins
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func in INQUIRIES:
+            self._origins.asked = True
+        return func(*args, **(kwargs or {}))
 
 
 def storage_of(tensor: Tensor) -> int:

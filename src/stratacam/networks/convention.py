@@ -45,6 +45,5 @@ class InputConvention(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Reorder the channels, scale and shift: shape and memory format unchanged."""
-        channels_last = pictures.is_contiguous(memory_format=torch.channels_last)
-        reordered = pictures.index_select(1, self.order) * self.scale + self.shift
-        return reordered.contiguous(memory_format=torch.channels_last) if channels_last else reordered
+        reordered = torch.empty_like(pictures).copy_(pictures.index_select(1, self.order))
+        return reordered * self.scale + self.shift

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from stratacam.cam.capture import capture
+from stratacam.cam.capture import Tap
 from stratacam.cam.feature_map import TokensToGrid
-from stratacam.cam.layers import CONVOLUTIONS, POOLS, split_call
+from stratacam.cam.layers import split_call
 from stratacam.cam.passes import RawMaps, Task, forward_maps, weighted_channels
 from stratacam.cam.scores import Target
 
@@ -22,14 +22,15 @@ def ablationcam(task: Task) -> RawMaps:
     for every channel, `task.batch_size` channels at a time.
     """
 
-    def one_image(name: str, activation: Tensor, index: int, target: Target) -> Tensor:
+    def one_image(tap: Tap, activation: Tensor, index: int, target: Target) -> Tensor:
         def scores(times: int) -> Tensor:
-            run = capture(task.model, task.inputs.repeat(index, times), {})
-            return target.score(run, target.classes[index].expand(times, -1))
+            return target.score(
+                task.run(task.inputs.repeat(index, times)), target.classes[index].expand(times, -1)
+            )
 
         whole, found = scores(1), []
         for channels in torch.split(torch.arange(len(activation)), task.batch_size):
-            with _ablated(task.model, name, channels, task.tokens_to_grid):
+            with _ablated(task.model, tap, channels):
                 found.append(scores(len(channels)))
         return weighted_channels((whole - torch.cat(found)).float(), activation)
 
@@ -37,9 +38,9 @@ def ablationcam(task: Task) -> RawMaps:
 
 
 @contextmanager
-def _ablated(model: nn.Module, name: str, channels: Tensor, to_grid: TokensToGrid | None) -> Iterator[None]:
+def _ablated(model: nn.Module, tap: Tap, channels: Tensor) -> Iterator[None]:
     """While this lasts, channel `channels[i]` of image i is 0 in what the layer gives."""
-    path, wanted = split_call(name)
+    path, wanted = split_call(tap.name)
     calls = 0
 
     def ablate(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -47,15 +48,13 @@ def _ablated(model: nn.Module, name: str, channels: Tensor, to_grid: TokensToGri
         calls += 1
         if calls != (wanted or 1):
             return output
-        if to_grid:
-            return output.masked_fill(_made_of(output, channels, to_grid), 0)
+        if tap.tokens_to_grid:
+            return output.masked_fill(_made_of(output, channels, tap.tokens_to_grid), 0)
         ablated = output.clone()
         ablated[torch.arange(len(channels)), channels] = 0
         return ablated
 
-    module = model.get_submodule(path)
-    to_grid = None if isinstance(module, CONVOLUTIONS + POOLS) else to_grid
-    hook = module.register_forward_hook(ablate)
+    hook = model.get_submodule(path).register_forward_hook(ablate)
     try:
         yield
     finally:

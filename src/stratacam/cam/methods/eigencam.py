@@ -23,7 +23,8 @@ def eigencam(activation: Tensor) -> Tensor:
     """
     features = activation.to(torch.promote_types(activation.dtype, torch.float32)).flatten(2)
     scale = features.abs().amax(dim=(1, 2), keepdim=True)
-    scaled = torch.where(scale > 0, features / scale, features).double()
+    precise = torch.float32 if features.device.type == "mps" else torch.float64  # which Apple's GPUs lack
+    scaled = torch.where(scale > 0, features / scale, features).to(precise)
     # The eigenvectors of the smaller Gram matrix: channels or positions, whichever are fewer.
     if scaled.shape[1] <= scaled.shape[2]:
         vector = torch.linalg.eigh(scaled @ scaled.mT).eigenvectors[..., -1]

@@ -1,5 +1,6 @@
 """Gradients at the input itself: plain, and through ReLUs that let only positive gradients pass."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -8,11 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from stratacam.cam.capture import capture
 from stratacam.cam.passes import RawMaps, Task
 
-RELUS = {F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
+RELUS = {F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu6}
 IN_PLACE = {F.relu_, torch.relu_, Tensor.relu_}
+OTHERS = {
+    F.gelu, F.silu, F.leaky_relu, F.elu, F.selu, F.celu, F.hardswish, F.mish, F.prelu, F.rrelu, F.softplus, F.hardtanh,
+}  # fmt: skip
+"""Activations that are no ReLU, so that no rule says which of their gradients to pass."""
 
 
 def input_gradient(task: Task) -> RawMaps:
@@ -23,26 +27,33 @@ def input_gradient(task: Task) -> RawMaps:
     """
     image = task.inputs.image.detach().requires_grad_()
     given = image.clone()  # which the model may change in place, as it may not change a leaf
-    captured = capture(task.model, task.inputs.with_image(given), {})
+    captured = task.run(task.inputs.with_image(given))
     target = task.target(captured)
     scores = target.score(captured, target.classes)
     if not scores.requires_grad:
         raise ValueError("the score does not depend on the image through a gradient.")
-    found = [
-        torch.autograd.grad(scores[:, column].sum(), image, retain_graph=column + 1 < scores.shape[1])[
-            0
-        ].float()
-        for column in range(scores.shape[1])
-    ]
+    apart = task.mixing and len(scores) > 1
+    found = []
+    for column in scores.unbind(dim=1):
+        if apart:
+            rows = (_gradient(score, image)[index] for index, score in enumerate(column))
+            found.append(torch.stack(list(rows)))
+        else:
+            found.append(_gradient(column.sum(), image))
     raw = torch.stack(found, dim=1)
     return RawMaps(target, {"input": raw}, {"input": ~raw.flatten(2).any(dim=2)}, {})
+
+
+def _gradient(score: Tensor, image: Tensor) -> Tensor:
+    return torch.autograd.grad(score, image, retain_graph=True)[0].float()
 
 
 def guided_backprop(task: Task) -> RawMaps:
     """Guided backpropagation: the gradient at the image, where every ReLU passes only positive gradients.
 
     J. T. Springenberg et al., "Striving for simplicity: the all convolutional net" (2015), section 3.4. Every
-    form of ReLU is taken, also in place and as a function. Known to depend little on what was learned
+    form of ReLU and ReLU6 is taken, also in place and as a function; with other activations beside them a warning
+    says so. Known to depend little on what was learned
     (J. Adebayo et al., "Sanity checks for saliency maps", 2018).
 
     Raises:
@@ -53,6 +64,12 @@ def guided_backprop(task: Task) -> RawMaps:
         maps = input_gradient(task)
     if not guided.found:
         raise ValueError("guided_backprop needs a network with ReLUs, and this one ran none.")
+    if guided.others:
+        warnings.warn(
+            f"guided_backprop changes ReLUs alone; the network also ran {', '.join(sorted(guided.others))}, whose "
+            "gradients pass as they are.",
+            stacklevel=2,
+        )
     return maps
 
 
@@ -74,6 +91,7 @@ class _Guided(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.found = False
+        self.others: set[str] = set()
 
     def __torch_function__(
         self,
@@ -84,25 +102,30 @@ class _Guided(TorchFunctionMode):
     ) -> Any:  # noqa: ANN401
         kwargs = kwargs or {}
         if func not in RELUS:
+            if func in OTHERS:
+                self.others.add(func.__name__)
             return func(*args, **kwargs)
         self.found = True
         tensor = args[0] if args else kwargs["input"]
         in_place = func in IN_PLACE or kwargs.get("inplace", len(args) > 1 and args[1])
-        return _GuidedReLU.apply(tensor, bool(in_place))  # type: ignore[no-untyped-call]
+        highest = 6.0 if func is F.relu6 else None
+        return _GuidedReLU.apply(tensor, highest, bool(in_place))  # type: ignore[no-untyped-call]
 
 
 class _GuidedReLU(torch.autograd.Function):
     """A ReLU whose gradient is rectified too."""
 
     @staticmethod
-    def forward(ctx: Any, tensor: Tensor, in_place: bool) -> Tensor:  # noqa: ANN401
-        output = tensor.clamp_(min=0) if in_place else tensor.clamp(min=0)
+    def forward(ctx: Any, tensor: Tensor, highest: float | None, in_place: bool) -> Tensor:  # noqa: ANN401
+        output = tensor.clamp_(0, highest) if in_place else tensor.clamp(0, highest)
         if in_place:
             ctx.mark_dirty(tensor)
         ctx.save_for_backward(output)
+        ctx.highest = highest
         return output
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
         (output,) = ctx.saved_tensors
-        return gradients[0].clamp_min(0) * (output > 0), None
+        passing = output > 0 if ctx.highest is None else (output > 0) & (output < ctx.highest)
+        return gradients[0].clamp_min(0) * passing, None, None

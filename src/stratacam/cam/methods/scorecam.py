@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from stratacam.cam.capture import capture
+from stratacam.cam.capture import Tap
 from stratacam.cam.passes import RawMaps, Task, forward_maps, weighted_channels
 from stratacam.cam.scores import Target
 from stratacam.cam.views import upsample
@@ -17,14 +17,14 @@ def scorecam(task: Task) -> RawMaps:
     (2020), algorithm 1. The network runs once for every channel, `task.batch_size` channels at a time.
     """
 
-    def one_image(_name: str, activation: Tensor, index: int, target: Target) -> Tensor:
+    def one_image(_tap: Tap, activation: Tensor, index: int, target: Target) -> Tensor:
         image = task.inputs.image[index]
         found = []
         for part in torch.split(activation, task.batch_size):
             masks = _stretch(upsample(part[:, None], image.shape[1:])).to(image.dtype)
             inputs = task.inputs.repeat(index, len(part)).with_image(image * masks)
             rows = target.classes[index].expand(len(part), -1)
-            found.append(target.score(capture(task.model, inputs, {}), rows))
+            found.append(target.score(task.run(inputs), rows))
         return weighted_channels(torch.cat(found).float().softmax(dim=0), activation)
 
     return forward_maps(task, one_image)

@@ -1,0 +1,223 @@
+"""Which axis of the image each axis of a tensor lies on, followed through one forward.
+
+Convolutions also run over channels, tokens or flattened positions, in shapes like those of an image; and what a network
+gives for one image may depend on the others of its batch. Axes are followed only through operations that treat each
+image by itself, so that where the batch is known to be an axis, every entry of it is made of one image.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Axes = tuple[int | None, ...]
+"""For each axis of a tensor the axis of the image (0, 1 ...), `BATCH`, `FLAT` or None for any other."""
+
+BATCH, FLAT = -1, -2
+"""The batch; and several axes in one."""
+
+Data = Sequence[tuple[Tensor, Axes]]
+"""The tensors that an operation was given and that depend on images, with their axes."""
+
+aten = torch.ops.aten
+
+IN_PLACE = {
+    aten.constant_pad_nd, aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d,
+    aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d, aten.clone, aten.detach, aten.alias,
+    aten._to_copy, aten.native_dropout, aten._native_batch_norm_legit_no_training, aten.native_group_norm,
+    aten._adaptive_avg_pool2d, aten._adaptive_avg_pool3d, aten.adaptive_max_pool2d, aten.adaptive_max_pool3d,
+    aten.max_pool2d_with_indices, aten.max_pool3d_with_indices, aten.avg_pool2d, aten.avg_pool3d,
+    aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d,
+    aten.upsample_linear1d, aten.upsample_bilinear2d, aten.upsample_trilinear3d, aten.hardtanh, aten.hardtanh_,
+    aten.hardswish, aten.hardswish_, aten.threshold_, aten._prelu_kernel,
+    aten.as_strided_,  # torch's own, for a pool to one position: what a model's code asks for, `Inquiries` see
+}  # fmt: skip
+"""Operations after which every axis is where it was."""
+
+
+def image_axes(image: Tensor) -> Axes:
+    """The axes of the image itself, (B, channels, *spatial)."""
+    return (BATCH, None, *range(image.ndim - 2))
+
+
+def off_image(lying: Axes | None, output: Tensor) -> bool:
+    """Whether positions of a feature map (B, channels, *spatial) are known not to be positions of the image."""
+    if lying is None:
+        return False
+    pairs = zip(lying[2:], output.shape[2:], strict=True)
+    return any(
+        axis != place and (axis is not None or length > 1) for place, (axis, length) in enumerate(pairs)
+    )
+
+
+def follow(func: Any, args: Sequence[Any], data: Data, output: Tensor) -> Axes | None:
+    """The axes of what an operation gives; None if they are not known, or images may have met.
+
+    Args:
+        func: the operation, an overload.
+        args: its arguments.
+        data: what it was given of images.
+        output: what it gives.
+    """
+    operation = func.overloadpacket
+    if torch.Tag.pointwise in func.tags or operation is aten.copy_:
+        found = _pointwise(data, output)
+    elif operation is aten.cat:
+        found = _joined(args, data)
+    elif len(data) != 1:
+        found = None
+    else:
+        (given, axes), *_ = data
+        rule = RULES.get(operation)
+        found = axes if operation in IN_PLACE else rule(args, axes, given, output) if rule else None
+    return found if found and len(found) == output.ndim else None
+
+
+def _pointwise(data: Data, output: Tensor) -> Axes | None:
+    """Those of the operand that says most: a gate (B, channels, 1, 1) lies under what it is laid over."""
+    if any(len(axes) != output.ndim or axes[0] != BATCH for _, axes in data) and len(data) > 1:
+        return None
+    return max((axes for _, axes in data), key=lambda axes: sum(axis is not None for axis in axes))
+
+
+def _joined(args: Sequence[Any], data: Data) -> Axes | None:
+    along = args[1] if len(args) > 1 else 0
+    known = [axes for _, axes in data]
+    if any(len(axes) != len(known[0]) or axes[0] != BATCH for axes in known) or along % len(known[0]) == 0:
+        return None
+    return tuple(here[0] if len(set(here)) == 1 else FLAT for here in zip(*known, strict=True))
+
+
+def _convolution(_args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    return (axes[0], None, *axes[2:])
+
+
+def _weighing(_args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    return (axes[0], None) if len(axes) == 2 else None
+
+
+def _normalised(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    return None if args[5] else axes  # by the statistics of this batch
+
+
+def _layer_normalised(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    return axes if len(args[1]) < len(axes) else None
+
+
+def _softmax(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    return None if axes[args[1]] == BATCH else axes
+
+
+def _slice(args: Sequence[Any], axes: Axes, given: Tensor, output: Tensor) -> Axes | None:
+    along = args[1] if len(args) > 1 else 0
+    return None if axes[along] == BATCH and output.shape != given.shape else axes
+
+
+def _split(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    return None if axes[args[2] if len(args) > 2 else 0] == BATCH else axes
+
+
+def _channels_chosen(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    return axes if axes[args[1]] is None else None
+
+
+def _permuted(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    return tuple(axes[axis] for axis in args[1])
+
+
+def _transposed(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    one, other = args[1:3] if len(args) > 2 else (0, 1)
+    moved = list(axes)
+    moved[one], moved[other] = moved[other], moved[one]
+    return tuple(moved)
+
+
+def _unsqueezed(args: Sequence[Any], axes: Axes, _given: Tensor, output: Tensor) -> Axes | None:
+    place = args[1] % output.ndim
+    return (*axes[:place], None, *axes[place:])
+
+
+def _squeezed(args: Sequence[Any], axes: Axes, given: Tensor, _output: Tensor) -> Axes | None:
+    chosen = _numbers(args[1], len(axes)) if len(args) > 1 else set(range(len(axes)))
+    return tuple(axis for place, axis in enumerate(axes) if place not in chosen or given.shape[place] != 1)
+
+
+def _selected(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    place = args[1] % len(axes)
+    return None if axes[place] == BATCH else (*axes[:place], *axes[place + 1 :])
+
+
+def _expanded(_args: Sequence[Any], axes: Axes, _given: Tensor, output: Tensor) -> Axes | None:
+    return (*[None] * (output.ndim - len(axes)), *axes)
+
+
+def _reduced(args: Sequence[Any], axes: Axes, _given: Tensor, output: Tensor) -> Axes | None:
+    if len(args) < 2 or isinstance(args[1], Tensor):
+        return None
+    dropped = _numbers(args[1], len(axes))
+    if not dropped or any(axes[place] == BATCH for place in dropped):
+        return None
+    if output.ndim == len(axes):
+        return tuple(None if place in dropped else axis for place, axis in enumerate(axes))
+    return tuple(axis for place, axis in enumerate(axes) if place not in dropped)
+
+
+def _viewed(_args: Sequence[Any], axes: Axes, given: Tensor, output: Tensor) -> Axes | None:
+    """Split axes lie where they did with their coarsest part; joined ones are `FLAT`."""
+    before, after = given.shape, output.shape
+    found: list[int | None] = []
+    old = new = 0
+    while old < len(before) or new < len(after):
+        first, start = old, new
+        old, new = old + 1, new + 1
+        while math.prod(before[first:old]) != math.prod(after[start:new]):
+            if math.prod(before[first:old]) < math.prod(after[start:new]):
+                old += 1
+            else:
+                new += 1
+            if old > len(before) or new > len(after):
+                return None
+        parts = [axes[place] for place in range(first, min(old, len(before)))]
+        joined = [axis for axis, length in zip(parts, before[first:old], strict=True) if length != 1] or parts
+        found.append(
+            joined[0] if len(joined) == 1 else FLAT if any(axis is not None for axis in joined) else None
+        )
+        found.extend([None] * (min(new, len(after)) - start - 1))
+    return tuple(found[: len(after)])
+
+
+def _numbers(value: Any, count: int) -> set[int]:
+    values = value if isinstance(value, list | tuple) else [] if value is None else [value]
+    return {axis % count for axis in values}
+
+
+Rule = Callable[[Sequence[Any], Axes, Tensor, Tensor], Axes | None]
+
+RULES: dict[Any, Rule] = {
+    aten.convolution: _convolution,
+    aten.addmm: _weighing,
+    aten.mm: _weighing,
+    aten.native_batch_norm: _normalised,
+    aten._native_batch_norm_legit: _normalised,
+    aten.cudnn_batch_norm: _normalised,
+    aten.native_layer_norm: _layer_normalised,
+    aten._softmax: _softmax,
+    aten._log_softmax: _softmax,
+    aten.slice: _slice,
+    aten.split: _split,
+    aten.split_with_sizes: _split,
+    aten.index_select: _channels_chosen,
+    aten.permute: _permuted,
+    aten.transpose: _transposed,
+    aten.t: _transposed,
+    aten.unsqueeze: _unsqueezed,
+    aten.squeeze: _squeezed,
+    aten.select: _selected,
+    aten.expand: _expanded,
+    **dict.fromkeys((aten.view, aten._unsafe_view, aten.reshape), _viewed),
+    **dict.fromkeys(
+        (aten.mean, aten.sum, aten.amax, aten.amin, aten.max, aten.min, aten.std, aten.var), _reduced
+    ),
+}

@@ -1,0 +1,119 @@
+"""One call of a layer, to be run again: the operations that it was, with exactly what they were given."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+LONGEST = 8
+"""Operations of a call that is worth running again."""
+
+
+@dataclass
+class Kept:
+    """A tensor of the forward, held as it was then: a `Watch` copies it before it is changed."""
+
+    tensor: Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation: what was called, with what, and what it gave."""
+
+    func: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
+
+
+@dataclass(frozen=True)
+class _Value:
+    """Stands in a step for what is computed again, by its number."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Operations of one call, with what they were given but for the call's input and what they gave one another.
+
+    Attributes:
+        steps: operations and their arguments.
+        output: the number of the value that the call gave; 0 is its input, and what operations gave follows.
+        constants: the tensors that the operations were given besides.
+    """
+
+    steps: list[tuple[Any, tuple[Any, ...], dict[str, Any]]]
+    output: int
+    constants: list[Kept]
+
+    def __call__(self, given: Tensor) -> Tensor:
+        """What the call gives for its input."""
+        values = [given]
+
+        def filled(value: Any) -> Any:
+            if isinstance(value, Kept):
+                return value.tensor
+            return values[value.number] if isinstance(value, _Value) else value
+
+        for func, args, kwargs in self.steps:
+            values.extend(_flat(func(*_each(args, filled), **_each(kwargs, filled))))
+        return values[self.output]
+
+
+def repeat(given: Tensor, output: Tensor, steps: Sequence[Step]) -> Repeat | None:
+    """How to compute `output` from `given` again; None if that could give something else.
+
+    It could where operations draw random numbers, write to what they were given, or hold much besides.
+    """
+    if not 0 < len(steps) <= LONGEST:
+        return None
+    numbers: dict[int, int] = {id(given): 0}
+    constants: dict[int, Kept] = {}
+    made: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
+    count = 1
+
+    def numbered(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        if id(value) in numbers:
+            return _Value(numbers[id(value)])
+        return constants.setdefault(id(value), Kept(value.detach()))
+
+    for step in steps:
+        if torch.Tag.nondeterministic_seeded in step.func.tags or not _writes_own(step, numbers):
+            return None
+        made.append((step.func, _each(step.args, numbered), _each(step.kwargs, numbered)))
+        for value in _flat(step.result):
+            numbers[id(value)] = count
+            count += 1
+    held = sum(kept.tensor.numel() for kept in constants.values())
+    if id(output) not in numbers or numbers[id(output)] == 0 or 8 * held > output.numel():
+        return None
+    return Repeat(made, numbers[id(output)], list(constants.values()))
+
+
+def _writes_own(step: Step, numbers: dict[int, int]) -> bool:
+    """Whether an operation writes, if at all, to what the call itself has computed."""
+    for position, argument in enumerate(step.func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            value = step.args[position] if position < len(step.args) else step.kwargs.get(argument.name)
+            if not isinstance(value, Tensor) or numbers.get(id(value), 0) == 0:
+                return False
+    return True
+
+
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _each(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_each(item, change) for item in value)
+    return change(value)
+
+
+def _flat(result: Any) -> list[Tensor]:
+    if isinstance(result, Tensor):
+        return [result]
+    return [value for item in result for value in _flat(item)] if isinstance(result, list | tuple) else []

@@ -1,0 +1,195 @@
+"""How a model is run so that what is explained is what it gives: tried on the first batch.
+
+Images with their channels last are faster, but not all code works in that order, and some gives something else. A
+network may mix the images of a batch, so that the score of one depends on others. Where the operations of the first
+forward leave a doubt of either, its scores are compared with those of other runs.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from stratacam.cam.capture import Captured
+from stratacam.cam.feature_map import TokensToGrid
+from stratacam.cam.inputs import Inputs
+from stratacam.cam.passes import RawMaps, Task
+from stratacam.cam.running import device_of
+from stratacam.cam.scores import Target
+from stratacam.cam.twin import twin_of
+from stratacam.cam.watch import ParametersWrittenError, storage_of
+
+Made = TypeVar("Made")
+
+WHOLE = 32
+"""Images with which a model is called at once to see whether arguments are cut rightly."""
+
+
+@dataclass
+class Trial:
+    """A model, what is asked of it, and how it has to be run.
+
+    Attributes:
+        model: the caller's.
+        layers: names, and whether each was named or only matched by a pattern.
+        target: what finds the classes to explain in the first forward.
+        tokens_to_grid: for layers whose output is not on the image as it is.
+        batch_size: images that may go through the network at once.
+        channels_last: whether images and kernels may be laid so.
+        private: whether parameters have to be copied.
+        mixing: whether the network mixes the images of a batch.
+    """
+
+    model: nn.Module
+    layers: Mapping[str, bool]
+    target: Callable[[Captured], Target]
+    tokens_to_grid: TokensToGrid | None
+    batch_size: int
+    channels_last: bool = True
+    private: bool = False
+    mixing: bool = False
+    _checked: bool = field(default=False, repr=False)
+
+    def maps(self, part: Inputs, make_maps: Callable[[Task], RawMaps]) -> RawMaps:
+        """The maps of one batch, made as the first batch shows that they have to be."""
+        found = self._made(part, make_maps)
+        if not self._checked:
+            self._checked = True
+            if not found.target.by_image and self._learn(part, found.target):
+                found = self._made(part, make_maps)
+        return found
+
+    def values(self, part: Inputs) -> Tensor:
+        """The scores of a batch alone."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self._made(part, lambda task: task.target(task.run(task.inputs))).logits
+
+    def cut(self, whole: Inputs) -> Inputs:
+        """Find out which arguments with as many entries as images are to be cut with the batch.
+
+        The model is called with everything, and then in parts for each way to cut; the same scores must come.
+
+        Raises:
+            ValueError: if that cannot be told.
+        """
+        ways = whole.uncertain()
+        subsets = [chosen for size in range(len(ways) + 1) for chosen in combinations(ways, size)]
+        options = [replace(whole, per_image=whole.per_image | set(chosen)) for chosen in subsets]
+        small = whole.count <= max(WHOLE, self.batch_size)
+        expected = self.values_or_none(whole) if small else None
+        found = [self._in_parts(option) if small else self._last(option) for option in options]
+        fitting = [
+            option
+            for option, values in zip(options, found, strict=True)
+            if values is not None and (expected is None or _agree(values, expected))
+        ]
+        if len(fitting) == 1 or (fitting and expected is not None):
+            return fitting[0]
+        keys = sorted({repr(way[0]) for way in ways})
+        raise ValueError(
+            f"input {', '.join(keys)} has {whole.count} entries for {whole.count} images, and the model does not tell "
+            f"whether there is one for each; say per_image=[{', '.join(keys)}] if so, or per_image=[] if not."
+        )
+
+    def _in_parts(self, option: Inputs) -> Tensor | None:
+        if option.count == 1:
+            twice = self.values_or_none(option.repeat(0, 2))
+            return twice[:1] if twice is not None and _agree(twice[:1], twice[1:]) else None
+        size = min(self.batch_size, -(-option.count // 2))
+        parts = [self.values_or_none(part) for part in option.batches(size)]
+        values: list[Tensor] = [one for one in parts if one is not None]
+        alike = len(values) == len(parts) and len({one.shape[1:] for one in values}) == 1
+        return torch.cat(values) if alike else None
+
+    def _last(self, option: Inputs) -> Tensor | None:
+        return self.values_or_none(option.take([option.count - 1]))
+
+    def values_or_none(self, part: Inputs) -> Tensor | None:
+        """The scores of a batch; None if the model cannot take it."""
+        try:
+            return self.values(part)
+        except Exception:  # noqa: BLE001 - whatever the model's own code raises for what it cannot take
+            return None
+
+    @contextmanager
+    def task(self, part: Inputs) -> Iterator[Task]:
+        """One batch, and a twin of the model to run it."""
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            inputs = part.copied(device_of(self.model))
+            ordered = self.channels_last and inputs.faster_channels_last
+            with twin_of(self.model, channels_last=ordered, private=self.private) as twin:
+                own = {storage_of(parameter) for parameter in self.model.parameters()}
+                shared = {storage_of(parameter): name for name, parameter in twin.named_parameters()}
+                yield Task(
+                    model=twin,
+                    shared={storage: name for storage, name in shared.items() if storage in own},
+                    inputs=inputs.channels_last() if ordered else inputs,
+                    layers=self.layers,
+                    target=self.target,
+                    tokens_to_grid=self.tokens_to_grid,
+                    batch_size=self.batch_size,
+                    mixing=self.mixing,
+                )
+
+    def _made(self, part: Inputs, make: Callable[[Task], Made]) -> Made:
+        while True:
+            try:
+                with self.task(part) as task:
+                    return make(task)
+            except ParametersWrittenError:
+                if self.private:
+                    raise
+                self.private = True
+            except (RuntimeError, AssertionError):
+                # Code that cannot have the channels last says so in many words.
+                if not self.channels_last or part.image.ndim != 4:
+                    raise
+                self.channels_last = False
+
+    def _learn(self, part: Inputs, target: Target) -> bool:
+        """Find out how the model has to be run; whether the maps of the first batch have to be made again."""
+        plain = replace(self, channels_last=False)
+        given, again = target.logits, False
+        single = not target.bag and not part.uncertain()
+        last = part.take([part.count - 1]) if single else part
+        by_itself = plain.values_or_none(last)
+        if by_itself is None or _agree(given[-len(by_itself) :], by_itself):
+            return False
+        if self.channels_last and part.image.ndim == 4:
+            whole = plain.values(part)
+            if not _agree(given, whole):
+                self.channels_last, given, again = False, whole, True
+                if _agree(given[-len(by_itself) :], by_itself):
+                    return True
+        if not single or part.count == 1:
+            return again
+        if not _agree(given, self.values(part)):
+            warnings.warn(
+                "the model gives other scores for the same images each time: something random stays on in evaluation "
+                "mode. Each map is of one draw.",
+                stacklevel=2,
+            )
+            return again
+        warnings.warn(
+            "the network mixes the images of a batch: the scores of an image change with those beside it, as by "
+            "statistics of the batch or attention over it. Each map is of its own image's score in the batch as given; "
+            "give batch_size=1 for each image by itself.",
+            stacklevel=2,
+        )
+        self.mixing = True
+        return True
+
+
+def _agree(one: Tensor, other: Tensor) -> bool:
+    """Whether scores are the same up to rounding."""
+    if one.shape != other.shape:
+        return False
+    precise = one.dtype in {torch.float32, torch.float64} and not torch.is_autocast_enabled(one.device.type)
+    scale = one.abs().nan_to_num().amax().item()
+    return torch.allclose(one, other, rtol=0, atol=(1e-3 if precise else 5e-2) * scale + 1e-7, equal_nan=True)
