@@ -19,7 +19,7 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from benchmarks.peers import stand_in
+from benchmarks.stand_in import stand_in
 from stratacam.evidence.faithfulness.curves import road_of_slice
 from stratacam.evidence.faithfulness.imputation import impute
 from stratacam.evidence.heat import explain_slices

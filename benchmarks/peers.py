@@ -6,12 +6,9 @@ pytorch-grad-cam is imported: it needs it for detection and for reading pictures
 
 import copy
 import importlib
-import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.contestants import CLASS, Contestant
+from benchmarks.stand_in import stand_in
 
 GRADCAM_AVERAGED = "pytorch-grad-cam, one averaged map of all layers"
 GRADCAM_FROZEN = "pytorch-grad-cam, the same, parameters frozen by the caller"
@@ -44,21 +42,6 @@ def find_peers() -> tuple[list[Contestant], dict[str, str]]:
     present = [peer for library, load in libraries.items() if find_spec(library) for peer in load()]
     absent = {library: "not installed" for library in libraries if not find_spec(library)}
     return present, absent | LEFT_OUT
-
-
-@contextmanager
-def stand_in(*names: str) -> Iterator[None]:
-    """Let modules `names` be imported although they are absent: every name in them is `None`."""
-    missing = [name for name in names if find_spec(name.partition(".")[0]) is None]
-    for name in missing:
-        module = ModuleType(name)
-        module.__getattr__ = lambda _name: None  # type: ignore[method-assign]
-        sys.modules[name] = module
-    try:
-        yield
-    finally:
-        for name in missing:
-            del sys.modules[name]
 
 
 def _pytorch_grad_cam() -> list[Contestant]:
