@@ -80,7 +80,7 @@ def _ants_rigid(fixed: SimpleITK.Image, moving: SimpleITK.Image) -> tuple[NDArra
     """ANTsPy's rigid registration, on one thread: the matrix and CPU seconds."""
     import ants  # noqa: PLC0415 - may be absent
 
-    def image(one: SimpleITK.Image) -> Any:  # noqa: ANN401 - an ANTs image
+    def image(one: SimpleITK.Image) -> Any:
         return ants.from_numpy(
             from_itk(one),
             origin=one.GetOrigin(),

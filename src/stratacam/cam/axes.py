@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 Axes = tuple[int | None, ...]
-"""For each axis of a tensor the axis of the image (0, 1 ...), `BATCH`, `FLAT` or None for any other."""
+"""For each axis of a tensor the axis of the image (0, 1 ...), `BATCH`, `FLAT`, `SPLIT` or None for any other."""
 
-BATCH, FLAT = -1, -2
-"""The batch; and several axes in one."""
+BATCH, FLAT, SPLIT = -1, -2, -3
+"""The batch; several axes in one; and a part of such a one, which may be any of them."""
 
 Data = Sequence[tuple[Tensor, Axes]]
 """The tensors that an operation was given and that depend on images, with their axes."""
@@ -46,9 +46,9 @@ def off_image(lying: Axes | None, output: Tensor) -> bool:
     """Whether positions of a feature map (B, channels, *spatial) are known not to be positions of the image."""
     if lying is None:
         return False
-    pairs = zip(lying[2:], output.shape[2:], strict=True)
+    pairs = enumerate(zip(lying[2:], output.shape[2:], strict=True))
     return any(
-        axis != place and (axis is not None or length > 1) for place, (axis, length) in enumerate(pairs)
+        axis not in {place, SPLIT} and (axis is not None or length > 1) for place, (axis, length) in pairs
     )
 
 
@@ -165,7 +165,7 @@ def _reduced(args: Sequence[Any], axes: Axes, _given: Tensor, output: Tensor) ->
 
 
 def _viewed(_args: Sequence[Any], axes: Axes, given: Tensor, output: Tensor) -> Axes | None:
-    """Split axes lie where they did with their coarsest part; joined ones are `FLAT`."""
+    """Split axes lie where they did with their coarsest part; joined ones are `FLAT`, and parts of these `SPLIT`."""
     before, after = given.shape, output.shape
     found: list[int | None] = []
     old = new = 0
@@ -181,11 +181,16 @@ def _viewed(_args: Sequence[Any], axes: Axes, given: Tensor, output: Tensor) -> 
                 return None
         parts = [axes[place] for place in range(first, min(old, len(before)))]
         joined = [axis for axis, length in zip(parts, before[first:old], strict=True) if length != 1] or parts
-        found.append(
-            joined[0] if len(joined) == 1 else FLAT if any(axis is not None for axis in joined) else None
-        )
-        found.extend([None] * (min(new, len(after)) - start - 1))
-    return tuple(found[: len(after)])
+        found.extend(_regrouped(joined, min(new, len(after)) - start))
+    return tuple(found)
+
+
+def _regrouped(axes: Sequence[int | None], count: int) -> list[int | None]:
+    """What `count` axes are that were made of these together."""
+    one = axes[0] if len(axes) == 1 else FLAT if any(axis is not None for axis in axes) else None
+    if one in {FLAT, SPLIT} and count > 1:
+        return [SPLIT] * count
+    return [one, *[None] * (count - 1)][:count]
 
 
 def _numbers(value: Any, count: int) -> set[int]:

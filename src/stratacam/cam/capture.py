@@ -181,7 +181,8 @@ class _Recorder:
             for module in (*self.calls, *self.last_candidates)
             if isinstance(module, CONVOLUTIONS + POOLS) and not list(module.children())
         ]
-        hooks += [module.register_forward_hook(self.observe) for module in self.calls]
+        observed = [module for module in self.calls if not isinstance(module, torch.jit.ScriptModule)]
+        hooks += [module.register_forward_hook(self.observe) for module in observed]
         hooks += [module.register_forward_hook(self.observe_last) for module in self.last_candidates]
         try:
             with self.watch, Inquiries(self.origins):

@@ -1,5 +1,6 @@
 """Gradients at the input itself: plain, and through ReLUs that let only positive gradients pass."""
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +12,11 @@ from torch.overrides import TorchFunctionMode
 
 from stratacam.cam.passes import RawMaps, Task
 
-RELUS = {F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_, F.relu6}
+RELUS = {F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 IN_PLACE = {F.relu_, torch.relu_, Tensor.relu_}
 OTHERS = {
-    F.gelu, F.silu, F.leaky_relu, F.elu, F.selu, F.celu, F.hardswish, F.mish, F.prelu, F.rrelu, F.softplus, F.hardtanh,
+    F.gelu, F.silu, F.leaky_relu, F.elu, F.selu, F.celu, F.hardswish, F.mish, F.prelu, F.rrelu, F.softplus,
+    F.hardtanh, F.relu6,
 }  # fmt: skip
 """Activations that are no ReLU, so that no rule says which of their gradients to pass."""
 
@@ -101,22 +103,36 @@ class _Guided(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401
         kwargs = kwargs or {}
-        if func not in RELUS:
+        highest = _highest(func, args, kwargs)
+        if highest is None:
             if func in OTHERS:
                 self.others.add(func.__name__)
             return func(*args, **kwargs)
         self.found = True
         tensor = args[0] if args else kwargs["input"]
-        in_place = func in IN_PLACE or kwargs.get("inplace", len(args) > 1 and args[1])
-        highest = 6.0 if func is F.relu6 else None
+        in_place = func in IN_PLACE or kwargs.get("inplace", len(args) > 1 and func in RELUS and args[1])
         return _GuidedReLU.apply(tensor, highest, bool(in_place))  # type: ignore[no-untyped-call]
+
+
+def _highest(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> float | None:
+    """The largest value that a call of a ReLU gives; None for any other function."""
+    if func in RELUS:
+        return math.inf
+    if func is F.relu6:
+        return 6.0
+    if func is F.hardtanh:  # which nn.ReLU6 calls
+        lowest, highest = (*args[1:3], *(kwargs[name] for name in ("min_val", "max_val") if name in kwargs))[
+            :2
+        ] or (-1, 1)
+        return float(highest) if lowest == 0 else None
+    return None
 
 
 class _GuidedReLU(torch.autograd.Function):
     """A ReLU whose gradient is rectified too."""
 
     @staticmethod
-    def forward(ctx: Any, tensor: Tensor, highest: float | None, in_place: bool) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, tensor: Tensor, highest: float, in_place: bool) -> Tensor:  # noqa: ANN401
         output = tensor.clamp_(0, highest) if in_place else tensor.clamp(0, highest)
         if in_place:
             ctx.mark_dirty(tensor)
@@ -127,5 +143,5 @@ class _GuidedReLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
         (output,) = ctx.saved_tensors
-        passing = output > 0 if ctx.highest is None else (output > 0) & (output < ctx.highest)
+        passing = (output > 0) & (output < ctx.highest)
         return gradients[0].clamp_min(0) * passing, None, None
