@@ -8,6 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import nn
 
 import stratacam as sc
+from stratacam.cam.views import blank_cause
 
 
 def test_a_blank_map_is_zero_in_every_view_and_never_nan():
@@ -115,3 +116,62 @@ def test_montage_shows_every_layer_and_names_blank_ones():
     assert [axes.texts[0].get_text() for axes in figure.axes[1:]] == ["zero gradient"] * 3
     assert "class 0, gradcam, ReLU, normalised by: map" in figure.get_suptitle()
     assert len(pixels(figure))
+
+
+@pytest.mark.parametrize("normalise", ["none", "map", "volume", "layer"])
+@pytest.mark.parametrize("relu", [True, False])
+def test_constant_maps_are_zero_in_every_view(normalise, relu):
+    """Positive ones, as of squeeze-and-excitation, were drawn 1 everywhere, and so was the maximum over layers."""
+    raw = torch.tensor([[[[2.0, 2.0]], [[-1.0, -1.0]], [[1.0, 1.0 + 1e-6]], [[1.0, 3.0]]]])
+    seen = sc.view(raw, relu=relu, normalise=normalise, size=(2, 4))
+    assert not seen[:, :3].any()
+    assert seen[:, 3].any()
+    assert blank_cause(raw, torch.zeros(1, 4, dtype=torch.bool)) == (
+        ("constant", "constant", "constant", ""),
+    )
+
+
+def test_layers_of_one_position_do_not_cover_the_others_in_a_fused_map():
+    torch.manual_seed(0)
+    squeeze = nn.Sequential(nn.AvgPool2d(10), nn.Conv2d(8, 8, 1), nn.Sigmoid())
+
+    class Excited(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.squeeze, self.deep, self.head = (
+                nn.Conv2d(3, 8, 3),
+                squeeze,
+                nn.Conv2d(8, 8, 3),
+                nn.Linear(8, 3),
+            )
+
+        def forward(self, x):
+            x = self.conv(x).relu()
+            return self.head(self.deep(x * self.squeeze(x)).relu().mean((2, 3)))
+
+    found = sc.explain(Excited(), torch.rand(2, 3, 12, 12))
+    assert found.layers == ("conv", "squeeze.0", "squeeze.1", "deep")
+    whole = found.fused(size=(12, 12), how="maximum")
+    assert torch.equal(whole, found.fused(size=(12, 12), how="maximum", layers=["conv", "deep"]))
+
+
+def test_views_and_noisy_copies_do_not_depend_on_the_default_device_and_type():
+    model, images = make(Plain), images_for(Plain)
+    expected = sc.explain(model, images, smooth=2)
+    view_expected = expected["conv1"].heatmap(size=(9, 9))
+    forward = ("scorecam", "ablationcam", "eigencam")
+    others = {method: sc.explain(model, images, layers="conv2", method=method) for method in forward}
+    torch.set_default_device("meta")
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = sc.explain(model, images, smooth=2)
+        assert torch.equal(found["conv1"].raw, expected["conv1"].raw)
+        assert torch.equal(found["conv1"].heatmap(size=(9, 9)), view_expected)
+        assert found.fused(size=(9, 9)).dtype == torch.float32
+        for method, plain in others.items():
+            assert torch.equal(
+                sc.explain(model, images, layers="conv2", method=method)["conv2"].raw, plain["conv2"].raw
+            )
+    finally:
+        torch.set_default_device("cpu")
+        torch.set_default_dtype(torch.float32)

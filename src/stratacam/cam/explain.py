@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from stratacam.cam.capture import LayerError
 from stratacam.cam.explanation import Explanation, LayerMaps, join
 from stratacam.cam.feature_map import TokensToGrid, grid_maker
 from stratacam.cam.inputs import read_inputs
@@ -104,6 +105,9 @@ def explain(
             )
         )
     )
+    for name, reason in found.left_out.items():
+        if choose(explainable(model), layers).get(name):
+            raise LayerError(name, reason)
     if not found.maps:
         reasons = " ".join(f"{name} {reason}" for name, reason in found.left_out.items())
         raise ValueError(f"none of the layers has a map: {reasons}")

@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from stratacam.cam.origin import SHAPES_ALONE, tensors
+
 aten = torch.ops.aten
 
 POOLS = {
@@ -25,7 +27,7 @@ LOCAL = {
     aten.native_batch_norm, aten._native_batch_norm_legit_no_training, aten.cudnn_batch_norm, aten.cat, aten.split,
     aten.constant_pad_nd, aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d,
     aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d, aten.clone, aten.detach, aten.alias,
-    aten._to_copy, aten.native_dropout,
+    aten._to_copy, aten.native_dropout, aten.copy_,
 }  # fmt: skip
 OVER_ALL = {
     aten._adaptive_avg_pool2d,
@@ -77,9 +79,9 @@ class FieldTracker(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        inputs = [value for value in _tensors([*args, *kwargs.values()]) if value in self.fields]
-        if inputs:
-            for output in _tensors([result]):
+        inputs = [value for value in tensors([*args, *kwargs.values()]) if value in self.fields]
+        if inputs and func.overloadpacket not in SHAPES_ALONE:
+            for output in tensors([result]):
                 self.fields[output] = self._follow(func, args, inputs, output)
         return result
 
@@ -171,13 +173,3 @@ def _takes_channels(operation: Any, args: tuple[Any, ...]) -> bool:
 def _per_axis(value: Any, field: Field) -> tuple[int, ...]:
     values = tuple(value) if isinstance(value, list | tuple) else (value,)
     return values * len(field.size) if len(values) == 1 else values
-
-
-def _tensors(values: Iterable[Any]) -> list[Tensor]:
-    found: list[Tensor] = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, list | tuple):
-            found.extend(_tensors(value))
-    return found

@@ -129,15 +129,18 @@ def _given_scores(function: Callable[..., Tensor], captured: Captured) -> Tensor
         raise
     if isinstance(scores, Tensor) and scores.ndim == 0 and images == 1:
         scores = scores[None]
-    rows = {images} if _has_rows(captured.output, images) else {1, images}
+    if _has_rows(captured.output, images):
+        rows = {images}
+    else:
+        rows = {1, images}
+        if isinstance(scores, Tensor) and scores.ndim in {1, 2} and scores.stride(0) == 0:
+            scores = scores[:1]  # the one value of a bag, laid out for its images
     if not isinstance(scores, Tensor) or scores.ndim not in {1, 2} or len(scores) not in rows:
         found = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
         raise ValueError(
             f"the function given as classes gives {found} for {images} image(s); it must give scores (B,) or (B, C): "
             "one, or one row, for each image of the batch, or one for all images of a bag."
         )
-    if scores.stride(0) == 0:
-        scores = scores[:1]  # one value laid out for all images
     return scores[:, None] if scores.ndim == 1 else scores
 
 

@@ -110,7 +110,8 @@ class _Guided(TorchFunctionMode):
             return func(*args, **kwargs)
         self.found = True
         tensor = args[0] if args else kwargs["input"]
-        in_place = func in IN_PLACE or kwargs.get("inplace", len(args) > 1 and func in RELUS and args[1])
+        place = 3 if func is F.hardtanh else 1
+        in_place = func in IN_PLACE or kwargs.get("inplace", len(args) > place and args[place])
         return _GuidedReLU.apply(tensor, highest, bool(in_place))  # type: ignore[no-untyped-call]
 
 
@@ -121,10 +122,12 @@ def _highest(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     if func is F.relu6:
         return 6.0
     if func is F.hardtanh:  # which nn.ReLU6 calls
-        lowest, highest = (*args[1:3], *(kwargs[name] for name in ("min_val", "max_val") if name in kwargs))[
-            :2
-        ] or (-1, 1)
-        return float(highest) if lowest == 0 else None
+        bounds = (
+            {"min_val": -1.0, "max_val": 1.0}
+            | dict(zip(("min_val", "max_val"), args[1:3], strict=False))
+            | kwargs
+        )
+        return float(bounds["max_val"]) if bounds["min_val"] == 0 else None
     return None
 
 
