@@ -43,7 +43,7 @@ def overlay(
     Raises:
         ValueError: if image or heatmap has other dimensions, such as a whole batch, or the heatmap is not finite.
     """
-    image, heatmap = torch.as_tensor(image), torch.as_tensor(heatmap)
+    image, heatmap = torch.as_tensor(image, device="cpu"), torch.as_tensor(heatmap, device="cpu")
     if image.ndim not in {2, 3} or heatmap.ndim != 2:
         raise ValueError(
             f"image has shape {tuple(image.shape)} and heatmap {tuple(heatmap.shape)}; expected one image (rows, "
@@ -100,7 +100,7 @@ def montage(
     Raises:
         ValueError: if image or maps are not two-dimensional, or the explanation has no such image or class.
     """
-    image = torch.as_tensor(image)
+    image = torch.as_tensor(image, device="cpu")
     _check_two_dimensional(image, explanation, index, column)
     chosen = explanation.chosen(layers)
     rows = -(-(len(chosen) + 1) // columns)

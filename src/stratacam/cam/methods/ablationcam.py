@@ -29,7 +29,7 @@ def ablationcam(task: Task) -> RawMaps:
             )
 
         whole, found = scores(1), []
-        for channels in torch.split(torch.arange(len(activation)), task.batch_size):
+        for channels in torch.split(torch.arange(len(activation), device=activation.device), task.batch_size):
             with _ablated(task.model, tap, channels):
                 found.append(scores(len(channels)))
         return weighted_channels((whole - torch.cat(found)).float(), activation)
@@ -51,7 +51,7 @@ def _ablated(model: nn.Module, tap: Tap, channels: Tensor) -> Iterator[None]:
         if tap.tokens_to_grid:
             return output.masked_fill(_made_of(output, channels, tap.tokens_to_grid), 0)
         ablated = output.clone()
-        ablated[torch.arange(len(channels)), channels] = 0
+        ablated[torch.arange(len(channels), device=channels.device), channels] = 0
         return ablated
 
     hook = model.get_submodule(path).register_forward_hook(ablate)
@@ -65,6 +65,6 @@ def _made_of(output: Tensor, channels: Tensor, to_grid: TokensToGrid) -> Tensor:
     """Which tokens' values become channel `channels[i]` of image i on the grid: those that its gradient reaches."""
     with torch.enable_grad():
         values = output.detach().requires_grad_()
-        chosen = to_grid(values)[torch.arange(len(channels)), channels].sum()
+        chosen = to_grid(values)[torch.arange(len(channels), device=channels.device), channels].sum()
         (reached,) = torch.autograd.grad(chosen, values)
     return reached != 0
