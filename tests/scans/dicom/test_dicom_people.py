@@ -116,6 +116,12 @@ def test_sequences_that_a_visit_lacks_are_named_with_what_would_take_them(tmp_pa
     )
 
 
+def test_a_slab_of_the_head_is_told(tmp_path):
+    write_series(tmp_path / "in", slices=10, step=3.0, shape=(60, 60), spacing=(2.0, 2.0))
+    notes = import_dicom(tmp_path / "in", tmp_path / "out").notes
+    assert "sub-01: T1w series 1 reaches 30 mm in one direction: look whether it is the whole head" in notes
+
+
 def test_of_a_series_sent_twice_the_whole_one_is_taken(tmp_path):
     write_series(tmp_path / "in/a", number=2, slices=8, series="1.2.1")
     write_series(tmp_path / "in/b", number=2, slices=12, series="1.2.2")

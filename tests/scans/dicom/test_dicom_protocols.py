@@ -1,7 +1,7 @@
 """Protocols of several makers by their timing alone, and whole studies in which one of several series is right."""
 
 import pytest
-from dicom_files import SAGITTAL, write_series
+from dicom_files import AXIAL, SAGITTAL, write_series
 from pydicom.dataset import Dataset
 
 from stratacam.scans.dicom.choose import choose
@@ -65,6 +65,9 @@ PROTOCOLS = {
     "FLAIR": (spin(9000, 90, 2500, ScanningSequence=["SE", "IR"]), "FLAIR"),
     "SPACE FLAIR": (spin(5000, 388, 1800), "FLAIR"),
     "CUBE FLAIR": ({**RM, "EchoTime": 117, "RepetitionTime": 5000, "InversionTime": 1500}, "FLAIR"),
+    "FLAIR without inversion time": (spin(9000, 120, SeriesDescription="t2_dark-fluid"), "FLAIR"),
+    "STIR without inversion time": (spin(4000, 60, SeriesDescription="t2_stir"), None),
+    "inversion without its time": (spin(9000, 120, ScanningSequence=["SE", "IR"]), None),
     "scout": (gradient(3.2, 1.4, 8), None),
     "scout 2D": (gradient(8.6, 4, 20, MRAcquisitionType="2D"), None),
     "field map": (gradient(400, 5.2, 60, MRAcquisitionType="2D"), None),
@@ -202,6 +205,23 @@ def test_echoes_of_one_gradient_echo_are_not_taken(tmp_path):
     decisions = decide(tmp_path)
     assert [one.stack.name for one in decisions] == ["4a", "4b"]
     assert {one.signs for one in decisions} == {("several echoes",)}
+
+
+def test_a_gradient_echo_with_a_phase_image_is_a_field_map_and_an_mprage_with_one_is_a_t1w(tmp_path):
+    for number, tags in ((1, gradient(11, 4.6, 8)), (3, MPRAGE)):
+        same = {"SeriesDescription": f"series {number}", **tags}
+        write_series(tmp_path / "m", number=number, prefix=f"{number}_", **same)
+        phase = {"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}
+        write_series(tmp_path / "p", number=number + 1, prefix=f"{number}_", **same, **phase)
+    assert taken(tmp_path) == {"T1w": 3}
+    assert decide(tmp_path)[0].signs == ("susceptibility or field map",)
+
+
+def test_three_planes_in_one_series_are_a_localiser(tmp_path):
+    coronal = ((1.0, 0.0, 0.0), (0.0, 0.0, -1.0))
+    for prefix, axes in zip("abc", (AXIAL, SAGITTAL, coronal), strict=True):
+        write_series(tmp_path, series="1.2.3.9", prefix=prefix, axes=axes)
+    assert [one.signs for one in decide(tmp_path)] == [("localiser",)] * 3
 
 
 def test_parts_of_a_complex_image_that_only_ge_s_own_entry_tells_are_stacks_of_their_own(tmp_path):

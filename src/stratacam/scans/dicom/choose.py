@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from stratacam.scans.dicom.decide import Decision, count_echoes, decide
+from stratacam.scans.dicom.decide import Decision, decide, signs_of_siblings
 from stratacam.scans.dicom.people import contradictions
 from stratacam.scans.dicom.rules import ImportMap
 from stratacam.scans.dicom.series import Stack
@@ -32,9 +32,9 @@ def choose(stacks: Sequence[Stack], wanted: ImportMap) -> list[Decision]:
     labels = subject_labels(stacks, wanted)
     several = contradictions(stacks, wanted.same_person)
     decisions = []
-    for stack, echoes in zip(stacks, count_echoes(stacks), strict=True):
+    for stack, shown in zip(stacks, signs_of_siblings(stacks), strict=True):
         patient = stack.first.patient
-        decision = decide(stack, labels.get(patient), echoes, wanted)
+        decision = decide(stack, labels.get(patient), shown, wanted)
         if decision.state == "taken" and patient in several:
             reason = f"its PatientID is that of people who differ in {several[patient]}"
             decision = replace(decision, state="left out", reason=reason)

@@ -1,14 +1,16 @@
 """What one stack is by its header, and what speaks against taking it, without regard to other stacks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from stratacam.scans.dicom.rules import ImportMap
 from stratacam.scans.dicom.series import Stack, stack_fault
-from stratacam.scans.dicom.signs import ECHOES, SECONDARY, find_signs
+from stratacam.scans.dicom.signs import ECHOES, FIELD, LOCALISER, SECONDARY, find_signs
 
 FEWEST_SLICES = 8
+PLANES = 3  # orientations of a localiser
+PHASES = {"P", "PHASE", "PHASE MAP", "P_FFE"}
 MOST_ECHOES = {"SE": 2, "GR": 1}  # proton density and T2w in one; more are made to measure relaxation
 
 
@@ -27,13 +29,13 @@ class Decision:
     doubt: str = ""  # what else speaks against it
 
 
-def decide(stack: Stack, label: str | None, echoes: int, wanted: ImportMap) -> Decision:
+def decide(stack: Stack, label: str | None, shown: Mapping[str, str], wanted: ImportMap) -> Decision:
     """Decide about one stack.
 
     Args:
         stack: as `read_folder` gives it.
         label: the subject's, without "sub-".
-        echoes: number of echo times of its acquisition.
+        shown: signs of its siblings.
         wanted: the map.
 
     Returns:
@@ -43,9 +45,7 @@ def decide(stack: Stack, label: str | None, echoes: int, wanted: ImportMap) -> D
     decision = Decision(stack, label, None, None, "not taken", "")
     number = wanted.first_rule(header)
     sequence = None if number is None else wanted.rule[number].sequence
-    shown = find_signs(header, stack.first.image_type, sequence)
-    if echoes > MOST_ECHOES["GR" if "GR" in header["ScanningSequence"] else "SE"]:
-        shown[ECHOES] = "EchoTime"
+    shown = find_signs(header, stack.first.image_type, sequence) | dict(shown)
     if unfit := _unfit(stack):
         return replace(decision, reason=unfit)
     if number is None or sequence is None:
@@ -63,22 +63,41 @@ def decide(stack: Stack, label: str | None, echoes: int, wanted: ImportMap) -> D
     return replace(decision, state="taken", reason=reason, signs=tuple(shown))
 
 
-def count_echoes(stacks: Iterable[Stack]) -> list[int]:
-    """How many echo times the acquisition of every stack has.
+def signs_of_siblings(stacks: Sequence[Stack]) -> list[dict[str, str]]:
+    """Signs that several stacks of one acquisition show together: echoes, phase beside magnitude, orientations.
 
-    Exports may make every echo a series, of the same number and description.
+    Exports may make series of what was one acquisition.
+
+    Returns:
+        For every stack: name of a sign -> DICOM keyword.
     """
-    stacks = list(stacks)
-    times: dict[tuple[object, ...], set[str]] = {}
+    acquisitions: dict[tuple[object, ...], list[Stack]] = {}
     for stack in stacks:
-        times.setdefault(_acquisition(stack), set()).add(stack.first.header["EchoTime"])
-    return [len(times[_acquisition(stack)]) for stack in stacks]
+        acquisitions.setdefault(_acquisition(stack), []).append(stack)
+    return [_shown_together(stack, acquisitions[_acquisition(stack)]) for stack in stacks]
 
 
 def _acquisition(stack: Stack) -> tuple[object, ...]:
     frame = stack.first
-    same = (frame.header["SeriesDescription"], frame.header["RepetitionTime"])
-    return (frame.patient, frame.study, frame.series_number or frame.series, *same)
+    named = frame.header["SeriesDescription"] or frame.series
+    return (frame.patient, frame.study, named, frame.header["RepetitionTime"])
+
+
+def _shown_together(stack: Stack, siblings: Sequence[Stack]) -> dict[str, str]:
+    header = stack.first.header
+    spoiled = "GR" in header["ScanningSequence"] and not header["InversionTime"].strip("0.")
+    numbered = [one for one in siblings if one.first.series_number == stack.first.series_number]
+    shown = {}
+    if (
+        len({one.first.header["EchoTime"] for one in numbered})
+        > MOST_ECHOES["GR" if "GR" in header["ScanningSequence"] else "SE"]
+    ):
+        shown[ECHOES] = "EchoTime"
+    if spoiled and any(PHASES.intersection(one.first.image_type) for one in siblings):
+        shown[FIELD] = "ImageType"
+    if len({one.first.orientation for one in siblings if one.first.series == stack.first.series}) >= PLANES:
+        shown[LOCALISER] = "ImageOrientationPatient"
+    return shown
 
 
 def _unfit(stack: Stack) -> str | None:

@@ -190,6 +190,8 @@ def _find(places: Sequence[Dataset], keyword: str) -> Any:  # noqa: ANN401 - wha
         for name in names:
             if (value := place.get(name)) is not None:
                 return value
+    if keyword == "SequenceVariant":
+        return "" if _find(places, "Spoiling") in {None, "NONE"} else "SP"
     return _enhanced_sequence(places) if keyword == "ScanningSequence" else None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.files import remove_leftovers
-from stratacam.scans.dicom.choose import choose, subject_labels
+from stratacam.scans.dicom.choose import HEAD_MM, choose, subject_labels
 from stratacam.scans.dicom.convert import ConversionError, convert, find_dcm2niix
 from stratacam.scans.dicom.decide import Decision
 from stratacam.scans.dicom.people import doubts, listed
@@ -94,6 +94,7 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
         notes=(
             *doubts(contents.stacks, labels, wanted.same_person),
             *_absent(decisions, wanted),
+            *_partial(decisions),
             *(
                 f"[subjects]: no files of {name!r}"
                 for name in sorted(set(wanted.subjects or ()) - set(labels))
@@ -129,6 +130,16 @@ def _absent(decisions: Sequence[Decision], wanted: ImportMap) -> list[str]:
                 if one.state == "taken"
             ]
     return notes
+
+
+def _partial(decisions: Sequence[Decision]) -> list[str]:
+    """Notes on what was taken although it is too short for a head."""
+    return [
+        f"{_visit(one)}: {one.sequence} series {one.stack.name} reaches {min(one.stack.extent_mm):.0f} mm in one "
+        "direction: look whether it is the whole head"
+        for one in decisions
+        if one.state == "taken" and min(one.stack.extent_mm) < HEAD_MM
+    ]
 
 
 def _visit(decision: Decision) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 AGENT = "contrast agent"
 SECONDARY = "secondary"
 ECHOES = "several echoes"
+FIELD = "susceptibility or field map"
+LOCALISER = "localiser"
 DIR = "double inversion"
 ELSEWHERE = "other part of the body"
 
@@ -88,7 +90,7 @@ AGENT_GIVEN = _words(
     rf"{_GLUED}(?:{_AGENTS})",
     rf"{_GLUED}post (?:{_AGENTS}|c|cm)",
     rf"{_GLUED}post(?! (?:{_NOT_AFTER}))",
-    r"t1w? c|delayed|nach|apr[eè]s|pc|(?:double|single) dose",
+    r"t1w? c|delayed|nach(?! op)|apr[eè]s|pc|(?:double|single) dose",
 )
 PLUS_AGENT = re.compile(r"\+ ?(?:c|cm|gd|km)(?![a-z])|(?<![a-z])c ?\+")
 WITH_AND_WITHOUT = _words("w(?:ith)? (?:and )?w(?:ith)? o(?:ut)?", "pre (?:and )?post")
