@@ -139,6 +139,14 @@ def test_a_t1w_after_contrast_agent_is_taken_only_if_the_map_allows_it(tmp_path)
     assert reason == "T2w by rule 2, in spite of contrast agent (ContrastBolusAgentSequence)"
 
 
+def test_the_uniform_image_of_an_mp2rage_is_taken_by_a_rule_and_an_exception(tmp_path):
+    for number, kind in enumerate(("INV1", "INV2", "UNI"), start=1):
+        write_series(tmp_path, number=number, prefix=kind, SeriesDescription=f"mp2rage_{kind}", **MPRAGE)
+    assert taken(tmp_path) == {}
+    rule = "[[rule]]\nsequence = 'T1w'\nSeriesDescription = 'UNI'\n[allow]\nT1w = ['MP2RAGE']\n"
+    assert taken(tmp_path, rule) == {"T1w": 3}
+
+
 def test_without_the_agent_is_better_even_where_the_map_allows_it(tmp_path):
     write_series(tmp_path / "a", number=1, slices=40, SeriesDescription="t1 +C")
     write_series(tmp_path / "b", number=2, SeriesDescription="t1")

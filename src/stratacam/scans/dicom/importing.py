@@ -8,12 +8,13 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.files import remove_leftovers
-from stratacam.scans.dicom.choose import HEAD_MM, choose, subject_labels
+from stratacam.scans.dicom.choose import choose, subject_labels
 from stratacam.scans.dicom.convert import ConversionError, convert, find_dcm2niix
 from stratacam.scans.dicom.decide import Decision
-from stratacam.scans.dicom.people import doubts, listed
-from stratacam.scans.dicom.rules import ImportMap, read_map
+from stratacam.scans.dicom.people import doubts
+from stratacam.scans.dicom.rules import read_map
 from stratacam.scans.dicom.series import read_folder
+from stratacam.scans.dicom.visits import visit_notes
 from stratacam.scans.dicom.write import (
     SOURCE,
     TIMES,
@@ -93,8 +94,7 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
         damaged=tuple(contents.damaged),
         notes=(
             *doubts(contents.stacks, labels, wanted.same_person),
-            *_absent(decisions, wanted),
-            *_partial(decisions),
+            *visit_notes(decisions, list(dict.fromkeys(rule.sequence for rule in wanted.rule))),
             *(
                 f"[subjects]: no files of {name!r}"
                 for name in sorted(set(wanted.subjects or ()) - set(labels))
@@ -102,48 +102,6 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
             *(f"[groups]: no files of {name}" for name in sorted(set(wanted.groups) - set(labels.values()))),
         ),
     )
-
-
-def _absent(decisions: Sequence[Decision], wanted: ImportMap) -> list[str]:
-    """Notes on sequences that a visit lacks: where they are instead, and what would take them."""
-    visits: dict[str, list[Decision]] = {}
-    for decision in decisions:
-        visits.setdefault(_visit(decision), []).append(decision)
-    notes = []
-    sequences = dict.fromkeys(rule.sequence for rule in wanted.rule)
-    for visit, found in visits.items():
-        taken = {one.sequence for one in found if one.state == "taken"}
-        lacking = [sequence for sequence in sequences if taken and sequence not in taken]
-        if lacking:
-            notes.append(f"{visit}: no {' and no '.join(lacking)} was taken")
-        for sequence in lacking:
-            alike = [one for one in decisions if one.sequence == sequence and one.subject == found[0].subject]
-            signed = [one for one in found if one in alike and one.signs]
-            if signed:
-                notes.append(
-                    f"{visit}: series {signed[0].stack.name} is {sequence}, but {listed(signed[0].signs)}: the map "
-                    f"takes it with allow.{sequence} = {json.dumps(signed[0].signs)}"
-                )
-            notes += [
-                f"{visit}: {_visit(one)} has {sequence}: if both are one visit, put its files into one session"
-                for one in alike
-                if one.state == "taken"
-            ]
-    return notes
-
-
-def _partial(decisions: Sequence[Decision]) -> list[str]:
-    """Notes on what was taken although it is too short for a head."""
-    return [
-        f"{_visit(one)}: {one.sequence} series {one.stack.name} reaches {min(one.stack.extent_mm):.0f} mm in one "
-        "direction: look whether it is the whole head"
-        for one in decisions
-        if one.state == "taken" and min(one.stack.extent_mm) < HEAD_MM
-    ]
-
-
-def _visit(decision: Decision) -> str:
-    return "_".join(filter(None, [f"sub-{decision.subject}", decision.session and f"ses-{decision.session}"]))
 
 
 def _by_subject(decisions: Sequence[Decision]) -> list[tuple[str | None, list[Decision]]]:
