@@ -106,7 +106,7 @@ def test_sequences_that_a_visit_lacks_are_named_with_what_would_take_them(tmp_pa
     write_series(tmp_path / "in/b", contrast="T2w", study="1.2", StudyDate="20200102")
     write_series(tmp_path / "in/c", contrast="FLAIR", study="1.2", number=7, SeriesDescription="flair +C")
     notes = import_dicom(tmp_path / "in", tmp_path / "out").notes
-    assert "sub-01_ses-1: no FLAIR and no T2w was taken" in notes
+    assert "sub-01_ses-1 lacks FLAIR and T2w" in notes
     assert (
         "sub-01_ses-2: sub-01_ses-1 has T1w: if both are one visit, put its files into one session" in notes
     )

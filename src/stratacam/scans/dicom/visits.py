@@ -30,7 +30,7 @@ def _of_subject(visits: dict[str, list[Decision]], sequences: Sequence[str]) -> 
             continue  # another examination, of the spine perhaps
         lacking = [sequence for sequence in sequences if sequence not in taken[name]]
         if lacking:
-            notes.append(f"{name}: no {' and no '.join(lacking)} was taken")
+            notes.append(f"{name} lacks {listed(lacking)}")
         for sequence in lacking:
             signed = next((one for one in found if one.sequence == sequence and one.signs), None)
             if signed:
