@@ -137,7 +137,7 @@ def import_dicom(
     print_import(result, console)
     if not any((out / f"sub-{label}").is_dir() for label in result.labels.values()):
         raise InputError(
-            f"{folder}: nothing could be imported, see above; give rules that fit these series with --map."
+            f"{folder}: nothing could be imported; see above why, and docs/dicom.md for what --map can change."
         )
     _conclude(out, result.left_out, accept_left_out)
 

@@ -96,7 +96,10 @@ def test_nothing_written_names_the_patient_the_place_the_date_or_the_source(tmp_
         for dataset in map(dcmread, folder.rglob("*.dcm"))
         for keyword in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
     ]
-    result = import_dicom(folder, tmp_path / "out")
+    (tmp_path / "map.toml").write_text(
+        "[allow]\nT1w = ['contrast agent']\nFLAIR = ['contrast agent']\n"  # what is planted names one
+    )
+    result = import_dicom(folder, tmp_path / "out", tmp_path / "map.toml")
     assert result.left_out == 0
     found = contents(tmp_path / "out")
     assert sum(name.endswith("unpacked") for name in found) == 3

@@ -38,7 +38,6 @@ def decide(folder, tmp_path, text=None):
         ),
         ("T1w", {"ScanningSequence": "GR", "RepetitionTime": 8, "EchoTime": 3, "FlipAngle": 12}, "T1w"),
         ("T1w", {"ScanningSequence": "GR", "RepetitionTime": 30, "EchoTime": 20, "FlipAngle": 15}, None),
-        ("T1w", {"ContrastBolusAgent": "gadobutrol"}, None),
         ("T1w", {"RepetitionTime": 3000, "EchoTime": 15}, None),
         ("T2w", {"ScanningSequence": ["SE", "EP"]}, None),
         (
@@ -64,12 +63,17 @@ def test_default_rules_go_by_the_timing(tmp_path, contrast, tags, sequence):
 @pytest.mark.parametrize(
     ("tags", "reason"),
     [
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localiser"),
-        ({"ImageType": ["DERIVED", "PRIMARY", "PROJECTION IMAGE"]}, "projection"),
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "P"]}, "phase image"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "T1w by rule 4, but localiser (ImageType)"),
         (
-            {"ImageType": ["DERIVED", "SECONDARY", "MPR"]},
-            "T1w by rule 4, but secondary (the rule lacks derived = true)",
+            {"ImageType": ["DERIVED", "PRIMARY", "PROJECTION IMAGE"]},
+            "T1w by rule 4, but projection (ImageType)",
+        ),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "P"]}, "T1w by rule 4, but complex part (ImageType)"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "MPR"]}, "T1w by rule 4, but secondary (ImageType)"),
+        ({"AngioFlag": "Y"}, "T1w by rule 4, but angiography (AngioFlag)"),
+        (
+            {"RepetitionTime": 3000, "EchoTime": 15},
+            "no rule holds; the nearest is rule 2 (T2w), but for EchoTime",
         ),
         ({"SamplesPerPixel": 3}, "colour"),
         ({"slices": 7}, "7 slices, fewer than 8"),
@@ -98,17 +102,27 @@ def test_the_first_rule_that_holds_wins(tmp_path):
     assert (decision.sequence, decision.reason) == ("FLAIR", "FLAIR by rule 2")
 
 
-def test_of_several_series_most_slices_then_thinnest_then_lowest_number(tmp_path):
-    for number, slices, step in ((1, 8, 1.0), (2, 10, 3.0), (3, 10, 2.0), (4, 10, 2.0)):
-        write_series(tmp_path / "in" / str(number), number=number, slices=slices, step=step)
+def test_the_head_covered_counts_first_then_the_voxels_then_the_order(tmp_path):
+    for number, slices, step in ((1, 110, 0.5), (2, 30, 4.0), (3, 60, 2.0), (4, 60, 2.0), (5, 60, 1.0)):
+        write_series(
+            tmp_path / "in" / str(number),
+            number=number,
+            slices=slices,
+            step=step,
+            shape=(60, 60),
+            spacing=(2.0, 2.0),
+            AcquisitionDate="20200102",
+            AcquisitionTime=f"10{number:02}00",
+        )
     decisions = decide(tmp_path / "in", tmp_path)
-    assert [one.reason for one in decisions] == [
-        "T1w by rule 4, but series 3 has more slices (10, not 8)",
-        "T1w by rule 4, but series 3 has thinner slices (2.0 mm, not 3.0 mm)",
-        "T1w by rule 4; the best of 4 series",
-        "T1w by rule 4, but series 3 comes first",
+    assert [one.reason.removeprefix("T1w by rule 4").split(" (if")[0] for one in decisions] == [
+        ", but series 3 covers more of the head (100 mm)",
+        ", but series 3 has smaller voxels (longest edge 2.0 mm)",
+        "; the best of 5 series",
+        ", but series 3 was acquired first",
+        ", but series 3 covers more of the head (100 mm)",
     ]
-    assert [one.state for one in decisions] == ["not taken", "not taken", "taken", "not taken"]
+    assert [one.state == "taken" for one in decisions] == [False, False, True, False, False]
 
 
 def test_a_whole_series_is_taken_instead_of_a_longer_one_with_a_gap(tmp_path):
@@ -172,6 +186,12 @@ def test_patients_are_numbered_or_labelled_by_the_map(tmp_path):
         ("[subjects]\nA = 'a-b'", "subjects A = 'a-b'"),
         ("[subjects]\nA = 'x'\nB = 'X'", "differ only in case"),
         ("[subjects]\nA = '1'\n[groups]\n2 = 'MS'", "groups: 2 is no label"),
+        (
+            "[allow]\nT1w = ['contrast']",
+            "T1w = 'contrast' is no sign; allowed are localiser, .*contrast agent",
+        ),
+        ("[allow]\nT1 = ['MP2RAGE']", "allow T1"),
+        ("allow = 3", "allow = 3"),
         ("[groups", "is not TOML"),
     ],
 )

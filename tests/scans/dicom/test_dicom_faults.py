@@ -1,10 +1,13 @@
 """DICOM that is not whole: each fault has its message, and the others go on."""
 
+import gzip
+import shutil
 import struct
 
+import nibabel
 import pytest
 from dicom_files import SAGITTAL, write_series
-from pydicom import dcmread
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.uid import RLELossless, generate_uid
 from typer.testing import CliRunner
 
@@ -206,6 +209,57 @@ def test_one_bad_series_makes_the_exit_code(folder, tmp_path):
     arguments = ["import-dicom", str(folder), str(tmp_path / "out")]
     assert CliRunner().invoke(app, arguments).exit_code == LEFT_OUT
     assert CliRunner().invoke(app, [*arguments, "--accept-left-out"]).exit_code == 0
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_files_without_preamble_are_read(tmp_path, implicit):
+    written = write_series(tmp_path / "in", suffix="")
+    for path in written.paths:
+        bare = Dataset({element.tag: element for element in dcmread(path)})
+        dcmwrite(path, bare, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
+        assert path.read_bytes()[:4] == b"\x08\0\x08\0"
+    assert import_dicom(tmp_path / "in", tmp_path / "out").left_out == 0
+    voxels = nibabel.load(tmp_path / "out/sub-01/anat/sub-01_T1w.nii.gz").get_fdata()
+    assert sorted(voxels.ravel()) == sorted(written.voxels.ravel())
+
+
+def test_bytes_that_begin_like_a_file_without_preamble_are_not_dicom(folder, tmp_path):
+    (folder / "junk").write_bytes(b"\x08\0\x08\0" + bytes(range(256)) * 4)
+    assert import_dicom(folder, tmp_path / "out").ignored["not DICOM"] == 1
+
+
+@pytest.mark.parametrize("kind", ["zip", "gztar", "tar"])
+def test_archives_are_named(tmp_path, kind):
+    write_series(tmp_path / "source")
+    name = {"zip": "zip archive", "gztar": "gzip file", "tar": "tar archive"}[kind]
+    (tmp_path / "in").mkdir()
+    archive = shutil.make_archive(str(tmp_path / "in/patient"), kind, tmp_path / "source")
+    with pytest.raises(InputError, match=rf"holds archives \(1 {name}\), which are not read: unpack them"):
+        import_dicom(tmp_path / "in", tmp_path / "out")
+    with pytest.raises(InputError, match=f"is a {name}, not a folder; unpack it"):
+        import_dicom(type(tmp_path)(archive), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_archives_beside_images_are_an_error_and_compressed_nifti_are_not(folder, tmp_path):
+    (folder / "scan.nii.gz").write_bytes(gzip.compress(b"nifti"))
+    assert import_dicom(folder, tmp_path / "out").left_out == 0
+    (folder / "slice.dcm.gz").write_bytes(gzip.compress(b"dicom"))
+    result = import_dicom(folder, tmp_path / "again")
+    assert result.left_out == 1
+    assert "holds archives (1 gzip file)" in result.damaged[0]
+
+
+def test_a_protocol_or_spectrum_beside_the_images_is_no_damaged_image(folder, tmp_path):
+    for name, kind in (("protocol", "1.3.12.2.1107.5.9.1"), ("spectrum", "1.2.840.10008.5.1.4.1.1.4.2")):
+        other = dcmread(next(iter(folder.glob("sound*"))))
+        other.SOPClassUID = other.file_meta.MediaStorageSOPClassUID = kind
+        other.SOPInstanceUID = generate_uid()
+        del other.Rows, other.Columns, other.PixelData
+        other.save_as(folder / name)
+    result = import_dicom(folder, tmp_path / "out")
+    assert dict(result.ignored) == {"DICOM, but not MR images": 2}
+    assert result.left_out == 0
 
 
 def test_other_files_are_counted(folder, tmp_path):

@@ -151,6 +151,20 @@ def test_enhanced_file_gives_the_same_voxels(tmp_path):
     assert compare(load(tmp_path / "out"), written.voxels, written.affine) < (1e-3, 1)
 
 
+def test_an_enhanced_spoiled_gradient_echo_is_a_t1w(tmp_path):
+    times = {"RepetitionTime": 8, "EchoTime": 3, "FlipAngle": 12}
+    written = write_series(tmp_path / "classic", MRAcquisitionType="3D", **times)
+    write_enhanced(written, tmp_path / "in/file", [3.0] * 10)
+    file = pydicom.dcmread(tmp_path / "in/file")
+    file.EchoPulseSequence, file.Spoiling = "GRADIENT", "RF"
+    timing = file.SharedFunctionalGroupsSequence[0].MRTimingAndRelatedParametersSequence[0]
+    timing.RepetitionTime, timing.FlipAngle = 8.0, 12.0
+    del file.SequenceVariant
+    file.save_as(tmp_path / "in/file")
+    (decision,) = import_dicom(tmp_path / "in", tmp_path / "out").decisions
+    assert (decision.sequence, decision.state) == ("T1w", "taken")
+
+
 def test_enhanced_file_of_two_stacks_is_refused(tmp_path):
     written = write_series(tmp_path / "classic", slices=20)
     write_enhanced(written, tmp_path / "in/file", [10.0] * 10 + [12.0] * 10)

@@ -1,38 +1,26 @@
 """Which stack becomes which sequence of which subject and session, and why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
+from typing import Any
 
+from stratacam.scans.dicom.decide import Decision, decide, signs_of_siblings
+from stratacam.scans.dicom.people import contradictions
 from stratacam.scans.dicom.rules import ImportMap
-from stratacam.scans.dicom.series import Stack, stack_fault
+from stratacam.scans.dicom.series import Stack
+from stratacam.scans.dicom.signs import AGENT
 
-FEWEST_SLICES = 8
-PROJECTIONS = {"PROJECTION IMAGE", "MIP", "MIN IP", "MINIP", "MNIP"}
-PHASES = {"P", "PHASE", "PHASE MAP"}
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What becomes of one stack. `reason` names nothing of the patient or the files."""
-
-    stack: Stack
-    subject: str | None  # label, without "sub-"
-    session: str | None  # label, without "ses-"
-    sequence: str | None  # what a rule says it is
-    state: Literal["taken", "not taken", "left out"]  # left out: wanted, but it cannot be used
-    reason: str
-    detail: str = ""  # for the console only
+HEAD_MM = 100.0  # a volume of the whole head reaches further in every direction
 
 
 def choose(stacks: Sequence[Stack], wanted: ImportMap) -> list[Decision]:
     """Decide about every stack.
 
-    The first rule that holds says what a stack is. Localisers, projections, phase images, colour, stacks of
-    fewer than 8 slices, and secondary images that no rule asks for are not taken; what is no whole volume is
-    left out. Of several stacks for one sequence of one study, the one with most slices is taken, then the one
-    with the thinnest, then the lowest series number. Several studies of a subject become sessions 1, 2 ... in
-    order of their dates; only studies of which something is taken count.
+    The first rule that holds says what a stack is, unless a sign in its header (`signs`) says that it is something
+    else and the map does not allow that. Colour and stacks of fewer than 8 slices are not taken; what is no whole
+    volume is left out, and so are all stacks of a PatientID that several people have. Of several stacks for one
+    sequence of one study the fittest is taken (`_criteria`). Several studies of a subject become sessions 1, 2 ...
+    in order of their dates; only studies of which something is taken count.
 
     Args:
         stacks: as `read_folder` gives them.
@@ -42,24 +30,16 @@ def choose(stacks: Sequence[Stack], wanted: ImportMap) -> list[Decision]:
         One decision per stack, in the same order.
     """
     labels = subject_labels(stacks, wanted)
-    decisions = [_judge(stack, labels.get(stack.first.patient), wanted) for stack in stacks]
-    rivals: dict[tuple[str | None, str, str | None], list[int]] = {}
-    for number, decision in enumerate(decisions):
-        if decision.state == "taken":
-            key = (decision.subject, decision.stack.first.study, decision.sequence)
-            rivals.setdefault(key, []).append(number)
-    for numbers in rivals.values():
-        best, *others = sorted(numbers, key=lambda number: _rank(decisions[number].stack))
-        for number in others:
-            decisions[number] = replace(
-                decisions[number],
-                state="not taken",
-                reason=f"{decisions[number].reason}, but {_why(decisions[best].stack, decisions[number].stack)}",
-            )
-        if others:
-            reason = f"{decisions[best].reason}; the best of {len(numbers)} series"
-            decisions[best] = replace(decisions[best], reason=reason)
-    return _with_sessions(decisions)
+    several = contradictions(stacks, wanted.same_person)
+    decisions = []
+    for stack, shown in zip(stacks, signs_of_siblings(stacks), strict=True):
+        patient = stack.first.patient
+        decision = decide(stack, labels.get(patient), shown, wanted)
+        if decision.state == "taken" and patient in several:
+            reason = f"its PatientID is that of people who differ in {several[patient]}"
+            decision = replace(decision, state="left out", reason=reason)
+        decisions.append(decision)
+    return _with_sessions(_fittest(decisions))
 
 
 def subject_labels(stacks: Sequence[Stack], wanted: ImportMap) -> dict[str, str]:
@@ -72,62 +52,88 @@ def subject_labels(stacks: Sequence[Stack], wanted: ImportMap) -> dict[str, str]
     return {patient: f"{number:0{width}}" for number, patient in enumerate(named, start=1)}
 
 
-def _judge(stack: Stack, label: str | None, wanted: ImportMap) -> Decision:
-    """Decide about one stack without regard to the others."""
-    decision = Decision(stack, label, None, None, "not taken", "")
-    unsuitable = _unsuitable(stack)
-    if unsuitable:
-        return replace(decision, reason=unsuitable)
-    number = wanted.first_rule(stack.first.header)
-    if number is None:
-        return replace(decision, reason="no rule holds")
-    rule = wanted.rule[number]
-    decision = replace(decision, sequence=rule.sequence, reason=f"{rule.sequence} by rule {number + 1}")
-    if "SECONDARY" in stack.first.image_type and not rule.derived:
-        return replace(decision, reason=f"{decision.reason}, but secondary (the rule lacks derived = true)")
-    if label is None and not stack.first.patient:
-        return replace(
-            decision,
-            state="left out",
-            reason='has no PatientID; if all such files are one person, add "" = "label" to [subjects]',
-        )
-    if label is None:
-        return replace(decision, reason="its PatientID is not in [subjects]")
-    fault = stack_fault(stack)
-    return replace(decision, state="left out", reason=fault) if fault else replace(decision, state="taken")
+def _by_study(decisions: Sequence[Decision]) -> list[list[int]]:
+    """The positions of the decisions on every study of a subject."""
+    found: dict[tuple[str | None, str], list[int]] = {}
+    for number, decision in enumerate(decisions):
+        found.setdefault((decision.subject, decision.stack.first.study), []).append(number)
+    return list(found.values())
 
 
-def _unsuitable(stack: Stack) -> str | None:
-    kinds = set(stack.first.image_type)
-    if stack.first.colours != 1:
-        return "colour"
-    if "LOCALIZER" in kinds:
-        return "localiser"
-    if kinds & PROJECTIONS:
-        return "projection"
-    if kinds & PHASES:
-        return "phase image"
-    if len(stack.slices) < FEWEST_SLICES:
-        differ = f"; the stacks of the series differ in {', '.join(stack.differ)}" if stack.differ else ""
-        return f"{len(stack.slices)} slices, fewer than {FEWEST_SLICES}{differ}"
-    return None
+def _fittest(decisions: list[Decision]) -> list[Decision]:
+    """Take one of several stacks for a sequence of a study, and say why."""
+    for numbers in _by_study(decisions):
+        study = [decisions[number] for number in numbers]
+        for sequence in {one.sequence for one in study if one.state == "taken"}:
+            rivals = [number for number in numbers if decisions[number].sequence == sequence]
+            rivals = [number for number in rivals if decisions[number].state == "taken"]
+            for number in rivals:
+                decisions[number] = replace(decisions[number], doubt=_agent_before(decisions[number], study))
+            best, *others = sorted(rivals, key=lambda number: _fitness(decisions[number]))
+            reason = decisions[best].reason + (f"; the best of {len(rivals)} series" if others else "")
+            doubt = decisions[best].doubt or _gap_before(decisions[best], study)
+            reason += f"; in doubt: {doubt}" if doubt else ""
+            for number in others:
+                why = f"{decisions[number].reason}, but {_why(decisions[best], decisions[number])}"
+                decisions[number] = replace(decisions[number], state="not taken", reason=why)
+            decisions[best] = replace(decisions[best], reason=reason, doubt=doubt)
+    return decisions
 
 
-def _rank(stack: Stack) -> tuple[int, float, int, int]:
-    return (-len(stack.slices), _thickness(stack), stack.first.series_number, stack.part)
+def _fitness(decision: Decision) -> list[Any]:
+    return [value for value, _ in _criteria(decision)]
 
 
-def _thickness(stack: Stack) -> float:
-    return round(stack.spacing_mm or 0.0, 2)
+def _criteria(decision: Decision) -> list[tuple[Any, str]]:
+    """By what rivals are compared, in this order: lower is fitter; and how to say so.
+
+    The number of slices does not count: what matters is how much of the head they cover, and how finely.
+    """
+    stack = decision.stack
+    covered = round(min(*stack.extent_mm, HEAD_MM), -1)
+    reach = round(stack.extent_mm[2], -1)
+    edge = round(max(stack.spacing_mm or 0.0, *(stack.first.spacing or (0.0,))), 1)
+    moved = "(if it is blurred by motion, ask for the other one by a rule with its SeriesNumber)"
+    return [
+        (bool(decision.signs), "shows no such sign"),
+        (bool(decision.doubt), "was not acquired after a contrast agent"),
+        (-covered, f"covers more of the head ({covered:.0f} mm)"),
+        (stack.first.image_type[0] == "DERIVED", "is not derived from other images"),
+        (edge, f"has smaller voxels (longest edge {edge} mm)"),
+        (-reach, f"reaches further along its slices ({reach:.0f} mm)"),
+        (stack.moment, f"was acquired first {moved}"),
+        ((stack.first.series_number, stack.letter, stack.part), f"comes first {moved}"),
+    ]
 
 
-def _why(best: Stack, other: Stack) -> str:
+def _why(best: Decision, other: Decision) -> str:
     """Why the one is better than the other."""
-    if len(best.slices) != len(other.slices):
-        return f"series {best.name} has more slices ({len(best.slices)}, not {len(other.slices)})"
-    if _thickness(best) != _thickness(other):
-        return f"series {best.name} has thinner slices ({_thickness(best)} mm, not {_thickness(other)} mm)"
-    return f"series {best.name} comes first"
+    pairs = zip(_criteria(best), _criteria(other), strict=True)
+    words = next(words for (value, words), (rival, _) in pairs if value != rival)
+    return f"series {best.stack.name} {words}"
+
+
+def _agent_before(decision: Decision, study: Sequence[Decision]) -> str:
+    """Doubt about a T1w or FLAIR that follows a series which shows a contrast agent, though it shows none."""
+    moment = decision.stack.moment
+    if decision.sequence == "T2w" or AGENT in decision.signs:
+        return ""
+    found = [one.stack for one in study if AGENT in one.signs and "" < one.stack.moment < moment]
+    return f"acquired after series {found[0].name}, which shows a contrast agent" if found else ""
+
+
+def _gap_before(decision: Decision, study: Sequence[Decision]) -> str:
+    """Doubt about a T1w that follows an earlier one after other series, as is done with a contrast agent."""
+    before = [one.stack for one in study if "" < one.stack.moment < decision.stack.moment]
+    earlier = [
+        one.stack for one in study if one.stack in before and one.sequence == "T1w" and one.state == "taken"
+    ]
+    if decision.sequence != "T1w" or not earlier:
+        return ""
+    first = min(earlier, key=lambda stack: stack.moment)
+    if all(stack in earlier or stack.moment <= first.moment for stack in before):
+        return ""
+    return f"acquired after others that followed series {first.name}, perhaps after a contrast agent"
 
 
 def _with_sessions(decisions: Sequence[Decision]) -> list[Decision]:

@@ -1,5 +1,7 @@
 """The header of one DICOM file, as frames: one for a classic file, one per image for an enhanced file."""
 
+import re
+import unicodedata
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +11,14 @@ from typing import Any
 import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
 from stratacam.errors import InputError
+from stratacam.scans.dicom.opening import open_image
 
 PIXELS = 0x7FE00010
 FLOAT_PIXELS = (0x7FE00008, 0x7FE00009)
-DEFERRED_BYTES = 2048  # longer values stay on disk until somebody asks for them
 UNDEFINED_LENGTH = 0xFFFFFFFF
 ENHANCED_KEYWORDS = {
     "EchoTime": "EffectiveEchoTime",
@@ -42,10 +43,32 @@ CONVERTIBLE = frozenset(
     }
 )
 """Transfer syntaxes that dcm2niix decodes."""
+PERSON = ("PatientBirthDate", "PatientSex", "PatientName")
+IMAGE_KINDS = ("ImageType", "ComplexImageComponent", "AcquisitionContrast")
+SIEMENS_IMAGE_TYPE = 0x00211175
+GE_PART = 0x0043102F
+GE_PARTS = {"1": "PHASE", "2": "REAL", "3": "IMAGINARY"}
 
 
-class NotAnImageError(Exception):
-    """A file that holds no MR image; the message says what it is."""
+@dataclass(frozen=True)
+class Person:
+    """What a header says of a person beside the ID, spelled so that the same details are the same text."""
+
+    birth_date: str
+    sex: str
+    name: str  # family name and first given name, letters and digits only
+
+    @classmethod
+    def of(cls, birth_date: str, sex: str, name: str) -> "Person":
+        """Details as a header has them, in one spelling: case, accents and punctuation do not count."""
+        family_and_given = " ".join(name.split("=", 1)[0].split("^")[:2])
+        plain = unicodedata.normalize("NFKD", family_and_given).casefold()
+        letters = "".join(filter(str.isalnum, plain))
+        return cls(
+            "".join(filter(str.isdigit, birth_date)),
+            sex.strip().upper(),
+            re.sub("([aou])e", r"\1", letters),  # Mueller is Müller
+        )
 
 
 @dataclass(frozen=True)
@@ -56,6 +79,7 @@ class Slice:
     uid: str  # SOPInstanceUID, and the frame's number in an enhanced file
     position: tuple[float, float, float] | None  # ImagePositionPatient: first voxel's centre, LPS mm
     fault: str | None  # why its pixels cannot be used
+    moment: str = ""  # date and time of its acquisition, for the order of series; empty where absent
 
 
 @dataclass(frozen=True)
@@ -64,6 +88,7 @@ class Frame:
 
     slice: Slice
     patient: str
+    person: Person
     study: str
     study_moment: str  # date and time, for the order of studies
     series: str
@@ -71,7 +96,7 @@ class Frame:
     shape: tuple[int, int]  # rows, columns
     spacing: tuple[float, float] | None  # mm between rows, between columns
     orientation: tuple[float, ...] | None  # direction of a row and of a column, LPS
-    image_type: tuple[str, ...]
+    image_type: tuple[str, ...]  # with what other fields say of the kind of image
     colours: int
     header: Mapping[str, str]  # keyword -> value as text, "" where absent
 
@@ -95,13 +120,10 @@ def read_frames(path: Path, keywords: Collection[str]) -> list[Frame]:
             warnings.simplefilter(
                 "ignore"
             )  # of values that break the standard in ways that do not matter here
-            dataset = pydicom.dcmread(path, defer_size=DEFERRED_BYTES)
+            dataset = open_image(path)
             if not dataset:
                 raise InputError(f"{path}: is truncated: it ends inside its pixel data; copy it again")
-            _check_kind(dataset)
             return _frames(path, dataset, keywords)
-    except InvalidDicomError as fault:
-        raise NotAnImageError("not DICOM") from fault
     except OSError as fault:
         raise InputError(
             f"{path}: cannot be read ({fault.strerror or fault}); check its permissions"
@@ -110,13 +132,6 @@ def read_frames(path: Path, keywords: Collection[str]) -> list[Frame]:
         if isinstance(fault, InputError):
             raise
         raise InputError(f"{path}: its header cannot be understood ({fault}); export it again") from fault
-
-
-def _check_kind(dataset: FileDataset) -> None:
-    if "DirectoryRecordSequence" in dataset:
-        raise NotAnImageError("DICOMDIR")
-    if str(dataset.get("Modality", "MR")) != "MR":
-        raise NotAnImageError("DICOM, but not MR images")
 
 
 def _frames(path: Path, dataset: FileDataset, keywords: Collection[str]) -> list[Frame]:
@@ -151,8 +166,10 @@ def _frame(
             uid=uid if number is None else f"{uid}#{number}",
             position=(position[0], position[1], position[2]) if position else None,
             fault=fault,
+            moment=_moment(places),
         ),
         patient=_text(_find(places, "PatientID")).strip(),
+        person=Person.of(*(_text(_find(places, keyword)) for keyword in PERSON)),
         study=_text(_find(places, "StudyInstanceUID")),
         study_moment=_text(_find(places, "StudyDate")) + _text(_find(places, "StudyTime")),
         series=_text(_find(places, "SeriesInstanceUID")),
@@ -160,7 +177,7 @@ def _frame(
         shape=(int(_find(places, "Rows")), int(_find(places, "Columns"))),
         spacing=(spacing[0], spacing[1]) if spacing else None,
         orientation=orientation,
-        image_type=tuple(_text(_find(places, "ImageType")).upper().split("\\")),
+        image_type=_image_type(places),
         colours=int(_find(places, "SamplesPerPixel") or 1),
         header={keyword: _text(_find(places, keyword)) for keyword in keywords},
     )
@@ -173,6 +190,8 @@ def _find(places: Sequence[Dataset], keyword: str) -> Any:  # noqa: ANN401 - wha
         for name in names:
             if (value := place.get(name)) is not None:
                 return value
+    if keyword == "SequenceVariant":
+        return "" if _find(places, "Spoiling") in {None, "NONE"} else "SP"
     return _enhanced_sequence(places) if keyword == "ScanningSequence" else None
 
 
@@ -186,9 +205,30 @@ def _enhanced_sequence(places: Sequence[Dataset]) -> str:
     return "\\".join(filter(None, parts))
 
 
+def _image_type(places: Sequence[Dataset]) -> tuple[str, ...]:
+    """ImageType, and what enhanced files, Siemens and GE say elsewhere: part of the complex image, contrast."""
+    parts = [_text(_find(places, keyword)) for keyword in IMAGE_KINDS]
+    for place in places:
+        parts += [_text(place[SIEMENS_IMAGE_TYPE].value)] if SIEMENS_IMAGE_TYPE in place else []
+        parts += [GE_PARTS.get(_text(place[GE_PART].value), "")] if GE_PART in place else []
+    return tuple(dict.fromkeys("\\".join(filter(None, parts)).upper().split("\\")))
+
+
+def _moment(places: Sequence[Dataset]) -> str:
+    """When a series was acquired, so that moments sort as texts."""
+    whole = _text(_find(places, "FrameAcquisitionDateTime") or _find(places, "AcquisitionDateTime"))
+    day, time = (
+        next(filter(None, (_text(_find(places, f"{when}{what}")) for when in ("Acquisition", "Series"))), "")
+        for what in ("Date", "Time")
+    )
+    return whole or (day + time if time else "")
+
+
 def _text(value: Any) -> str:  # noqa: ANN401 - whatever DICOM can hold
     if value is None:
         return ""
+    if isinstance(value, pydicom.Sequence):
+        return "\\".join(_text(item.get("CodeMeaning")) or "given" for item in value)
     return "\\".join(map(str, value)) if isinstance(value, MultiValue | list | tuple) else str(value)
 
 

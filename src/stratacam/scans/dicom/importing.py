@@ -8,10 +8,13 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.files import remove_leftovers
-from stratacam.scans.dicom.choose import Decision, choose, subject_labels
+from stratacam.scans.dicom.choose import choose, subject_labels
 from stratacam.scans.dicom.convert import ConversionError, convert, find_dcm2niix
+from stratacam.scans.dicom.decide import Decision
+from stratacam.scans.dicom.people import doubts
 from stratacam.scans.dicom.rules import read_map
 from stratacam.scans.dicom.series import read_folder
+from stratacam.scans.dicom.visits import visit_notes
 from stratacam.scans.dicom.write import (
     SOURCE,
     TIMES,
@@ -90,6 +93,8 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
         ignored=contents.ignored,
         damaged=tuple(contents.damaged),
         notes=(
+            *doubts(contents.stacks, labels, wanted.same_person),
+            *visit_notes(decisions, list(dict.fromkeys(rule.sequence for rule in wanted.rule))),
             *(
                 f"[subjects]: no files of {name!r}"
                 for name in sorted(set(wanted.subjects or ()) - set(labels))

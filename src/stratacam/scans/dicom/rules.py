@@ -19,10 +19,12 @@ from pydantic import (
 from pydicom.datadict import keyword_dict
 
 from stratacam.errors import InputError
+from stratacam.scans.dicom import signs
 
 DEFAULT_MAP = Path(__file__).with_name("default_map.toml")
 
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+$", strict=True)]
+Sequence = Literal["T1w", "T2w", "FLAIR"]
 Group = Annotated[str, StringConstraints(pattern=r"^[^\t\r\n]+$", strict=True)]
 
 
@@ -57,7 +59,7 @@ class Rule(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, Condition]
 
-    sequence: Literal["T1w", "T2w", "FLAIR"]
+    sequence: Sequence
     derived: bool = Field(default=False, strict=True)
 
     @model_validator(mode="after")
@@ -86,15 +88,21 @@ class Rule(BaseModel):
             >>> rule.holds({"EchoTime": "", "SeriesDescription": "AX T2 TSE"})
             False
         """
-        return all(_holds(condition, header[keyword]) for keyword, condition in self.conditions.items())
+        return not self.unmet(header)
+
+    def unmet(self, header: Mapping[str, str]) -> list[str]:
+        """The keywords whose condition does not hold."""
+        return [keyword for keyword, wanted in self.conditions.items() if not _holds(wanted, header[keyword])]
 
 
 class ImportMap(BaseModel):
-    """A whole map: rules in order, labels of subjects, groups of subjects."""
+    """A whole map: rules in order, exceptions, labels of subjects, groups of subjects."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rule: tuple[Rule, ...]
+    allow: dict[Sequence, tuple[str, ...]] = {}  # sequence -> signs in spite of which a series is taken
+    same_person: tuple[str, ...] = ()  # PatientIDs of one person each, whatever else their headers say
     subjects: dict[str, Label] | None = None  # PatientID -> label
     groups: dict[Label, Group] = {}  # label -> group
 
@@ -102,6 +110,12 @@ class ImportMap(BaseModel):
     def _check(self) -> "ImportMap":
         if not self.rule:
             raise ValueError("rule: holds none; leave it out for the built-in rules, or add a [[rule]]")
+        for sequence, names in self.allow.items():
+            for name in names:
+                if name not in signs.NAMES:
+                    raise ValueError(
+                        f"allow: {sequence} = {name!r} is no sign; allowed are {', '.join(signs.NAMES)}"
+                    )
         labels = set((self.subjects or {}).values())
         by_case: dict[str, str] = {}
         for label in sorted(labels):
@@ -116,19 +130,29 @@ class ImportMap(BaseModel):
         return self
 
     @property
-    def keywords(self) -> set[str]:
-        """Every DICOM keyword that a rule asks for."""
-        return {keyword for rule in self.rule for keyword in rule.conditions}
+    def keywords(self) -> frozenset[str]:
+        """Every DICOM keyword that a decision asks for."""
+        return signs.KEYWORDS.union(*(rule.conditions for rule in self.rule))
 
     def first_rule(self, header: Mapping[str, str]) -> int | None:
         """The position of the first rule that holds, from 0; None if none does."""
         return next((number for number, rule in enumerate(self.rule) if rule.holds(header)), None)
 
+    def why_none(self, header: Mapping[str, str]) -> str:
+        """Why no rule holds: the one that is nearest, and what it asks for in vain."""
+        number, unmet = min(
+            ((number, rule.unmet(header)) for number, rule in enumerate(self.rule)),
+            key=lambda one: len(one[1]),
+        )
+        rule = f"rule {number + 1} ({self.rule[number].sequence})"
+        return f"no rule holds; the nearest is {rule}, but for {', '.join(unmet)}"
+
 
 def read_map(path: Path | None) -> ImportMap:
     """Read and check a map; without a path, the built-in one, which has rules only.
 
-    A map without `[[rule]]` keeps the built-in rules.
+    A map without `[[rule]]` keeps the built-in rules, and one that says nothing of a sequence in `[allow]` what
+    is built in for that sequence.
 
     Raises:
         InputError: the file cannot be read, is not TOML, or has an unknown key or a wrong value.
@@ -143,7 +167,9 @@ def read_map(path: Path | None) -> ImportMap:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise InputError(f"{path}: is not TOML ({fault}); mend that line") from fault
     try:
-        return ImportMap.model_validate({**built_in, **content})
+        allow = content.get("allow", {})
+        merged = {**built_in["allow"], **allow} if isinstance(allow, dict) else allow
+        return ImportMap.model_validate({**built_in, **content, "allow": merged})
     except ValidationError as fault:
         raise InputError(
             "\n".join(f"{path}: {_describe(dict(error))}" for error in fault.errors())
@@ -167,7 +193,7 @@ def _describe(error: dict[str, Any]) -> str:
     where = " ".join(f"{part + 1}" if isinstance(part, int) else part for part in parts[:2])
     where = ".".join([where, *map(str, parts[2:])])
     if error["type"] == "extra_forbidden":
-        return f"{where} is not known; allowed are [[rule]], [subjects] and [groups]"
+        return f"{where} is not known; allowed are same_person, [[rule]], [allow], [subjects] and [groups]"
     if error["type"] == "missing":
         return f'{where} is missing; add sequence = "T1w", "T2w" or "FLAIR"'
     if error["type"] == "value_error" and isinstance(error["input"], dict):

@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
-from stratacam.scans.dicom.headers import Frame, NotAnImageError, Slice, read_frames
+from stratacam.scans.dicom.headers import Frame, Slice, read_frames
+from stratacam.scans.dicom.opening import ArchiveError, NotAnImageError, archive_kind
 
 SAME_DIRECTION = 1e-3  # largest difference of direction cosines inside a stack
 SAME_POSITION_MM = 1e-2
@@ -26,11 +27,12 @@ class Stack:
     parts: int
     differ: tuple[str, ...] = ()  # what tells the stacks of the series apart
     shares_file: bool = False  # an enhanced file holds slices of another stack as well
+    letter: str = ""  # tells it from another series of its study with the same number
 
     @property
     def name(self) -> str:
-        """The series as a reader knows it: "3", or "3 (part 1 of 2)"."""
-        number = str(self.first.series_number)
+        """The series as a reader knows it: "3", "3a" beside another of that number, or "3 (part 1 of 2)"."""
+        number = f"{self.first.series_number}{self.letter}"
         return number if self.parts == 1 else f"{number} (part {self.part} of {self.parts})"
 
     @property
@@ -39,6 +41,17 @@ class Stack:
         steps = _steps(self)
         return float(np.median(steps)) if steps is not None and len(steps) else None
 
+    @property
+    def moment(self) -> str:
+        """When its acquisition began; empty where no slice says so."""
+        return min(filter(None, (one.moment for one in self.slices)), default="")
+
+    @property
+    def extent_mm(self) -> tuple[float, float, float]:
+        """How far the volume reaches along its columns, rows and slices; 0 where the header does not say."""
+        (rows, columns), spacing = self.first.shape, self.first.spacing or (0.0, 0.0)
+        return rows * spacing[0], columns * spacing[1], len(self.slices) * (self.spacing_mm or 0.0)
+
 
 @dataclass
 class Contents:
@@ -46,6 +59,7 @@ class Contents:
 
     stacks: list[Stack]
     ignored: Counter[str] = field(default_factory=Counter)  # kind of file -> how many
+    archives: Counter[str] = field(default_factory=Counter)  # likewise
     damaged: list[str] = field(default_factory=list)  # messages, with the path
 
 
@@ -62,15 +76,24 @@ def read_folder(folder: Path, keywords: Collection[str]) -> Contents:
     Raises:
         InputError: no such folder, an empty one, or one without DICOM files.
     """
+    if folder.is_file():
+        kind = archive_kind(folder) or "file"
+        unpack = "unpack it and " if kind != "file" else ""
+        raise InputError(f"{folder}: is a {kind}, not a folder; {unpack}give the folder of the DICOM files")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder that holds the DICOM files")
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     if not files:
         raise InputError(f"{folder}: holds no files; give the folder that holds the DICOM files")
     contents = Contents([])
-    groups: dict[str, list[tuple[Frame, list[Slice]]]] = {}
+    groups: dict[tuple[object, ...], list[tuple[Frame, list[Slice]]]] = {}
     for frame in _frames(files, keywords, contents):
-        _sort_in(groups.setdefault(frame.series, []), frame)
+        _sort_in(groups.setdefault((frame.patient, frame.person, frame.study, frame.series), []), frame)
+    if contents.archives:
+        found = ", ".join(f"{count} {kind}" for kind, count in contents.archives.items())
+        contents.damaged.append(f"{folder}: holds archives ({found}), which are not read: unpack them")
+    if not groups and contents.archives:
+        raise InputError(contents.damaged[-1])
     if not groups and not contents.damaged:
         found = ", ".join(f"{count} {kind}" for kind, count in contents.ignored.items())
         raise InputError(
@@ -78,25 +101,52 @@ def read_folder(folder: Path, keywords: Collection[str]) -> Contents:
         )
     for stacks in groups.values():
         contents.stacks.extend(_stacks(stacks))
-    contents.stacks.sort(key=_order)
+    contents.stacks = _lettered(sorted(contents.stacks, key=_order))
     return contents
+
+
+def _lettered(stacks: list[Stack]) -> list[Stack]:
+    """The stacks, with letters for series of one study that have the same number."""
+    of_number: dict[tuple[object, ...], list[str]] = {}
+    for stack in stacks:
+        of_number.setdefault(_number_of(stack), []).append(stack.first.series)
+    lettered = []
+    for stack in stacks:
+        series = list(dict.fromkeys(of_number[_number_of(stack)]))
+        place = series.index(stack.first.series)
+        lettered.append(replace(stack, letter=_letters(place)) if len(series) > 1 else stack)
+    return lettered
+
+
+def _number_of(stack: Stack) -> tuple[object, ...]:
+    return (stack.first.patient, stack.first.person, stack.first.study, stack.first.series_number)
+
+
+def _letters(place: int) -> str:
+    """0, 1 ... as a, b ... z, aa, ab ..."""
+    more, last = divmod(place, 26)
+    return (_letters(more - 1) if more else "") + chr(ord("a") + last)
 
 
 def _frames(files: Iterable[Path], keywords: Collection[str], contents: Contents) -> Iterator[Frame]:
     """The frames of all files, each image once; files without any are noted in `contents`."""
-    seen: set[str] = set()
+    seen: set[tuple[object, ...]] = set()
     for path in files:
         try:
             frames = read_frames(path, keywords)
+        except ArchiveError as kind:
+            contents.archives[str(kind)] += 1
         except NotAnImageError as reason:
             contents.ignored[str(reason)] += 1
         except InputError as fault:
             contents.damaged.append(str(fault))
         else:
-            if frames[0].slice.uid in seen:
+            first = frames[0]
+            image = (first.slice.uid, first.patient, first.series, first.slice.position)
+            if image in seen:
                 contents.ignored["second copy of a DICOM file"] += 1
                 continue
-            seen.add(frames[0].slice.uid)
+            seen.add(image)
             yield from frames
 
 
@@ -233,6 +283,14 @@ def _steps(stack: Stack) -> NDArray[np.float64] | None:
     return np.diff(_along(stack))
 
 
-def _order(stack: Stack) -> tuple[str, str, str, int, str, int]:
+def _order(stack: Stack) -> tuple[str, str, str, int, str, str, int]:
     frame = stack.first
-    return (frame.patient, frame.study_moment, frame.study, frame.series_number, frame.series, stack.part)
+    return (
+        frame.patient,
+        frame.study_moment,
+        frame.study,
+        frame.series_number,
+        stack.moment,
+        frame.series,
+        stack.part,
+    )

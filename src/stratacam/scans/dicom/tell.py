@@ -5,6 +5,8 @@ from rich.table import Table
 
 from stratacam.scans.dicom.importing import Imported
 
+STYLES = {"taken": "", "not taken": "dim", "left out": "yellow"}
+
 
 def print_import(result: Imported, console: Console) -> None:
     """Print which series went where and why, the link of patients and labels, and what could not be read.
@@ -22,7 +24,9 @@ def print_import(result: Imported, console: Console) -> None:
             str(len(stack.slices)),
             decision.sequence if decision.state == "taken" else decision.state,
             decision.reason,
-            style={"taken": "", "not taken": "dim", "left out": "yellow"}[decision.state],
+            style="yellow"
+            if decision.doubt
+            else {"taken": "", "not taken": "dim", "left out": "yellow"}[decision.state],
         )
     Console(file=console.file, width=max(console.width, 140), markup=False).print(table)
     for patient, label in sorted(result.labels.items(), key=lambda pair: pair[1]):

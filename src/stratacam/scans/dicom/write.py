@@ -10,8 +10,8 @@ from typing import Any
 from stratacam.errors import InputError
 from stratacam.files import temporary_name, write_json, write_text
 from stratacam.scans.cohort.delimited import NOT_AVAILABLE, read_table
-from stratacam.scans.dicom.choose import Decision
 from stratacam.scans.dicom.convert import write_image
+from stratacam.scans.dicom.decide import Decision
 from stratacam.scans.dicom.series import Stack
 
 TABLE = "import.tsv"

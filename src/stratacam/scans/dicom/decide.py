@@ -1,0 +1,119 @@
+"""What one stack is by its header, and what speaks against taking it, without regard to other stacks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from stratacam.scans.dicom.rules import ImportMap
+from stratacam.scans.dicom.series import Stack, stack_fault
+from stratacam.scans.dicom.signs import ECHOES, FIELD, LOCALISER, SECONDARY, find_signs
+
+FEWEST_SLICES = 8
+PLANES = 3  # orientations of a localiser
+PHASES = {"P", "PHASE", "PHASE MAP", "P_FFE"}
+MOST_ECHOES = {"SE": 2, "GR": 1}  # proton density and T2w in one; more are made to measure relaxation
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of one stack. `reason` names nothing of the patient or the files."""
+
+    stack: Stack
+    subject: str | None  # label, without "sub-"
+    session: str | None  # label, without "ses-"
+    sequence: str | None  # what a rule says it is
+    state: Literal["taken", "not taken", "left out"]  # left out: wanted, but it cannot be used
+    reason: str
+    detail: str = ""  # for the console only
+    signs: tuple[str, ...] = ()  # names of `signs`: why it was not taken, or in spite of what it was
+    doubt: str = ""  # what else speaks against it
+
+
+def decide(stack: Stack, label: str | None, shown: Mapping[str, str], wanted: ImportMap) -> Decision:
+    """Decide about one stack.
+
+    Args:
+        stack: as `read_folder` gives it.
+        label: the subject's, without "sub-".
+        shown: signs of its siblings.
+        wanted: the map.
+
+    Returns:
+        "taken" if nothing in the stack itself speaks against it.
+    """
+    header = stack.first.header
+    decision = Decision(stack, label, None, None, "not taken", "")
+    number = wanted.first_rule(header)
+    sequence = None if number is None else wanted.rule[number].sequence
+    shown = find_signs(header, stack.first.image_type, sequence) | dict(shown)
+    if unfit := _unfit(stack):
+        return replace(decision, reason=unfit)
+    if number is None or sequence is None:
+        return replace(decision, reason=_told(shown) or wanted.why_none(header))
+    by_rule = f"{sequence} by rule {number + 1}"
+    decision = replace(decision, sequence=sequence, reason=by_rule)
+    allowed = {*wanted.allow.get(sequence, ()), *([SECONDARY] if wanted.rule[number].derived else [])}
+    if against := {name: entry for name, entry in shown.items() if name not in allowed}:
+        return replace(decision, reason=f"{by_rule}, but {_told(against)}", signs=tuple(against))
+    if label is None and stack.first.patient:
+        return replace(decision, reason="its PatientID is not in [subjects]")
+    if fault := _no_label(label) or stack_fault(stack):
+        return replace(decision, state="left out", reason=fault)
+    reason = f"{by_rule}, in spite of {_told(shown)}" if shown else by_rule
+    return replace(decision, state="taken", reason=reason, signs=tuple(shown))
+
+
+def signs_of_siblings(stacks: Sequence[Stack]) -> list[dict[str, str]]:
+    """Signs that several stacks of one acquisition show together: echoes, phase beside magnitude, orientations.
+
+    Exports may make series of what was one acquisition.
+
+    Returns:
+        For every stack: name of a sign -> DICOM keyword.
+    """
+    acquisitions: dict[tuple[object, ...], list[Stack]] = {}
+    for stack in stacks:
+        acquisitions.setdefault(_acquisition(stack), []).append(stack)
+    return [_shown_together(stack, acquisitions[_acquisition(stack)]) for stack in stacks]
+
+
+def _acquisition(stack: Stack) -> tuple[object, ...]:
+    frame = stack.first
+    named = frame.header["SeriesDescription"] or frame.series
+    return (frame.patient, frame.study, named, frame.header["RepetitionTime"])
+
+
+def _shown_together(stack: Stack, siblings: Sequence[Stack]) -> dict[str, str]:
+    header = stack.first.header
+    spoiled = "GR" in header["ScanningSequence"] and not header["InversionTime"].strip("0.")
+    numbered = [one for one in siblings if one.first.series_number == stack.first.series_number]
+    shown = {}
+    if (
+        len({one.first.header["EchoTime"] for one in numbered})
+        > MOST_ECHOES["GR" if "GR" in header["ScanningSequence"] else "SE"]
+    ):
+        shown[ECHOES] = "EchoTime"
+    if spoiled and any(PHASES.intersection(one.first.image_type) for one in siblings):
+        shown[FIELD] = "ImageType"
+    if len({one.first.orientation for one in siblings if one.first.series == stack.first.series}) >= PLANES:
+        shown[LOCALISER] = "ImageOrientationPatient"
+    return shown
+
+
+def _unfit(stack: Stack) -> str | None:
+    if stack.first.colours != 1:
+        return "colour"
+    if len(stack.slices) < FEWEST_SLICES:
+        differ = f"; the stacks of the series differ in {', '.join(stack.differ)}" if stack.differ else ""
+        return f"{len(stack.slices)} slices, fewer than {FEWEST_SLICES}{differ}"
+    return None
+
+
+def _no_label(label: str | None) -> str | None:
+    if label is None:
+        return 'has no PatientID; if all such files are one person, add "" = "label" to [subjects]'
+    return None
+
+
+def _told(signs: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({entry})" for name, entry in signs.items())
