@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stratacam.errors import InputError
+from stratacam.files import NOT_WRITABLE
 
 if TYPE_CHECKING:
     from stratacam.scans.phantom import PhantomSettings
@@ -163,12 +164,16 @@ def check(
     Exit code 0: sound; 3: some scans cannot be used, or an image is there twice; 2: the cohort cannot be used, or
     one image is there under two subjects.
     """
-    from stratacam.files import write_json
+    from stratacam.files import check_apart, check_writable, write_json
+    from stratacam.scans.cohort.sources import input_places
     from stratacam.study.checking import as_json, check_cohort, show
     from stratacam.study.configuration import CohortSettings, read_configuration
 
     cohort = read_configuration(config).cohort if config else CohortSettings(input=source)
     cohort = cohort.model_copy(update={"input": source})
+    if json_file:
+        check_apart(input_places(source), json_file)
+        check_writable(json_file.parent)
     report = check_cohort(cohort, for_study=config is not None, workers=workers, console=console)
     show(report, source, console)
     if json_file:
@@ -437,6 +442,18 @@ def main() -> None:
         sys.exit(UNUSABLE)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as fault:  # such as a disk that fills up
+        if fault.errno not in NOT_WRITABLE:
+            raise
+        place = fault.filename or "a file of the results"
+        Console(stderr=True).print(
+            f"{place}: {fault.strerror}; make room, or give yourself the right to read and write there, and run again",
+            style="red",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        sys.exit(UNUSABLE)
 
 
 def _phantom_settings(

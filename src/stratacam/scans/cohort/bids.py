@@ -1,6 +1,5 @@
 """What a BIDS folder holds: the scans of every subject and session."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.scans.cohort.choice import choose_image
+from stratacam.scans.derivatives import made_by_stratacam
 
 SUBJECT = re.compile(r"sub-([A-Za-z0-9+]+)")
 SESSION = re.compile(r"ses-([A-Za-z0-9+]+)")
@@ -79,7 +79,7 @@ def find_scans(
     subjects = [folder for folder in sorted(bids.glob("sub-*")) if folder.is_dir()]
     if not subjects:
         raise InputError(f"{bids}: has no folder sub-<label>; expected a BIDS data set: give its top folder")
-    derivatives = [folder for folder in sorted(bids.glob("derivatives/*")) if not _made_by_stratacam(folder)]
+    derivatives = [folder for folder in sorted(bids.glob("derivatives/*")) if not made_by_stratacam(folder)]
     scans: list[Scan] = []
     left_out: list[LeftOut] = []
     for subject, fault in _with_faults(subjects, SUBJECT):
@@ -205,11 +205,3 @@ def _volumes(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.name.endswith((".nii", ".nii.gz")))
-
-
-def _made_by_stratacam(derivative: Path) -> bool:
-    try:
-        description = json.loads((derivative / "dataset_description.json").read_text(encoding="utf-8-sig"))
-        return any(maker.get("Name") == "stratacam" for maker in description.get("GeneratedBy", []))
-    except (OSError, ValueError, AttributeError, TypeError):
-        return False

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stratacam.errors import InputError
+from stratacam.files import check_apart, check_writable
 from stratacam.scans.cohort.bids import Choose, LeftOut, Scan, find_scans
 from stratacam.scans.cohort.delimited import SEPARATORS
 from stratacam.scans.cohort.participants import read_scan_groups
-from stratacam.scans.cohort.table import find_listed_scans, read_listed_groups
+from stratacam.scans.cohort.table import find_listed_scans, listed_files, read_listed_groups
+from stratacam.scans.derivatives import bids_root, made_by_stratacam
 
 
 def find_cohort_scans(
@@ -78,6 +80,46 @@ def group_fault(
             f"({', '.join(wanted)}); mend it, or name it in cohort.groups."
         )
     return None
+
+
+def check_out(out: Path, *sources: Path, may_hold_subjects: bool = False) -> None:
+    """Check, before anything is written, that a folder can hold results and that no input is touched.
+
+    Args:
+        out: of the results.
+        sources: BIDS folders, tables of scans and folders of results that are read; those that are not there are
+            passed over.
+        may_hold_subjects: whether folders sub-* without a description are taken for our own, left by a killed run.
+
+    Raises:
+        InputError: `out` is, or lies in or around, one of `sources` (see `check_apart`); holds a data set that
+            stratacam did not make; or cannot be written.
+    """
+    check_apart([place for source in sources for place in input_places(source)], out)
+    check_writable(out)
+    ours = made_by_stratacam(out)
+    if ours is False or (ours is None and not may_hold_subjects and any(out.glob("sub-*"))):
+        raise InputError(
+            f"{out}: holds a BIDS data set that stratacam did not make; expected a new folder, or one of earlier "
+            "results: choose another"
+        )
+
+
+def input_places(source: Path) -> list[Path]:
+    """Where the files of a source lie: folders that no result may be written into, and single files.
+
+    Links to folders of subjects and sessions are followed. The folder of a table may hold results beside it.
+    """
+    if not is_table(source):
+        linked = [link for link in (*source.glob("sub-*"), *source.glob("sub-*/*")) if link.is_symlink()]
+        return [source, *linked]
+    if not source.is_file():
+        return []
+    files = [file.resolve() for file in listed_files(source)]
+    beside = source.resolve().parents
+    roots = {file: bids_root(file) for file in files}
+    loose = [file for file, root in roots.items() if root == file.parent and root in beside]
+    return [source, *loose, *(root for file, root in roots.items() if file not in loose)]
 
 
 def is_table(source: Path) -> bool:

@@ -75,6 +75,11 @@ def read_listed_groups(path: Path, column: str = "group") -> dict[str, str]:
     return groups
 
 
+def listed_files(path: Path) -> list[Path]:
+    """The files that a table names, whether or not they are there."""
+    return [_file(path, row) for row in read_table(path, NEEDED).rows if row["path"]]
+
+
 def labels(row: Row) -> tuple[str, str | None]:
     """The subject and session of a row, without "sub-" and "ses-"."""
     session = row.fields.get("session", "")
