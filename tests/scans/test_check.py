@@ -175,15 +175,15 @@ def test_a_study_says_which_files_and_groups_it_wants(cohort, monkeypatch, tmp_p
 
 def test_a_table_is_checked_like_a_folder(cohort, monkeypatch):
     rows = [
-        f"{subject},{sequence},{image(cohort, subject, sequence).relative_to(cohort)},{group}"
+        f"{subject},{sequence},{image(cohort, subject, sequence).relative_to(cohort.parent)},{group}"
         for subject, group in GROUPS.items()
         for sequence in SEQUENCES
     ]
-    table = cohort / "scans.csv"
+    table = cohort.parent / "scans.csv"
     table.write_text("\n".join(["subject,sequence,path,group", *rows]) + "\n", encoding="utf-8")
     code, report = check(monkeypatch, table)
     assert code == 0
-    assert report["scans"][0]["images"][0]["path"] == "sub-01/anat/sub-01_T1w.nii.gz"
+    assert report["scans"][0]["images"][0]["path"] == "Köhorte 1/sub-01/anat/sub-01_T1w.nii.gz"
 
 
 def test_no_cohort_is_told_in_a_sentence(tmp_path, monkeypatch, capsys):

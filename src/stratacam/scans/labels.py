@@ -3,12 +3,11 @@
 import re
 from pathlib import Path
 
-import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
+from stratacam.scans.image_file import open_image
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.resampling import read_grid, resample
 
@@ -50,13 +49,8 @@ def read_lesions(bids: Path, scan: PreparedScan) -> NDArray[np.bool_] | None:
     path = find_lesion_mask(bids, scan)
     if path is None:
         return None
-    try:
-        mask = nibabel.Nifti1Image.from_filename(path)
+    with open_image(path) as mask:
         lesions = np.asarray(mask.dataobj) > 0
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read as NIfTI ({error}); copy it again, or remove it to go on without"
-        ) from error
     if lesions.ndim != 3:
         raise InputError(f"{path}: has shape {lesions.shape}; expected one three-dimensional mask")
     return np.asarray(resample(lesions, read_grid(path), read_grid(scan.brain_mask), labels=True))
