@@ -63,7 +63,7 @@ def test_a_scan_without_a_sequence_or_a_file_is_left_out_with_the_row(tmp_path):
     reasons = {one.name: one.reason for one in left_out}
     assert "no FLAIR: add the row" in reasons["sub-01"]
     assert f"row 4: {tmp_path / 'c.nii'}: no such file" in reasons["sub-02"]
-    assert "row 5: d.dcm is no NIfTI file" in reasons["sub-03"]
+    assert "row 5: d.dcm is DICOM; convert it" in reasons["sub-03"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-RULE = "images after contrast agent (ce-) only when asked for, then the fewest further entities, then natural order"
+from stratacam.scans.cohort.kind import other_kind
+from stratacam.scans.image_file import image_end
+
+RULE = "images of another kind only when asked for, then the fewest further entities, then natural order"
 FURTHER = re.compile(r"_([A-Za-z0-9]+)-([A-Za-z0-9+]+)")
 
 
@@ -34,22 +37,26 @@ def choose_image(
         and the reason why no file can be taken.
     """
     asked = " ".join(f"{key}-{value}" for key, value in wanted.items())
-    there = ", ".join(path.name for path in sorted(files, key=natural_order)) or "nothing"
-    passing = [path for path in files if _has(entities(path), wanted)]
+    kinds = {path: _unasked(path, wanted) for path in sorted(files, key=natural_order)}
+    there = ", ".join(path.name + (f" ({kind})" if kind else "") for path, kind in kinds.items())
+    passing = [path for path in files if not kinds[path] and same_entities(entities(path), wanted)]
     if not passing:
-        reason = f"no {sequence} with {asked}" if asked else f"no {sequence} without contrast agent (ce-)"
-        return (
-            None,
-            f"{reason}; there is {there}; ask for one of them under cohort.choose.{sequence}, or add the file",
+        reason = f"no {sequence} with {asked}" if asked else f"no plain {sequence}"
+        return None, (
+            f"{reason}; there is {there}; name the entities of one of them in --choose or cohort.choose.{sequence}, or "
+            "add the file"
         )
     best = min(passing, key=lambda path: (len(entities(path)), natural_order(path)))
-    if best.with_name(_other_form(best.name)) in passing:
+    same = [path.name for path in passing if _stem(path) == _stem(best)]
+    if len(same) > 1:
         return None, (
-            f"{sequence}: both {best.name} and {_other_form(best.name)} are there; expected one of them: remove one"
+            f"{sequence}: both {' and '.join(sorted(same))} are there; expected one of them: remove the others"
         )
     if len(files) == 1:
         return best, ""
-    others = ", ".join(path.name for path in sorted(files, key=natural_order) if path != best)
+    others = ", ".join(
+        path.name + (f" ({kind})" if kind else "") for path, kind in kinds.items() if path != best
+    )
     filtered = f" with {asked}" if asked else ""
     return best, f"{sequence}{filtered}: took {best.name} ({RULE}); also there: {others}"
 
@@ -65,15 +72,20 @@ def natural_order(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def _has(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    if "ce" in found and "ce" not in wanted:
-        return False
+def same_entities(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether entities have every one wanted; run-1 is also run-01."""
     return all(key in found and _plain(found[key]) == _plain(value) for key, value in wanted.items())
+
+
+def _unasked(path: Path, wanted: Mapping[str, str]) -> str | None:
+    """Why a file is not the plain image of its sequence, unless its entity that says so is wanted."""
+    kind = other_kind(path, entities(path))
+    return kind.reason if kind and not kind.entities <= set(wanted) else None
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(image_end(path.name) or "")
 
 
 def _plain(value: str) -> str:
     return str(int(value)) if value.isdecimal() else value
-
-
-def _other_form(name: str) -> str:
-    return name.removesuffix(".gz") if name.endswith(".gz") else name + ".gz"

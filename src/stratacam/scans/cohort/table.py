@@ -6,10 +6,10 @@ from pathlib import Path
 from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import SESSION, SUBJECT, LeftOut, Scan, check_sequences
 from stratacam.scans.cohort.delimited import NOT_AVAILABLE, Row, Table, read_table
+from stratacam.scans.image_file import conversion, image_end
 
 NEEDED = ("subject", "sequence", "path")
 BRAIN_MASK = "brain_mask"
-NIFTI = (".nii", ".nii.gz")
 
 
 def find_listed_scans(
@@ -161,8 +161,9 @@ def _file(path: Path, row: Row) -> Path:
 
 def _file_fault(path: Path, row: Row) -> str | None:
     file = _file(path, row)
-    if not file.name.endswith(NIFTI):
-        return f"row {row.line}: {row['path']} is no NIfTI file; expected .nii or .nii.gz: convert it"
+    if not image_end(file.name):
+        remedy = conversion(row["path"]) or f"{row['path']} is no NIfTI file; convert it to .nii.gz"
+        return f"row {row.line}: {remedy}"
     if not file.is_file():
         return (
             f"row {row.line}: {file}: no such file; expected a path relative to the table's folder: mend it"
