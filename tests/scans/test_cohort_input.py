@@ -305,3 +305,110 @@ def test_a_table_with_a_choice_and_a_source_that_is_not_there_are_told(tmp_path)
         find_cohort_scans(tmp_path / "scans")
     with pytest.raises(InputError, match="which names each file"):
         find_cohort_scans(table, choose={"T1w": {"acq": "a"}})
+
+
+def groups_of(folder, participants, subjects=("01", "02", "03")):
+    for subject in subjects:
+        touch(folder, f"sub-{subject}/anat/sub-{subject}_T1w.nii")
+    (folder / "participants.tsv").write_text(participants, encoding="utf-8")
+    return read_cohort_groups(folder, find_cohort_scans(folder, ("T1w",))[0])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Control", "control"),
+        ("0", "0.0"),
+        ("1", "01"),
+        ("1.0", "1,0"),
+        ("healthy control", "healthy_control"),
+        ("RR-MS", "RRMS"),
+        ('"A', "A"),
+        ("'A'", "A"),
+        ("a\u00a0b", "a b"),
+        ("gesu\u0308nd", "ges\u00fcnd"),
+        ("Stage 1", "stage1"),
+    ],
+)
+def test_groups_that_differ_in_spelling_only_are_refused_and_named(tmp_path, first, second):
+    table = f"participant_id\tgroup\nsub-01\t{first}\nsub-02\t{second}\nsub-03\t{first}\n"
+    with pytest.raises(InputError) as caught:
+        groups_of(tmp_path, table)
+    assert f"participants.tsv: column group: has {first!r} (2), {second!r} (1)" in str(caught.value)
+    listed = tmp_path / "scans.tsv"
+    listed.write_text(
+        "subject\tsequence\tpath\tgroup\n"
+        + "".join(
+            f"{subject}\tT1w\tsub-{subject}/anat/sub-{subject}_T1w.nii\t{group}\n"
+            for subject, group in (("01", first), ("02", second))
+        ),
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError, match="for what seems to be one value"):
+        read_cohort_groups(listed, find_cohort_scans(listed, ("T1w",))[0])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("A+", "A-"), ("1-2", "12"), ("-1", "1"), ("<50", ">50"), ("1", "2"), ("PPMS", "SPMS"), ("1.0", "1.01")],
+)
+def test_groups_that_differ_in_more_than_spelling_are_groups(tmp_path, first, second):
+    table = f"participant_id\tgroup\nsub-01\t{first}\nsub-02\t{second}\n"
+    assert groups_of(tmp_path, table) == {"sub-01": first, "sub-02": second}
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "",
+        "n/a",
+        "N/A",
+        "NA",
+        "nan",
+        "None",
+        "NULL",
+        "unknown",
+        "Unknown",
+        "-",
+        "?",
+        "#N/A",
+        '"n/a"',
+        "missing",
+    ],
+)
+def test_words_for_missing_are_no_group(tmp_path, word):
+    assert groups_of(tmp_path, f"participant_id\tgroup\tage\nsub-01\tA\t1\nsub-02\t{word}\t2\n") == {
+        "sub-01": "A"
+    }
+
+
+@pytest.mark.parametrize("label", ["1", "sub-1", "001", "sub-001", "SUB-1", "sub01", "sub_01", "Sub 1"])
+def test_a_label_that_is_nearly_a_folder_is_named(tmp_path, label):
+    with pytest.raises(
+        InputError, match=r"names sub-.*1 \(folder sub-01\); expected the folder's own spelling"
+    ):
+        groups_of(tmp_path, f"participant_id\tgroup\n{label}\tA\nsub-02\tB\n")
+
+
+@pytest.mark.parametrize("label", ["01", "sub-01", "SUB-01", "Sub-01", '"sub-01"', " sub-01 "])
+def test_a_label_is_found_with_its_prefix_in_any_case_or_without(tmp_path, label):
+    assert groups_of(tmp_path, f"participant_id\tgroup\n{label}\tA\n", ["01"]) == {"sub-01": "A"}
+
+
+def test_a_label_with_a_folder_of_its_own_is_no_misspelling_of_another(tmp_path):
+    (tmp_path / "sub-1").mkdir()
+    assert groups_of(tmp_path, "participant_id\tgroup\nsub-1\tA\nsub-02\tB\n") == {"sub-02": "B"}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "participant_id\tgroup\t\t\nsub-01\tA\t\t\nsub-02\tB\t\t\t\n",
+        "participant_id\tgroup\nsub-01\tA\t\t\nsub-02\tB\n",
+        '"participant_id"\t"group"\n"sub-01"\t"A"\nsub-02\tB\n',
+        "participant_id \t group\nsub-01\tA \nsub-02 \tB\n",
+        "sep=\t\nparticipant_id\tgroup\nsub-01\tA\nsub-02\tB\n",
+    ],
+)
+def test_separators_at_the_end_of_lines_and_quotes_do_not_matter(tmp_path, table):
+    assert groups_of(tmp_path, table) == {"sub-01": "A", "sub-02": "B"}

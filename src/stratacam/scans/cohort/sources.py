@@ -8,6 +8,7 @@ from stratacam.files import check_apart, check_writable
 from stratacam.scans.cohort.bids import Choose, LeftOut, Scan, find_scans
 from stratacam.scans.cohort.delimited import SEPARATORS
 from stratacam.scans.cohort.participants import read_scan_groups
+from stratacam.scans.cohort.spelling import check_spelling
 from stratacam.scans.cohort.table import find_listed_scans, listed_files, read_listed_groups
 from stratacam.scans.derivatives import bids_root, made_by_stratacam
 
@@ -50,12 +51,17 @@ def read_cohort_groups(source: Path, scans: Sequence[Scan], column: str = "group
         Name of the scan ("sub-01_ses-2") to group; scans without one are left out.
 
     Raises:
-        InputError: the groups cannot be read.
+        InputError: the groups cannot be read, or one seems to be spelled in several ways.
     """
-    if not is_table(source):
-        return read_scan_groups(source, scans, column)
-    groups = read_listed_groups(source, column)
-    return {scan.name: groups[scan.name] for scan in scans if scan.name in groups}
+    if is_table(source):
+        listed = read_listed_groups(source, column)
+        groups = {scan.name: listed[scan.name] for scan in scans if scan.name in listed}
+    else:
+        groups = read_scan_groups(source, scans, column)
+    check_spelling(
+        f"{source if is_table(source) else source / 'participants.tsv'}: column {column}", groups.values()
+    )
+    return groups
 
 
 def group_fault(
@@ -73,7 +79,10 @@ def group_fault(
     table = source if is_table(source) else source / "participants.tsv"
     group = groups.get(scan.name)
     if group is None:
-        return f"{table}: no value for {scan.name} in column {column}; fill it in, or remove the scan."
+        return (
+            f"{table}: no value for {scan.name} in column {column} (n/a, unknown and the like are none); "
+            "fill it in, or remove the scan."
+        )
     if wanted is not None and group not in wanted:
         return (
             f"{table}: {scan.name} has {column} {group!r}, which is none of the study's groups "
