@@ -9,6 +9,7 @@ from stratacam.errors import InputError
 from stratacam.maps import ExplainSettings, check_settings
 from stratacam.networks import load_model
 from stratacam.networks.saved import CARD, WEIGHTS
+from stratacam.scans.cohort.choice import SEQUENCES, Choose
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
@@ -26,7 +27,8 @@ def prepare_folder(
     out: Path,
     settings: PrepareSettings,
     *,
-    sequences: Sequence[str] = ("T1w", "T2w", "FLAIR"),
+    sequences: Sequence[str] = SEQUENCES,
+    choose: Choose | None = None,
     workers: int,
     console: Console,
 ) -> list[Absence]:
@@ -40,7 +42,7 @@ def prepare_folder(
     """
     check_out(out, source)
     work = Work(out / RECORDS, console)
-    scans, incomplete = find_cohort_scans(source, sequences)
+    scans, incomplete = find_cohort_scans(source, sequences, choose)
     for absent in incomplete:
         work.leave_out(absent.name, "find", absent.reason)
     with local_executor(workers) as executor:

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.scans.cohort.choice import choose_image, entities, same_entities
+from stratacam.scans.cohort.choice import SEQUENCES, Choose, choose_image, entities, same_entities
 from stratacam.scans.derivatives import made_by_stratacam
 from stratacam.scans.image_file import FORMATS, OTHER_FORMATS, conversion, image_end
 
 SUBJECT = re.compile(r"sub-([A-Za-z0-9+]+)")
 SESSION = re.compile(r"ses-([A-Za-z0-9+]+)")
-
-Choose = Mapping[str, Mapping[str, str]]
-"""By sequence, the BIDS entities that its file must have, such as {"T1w": {"acq": "mprage"}}."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,9 @@ class LeftOut:
 
 
 def check_sequences(sequences: Sequence[str]) -> None:
-    """Raise InputError unless T1w, which the others are registered to, is among `sequences`."""
+    """Raise InputError unless T1w, which the others are registered to, is among `sequences`, and each is named once."""
+    if len(set(sequences)) < len(sequences):
+        raise InputError(f"sequences: found {', '.join(sequences)}; expected each once: name it once")
     if "T1w" not in sequences:
         raise InputError(
             f"sequences: found {', '.join(sequences) or 'none'}; expected T1w among them, as the others are "
@@ -52,7 +51,7 @@ def check_sequences(sequences: Sequence[str]) -> None:
 
 
 def find_scans(
-    bids: Path, sequences: Sequence[str] = ("T1w", "T2w", "FLAIR"), choose: Choose | None = None
+    bids: Path, sequences: Sequence[str] = SEQUENCES, choose: Choose | None = None
 ) -> tuple[list[Scan], list[LeftOut]]:
     """Find every session of every subject of a BIDS folder.
 

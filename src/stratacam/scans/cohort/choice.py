@@ -4,10 +4,17 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stratacam.errors import InputError
 from stratacam.scans.cohort.kind import other_kind
 from stratacam.scans.image_file import image_end
 
 RULE = "images of another kind only when asked for, then the fewest further entities, then natural order"
+SEQUENCES = ("T1w", "T2w", "FLAIR")
+"""Those that every scan must have unless others are asked for."""
+
+Choose = Mapping[str, Mapping[str, str]]
+"""By sequence, the BIDS entities that its file must have, such as {"T1w": {"acq": "mprage"}}."""
+
 FURTHER = re.compile(r"_([A-Za-z0-9]+)-([A-Za-z0-9+]+)")
 
 
@@ -20,6 +27,52 @@ def entities(path: Path) -> dict[str, str]:
     """
     found = dict(FURTHER.findall("_" + path.name))
     return {key: value for key, value in found.items() if key not in {"sub", "ses"}}
+
+
+def read_sequences(text: str | None) -> tuple[str, ...]:
+    """The sequences that "T1w,FLAIR" names; all three if None.
+
+    Raises:
+        InputError: one is empty, or no name of a sequence.
+    """
+    if text is None:
+        return SEQUENCES
+    sequences = tuple(name.strip() for name in text.split(","))
+    if not all(name.isalnum() for name in sequences):
+        raise InputError(
+            f"--sequences: found {text!r}; expected names with commas between, such as T1w,FLAIR"
+        )
+    return sequences
+
+
+def read_choices(texts: Sequence[str], sequences: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The entities that files must have, by sequence.
+
+    Args:
+        texts: such as "acq-mprage_T1w", or "run-2" for every sequence.
+        sequences: that there are.
+
+    Raises:
+        InputError: a text has no entity, or names no sequence that there is.
+
+    Example:
+        >>> read_choices(["acq-mprage_run-2_T1w", "run-1_FLAIR"], ["T1w", "FLAIR"])
+        {'T1w': {'acq': 'mprage', 'run': '2'}, 'FLAIR': {'run': '1'}}
+    """
+    choices: dict[str, dict[str, str]] = {}
+    for text in texts:
+        *wanted, last = text.split("_")
+        if "-" in last:
+            wanted, last = [*wanted, last], ""
+        found = entities(Path("_".join(wanted)))
+        if not wanted or len(found) != len(wanted) or (last and last not in sequences):
+            raise InputError(
+                f"--choose: found {text!r}; expected BIDS entities, and one of {', '.join(sequences)} or nothing after "
+                "them, such as acq-mprage_T1w or run-2"
+            )
+        for sequence in [last] if last else sequences:
+            choices.setdefault(sequence, {}).update(found)
+    return choices
 
 
 def choose_image(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.files import check_apart, check_writable
-from stratacam.scans.cohort.bids import Choose, LeftOut, Scan, find_scans
+from stratacam.scans.cohort.bids import LeftOut, Scan, find_scans
+from stratacam.scans.cohort.choice import SEQUENCES, Choose
 from stratacam.scans.cohort.delimited import SEPARATORS
 from stratacam.scans.cohort.participants import read_scan_groups
 from stratacam.scans.cohort.spelling import check_spelling
@@ -14,7 +15,7 @@ from stratacam.scans.derivatives import bids_root, made_by_stratacam
 
 
 def find_cohort_scans(
-    source: Path, sequences: Sequence[str] = ("T1w", "T2w", "FLAIR"), choose: Choose | None = None
+    source: Path, sequences: Sequence[str] = SEQUENCES, choose: Choose | None = None
 ) -> tuple[list[Scan], list[LeftOut]]:
     """Find the scans of a cohort.
 
