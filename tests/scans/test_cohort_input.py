@@ -323,7 +323,7 @@ def groups_of(folder, participants, subjects=("01", "02", "03")):
         ("1.0", "1,0"),
         ("healthy control", "healthy_control"),
         ("RR-MS", "RRMS"),
-        ('"A', "A"),
+        ('"A"', "A"),
         ("'A'", "A"),
         ("a\u00a0b", "a b"),
         ("gesu\u0308nd", "ges\u00fcnd"),
@@ -382,7 +382,9 @@ def test_words_for_missing_are_no_group(tmp_path, word):
     }
 
 
-@pytest.mark.parametrize("label", ["1", "sub-1", "001", "sub-001", "SUB-1", "sub01", "sub_01", "Sub 1"])
+@pytest.mark.parametrize(
+    "label", ["1", "sub-1", "001", "sub-001", "SUB-1", "sub01", "sub_01", "Sub 1", '"sub-01"']
+)
 def test_a_label_that_is_nearly_a_folder_is_named(tmp_path, label):
     with pytest.raises(
         InputError, match=r"names sub-.*1 \(folder sub-01\); expected the folder's own spelling"
@@ -390,7 +392,7 @@ def test_a_label_that_is_nearly_a_folder_is_named(tmp_path, label):
         groups_of(tmp_path, f"participant_id\tgroup\n{label}\tA\nsub-02\tB\n")
 
 
-@pytest.mark.parametrize("label", ["01", "sub-01", "SUB-01", "Sub-01", '"sub-01"', " sub-01 "])
+@pytest.mark.parametrize("label", ["01", "sub-01", "SUB-01", "Sub-01", " sub-01 "])
 def test_a_label_is_found_with_its_prefix_in_any_case_or_without(tmp_path, label):
     assert groups_of(tmp_path, f"participant_id\tgroup\n{label}\tA\n", ["01"]) == {"sub-01": "A"}
 

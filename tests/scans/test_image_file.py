@@ -133,7 +133,7 @@ def packed(content):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the file is empty"),
+        (b"", "as it is empty: copy it again"),
         (packed(b"x" * 400), "a ZIP archive: unpack it"),
         (gzip.compress(packed(b"x" * 400)), "a ZIP archive: unpack it"),
         (bz2.compress(b"x" * 400), "compressed by bzip2: unpack it"),

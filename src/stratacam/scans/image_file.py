@@ -185,7 +185,7 @@ def _refuse_others(stream: Stream, path: Path) -> None:
     elif start[DICOM[0] :].startswith(DICOM[1]):
         found = "DICOM: import it with `stratacam import-dicom`"
     if found:
-        raise InputError(f"{path}: cannot be read as NIfTI; expected a scan, and the file is {found}")
+        raise InputError(f"{path}: cannot be read as NIfTI, as it is {found}")
 
 
 def _placed(data: ArrayLike, affine: NDArray[Any], *, known: bool) -> nibabel.Nifti1Image:

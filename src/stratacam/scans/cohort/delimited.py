@@ -10,6 +10,7 @@ from pathlib import Path
 from stratacam.errors import InputError
 
 TOLD_SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n')
+QUOTED = re.compile(r'"(.*)"')
 SEPARATORS = {".tsv": ("\t", "tabs"), ".csv": (",", "commas")}
 MISSING = {
     "", "n/a", "na", "n.a.", "#n/a", "<na>", "nan", "none", "null", "nil", "unknown", "unk", "missing", "not available",
@@ -25,7 +26,7 @@ def is_missing(value: str) -> bool:
         >>> is_missing("N/A"), is_missing("Unknown"), is_missing("control")
         (True, True, False)
     """
-    return value.strip().casefold() in MISSING
+    return value.strip(" \"'").casefold() in MISSING
 
 
 def without_prefix(label: str, prefix: str) -> str:
@@ -61,8 +62,8 @@ class Table:
 def read_table(path: Path, needed: Sequence[str]) -> Table:
     r"""Read a table with a head line.
 
-    A byte order mark, Windows line ends, empty lines, separators at the end of a line, quotes around a field and a
-    first line `sep=,`, as Excel writes it, do not matter.
+    A byte order mark, Windows line ends, empty lines, separators at the end of a line, quotes around the fields and
+    a first line `sep=,`, as Excel writes it, do not matter.
 
     Args:
         path: `.tsv` (tabs, no quotes) or `.csv` (commas, fields may be in double quotes), UTF-8.
@@ -133,19 +134,20 @@ def _lines(path: Path, separator: str, expected: str) -> list[tuple[int, list[st
         skipinitialspace=True,
     )
     try:
-        lines = [(reader.line_num, [_plain(field) for field in fields]) for fields in reader]
-        return [(line, fields) for line, fields in lines[1 if told else 0 :] if any(fields)]
+        lines = [(reader.line_num, [field.strip() for field in fields]) for fields in reader]
     except csv.Error as error:
         raise InputError(
             f"{path}: line {reader.line_num} cannot be read ({error}); mend that line"
         ) from error
+    lines = [(line, fields) for line, fields in lines[1 if told else 0 :] if any(fields)]
+    if lines and any(map(QUOTED.fullmatch, lines[0][1])):  # a table of tabs with quotes throughout
+        lines = [(line, [_unquoted(field) for field in fields]) for line, fields in lines]
+    return lines
 
 
-def _plain(field: str) -> str:
-    """A field without spaces and quotes around it."""
-    field = field.strip()
-    quoted = len(field) > 1 and field[0] == field[-1] == '"'
-    return field[1:-1].replace('""', '"').strip() if quoted else field
+def _unquoted(field: str) -> str:
+    quoted = QUOTED.fullmatch(field)
+    return quoted.group(1).replace('""', '"').strip() if quoted else field
 
 
 def _hint(columns: tuple[str, ...], separator: str, separated: str) -> str:

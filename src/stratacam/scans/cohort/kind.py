@@ -40,7 +40,7 @@ IMAGE_TYPES = {"P": "phase", "PHASE": "phase", "PHASE MAP": "phase", "SUBTRACT":
 
 
 class Kind(NamedTuple):
-    """That an image is of another kind: why, and which of its entities say so; none where its sidecar says so."""
+    """That an image is of another kind: why, and the entities by which it must be asked for."""
 
     reason: str
     entities: frozenset[str]
@@ -66,6 +66,8 @@ def other_kind(path: Path, entities: Mapping[str, str]) -> Kind | None:
     if found:
         return Kind("; ".join(found.values()), frozenset(found))
     told = _by_sidecar(path)
+    if told and not entities:
+        told += ", and only an entity such as ce- in its name lets it be asked for"
     return Kind(f"its sidecar says {told}", frozenset(entities) or frozenset({"ce"})) if told else None
 
 
