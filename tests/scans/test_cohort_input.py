@@ -387,7 +387,7 @@ def test_words_for_missing_are_no_group(tmp_path, word):
 )
 def test_a_label_that_is_nearly_a_folder_is_named(tmp_path, label):
     with pytest.raises(
-        InputError, match=r"names sub-.*1 \(folder sub-01\); expected the folder's own spelling"
+        InputError, match=r"names sub-.*1\"? \(folder sub-01\); expected the folder's own spelling"
     ):
         groups_of(tmp_path, f"participant_id\tgroup\n{label}\tA\nsub-02\tB\n")
 
