@@ -58,6 +58,9 @@ def test_pairs_and_freesurfer_images_are_read_where_they_lie(tmp_path):
     nibabel.Nifti2Pair(RAMP, OBLIQUE).to_filename(tmp_path / "PAIR2.IMG")
     for name in ("scan.mgz", "scan.mgh"):
         nibabel.MGHImage(RAMP, OBLIQUE).to_filename(tmp_path / name)
+    less_than = np.full((3, 4, 5), ord("<"), np.uint8) + np.arange(5, dtype=np.uint8)
+    nibabel.Nifti1Pair(less_than, OBLIQUE).to_filename(tmp_path / "values.img")  # not a web page
+    np.testing.assert_array_equal(read_volume(tmp_path / "values.img").get_fdata(), less_than)
     for name in ("pair.img", "PAIR2.IMG", "scan.mgz", "scan.mgh"):
         assert reads_as_written(tmp_path / name)
         assert notices(tmp_path / name) == ()

@@ -1,6 +1,7 @@
 """Image files as they are found: known by their content, and their headers mended where there is one meaning only."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -87,7 +88,7 @@ def image_files(path: Path) -> list[Path]:
     """Every file that an image is made of: itself, and the header beside it if it is one of a pair."""
     if (end := image_end(path.name, (".img.gz", ".img"))) is None:
         return [path]
-    header = end.replace("img", "hdr").replace("IMG", "HDR")
+    header = re.sub("img", "HDR" if "IMG" in end else "hdr", end, flags=re.IGNORECASE)
     return [path, path.with_name(path.name[: -len(end)] + header)]
 
 
@@ -142,12 +143,12 @@ def open_image(path: Path) -> Iterator[nibabel.Nifti1Pair]:
 
 def _open(path: Path, stack: ExitStack) -> nibabel.Nifti1Pair:
     stream = _unpacked(path, stack)
-    _refuse_others(stream, path)
+    pair = image_files(path)[1:]
+    head = _unpacked(pair[0], stack) if pair else stream
+    _refuse_others(head, path)
     if image_end(path.name, (".mgz", ".mgh")):
         surfer = nibabel.MGHImage.from_stream(stream)
         return _placed(surfer.dataobj, surfer.affine, known=bool(surfer.header["goodRASFlag"]))
-    pair = image_files(path)[1:]
-    head = _unpacked(pair[0], stack) if pair else stream
     start = head.peek(352)[:352]
     if pair and start[344:347] not in {b"ni1", b"n+1"} and not start[4:8].startswith(b"n"):
         analyze = AnalyzeHeader.from_fileobj(head)
