@@ -119,6 +119,13 @@ def test_names_that_only_look_alike_are_taken(tmp_path, name):
     assert taken(tmp_path) == f"sub-01_{name}_T1w.nii"
 
 
+def test_images_of_sessions_are_not_taken_from_a_folder_without_sessions(tmp_path):
+    anat(tmp_path, "ses-1_T1w.nii", "ses-2_FLAIR.nii")
+    scans, left_out = find_scans(tmp_path, ("T1w", "FLAIR"))
+    assert not scans
+    assert "there is sub-01_ses-1_T1w.nii, sub-01_ses-2_FLAIR.nii" in left_out[0].reason
+
+
 def test_two_echoes_need_a_choice(tmp_path):
     anat(tmp_path, "T1w.nii", "echo-1_T2w.nii", "echo-2_T2w.nii")
     scans, left_out = find_scans(tmp_path, ("T1w", "T2w"))

@@ -215,8 +215,10 @@ def _choose_mask(t1w: Path, masks: Sequence[Path], *, single: bool) -> tuple[Pat
 
 
 def _files(folder: Path, name: str, suffix: str) -> list[Path]:
-    """The images `<name>_[entities_]<suffix>` in a folder, sorted."""
-    pattern = re.compile(rf"{re.escape(name)}_(?:[A-Za-z0-9]+-[A-Za-z0-9+]+_)*{re.escape(suffix)}\.[^_]*")
+    """The images `<name>_[entities_]<suffix>` in a folder, sorted; none of a session that is not in `name`."""
+    pattern = re.compile(
+        rf"{re.escape(name)}_(?!ses-)(?:[A-Za-z0-9]+-[A-Za-z0-9+]+_)*{re.escape(suffix)}\.[^_]*"
+    )
     return [path for path in _named(folder, FORMATS) if pattern.fullmatch(path.name)]
 
 
