@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stratacam.errors import InputError
+from stratacam.files import NOT_WRITABLE
 
 if TYPE_CHECKING:
     from stratacam.scans.phantom import PhantomSettings
@@ -39,6 +40,20 @@ Network = Annotated[
     typer.Option(help="Function that makes the model's network, if it is your own: file.py:function."),
 ]
 Workers = Annotated[int, typer.Option(min=0, help="Processes for work on single scans; 0: one per core.")]
+
+Sequences = Annotated[
+    str | None,
+    typer.Option(
+        help="Sequences that every scan must have, T1w among them, such as T1w,FLAIR; all three if absent."
+    ),
+]
+Choose = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="BIDS entities that the file of a sequence must have, such as acq-mprage_T1w, or of every sequence, such "
+        "as run-2; repeat for more."
+    ),
+]
 
 
 class Group(StrEnum):
@@ -156,6 +171,8 @@ def check(
     config: Annotated[
         Path | None, typer.Option(help="A study's TOML file: check what that study wants of the cohort.")
     ] = None,
+    sequences: Sequences = None,
+    choose: Choose = None,
     workers: Workers = 0,
 ) -> None:
     """Say what a cohort holds and whether it can be used, without computing anything on it.
@@ -163,12 +180,19 @@ def check(
     Exit code 0: sound; 3: some scans cannot be used, or an image is there twice; 2: the cohort cannot be used, or
     one image is there under two subjects.
     """
-    from stratacam.files import write_json
+    from stratacam.files import check_apart, check_writable, write_json
+    from stratacam.scans.cohort.choice import read_choices, read_sequences
+    from stratacam.scans.cohort.sources import input_places
     from stratacam.study.checking import as_json, check_cohort, show
     from stratacam.study.configuration import CohortSettings, read_configuration
 
     cohort = read_configuration(config).cohort if config else CohortSettings(input=source)
-    cohort = cohort.model_copy(update={"input": source})
+    wanted = read_sequences(sequences) if sequences else cohort.sequences
+    chosen = read_choices(choose, wanted) if choose else cohort.choose
+    cohort = cohort.model_copy(update={"input": source, "sequences": wanted, "choose": chosen})
+    if json_file:
+        check_apart(input_places(source), json_file)
+        check_writable(json_file.parent)
     report = check_cohort(cohort, for_study=config is not None, workers=workers, console=console)
     show(report, source, console)
     if json_file:
@@ -195,17 +219,29 @@ def prepare(
     intensity: Annotated[
         ScalingName, typer.Option(help="What intensities are scaled by.")
     ] = ScalingName.WHITE_MATTER,
+    sequences: Sequences = None,
+    choose: Choose = None,
     workers: Workers = 0,
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
     """Register, correct, mask and normalise every scan of a cohort."""
+    from stratacam.scans.cohort.choice import read_choices, read_sequences
     from stratacam.scans.prepare import PrepareSettings
     from stratacam.study.alone import prepare_folder
 
     settings = PrepareSettings(
         grid="T1w" if grid_mm is None else grid_mm, plane=plane.value, intensity=intensity.value
     )
-    left_out = prepare_folder(source, out, settings, workers=workers, console=console)
+    wanted = read_sequences(sequences)
+    left_out = prepare_folder(
+        source,
+        out,
+        settings,
+        sequences=wanted,
+        choose=read_choices(choose or (), wanted),
+        workers=workers,
+        console=console,
+    )
     _conclude(out, len(left_out), accept_left_out)
 
 
@@ -437,6 +473,18 @@ def main() -> None:
         sys.exit(UNUSABLE)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as fault:  # such as a disk that fills up
+        if fault.errno not in NOT_WRITABLE:
+            raise
+        place = fault.filename or "a file of the results"
+        Console(stderr=True).print(
+            f"{place}: {fault.strerror}; make room, or give yourself the right to read and write there, and run again",
+            style="red",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        sys.exit(UNUSABLE)
 
 
 def _phantom_settings(

@@ -1,18 +1,112 @@
-"""Files that are whole or absent: written to a temporary name and renamed."""
+"""Files that are whole or absent: written to a temporary name and renamed. Folders of results lie apart from inputs."""
 
 import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from stratacam.errors import InputError
 
 TEMPORARY = "-unfinished-"
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+NOT_WRITABLE = {
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+    errno.EPERM,
+    errno.EROFS,
+}
+"""What keeps a file from being written, whatever the program does."""
+
+
+def check_apart(inputs: Iterable[Path], out: Path) -> None:
+    """Raise InputError if results at `out` would be written into, over or around an input.
+
+    Links and `..` are resolved. Inputs that do not exist are passed over.
+
+    Args:
+        inputs: folders, in or around which `out` may not lie, and files, which may not lie in it.
+        out: folder or file of the results; need not exist.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> check_apart([folder / "scans"], folder / "prepared")
+    """
+    for given in inputs:
+        with told_if_not_writable(out):
+            if not given.exists():
+                continue
+            around, inside = _is_inside(given, out), _is_inside(out, given)
+        if around or inside:
+            place = "lies around" if not inside else "lies inside" if not around else "is"
+            raise InputError(
+                f"{out}: {place} the input {given}; expected a place of its own, as inputs are never written to: "
+                "choose another for the results, such as a folder beside the input"
+            )
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether `path` is `folder` or lies below it."""
+    path, folder = _real(path), _real(folder)
+    return folder.exists() and any(
+        place.exists() and place.samefile(folder) for place in (path, *path.parents)
+    )
+
+
+def _real(path: Path) -> Path:
+    """Without links and `..`; where links lead in a circle, the path as it is, which the system then refuses."""
+    return Path(os.path.realpath(path))
+
+
+def check_writable(folder: Path) -> None:
+    """Raise InputError unless files can be written in a folder; one that is not there is made and removed again."""
+    with told_if_not_writable(folder):
+        folder = _real(folder)
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        trial = temporary_name(folder / "trial")
+        trial.touch()
+        trial.unlink()
+    with suppress(OSError):
+        for place in missing:
+            place.rmdir()
+
+
+@contextmanager
+def told_if_not_writable(path: Path) -> Iterator[None]:
+    """Turn what the system says about a place that cannot be written into an InputError that names `path`."""
+    try:
+        yield
+    except OSError as fault:
+        place = _real(path)
+        named = _real(Path(fault.filename)) if isinstance(fault.filename, str) else place
+        elsewhere = place.parent not in (named, *named.parents) and named not in place.parents
+        if elsewhere or fault.errno not in NOT_WRITABLE:
+            raise
+        raise InputError(
+            f"{path}: cannot be written ({_reason(path, fault)}); make room, give yourself the right to write there, "
+            "or choose another folder, and run again"
+        ) from fault
+
+
+def _reason(path: Path, fault: OSError) -> str:
+    """What the system says; and the file that stands where a folder should, if there is one."""
+    if fault.errno in {errno.EEXIST, errno.ENOTDIR}:
+        in_the_way = next((parent for parent in (path, *path.parents) if parent.is_file()), path)
+        return f"{in_the_way} is a file, not a folder"
+    return str(fault.strerror)
 
 
 @contextmanager
@@ -23,7 +117,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Missing parent folders are made.
 
     Raises:
-        InputError: there is no room on the disk, or it may only be read.
+        InputError: the file cannot be written: no room on the disk, no right to write, a file where a folder should be.
 
     Example:
         >>> import tempfile
@@ -35,17 +129,13 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     temporary = temporary_name(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except OSError as fault:
-        if fault.errno not in NO_ROOM:
-            raise
-        raise InputError(
-            f"{path}: cannot be written ({fault.strerror}); make room or choose another folder, and run again"
-        ) from fault
+        with told_if_not_writable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

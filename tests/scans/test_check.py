@@ -175,15 +175,15 @@ def test_a_study_says_which_files_and_groups_it_wants(cohort, monkeypatch, tmp_p
 
 def test_a_table_is_checked_like_a_folder(cohort, monkeypatch):
     rows = [
-        f"{subject},{sequence},{image(cohort, subject, sequence).relative_to(cohort)},{group}"
+        f"{subject},{sequence},{image(cohort, subject, sequence).relative_to(cohort.parent)},{group}"
         for subject, group in GROUPS.items()
         for sequence in SEQUENCES
     ]
-    table = cohort / "scans.csv"
+    table = cohort.parent / "scans.csv"
     table.write_text("\n".join(["subject,sequence,path,group", *rows]) + "\n", encoding="utf-8")
     code, report = check(monkeypatch, table)
     assert code == 0
-    assert report["scans"][0]["images"][0]["path"] == "sub-01/anat/sub-01_T1w.nii.gz"
+    assert report["scans"][0]["images"][0]["path"] == "Köhorte 1/sub-01/anat/sub-01_T1w.nii.gz"
 
 
 def test_no_cohort_is_told_in_a_sentence(tmp_path, monkeypatch, capsys):
@@ -219,3 +219,39 @@ def test_the_header_of_a_file_whose_voxels_cannot_be_read_is_still_told(cohort):
     assert checked.shape == (8, 9, 10)
     assert checked.problem is not None
     assert checked.voxels_sha256 is None
+
+
+def test_fewer_sequences_and_a_file_by_name_can_be_asked_for(cohort, monkeypatch, capsys):
+    image(cohort, "01", "T2w").unlink()
+    image(cohort, "02", "T1w").rename(image(cohort, "02", "acq-postGd_T1w"))
+    code, report = check(monkeypatch, cohort)
+    assert code == 3
+    assert "(--sequences, cohort.sequences)" in report["left_out"][0]["reason"]
+    code, report = check(monkeypatch, cohort, "--sequences", "T1w, FLAIR")
+    assert [absent["name"] for absent in report["left_out"]] == ["sub-02"]
+    assert "in --choose or cohort.choose.T1w" in report["left_out"][0]["reason"]
+    assert [found["sequence"] for found in report["scans"][0]["images"]] == ["T1w", "FLAIR"]
+    code, report = check(monkeypatch, cohort, "--sequences", "T1w,FLAIR", "--choose", "acq-postGd_T1w")
+    assert [scan["name"] for scan in report["scans"]] == ["sub-02"]
+    for options, message in (
+        (["--sequences", "FLAIR"], "expected T1w among them"),
+        (["--sequences", "T1w,T1w"], "expected each once"),
+        (["--sequences", "T1w,"], "expected names with commas between"),
+        (["--choose", "mprage_T1w"], "expected BIDS entities, and one of T1w, T2w, FLAIR or nothing"),
+        (["--choose", "acq-a_T2star"], "expected BIDS entities"),
+    ):
+        capsys.readouterr()
+        check(monkeypatch, cohort, *options)
+        assert message in capsys.readouterr().err
+
+
+def test_groups_in_two_spellings_are_not_sound(cohort, monkeypatch, capsys):
+    table = cohort / "participants.tsv"
+    table.write_text(table.read_text().replace("control", "Control", 1))
+    code, report = check(monkeypatch, cohort)
+    assert code == 2
+    assert (
+        "column group: has 'control' (2), 'Control' (1) for what seems to be one value"
+        in report["problems"][0]
+    )
+    assert "Sound" not in capsys.readouterr().out

@@ -1,5 +1,7 @@
 """A cohort is a BIDS folder or a table; which file is taken, and which group a scan has."""
 
+import json
+
 import pytest
 
 from stratacam.errors import InputError
@@ -36,7 +38,7 @@ def test_no_contrast_agent_then_fewest_entities_then_natural_order(tmp_path, nam
     anat(tmp_path, *names)
     assert taken(tmp_path) == f"sub-01_{expected}"
     (note,) = find_scans(tmp_path, ("T1w",))[0][0].notes
-    assert note.startswith(f"T1w: took sub-01_{expected} (images after contrast agent")
+    assert note.startswith(f"T1w: took sub-01_{expected} (images of another kind")
     assert all(name in note for name in names)
 
 
@@ -50,8 +52,8 @@ def test_a_choice_names_entities_that_a_file_must_have(tmp_path):
 
 def test_a_scan_without_a_file_that_passes_is_left_out_naming_what_there_is(tmp_path):
     anat(tmp_path, "ce-gad_T1w.nii")
-    assert "no T1w without contrast agent (ce-); there is sub-01_ce-gad_T1w.nii" in taken(tmp_path)
-    assert "no T1w with acq-mprage; there is sub-01_ce-gad_T1w.nii" in taken(
+    assert "no plain T1w; there is sub-01_ce-gad_T1w.nii (ce-gad: after contrast agent)" in taken(tmp_path)
+    assert "no T1w with acq-mprage; there is sub-01_ce-gad_T1w.nii (" in taken(
         tmp_path, {"T1w": {"acq": "mprage"}}
     )
     anat(tmp_path, "T2W.nii")
@@ -64,6 +66,136 @@ def test_one_name_compressed_and_not_is_left_out(tmp_path):
     anat(tmp_path, "T1w.nii", "T1w.nii.gz")
     reason = taken(tmp_path)
     assert "both sub-01_T1w.nii and sub-01_T1w.nii.gz are there" in reason
+
+
+OTHER_KINDS = [
+    "part-phase",
+    "part-real",
+    "inv-1",
+    "echo-1",
+    "flip-2",
+    "mt-on",
+    "chunk-1",
+    "space-MNI152NLin2009cAsym",
+    "space-T1w_desc-preproc",
+    "acq-postGd",
+    "acq-mprage_rec-postcontrast",
+    "acq-T1c",
+    "acq-KM",
+    "acq-phase",
+    "acq-cspine",
+    "acq-inv1",
+]
+
+
+@pytest.mark.parametrize("name", OTHER_KINDS)
+def test_an_image_of_another_kind_is_taken_only_when_it_is_asked_for_by_name(tmp_path, name):
+    anat(tmp_path, f"{name}_T1w.nii")
+    reason = taken(tmp_path)
+    assert reason.startswith(f"{tmp_path}/sub-01/anat: no plain T1w; there is sub-01_{name}_T1w.nii (")
+    assert "--choose or cohort.choose.T1w" in reason
+    wanted = dict(part.split("-") for part in name.split("_"))
+    assert taken(tmp_path, {"T1w": wanted}) == f"sub-01_{name}_T1w.nii"
+    anat(tmp_path, "acq-mprage_rec-norm_run-2_T1w.nii")
+    assert taken(tmp_path) == "sub-01_acq-mprage_rec-norm_run-2_T1w.nii"
+    (note,) = find_scans(tmp_path, ("T1w",))[0][0].notes
+    assert f"also there: sub-01_{name}_T1w.nii (" in note
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "part-mag",
+        "acq-preGd",
+        "acq-nonContrast",
+        "acq-postop",
+        "acq-Magdeburg",
+        "acq-mp2rage",
+        "acq-spinEcho",
+    ],
+)
+def test_names_that_only_look_alike_are_taken(tmp_path, name):
+    anat(tmp_path, f"{name}_T1w.nii")
+    assert taken(tmp_path) == f"sub-01_{name}_T1w.nii"
+
+
+def test_images_of_sessions_are_not_taken_from_a_folder_without_sessions(tmp_path):
+    anat(tmp_path, "ses-1_T1w.nii", "ses-2_FLAIR.nii")
+    scans, left_out = find_scans(tmp_path, ("T1w", "FLAIR"))
+    assert not scans
+    assert "there is sub-01_ses-1_T1w.nii, sub-01_ses-2_FLAIR.nii" in left_out[0].reason
+
+
+def test_two_echoes_need_a_choice(tmp_path):
+    anat(tmp_path, "T1w.nii", "echo-1_T2w.nii", "echo-2_T2w.nii")
+    scans, left_out = find_scans(tmp_path, ("T1w", "T2w"))
+    assert not scans
+    assert "echo-1: one of several echoes" in left_out[0].reason
+    scans, _ = find_scans(tmp_path, ("T1w", "T2w"), {"T2w": {"echo": "2"}})
+    assert scans[0].images["T2w"].name == "sub-01_echo-2_T2w.nii"
+
+
+@pytest.mark.parametrize(
+    ("sidecar", "said"),
+    [
+        ({"ContrastBolusIngredient": "GADOLINIUM"}, "ContrastBolusIngredient: GADOLINIUM"),
+        ({"ContrastBolusAgent": "Dotarem"}, "ContrastBolusAgent: Dotarem"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}, "phase"),
+        ({"ContrastBolusAgent": "none", "ImageType": ["ORIGINAL", "PRIMARY", "M"]}, None),
+        (["no", "object"], None),
+    ],
+)
+def test_what_a_sidecar_says_of_an_image_counts(tmp_path, sidecar, said):
+    anat(tmp_path, "run-1_T1w.nii.gz", "run-2_T1w.nii.gz")
+    (tmp_path / "sub-01/anat/sub-01_run-1_T1w.json").write_text(json.dumps(sidecar))
+    assert taken(tmp_path) == f"sub-01_run-{2 if said else 1}_T1w.nii.gz"
+    if said:
+        assert f"its sidecar says {said}" in find_scans(tmp_path, ("T1w",))[0][0].notes[0].replace(
+            "after contrast agent (", ""
+        )
+    assert taken(tmp_path, {"T1w": {"run": "1"}}) == "sub-01_run-1_T1w.nii.gz"
+
+
+def mask_taken(folder, choose=None):
+    scan = find_scans(folder, ("T1w",), choose)[0][0]
+    return scan.brain_mask.name if scan.brain_mask else None
+
+
+def test_a_brain_mask_has_the_entities_of_the_t1w(tmp_path):
+    anat(tmp_path, "run-1_T1w.nii", "run-02_T1w.nii", "acq-fast_run-1_T1w.nii")
+    folder = tmp_path / "derivatives/masks"
+    anat(folder, "desc-brain_mask.nii", "run-2_desc-brain_mask.nii", "acq-fast_run-1_desc-brain_mask.nii")
+    assert mask_taken(tmp_path) is None
+    assert "took none, as sub-01_acq-fast" in find_scans(tmp_path, ("T1w",))[0][0].notes[-1]
+    assert mask_taken(tmp_path, {"T1w": {"run": "2"}}) == "sub-01_run-2_desc-brain_mask.nii"
+    assert mask_taken(tmp_path, {"T1w": {"acq": "fast"}}) == "sub-01_acq-fast_run-1_desc-brain_mask.nii"
+    anat(folder, "run-1_space-MNI152_desc-brain_mask.nii", "run-1_space-T1w_desc-brain_mask.nii")
+    assert mask_taken(tmp_path) == "sub-01_run-1_space-T1w_desc-brain_mask.nii"
+
+
+def test_a_mask_without_entities_is_that_of_a_single_t1w(tmp_path):
+    anat(tmp_path, "acq-mprage_run-1_T1w.nii", "acq-mprage_T2w.nii")
+    anat(tmp_path / "derivatives/masks", "desc-brain_mask.nii.gz")
+    assert mask_taken(tmp_path) == "sub-01_desc-brain_mask.nii.gz"
+    anat(tmp_path, "acq-mprage_run-2_T1w.nii")
+    assert mask_taken(tmp_path) is None
+
+
+@pytest.mark.parametrize("end", [".NII.GZ", ".Nii", ".mgz", ".MGH", ".img", ".img.gz"])
+def test_other_formats_and_cases_are_found_in_bids(tmp_path, end):
+    anat(tmp_path, f"T1w{end}", "T1w.hdr", "T1w.json", "acq-a_T1w.hdr")
+    assert taken(tmp_path) == f"sub-01_T1w{end}"
+    anat(tmp_path, "T1w.nii.gz")
+    assert f"both sub-01_T1w{end} and sub-01_T1w.nii.gz are there" in taken(tmp_path).replace(
+        f"both sub-01_T1w.nii.gz and sub-01_T1w{end}", f"both sub-01_T1w{end} and sub-01_T1w.nii.gz"
+    )
+
+
+def test_formats_that_cannot_be_read_are_named_with_the_remedy(tmp_path):
+    anat(tmp_path, "T1w.nrrd", "T1w.json")
+    reason = taken(tmp_path)
+    assert "there is sub-01_T1w.nrrd; sub-01_T1w.nrrd is NRRD; convert it to .nii.gz" in reason
+    assert "--sequences, cohort.sequences" in reason
 
 
 def test_folders_that_differ_only_in_case_and_folders_without_a_label_are_left_out(tmp_path):
@@ -180,3 +312,112 @@ def test_a_table_with_a_choice_and_a_source_that_is_not_there_are_told(tmp_path)
         find_cohort_scans(tmp_path / "scans")
     with pytest.raises(InputError, match="which names each file"):
         find_cohort_scans(table, choose={"T1w": {"acq": "a"}})
+
+
+def groups_of(folder, participants, subjects=("01", "02", "03")):
+    for subject in subjects:
+        touch(folder, f"sub-{subject}/anat/sub-{subject}_T1w.nii")
+    (folder / "participants.tsv").write_text(participants, encoding="utf-8")
+    return read_cohort_groups(folder, find_cohort_scans(folder, ("T1w",))[0])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Control", "control"),
+        ("0", "0.0"),
+        ("1", "01"),
+        ("1.0", "1,0"),
+        ("healthy control", "healthy_control"),
+        ("RR-MS", "RRMS"),
+        ('"A"', "A"),
+        ("'A'", "A"),
+        ("a\u00a0b", "a b"),
+        ("gesu\u0308nd", "ges\u00fcnd"),
+        ("Stage 1", "stage1"),
+    ],
+)
+def test_groups_that_differ_in_spelling_only_are_refused_and_named(tmp_path, first, second):
+    table = f"participant_id\tgroup\nsub-01\t{first}\nsub-02\t{second}\nsub-03\t{first}\n"
+    with pytest.raises(InputError) as caught:
+        groups_of(tmp_path, table)
+    assert f"participants.tsv: column group: has {first!r} (2), {second!r} (1)" in str(caught.value)
+    listed = tmp_path / "scans.tsv"
+    listed.write_text(
+        "subject\tsequence\tpath\tgroup\n"
+        + "".join(
+            f"{subject}\tT1w\tsub-{subject}/anat/sub-{subject}_T1w.nii\t{group}\n"
+            for subject, group in (("01", first), ("02", second))
+        ),
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError, match="for what seems to be one value"):
+        read_cohort_groups(listed, find_cohort_scans(listed, ("T1w",))[0])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("A+", "A-"), ("1-2", "12"), ("-1", "1"), ("<50", ">50"), ("1", "2"), ("PPMS", "SPMS"), ("1.0", "1.01")],
+)
+def test_groups_that_differ_in_more_than_spelling_are_groups(tmp_path, first, second):
+    table = f"participant_id\tgroup\nsub-01\t{first}\nsub-02\t{second}\n"
+    assert groups_of(tmp_path, table) == {"sub-01": first, "sub-02": second}
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "",
+        "n/a",
+        "N/A",
+        "NA",
+        "nan",
+        "None",
+        "NULL",
+        "unknown",
+        "Unknown",
+        "-",
+        "?",
+        "#N/A",
+        '"n/a"',
+        "missing",
+    ],
+)
+def test_words_for_missing_are_no_group(tmp_path, word):
+    assert groups_of(tmp_path, f"participant_id\tgroup\tage\nsub-01\tA\t1\nsub-02\t{word}\t2\n") == {
+        "sub-01": "A"
+    }
+
+
+@pytest.mark.parametrize(
+    "label", ["1", "sub-1", "001", "sub-001", "SUB-1", "sub01", "sub_01", "Sub 1", '"sub-01"']
+)
+def test_a_label_that_is_nearly_a_folder_is_named(tmp_path, label):
+    with pytest.raises(
+        InputError, match=r"names sub-.*1\"? \(folder sub-01\); expected the folder's own spelling"
+    ):
+        groups_of(tmp_path, f"participant_id\tgroup\n{label}\tA\nsub-02\tB\n")
+
+
+@pytest.mark.parametrize("label", ["01", "sub-01", "SUB-01", "Sub-01", " sub-01 "])
+def test_a_label_is_found_with_its_prefix_in_any_case_or_without(tmp_path, label):
+    assert groups_of(tmp_path, f"participant_id\tgroup\n{label}\tA\n", ["01"]) == {"sub-01": "A"}
+
+
+def test_a_label_with_a_folder_of_its_own_is_no_misspelling_of_another(tmp_path):
+    (tmp_path / "sub-1").mkdir()
+    assert groups_of(tmp_path, "participant_id\tgroup\nsub-1\tA\nsub-02\tB\n") == {"sub-02": "B"}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "participant_id\tgroup\t\t\nsub-01\tA\t\t\nsub-02\tB\t\t\t\n",
+        "participant_id\tgroup\nsub-01\tA\t\t\nsub-02\tB\n",
+        '"participant_id"\t"group"\n"sub-01"\t"A"\nsub-02\tB\n',
+        "participant_id \t group\nsub-01\tA \nsub-02 \tB\n",
+        "sep=\t\nparticipant_id\tgroup\nsub-01\tA\nsub-02\tB\n",
+    ],
+)
+def test_separators_at_the_end_of_lines_and_quotes_do_not_matter(tmp_path, table):
+    assert groups_of(tmp_path, table) == {"sub-01": "A", "sub-02": "B"}

@@ -74,3 +74,13 @@ def test_a_damaged_mask_is_named(tmp_path):
     path.write_bytes(b"not a volume")
     with pytest.raises(InputError, match="label-lesion_mask"):
         read_lesions(tmp_path / "bids", scan)
+
+
+def test_a_mask_of_another_run_is_not_taken(tmp_path):
+    scan, _ = prepared(tmp_path, delivered="sub-01_run-02_T1w.nii.gz")
+    for name in ("sub-01_run-1_label-lesion_mask.nii.gz", "sub-01_run-2_acq-fast_label-lesion_mask.nii.gz"):
+        write_nifti(mask_path(tmp_path, name), np.ones((4, 4, 4), dtype=np.uint8), OBLIQUE)
+        assert find_lesion_mask(tmp_path / "bids", scan) is None
+    own = mask_path(tmp_path, "sub-01_run-2_label-lesion_mask.nii.gz")
+    write_nifti(own, np.ones((4, 4, 4), dtype=np.uint8), OBLIQUE)
+    assert find_lesion_mask(tmp_path / "bids", scan) == own

@@ -3,6 +3,8 @@ import hashlib
 import json
 import pickle
 import re
+import sys
+from contextlib import suppress
 from dataclasses import replace
 
 import nibabel
@@ -11,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 from synthetic_head import axis_affine, brain_of, head, rotation, world_points, write
 
+from stratacam import cli
 from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import find_scans
 from stratacam.scans.prepare import PrepareSettings, prepare
@@ -213,3 +216,42 @@ def test_the_template_is_found_and_kept(prepared):
     assert prepared.template_transform.is_file()
     assert 0 < record["Template"]["Dice"] <= 1
     assert any("MNI152" in flag for flag in record["Flags"]) == (record["Template"]["Dice"] < 0.85)
+
+
+def test_a_scan_in_another_format_and_under_another_name_gives_the_same_numbers(bids, tmp_path, monkeypatch):
+    plain, other = tmp_path / "plain/sub-01/anat", tmp_path / "other/sub-01/anat"
+    read = nibabel.load(bids / "sub-01/anat/sub-01_T1w.nii.gz")
+    surfer = nibabel.MGHImage(np.asarray(read.dataobj, np.float32), read.affine)
+    t1w = nibabel.MGHImage.from_bytes(surfer.to_bytes())  # its affine, which is rounded differently
+    mask = nibabel.load(bids / "derivatives/masks/sub-01/anat/sub-01_desc-brain_mask.nii.gz")
+    for anat in (plain, other):
+        masks = anat.parents[1] / "derivatives/masks/sub-01/anat"
+        masks.mkdir(parents=True)
+        anat.mkdir(parents=True)
+        nibabel.Nifti1Pair(mask.dataobj, mask.affine).to_filename(masks / "sub-01_desc-brain_mask.img")
+    nibabel.Nifti1Image(t1w.dataobj, t1w.affine).to_filename(plain / "sub-01_T1w.nii.gz")
+    surfer.to_filename(other / "sub-01_T1w.mgz")
+    nibabel.Nifti1Image(np.ones((4, 4, 4), np.float32), np.eye(4)).to_filename(
+        other / "sub-01_part-phase_T1w.nii"
+    )
+    images = {}
+    for anat in (plain, other):
+        out = tmp_path / f"prepared {anat.parents[1].name}"
+        arguments = [
+            "prepare",
+            anat.parents[1],
+            out,
+            "--sequences",
+            "T1w",
+            "--workers",
+            1,
+            "--accept-left-out",
+        ]
+        monkeypatch.setattr(sys, "argv", ["stratacam", *map(str, arguments)])
+        with suppress(SystemExit):
+            cli.main()
+        (scan,) = find_prepared(out)
+        images[anat] = scan.load()
+    np.testing.assert_allclose(images[plain].images, images[other].images, atol=1e-4)
+    np.testing.assert_allclose(images[plain].affine, images[other].affine, atol=1e-4)
+    np.testing.assert_array_equal(images[plain].brain_mask, images[other].brain_mask)

@@ -63,7 +63,7 @@ def test_a_scan_without_a_sequence_or_a_file_is_left_out_with_the_row(tmp_path):
     reasons = {one.name: one.reason for one in left_out}
     assert "no FLAIR: add the row" in reasons["sub-01"]
     assert f"row 4: {tmp_path / 'c.nii'}: no such file" in reasons["sub-02"]
-    assert "row 5: d.dcm is no NIfTI file" in reasons["sub-03"]
+    assert "row 5: d.dcm is DICOM; convert it" in reasons["sub-03"]
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,36 @@ def test_a_table_that_cannot_be_read_says_why(tmp_path, content, message):
     with pytest.raises(InputError, match=message) as caught:
         read_table(path, ["subject", "path"])
     assert str(caught.value).startswith(str(path))
+
+
+@pytest.mark.parametrize("first", ["sep=,\n", '"sep=,"\r\n', "\ufeffsep=,\n"])
+def test_what_excel_writes_first_does_not_matter(tmp_path, first):
+    (tmp_path / "a.nii").touch()
+    path = tmp_path / "scans.csv"
+    path.write_text(first + '"subject","sequence","path",\n01,T1w,a.nii,\n', encoding="utf-8")
+    assert find_listed_scans(path, ("T1w",))[0][0].name == "sub-01"
+    path.write_text("sep=;\nsubject;sequence;path\n01;T1w;a.nii\n")
+    assert find_listed_scans(path, ("T1w",))[0][0].name == "sub-01"
+
+
+def test_sequences_are_found_in_any_case_and_near_ones_are_named(tmp_path):
+    path = listed(tmp_path, "SUB-01,SES-1,t1w,a.nii,x\n01,1,Flair,b.nii,x\n01,1,BRAIN_MASK,m.nii,x\n")
+    (scan,), _ = find_listed_scans(path, ("T1w", "FLAIR"))
+    assert scan.name == "sub-01_ses-1"
+    assert scan.images == {"T1w": tmp_path / "a.nii", "FLAIR": tmp_path / "b.nii"}
+    assert scan.brain_mask == tmp_path / "m.nii"
+    path = listed(
+        tmp_path, "01,,T1,a.nii,x\n01,,T1w,b.nii,x\n02,,T1,c.nii,x\n03,,T1w,d.nii,x\n03,,brain mask,e.nii,x\n"
+    )
+    scans, left_out = find_listed_scans(path, ("T1w",))
+    assert [scan.name for scan in scans] == ["sub-01"]
+    reasons = {one.name: one.reason for one in left_out}
+    assert "no T1w: add the row" in reasons["sub-02"]
+    assert "row 4: its sequence 'T1' is not known; write T1w if it is that" in reasons["sub-02"]
+    assert "row 6: its sequence 'brain mask' is not known; write brain_mask" in reasons["sub-03"]
+
+
+def test_one_sequence_in_two_spellings_is_one_too_many(tmp_path):
+    path = listed(tmp_path, "01,,T1w,a.nii,x\n01,,t1w,b.nii,x\n")
+    with pytest.raises(InputError, match="row 3: sub-01 has t1w in row 2 already"):
+        find_listed_scans(path, ("T1w",))

@@ -156,7 +156,7 @@ def test_a_mirrored_affine_is_legal_and_every_voxel_stays_where_it_was(tmp_path)
         ({"srow_z": [0, 0, 1000, 0]}, "voxels are 1 x 1 x 1000 mm; expected edges of 0.05 to 20 mm"),
         ({"srow_z": [0, 0, 0, 0]}, "singular, with voxels of 1 x 1 x 0 mm"),
         ({"sform_code": 0, "qform_code": 0, "pixdim": [1, 1, 1, 0, 0, 0, 0, 0]}, "voxels of 1 x 1 x 0 mm"),
-        ({"srow_x": [np.nan, 0, 0, 0]}, "is singular"),
+        ({"srow_x": [np.nan, 0, 0, 0]}, "is not finite"),
     ],
 )
 def test_voxels_without_a_size_or_not_in_millimetres_are_refused(tmp_path, fields, message):
@@ -194,10 +194,10 @@ def test_forms_that_agree_or_of_which_one_is_absent_are_not_noticed_but_none_is(
 def test_a_file_that_may_not_be_read_is_told_with_the_remedy(tmp_path, monkeypatch):
     path = write(tmp_path / "scan.nii.gz", RAMP, OBLIQUE)
 
-    def refuse(_):
+    def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(nibabel.Nifti1Image, "from_filename", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(
         InputError, match=r"scan\.nii\.gz: cannot be read \(Permission denied\); give yourself"
     ):

@@ -66,3 +66,11 @@ def test_a_folder_that_was_copied_is_done_only_as_far_as_its_own_outputs_go(tmp_
     (tmp_path.with_name("copy") / "result.txt").unlink()
     assert not copy.is_done("prepare", "sub-01", key)
     assert Ledger(tmp_path / "records").is_done("prepare", "sub-01", key)
+
+
+def test_an_input_that_is_not_there_is_named(tmp_path, files):
+    ledger = Ledger(tmp_path / "records")
+    files[0].unlink()
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError, match=r"source\.txt"):
+            ledger.key("prepare", 1, [files[0]])

@@ -15,7 +15,7 @@ from stratacam.study.study import open_study
 
 def configured(folder, **sections):
     return check_configuration(
-        {"out": str(folder / "out"), "cohort": {"input": str(folder)}, **sections}, "study.toml"
+        {"out": str(folder / "out"), "cohort": {"input": str(folder / "scans")}, **sections}, "study.toml"
     )
 
 

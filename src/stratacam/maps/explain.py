@@ -62,6 +62,9 @@ def explain_scan(
     images = torch.from_numpy(pictures.images).expand(-1, CHANNELS, -1, -1)
     target = _target(model, card, images, settings)
     path = maps_path(scan, out, settings.method)
+    write_dataset_description(
+        out, scan.delivered("T1w"), name="Class activation maps", ignored=("sub-*", "*.tsv")
+    )
     maps = write_maps(
         path,
         Explained(
@@ -91,9 +94,6 @@ def explain_scan(
             written |= write_map(
                 path.parent / scan.name, read_maps(path, explained), layer, settings.nifti_scans
             )
-    write_dataset_description(
-        out, scan.delivered("T1w"), name="Class activation maps", ignored=("sub-*", "*.tsv")
-    )
     for leftover in set(path.parent.glob(f"{scan.name}_*")) - written:
         remove(leftover)
     return maps

@@ -1,5 +1,6 @@
 """The BIDS side of what is written: the description of the data set, where a file came from, sidecars."""
 
+import json
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +47,18 @@ def write_dataset_description(
             "DatasetLinks": {"raw": bids_root(source).resolve().as_uri()},
         },
     )
+
+
+def made_by_stratacam(folder: Path) -> bool | None:
+    """Whether stratacam made the data set in a folder, by its description; None where there is no description."""
+    path = folder / "dataset_description.json"
+    if not path.is_file():
+        return None
+    try:
+        makers = json.loads(path.read_text(encoding="utf-8-sig")).get("GeneratedBy", [])
+        return any(maker.get("Name") == "stratacam" for maker in makers)
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
 
 
 def bids_root(path: Path) -> Path:

@@ -1,35 +1,33 @@
 """Lesions drawn by a reader or known from a phantom, on the grid of a prepared scan."""
 
-import re
 from pathlib import Path
 
-import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
+from stratacam.scans.cohort.choice import entities, same_entities
+from stratacam.scans.image_file import open_image
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.resampling import read_grid, resample
-
-SPACE = re.compile(r"_space-([A-Za-z0-9+]+)_")
 
 
 def find_lesion_mask(bids: Path, scan: PreparedScan) -> Path | None:
     """Return the lesion mask of a scan in a BIDS folder, or None.
 
     Masks are `[derivatives/*/]sub-*/[ses-*/]anat/sub-*_label-lesion*_mask.nii[.gz]`, in the space of the T1w
-    as delivered: without a `space` entity, with `space-T1w`, or with the same one as the T1w. Of several, the
-    first in sorted order is taken, those of `derivatives` before others.
+    as delivered: without a `space` entity, with `space-T1w`, or with the same one as the T1w; and of no other run or
+    acquisition than the T1w. Of several, the first in sorted order is taken, those of `derivatives` before others.
     """
     inside = scan.anat.relative_to(scan.folder)
-    own_space = SPACE.search(scan.delivered("T1w").name)
-    spaces = {None, "T1w", own_space.group(1) if own_space else None}
+    t1w = entities(scan.delivered("T1w"))
+    spaces = {None, "T1w", t1w.get("space")}
     folders = [*sorted(bids.glob("derivatives/*")), bids]
     for folder in folders:
         for path in sorted((folder / inside).glob(f"{scan.name}_*label-lesion*_mask.nii*")):
-            space = SPACE.search(path.name)
-            if (space.group(1) if space else None) in spaces:
+            found = entities(path)
+            rest = {key: value for key, value in found.items() if key not in {"space", "label", "desc"}}
+            if found.get("space") in spaces and same_entities(t1w, rest):
                 return path
     return None
 
@@ -50,13 +48,8 @@ def read_lesions(bids: Path, scan: PreparedScan) -> NDArray[np.bool_] | None:
     path = find_lesion_mask(bids, scan)
     if path is None:
         return None
-    try:
-        mask = nibabel.Nifti1Image.from_filename(path)
+    with open_image(path) as mask:
         lesions = np.asarray(mask.dataobj) > 0
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read as NIfTI ({error}); copy it again, or remove it to go on without"
-        ) from error
     if lesions.ndim != 3:
         raise InputError(f"{path}: has shape {lesions.shape}; expected one three-dimensional mask")
     return np.asarray(resample(lesions, read_grid(path), read_grid(scan.brain_mask), labels=True))

@@ -4,14 +4,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import SimpleITK
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.errors import InputError
+from stratacam.scans.image_file import open_image
 from stratacam.scans.volume import LPS, check_affine
 
 
@@ -59,17 +58,17 @@ def read_grid(path: Path, transform: Path | None = None) -> Grid:
         InputError: a file is missing or damaged, the scan is not three-dimensional, or its affine is singular.
     """
     try:
-        image = nibabel.Nifti1Image.from_filename(path)
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
+        with open_image(path) as image:
+            shape, affine = image.shape, np.asarray(image.affine, dtype=np.float64)
+    except InputError as error:
         raise InputError(
-            f"{path}: its header cannot be read ({error}); expected the NIfTI file that the scan was prepared "
-            "from: put it back, or prepare the scan again"
+            f"{path}: its header cannot be read; expected the file that the scan was prepared from: put it back, or "
+            f"prepare the scan again ({error})"
         ) from error
-    if image.ndim < 3 or any(length != 1 for length in image.shape[3:]):
-        raise InputError(f"{path}: has shape {image.shape}; expected one three-dimensional scan")
-    check_affine(image.affine, path)
-    x, y, z = image.shape[:3]
-    affine = np.asarray(image.affine, dtype=np.float64)
+    if len(shape) < 3 or any(length != 1 for length in shape[3:]):
+        raise InputError(f"{path}: has shape {shape}; expected one three-dimensional scan")
+    check_affine(affine, path)
+    x, y, z = shape[:3]
     return (
         Grid((x, y, z), affine)
         if transform is None

@@ -1,7 +1,6 @@
 """NIfTI volumes: checked when read, whole when written, the same world in nibabel and in ITK."""
 
 import gzip
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +9,11 @@ from typing import Any, NamedTuple
 import nibabel
 import numpy as np
 import SimpleITK
-from nibabel.filebasedimages import ImageFileError
-from nibabel.openers import ImageOpener
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file
+from stratacam.scans.image_file import open_image
 
 LPS = np.diag(
     [-1.0, -1.0, 1.0, 1.0]
@@ -28,7 +24,9 @@ SMALLEST_EDGE = 0.05  # mm
 LARGEST_EDGE = 20.0
 LARGEST_VALUE = 1e18  # squares fit 32-bit numbers
 LARGEST_DISAGREEMENT = 0.1  # mm, of sform and qform
-UNITS = ("unknown", "mm")
+UNIT_BITS = 7  # of xyzt_units
+WRONG_UNITS = {1: "meter", 3: "micron"}
+RIGHT_UNITS = {0, 2}  # unknown, mm
 
 
 class Placement(NamedTuple):
@@ -45,7 +43,7 @@ def read_volume(path: Path) -> nibabel.Nifti1Image:
     The orientation stays as delivered; a fourth axis of length one is dropped.
 
     Args:
-        path: `.nii` or `.nii.gz`.
+        path: NIfTI, or what else `open_image` reads.
 
     Returns:
         The image with its data in memory, float32, and its affine (voxels to RAS millimetres).
@@ -56,19 +54,18 @@ def read_volume(path: Path) -> nibabel.Nifti1Image:
             example), or its header gives no usable voxels: an affine that is singular or sheared, edges
             that cannot be millimetres.
     """
-    with _readable(path):
-        image = nibabel.Nifti1Image.from_filename(path)
+    with open_image(path) as image:
         _check_header(image, path)
         with np.errstate(over="ignore"):
             data = np.asarray(image.get_fdata(dtype=np.float32, caching="unchanged"))
+        broken = int(data.size - np.count_nonzero(np.isfinite(data)))
+        if broken and not np.isfinite(np.asarray(image.dataobj, dtype=np.float64)).all():
+            raise InputError(
+                f"{path}: {broken} of {data.size} voxels are NaN or infinite; expected finite numbers: "
+                "convert the scan again"
+            )
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
-    broken = int(data.size - np.count_nonzero(np.isfinite(data)))
-    if broken and not np.isfinite(np.asarray(image.dataobj, dtype=np.float64)).all():
-        raise InputError(
-            f"{path}: {broken} of {data.size} voxels are NaN or infinite; expected finite numbers: "
-            "convert the scan again"
-        )
     low, high = float(data.min()), float(data.max())
     if max(-low, high) > LARGEST_VALUE:
         raise InputError(
@@ -85,10 +82,11 @@ def notices(path: Path) -> tuple[str, ...]:
     """Say what is noticed about the header of a volume that can be used all the same.
 
     Where sform and qform are both given, the sform counts, as in nibabel; a disagreement of more than 0.1 mm at
-    a corner of the volume is told. Where neither is given, the orientation is a guess, and that is told.
+    a corner of the volume is told. Where neither is given, the orientation is a guess, and that is told, as is a unit
+    of length that is none.
 
     Args:
-        path: `.nii` or `.nii.gz`.
+        path: NIfTI, or what else `open_image` reads.
 
     Returns:
         Sentences, none if there is nothing to notice.
@@ -96,26 +94,32 @@ def notices(path: Path) -> tuple[str, ...]:
     Raises:
         InputError: the header cannot be read.
     """
-    with _readable(path):
-        placement = read_placement(nibabel.Nifti1Image.from_filename(path))
+    with open_image(path) as image:
+        placement, unit = read_placement(image), _unit(image)
+    noticed = []
+    if unit not in {*RIGHT_UNITS, *WRONG_UNITS}:
+        noticed.append(
+            f"its header counts in unit {unit} (xyzt_units), which is none; millimetres are assumed"
+        )
     if not placement.sform_code and not placement.qform_code:
-        return (
-            (
-                "neither sform nor qform says where the voxels are (both codes are 0): the orientation is a guess, "
-                "left and right may be exchanged"
-            ),
+        noticed.append(
+            "neither sform nor qform says where the voxels are (both codes are 0): the orientation is a guess, "
+            "left and right may be exchanged"
         )
     if placement.disagreement_mm is not None and placement.disagreement_mm > LARGEST_DISAGREEMENT:
-        return (
-            (
-                f"sform (code {placement.sform_code}) and qform (code {placement.qform_code}) disagree by up to "
-                f"{placement.disagreement_mm:.1f} mm; the sform is used, as its code is above 0"
-            ),
+        noticed.append(
+            f"sform (code {placement.sform_code}) and qform (code {placement.qform_code}) disagree by up to "
+            f"{placement.disagreement_mm:.1f} mm; the sform is used, as its code is above 0"
         )
-    return ()
+    return tuple(noticed)
 
 
-def read_placement(image: nibabel.Nifti1Image) -> Placement:
+def _unit(image: nibabel.Nifti1Pair) -> int:
+    """The code of the unit of length."""
+    return int(image.header["xyzt_units"]) & UNIT_BITS
+
+
+def read_placement(image: nibabel.Nifti1Pair) -> Placement:
     """Compare the sform and the qform of an image."""
     sform, sform_code = image.header.get_sform(coded=True)
     qform, qform_code = image.header.get_qform(coded=True)
@@ -126,37 +130,7 @@ def read_placement(image: nibabel.Nifti1Image) -> Placement:
     return Placement(int(sform_code), int(qform_code), float(apart))
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn what nibabel raises about a file that cannot be read into an InputError."""
-    try:
-        yield
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; restore it or remove the scan from the data set") from error
-    except PermissionError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); give yourself the right to read it"
-        ) from error
-    except (
-        ImageFileError,
-        HeaderDataError,
-        OSError,
-        EOFError,
-        KeyError,
-        MemoryError,
-        ValueError,
-        zlib.error,
-        WrapStructError,
-    ) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path}: cannot be read as NIfTI ({reason}); expected a whole file: copy or convert it again"
-        ) from error
-
-
-def _check_header(image: nibabel.Nifti1Image, path: Path) -> None:
+def _check_header(image: nibabel.Nifti1Pair, path: Path) -> None:
     """Raise InputError unless the header is that of a three-dimensional scan of numbers in millimetres."""
     kind = image.get_data_dtype()
     if kind.fields is not None or kind.kind == "c":
@@ -173,16 +147,8 @@ def _check_header(image: nibabel.Nifti1Image, path: Path) -> None:
         )
     if min(shape[:3]) < 2:
         raise InputError(f"{path}: has shape {shape}; expected at least two voxels along every axis")
-    if not image.header["sform_code"]:
-        with ImageOpener(str(path)) as file:  # nibabel makes sizes of 0 into 1
-            edges = nibabel.Nifti1Header.from_fileobj(file, check=False)["pixdim"][1:4]
-        if not edges.all():
-            raise InputError(
-                f"{path}: its header gives voxels of {' x '.join(f'{edge:g}' for edge in edges)} mm (pixdim) and no "
-                "sform; expected voxels with a volume: repair the header"
-            )
-    unit = image.header.get_xyzt_units()[0]
-    if unit not in UNITS:
+    unit = WRONG_UNITS.get(_unit(image))
+    if unit:
         raise InputError(
             f"{path}: its header counts in {unit} (xyzt_units); expected mm: set xyzt_units to mm if the voxel size "
             "is in millimetres, or else convert the affine"

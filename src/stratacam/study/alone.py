@@ -9,7 +9,8 @@ from stratacam.errors import InputError
 from stratacam.maps import ExplainSettings, check_settings
 from stratacam.networks import load_model
 from stratacam.networks.saved import CARD, WEIGHTS
-from stratacam.scans.cohort.sources import find_cohort_scans
+from stratacam.scans.cohort.choice import SEQUENCES, Choose
+from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study import scan_steps
@@ -26,7 +27,8 @@ def prepare_folder(
     out: Path,
     settings: PrepareSettings,
     *,
-    sequences: Sequence[str] = ("T1w", "T2w", "FLAIR"),
+    sequences: Sequence[str] = SEQUENCES,
+    choose: Choose | None = None,
     workers: int,
     console: Console,
 ) -> list[Absence]:
@@ -36,10 +38,11 @@ def prepare_folder(
         What was left out, which is also written to `out`/left_out.tsv.
 
     Raises:
-        InputError: if `source` holds no scans, or none of them can be used.
+        InputError: if `source` holds no scans, or none of them can be used; or `out` touches it or cannot be written.
     """
+    check_out(out, source)
     work = Work(out / RECORDS, console)
-    scans, incomplete = find_cohort_scans(source, sequences)
+    scans, incomplete = find_cohort_scans(source, sequences, choose)
     for absent in incomplete:
         work.leave_out(absent.name, "find", absent.reason)
     with local_executor(workers) as executor:
@@ -74,8 +77,10 @@ def explain_folder(
         Names of the explained scans, and what was left out, which is also written to `out`/left_out.tsv.
 
     Raises:
-        InputError: if there is no model, a name is unknown, or no scan can be explained.
+        InputError: if there is no model, a name is unknown, or no scan can be explained; or `out` touches `model` or
+            `prepared` or cannot be written.
     """
+    check_out(out, model, prepared)
     check_settings(*load_model(model, network), settings)
     work = Work(out / RECORDS, console)
     scans = _named(find_prepared(prepared), names, prepared)

@@ -20,6 +20,7 @@ from stratacam.learning import (
 from stratacam.networks import default_weights
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
+from stratacam.scans.cohort.spelling import check_spelling
 from stratacam.scans.measures import measure_scan
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.execution import local_executor
@@ -42,6 +43,9 @@ def read_clusters(study: Study, scans: Sequence[Scan]) -> dict[str, str]:
     if column is None:
         return {}
     people = read_people(study.configuration.cohort.input, scans, [column], required=True)
+    check_spelling(
+        f"split.group_by: column {column}", [person[column] for person in people.values() if column in person]
+    )
     clusters: dict[str, str] = {}
     for scan in scans:
         value = people[scan.name].get(column)

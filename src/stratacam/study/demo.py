@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stratacam.files import write_text
+from stratacam.errors import InputError
+from stratacam.files import check_writable, write_text
 from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.study.configuration import read_configuration
 from stratacam.study.evidence import measure_evidence
@@ -73,10 +74,14 @@ def run_demo(folder: Path, phantom: PhantomSettings, console: Console, write_rep
         console: where progress is shown.
         write_report: writes the report of a finished study.
     """
-    cohort = folder / "cohort"
+    cohort, file = folder / "cohort", folder / "study.toml"
+    check_writable(folder)
+    if file.exists() and not file.read_text(encoding="utf-8").startswith(STUDY.splitlines()[0]):
+        raise InputError(
+            f"{file}: is not of a demonstration; expected a new folder, or one of an earlier: choose another"
+        )
     with kept_workers():
         make_phantom(cohort, phantom, workers=0, console=console)
-        file = folder / "study.toml"
         write_text(file, STUDY.format(seed=phantom.seed))
         configuration = read_configuration(file)
         outcome = run_study(configuration, console, write_report)

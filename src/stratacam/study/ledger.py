@@ -68,7 +68,7 @@ class Ledger:
         stamp = _stamp(path)
         memory = self.folder / "hashes" / f"{hashlib.sha256(str(path).encode()).hexdigest()[:32]}.json"
         record = read_json(memory)
-        if record.get("stamp") == stamp:
+        if stamp is not None and record.get("stamp") == stamp:
             return str(record["sha256"])
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,6 +15,7 @@ from stratacam.files import write_text
 from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature, compute_logits, three_channels
 from stratacam.maps import check_scan, picture_settings, trained_shape
 from stratacam.networks import ModelCard, load_model
+from stratacam.scans.cohort.sources import check_out
 from stratacam.scans.pictures import cut_scan
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
@@ -76,8 +77,9 @@ def predict_folder(
 
     Raises:
         InputError: there is no model, or no scan that can be classified; or scans differ from the model's, and that
-            is not accepted.
+            is not accepted; or `out` touches `model` or `source` or cannot be written.
     """
+    check_out(out, model, source)
     trained, card = load_model(model, network)
     absences: list[Absence] = []
     scans = _prepared(source)

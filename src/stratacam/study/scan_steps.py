@@ -10,6 +10,7 @@ from stratacam.maps import ExplainSettings, explain_scan, maps_path
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.duplicates import find_duplicates
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
+from stratacam.scans.image_file import image_files
 from stratacam.scans.pictures import PictureSettings, cut_scan
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import PreparedScan
@@ -60,15 +61,16 @@ def prepare_scans(
     """
     prepared, tasks = {}, {}
     for scan in scans:
-        inputs = [*scan.images.values(), *([scan.brain_mask] if scan.brain_mask else [])]
+        images = [*scan.images.values(), *([scan.brain_mask] if scan.brain_mask else [])]
+        inputs = [file for image in images for file in image_files(image)]
         try:
             key = work.ledger.key("prepare", settings.model_dump(mode="json"), inputs)
         except OSError as fault:
             work.leave_out(scan.name, "prepare", f"{fault.filename}: cannot be read ({fault.strerror}).")
             continue
         expected = PreparedScan(out, scan.subject, scan.session, tuple(scan.images))
-        images = map(expected.image, expected.sequences)
-        outputs = (expected.record, expected.brain_mask, expected.slices_table, *images)
+        laid = map(expected.image, expected.sequences)
+        outputs = (expected.record, expected.brain_mask, expected.slices_table, *laid)
         prepared[scan.name] = expected
         tasks[scan.name] = Task((scan, out, settings), key, outputs)
     done = work.each("prepare", _prepare, tasks, executor)

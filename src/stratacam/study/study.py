@@ -9,6 +9,7 @@ from rich.console import Console
 
 from stratacam.errors import InputError
 from stratacam.files import remove_leftovers
+from stratacam.scans.cohort.sources import check_out
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import kept_workers
 from stratacam.study.folders import StudyFolders
@@ -32,9 +33,10 @@ def open_study(configuration: StudyConfiguration, console: Console) -> Iterator[
     """The study of `configuration`, at which no other run may be at work; what was left out is written in the end.
 
     Raises:
-        InputError: another run is at work in its folder.
+        InputError: its folder touches the cohort's or cannot be written, or another run is at work in it.
     """
     folders = StudyFolders(configuration.out)
+    check_out(folders.root, configuration.cohort.input)
     study = Study(configuration, folders, Work(folders.records, console))
     folders.records.mkdir(parents=True, exist_ok=True)
     try:

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.errors import InputError
+from stratacam.scans.image_file import open_image
 from stratacam.scans.phantom.anatomy import head
 from stratacam.scans.phantom.disease import Disease
 from stratacam.scans.phantom.lesions import grow_lesions
@@ -36,12 +35,8 @@ def read_shapes(folder: Path) -> list[Shape]:
         )
     shapes: list[Shape] = []
     for path in files:
-        try:
-            mask = np.asarray(nibabel.Nifti1Image.from_filename(path).dataobj)
-        except (ImageFileError, OSError, EOFError, ValueError) as fault:
-            raise InputError(
-                f"{path}: cannot be read as NIfTI ({fault}); remove it from the folder."
-            ) from fault
+        with open_image(path) as image:
+            mask = np.asarray(image.dataobj)
         if mask.ndim != 3:
             raise InputError(f"{path}: has shape {mask.shape}; expected a three-dimensional lesion mask.")
         shapes += cross_sections(mask > 0)

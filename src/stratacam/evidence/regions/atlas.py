@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import nibabel
 import numpy as np
 from nibabel.affines import apply_affine
-from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
 from stratacam.evidence.regions.template_space import template_brain, template_grid
+from stratacam.scans.image_file import open_image
 from stratacam.scans.resampling import Grid
 
 LOBES = ("frontal", "parietal", "temporal", "occipital", "deep", "cerebellum and brainstem")
@@ -81,12 +80,10 @@ def read_atlas(path: Path) -> Atlas:
         InputError: the image or the table cannot be used.
     """
     try:
-        image = nibabel.Nifti1Image.from_filename(path)
-        labels = np.asarray(image.dataobj)
-    except (ImageFileError, OSError, EOFError, ValueError) as fault:
-        raise InputError(
-            f"evidence.atlas: {path} cannot be read as NIfTI ({fault}); name a label image in MNI152 space."
-        ) from fault
+        with open_image(path) as image:
+            labels, affine = np.asarray(image.dataobj), np.asarray(image.affine, dtype=np.float64)
+    except InputError as fault:
+        raise InputError(f"evidence.atlas: {fault}; name a label image in MNI152 space.") from fault
     whole = np.rint(labels)
     if labels.ndim != 3 or not np.allclose(labels, whole) or whole.min() < 0 or not whole.any():
         raise InputError(
@@ -97,7 +94,7 @@ def read_atlas(path: Path) -> Atlas:
     present = [int(label) for label in np.unique(whole) if label]
     names = _read_names(table) if table.is_file() else {}
     x, y, z = labels.shape
-    grid = Grid((x, y, z), np.asarray(image.affine, dtype=np.float64))
+    grid = Grid((x, y, z), affine)
     return Atlas(
         path.name, whole.astype(np.int32), grid, {label: names.get(label, str(label)) for label in present}
     )

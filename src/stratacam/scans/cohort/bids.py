@@ -1,6 +1,5 @@
 """What a BIDS folder holds: the scans of every subject and session."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.scans.cohort.choice import choose_image
+from stratacam.scans.cohort.choice import SEQUENCES, Choose, choose_image, entities, same_entities
+from stratacam.scans.derivatives import made_by_stratacam
+from stratacam.scans.image_file import FORMATS, OTHER_FORMATS, conversion, image_end
 
 SUBJECT = re.compile(r"sub-([A-Za-z0-9+]+)")
 SESSION = re.compile(r"ses-([A-Za-z0-9+]+)")
-
-Choose = Mapping[str, Mapping[str, str]]
-"""By sequence, the BIDS entities that its file must have, such as {"T1w": {"acq": "mprage"}}."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,9 @@ class LeftOut:
 
 
 def check_sequences(sequences: Sequence[str]) -> None:
-    """Raise InputError unless T1w, which the others are registered to, is among `sequences`."""
+    """Raise InputError unless T1w, which the others are registered to, is among `sequences`, and each is named once."""
+    if len(set(sequences)) < len(sequences):
+        raise InputError(f"sequences: found {', '.join(sequences)}; expected each once: name it once")
     if "T1w" not in sequences:
         raise InputError(
             f"sequences: found {', '.join(sequences) or 'none'}; expected T1w among them, as the others are "
@@ -51,14 +51,15 @@ def check_sequences(sequences: Sequence[str]) -> None:
 
 
 def find_scans(
-    bids: Path, sequences: Sequence[str] = ("T1w", "T2w", "FLAIR"), choose: Choose | None = None
+    bids: Path, sequences: Sequence[str] = SEQUENCES, choose: Choose | None = None
 ) -> tuple[list[Scan], list[LeftOut]]:
     """Find every session of every subject of a BIDS folder.
 
-    Files are `sub-*/[ses-*/]anat/sub-*_[ses-*_][entities_]<sequence>.nii[.gz]`. Of several files of one
-    sequence (runs, acquisitions), one is taken by the rule of `stratacam.scans.cohort.choice` and noted. A brain mask
-    is taken from `derivatives/*/sub-*/[ses-*/]anat/*_desc-brain_mask.nii[.gz]` if it is in the space of the
-    T1w (no `space` entity, or `space-T1w`) and was not made by stratacam itself.
+    Files are `sub-*/[ses-*/]anat/sub-*_[ses-*_][entities_]<sequence>.nii[.gz]`, or another format that
+    `stratacam.scans.image_file` reads. Of several files of one sequence (runs, acquisitions), one is taken by the rule
+    of `stratacam.scans.cohort.choice` and noted. A brain mask is taken from
+    `derivatives/*/sub-*/[ses-*/]anat/*_desc-brain_mask.nii[.gz]` if it is in the space of the T1w (no `space` entity,
+    or `space-T1w`), has the T1w's entities, and was not made by stratacam itself.
 
     Args:
         bids: the folder with the `sub-*` folders.
@@ -79,7 +80,7 @@ def find_scans(
     subjects = [folder for folder in sorted(bids.glob("sub-*")) if folder.is_dir()]
     if not subjects:
         raise InputError(f"{bids}: has no folder sub-<label>; expected a BIDS data set: give its top folder")
-    derivatives = [folder for folder in sorted(bids.glob("derivatives/*")) if not _made_by_stratacam(folder)]
+    derivatives = [folder for folder in sorted(bids.glob("derivatives/*")) if not made_by_stratacam(folder)]
     scans: list[Scan] = []
     left_out: list[LeftOut] = []
     for subject, fault in _with_faults(subjects, SUBJECT):
@@ -169,47 +170,60 @@ def _find_scan(
             notes.append(said)
     if missing:
         wanted = ", ".join(str(bids / inside / f"{name}_[...]{sequence}.nii[.gz]") for sequence in missing)
-        there = ", ".join(path.name for path in _volumes(bids / inside)) or "no NIfTI file"
+        found = _named(bids / inside, (*FORMATS, *OTHER_FORMATS))
+        there = ", ".join(path.name for path in found) or "no image"
+        remedies = [remedy for path in found if (remedy := conversion(path.name))]
+        remedies.append("add the file or ask for fewer sequences (--sequences, cohort.sequences)")
         faults.append(
-            f"no {', '.join(missing)}: looked for {wanted}; there is {there}; add the file or ask for fewer sequences"
+            f"no {', '.join(missing)}: looked for {wanted}; there is {there}; {'; '.join(remedies)}"
         )
     if faults:
         return LeftOut(name, "; ".join(faults))
-    masks = [
-        path
-        for folder in derivatives
-        for path in _files(folder / inside, name, "desc-brain_mask")
-        if "_space-" not in path.name or "_space-T1w_" in path.name
-    ]
-    if len(masks) > 1:
-        notes.append(f"brain mask: took {masks[0]}, the first of {len(masks)}")
+    mask, note = _choose_mask(
+        images["T1w"],
+        [path for folder in derivatives for path in _files(folder / inside, name, "desc-brain_mask")],
+        single=len(_files(bids / inside, name, "T1w")) == 1,
+    )
     return Scan(
         subject.removeprefix("sub-"),
         session.removeprefix("ses-") if session else None,
         images,
-        masks[0] if masks else None,
-        tuple(notes),
+        mask,
+        (*notes, *note),
     )
+
+
+def _choose_mask(t1w: Path, masks: Sequence[Path], *, single: bool) -> tuple[Path | None, list[str]]:
+    """The mask with the entities of the T1w, or with some of them where it is the `single` T1w; and notes."""
+    own = entities(t1w)
+    fitting: list[Path] = []
+    others: list[Path] = []
+    for path in masks:
+        found = entities(path)
+        if found.pop("space", "T1w") != "T1w":
+            continue
+        found.pop("desc")
+        fits = same_entities(own, found) and (single or same_entities(found, own))
+        (fitting if fits else others).append(path)
+    notes = [f"brain mask: took {fitting[0]}, the first of {len(fitting)}"] if len(fitting) > 1 else []
+    if others and not fitting:
+        notes.append(
+            f"brain mask: took none, as {', '.join(path.name for path in others)} differs from {t1w.name} in its "
+            "entities"
+        )
+    return (fitting[0] if fitting else None), notes
 
 
 def _files(folder: Path, name: str, suffix: str) -> list[Path]:
-    """The NIfTI files `<name>_[entities_]<suffix>` in a folder, sorted."""
+    """The images `<name>_[entities_]<suffix>` in a folder, sorted; none of a session that is not in `name`."""
     pattern = re.compile(
-        rf"{re.escape(name)}_(?:[A-Za-z0-9]+-[A-Za-z0-9+]+_)*{re.escape(suffix)}\.nii(\.gz)?"
+        rf"{re.escape(name)}_(?!ses-)(?:[A-Za-z0-9]+-[A-Za-z0-9+]+_)*{re.escape(suffix)}\.[^_]*"
     )
-    return [path for path in _volumes(folder) if pattern.fullmatch(path.name)]
+    return [path for path in _named(folder, FORMATS) if pattern.fullmatch(path.name)]
 
 
-def _volumes(folder: Path) -> list[Path]:
-    """The NIfTI files in a folder, sorted; none if there is no such folder."""
+def _named(folder: Path, ends: Sequence[str]) -> list[Path]:
+    """The files in a folder whose names end in one of `ends`, sorted; none if there is no such folder."""
     if not folder.is_dir():
         return []
-    return sorted(path for path in folder.iterdir() if path.name.endswith((".nii", ".nii.gz")))
-
-
-def _made_by_stratacam(derivative: Path) -> bool:
-    try:
-        description = json.loads((derivative / "dataset_description.json").read_text(encoding="utf-8-sig"))
-        return any(maker.get("Name") == "stratacam" for maker in description.get("GeneratedBy", []))
-    except (OSError, ValueError, AttributeError, TypeError):
-        return False
+    return sorted(path for path in folder.iterdir() if image_end(path.name, ends))

@@ -8,13 +8,12 @@ from typing import TypedDict
 
 import nibabel
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from stratacam.errors import InputError
 from stratacam.scans.brain_mask import read_brain_mask
 from stratacam.scans.cohort.bids import LeftOut, Scan
 from stratacam.scans.cohort.duplicates import find_duplicates, voxels_hash
+from stratacam.scans.image_file import open_image
 from stratacam.scans.volume import notices, read_placement, read_volume
 
 FEWEST_SUBJECTS = 3
@@ -173,8 +172,8 @@ class _Header(TypedDict, total=False):
 def _header(path: Path) -> _Header:
     """What the header tells, as far as it can be read; why it cannot is told by `read_volume`."""
     try:
-        image = nibabel.Nifti1Image.from_filename(path)
-        placement = read_placement(image)
+        with open_image(path) as image:
+            placement = read_placement(image)
         edges = np.linalg.norm(np.asarray(image.affine)[:3, :3], axis=0)
         axes = nibabel.orientations.aff2axcodes(image.affine)
         return {
@@ -185,5 +184,5 @@ def _header(path: Path) -> _Header:
             "qform_code": placement.qform_code,
             "forms_disagree_mm": placement.disagreement_mm,
         }
-    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, np.linalg.LinAlgError):
+    except (InputError, ValueError, np.linalg.LinAlgError):
         return {}

@@ -4,7 +4,17 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-RULE = "images after contrast agent (ce-) only when asked for, then the fewest further entities, then natural order"
+from stratacam.errors import InputError
+from stratacam.scans.cohort.kind import other_kind
+from stratacam.scans.image_file import image_end
+
+RULE = "images of another kind only when asked for, then the fewest further entities, then natural order"
+SEQUENCES = ("T1w", "T2w", "FLAIR")
+"""Those that every scan must have unless others are asked for."""
+
+Choose = Mapping[str, Mapping[str, str]]
+"""By sequence, the BIDS entities that its file must have, such as {"T1w": {"acq": "mprage"}}."""
+
 FURTHER = re.compile(r"_([A-Za-z0-9]+)-([A-Za-z0-9+]+)")
 
 
@@ -17,6 +27,52 @@ def entities(path: Path) -> dict[str, str]:
     """
     found = dict(FURTHER.findall("_" + path.name))
     return {key: value for key, value in found.items() if key not in {"sub", "ses"}}
+
+
+def read_sequences(text: str | None) -> tuple[str, ...]:
+    """The sequences that "T1w,FLAIR" names; all three if None.
+
+    Raises:
+        InputError: one is empty, or no name of a sequence.
+    """
+    if text is None:
+        return SEQUENCES
+    sequences = tuple(name.strip() for name in text.split(","))
+    if not all(name.isalnum() for name in sequences):
+        raise InputError(
+            f"--sequences: found {text!r}; expected names with commas between, such as T1w,FLAIR"
+        )
+    return sequences
+
+
+def read_choices(texts: Sequence[str], sequences: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The entities that files must have, by sequence.
+
+    Args:
+        texts: such as "acq-mprage_T1w", or "run-2" for every sequence.
+        sequences: that there are.
+
+    Raises:
+        InputError: a text has no entity, or names no sequence that there is.
+
+    Example:
+        >>> read_choices(["acq-mprage_run-2_T1w", "run-1_FLAIR"], ["T1w", "FLAIR"])
+        {'T1w': {'acq': 'mprage', 'run': '2'}, 'FLAIR': {'run': '1'}}
+    """
+    choices: dict[str, dict[str, str]] = {}
+    for text in texts:
+        *wanted, last = text.split("_")
+        if "-" in last:
+            wanted, last = [*wanted, last], ""
+        found = entities(Path("_".join(wanted)))
+        if not wanted or len(found) != len(wanted) or (last and last not in sequences):
+            raise InputError(
+                f"--choose: found {text!r}; expected BIDS entities, and one of {', '.join(sequences)} or nothing after "
+                "them, such as acq-mprage_T1w or run-2"
+            )
+        for sequence in [last] if last else sequences:
+            choices.setdefault(sequence, {}).update(found)
+    return choices
 
 
 def choose_image(
@@ -34,22 +90,26 @@ def choose_image(
         and the reason why no file can be taken.
     """
     asked = " ".join(f"{key}-{value}" for key, value in wanted.items())
-    there = ", ".join(path.name for path in sorted(files, key=natural_order)) or "nothing"
-    passing = [path for path in files if _has(entities(path), wanted)]
+    kinds = {path: _unasked(path, wanted) for path in sorted(files, key=natural_order)}
+    there = ", ".join(path.name + (f" ({kind})" if kind else "") for path, kind in kinds.items())
+    passing = [path for path in files if not kinds[path] and same_entities(entities(path), wanted)]
     if not passing:
-        reason = f"no {sequence} with {asked}" if asked else f"no {sequence} without contrast agent (ce-)"
-        return (
-            None,
-            f"{reason}; there is {there}; ask for one of them under cohort.choose.{sequence}, or add the file",
+        reason = f"no {sequence} with {asked}" if asked else f"no plain {sequence}"
+        return None, (
+            f"{reason}; there is {there}; name the entities of one of them in --choose or cohort.choose.{sequence}, or "
+            "add the file"
         )
     best = min(passing, key=lambda path: (len(entities(path)), natural_order(path)))
-    if best.with_name(_other_form(best.name)) in passing:
+    same = [path.name for path in passing if _stem(path) == _stem(best)]
+    if len(same) > 1:
         return None, (
-            f"{sequence}: both {best.name} and {_other_form(best.name)} are there; expected one of them: remove one"
+            f"{sequence}: both {' and '.join(sorted(same))} are there; expected one of them: remove the others"
         )
     if len(files) == 1:
         return best, ""
-    others = ", ".join(path.name for path in sorted(files, key=natural_order) if path != best)
+    others = ", ".join(
+        path.name + (f" ({kind})" if kind else "") for path, kind in kinds.items() if path != best
+    )
     filtered = f" with {asked}" if asked else ""
     return best, f"{sequence}{filtered}: took {best.name} ({RULE}); also there: {others}"
 
@@ -65,15 +125,20 @@ def natural_order(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def _has(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    if "ce" in found and "ce" not in wanted:
-        return False
+def same_entities(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether entities have every one wanted; run-1 is also run-01."""
     return all(key in found and _plain(found[key]) == _plain(value) for key, value in wanted.items())
+
+
+def _unasked(path: Path, wanted: Mapping[str, str]) -> str | None:
+    """Why a file is not the plain image of its sequence, unless its entity that says so is wanted."""
+    kind = other_kind(path, entities(path))
+    return kind.reason if kind and not kind.entities <= set(wanted) else None
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(image_end(path.name) or "")
 
 
 def _plain(value: str) -> str:
     return str(int(value)) if value.isdecimal() else value
-
-
-def _other_form(name: str) -> str:
-    return name.removesuffix(".gz") if name.endswith(".gz") else name + ".gz"

@@ -2,14 +2,41 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stratacam.errors import InputError
 
+TOLD_SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n')
+QUOTED = re.compile(r'"(.*)"')
 SEPARATORS = {".tsv": ("\t", "tabs"), ".csv": (",", "commas")}
-NOT_AVAILABLE = {"", "n/a", "N/A", "na", "NA", "nan", "NaN"}
+MISSING = {
+    "", "n/a", "na", "n.a.", "#n/a", "<na>", "nan", "none", "null", "nil", "unknown", "unk", "missing", "not available",
+    "undefined", "-", "--", "?", ".",
+}  # fmt: skip
+"""Words, in small letters, that say that a value is missing."""
+
+
+def is_missing(value: str) -> bool:
+    """Whether a field says that its value is missing.
+
+    Example:
+        >>> is_missing("N/A"), is_missing("Unknown"), is_missing("control")
+        (True, True, False)
+    """
+    return value.strip(" \"'").casefold() in MISSING
+
+
+def without_prefix(label: str, prefix: str) -> str:
+    """A label without its prefix, in any case.
+
+    Example:
+        >>> without_prefix("SUB-01", "sub-"), without_prefix("01", "sub-")
+        ('01', '01')
+    """
+    return label[len(prefix) :] if label.casefold().startswith(prefix) else label
 
 
 @dataclass(frozen=True)
@@ -33,7 +60,10 @@ class Table:
 
 
 def read_table(path: Path, needed: Sequence[str]) -> Table:
-    r"""Read a table with a head line; a byte order mark, Windows line ends and empty lines do not matter.
+    r"""Read a table with a head line.
+
+    A byte order mark, Windows line ends, empty lines, separators at the end of a line, quotes around the fields and
+    a first line `sep=,`, as Excel writes it, do not matter.
 
     Args:
         path: `.tsv` (tabs, no quotes) or `.csv` (commas, fields may be in double quotes), UTF-8.
@@ -56,7 +86,7 @@ def read_table(path: Path, needed: Sequence[str]) -> Table:
     )
     if not lines:
         raise InputError(f"{path}: is empty; expected the columns {' and '.join(needed)}")
-    columns = tuple(name.strip() for name in lines[0][1])
+    columns = tuple(_without_empty_end(lines[0][1]))
     for column in needed:
         if column not in columns:
             raise InputError(
@@ -68,13 +98,20 @@ def read_table(path: Path, needed: Sequence[str]) -> Table:
         raise InputError(f"{path}: has the column {', '.join(twice)} twice; expected it once: remove one")
     rows = []
     for line, fields in lines[1:]:
-        if len(fields) != len(columns):
+        cells = [*fields[: len(columns)], *_without_empty_end(fields[len(columns) :])]
+        if len(cells) != len(columns):
             raise InputError(
-                f"{path}: row {line} has {len(fields)} fields; expected {len(columns)}, separated by "
+                f"{path}: row {line} has {len(cells)} fields; expected {len(columns)}, separated by "
                 f"{separated}: write n/a where a value is missing"
             )
-        rows.append(Row(line, dict(zip(columns, (field.strip() for field in fields), strict=True))))
+        rows.append(Row(line, dict(zip(columns, cells, strict=True))))
     return Table(path, columns, tuple(rows))
+
+
+def _without_empty_end(fields: Sequence[str]) -> list[str]:
+    """The fields up to the last that holds anything."""
+    filled = max((place for place, field in enumerate(fields, start=1) if field), default=0)
+    return list(fields[:filled])
 
 
 def _lines(path: Path, separator: str, expected: str) -> list[tuple[int, list[str]]]:
@@ -87,17 +124,30 @@ def _lines(path: Path, separator: str, expected: str) -> list[tuple[int, list[st
         raise InputError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8 text") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected {expected}") from error
+    told = TOLD_SEPARATOR.match(text)
+    if told:
+        separator = told.group(1)
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=separator,
         quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
+        skipinitialspace=True,
     )
     try:
-        return [(reader.line_num, fields) for fields in reader if any(field.strip() for field in fields)]
+        lines = [(reader.line_num, [field.strip() for field in fields]) for fields in reader]
     except csv.Error as error:
         raise InputError(
             f"{path}: line {reader.line_num} cannot be read ({error}); mend that line"
         ) from error
+    lines = [(line, fields) for line, fields in lines[1 if told else 0 :] if any(fields)]
+    if lines and any(map(QUOTED.fullmatch, lines[0][1])):  # a table of tabs with quotes throughout
+        lines = [(line, [_unquoted(field) for field in fields]) for line, fields in lines]
+    return lines
+
+
+def _unquoted(field: str) -> str:
+    quoted = QUOTED.fullmatch(field)
+    return quoted.group(1).replace('""', '"').strip() if quoted else field
 
 
 def _hint(columns: tuple[str, ...], separator: str, separated: str) -> str:

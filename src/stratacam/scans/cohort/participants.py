@@ -1,11 +1,12 @@
 """The groups that the tables of a BIDS folder give to subjects and to sessions."""
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import Scan
-from stratacam.scans.cohort.delimited import NOT_AVAILABLE, Table, read_table
+from stratacam.scans.cohort.delimited import Table, is_missing, read_table, without_prefix
 
 
 def read_groups(bids: Path, column: str = "group") -> dict[str, str]:
@@ -48,8 +49,8 @@ def read_scan_groups(bids: Path, scans: Sequence[Scan], column: str = "group") -
         Name of the scan ("sub-01_ses-2") to group; scans without one are left out.
 
     Raises:
-        InputError: a table cannot be read (see `read_groups`), or spells subjects or sessions in another case
-            than their folders.
+        InputError: a table cannot be read (see `read_groups`), or spells subjects or sessions in another way than
+            their folders: in other case, or with other zeros.
     """
     groups: dict[str, str] = {}
     by_subject: dict[str, list[Scan]] = {}
@@ -61,12 +62,12 @@ def read_scan_groups(bids: Path, scans: Sequence[Scan], column: str = "group") -
             continue
         of_session = _labelled(read_table(path, ["session_id"]), "session_id", "ses-", column)
         own = {f"ses-{scan.session}": scan.name for scan in own_scans if scan.session}
-        _check_case(path, of_session, own)
+        _check_spelling(path, of_session, own, bids / subject)
         groups |= {own[label]: group for label, group in _known(of_session).items() if label in own}
     rest = [scan for scan in scans if scan.name not in groups]
     if rest:
         of_subject = _participants(bids, column)
-        _check_case(bids / "participants.tsv", of_subject, [f"sub-{scan.subject}" for scan in rest])
+        _check_spelling(bids / "participants.tsv", of_subject, [f"sub-{scan.subject}" for scan in rest], bids)
         known = _known(of_subject)
         groups |= {scan.name: known[label] for scan in rest if (label := f"sub-{scan.subject}") in known}
     return groups
@@ -84,7 +85,7 @@ def _labelled(table: Table, id_column: str, prefix: str, column: str) -> dict[st
     if column not in table.columns:
         return groups
     for row in table.rows:
-        label = prefix + row[id_column].removeprefix(prefix)
+        label = prefix + without_prefix(row[id_column], prefix)
         before = seen.setdefault(label.casefold(), label)
         if label in groups:
             raise InputError(
@@ -95,7 +96,7 @@ def _labelled(table: Table, id_column: str, prefix: str, column: str) -> dict[st
                 f"{table.path}: row {row.line} names {label}, another row {before}; expected labels that differ in "
                 "more than case: rename one, or remove one"
             )
-        groups[label] = None if row[column] in NOT_AVAILABLE else row[column]
+        groups[label] = None if is_missing(row[column]) else row[column]
     return groups
 
 
@@ -103,15 +104,23 @@ def _known(groups: dict[str, str | None]) -> dict[str, str]:
     return {label: group for label, group in groups.items() if group is not None}
 
 
-def _check_case(path: Path, labels: dict[str, str | None], folders: Iterable[str]) -> None:
-    """Raise InputError where a folder without a row has one in another case."""
-    spelled = {label.casefold(): label for label in labels}
+def _check_spelling(path: Path, labels: dict[str, str | None], folders: Iterable[str], parent: Path) -> None:
+    """Raise InputError where a folder without a row has one that is spelled nearly so and has no folder itself."""
+    there = {folder.name for folder in parent.iterdir()}
+    near = {_near(label): label for label in labels if label not in there}
     other = [
-        f"{spelled[folder.casefold()]} (folder {folder})"
+        f"{near[_near(folder)]} (folder {folder})"
         for folder in sorted(set(folders))
-        if folder not in labels and folder.casefold() in spelled
+        if folder not in labels and _near(folder) in near
     ]
     if other:
         raise InputError(
-            f"{path}: names {', '.join(other)}; expected the folder's own spelling, in the same case: mend the table"
+            f"{path}: names {', '.join(other)}; expected the folder's own spelling, with the same case and zeros: mend "
+            "the table"
         )
+
+
+def _near(label: str) -> str:
+    """What labels have in common that may be meant for one: sub-01, sub-1, sub-sub_01, sub-001."""
+    plain = re.sub(r"[^a-z0-9]|^(sub|ses)[^a-z0-9]*(sub|ses)?", "", label.casefold())
+    return re.sub(r"0*(\d+)", r"\1", plain)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import Scan
-from stratacam.scans.cohort.delimited import NOT_AVAILABLE, Table, read_table
+from stratacam.scans.cohort.delimited import Table, is_missing, read_table, without_prefix
 from stratacam.scans.cohort.participants import read_groups
 from stratacam.scans.cohort.sources import is_table
 from stratacam.scans.cohort.table import NEEDED, read_listed_groups
@@ -92,13 +92,13 @@ def _sessions(table: Table, column: str) -> dict[str, str]:
     values: dict[str, str] = {}
     seen: set[str] = set()
     for row in table.rows:
-        label = "ses-" + row["session_id"].removeprefix("ses-")
+        label = "ses-" + without_prefix(row["session_id"], "ses-")
         if label in seen:
             raise InputError(
                 f"{table.path}: row {row.line} names {label} again; expected one row for each: remove one"
             )
         seen.add(label)
-        if row[column] not in NOT_AVAILABLE:
+        if not is_missing(row[column]):
             values[label] = row[column]
     return values
 

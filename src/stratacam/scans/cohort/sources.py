@@ -4,14 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.scans.cohort.bids import Choose, LeftOut, Scan, find_scans
+from stratacam.files import check_apart, check_writable
+from stratacam.scans.cohort.bids import LeftOut, Scan, find_scans
+from stratacam.scans.cohort.choice import SEQUENCES, Choose
 from stratacam.scans.cohort.delimited import SEPARATORS
 from stratacam.scans.cohort.participants import read_scan_groups
-from stratacam.scans.cohort.table import find_listed_scans, read_listed_groups
+from stratacam.scans.cohort.spelling import check_spelling
+from stratacam.scans.cohort.table import find_listed_scans, listed_files, read_listed_groups
+from stratacam.scans.derivatives import bids_root, made_by_stratacam
 
 
 def find_cohort_scans(
-    source: Path, sequences: Sequence[str] = ("T1w", "T2w", "FLAIR"), choose: Choose | None = None
+    source: Path, sequences: Sequence[str] = SEQUENCES, choose: Choose | None = None
 ) -> tuple[list[Scan], list[LeftOut]]:
     """Find the scans of a cohort.
 
@@ -48,12 +52,17 @@ def read_cohort_groups(source: Path, scans: Sequence[Scan], column: str = "group
         Name of the scan ("sub-01_ses-2") to group; scans without one are left out.
 
     Raises:
-        InputError: the groups cannot be read.
+        InputError: the groups cannot be read, or one seems to be spelled in several ways.
     """
-    if not is_table(source):
-        return read_scan_groups(source, scans, column)
-    groups = read_listed_groups(source, column)
-    return {scan.name: groups[scan.name] for scan in scans if scan.name in groups}
+    if is_table(source):
+        listed = read_listed_groups(source, column)
+        groups = {scan.name: listed[scan.name] for scan in scans if scan.name in listed}
+    else:
+        groups = read_scan_groups(source, scans, column)
+    check_spelling(
+        f"{source if is_table(source) else source / 'participants.tsv'}: column {column}", groups.values()
+    )
+    return groups
 
 
 def group_fault(
@@ -71,13 +80,56 @@ def group_fault(
     table = source if is_table(source) else source / "participants.tsv"
     group = groups.get(scan.name)
     if group is None:
-        return f"{table}: no value for {scan.name} in column {column}; fill it in, or remove the scan."
+        return (
+            f"{table}: no value for {scan.name} in column {column} (n/a, unknown and the like are none); "
+            "fill it in, or remove the scan."
+        )
     if wanted is not None and group not in wanted:
         return (
             f"{table}: {scan.name} has {column} {group!r}, which is none of the study's groups "
             f"({', '.join(wanted)}); mend it, or name it in cohort.groups."
         )
     return None
+
+
+def check_out(out: Path, *sources: Path, may_hold_subjects: bool = False) -> None:
+    """Check, before anything is written, that a folder can hold results and that no input is touched.
+
+    Args:
+        out: of the results.
+        sources: BIDS folders, tables of scans and folders of results that are read; those that are not there are
+            passed over.
+        may_hold_subjects: whether folders sub-* without a description are taken for our own, left by a killed run.
+
+    Raises:
+        InputError: `out` is, or lies in or around, one of `sources` (see `check_apart`); holds a data set that
+            stratacam did not make; or cannot be written.
+    """
+    check_apart([place for source in sources for place in input_places(source)], out)
+    check_writable(out)
+    ours = made_by_stratacam(out)
+    if ours is False or (ours is None and not may_hold_subjects and any(out.glob("sub-*"))):
+        raise InputError(
+            f"{out}: holds a BIDS data set that stratacam did not make; expected a new folder, or one of earlier "
+            "results: choose another"
+        )
+
+
+def input_places(source: Path) -> list[Path]:
+    """Where the files of a source lie: folders that no result may be written into, and single files.
+
+    Links to folders of subjects and sessions are followed. The folder of a table may hold results beside it.
+    """
+    if not is_table(source):
+        linked = [link for link in (*source.glob("sub-*"), *source.glob("sub-*/*")) if link.is_symlink()]
+        return [source, *linked]
+    if not source.is_file():
+        return []
+    files = [file.resolve() for file in listed_files(source)]
+    beside = source.resolve().parents
+    roots = {file: bids_root(file) for file in files}
+    loose = [file for file, root in roots.items() if root == file.parent and root in beside]
+    return [source, *loose, *(root for file, root in roots.items() if file not in loose)]
 
 
 def is_table(source: Path) -> bool:

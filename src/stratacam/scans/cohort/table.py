@@ -5,20 +5,20 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import SESSION, SUBJECT, LeftOut, Scan, check_sequences
-from stratacam.scans.cohort.delimited import NOT_AVAILABLE, Row, Table, read_table
+from stratacam.scans.cohort.choice import SEQUENCES
+from stratacam.scans.cohort.delimited import Row, Table, is_missing, read_table, without_prefix
+from stratacam.scans.image_file import conversion, image_end
 
 NEEDED = ("subject", "sequence", "path")
 BRAIN_MASK = "brain_mask"
-NIFTI = (".nii", ".nii.gz")
 
 
-def find_listed_scans(
-    path: Path, sequences: Sequence[str] = ("T1w", "T2w", "FLAIR")
-) -> tuple[list[Scan], list[LeftOut]]:
+def find_listed_scans(path: Path, sequences: Sequence[str] = SEQUENCES) -> tuple[list[Scan], list[LeftOut]]:
     """Find the scans that a table lists.
 
     Columns: `subject` and `session` (which may be absent or empty): letters and digits; `sequence`: "T1w", "T2w",
-    ..., or "brain_mask" for a mask on the grid of the T1w; `path`: a NIfTI file, relative to the table's folder.
+    ..., or "brain_mask" for a mask on the grid of the T1w, in any case; `path`: an image, relative to the table's
+    folder.
     Rows of sequences that are not asked for are passed over.
 
     Args:
@@ -33,19 +33,30 @@ def find_listed_scans(
     """
     check_sequences(sequences)
     by_scan = _by_scan(_checked(path))
+    names = {sequence: sequence.casefold() for sequence in (*sequences, BRAIN_MASK)}
     scans: list[Scan] = []
     left_out: list[LeftOut] = []
     for name, rows in sorted(by_scan.items()):
-        missing = [sequence for sequence in sequences if sequence not in rows]
-        faults = [f"no {', '.join(missing)}: add the row, or ask for fewer sequences"] if missing else []
-        wanted = [rows[sequence] for sequence in (*sequences, BRAIN_MASK) if sequence in rows]
+        missing = [sequence for sequence in sequences if names[sequence] not in rows]
+        faults = []
+        if missing:
+            faults.append(
+                f"no {', '.join(missing)}: add the row, or ask for fewer sequences (--sequences, cohort.sequences)"
+            )
+        faults += [
+            f"row {row.line}: its sequence {row['sequence']!r} is not known; write {sequence} if it is that"
+            for sequence, name in names.items()
+            for key, row in rows.items()
+            if name not in rows and _near(key) == _near(name)
+        ]
+        wanted = [rows[name] for name in names.values() if name in rows]
         faults += [fault for row in wanted if (fault := _file_fault(path, row))]
         if faults:
             left_out.append(LeftOut(name, f"{path}: {'; '.join(faults)}"))
             continue
         subject, session = labels(wanted[0])
         mask = _file(path, rows[BRAIN_MASK]) if BRAIN_MASK in rows else None
-        images = {sequence: _file(path, rows[sequence]) for sequence in sequences}
+        images = {sequence: _file(path, rows[names[sequence]]) for sequence in sequences}
         scans.append(Scan(subject, session, images, mask))
     return scans, left_out
 
@@ -65,7 +76,7 @@ def read_listed_groups(path: Path, column: str = "group") -> dict[str, str]:
     for row in _checked(path, column).rows:
         group = row[column]
         name = scan_name(*labels(row))
-        if group not in NOT_AVAILABLE and groups.setdefault(name, group) != group:
+        if not is_missing(group) and groups.setdefault(name, group) != group:
             faults.append(
                 f"{path}: row {row.line} gives {name} the {column} {group!r}, an earlier row {groups[name]!r}; "
                 "expected one for each scan: mend one"
@@ -75,11 +86,16 @@ def read_listed_groups(path: Path, column: str = "group") -> dict[str, str]:
     return groups
 
 
+def listed_files(path: Path) -> list[Path]:
+    """The files that a table names, whether or not they are there."""
+    return [_file(path, row) for row in read_table(path, NEEDED).rows if row["path"]]
+
+
 def labels(row: Row) -> tuple[str, str | None]:
     """The subject and session of a row, without "sub-" and "ses-"."""
     session = row.fields.get("session", "")
-    return row["subject"].removeprefix("sub-"), (
-        None if session in NOT_AVAILABLE else session.removeprefix("ses-")
+    return without_prefix(row["subject"], "sub-"), (
+        None if is_missing(session) else without_prefix(session, "ses-")
     )
 
 
@@ -120,7 +136,7 @@ def _clashes(table: Table) -> list[str]:
     files: dict[Path, tuple[str, int]] = {}
     places: dict[tuple[str, str], int] = {}
     for row in table.rows:
-        name, sequence = scan_name(*labels(row)), row["sequence"]
+        name, sequence = scan_name(*labels(row)), row["sequence"].casefold()
         before = spelled.setdefault(name.casefold(), name)
         if before != name:
             faults.append(
@@ -130,7 +146,7 @@ def _clashes(table: Table) -> list[str]:
         first = places.setdefault((name, sequence), row.line)
         if first != row.line:
             faults.append(
-                f"row {row.line}: {name} has {sequence} in row {first} already; expected one: remove one"
+                f"row {row.line}: {name} has {row['sequence']} in row {first} already; expected one: remove one"
             )
             continue
         owner, line = files.setdefault(_file(table.path, row).resolve(), (name, row.line))
@@ -143,11 +159,16 @@ def _clashes(table: Table) -> list[str]:
 
 
 def _by_scan(table: Table) -> Mapping[str, Mapping[str, Row]]:
-    """By scan and sequence, the row."""
+    """By scan and sequence, in small letters, the row."""
     by_scan: dict[str, dict[str, Row]] = {}
     for row in table.rows:
-        by_scan.setdefault(scan_name(*labels(row)), {})[row["sequence"]] = row
+        by_scan.setdefault(scan_name(*labels(row)), {})[row["sequence"].casefold()] = row
     return by_scan
+
+
+def _near(sequence: str) -> str:
+    """What a sequence has in common with those that it may be meant for: T1 and T1w, brain-mask and brain_mask."""
+    return "".join(filter(str.isalnum, sequence.casefold())).removesuffix("w")
 
 
 def _file(path: Path, row: Row) -> Path:
@@ -156,8 +177,9 @@ def _file(path: Path, row: Row) -> Path:
 
 def _file_fault(path: Path, row: Row) -> str | None:
     file = _file(path, row)
-    if not file.name.endswith(NIFTI):
-        return f"row {row.line}: {row['path']} is no NIfTI file; expected .nii or .nii.gz: convert it"
+    if not image_end(file.name):
+        remedy = conversion(row["path"]) or f"{row['path']} is no NIfTI file; convert it to .nii.gz"
+        return f"row {row.line}: {remedy}"
     if not file.is_file():
         return (
             f"row {row.line}: {file}: no such file; expected a path relative to the table's folder: mend it"

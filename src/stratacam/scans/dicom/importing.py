@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.files import remove_leftovers
+from stratacam.scans.cohort.sources import check_out
 from stratacam.scans.dicom.choose import choose, subject_labels
 from stratacam.scans.dicom.convert import ConversionError, convert, find_dcm2niix
 from stratacam.scans.dicom.decide import Decision
@@ -64,6 +65,7 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
         InputError: the map is wrong, the folder holds no MR images, dcm2niix is missing, nothing can be taken,
             or `out` cannot be written.
     """
+    check_out(out, folder, may_hold_subjects=True)
     wanted = read_map(map_path)
     contents = read_folder(folder, wanted.keywords | TOLD)
     program = find_dcm2niix()

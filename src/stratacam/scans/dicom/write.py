@@ -9,7 +9,7 @@ from typing import Any
 
 from stratacam.errors import InputError
 from stratacam.files import temporary_name, write_json, write_text
-from stratacam.scans.cohort.delimited import NOT_AVAILABLE, read_table
+from stratacam.scans.cohort.delimited import is_missing, read_table
 from stratacam.scans.dicom.convert import write_image
 from stratacam.scans.dicom.decide import Decision
 from stratacam.scans.dicom.series import Stack
@@ -101,11 +101,11 @@ def merged_participants(out: Path, labels: Sequence[str], groups: Mapping[str, s
     for label in labels:
         row = known.setdefault(f"sub-{label}", {"participant_id": f"sub-{label}"})
         there, group = row.get("group", "n/a"), groups.get(label, "n/a")
-        if there not in NOT_AVAILABLE and group not in {"n/a", there}:
+        if not is_missing(there) and group not in {"n/a", there}:
             raise InputError(
                 f"{path}: sub-{label} has the group {there}, the map says {group}; change one of them"
             )
-        row["group"] = group if there in NOT_AVAILABLE else there
+        row["group"] = group if is_missing(there) else there
     return _table(columns, [known[name] for name in sorted(known)])
 
 

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.files import write_json, write_text
+from stratacam.files import check_writable, write_json, write_text
 from stratacam.scans.phantom.contrast import SEQUENCES
 from stratacam.scans.phantom.settings import PhantomSettings, groups, names, stream
 from stratacam.scans.phantom.subject import GENERATOR, TRUTH, Row, make_subject
@@ -68,6 +68,7 @@ def _subjects(out: Path, settings: PhantomSettings, executor: Executor | None) -
 
 def _claim(out: Path, settings: PhantomSettings) -> None:
     """Check that `out` is free or holds this cohort, and note the settings in it."""
+    check_writable(out)
     note = out / TRUTH / "phantom.json"
     wanted = {"generator": GENERATOR, **settings.model_dump(mode="json")}
     if note.is_file():

@@ -22,6 +22,7 @@ from stratacam.evidence.settings import EvidenceSettings
 from stratacam.files import write_json, write_text
 from stratacam.maps import entity
 from stratacam.scans.cohort.people import read_people
+from stratacam.scans.cohort.spelling import check_spelling
 from stratacam.scans.volume import write_nifti
 from stratacam.study.evidence.scan_task import atlas_of
 from stratacam.study.execution import local_executor
@@ -282,6 +283,7 @@ def _numbers(words: Sequence[str]) -> NDArray[np.float64]:
     try:
         return np.array([float(word) for word in words])[:, None]
     except ValueError:
+        check_spelling("evidence.covariates", words)
         kinds = sorted(set(words))
         return np.array([[float(word == kind) for kind in kinds[1:]] for word in words]).reshape(
             len(words), -1

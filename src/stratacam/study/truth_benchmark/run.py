@@ -17,6 +17,7 @@ from stratacam.evidence.planting.judge import Judged, PlantedSlice, judge, verdi
 from stratacam.evidence.values import Summary, Value, by_subject, summarise, write_rows
 from stratacam.files import write_json
 from stratacam.learning import SliceDataset
+from stratacam.scans.cohort.sources import check_out
 from stratacam.scans.prepared import find_prepared
 from stratacam.study.progress import step_progress
 from stratacam.study.truth_benchmark.material import person_of, plant_scans, slice_of
@@ -56,8 +57,10 @@ def run_benchmark(
         The content of `benchmark.json`.
 
     Raises:
-        InputError: there are no two subjects, too few shapes or slices, or a scan cannot be used.
+        InputError: there are no two subjects, too few shapes or slices, or a scan cannot be used; or `out` touches
+            `prepared` or `lesions` or cannot be written.
     """
+    check_out(out, prepared, *([lesions] if lesions else []))
     work = out / "work"
     scans = find_prepared(prepared)
     subjects = sorted({f"sub-{scan.subject}" for scan in scans})
