@@ -33,6 +33,10 @@ console = Console()
 AcceptLeftOut = Annotated[
     bool, typer.Option("--accept-left-out", help="Exit with 0 even if scans had to be left out.")
 ]
+AcceptDifferences = Annotated[
+    bool,
+    typer.Option("--accept-differences", help="Use scans that were prepared otherwise than the model's."),
+]
 StudyFile = Annotated[Path, typer.Argument(help="The study's TOML file.")]
 Network = Annotated[
     str | None,
@@ -205,7 +209,7 @@ def prepare(
     settings = PrepareSettings(
         grid="T1w" if grid_mm is None else grid_mm, plane=plane.value, intensity=intensity.value
     )
-    left_out = prepare_folder(source, out, settings, workers=workers, console=console)
+    _, left_out = prepare_folder(source, out, settings, workers=workers, console=console)
     _conclude(out, len(left_out), accept_left_out)
 
 
@@ -261,6 +265,7 @@ def explain(
     sequence: Annotated[
         str | None, typer.Option(help="The sequence to explain, for models that see one at a time.")
     ] = None,
+    accept_differences: AcceptDifferences = False,
     network: Network = None,
     workers: Workers = 0,
     accept_left_out: AcceptLeftOut = False,
@@ -286,6 +291,7 @@ def explain(
         out,
         settings,
         names=subject or [],
+        accept_differences=accept_differences,
         network=network,
         workers=workers,
         console=console,
@@ -306,12 +312,7 @@ def predict(
         ),
     ],
     out: Annotated[Path, typer.Argument(help="Folder of the tables of predictions.")],
-    accept_differences: Annotated[
-        bool,
-        typer.Option(
-            "--accept-differences", help="Classify scans that were prepared otherwise than the model's."
-        ),
-    ] = False,
+    accept_differences: AcceptDifferences = False,
     network: Network = None,
     workers: Workers = 0,
     accept_left_out: AcceptLeftOut = False,

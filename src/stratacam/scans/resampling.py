@@ -34,6 +34,14 @@ class Grid:
         """(4, 4), voxels to RAS millimetres of the T1w."""
         return self.to_t1w @ self.affine
 
+    @property
+    def voxel_mm(self) -> tuple[float, float, float]:
+        """Edges of a voxel towards right, anterior and superior, in whatever order the axes are stored."""
+        edges = np.linalg.norm(self.affine[:3, :3], axis=0)
+        stored = np.argsort(nibabel.io_orientation(self.affine)[:, 0])
+        right, anterior, superior = edges[stored].tolist()
+        return right, anterior, superior
+
     def as_json(self) -> dict[str, Any]:
         """The grid as lists of numbers, without loss."""
         return {

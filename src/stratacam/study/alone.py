@@ -1,6 +1,6 @@
 """Single steps on folders, outside a study: prepare a cohort, explain prepared scans."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -9,11 +9,13 @@ from stratacam.errors import InputError
 from stratacam.maps import ExplainSettings, check_settings
 from stratacam.networks import load_model
 from stratacam.networks.saved import CARD, WEIGHTS
+from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.sources import find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study import scan_steps
 from stratacam.study.execution import local_executor
+from stratacam.study.suitability import refuse_differences, tell_differences, tell_parts
 from stratacam.study.trained import TrainedModel
 from stratacam.study.work import Absence, Work
 
@@ -24,16 +26,24 @@ LEFT_OUT = "left_out.tsv"
 def prepare_folder(
     source: Path,
     out: Path,
-    settings: PrepareSettings,
+    settings: PrepareSettings | Callable[[Scan], PrepareSettings],
     *,
     sequences: Sequence[str] = ("T1w", "T2w", "FLAIR"),
     workers: int,
     console: Console,
-) -> list[Absence]:
+) -> tuple[list[PreparedScan], list[Absence]]:
     """Prepare every scan of a BIDS folder, or of a table of scans, into `out`; what is done already is not done again.
 
+    Args:
+        source: the scans as delivered.
+        out: folder of the prepared scans.
+        settings: of preparation, or those of each scan.
+        sequences: that every scan must have.
+        workers: processes; 0: one per core.
+        console: where progress is shown.
+
     Returns:
-        What was left out, which is also written to `out`/left_out.tsv.
+        The prepared scans, and what was left out, which is also written to `out`/left_out.tsv.
 
     Raises:
         InputError: if `source` holds no scans, or none of them can be used.
@@ -42,9 +52,15 @@ def prepare_folder(
     scans, incomplete = find_cohort_scans(source, sequences)
     for absent in incomplete:
         work.leave_out(absent.name, "find", absent.reason)
+    alike: dict[str, tuple[PrepareSettings, list[Scan]]] = {}
+    for scan in scans:
+        own = settings(scan) if callable(settings) else settings
+        alike.setdefault(repr(own), (own, []))[1].append(scan)
+    prepared: list[PreparedScan] = []
     with local_executor(workers) as executor:
-        prepared, _ = scan_steps.prepare_scans(work, scans, out, settings, executor)
-    return _conclude(work, out, bool(prepared))
+        for own, members in alike.values():
+            prepared += scan_steps.prepare_scans(work, members, out, own, executor)[0]
+    return sorted(prepared, key=lambda scan: scan.name), _conclude(work, out, bool(prepared))
 
 
 def explain_folder(
@@ -54,6 +70,7 @@ def explain_folder(
     settings: ExplainSettings,
     *,
     names: Sequence[str],
+    accept_differences: bool = False,
     network: str | None = None,
     workers: int,
     console: Console,
@@ -66,6 +83,7 @@ def explain_folder(
         out: folder of the maps.
         settings: what is explained.
         names: subjects or scans such as "sub-01" or "sub-01_ses-2"; all if empty.
+        accept_differences: explain scans that were prepared otherwise than the model's.
         network: reference of the model's network, if a user wrote it.
         workers: processes; 0: one per core.
         console: where progress is shown.
@@ -74,11 +92,15 @@ def explain_folder(
         Names of the explained scans, and what was left out, which is also written to `out`/left_out.tsv.
 
     Raises:
-        InputError: if there is no model, a name is unknown, or no scan can be explained.
+        InputError: if there is no model, a name is unknown, or no scan can be explained; or scans differ from the
+            model's, and that is not accepted.
     """
-    check_settings(*load_model(model, network), settings)
+    loaded, card = load_model(model, network)
+    check_settings(loaded, card, settings)
     work = Work(out / RECORDS, console)
     scans = _named(find_prepared(prepared), names, prepared)
+    tell_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
+    tell_parts(scans, card, console)
     key = work.ledger.key("model", None, [model / CARD, model / WEIGHTS])
     trained = TrainedModel(model, key, "cpu", network)
     keys = {scan.name: work.ledger.key("prepared", None, [scan.record]) for scan in scans}

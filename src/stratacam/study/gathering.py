@@ -1,7 +1,7 @@
 """From scans as delivered to what is learnt from: the steps before any training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from stratacam.files import write_text
 from stratacam.scans.cohort.bids import Scan
@@ -56,6 +56,4 @@ def gather(study: Study) -> Gathered:
             executor=executor,
         )
     cohort = planning.make_cohort(study, pictures, picture_keys, clusters)
-    edges = list(zip(*(scan.voxel_mm for scan in prepared), strict=True))
-    cohort = replace(cohort, voxels_mm=(tuple(map(min, edges)), tuple(map(max, edges))))
-    return Gathered(scans, prepared, keys, cohort)
+    return Gathered(scans, prepared, keys, planning.describe_scans(cohort, prepared))

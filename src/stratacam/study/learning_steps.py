@@ -97,11 +97,12 @@ def train_runs(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> dict
     pictures = configuration.pictures.model_dump(mode="json")
     card = {
         "cohort": configuration.name,
+        "images": cohort.images,
         "input": {
             **pictures,
             "sequences": pictures["sequences"] or configuration.cohort.sequences,
             "prepared": configuration.cohort.sequences,
-            "voxels_mm": cohort.voxels_mm,
+            **cohort.described,
             "range": [0, 1],
             "normalisation": configuration.prepare.model_dump(mode="json"),
             "shape": shape,

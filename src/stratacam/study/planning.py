@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.learning import PARTS, AnySplit, ScanPictures, SplitSettings, TrainSettings, make_splits
 from stratacam.networks import default_weights, frozen_prefix, is_reference, make_network, source_file
+from stratacam.scans.prepared import PreparedScan
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.folders import StudyFolders
 from stratacam.study.network_check import frozen_here
@@ -30,14 +31,16 @@ class Cohort:
         keys: by scan, the key of the work that cut its pictures.
         classes: in the order of the outputs.
         clusters: subject to what it shares with those it stays together with.
-        voxels_mm: the smallest and the largest edges of the prepared scans' voxels (right, anterior, superior).
+        described: what a model's card tells of the scans, see `describe_scans`.
+        images: by subject, the hashes of its images as delivered, by which a model knows whom it was trained on.
     """
 
     pictures: tuple[ScanPictures, ...]
     keys: Mapping[str, str]
     classes: tuple[str, ...]
     clusters: Mapping[str, str]
-    voxels_mm: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    described: Mapping[str, Any] = field(default_factory=dict)
+    images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def labels(self) -> dict[str, str]:
         """Subject to the group of its first scan, by which subjects are shared out."""
@@ -80,6 +83,34 @@ def make_cohort(
     classes = tuple(group for group in wanted if group in members and group not in small)
     used = tuple(scan for scan in pictures if scan.group not in small)
     return Cohort(used, keys, classes, clusters)
+
+
+def describe_scans(cohort: Cohort, prepared: Sequence[PreparedScan]) -> Cohort:
+    """Add what models must know of the scans: the hashes of the images, and the edges of voxels.
+
+    Edges (right, anterior, superior) are the smallest and the largest over the scans: of voxels as prepared
+    ("voxels_mm"), and by sequence as delivered ("delivered_mm").
+    """
+    learnt = {scan.scan for scan in cohort.pictures}
+    scans = [scan for scan in prepared if scan.name in learnt]
+    images: dict[str, tuple[str, ...]] = {}
+    delivered: dict[str, list[tuple[float, ...]]] = {}
+    for scan in scans:
+        subject = f"sub-{scan.subject}"
+        images[subject] = (*images.get(subject, ()), *scan.read_record().get("Voxels", {}).values())
+        for sequence in scan.sequences:
+            delivered.setdefault(sequence, []).append(scan.delivered_grid(sequence).voxel_mm)
+    described = {
+        "voxels_mm": _extremes([scan.voxel_mm for scan in scans]),
+        "delivered_mm": {sequence: _extremes(edges) for sequence, edges in delivered.items()},
+    }
+    return replace(cohort, described=described, images=images)
+
+
+def _extremes(edges: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The smallest and the largest along each axis."""
+    axes = list(zip(*edges, strict=True))
+    return tuple(map(min, axes)), tuple(map(max, axes))
 
 
 def check_split(
