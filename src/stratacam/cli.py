@@ -164,22 +164,28 @@ def check(
 ) -> None:
     """Say what a cohort holds and whether it can be used, without computing anything on it.
 
-    Exit code 0: sound; 3: some scans cannot be used, or an image is there twice; 2: the cohort cannot be used, or
-    one image is there under two subjects.
+    Exit code 0: sound; 3: some scans cannot be used, or an image is there twice; 2: no study can be run on the cohort,
+    or one image is there under two subjects.
     """
     from stratacam.files import write_json
     from stratacam.study.checking import as_json, check_cohort, show
     from stratacam.study.configuration import CohortSettings, read_configuration
 
-    cohort = read_configuration(config).cohort if config else CohortSettings(input=source)
-    cohort = cohort.model_copy(update={"input": source})
-    report = check_cohort(cohort, for_study=config is not None, workers=workers, console=console)
+    study = read_configuration(config) if config else None
+    cohort = (study.cohort if study else CohortSettings(input=source)).model_copy(update={"input": source})
+    study = study.model_copy(update={"cohort": cohort}) if study else None
+    report = check_cohort(cohort, study, workers=workers, console=console)
     show(report, source, console)
     if json_file:
         write_json(json_file, as_json(report, source))
     if not report.complete:
         sys.exit(LEFT_OUT if report.usable else UNUSABLE)
-    console.print("Sound: every scan can be used.", highlight=False)
+    if report.subjects:
+        console.print("Sound: every scan can be used, and a study can be run on them.", highlight=False)
+    else:
+        console.print(
+            "Every scan can be prepared; no study can be run on them, as none has a group.", highlight=False
+        )
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Check a cohort without computing anything on it: every file is read, every fault is listed."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,23 @@ from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.check import CheckedCohort, CheckedImage, CheckedScan, check_images, judge
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
-from stratacam.study.configuration import CohortSettings
+from stratacam.study.baseline_steps import read_clusters
+from stratacam.study.configuration import CohortSettings, StudyConfiguration
 from stratacam.study.execution import Failure, local_executor, run_each
+from stratacam.study.network_check import check_explained, check_networks
+from stratacam.study.planning import Member, check_study, seeds_of
 from stratacam.study.progress import step_progress
 
 
-def check_cohort(cohort: CohortSettings, *, for_study: bool, workers: int, console: Console) -> CheckedCohort:
-    """Check every scan of a cohort.
+def check_cohort(
+    cohort: CohortSettings, configuration: StudyConfiguration | None, *, workers: int, console: Console
+) -> CheckedCohort:
+    """Check every scan of a cohort, and whether a study can be run on it.
 
     Args:
         cohort: where it is, and what is wanted of it.
-        for_study: whether every scan must have a group, even if none has one; if not, a cohort without any
-            groups can be used, as it can be prepared.
+        configuration: the study that is wanted of it. If None it is the default study, and a cohort without any groups
+            can be used too, as it can be prepared.
         workers: processes; 0: one per core.
         console: where progress is shown.
 
@@ -31,26 +36,49 @@ def check_cohort(cohort: CohortSettings, *, for_study: bool, workers: int, conso
         InputError: the input as a whole cannot be read.
     """
     scans, left_out = find_cohort_scans(cohort.input, cohort.sequences, cohort.choose)
-    group_problem = None
+    problem = None
     groups: Mapping[str, str] = {}
     try:
         groups = read_cohort_groups(cohort.input, scans, cohort.group_column)
     except InputError as fault:
-        group_problem = str(fault)
+        problem = str(fault)
     by_name = {scan.name: scan for scan in scans}
-    checked = []
+    checked: dict[str, CheckedScan] = {}
     with local_executor(workers) as executor, step_progress(console, "check") as advance:
         tasks = {name: (scan,) for name, scan in by_name.items()}
         for finished in run_each(executor, check_images, tasks):
             scan = by_name[finished.name]
             missing = (
                 group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups)
-                if groups or (for_study and not group_problem)
+                if groups or (configuration and not problem)
                 else None
             )
-            checked.append(_conclude(scan, groups.get(scan.name), finished.outcome, missing))
+            checked[scan.name] = _conclude(scan, groups.get(scan.name), finished.outcome, missing)
             advance(len(checked), len(tasks), finished.name)
-    return judge(sorted(checked, key=lambda scan: scan.name), left_out, group_problem)
+    members = [
+        Member(name, scan.subject, scan.group)
+        for name, scan in checked.items()
+        if scan.group is not None and not scan.problems
+    ]
+    if members:
+        wanted = configuration or StudyConfiguration(out=Path(), cohort=cohort)
+        try:
+            clusters = read_clusters(wanted, [by_name[member.scan] for member in members])
+            small = check_study(cohort.input, members, wanted.split, seeds_of(wanted), clusters)
+            if configuration:
+                learnt = [member for member in members if member.scan not in small]
+                check_networks(configuration)
+                check_explained(
+                    configuration,
+                    sorted({member.group for member in learnt}),
+                    sorted({member.subject for member in learnt}),
+                )
+        except InputError as fault:
+            problem = f"{str(fault).rstrip('.')}; the scans can be prepared all the same."
+        else:
+            for name, reason in small.items():
+                checked[name] = replace(checked[name], problems=(*checked[name].problems, reason))
+    return judge([checked[name] for name in sorted(checked)], left_out, problem)
 
 
 def as_json(report: CheckedCohort, source: Path) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """The networks of a study tried before anything is computed: a typing mistake costs seconds, not hours."""
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.maps import nifti_layers_of
-from stratacam.networks import find_head, freeze, is_reference, make_network, matching
+from stratacam.maps import check_settings, nifti_layers_of
+from stratacam.networks import ModelCard, find_head, freeze, is_reference, make_network, matching
 from stratacam.study.configuration import StudyConfiguration
 
 
@@ -38,6 +40,32 @@ def check_networks(configuration: StudyConfiguration) -> None:
                 f"network.weights: {configuration.network.weights!r} is for this package's networks, and {name} is "
                 'your own, which loads its own weights; choose weights = "default".'
             )
+
+
+def check_explained(
+    configuration: StudyConfiguration, classes: Sequence[str], subjects: Sequence[str]
+) -> None:
+    """Check what is to be explained against the classes and subjects that there are, before any scan is prepared.
+
+    Raises:
+        InputError: a class, sequence, layer or subject to explain is not there.
+    """
+    pictures, first = configuration.pictures, configuration.network.architectures[0]
+    sequences = pictures.sequences or configuration.cohort.sequences
+    card = ModelCard(
+        architecture=first,
+        classes=tuple(classes),
+        input={"sequences": list(sequences), "channels": pictures.channels},
+        training={},
+    )
+    check_settings(make_network(first, classes=len(classes), weights="none"), card, configuration.explain)
+    wanted = configuration.explain.subjects
+    unknown = sorted(set(wanted) - set(subjects)) if isinstance(wanted, tuple) else []
+    if unknown:
+        raise InputError(
+            f"explain.subjects: {', '.join(unknown)} is not among the subjects that can be used; "
+            f"there are {', '.join(subjects)}."
+        )
 
 
 def frozen_here(network: nn.Module, patterns: tuple[str, ...], *, alone: bool) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -44,10 +44,71 @@ class Cohort:
 
     def labels(self) -> dict[str, str]:
         """Subject to the group of its first scan, by which subjects are shared out."""
-        first: dict[str, str] = {}
-        for scan in sorted(self.pictures, key=lambda scan: scan.scan):
-            first.setdefault(scan.subject, scan.group)
-        return first
+        return first_groups([Member(scan.scan, scan.subject, scan.group) for scan in self.pictures])
+
+
+class Member(NamedTuple):
+    """A scan, whose it is, and its group."""
+
+    scan: str
+    subject: str
+    group: str
+
+
+def first_groups(members: Sequence[Member]) -> dict[str, str]:
+    """Subject to the group of its first scan, by name."""
+    first: dict[str, str] = {}
+    for member in sorted(members):
+        first.setdefault(member.subject, member.group)
+    return first
+
+
+def check_study(
+    where: Path,
+    members: Sequence[Member],
+    split: SplitSettings,
+    seeds: Sequence[int],
+    clusters: Mapping[str, str],
+) -> dict[str, str]:
+    """Find whether a study can be run on scans; tried on the scans as found, and again on those that were prepared.
+
+    Args:
+        where: they are from.
+        members: the scans that can be used.
+        split: how subjects are shared out.
+        seeds: of the splits.
+        clusters: subject to what it shares with those it stays together with.
+
+    Returns:
+        By scan, why it must be left out: its group has too few subjects to be in every part.
+
+    Raises:
+        InputError: fewer than two groups remain, or the split cannot be made.
+    """
+    labels = first_groups(members)
+    subjects = Counter(labels.values())
+    groups = sorted({member.group for member in members})
+    large = [group for group in groups if subjects[group] >= len(PARTS)]
+    if len(large) < 2:
+        found = ", ".join(f"{group} ({subjects[group]})" for group in groups) or "none"
+        raise InputError(
+            f"{where}: at least two groups of {len(PARTS)} usable subjects are needed, one each to train, validate and "
+            f"test; there are: {found}. Add subjects, merge groups, or mend what was left out."
+        )
+    usable = {subject: group for subject, group in labels.items() if group in large}
+    for seed in seeds:
+        make_splits(usable, split, seed=seed, clusters=clusters)
+    return {
+        member.scan: f"group {member.group} has {subjects[member.group]} usable subject(s), at least {len(PARTS)} are "
+        "needed to train, validate and test; add subjects, or merge it with another group."
+        for member in sorted(members)
+        if member.group not in large
+    }
+
+
+def seeds_of(configuration: StudyConfiguration) -> range:
+    """The seeds that every network is trained with."""
+    return range(configuration.seed, configuration.seed + configuration.repeats)
 
 
 def make_cohort(
@@ -56,33 +117,19 @@ def make_cohort(
     """Gather what is learnt from; leave out the groups that have too few subjects to be in every part.
 
     Raises:
-        InputError: if fewer than two groups remain.
+        InputError: if no study can be run on it, see `check_study`.
     """
-    everybody = Cohort(tuple(pictures), keys, (), clusters)
-    members: dict[str, set[str]] = {scan.group: set() for scan in pictures}
-    for subject, group in everybody.labels().items():
-        members[group].add(subject)
-    small = {group: subjects for group, subjects in members.items() if len(subjects) < len(PARTS)}
-    for group, subjects in sorted(small.items()):
-        for name in sorted(scan.scan for scan in pictures if scan.group == group):
-            study.work.leave_out(
-                name,
-                "split",
-                f"group {group} has {len(subjects)} usable subject(s), at least {len(PARTS)} are needed to train, "
-                "validate and test; add subjects, or merge it with another group.",
-            )
-    if len(members) - len(small) < 2:
-        found = (
-            ", ".join(f"{group} ({len(subjects)})" for group, subjects in sorted(members.items())) or "none"
-        )
-        raise InputError(
-            f"{study.configuration.cohort.input}: at least two groups of {len(PARTS)} usable subjects are needed; "
-            f"there are: {found}. See {study.folders.left_out} for what was left out and why."
-        )
-    wanted = study.configuration.cohort.groups or sorted(members)
-    classes = tuple(group for group in wanted if group in members and group not in small)
-    used = tuple(scan for scan in pictures if scan.group not in small)
-    return Cohort(used, keys, classes, clusters)
+    configuration = study.configuration
+    members = [Member(scan.scan, scan.subject, scan.group) for scan in pictures]
+    small = check_study(
+        configuration.cohort.input, members, configuration.split, seeds_of(configuration), clusters
+    )
+    for name, reason in small.items():
+        study.work.leave_out(name, "split", reason)
+    used = tuple(scan for scan in pictures if scan.scan not in small)
+    found = {scan.group for scan in used}
+    wanted = configuration.cohort.groups or sorted(found)
+    return Cohort(used, keys, tuple(group for group in wanted if group in found), clusters)
 
 
 def describe_scans(cohort: Cohort, prepared: Sequence[PreparedScan]) -> Cohort:
@@ -111,25 +158,6 @@ def _extremes(edges: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], tupl
     """The smallest and the largest along each axis."""
     axes = list(zip(*edges, strict=True))
     return tuple(map(min, axes)), tuple(map(max, axes))
-
-
-def check_split(
-    configuration: StudyConfiguration, labels: Mapping[str, str], clusters: Mapping[str, str]
-) -> None:
-    """Try the split on the subjects as they were found, before any is prepared; groups too small are passed over.
-
-    Args:
-        configuration: of the study.
-        labels: subject to group.
-        clusters: subject to what it shares with those it stays together with.
-
-    Raises:
-        InputError: the split cannot be made.
-    """
-    sizes = Counter(labels.values())
-    usable = {subject: group for subject, group in labels.items() if sizes[group] >= len(PARTS)}
-    if len(set(usable.values())) > 1:
-        make_splits(usable, configuration.split, seed=configuration.seed, clusters=clusters)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from stratacam.errors import InputError
+from stratacam.files import write_json
 from stratacam.learning import ScanPictures, save_pictures
 from stratacam.maps import ExplainSettings, explain_scan, maps_path
 from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.cohort.check import check_images
 from stratacam.scans.cohort.duplicates import find_duplicates
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
 from stratacam.scans.pictures import PictureSettings, cut_scan
@@ -15,6 +17,7 @@ from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import INDEX, write_index
 from stratacam.study.configuration import CohortSettings
+from stratacam.study.ledger import read_json
 from stratacam.study.trained import TrainedModel, load_once
 from stratacam.study.work import Task, Work
 
@@ -45,6 +48,36 @@ def find(work: Work, cohort: CohortSettings) -> tuple[list[Scan], dict[str, str]
     return usable, groups
 
 
+def check_scans(work: Work, scans: Sequence[Scan], executor: Executor) -> list[Scan]:
+    """Read every image before any is prepared; return the scans that can be used.
+
+    Raises:
+        InputError: one image is there under two subjects, which a classifier would be tested on after learning from it;
+            all are named.
+    """
+    by_name, tasks = {}, {}
+    for scan in scans:
+        try:
+            key = work.ledger.key("check", None, scan.files)
+        except OSError as fault:
+            work.leave_out(scan.name, "check", f"{fault.filename}: cannot be read ({fault.strerror}).")
+            continue
+        by_name[scan.name] = scan
+        file = work.records / "checked" / f"{scan.name}.json"
+        tasks[scan.name] = Task((scan, file), key, (file,))
+    done = sorted(work.each("check", _check, tasks, executor))
+    across, _ = find_duplicates(
+        {
+            (by_name[name].subject, name, sequence): digest
+            for name in done
+            for sequence, digest in read_json(tasks[name].outputs[0]).items()
+        }
+    )
+    if across:
+        raise InputError("\n".join(across))
+    return [by_name[name] for name in done]
+
+
 def prepare_scans(
     work: Work,
     scans: Sequence[Scan],
@@ -60,9 +93,8 @@ def prepare_scans(
     """
     prepared, tasks = {}, {}
     for scan in scans:
-        inputs = [*scan.images.values(), *([scan.brain_mask] if scan.brain_mask else [])]
         try:
-            key = work.ledger.key("prepare", settings.model_dump(mode="json"), inputs)
+            key = work.ledger.key("prepare", settings.model_dump(mode="json"), scan.files)
         except OSError as fault:
             work.leave_out(scan.name, "prepare", f"{fault.filename}: cannot be read ({fault.strerror}).")
             continue
@@ -77,22 +109,6 @@ def prepare_scans(
         write_index(out, groups)
     _tell_flags(work, finished, out)
     return finished, {name: tasks[name].key for name in done}
-
-
-def refuse_copies(scans: Sequence[PreparedScan]) -> None:
-    """Refuse one image under two subjects, which a classifier would be tested on after learning from it.
-
-    Raises:
-        InputError: there are such images; all are named.
-    """
-    hashes = {
-        (scan.subject, scan.name, sequence): digest
-        for scan in scans
-        for sequence, digest in scan.read_record().get("Voxels", {}).items()
-    }
-    across, _ = find_duplicates(hashes)
-    if across:
-        raise InputError("\n".join(across))
 
 
 def _tell_flags(work: Work, scans: Sequence[PreparedScan], out: Path) -> None:
@@ -151,6 +167,15 @@ def explain_scans(
         tasks[scan.name] = Task((model, scan, out, settings), key, (maps_path(scan, out, settings.method),))
     done = work.each("explain", _explain, tasks, executor)
     return {name: tasks[name].key for name in sorted(done)}
+
+
+def _check(scan: Scan, file: Path) -> None:
+    """Write the hashes of a scan's images to `file`; refuse images that cannot be used."""
+    images = check_images(scan)
+    problems = [image.problem for image in images if image.problem]
+    if problems:
+        raise InputError("; ".join(problems))
+    write_json(file, {image.sequence: image.voxels_sha256 for image in images if image.voxels_sha256})
 
 
 def _prepare(scan: Scan, out: Path, settings: PrepareSettings) -> None:

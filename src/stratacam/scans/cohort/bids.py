@@ -32,6 +32,11 @@ class Scan:
         """The BIDS entities of the scan: "sub-01" or "sub-01_ses-2"."""
         return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session else "")
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file of the scan."""
+        return (*self.images.values(), *((self.brain_mask,) if self.brain_mask else ()))
+
 
 @dataclass(frozen=True)
 class LeftOut:
