@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from stratacam.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from stratacam.scans.phantom import PhantomSettings
 
 LEFT_OUT = 3
@@ -23,7 +28,6 @@ UNUSABLE = 2
 """Exit code when nothing can be done with what the user gave."""
 
 app = typer.Typer(
-    help="Train honest classifiers on brain MRI, and see what every layer of the network looked at.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -69,6 +73,22 @@ class ScalingName(StrEnum):
     Z_SCORE = "z_score"
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stratacam {version('stratacam')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Train honest classifiers on brain MRI, and see what every layer of the network looked at."""
+
+
 @app.command()
 def run(
     study: StudyFile,
@@ -88,7 +108,9 @@ def run(
 def demo(
     out: Annotated[Path, typer.Argument(help="Folder of the demonstration.")] = Path("demo"),
     subjects: Annotated[int, typer.Option(min=3, help="Subjects in each of the three groups.")] = 10,
-    voxel_mm: Annotated[float, typer.Option("--voxel", help="Voxel size of the scans in mm.")] = 2.0,
+    voxel_mm: Annotated[
+        float, typer.Option("--voxel", min=0.7, max=5, help="Voxel size of the scans in mm.")
+    ] = 2.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the cohort and the study.")] = 0,
 ) -> None:
     """Make a synthetic cohort and run the whole study on it."""
@@ -107,10 +129,12 @@ def phantom(
     controls: Annotated[int, typer.Option(min=0, help="Healthy controls.")] = 8,
     rrms: Annotated[int, typer.Option(min=0, help="People with relapsing-remitting MS.")] = 8,
     spms: Annotated[int, typer.Option(min=0, help="People with secondary progressive MS.")] = 8,
-    voxel_mm: Annotated[float, typer.Option("--voxel", help="Voxel size in mm.")] = 2.0,
+    voxel_mm: Annotated[float, typer.Option("--voxel", min=0.7, max=5, help="Voxel size in mm.")] = 2.0,
     thick_mm: Annotated[
         float | None,
-        typer.Option("--thick", help="Slice thickness of T2w and FLAIR in mm; isotropic if absent."),
+        typer.Option(
+            "--thick", min=1, max=8, help="Slice thickness of T2w and FLAIR in mm; isotropic if absent."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
     workers: Workers = 0,
@@ -199,7 +223,9 @@ def prepare(
     out: Annotated[Path, typer.Argument(help="Folder of the prepared scans (BIDS derivatives).")],
     grid_mm: Annotated[
         float | None,
-        typer.Option("--grid", help="Isotropic voxels of this size in mm; the T1w's grid if absent."),
+        typer.Option(
+            "--grid", min=0.3, max=10, help="Isotropic voxels of this size in mm; the T1w's grid if absent."
+        ),
     ] = None,
     plane: Annotated[PlaneName, typer.Option(help="Plane of the slices.")] = PlaneName.AXIAL,
     intensity: Annotated[
@@ -235,7 +261,17 @@ def layers(
 
     trained, card = load_model(model, network)
     height, width = card.input.get("shape") or [card.input["size"]] * 2
-    table = Table("layer", "kind", "channels", "size", "stride", "receptive field", "parameters")
+    table = Table(
+        "layer",
+        "kind",
+        "channels",
+        "size",
+        "stride",
+        "receptive field",
+        "parameters",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     for layer in list_layers(trained, torch.zeros(1, 3, height, width)):
         field = layer.receptive_field or ()
         table.add_row(
@@ -248,7 +284,7 @@ def layers(
             f"{layer.parameters:,}",
         )
     console.print(f"{card.architecture}, classes {', '.join(card.classes)}, input {height} x {width}")
-    Console(width=max(console.width, 100)).print(table)
+    console.print(table)
 
 
 @app.command()
@@ -291,17 +327,19 @@ def explain(
         every=every,
         nifti_layers=tuple(layer) if layer else None,
     )
-    names, left_out = explain_folder(
-        model,
-        prepared,
-        out,
-        settings,
-        names=subject or [],
-        accept_differences=accept_differences,
-        network=network,
-        workers=workers,
-        console=console,
-    )
+    named = {"target": "--target", "sequence": "--sequence", "nifti_layers": "--layer"}
+    with _as_options({f"explain.{setting}": option for setting, option in named.items()}):
+        names, left_out = explain_folder(
+            model,
+            prepared,
+            out,
+            settings,
+            names=subject or [],
+            accept_differences=accept_differences,
+            network=network,
+            workers=workers,
+            console=console,
+        )
     for picture in write_strips(model, prepared, out, names):
         console.print(f"Picture: {picture}", highlight=False, soft_wrap=True)
     _conclude(out, len(left_out), accept_left_out)
@@ -449,21 +487,28 @@ def main() -> None:
 def _phantom_settings(
     counts: dict[Group, int], voxel_mm: float, thick_mm: float | None, seed: int
 ) -> PhantomSettings:
-    from pydantic import ValidationError
-
     from stratacam.scans.phantom import PhantomSettings
 
+    if not any(counts.values()):
+        raise InputError("--controls, --rrms, --spms: found 0 in each; expected a subject: ask for one.")
+    return PhantomSettings(
+        subjects={str(group): count for group, count in counts.items()},
+        voxel_mm=voxel_mm,
+        thick_slices_mm=thick_mm,
+        seed=seed,
+    )
+
+
+@contextmanager
+def _as_options(names: Mapping[str, str]) -> Iterator[None]:
+    """Within this, errors name the option in place of the setting; `names` leads from one to the other."""
     try:
-        return PhantomSettings(
-            subjects={str(group): count for group, count in counts.items()},
-            voxel_mm=voxel_mm,
-            thick_slices_mm=thick_mm,
-            seed=seed,
-        )
-    except ValidationError as fault:
-        raise InputError(
-            "\n".join(f"{error['loc'][-1]} = {error['input']}: {error['msg']}." for error in fault.errors())
-        ) from fault
+        yield
+    except InputError as fault:
+        text = str(fault)
+        for setting, option in names.items():
+            text = text.replace(f"{setting}:", f"{option}:")
+        raise InputError(text) from fault
 
 
 def _conclude(result: Path, left_out: int, accepted: bool) -> None:

@@ -165,5 +165,11 @@ def check_scan(card: ModelCard, scan: PreparedScan) -> None:
     if own_plane != (plane := trained_plane(card)):
         raise InputError(
             f"{scan.name}: was prepared in {own_plane} slices, the model was trained on {plane} ones; "
-            f'prepare the scan with prepare.plane = "{plane}".'
+            f'prepare the scan with prepare.plane = "{plane}" (--plane {plane}).'
+        )
+    pictures = picture_settings(card)
+    if pictures.crop_margin_mm is None and (length := max(scan.brain_mm)) > pictures.width_mm + 0.1:
+        raise InputError(
+            f"{scan.name}: its brain is {length:.0f} mm long, the model's pictures show {pictures.width_mm:g} mm; "
+            "expected a brain that fits: look at its mask on the quality page, or use another model."
         )

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -18,6 +19,9 @@ from stratacam.study.execution import Failure, local_executor, run_each
 from stratacam.study.network_check import check_explained, check_networks
 from stratacam.study.planning import Member, check_study, seeds_of
 from stratacam.study.progress import step_progress
+
+WIDE = 120
+"""Columns of a terminal from which on the table of images has a column for the file."""
 
 
 def check_cohort(
@@ -96,12 +100,20 @@ def as_json(report: CheckedCohort, source: Path) -> dict[str, Any]:
 
 def show(report: CheckedCohort, source: Path, console: Console) -> None:
     """Print a table of the images, the count of each group, and everything that was found."""
-    table = Table("scan", "group", "sequence", "file", "shape", "voxels (mm)", "axes", "forms", "")
+    columns = ("scan", "group", "sequence", "file", "shape", "voxels (mm)", "axes", "forms", "")
+    wide = console.width >= WIDE
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        if wide or column != "file":
+            table.add_column(column, overflow="fold")
     for scan in report.scans:
         for place, image in enumerate(scan.images):
             first = (scan.name, scan.group or "-") if place == 0 else ("", "")
-            table.add_row(*first, *_cells(image, source), end_section=place == len(scan.images) - 1)
-    Console(file=console.file, width=max(console.width, 150)).print(table)
+            cells = (*first, *_cells(image, source))
+            table.add_row(
+                *(cell for column, cell in zip(columns, cells, strict=True) if wide or column != "file")
+            )
+    console.print(table)
     counts = ", ".join(f"{group} {count}" for group, count in report.subjects.items()) or "none has a group"
     console.print(f"Subjects with a group that can be used: {counts}", highlight=False, markup=False)
     notes = [f"{scan.name}: {note}" for scan in report.scans for note in scan.notes]
@@ -136,7 +148,7 @@ def _cells(image: CheckedImage, source: Path) -> tuple[str, ...]:
     forms = "-" if image.sform_code is None else f"{image.sform_code}/{image.qform_code}"
     if image.forms_disagree_mm is not None:
         forms += f", {image.forms_disagree_mm:.1f} mm"
-    state = "cannot be used" if image.problem else "see below" if image.notices else ""
+    state = "unusable" if image.problem else "see below" if image.notices else ""
     return (
         image.sequence,
         _shown(image.path, source),

@@ -30,9 +30,12 @@ def check_networks(configuration: StudyConfiguration) -> None:
         freeze(network, frozen_here(network, patterns, alone=len(networks) == 1))
     lost = [one for one in patterns if not any(matching(network, one) for network in networks.values())]
     if lost:
+        layers = "; ".join(
+            f"{name} has {', '.join(layer for layer, _ in network.named_modules() if layer)}"
+            for name, network in networks.items()
+        )
         raise InputError(
-            f"training.frozen: {', '.join(lost)} matches no layer of {', '.join(networks)}; see their layers with "
-            "`stratacam layers`, or leave it out."
+            f"training.frozen: {', '.join(lost)} matches no layer; choose some, or leave it out: {layers}."
         )
     for name in networks:
         if is_reference(name) and configuration.network.weights not in {"default", "none"}:

@@ -26,14 +26,13 @@ from stratacam.scans.cohort.sources import find_cohort_scans
 from stratacam.scans.pictures import cut_scan
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.alone import prepare_folder
-from stratacam.study.progress import step_progress
+from stratacam.study.progress import say, step_progress
 from stratacam.study.suitability import (
     refuse_differences,
     resolution_of,
     settings_for,
     tell_differences,
     tell_parts,
-    warn,
 )
 from stratacam.study.work import Absence
 
@@ -113,7 +112,7 @@ def predict_folder(
                 predictions.append(_predict(trained, card, scan))
             except InputError as fault:
                 absences.append(Absence(scan.name, "predict", str(fault)))
-                warn(console, f"left out: {scan.name}, at predict: {fault}")
+                say(console, f"left out: {scan.name}, at predict: {fault}", "yellow")
             advance(number, len(scans), scan.name)
     if not predictions:
         raise InputError(f"{source}: no scan could be classified; see the reasons above.")

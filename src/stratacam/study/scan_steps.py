@@ -18,11 +18,12 @@ from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import INDEX, write_index
 from stratacam.study.configuration import CohortSettings
 from stratacam.study.ledger import read_json
+from stratacam.study.progress import say
 from stratacam.study.trained import TrainedModel, load_once
 from stratacam.study.work import Task, Work
 
 MOST_NAMED = 5
-"""Scans that a line on the console names."""
+"""Flagged scans whose flags are printed."""
 
 Keys = Mapping[str, str]
 """By scan, the key of the work that made what a step reads."""
@@ -112,16 +113,14 @@ def prepare_scans(
 
 
 def _tell_flags(work: Work, scans: Sequence[PreparedScan], out: Path) -> None:
-    """Name the scans that something is doubtful about."""
-    flagged = [scan.name for scan in scans if scan.read_record().get("Flags")]
+    """Say what is doubtful about scans: of the first few in sentences, of the others that there is something."""
+    flags = {scan.name: scan.read_record().get("Flags", ()) for scan in scans}
+    flagged = [name for name in flags if flags[name]]
+    lines = [f"prepare: {name}: {flag}" for name in flagged[:MOST_NAMED] for flag in flags[name]]
     if flagged:
-        shown = ", ".join(flagged[:MOST_NAMED]) + (" ..." if len(flagged) > MOST_NAMED else "")
-        work.console.print(
-            f"prepare: {len(flagged)} of {len(scans)} flagged ({shown}), see {out / INDEX}",
-            style="yellow",
-            highlight=False,
-            soft_wrap=True,
-        )
+        lines.append(f"prepare: {len(flagged)} of {len(scans)} flagged, see {out / INDEX}")
+    for line in lines:
+        say(work.console, line, "yellow")
 
 
 def cut_scans(

@@ -16,6 +16,7 @@ from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.resampling import read_grid
+from stratacam.study.progress import say
 
 MOST_NAMED = 5
 """Scans that a line on the console names."""
@@ -112,17 +113,19 @@ def tell_parts(scans: Sequence[PreparedScan], card: ModelCard, console: Console)
     learnt = [name for name, part in parts.items() if part in TRAINED_ON]
     unknown = [name for name, part in parts.items() if part == "unknown"]
     if learnt:
-        warn(
+        say(
             console,
             f"{_named(learnt)}: the model was trained on these images, whatever they are called here: what it says of "
             "them says nothing of how good it is.",
+            "yellow",
         )
     if unknown:
-        warn(
+        say(
             console,
             f"{_named(unknown)}: whether the model was trained on these images cannot be known, as the model or the "
             "prepared scan is of a version that did not keep their hashes; train the model again, or prepare the scan "
             "again.",
+            "yellow",
         )
 
 
@@ -133,12 +136,7 @@ def tell_differences(found: Mapping[str, Sequence[str]], console: Console) -> No
         for sentence in sentences:
             alike.setdefault(sentence, []).append(name)
     for sentence, names in alike.items():
-        warn(console, f"{_named(names)}: {sentence}.")
-
-
-def warn(console: Console, text: str) -> None:
-    """Print a warning."""
-    console.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        say(console, f"{_named(names)}: {sentence}.", "yellow")
 
 
 def _named(names: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from stratacam.scans.cohort.table import find_listed_scans, read_listed_groups
 
 
 def find_cohort_scans(
-    source: Path, sequences: Sequence[str] = ("T1w", "T2w", "FLAIR"), choose: Choose | None = None
+    source: Path | str, sequences: Sequence[str] = ("T1w", "T2w", "FLAIR"), choose: Choose | None = None
 ) -> tuple[list[Scan], list[LeftOut]]:
     """Find the scans of a cohort.
 
@@ -26,17 +26,18 @@ def find_cohort_scans(
     Raises:
         InputError: the source as a whole cannot be used.
     """
+    source = Path(source)
     if not is_table(source):
         return find_scans(source, sequences, choose)
     if choose:
         raise InputError(
-            f"choose: found a choice of {', '.join(choose)} for the table {source}, which names each file; "
+            f"cohort.choose: found a choice of {', '.join(choose)} for the table {source}, which names each file; "
             "expected none: take it away"
         )
     return find_listed_scans(source, sequences)
 
 
-def read_cohort_groups(source: Path, scans: Sequence[Scan], column: str = "group") -> dict[str, str]:
+def read_cohort_groups(source: Path | str, scans: Sequence[Scan], column: str = "group") -> dict[str, str]:
     """Read the groups of scans.
 
     Args:
@@ -50,6 +51,7 @@ def read_cohort_groups(source: Path, scans: Sequence[Scan], column: str = "group
     Raises:
         InputError: the groups cannot be read.
     """
+    source = Path(source)
     if not is_table(source):
         return read_scan_groups(source, scans, column)
     groups = read_listed_groups(source, column)
