@@ -110,9 +110,9 @@ def show(report: CheckedCohort, source: Path, console: Console) -> None:
         for place, image in enumerate(scan.images):
             first = (scan.name, scan.group or "-") if place == 0 else ("", "")
             cells = (*first, *_cells(image, source))
-            table.add_row(
-                *(cell for column, cell in zip(columns, cells, strict=True) if wide or column != "file")
-            )
+            if not wide:
+                cells = (*cells[:3], *(cell.replace(" x ", "x") for cell in cells[4:]))
+            table.add_row(*cells)
     console.print(table)
     counts = ", ".join(f"{group} {count}" for group, count in report.subjects.items()) or "none has a group"
     console.print(f"Subjects with a group that can be used: {counts}", highlight=False, markup=False)
