@@ -106,6 +106,30 @@ def small_cohort(folder, groups):
     (folder / "participants.tsv").write_text("participant_id\tgroup\n" + rows)
 
 
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        (
+            '[network]\narchitecture = "vgg16"\nweights = "gone.safetensors"\n[run]\nworkers = 1\n',
+            "gone.safetensors is not a file",
+        ),
+        (
+            '[network]\narchitecture = "small_cnn"\n[run]\nworkers = 1\ndevice = "cuda:99"\n',
+            "run.device: 'cuda:99' cannot be used",
+        ),
+    ],
+)
+def test_weights_and_device_that_are_not_there_are_told_before_anything_is_prepared(
+    tmp_path, run, setting, reason
+):
+    small_cohort(tmp_path / "cohort", ["RRMS"] * 3 + ["control"] * 3)
+    (tmp_path / "study.toml").write_text('out = "study"\n[cohort]\ninput = "cohort"\n' + setting)
+    code, said = run("run", tmp_path / "study.toml")
+    assert code == cli.UNUSABLE
+    assert reason in said
+    assert not (tmp_path / "study/prepared").exists()
+
+
 @pytest.fixture
 def run(monkeypatch, capsys):
     """The command line in this process: gives its exit code and all that it said."""

@@ -8,7 +8,7 @@ from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import baseline_steps, planning, scan_steps
 from stratacam.study.execution import local_executor
-from stratacam.study.network_check import check_explained
+from stratacam.study.network_check import check_beginning, check_explained
 from stratacam.study.study import Study
 
 
@@ -59,6 +59,8 @@ def gather(study: Study) -> Gathered:
             sorted({groups[scan.name] for scan in scans}),
             sorted({f"sub-{scan.subject}" for scan in scans}),
         )
+        if not folders.runs.is_file():
+            check_beginning(configuration)
         prepared, keys = scan_steps.prepare_scans(
             work, scans, folders.prepared, configuration.prepare, executor, groups=groups
         )

@@ -2,11 +2,20 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.maps import check_settings, nifti_layers_of
-from stratacam.networks import ModelCard, find_head, freeze, is_reference, make_network, matching
+from stratacam.networks import (
+    ModelCard,
+    find_head,
+    freeze,
+    initial_weights,
+    is_reference,
+    make_network,
+    matching,
+)
 from stratacam.study.configuration import StudyConfiguration
 
 
@@ -43,6 +52,23 @@ def check_networks(configuration: StudyConfiguration) -> None:
                 f"network.weights: {configuration.network.weights!r} is for this package's networks, and {name} is "
                 'your own, which loads its own weights; choose weights = "default".'
             )
+
+
+def check_beginning(configuration: StudyConfiguration) -> None:
+    """Find the device, and the weights that every network starts from, before any scan is prepared.
+
+    Raises:
+        InputError: there is no such device, or weights cannot be found or do not fit.
+    """
+    device = configuration.run.device
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, NotImplementedError, RuntimeError) as fault:
+        raise InputError(
+            f"run.device: {device!r} cannot be used here ({str(fault).splitlines()[0]}); choose another, such as cpu."
+        ) from fault
+    for architecture in configuration.network.architectures:
+        initial_weights(architecture, configuration.network.weights)
 
 
 def check_explained(
