@@ -171,7 +171,7 @@ def test_a_study_says_which_files_and_groups_it_wants(cohort, monkeypatch, tmp_p
     )
     code, report = check(monkeypatch, cohort, "--config", tmp_path / "study.toml")
     assert code == 2
-    assert "there are: RRMS (1)" in report["problems"][0]
+    assert "found usable subjects of RRMS (1)" in report["problems"][0]
     (scan,) = report["scans"]
     assert scan["images"][0]["path"] == "sub-01/anat/sub-01_acq-fast_T1w.nii.gz"
     assert "T1w with acq-fast: took sub-01_acq-fast_T1w.nii.gz" in scan["notes"][0]

@@ -156,9 +156,9 @@ def ask(folder, text):
 @pytest.mark.parametrize(
     ("groups", "change", "reason"),
     [
-        (["RRMS"] * 6 + ["control"] * 2, None, "there are: RRMS (6), control (2)"),
-        (["RRMS"] * 6, None, "there are: RRMS (6)"),
-        (["RRMS"] * 3 + ["control"] * 3, damage_one, "there are: RRMS (3), control (2)"),
+        (["RRMS"] * 6 + ["control"] * 2, None, "found usable subjects of RRMS (6), control (2)"),
+        (["RRMS"] * 6, None, "found usable subjects of RRMS (6)"),
+        (["RRMS"] * 3 + ["control"] * 3, damage_one, "found usable subjects of RRMS (3), control (2)"),
         (
             ["RRMS"] * 3 + ["control"] * 3,
             lambda folder: ask(folder, "[split]\nfolds = 7\n"),

@@ -90,10 +90,10 @@ def check_study(
     groups = sorted({member.group for member in members})
     large = [group for group in groups if subjects[group] >= len(PARTS)]
     if len(large) < 2:
-        found = ", ".join(f"{group} ({subjects[group]})" for group in groups) or "none"
+        found = ", ".join(f"{group} ({subjects[group]})" for group in groups) or "no group"
         raise InputError(
-            f"{where}: at least two groups of {len(PARTS)} usable subjects are needed, one each to train, validate and "
-            f"test; there are: {found}. Add subjects, merge groups, or mend what was left out."
+            f"{where}: found usable subjects of {found}; expected at least two groups of {len(PARTS)}, one subject each "
+            "to train, validate and test: add subjects, merge groups, or mend what was left out."
         )
     usable = {subject: group for subject, group in labels.items() if group in large}
     for seed in seeds:
