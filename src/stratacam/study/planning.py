@@ -92,8 +92,8 @@ def check_study(
     if len(large) < 2:
         found = ", ".join(f"{group} ({subjects[group]})" for group in groups) or "no group"
         raise InputError(
-            f"{where}: found usable subjects of {found}; expected at least two groups of {len(PARTS)}, one subject each "
-            "to train, validate and test: add subjects, merge groups, or mend what was left out."
+            f"{where}: found usable subjects of {found}; expected at least two groups of {len(PARTS)}, one subject "
+            "each to train, validate and test: add subjects, merge groups, or mend what was left out."
         )
     usable = {subject: group for subject, group in labels.items() if group in large}
     for seed in seeds:
