@@ -122,6 +122,13 @@ def test_a_number_out_of_range_is_said_of_its_option_and_nothing_is_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_that_is_no_table_is_not_called_a_missing_folder(run, tmp_path):
+    (tmp_path / "study.toml").write_text('out = "out"\n')
+    code, said = run("check", tmp_path / "study.toml")
+    assert code == cli.UNUSABLE
+    assert "study.toml: is a file; expected a BIDS folder, or a table" in said
+
+
 def test_a_path_may_be_given_as_text_wherever_one_is_taken(cohort, model, tmp_path):
     assert stratacam.load_model(str(model))[1].classes == ("control", "MS")
     save_model(str(tmp_path / "again"), build("small_cnn", 2), stratacam.load_model(model)[1])

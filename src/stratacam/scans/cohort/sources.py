@@ -27,6 +27,11 @@ def find_cohort_scans(
         InputError: the source as a whole cannot be used.
     """
     source = Path(source)
+    if source.is_file() and not is_table(source):
+        raise InputError(
+            f"{source}: is a file; expected a BIDS folder, or a table (.csv, .tsv) of the scans as delivered: name "
+            "that (`check` takes a study's TOML file as --config)"
+        )
     if not is_table(source):
         return find_scans(source, sequences, choose)
     if choose:
