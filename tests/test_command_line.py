@@ -129,6 +129,11 @@ def test_a_file_that_is_no_table_is_not_called_a_missing_folder(run, tmp_path):
     assert "study.toml: is a file; expected a BIDS folder, or a table" in said
 
 
+def test_the_folder_of_a_study_in_place_of_a_model_leads_to_its_models(run, model):
+    _, said = run("layers", model.parent)
+    assert f"such as {model}." in said
+
+
 def test_a_path_may_be_given_as_text_wherever_one_is_taken(cohort, model, tmp_path):
     assert stratacam.load_model(str(model))[1].classes == ("control", "MS")
     save_model(str(tmp_path / "again"), build("small_cnn", 2), stratacam.load_model(model)[1])

@@ -107,7 +107,11 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
 
 def _read_card(folder: Path) -> ModelCard:
     if not (folder / CARD).is_file():
-        raise InputError(f"{folder}: holds no {CARD}; name the folder of a trained model.")
+        inside = sorted(
+            str(card.parent) for end in ("*", "models/*") for card in folder.glob(f"{end}/{CARD}")
+        )
+        such = f", such as {inside[0]}" if inside else ""
+        raise InputError(f"{folder}: holds no {CARD}; name the folder of a trained model{such}.")
     try:
         return ModelCard.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
     except ValidationError as fault:
