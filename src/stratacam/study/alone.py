@@ -120,7 +120,8 @@ def explain_folder(
 def _named(scans: Sequence[PreparedScan], names: Sequence[str], folder: Path) -> list[PreparedScan]:
     if not scans:
         raise InputError(
-            f"{folder}: holds no prepared scans; make them with `stratacam prepare`, or as a model's with `stratacam predict`."
+            f"{folder}: holds no prepared scans; make them with `stratacam prepare`, or as a model's with "
+            "`stratacam predict`."
         )
     known = {scan.name for scan in scans} | {f"sub-{scan.subject}" for scan in scans}
     unknown = sorted(set(names) - known)
