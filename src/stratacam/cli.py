@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -15,6 +18,8 @@ from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from stratacam.scans.phantom import PhantomSettings
 
 LEFT_OUT = 3
@@ -24,7 +29,6 @@ UNUSABLE = 2
 """Exit code when nothing can be done with what the user gave."""
 
 app = typer.Typer(
-    help="Train honest classifiers on brain MRI, and see what every layer of the network looked at.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,6 +37,10 @@ console = Console()
 
 AcceptLeftOut = Annotated[
     bool, typer.Option("--accept-left-out", help="Exit with 0 even if scans had to be left out.")
+]
+AcceptDifferences = Annotated[
+    bool,
+    typer.Option("--accept-differences", help="Use scans that were prepared otherwise than the model's."),
 ]
 StudyFile = Annotated[Path, typer.Argument(help="The study's TOML file.")]
 Network = Annotated[
@@ -80,6 +88,22 @@ class ScalingName(StrEnum):
     Z_SCORE = "z_score"
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stratacam {version('stratacam')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Train honest classifiers on brain MRI, and see what every layer of the network looked at."""
+
+
 @app.command()
 def run(
     study: StudyFile,
@@ -99,7 +123,9 @@ def run(
 def demo(
     out: Annotated[Path, typer.Argument(help="Folder of the demonstration.")] = Path("demo"),
     subjects: Annotated[int, typer.Option(min=3, help="Subjects in each of the three groups.")] = 10,
-    voxel_mm: Annotated[float, typer.Option("--voxel", help="Voxel size of the scans in mm.")] = 2.0,
+    voxel_mm: Annotated[
+        float, typer.Option("--voxel", min=0.7, max=5, help="Voxel size of the scans in mm.")
+    ] = 2.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the cohort and the study.")] = 0,
 ) -> None:
     """Make a synthetic cohort and run the whole study on it."""
@@ -118,10 +144,12 @@ def phantom(
     controls: Annotated[int, typer.Option(min=0, help="Healthy controls.")] = 8,
     rrms: Annotated[int, typer.Option(min=0, help="People with relapsing-remitting MS.")] = 8,
     spms: Annotated[int, typer.Option(min=0, help="People with secondary progressive MS.")] = 8,
-    voxel_mm: Annotated[float, typer.Option("--voxel", help="Voxel size in mm.")] = 2.0,
+    voxel_mm: Annotated[float, typer.Option("--voxel", min=0.7, max=5, help="Voxel size in mm.")] = 2.0,
     thick_mm: Annotated[
         float | None,
-        typer.Option("--thick", help="Slice thickness of T2w and FLAIR in mm; isotropic if absent."),
+        typer.Option(
+            "--thick", min=1, max=8, help="Slice thickness of T2w and FLAIR in mm; isotropic if absent."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
     workers: Workers = 0,
@@ -177,8 +205,8 @@ def check(
 ) -> None:
     """Say what a cohort holds and whether it can be used, without computing anything on it.
 
-    Exit code 0: sound; 3: some scans cannot be used, or an image is there twice; 2: the cohort cannot be used, or
-    one image is there under two subjects.
+    Exit code 0: sound; 3: some scans cannot be used, or an image is there twice; 2: no study can be run on the cohort,
+    or one image is there under two subjects.
     """
     from stratacam.files import check_apart, check_writable, write_json
     from stratacam.scans.cohort.choice import read_choices, read_sequences
@@ -186,20 +214,27 @@ def check(
     from stratacam.study.checking import as_json, check_cohort, show
     from stratacam.study.configuration import CohortSettings, read_configuration
 
-    cohort = read_configuration(config).cohort if config else CohortSettings(input=source)
+    study = read_configuration(config) if config else None
+    cohort = study.cohort if study else CohortSettings(input=source)
     wanted = read_sequences(sequences) if sequences else cohort.sequences
     chosen = read_choices(choose, wanted) if choose else cohort.choose
     cohort = cohort.model_copy(update={"input": source, "sequences": wanted, "choose": chosen})
+    study = study.model_copy(update={"cohort": cohort}) if study else None
     if json_file:
         check_apart(input_places(source), json_file)
         check_writable(json_file.parent)
-    report = check_cohort(cohort, for_study=config is not None, workers=workers, console=console)
+    report = check_cohort(cohort, study, workers=workers, console=console)
     show(report, source, console)
     if json_file:
         write_json(json_file, as_json(report, source))
     if not report.complete:
         sys.exit(LEFT_OUT if report.usable else UNUSABLE)
-    console.print("Sound: every scan can be used.", highlight=False)
+    if report.subjects:
+        console.print("Sound: every scan can be used, and a study can be run on them.", highlight=False)
+    else:
+        console.print(
+            "Every scan can be prepared; no study can be run on them, as none has a group.", highlight=False
+        )
 
 
 @app.command()
@@ -213,7 +248,9 @@ def prepare(
     out: Annotated[Path, typer.Argument(help="Folder of the prepared scans (BIDS derivatives).")],
     grid_mm: Annotated[
         float | None,
-        typer.Option("--grid", help="Isotropic voxels of this size in mm; the T1w's grid if absent."),
+        typer.Option(
+            "--grid", min=0.3, max=10, help="Isotropic voxels of this size in mm; the T1w's grid if absent."
+        ),
     ] = None,
     plane: Annotated[PlaneName, typer.Option(help="Plane of the slices.")] = PlaneName.AXIAL,
     intensity: Annotated[
@@ -233,7 +270,7 @@ def prepare(
         grid="T1w" if grid_mm is None else grid_mm, plane=plane.value, intensity=intensity.value
     )
     wanted = read_sequences(sequences)
-    left_out = prepare_folder(
+    _, left_out = prepare_folder(
         source,
         out,
         settings,
@@ -261,7 +298,17 @@ def layers(
 
     trained, card = load_model(model, network)
     height, width = card.input.get("shape") or [card.input["size"]] * 2
-    table = Table("layer", "kind", "channels", "size", "stride", "receptive field", "parameters")
+    table = Table(
+        "layer",
+        "kind",
+        "channels",
+        "size",
+        "stride",
+        "receptive field",
+        "parameters",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     for layer in list_layers(trained, torch.zeros(1, 3, height, width)):
         field = layer.receptive_field or ()
         table.add_row(
@@ -274,7 +321,7 @@ def layers(
             f"{layer.parameters:,}",
         )
     console.print(f"{card.architecture}, classes {', '.join(card.classes)}, input {height} x {width}")
-    Console(width=max(console.width, 100)).print(table)
+    console.print(table)
 
 
 @app.command()
@@ -297,6 +344,7 @@ def explain(
     sequence: Annotated[
         str | None, typer.Option(help="The sequence to explain, for models that see one at a time.")
     ] = None,
+    accept_differences: AcceptDifferences = False,
     network: Network = None,
     workers: Workers = 0,
     accept_left_out: AcceptLeftOut = False,
@@ -316,16 +364,19 @@ def explain(
         every=every,
         nifti_layers=tuple(layer) if layer else None,
     )
-    names, left_out = explain_folder(
-        model,
-        prepared,
-        out,
-        settings,
-        names=subject or [],
-        network=network,
-        workers=workers,
-        console=console,
-    )
+    named = {"target": "--target", "sequence": "--sequence", "nifti_layers": "--layer"}
+    with _as_options({f"explain.{setting}": option for setting, option in named.items()}):
+        names, left_out = explain_folder(
+            model,
+            prepared,
+            out,
+            settings,
+            names=subject or [],
+            accept_differences=accept_differences,
+            network=network,
+            workers=workers,
+            console=console,
+        )
     for picture in write_strips(model, prepared, out, names):
         console.print(f"Picture: {picture}", highlight=False, soft_wrap=True)
     _conclude(out, len(left_out), accept_left_out)
@@ -342,12 +393,7 @@ def predict(
         ),
     ],
     out: Annotated[Path, typer.Argument(help="Folder of the tables of predictions.")],
-    accept_differences: Annotated[
-        bool,
-        typer.Option(
-            "--accept-differences", help="Classify scans that were prepared otherwise than the model's."
-        ),
-    ] = False,
+    accept_differences: AcceptDifferences = False,
     network: Network = None,
     workers: Workers = 0,
     accept_left_out: AcceptLeftOut = False,
@@ -490,21 +536,28 @@ def main() -> None:
 def _phantom_settings(
     counts: dict[Group, int], voxel_mm: float, thick_mm: float | None, seed: int
 ) -> PhantomSettings:
-    from pydantic import ValidationError
-
     from stratacam.scans.phantom import PhantomSettings
 
+    if not any(counts.values()):
+        raise InputError("--controls, --rrms, --spms: found 0 in each; expected a subject: ask for one.")
+    return PhantomSettings(
+        subjects={str(group): count for group, count in counts.items()},
+        voxel_mm=voxel_mm,
+        thick_slices_mm=thick_mm,
+        seed=seed,
+    )
+
+
+@contextmanager
+def _as_options(names: Mapping[str, str]) -> Iterator[None]:
+    """Within this, errors name the option in place of the setting; `names` leads from one to the other."""
     try:
-        return PhantomSettings(
-            subjects={str(group): count for group, count in counts.items()},
-            voxel_mm=voxel_mm,
-            thick_slices_mm=thick_mm,
-            seed=seed,
-        )
-    except ValidationError as fault:
-        raise InputError(
-            "\n".join(f"{error['loc'][-1]} = {error['input']}: {error['msg']}." for error in fault.errors())
-        ) from fault
+        yield
+    except InputError as fault:
+        text = str(fault)
+        for setting, option in names.items():
+            text = text.replace(f"{setting}:", f"{option}:")
+        raise InputError(text) from fault
 
 
 def _conclude(result: Path, left_out: int, accepted: bool) -> None:

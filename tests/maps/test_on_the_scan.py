@@ -2,21 +2,32 @@
 
 import json
 import math
+import re
 import shutil
 import weakref
 from dataclasses import replace
+from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 import SimpleITK
 import torch
+import zarr
 from scipy.spatial.transform import Rotation
 from torch import nn
 
 from stratacam.cam import Explanation, LayerMaps
 from stratacam.errors import InputError
-from stratacam.maps import ExplainSettings, explain_scan, find_maps, read_maps, remove_other_maps
+from stratacam.maps import (
+    LAYER_METHODS,
+    ExplainSettings,
+    explain_scan,
+    find_maps,
+    read_maps,
+    remove_other_maps,
+)
+from stratacam.maps.settings import UNITS
 from stratacam.maps.store import Explained, write_maps
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
@@ -184,6 +195,51 @@ def test_stored_maps_are_the_raw_ones_and_know_their_slices(delivered, tmp_path)
     shown = [cause == "" for cause in maps.blank["2"]]
     assert not any(shown)
     assert {"all negative", "constant"} == set(maps.blank["2"])
+
+
+def test_files_of_a_map_say_class_unit_model_and_whether_the_scan_was_held_out(delivered, tmp_path):
+    scan, _ = delivered
+    digest = scan.read_record()["Voxels"]["T1w"]
+    told = {"run": "vgg16_seed-0_fold-2", "cohort": "blobs", "seed": 0, "fold": 2}
+    for known, part, held_out, words in (
+        ({digest: "test"}, "test", True, "held out"),
+        ({digest: "train"}, "train", False, "TRAINED ON"),
+        ({}, "none", True, "held out"),
+        (None, "unknown", None, "held out?"),
+    ):
+        training = told if known is None else {**told, "images": known}
+        card = CARD.model_copy(update={"training": training})
+        maps = explain_scan(
+            blob_detector(),
+            card,
+            scan,
+            tmp_path,
+            ExplainSettings(target="blob", every=9, nifti_layers=("2",)),
+        )
+        assert (maps.in_training, maps.model) == (part, {"architecture": "vgg16", **told})
+        assert zarr.open_group(maps.path, mode="r").attrs["unit"] == "logit"
+        for grid in ("prepared", "delivered"):
+            stem = tmp_path / f"sub-01/anat/sub-01_space-T1w_res-{grid}_desc-2_gradcam"
+            sidecar = json.loads(stem.with_suffix(".json").read_text())
+            found = {
+                key: sidecar[key] for key in ("Units", "ExplainedClass", "Model", "HeldOut", "ScanInTraining")
+            }
+            assert found == {
+                "Units": "logit",
+                "ExplainedClass": "blob",
+                "Model": {"architecture": "vgg16", **told},
+                "HeldOut": held_out,
+                "ScanInTraining": part,
+            }
+            header = nibabel.load(f"{stem}.nii.gz").header
+            description = header["descrip"].tobytes().rstrip(b"\0").decode()
+            assert description == f"gradcam 2 class=blob {words} vgg16_seed-0_fold-2"
+
+
+def test_the_unit_of_every_method_is_that_of_its_documentation():
+    page = (Path(__file__).parents[2] / "docs/methods.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `(\S+)` \| [^|]+ \| ([^|]+) \|", page, re.MULTILINE))
+    assert {method: table[method].replace("none", "arbitrary") for method in LAYER_METHODS} == UNITS
 
 
 def test_all_classes_are_explained_each_in_files_of_its_own(delivered, tmp_path):

@@ -315,3 +315,24 @@ def test_a_grid_that_cannot_be_read_names_its_file(tmp_path):
     (tmp_path / "xfm.txt").write_text("no transform")
     with pytest.raises(InputError, match=r"xfm\.txt: cannot be read as an ITK transform"):
         read_grid(tmp_path / "one.nii", tmp_path / "xfm.txt")
+
+
+def test_a_grid_of_three_edges_is_centred_on_the_t1w_and_covers_it():
+    affine = nibabel.affines.from_matvec(np.diag([0.5, 0.8, 5.0]), (-40, 17, 3))
+    t1w = to_itk(np.zeros((101, 60, 7), np.float32), affine)
+    grid = make_grid(t1w, (1.0, 2.0, 3.0))
+    assert grid.GetSize() == (51, 24, 12)  # 50.5 / 1, 48 / 2 and 35 / 3 mm, rounded up
+    assert grid.GetSpacing() == (1.0, 2.0, 3.0)
+    middles = [
+        nibabel.affines.apply_affine(itk_affine(image), (np.array(image.GetSize()) - 1) / 2)
+        for image in (t1w, grid)
+    ]
+    np.testing.assert_allclose(*middles, atol=1e-6)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_edges_of_voxels_are_told_towards_right_anterior_and_superior(order):
+    turned = Rotation.from_euler("xyz", (20, -15, 10), degrees=True).as_matrix() * [1.0, 2.0, 3.0]
+    affine = np.eye(4)
+    affine[:3, :3] = turned[:, order] * [1, -1, 1]
+    assert Grid((4, 5, 6), affine).voxel_mm == pytest.approx((1, 2, 3))

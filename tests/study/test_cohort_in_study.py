@@ -1,12 +1,14 @@
 """What a study makes of its cohort: groups that change between sessions, a choice of files, a full disk."""
 
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from stratacam import cli
 from stratacam.errors import InputError
 from stratacam.files import temporary_name
 from stratacam.learning import ScanPictures
@@ -14,6 +16,7 @@ from stratacam.scans.volume import write_nifti
 from stratacam.study import scan_steps
 from stratacam.study.configuration import check_configuration
 from stratacam.study.execution import SerialExecutor
+from stratacam.study.gathering import gather
 from stratacam.study.planning import make_cohort
 from stratacam.study.study import open_study
 from stratacam.study.work import Task, Work
@@ -82,3 +85,132 @@ def test_a_full_disk_leaves_one_scan_out_in_a_sentence_and_the_others_go_on(tmp_
         f"{files['sub-02']}: cannot be written (No space left on device); make room"
     )
     assert not files["sub-02"].exists()
+
+
+STUDY = """\
+out = "study"
+[cohort]
+input = "cohort"
+[network]
+architecture = "small_cnn"
+"""
+
+
+def small_cohort(folder, groups):
+    """Subjects of small random images, given with their groups."""
+    for number in range(1, len(groups) + 1):
+        for place, sequence in enumerate(("T1w", "T2w", "FLAIR")):
+            values = np.random.default_rng([number, place]).normal(500, 50, (8, 9, 10)).astype(np.float32)
+            write_nifti(folder / f"sub-{number}/anat/sub-{number}_{sequence}.nii.gz", values, np.eye(4))
+    rows = "".join(f"sub-{number}\t{group}\n" for number, group in enumerate(groups, start=1))
+    (folder / "participants.tsv").write_text("participant_id\tgroup\n" + rows)
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        (
+            '[network]\narchitecture = "vgg16"\nweights = "gone.safetensors"\n[run]\nworkers = 1\n',
+            "gone.safetensors is not a file",
+        ),
+        (
+            '[network]\narchitecture = "small_cnn"\n[run]\nworkers = 1\ndevice = "cuda:99"\n',
+            "run.device: 'cuda:99' cannot be used",
+        ),
+    ],
+)
+def test_weights_and_device_that_are_not_there_are_told_before_anything_is_prepared(
+    tmp_path, run, setting, reason
+):
+    small_cohort(tmp_path / "cohort", ["RRMS"] * 3 + ["control"] * 3)
+    (tmp_path / "study.toml").write_text('out = "study"\n[cohort]\ninput = "cohort"\n' + setting)
+    code, said = run("run", tmp_path / "study.toml")
+    assert code == cli.UNUSABLE
+    assert reason in said
+    assert not (tmp_path / "study/prepared").exists()
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """The command line in this process: gives its exit code and all that it said."""
+
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["stratacam", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code or 0, "".join(capsys.readouterr())
+
+    return command
+
+
+def damage_one(folder):
+    cut = folder / "cohort/sub-6/anat/sub-6_FLAIR.nii.gz"
+    cut.write_bytes(cut.read_bytes()[:600])
+
+
+def ask(folder, text):
+    study = folder / "study.toml"
+    study.write_text(study.read_text() + text)
+
+
+@pytest.mark.parametrize(
+    ("groups", "change", "reason"),
+    [
+        (["RRMS"] * 6 + ["control"] * 2, None, "found usable subjects of RRMS (6), control (2)"),
+        (["RRMS"] * 6, None, "found usable subjects of RRMS (6)"),
+        (["RRMS"] * 3 + ["control"] * 3, damage_one, "found usable subjects of RRMS (3), control (2)"),
+        (
+            ["RRMS"] * 3 + ["control"] * 3,
+            lambda folder: ask(folder, "[split]\nfolds = 7\n"),
+            "split.folds: found 7",
+        ),
+        (
+            ["RRMS"] * 3 + ["control"] * 3,
+            lambda folder: ask(folder, '[explain]\ntarget = "SPMS"\n'),
+            "explain.target: 'SPMS' is no class",
+        ),
+        (
+            ["RRMS"] * 3 + ["control"] * 3,
+            lambda folder: ask(folder, '[explain]\nsubjects = ["sub-9"]\n'),
+            "explain.subjects: sub-9 is not among",
+        ),
+    ],
+    ids=["a group of two", "one group", "two after damage", "folds", "class", "subject"],
+)
+def test_what_check_calls_unsound_run_refuses_before_anything_is_prepared(
+    groups, change, reason, tmp_path, run
+):
+    small_cohort(tmp_path / "cohort", groups)
+    (tmp_path / "study.toml").write_text(STUDY + "[run]\nworkers = 1\n")
+    if change:
+        change(tmp_path)
+    options = ["--config", tmp_path / "study.toml"] if change not in {None, damage_one} else []
+    code, said = run("check", tmp_path / "cohort", "--workers", 1, *options)
+    assert code == cli.UNUSABLE
+    assert reason in said
+    assert "Sound" not in said
+    code, said = run("run", tmp_path / "study.toml")
+    assert code == cli.UNUSABLE
+    assert reason in said
+    assert not (tmp_path / "study/prepared").exists()
+
+
+def test_a_third_group_of_two_is_left_out_by_check_and_by_run_alike(tmp_path, monkeypatch, run):
+    small_cohort(tmp_path / "cohort", ["RRMS"] * 3 + ["control"] * 3 + ["PPMS"] * 2)
+    code, said = run("check", tmp_path / "cohort", "--workers", 1)
+    assert code == cli.LEFT_OUT
+    prepared = []
+
+    def prepare(_, scans, *__, **___):
+        prepared.extend(scan.name for scan in scans)
+        raise InputError("far enough")
+
+    monkeypatch.setattr(scan_steps, "prepare_scans", prepare)
+    configured = configuration(tmp_path)
+    configured = configured.model_copy(update={"run": configured.run.model_copy(update={"workers": 1})})
+    with open_study(configured, quiet()) as study, pytest.raises(InputError, match="far enough"):
+        gather(study)
+    assert prepared == [f"sub-{number}" for number in range(1, 7)]
+    reasons = {absence.name: absence.reason for absence in study.work.absences if absence.step == "split"}
+    assert set(reasons) == {"sub-7", "sub-8"}
+    assert all(f"{name}: {reason}" in said for name, reason in reasons.items())

@@ -17,11 +17,10 @@ from stratacam.evidence.claims import TITLES
 from stratacam.evidence.planting.plant import CLASSES
 from stratacam.evidence.regions.template_space import template_grid
 from stratacam.evidence.values import read_summaries
-from stratacam.maps import find_maps
+from stratacam.maps import differences_of, find_maps
 from stratacam.networks import load_model
 from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.scans.prepared import find_prepared
-from stratacam.study.predicting import differences_of
 
 STUDY = """\
 name = "honest"
@@ -287,7 +286,7 @@ def test_a_trained_model_classifies_scans_as_delivered_as_it_did_in_the_study(fo
     in_study = {
         row["subject"]: row for row in rows(study / "evaluation/make_seed-0/predictions_subjects.tsv")
     }
-    assert {row["name_in_training"] for row in table} == {"test"}
+    assert {row["images_in_training"] for row in table} == {"test"}
     for row in table:
         for column in ("p_control", "p_RRMS", "p_SPMS", "calibrated_p_SPMS"):
             assert float(row[column]) == pytest.approx(float(in_study[row["scan"]][column]), abs=2e-3)
@@ -336,7 +335,7 @@ def test_scans_that_were_prepared_otherwise_are_refused_unless_that_is_accepted(
     assert run(*arguments, "--accept-differences") == 0
     table = rows(tmp_path / "out/predictions.tsv")
     assert "prepare.intensity is 'z_score'" in table[0]["differences"]
-    assert sum(row["name_in_training"] == "train" for row in table) >= 3
+    assert sum(row["images_in_training"] == "train" for row in table) >= 3
     capsys.readouterr()
 
 

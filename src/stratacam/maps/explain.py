@@ -15,6 +15,8 @@ from stratacam.maps.trained import (
     channels_of,
     delivered_sequences,
     explained_pictures,
+    model_identity,
+    part_in_training,
 )
 from stratacam.networks import ModelCard
 from stratacam.scans.channels import COUNT as CHANNELS
@@ -73,6 +75,8 @@ def explain_scan(
             smooth=settings.smooth,
             classes=card.classes,
             every_explained=card.classes if target is None else (card.classes[target],),
+            model=model_identity(card),
+            in_training=part_in_training(scan, card),
             geometry=replace(
                 pictures.geometry,
                 delivered={name: scan.delivered_grid(name) for name in delivered_sequences(card)},

@@ -7,8 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.files import write_json
+from stratacam.maps.settings import UNITS
 from stratacam.maps.store import ScanMaps
 from stratacam.scans.volume import write_nifti
+
+HELD_OUT = {"train": False, "validation": False, "test": True, "none": True}
+"""Whether a model was trained without a scan, by the part that the scan was in; absent where that is not known."""
 
 
 def write_map(stem: Path, maps: ScanMaps, layer: str, sequences: Sequence[str] = ("T1w",)) -> set[Path]:
@@ -63,10 +67,15 @@ def _write(
         sidecar,
         {
             "Description": "Class activation map, signed",
+            "Units": UNITS[maps.method],
             "Method": maps.method,
             "Layer": layer,
             "ExplainedClass": maps.explained,
             "PredictedClass": maps.predicted,
+            "Classes": list(maps.classes),
+            "Model": dict(maps.model),
+            "ScanInTraining": maps.in_training,
+            "HeldOut": HELD_OUT.get(maps.in_training),
             "ReLU": False,
             "Normalisation": "none",
             "Upsampling": "linear, align_corners=False; linear between explained slices",
@@ -77,5 +86,12 @@ def _write(
             },
         },
     )
-    write_nifti(path, volume, affine)
+    write_nifti(path, volume, affine, description=_description(maps, layer))
     return {path, sidecar}
+
+
+def _description(maps: ScanMaps, layer: str) -> str:
+    """The gist of the sidecar: method, layer, class, model, and whether the scan was held out of its training."""
+    held_out = {True: "held out", False: "TRAINED ON", None: "held out?"}[HELD_OUT.get(maps.in_training)]
+    run = maps.model.get("run") or maps.model.get("architecture", "")
+    return f"{maps.method} {layer} class={maps.explained} {held_out} {run}"

@@ -6,8 +6,8 @@ its attributes; `geometry` among them leads every map back to the scan, as prepa
 """
 
 import shutil
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from stratacam.cam import Explanation
 from stratacam.errors import InputError
 from stratacam.files import temporary_name
+from stratacam.maps.settings import UNITS
 from stratacam.scans.geometry import Geometry
 
 SLICES_PER_CHUNK = 16
@@ -38,6 +39,8 @@ class ScanMaps:
         layers: names of the layers, shallow to deep.
         blank: by layer, for each slice "" or why its map shows nothing.
         geometry: of the pictures that the network saw.
+        model: which made them: architecture, run, cohort, seed, fold, as far as its card tells.
+        in_training: the part in which the scan was when the model was trained: "test" is held out, "none" new to it.
         path: the store, from which `raw` reads.
     """
 
@@ -51,6 +54,8 @@ class ScanMaps:
     layers: tuple[str, ...]
     blank: dict[str, list[str]]
     geometry: Geometry
+    model: Mapping[str, Any]
+    in_training: str
     path: Path
 
     def raw(self, layer: str) -> NDArray[np.float32]:
@@ -78,6 +83,8 @@ class Explained:
     classes: tuple[str, ...]
     every_explained: tuple[str, ...]
     geometry: Geometry
+    model: Mapping[str, Any] = field(default_factory=dict)
+    in_training: str = "unknown"
 
 
 def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation]) -> ScanMaps:
@@ -95,6 +102,9 @@ def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation])
                 "method": explained.method,
                 "smooth": explained.smooth,
                 "view": "raw: signed, at each layer's own resolution",
+                "unit": UNITS[explained.method],
+                "model": dict(explained.model),
+                "in_training": explained.in_training,
                 "classes": list(explained.classes),
                 "predicted": explained.classes[int(_softmax(logits).mean(axis=0).argmax())],
                 "explained": list(explained.every_explained),
@@ -110,7 +120,7 @@ def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation])
     return read_maps(path)
 
 
-def read_maps(path: Path, explained: str | None = None) -> ScanMaps:
+def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
     """Read what `write_maps` wrote; raw maps are read layer by layer when asked for.
 
     Args:
@@ -121,6 +131,7 @@ def read_maps(path: Path, explained: str | None = None) -> ScanMaps:
     Raises:
         InputError: if `path` holds no maps, or none of that class.
     """
+    path = Path(path)
     group = _open(path)
     attributes: dict[str, Any] = dict(group.attrs)
     try:
@@ -143,16 +154,18 @@ def read_maps(path: Path, explained: str | None = None) -> ScanMaps:
             layers=tuple(attributes["layers"]),
             blank={layer: causes[column] for layer, causes in attributes["blank"].items()},
             geometry=Geometry.from_json(attributes["geometry"]),
+            model=attributes.get("model", {}),
+            in_training=attributes.get("in_training", "unknown"),
             path=path,
         )
     except KeyError as fault:
         raise InputError(f"{path}: lacks {fault}; explain the scan again.") from fault
 
 
-def find_maps(folder: Path) -> list[ScanMaps]:
+def find_maps(folder: Path | str) -> list[ScanMaps]:
     """All maps below `folder`, sorted by the scan's name."""
     return sorted(
-        (read_maps(path) for path in folder.glob("sub-*/**/[!.]*.zarr")), key=lambda maps: maps.name
+        (read_maps(path) for path in Path(folder).glob("sub-*/**/[!.]*.zarr")), key=lambda maps: maps.name
     )
 
 

@@ -1,9 +1,94 @@
-"""What a model's card says of the pictures that the model was trained on."""
+"""What a model's card says of the scans and pictures that the model was trained on."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
 
 from stratacam.errors import InputError
 from stratacam.networks import ModelCard
 from stratacam.scans.pictures import Pictures, PictureSettings, cut_scan
+from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan
+
+TOLERANCE = 0.1
+"""By which share of its length a voxel's edge may differ from those that a model was trained on."""
+
+Part = Literal["train", "validation", "test", "none", "unknown"]
+
+
+def part_in_training(scan: PreparedScan, card: ModelCard) -> Part:
+    """The part in which a scan's images were when a model was trained, known by their values, not by a name.
+
+    "none" if they were in no part; "unknown" if the card, or the record of the scan, is of a version that did not
+    keep the images' hashes.
+    """
+    known = card.training.get("images")
+    hashes = scan.read_record().get("Voxels")
+    if known is None or not hashes:
+        return "unknown"
+    found = {known[digest] for digest in hashes.values() if digest in known}
+    order: tuple[Part, ...] = ("train", "validation", "test")
+    return next((part for part in order if part in found), "none")
+
+
+def model_identity(card: ModelCard) -> dict[str, Any]:
+    """Which model made a map, for the files of the map: what the card tells of its network and training."""
+    training = card.training
+    known = {
+        key: training.get(key) for key in ("run", "cohort", "seed", "fold", "initial_weights", "versions")
+    }
+    return {
+        "architecture": card.architecture,
+        **{key: value for key, value in known.items() if value is not None},
+    }
+
+
+def prepared_sequences(card: ModelCard) -> list[str]:
+    """The sequences that the model's scans were prepared with, whether or not the model sees them."""
+    return list(card.input.get("prepared", card.input["sequences"]))
+
+
+def differences_of(scan: PreparedScan, card: ModelCard) -> list[str]:
+    """Say in what a prepared scan differs from the scans that a model was trained on; nothing if it does not.
+
+    The grid is compared by its voxels, however it was asked for.
+    """
+    found = []
+    other = [name for name in prepared_sequences(card) if name not in scan.sequences]
+    if other:
+        found.append(f"was prepared without {', '.join(other)}, by which the model's scans were prepared too")
+    trained = card.input.get("voxels_mm")
+    if trained and not within(scan.voxel_mm, trained):
+        found.append(
+            f"its voxels are {edges(scan.voxel_mm)} mm, the model's scans had {edges_between(trained)} mm"
+        )
+    defaults = PrepareSettings().model_dump(mode="json")  # of settings that were not there yet
+    own = defaults | scan.read_record().get("Settings", {})
+    wanted = defaults | card.input.get("normalisation", {})
+    found += [
+        f"prepare.{key} is {own.get(key)!r}, the model's scans had {wanted.get(key)!r}"
+        for key in sorted({*own, *wanted} - {"grid", "seed", "template"})
+        if own.get(key) != wanted.get(key)
+    ]
+    return found
+
+
+def within(lengths: Sequence[float], trained: Sequence[Sequence[float]]) -> bool:
+    """Whether edges of voxels are between a model's smallest and largest, within `TOLERANCE`."""
+    smallest, largest = np.asarray(trained)
+    found = np.asarray(lengths)
+    return bool(((1 - TOLERANCE) * smallest <= found).all() and (found <= (1 + TOLERANCE) * largest).all())
+
+
+def edges(lengths: Sequence[float]) -> str:
+    """Edges of a voxel as words."""
+    return " x ".join(f"{length:.3g}" for length in lengths)
+
+
+def edges_between(trained: Sequence[Sequence[float]]) -> str:
+    """The smallest and the largest edges as words, once where they are the same."""
+    return " to ".join(dict.fromkeys(edges(lengths) for lengths in trained))
 
 
 def channels_of(card: ModelCard) -> str:
@@ -80,5 +165,11 @@ def check_scan(card: ModelCard, scan: PreparedScan) -> None:
     if own_plane != (plane := trained_plane(card)):
         raise InputError(
             f"{scan.name}: was prepared in {own_plane} slices, the model was trained on {plane} ones; "
-            f'prepare the scan with prepare.plane = "{plane}".'
+            f'prepare the scan with prepare.plane = "{plane}" (--plane {plane}).'
+        )
+    pictures = picture_settings(card)
+    if pictures.crop_margin_mm is None and (length := max(scan.brain_mm)) > pictures.width_mm + 0.1:
+        raise InputError(
+            f"{scan.name}: its brain is {length:.0f} mm long, the model's pictures show {pictures.width_mm:g} mm; "
+            "expected a brain that fits: look at its mask on the quality page, or use another model."
         )

@@ -38,8 +38,9 @@ class ModelCard(BaseModel):
     head: str | None = None
 
 
-def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
+def save_model(folder: Path | str, model: nn.Module, card: ModelCard) -> None:
     """Write the weights and then the card into `folder`; a folder without a card holds no model."""
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD).unlink(missing_ok=True)
     state = {
@@ -51,7 +52,7 @@ def save_model(folder: Path, model: nn.Module, card: ModelCard) -> None:
     write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
 
 
-def load_model(folder: Path, network: str | None = None) -> tuple[nn.Module, ModelCard]:
+def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Module, ModelCard]:
     """Load the model of `folder` in evaluation mode, and its card.
 
     A network of this package is built by the card's word. A user's network is code, and code that only the card
@@ -74,6 +75,7 @@ def load_model(folder: Path, network: str | None = None) -> tuple[nn.Module, Mod
         >>> load_model(folder)[1].classes
         ('control', 'MS')
     """
+    folder = Path(folder)
     card = _read_card(folder)
     if network is not None and not same_reference(network, card.architecture):
         raise InputError(
@@ -105,7 +107,11 @@ def load_model(folder: Path, network: str | None = None) -> tuple[nn.Module, Mod
 
 def _read_card(folder: Path) -> ModelCard:
     if not (folder / CARD).is_file():
-        raise InputError(f"{folder}: holds no {CARD}; name the folder of a trained model.")
+        inside = sorted(
+            str(card.parent) for end in ("*", "models/*") for card in folder.glob(f"{end}/{CARD}")
+        )
+        such = f", such as {inside[0]}" if inside else ""
+        raise InputError(f"{folder}: holds no {CARD}; name the folder of a trained model{such}.")
     try:
         return ModelCard.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
     except ValidationError as fault:

@@ -95,7 +95,7 @@ def choose_patient(study: StudyContent) -> Choice:
     if not mapped:
         raise InputError(
             f"{study.folders.maps}: the maps are of other scans than those in {study.folders.prepared}; "
-            "make them again with `stratacam explain`."
+            "make them again with `stratacam run`."
         )
     return Choice(mapped[0].name, "the first explained scan, as no explained subject has a known group")
 

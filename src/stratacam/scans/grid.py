@@ -7,27 +7,28 @@ import SimpleITK
 FULL_WIDTH = 2.3548  # full width at half maximum of a Gaussian, in standard deviations
 
 
-def make_grid(t1w: SimpleITK.Image, spacing: float | None) -> SimpleITK.Image:
+def make_grid(t1w: SimpleITK.Image, spacing: float | tuple[float, float, float] | None) -> SimpleITK.Image:
     """Return an empty image that says where the prepared voxels lie.
 
     Args:
         t1w: the T1w, axes towards right, anterior and superior.
-        spacing: None for the grid of the T1w; or the edge (mm) of isotropic voxels, along the T1w's own axes (so
-            that an oblique scan stays upright), covering its field of view and centred on it.
+        spacing: None for the grid of the T1w; or the edge (mm) of voxels, or their three edges, along the T1w's own
+            axes (so that an oblique scan stays upright), covering its field of view and centred on it.
     """
     if spacing is None:
         grid = SimpleITK.Image(t1w.GetSize(), SimpleITK.sitkUInt8)
         grid.CopyInformation(t1w)
         return grid
+    edges = spacing if isinstance(spacing, tuple) else (spacing,) * 3
     extent = [n * voxel for n, voxel in zip(t1w.GetSize(), t1w.GetSpacing(), strict=True)]
-    size = [max(1, math.ceil(length / spacing - 1e-6)) for length in extent]
+    size = [max(1, math.ceil(length / edge - 1e-6)) for length, edge in zip(extent, edges, strict=True)]
     first = [
-        (length - (n - 1) * spacing) / 2 / voxel - 0.5
-        for length, n, voxel in zip(extent, size, t1w.GetSpacing(), strict=True)
+        (length - (n - 1) * edge) / 2 / voxel - 0.5
+        for length, n, edge, voxel in zip(extent, size, edges, t1w.GetSpacing(), strict=True)
     ]
     grid = SimpleITK.Image(size, SimpleITK.sitkUInt8)
     grid.SetOrigin(t1w.TransformContinuousIndexToPhysicalPoint(first))
-    grid.SetSpacing((spacing,) * 3)
+    grid.SetSpacing(edges)
     grid.SetDirection(t1w.GetDirection())
     return grid
 

@@ -195,12 +195,13 @@ class PreparedScan:
         return volume
 
 
-def find_prepared(folder: Path) -> list[PreparedScan]:
+def find_prepared(folder: Path | str) -> list[PreparedScan]:
     """Return the complete prepared scans in a folder of derivatives, sorted by name.
 
     Raises:
         InputError: no such folder, or a damaged record.
     """
+    folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected the output of `stratacam prepare`")
     found = []

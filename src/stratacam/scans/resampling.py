@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
@@ -32,6 +33,14 @@ class Grid:
     def world(self) -> NDArray[np.float64]:
         """(4, 4), voxels to RAS millimetres of the T1w."""
         return self.to_t1w @ self.affine
+
+    @property
+    def voxel_mm(self) -> tuple[float, float, float]:
+        """Edges of a voxel towards right, anterior and superior, in whatever order the axes are stored."""
+        edges = np.linalg.norm(self.affine[:3, :3], axis=0)
+        stored = np.argsort(nibabel.io_orientation(self.affine)[:, 0])
+        right, anterior, superior = edges[stored].tolist()
+        return right, anterior, superior
 
     def as_json(self) -> dict[str, Any]:
         """The grid as lists of numbers, without loss."""

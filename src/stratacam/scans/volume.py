@@ -180,18 +180,20 @@ def check_affine(affine: NDArray[Any], path: Path) -> None:
         )
 
 
-def write_nifti(path: Path, data: NDArray[Any], affine: NDArray[Any]) -> None:
+def write_nifti(path: Path, data: NDArray[Any], affine: NDArray[Any], *, description: str = "") -> None:
     """Write `data` to `path` (`.nii` or `.nii.gz`), whole or not at all; same data, same bytes.
 
     Args:
         path: the file; missing folders are made.
         data: (X, Y, Z); Booleans are written as uint8, everything else in its own type.
         affine: (4, 4), voxels to RAS millimetres, written as both sform and qform with code 1 (scanner).
+        description: the header's `descrip`, cut to its 79 characters.
     """
     image = nibabel.Nifti1Image(data.astype(np.uint8) if data.dtype == bool else data, affine)
     image.set_sform(affine, code=1)
     image.set_qform(affine, code=1)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = description.encode("ascii", "replace")[:79]
     content = image.to_bytes()
     with whole_file(path) as temporary:
         temporary.write_bytes(gzip.compress(content, 4, mtime=0) if path.suffix == ".gz" else content)

@@ -1,6 +1,6 @@
 """Single steps on folders, outside a study: prepare a cohort, explain prepared scans."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -9,12 +9,14 @@ from stratacam.errors import InputError
 from stratacam.maps import ExplainSettings, check_settings
 from stratacam.networks import load_model
 from stratacam.networks.saved import CARD, WEIGHTS
+from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.choice import SEQUENCES, Choose
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study import scan_steps
 from stratacam.study.execution import local_executor
+from stratacam.study.suitability import refuse_differences, tell_differences, tell_parts
 from stratacam.study.trained import TrainedModel
 from stratacam.study.work import Absence, Work
 
@@ -25,17 +27,26 @@ LEFT_OUT = "left_out.tsv"
 def prepare_folder(
     source: Path,
     out: Path,
-    settings: PrepareSettings,
+    settings: PrepareSettings | Callable[[Scan], PrepareSettings],
     *,
     sequences: Sequence[str] = SEQUENCES,
     choose: Choose | None = None,
     workers: int,
     console: Console,
-) -> list[Absence]:
+) -> tuple[list[PreparedScan], list[Absence]]:
     """Prepare every scan of a BIDS folder, or of a table of scans, into `out`; what is done already is not done again.
 
+    Args:
+        source: the scans as delivered.
+        out: folder of the prepared scans.
+        settings: of preparation, or those of each scan.
+        sequences: that every scan must have.
+        choose: which file of a sequence to take, where there are several.
+        workers: processes; 0: one per core.
+        console: where progress is shown.
+
     Returns:
-        What was left out, which is also written to `out`/left_out.tsv.
+        The prepared scans, and what was left out, which is also written to `out`/left_out.tsv.
 
     Raises:
         InputError: if `source` holds no scans, or none of them can be used; or `out` touches it or cannot be written.
@@ -45,9 +56,15 @@ def prepare_folder(
     scans, incomplete = find_cohort_scans(source, sequences, choose)
     for absent in incomplete:
         work.leave_out(absent.name, "find", absent.reason)
+    alike: dict[str, tuple[PrepareSettings, list[Scan]]] = {}
+    for scan in scans:
+        own = settings(scan) if callable(settings) else settings
+        alike.setdefault(repr(own), (own, []))[1].append(scan)
+    prepared: list[PreparedScan] = []
     with local_executor(workers) as executor:
-        prepared, _ = scan_steps.prepare_scans(work, scans, out, settings, executor)
-    return _conclude(work, out, bool(prepared))
+        for own, members in alike.values():
+            prepared += scan_steps.prepare_scans(work, members, out, own, executor)[0]
+    return sorted(prepared, key=lambda scan: scan.name), _conclude(work, out, bool(prepared))
 
 
 def explain_folder(
@@ -57,6 +74,7 @@ def explain_folder(
     settings: ExplainSettings,
     *,
     names: Sequence[str],
+    accept_differences: bool = False,
     network: str | None = None,
     workers: int,
     console: Console,
@@ -69,6 +87,7 @@ def explain_folder(
         out: folder of the maps.
         settings: what is explained.
         names: subjects or scans such as "sub-01" or "sub-01_ses-2"; all if empty.
+        accept_differences: explain scans that were prepared otherwise than the model's.
         network: reference of the model's network, if a user wrote it.
         workers: processes; 0: one per core.
         console: where progress is shown.
@@ -77,13 +96,16 @@ def explain_folder(
         Names of the explained scans, and what was left out, which is also written to `out`/left_out.tsv.
 
     Raises:
-        InputError: if there is no model, a name is unknown, or no scan can be explained; or `out` touches `model` or
-            `prepared` or cannot be written.
+        InputError: if there is no model, a name is unknown, or no scan can be explained; `out` touches `model` or
+            `prepared` or cannot be written; or scans differ from the model's, and that is not accepted.
     """
     check_out(out, model, prepared)
-    check_settings(*load_model(model, network), settings)
+    loaded, card = load_model(model, network)
+    check_settings(loaded, card, settings)
     work = Work(out / RECORDS, console)
     scans = _named(find_prepared(prepared), names, prepared)
+    tell_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
+    tell_parts(scans, card, console)
     key = work.ledger.key("model", None, [model / CARD, model / WEIGHTS])
     trained = TrainedModel(model, key, "cpu", network)
     keys = {scan.name: work.ledger.key("prepared", None, [scan.record]) for scan in scans}
@@ -102,7 +124,10 @@ def explain_folder(
 
 def _named(scans: Sequence[PreparedScan], names: Sequence[str], folder: Path) -> list[PreparedScan]:
     if not scans:
-        raise InputError(f"{folder}: holds no prepared scans; make them with `stratacam prepare`.")
+        raise InputError(
+            f"{folder}: holds no prepared scans; make them with `stratacam prepare`, or as a model's with "
+            "`stratacam predict`."
+        )
     known = {scan.name for scan in scans} | {f"sub-{scan.subject}" for scan in scans}
     unknown = sorted(set(names) - known)
     if unknown:

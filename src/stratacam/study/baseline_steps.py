@@ -23,6 +23,7 @@ from stratacam.scans.cohort.people import read_people
 from stratacam.scans.cohort.spelling import check_spelling
 from stratacam.scans.measures import measure_scan
 from stratacam.scans.prepared import PreparedScan
+from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import local_executor
 from stratacam.study.learning_steps import keep_frozen
 from stratacam.study.ledger import read_json
@@ -33,16 +34,16 @@ from stratacam.study.work import Task
 PREFIX = "baseline_"
 
 
-def read_clusters(study: Study, scans: Sequence[Scan]) -> dict[str, str]:
+def read_clusters(configuration: StudyConfiguration, scans: Sequence[Scan]) -> dict[str, str]:
     """What each subject shares with those it stays together with, by subject.
 
     Raises:
         InputError: there is no such column, or the scans of a subject differ in it.
     """
-    column = study.configuration.split.group_by
+    column = configuration.split.group_by
     if column is None:
         return {}
-    people = read_people(study.configuration.cohort.input, scans, [column], required=True)
+    people = read_people(configuration.cohort.input, scans, [column], required=True)
     check_spelling(
         f"split.group_by: column {column}", [person[column] for person in people.values() if column in person]
     )

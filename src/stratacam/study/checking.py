@@ -1,10 +1,11 @@
 """Check a cohort without computing anything on it: every file is read, every fault is listed."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -12,18 +13,26 @@ from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.check import CheckedCohort, CheckedImage, CheckedScan, check_images, judge
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
-from stratacam.study.configuration import CohortSettings
+from stratacam.study.baseline_steps import read_clusters
+from stratacam.study.configuration import CohortSettings, StudyConfiguration
 from stratacam.study.execution import Failure, local_executor, run_each
+from stratacam.study.network_check import check_explained, check_networks
+from stratacam.study.planning import Member, check_study, seeds_of
 from stratacam.study.progress import step_progress
 
+WIDE = 120
+"""Columns of a terminal from which on the table of images has a column for the file."""
 
-def check_cohort(cohort: CohortSettings, *, for_study: bool, workers: int, console: Console) -> CheckedCohort:
-    """Check every scan of a cohort.
+
+def check_cohort(
+    cohort: CohortSettings, configuration: StudyConfiguration | None, *, workers: int, console: Console
+) -> CheckedCohort:
+    """Check every scan of a cohort, and whether a study can be run on it.
 
     Args:
         cohort: where it is, and what is wanted of it.
-        for_study: whether every scan must have a group, even if none has one; if not, a cohort without any
-            groups can be used, as it can be prepared.
+        configuration: the study that is wanted of it. If None it is the default study, and a cohort without any groups
+            can be used too, as it can be prepared.
         workers: processes; 0: one per core.
         console: where progress is shown.
 
@@ -31,26 +40,49 @@ def check_cohort(cohort: CohortSettings, *, for_study: bool, workers: int, conso
         InputError: the input as a whole cannot be read.
     """
     scans, left_out = find_cohort_scans(cohort.input, cohort.sequences, cohort.choose)
-    group_problem = None
+    problem = None
     groups: Mapping[str, str] = {}
     try:
         groups = read_cohort_groups(cohort.input, scans, cohort.group_column)
     except InputError as fault:
-        group_problem = str(fault)
+        problem = str(fault)
     by_name = {scan.name: scan for scan in scans}
-    checked = []
+    checked: dict[str, CheckedScan] = {}
     with local_executor(workers) as executor, step_progress(console, "check") as advance:
         tasks = {name: (scan,) for name, scan in by_name.items()}
         for finished in run_each(executor, check_images, tasks):
             scan = by_name[finished.name]
             missing = (
                 group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups)
-                if groups or (for_study and not group_problem)
+                if groups or (configuration and not problem)
                 else None
             )
-            checked.append(_conclude(scan, groups.get(scan.name), finished.outcome, missing))
+            checked[scan.name] = _conclude(scan, groups.get(scan.name), finished.outcome, missing)
             advance(len(checked), len(tasks), finished.name)
-    return judge(sorted(checked, key=lambda scan: scan.name), left_out, group_problem)
+    members = [
+        Member(name, scan.subject, scan.group)
+        for name, scan in checked.items()
+        if scan.group is not None and not scan.problems
+    ]
+    if members:
+        wanted = configuration or StudyConfiguration(out=Path(), cohort=cohort)
+        try:
+            clusters = read_clusters(wanted, [by_name[member.scan] for member in members])
+            small = check_study(cohort.input, members, wanted.split, seeds_of(wanted), clusters)
+            if configuration:
+                learnt = [member for member in members if member.scan not in small]
+                check_networks(configuration)
+                check_explained(
+                    configuration,
+                    sorted({member.group for member in learnt}),
+                    sorted({member.subject for member in learnt}),
+                )
+        except InputError as fault:
+            problem = f"{str(fault).rstrip('.')}; the scans can be prepared all the same."
+        else:
+            for name, reason in small.items():
+                checked[name] = replace(checked[name], problems=(*checked[name].problems, reason))
+    return judge([checked[name] for name in sorted(checked)], left_out, problem)
 
 
 def as_json(report: CheckedCohort, source: Path) -> dict[str, Any]:
@@ -68,12 +100,20 @@ def as_json(report: CheckedCohort, source: Path) -> dict[str, Any]:
 
 def show(report: CheckedCohort, source: Path, console: Console) -> None:
     """Print a table of the images, the count of each group, and everything that was found."""
-    table = Table("scan", "group", "sequence", "file", "shape", "voxels (mm)", "axes", "forms", "")
+    columns = ("scan", "group", "sequence", "file", "shape", "voxels (mm)", "axes", "forms", "")
+    wide = console.width >= WIDE
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in columns:
+        if wide or column != "file":
+            table.add_column(column, overflow="fold")
     for scan in report.scans:
         for place, image in enumerate(scan.images):
             first = (scan.name, scan.group or "-") if place == 0 else ("", "")
-            table.add_row(*first, *_cells(image, source), end_section=place == len(scan.images) - 1)
-    Console(file=console.file, width=max(console.width, 150)).print(table)
+            cells = (*first, *_cells(image, source))
+            if not wide:
+                cells = (*cells[:3], *(cell.replace(" x ", "x") for cell in cells[4:]))
+            table.add_row(*cells)
+    console.print(table)
     counts = ", ".join(f"{group} {count}" for group, count in report.subjects.items()) or "none has a group"
     console.print(f"Subjects with a group that can be used: {counts}", highlight=False, markup=False)
     notes = [f"{scan.name}: {note}" for scan in report.scans for note in scan.notes]
@@ -108,7 +148,7 @@ def _cells(image: CheckedImage, source: Path) -> tuple[str, ...]:
     forms = "-" if image.sform_code is None else f"{image.sform_code}/{image.qform_code}"
     if image.forms_disagree_mm is not None:
         forms += f", {image.forms_disagree_mm:.1f} mm"
-    state = "cannot be used" if image.problem else "see below" if image.notices else ""
+    state = "unusable" if image.problem else "see below" if image.notices else ""
     return (
         image.sequence,
         _shown(image.path, source),

@@ -157,13 +157,14 @@ class StudyConfiguration(Section):
         return self
 
 
-def read_configuration(path: Path) -> StudyConfiguration:
+def read_configuration(path: Path | str) -> StudyConfiguration:
     """Read and check a study's TOML file. Relative paths are relative to the file's folder.
 
     Raises:
         InputError: if the file is missing, is not TOML, or has an unknown key or a wrong value; each fault is
             named with its key, what was found, and what is allowed.
     """
+    path = Path(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as fault:

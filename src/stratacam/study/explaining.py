@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from stratacam.errors import InputError
 from stratacam.learning import Split
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.configuration import StudyConfiguration
@@ -40,20 +39,10 @@ def to_explain(
         configuration: of the study.
         prepared: all scans.
         tested: the subjects that a run held out.
-
-    Raises:
-        InputError: if it names a subject that there is not.
     """
     wanted = configuration.explain.subjects
-    available = sorted({f"sub-{scan.subject}" for scan in prepared})
     if isinstance(wanted, tuple):
-        unknown = sorted(set(wanted) - set(available))
-        if unknown:
-            raise InputError(
-                f"explain.subjects: {', '.join(unknown)} is not among the prepared subjects; "
-                f"there are {', '.join(available)}."
-            )
         chosen: Collection[str] = wanted
     else:
-        chosen = tested if wanted == "test" and tested else available
+        chosen = tested if wanted == "test" and tested else {f"sub-{scan.subject}" for scan in prepared}
     return [scan for scan in prepared if f"sub-{scan.subject}" in chosen]

@@ -1,13 +1,14 @@
 """From scans as delivered to what is learnt from: the steps before any training."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from stratacam.files import write_text
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import baseline_steps, planning, scan_steps
 from stratacam.study.execution import local_executor
+from stratacam.study.network_check import check_beginning, check_explained
 from stratacam.study.study import Study
 
 
@@ -29,24 +30,40 @@ class Gathered:
 
 
 def gather(study: Study) -> Gathered:
-    """Find, prepare and cut the scans of a study; leave out and list what cannot be used.
+    """Find, check, prepare and cut the scans of a study; leave out and list what cannot be used.
 
     Raises:
-        InputError: if the split cannot be made, which is found before any scan is prepared; if nothing can be learnt
-            from what is there, or one image is there under two subjects.
+        InputError: if nothing can be learnt from what is there, the split cannot be made, one image is there under two
+            subjects, or what is to be explained is not there: all found before any scan is prepared; or if too little
+            could be prepared.
     """
     configuration, folders, work = study.configuration, study.folders, study.work
     write_text(folders.configuration, configuration.model_dump_json(indent=2) + "\n")
-    scans, groups = scan_steps.find(work, configuration.cohort)
-    clusters = baseline_steps.read_clusters(study, scans)
-    planning.check_split(
-        configuration, {f"sub-{scan.subject}": groups[scan.name] for scan in scans[::-1]}, clusters
-    )
+    found, groups = scan_steps.find(work, configuration.cohort)
     with local_executor(configuration.run.workers) as executor:
+        scans = scan_steps.check_scans(work, found, executor)
+        clusters = baseline_steps.read_clusters(configuration, scans)
+        members = [planning.Member(scan.name, f"sub-{scan.subject}", groups[scan.name]) for scan in scans]
+        small = planning.check_study(
+            configuration.cohort.input,
+            members,
+            configuration.split,
+            planning.seeds_of(configuration),
+            clusters,
+        )
+        for name, reason in small.items():
+            work.leave_out(name, "split", reason)
+        scans = [scan for scan in scans if scan.name not in small]
+        check_explained(
+            configuration,
+            sorted({groups[scan.name] for scan in scans}),
+            sorted({f"sub-{scan.subject}" for scan in scans}),
+        )
+        if not folders.runs.is_file():
+            check_beginning(configuration)
         prepared, keys = scan_steps.prepare_scans(
             work, scans, folders.prepared, configuration.prepare, executor, groups=groups
         )
-        scan_steps.refuse_copies(prepared)
         pictures, picture_keys = scan_steps.cut_scans(
             work,
             {scan: groups[scan.name] for scan in prepared},
@@ -56,6 +73,4 @@ def gather(study: Study) -> Gathered:
             executor=executor,
         )
     cohort = planning.make_cohort(study, pictures, picture_keys, clusters)
-    edges = list(zip(*(scan.voxel_mm for scan in prepared), strict=True))
-    cohort = replace(cohort, voxels_mm=(tuple(map(min, edges)), tuple(map(max, edges))))
-    return Gathered(scans, prepared, keys, cohort)
+    return Gathered(scans, prepared, keys, planning.describe_scans(cohort, prepared))

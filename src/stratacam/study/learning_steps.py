@@ -25,7 +25,7 @@ from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import local_executor
 from stratacam.study.ledger import read_json
 from stratacam.study.planning import Cohort, Planned, frozen_settings, sources
-from stratacam.study.progress import step_progress
+from stratacam.study.progress import say, step_progress
 from stratacam.study.runs import TrainedRun
 from stratacam.study.study import Study
 from stratacam.study.training import (
@@ -97,11 +97,12 @@ def train_runs(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> dict
     pictures = configuration.pictures.model_dump(mode="json")
     card = {
         "cohort": configuration.name,
+        "images": cohort.images,
         "input": {
             **pictures,
             "sequences": pictures["sequences"] or configuration.cohort.sequences,
             "prepared": configuration.cohort.sequences,
-            "voxels_mm": cohort.voxels_mm,
+            **cohort.described,
             "range": [0, 1],
             "normalisation": configuration.prepare.model_dump(mode="json"),
             "shape": shape,
@@ -123,12 +124,11 @@ def train_runs(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> dict
         write_json(folders.runs, content)
     others = sorted({path.parent.name for path in folders.models.glob(f"*/{CARD}")} - set(tasks))
     if others:
-        study.work.console.print(
+        say(
+            study.work.console,
             f"train: {folders.models} holds models of other settings too ({', '.join(others[:3])}"
             f"{' ...' if len(others) > 3 else ''}); {folders.runs.name} lists those of this study.",
-            style="yellow",
-            highlight=False,
-            soft_wrap=True,
+            "yellow",
         )
     return {name: task.key for name, task in tasks.items()}
 

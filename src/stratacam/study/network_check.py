@@ -1,10 +1,21 @@
 """The networks of a study tried before anything is computed: a typing mistake costs seconds, not hours."""
 
+from collections.abc import Sequence
+
+import torch
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.maps import nifti_layers_of
-from stratacam.networks import find_head, freeze, is_reference, make_network, matching
+from stratacam.maps import check_settings, nifti_layers_of
+from stratacam.networks import (
+    ModelCard,
+    find_head,
+    freeze,
+    initial_weights,
+    is_reference,
+    make_network,
+    matching,
+)
 from stratacam.study.configuration import StudyConfiguration
 
 
@@ -28,9 +39,12 @@ def check_networks(configuration: StudyConfiguration) -> None:
         freeze(network, frozen_here(network, patterns, alone=len(networks) == 1))
     lost = [one for one in patterns if not any(matching(network, one) for network in networks.values())]
     if lost:
+        layers = "; ".join(
+            f"{name} has {', '.join(layer for layer, _ in network.named_modules() if layer)}"
+            for name, network in networks.items()
+        )
         raise InputError(
-            f"training.frozen: {', '.join(lost)} matches no layer of {', '.join(networks)}; see their layers with "
-            "`stratacam layers`, or leave it out."
+            f"training.frozen: {', '.join(lost)} matches no layer; choose some, or leave it out: {layers}."
         )
     for name in networks:
         if is_reference(name) and configuration.network.weights not in {"default", "none"}:
@@ -38,6 +52,49 @@ def check_networks(configuration: StudyConfiguration) -> None:
                 f"network.weights: {configuration.network.weights!r} is for this package's networks, and {name} is "
                 'your own, which loads its own weights; choose weights = "default".'
             )
+
+
+def check_beginning(configuration: StudyConfiguration) -> None:
+    """Find the device, and the weights that every network starts from, before any scan is prepared.
+
+    Raises:
+        InputError: there is no such device, or weights cannot be found or do not fit.
+    """
+    device = configuration.run.device
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, NotImplementedError, RuntimeError) as fault:
+        raise InputError(
+            f"run.device: {device!r} cannot be used here ({str(fault).splitlines()[0]}); choose another, such as cpu."
+        ) from fault
+    for architecture in configuration.network.architectures:
+        initial_weights(architecture, configuration.network.weights)
+
+
+def check_explained(
+    configuration: StudyConfiguration, classes: Sequence[str], subjects: Sequence[str]
+) -> None:
+    """Check what is to be explained against the classes and subjects that there are, before any scan is prepared.
+
+    Raises:
+        InputError: a class, sequence, layer or subject to explain is not there.
+    """
+    pictures, first = configuration.pictures, configuration.network.architectures[0]
+    sequences = pictures.sequences or configuration.cohort.sequences
+    card = ModelCard(
+        architecture=first,
+        classes=tuple(classes),
+        input={"sequences": list(sequences), "channels": pictures.channels},
+        training={},
+    )
+    check_settings(make_network(first, classes=len(classes), weights="none"), card, configuration.explain)
+    wanted = configuration.explain.subjects
+    unknown = sorted(set(wanted) - set(subjects)) if isinstance(wanted, tuple) else []
+    if unknown:
+        raise InputError(
+            f"explain.subjects: {', '.join(unknown)} is not among the subjects that can be used; "
+            f"there are {', '.join(subjects)}."
+        )
 
 
 def frozen_here(network: nn.Module, patterns: tuple[str, ...], *, alone: bool) -> tuple[str, ...]:

@@ -4,15 +4,16 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.learning import PARTS, AnySplit, ScanPictures, SplitSettings, TrainSettings, make_splits
 from stratacam.networks import default_weights, frozen_prefix, is_reference, make_network, source_file
+from stratacam.scans.prepared import PreparedScan
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.folders import StudyFolders
 from stratacam.study.network_check import frozen_here
@@ -30,21 +31,84 @@ class Cohort:
         keys: by scan, the key of the work that cut its pictures.
         classes: in the order of the outputs.
         clusters: subject to what it shares with those it stays together with.
-        voxels_mm: the smallest and the largest edges of the prepared scans' voxels (right, anterior, superior).
+        described: what a model's card tells of the scans, see `describe_scans`.
+        images: by subject, the hashes of its images as delivered, by which a model knows whom it was trained on.
     """
 
     pictures: tuple[ScanPictures, ...]
     keys: Mapping[str, str]
     classes: tuple[str, ...]
     clusters: Mapping[str, str]
-    voxels_mm: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    described: Mapping[str, Any] = field(default_factory=dict)
+    images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def labels(self) -> dict[str, str]:
         """Subject to the group of its first scan, by which subjects are shared out."""
-        first: dict[str, str] = {}
-        for scan in sorted(self.pictures, key=lambda scan: scan.scan):
-            first.setdefault(scan.subject, scan.group)
-        return first
+        return first_groups([Member(scan.scan, scan.subject, scan.group) for scan in self.pictures])
+
+
+class Member(NamedTuple):
+    """A scan, whose it is, and its group."""
+
+    scan: str
+    subject: str
+    group: str
+
+
+def first_groups(members: Sequence[Member]) -> dict[str, str]:
+    """Subject to the group of its first scan, by name."""
+    first: dict[str, str] = {}
+    for member in sorted(members):
+        first.setdefault(member.subject, member.group)
+    return first
+
+
+def check_study(
+    where: Path,
+    members: Sequence[Member],
+    split: SplitSettings,
+    seeds: Sequence[int],
+    clusters: Mapping[str, str],
+) -> dict[str, str]:
+    """Find whether a study can be run on scans; tried on the scans as found, and again on those that were prepared.
+
+    Args:
+        where: they are from.
+        members: the scans that can be used.
+        split: how subjects are shared out.
+        seeds: of the splits.
+        clusters: subject to what it shares with those it stays together with.
+
+    Returns:
+        By scan, why it must be left out: its group has too few subjects to be in every part.
+
+    Raises:
+        InputError: fewer than two groups remain, or the split cannot be made.
+    """
+    labels = first_groups(members)
+    subjects = Counter(labels.values())
+    groups = sorted({member.group for member in members})
+    large = [group for group in groups if subjects[group] >= len(PARTS)]
+    if len(large) < 2:
+        found = ", ".join(f"{group} ({subjects[group]})" for group in groups) or "no group"
+        raise InputError(
+            f"{where}: found usable subjects of {found}; expected at least two groups of {len(PARTS)}, one subject "
+            "each to train, validate and test: add subjects, merge groups, or mend what was left out."
+        )
+    usable = {subject: group for subject, group in labels.items() if group in large}
+    for seed in seeds:
+        make_splits(usable, split, seed=seed, clusters=clusters)
+    return {
+        member.scan: f"group {member.group} has {subjects[member.group]} usable subject(s), at least {len(PARTS)} are "
+        "needed to train, validate and test; add subjects, or merge it with another group."
+        for member in sorted(members)
+        if member.group not in large
+    }
+
+
+def seeds_of(configuration: StudyConfiguration) -> range:
+    """The seeds that every network is trained with."""
+    return range(configuration.seed, configuration.seed + configuration.repeats)
 
 
 def make_cohort(
@@ -53,52 +117,47 @@ def make_cohort(
     """Gather what is learnt from; leave out the groups that have too few subjects to be in every part.
 
     Raises:
-        InputError: if fewer than two groups remain.
+        InputError: if no study can be run on it, see `check_study`.
     """
-    everybody = Cohort(tuple(pictures), keys, (), clusters)
-    members: dict[str, set[str]] = {scan.group: set() for scan in pictures}
-    for subject, group in everybody.labels().items():
-        members[group].add(subject)
-    small = {group: subjects for group, subjects in members.items() if len(subjects) < len(PARTS)}
-    for group, subjects in sorted(small.items()):
-        for name in sorted(scan.scan for scan in pictures if scan.group == group):
-            study.work.leave_out(
-                name,
-                "split",
-                f"group {group} has {len(subjects)} usable subject(s), at least {len(PARTS)} are needed to train, "
-                "validate and test; add subjects, or merge it with another group.",
-            )
-    if len(members) - len(small) < 2:
-        found = (
-            ", ".join(f"{group} ({len(subjects)})" for group, subjects in sorted(members.items())) or "none"
-        )
-        raise InputError(
-            f"{study.configuration.cohort.input}: at least two groups of {len(PARTS)} usable subjects are needed; "
-            f"there are: {found}. See {study.folders.left_out} for what was left out and why."
-        )
-    wanted = study.configuration.cohort.groups or sorted(members)
-    classes = tuple(group for group in wanted if group in members and group not in small)
-    used = tuple(scan for scan in pictures if scan.group not in small)
-    return Cohort(used, keys, classes, clusters)
+    configuration = study.configuration
+    members = [Member(scan.scan, scan.subject, scan.group) for scan in pictures]
+    small = check_study(
+        configuration.cohort.input, members, configuration.split, seeds_of(configuration), clusters
+    )
+    for name, reason in small.items():
+        study.work.leave_out(name, "split", reason)
+    used = tuple(scan for scan in pictures if scan.scan not in small)
+    found = {scan.group for scan in used}
+    wanted = configuration.cohort.groups or sorted(found)
+    return Cohort(used, keys, tuple(group for group in wanted if group in found), clusters)
 
 
-def check_split(
-    configuration: StudyConfiguration, labels: Mapping[str, str], clusters: Mapping[str, str]
-) -> None:
-    """Try the split on the subjects as they were found, before any is prepared; groups too small are passed over.
+def describe_scans(cohort: Cohort, prepared: Sequence[PreparedScan]) -> Cohort:
+    """Add what models must know of the scans: the hashes of the images, and the edges of voxels.
 
-    Args:
-        configuration: of the study.
-        labels: subject to group.
-        clusters: subject to what it shares with those it stays together with.
-
-    Raises:
-        InputError: the split cannot be made.
+    Edges (right, anterior, superior) are the smallest and the largest over the scans: of voxels as prepared
+    ("voxels_mm"), and by sequence as delivered ("delivered_mm").
     """
-    sizes = Counter(labels.values())
-    usable = {subject: group for subject, group in labels.items() if sizes[group] >= len(PARTS)}
-    if len(set(usable.values())) > 1:
-        make_splits(usable, configuration.split, seed=configuration.seed, clusters=clusters)
+    learnt = {scan.scan for scan in cohort.pictures}
+    scans = [scan for scan in prepared if scan.name in learnt]
+    images: dict[str, tuple[str, ...]] = {}
+    delivered: dict[str, list[tuple[float, ...]]] = {}
+    for scan in scans:
+        subject = f"sub-{scan.subject}"
+        images[subject] = (*images.get(subject, ()), *scan.read_record().get("Voxels", {}).values())
+        for sequence in scan.sequences:
+            delivered.setdefault(sequence, []).append(scan.delivered_grid(sequence).voxel_mm)
+    described = {
+        "voxels_mm": _extremes([scan.voxel_mm for scan in scans]),
+        "delivered_mm": {sequence: _extremes(edges) for sequence, edges in delivered.items()},
+    }
+    return replace(cohort, described=described, images=images)
+
+
+def _extremes(edges: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The smallest and the largest along each axis."""
+    axes = list(zip(*edges, strict=True))
+    return tuple(map(min, axes)), tuple(map(max, axes))
 
 
 @dataclass(frozen=True)

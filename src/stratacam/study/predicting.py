@@ -13,18 +13,37 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.files import write_text
 from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature, compute_logits, three_channels
-from stratacam.maps import check_scan, picture_settings, trained_shape
+from stratacam.maps import (
+    check_scan,
+    edges,
+    part_in_training,
+    picture_settings,
+    prepared_sequences,
+    trained_shape,
+)
 from stratacam.networks import ModelCard, load_model
-from stratacam.scans.cohort.sources import check_out
+from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.pictures import cut_scan
-from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.alone import prepare_folder
-from stratacam.study.progress import step_progress
+from stratacam.study.progress import say, step_progress
+from stratacam.study.suitability import (
+    refuse_differences,
+    resolution_of,
+    settings_for,
+    tell_differences,
+    tell_parts,
+)
 from stratacam.study.work import Absence
 
-TOLERANCE = 0.1
-"""By which share of its length a voxel's edge may differ from those that the model was trained on."""
+TRAINED_ON_WORDS = {
+    "train": "yes",
+    "validation": "yes, for validation",
+    "test": "no, held out",
+    "none": "no",
+    "unknown": "cannot be known",
+}
+"""Whether a model was trained on the images of a scan, by the part that they were in."""
 
 NOT_FOR_DIAGNOSIS = "For research only, not for diagnosis."
 PREPARED = "prepared"
@@ -39,14 +58,14 @@ class ScanPrediction:
         probabilities: (K,) mean over its slices.
         calibrated: (K,) the same with the temperature that was fitted in training.
         slices: index and probabilities of each picture.
-        known_as: the part in which a subject of this name was when the model was trained, or "none".
+        part: in which its images were when the model was trained, see `part_in_training`.
     """
 
     name: str
     probabilities: np.ndarray[Any, np.dtype[np.float64]]
     calibrated: np.ndarray[Any, np.dtype[np.float64]]
     slices: tuple[tuple[int, str, np.ndarray[Any, np.dtype[np.float64]]], ...]
-    known_as: str
+    part: str
 
 
 def predict_folder(
@@ -84,81 +103,53 @@ def predict_folder(
     absences: list[Absence] = []
     scans = _prepared(source)
     if not scans:
-        settings = PrepareSettings.model_validate(card.input["normalisation"])
-        absences = prepare_folder(
-            source,
-            out / PREPARED,
-            settings,
-            sequences=_prepared_sequences(card),
-            workers=workers,
-            console=console,
-        )
-        scans = find_prepared(out / PREPARED)
-    differences = {scan.name: differences_of(scan, card) for scan in scans}
-    unlike = {name: found for name, found in differences.items() if found}
-    if unlike and not accept_differences:
-        raise InputError(
-            "\n".join(f"{name}: {'; '.join(found)}" for name, found in unlike.items())
-            + f"\n{len(unlike)} of {len(scans)} scans are not what {model} was trained on. Remedy: give the scans as "
-            "delivered, which are then prepared as the model's were; or accept the differences "
-            "(--accept-differences), and doubt the result."
-        )
+        scans, absences = _prepare_as_trained(card, source, out / PREPARED, workers, console)
+    unlike = refuse_differences(scans, card, model, accept=accept_differences)
+    coarse = {scan.name: resolution_of(_delivered(scan), card) for scan in scans}
     predictions = []
     with step_progress(console, "predict") as advance:
         for number, scan in enumerate(scans, start=1):
-            predictions.append(_predict(trained, card, scan))
+            try:
+                predictions.append(_predict(trained, card, scan))
+            except InputError as fault:
+                absences.append(Absence(scan.name, "predict", str(fault)))
+                say(console, f"left out: {scan.name}, at predict: {fault}", "yellow")
             advance(number, len(scans), scan.name)
-    _write(out, card, predictions, unlike)
-    _show(card, predictions, unlike, console)
+    if not predictions:
+        raise InputError(f"{source}: no scan could be classified; see the reasons above.")
+    differences = {name: [*unlike.get(name, ()), *found] for name, found in coarse.items()}
+    _write(out, card, predictions, differences)
+    _show(card, predictions, console)
+    tell_differences(unlike, console)
+    tell_parts(scans, card, console)
     return predictions, absences
 
 
-def differences_of(scan: PreparedScan, card: ModelCard) -> list[str]:
-    """Say in what a prepared scan differs from the scans that a model was trained on; nothing if it does not."""
-    found = []
-    other = [name for name in _prepared_sequences(card) if name not in scan.sequences]
-    if other:
-        found.append(f"was prepared without {', '.join(other)}, by which the model's scans were prepared too")
-    smallest, largest = card.input.get("voxels_mm") or ((0.0,) * 3, (np.inf,) * 3)
-    if not all(
-        (1 - TOLERANCE) * low <= edge <= (1 + TOLERANCE) * high
-        for low, edge, high in zip(smallest, scan.voxel_mm, largest, strict=True)
-    ):
-        found.append(
-            f"its voxels are {_edges(scan.voxel_mm)} mm, the model's scans had {_edges(smallest)}"
-            + (f" to {_edges(largest)} mm" if smallest != largest else " mm")
-        )
-    own, wanted = scan.read_record().get("Settings", {}), card.input.get("normalisation", {})
-    found += [
-        f"prepare.{key} is {own.get(key)!r}, the model's scans had {wanted.get(key)!r}"
-        for key in sorted({*own, *wanted} - {"seed", "template"})
-        if own.get(key) != wanted.get(key)
-    ]
-    return found
+def _prepare_as_trained(
+    card: ModelCard, source: Path, out: Path, workers: int, console: Console
+) -> tuple[list[PreparedScan], list[Absence]]:
+    """Prepare scans as delivered as the model's were; say first what their headers tell."""
+    sequences = prepared_sequences(card)
+    delivered, _ = find_cohort_scans(source, sequences)
+    settings = {scan.name: settings_for(scan, card) for scan in delivered}
+    found = {scan.name: resolution_of(scan.images, card) for scan in delivered}
+    for scan in delivered:
+        if isinstance(grid := settings[scan.name].grid, tuple):
+            found[scan.name].append(f"prepared with the model's voxels, {edges(grid)} mm")
+    tell_differences(found, console)
+    return prepare_folder(
+        source, out, lambda scan: settings[scan.name], sequences=sequences, workers=workers, console=console
+    )
+
+
+def _delivered(scan: PreparedScan) -> dict[str, Path]:
+    """The files that a scan was prepared from, as far as its record names them."""
+    return {name: Path(path) for name, path in scan.read_record().get("Delivered", {}).items()}
 
 
 def _prepared(source: Path) -> list[PreparedScan]:
     """The prepared scans in a folder; none if it is a cohort as delivered."""
     return find_prepared(source) if source.is_dir() else []
-
-
-def part_in_training(scan: PreparedScan, card: ModelCard) -> str:
-    """The part in which a subject of this name was when the model was trained; "none" if there was none."""
-    for part, subjects in card.training.get("subjects", {}).items():
-        if subjects == SLICES_OF_ONE_PERSON:
-            return "unknown, as slices were split"
-        if f"sub-{scan.subject}" in subjects:
-            return str(part)
-    return "none"
-
-
-def _edges(lengths: Sequence[float]) -> str:
-    return " x ".join(f"{length:.3g}" for length in lengths)
-
-
-def _prepared_sequences(card: ModelCard) -> list[str]:
-    """The sequences that the model's scans were prepared with, whether or not the model sees them."""
-    return list(card.input.get("prepared", card.input["sequences"]))
 
 
 def _predict(model: nn.Module, card: ModelCard, scan: PreparedScan) -> ScanPrediction:
@@ -179,11 +170,14 @@ def _predict(model: nn.Module, card: ModelCard, scan: PreparedScan) -> ScanPredi
 
 
 def _write(
-    out: Path, card: ModelCard, predictions: Sequence[ScanPrediction], unlike: Mapping[str, Sequence[str]]
+    out: Path,
+    card: ModelCard,
+    predictions: Sequence[ScanPrediction],
+    differences: Mapping[str, Sequence[str]],
 ) -> None:
     names = card.classes
     columns = ["scan", "predicted", *(f"p_{name}" for name in names)]
-    columns += [*(f"calibrated_p_{name}" for name in names), "name_in_training", "differences", "note"]
+    columns += [*(f"calibrated_p_{name}" for name in names), "images_in_training", "differences", "note"]
     note = f"{NOT_FOR_DIAGNOSIS} {_warning(card)}".strip()
     rows = [
         [
@@ -191,8 +185,8 @@ def _write(
             names[int(found.probabilities.argmax())],
             *_decimals(found.probabilities),
             *_decimals(found.calibrated),
-            found.known_as,
-            "; ".join(unlike.get(found.name, ())) or "none",
+            found.part,
+            "; ".join(differences[found.name]) or "none",
             note,
         ]
         for found in predictions
@@ -210,33 +204,13 @@ def _write(
     )
 
 
-def _show(
-    card: ModelCard,
-    predictions: Sequence[ScanPrediction],
-    unlike: Mapping[str, Sequence[str]],
-    console: Console,
-) -> None:
-    table = Table("scan", "predicted", *(f"p {name}" for name in card.classes), "name in training")
+def _show(card: ModelCard, predictions: Sequence[ScanPrediction], console: Console) -> None:
+    table = Table("scan", "predicted", *(f"p {name}" for name in card.classes), "trained on")
     for found in predictions:
         predicted = card.classes[int(found.probabilities.argmax())]
-        table.add_row(
-            found.name, predicted, *(f"{value:.2f}" for value in found.probabilities), found.known_as
-        )
+        trained_on = TRAINED_ON_WORDS[found.part]
+        table.add_row(found.name, predicted, *(f"{value:.2f}" for value in found.probabilities), trained_on)
     console.print(table)
-    if unlike:
-        console.print(
-            f"{len(unlike)} scans differ from what the model was trained on, see the table: doubt their result.",
-            style="yellow",
-            highlight=False,
-        )
-    learnt = [found.name for found in predictions if found.known_as in {"train", "validation"}]
-    if learnt:
-        console.print(
-            f"{len(learnt)} scans are of subjects by whose names the model was trained: if they are the same people, "
-            "this says nothing of how good it is.",
-            style="yellow",
-            highlight=False,
-        )
     cohort = card.training.get("cohort", "unknown")
     console.print(
         f"Trained on: {cohort}. {NOT_FOR_DIAGNOSIS} {_warning(card)}".strip(), highlight=False, markup=False

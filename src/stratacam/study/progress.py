@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Protocol
 
 from rich.console import Console
@@ -15,6 +16,12 @@ from rich.progress import (
 )
 
 
+def say(console: Console, text: str, style: str | None = None) -> None:
+    """Print a line about the work, with the time at which it is said."""
+    now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    console.print(f"{now}  {text}", style=style, highlight=False, markup=False, soft_wrap=True)
+
+
 class Advance(Protocol):
     """Tell how far a step is."""
 
@@ -24,7 +31,7 @@ class Advance(Protocol):
 
 @contextmanager
 def step_progress(console: Console, title: str) -> Iterator[Advance]:
-    """A bar for one step with what is being done and the time left; plain lines without a terminal."""
+    """A bar for one step with what is being done and the time left; lines with the time without a terminal."""
     with Progress(
         TextColumn("{task.fields[title]:<10}"),
         BarColumn(bar_width=24),
@@ -45,6 +52,6 @@ def step_progress(console: Console, title: str) -> Iterator[Advance]:
             quarter = 4 * done // max(total, 1)
             if not console.is_terminal and quarter != told:
                 told = quarter
-                console.print(f"{title}: {done} of {total}, {message}", highlight=False)
+                say(console, f"{title}: {done} of {total}, {message}")
 
         yield advance

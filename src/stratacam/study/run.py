@@ -63,7 +63,9 @@ def study_folders(path: Path) -> StudyFolders:
     """
     folders = StudyFolders(path)
     if not folders.configuration.is_file():
-        raise InputError(f"{path}: holds no study ({folders.configuration.name} is missing); run one first.")
+        raise InputError(
+            f"{path}: holds no study ({folders.configuration.name} is missing); run one first with `stratacam run`."
+        )
     return folders
 
 

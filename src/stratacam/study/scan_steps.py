@@ -5,22 +5,25 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from stratacam.errors import InputError
+from stratacam.files import write_json
 from stratacam.learning import ScanPictures, save_pictures
 from stratacam.maps import ExplainSettings, explain_scan, maps_path
 from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.cohort.check import check_images
 from stratacam.scans.cohort.duplicates import find_duplicates
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
-from stratacam.scans.image_file import image_files
 from stratacam.scans.pictures import PictureSettings, cut_scan
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import INDEX, write_index
 from stratacam.study.configuration import CohortSettings
+from stratacam.study.ledger import read_json
+from stratacam.study.progress import say
 from stratacam.study.trained import TrainedModel, load_once
 from stratacam.study.work import Task, Work
 
 MOST_NAMED = 5
-"""Scans that a line on the console names."""
+"""Flagged scans whose flags are printed."""
 
 Keys = Mapping[str, str]
 """By scan, the key of the work that made what a step reads."""
@@ -46,6 +49,36 @@ def find(work: Work, cohort: CohortSettings) -> tuple[list[Scan], dict[str, str]
     return usable, groups
 
 
+def check_scans(work: Work, scans: Sequence[Scan], executor: Executor) -> list[Scan]:
+    """Read every image before any is prepared; return the scans that can be used.
+
+    Raises:
+        InputError: one image is there under two subjects, which a classifier would be tested on after learning from it;
+            all are named.
+    """
+    by_name, tasks = {}, {}
+    for scan in scans:
+        try:
+            key = work.ledger.key("check", None, scan.files)
+        except OSError as fault:
+            work.leave_out(scan.name, "check", f"{fault.filename}: cannot be read ({fault.strerror}).")
+            continue
+        by_name[scan.name] = scan
+        file = work.records / "checked" / f"{scan.name}.json"
+        tasks[scan.name] = Task((scan, file), key, (file,))
+    done = sorted(work.each("check", _check, tasks, executor))
+    across, _ = find_duplicates(
+        {
+            (by_name[name].subject, name, sequence): digest
+            for name in done
+            for sequence, digest in read_json(tasks[name].outputs[0]).items()
+        }
+    )
+    if across:
+        raise InputError("\n".join(across))
+    return [by_name[name] for name in done]
+
+
 def prepare_scans(
     work: Work,
     scans: Sequence[Scan],
@@ -61,10 +94,8 @@ def prepare_scans(
     """
     prepared, tasks = {}, {}
     for scan in scans:
-        images = [*scan.images.values(), *([scan.brain_mask] if scan.brain_mask else [])]
-        inputs = [file for image in images for file in image_files(image)]
         try:
-            key = work.ledger.key("prepare", settings.model_dump(mode="json"), inputs)
+            key = work.ledger.key("prepare", settings.model_dump(mode="json"), scan.files)
         except OSError as fault:
             work.leave_out(scan.name, "prepare", f"{fault.filename}: cannot be read ({fault.strerror}).")
             continue
@@ -81,33 +112,15 @@ def prepare_scans(
     return finished, {name: tasks[name].key for name in done}
 
 
-def refuse_copies(scans: Sequence[PreparedScan]) -> None:
-    """Refuse one image under two subjects, which a classifier would be tested on after learning from it.
-
-    Raises:
-        InputError: there are such images; all are named.
-    """
-    hashes = {
-        (scan.subject, scan.name, sequence): digest
-        for scan in scans
-        for sequence, digest in scan.read_record().get("Voxels", {}).items()
-    }
-    across, _ = find_duplicates(hashes)
-    if across:
-        raise InputError("\n".join(across))
-
-
 def _tell_flags(work: Work, scans: Sequence[PreparedScan], out: Path) -> None:
-    """Name the scans that something is doubtful about."""
-    flagged = [scan.name for scan in scans if scan.read_record().get("Flags")]
+    """Say what is doubtful about scans: of the first few in sentences, of the others that there is something."""
+    flags = {scan.name: scan.read_record().get("Flags", ()) for scan in scans}
+    flagged = [name for name in flags if flags[name]]
+    lines = [f"prepare: {name}: {flag}" for name in flagged[:MOST_NAMED] for flag in flags[name]]
     if flagged:
-        shown = ", ".join(flagged[:MOST_NAMED]) + (" ..." if len(flagged) > MOST_NAMED else "")
-        work.console.print(
-            f"prepare: {len(flagged)} of {len(scans)} flagged ({shown}), see {out / INDEX}",
-            style="yellow",
-            highlight=False,
-            soft_wrap=True,
-        )
+        lines.append(f"prepare: {len(flagged)} of {len(scans)} flagged, see {out / INDEX}")
+    for line in lines:
+        say(work.console, line, "yellow")
 
 
 def cut_scans(
@@ -153,6 +166,15 @@ def explain_scans(
         tasks[scan.name] = Task((model, scan, out, settings), key, (maps_path(scan, out, settings.method),))
     done = work.each("explain", _explain, tasks, executor)
     return {name: tasks[name].key for name in sorted(done)}
+
+
+def _check(scan: Scan, file: Path) -> None:
+    """Write the hashes of a scan's images to `file`; refuse images that cannot be used."""
+    images = check_images(scan)
+    problems = [image.problem for image in images if image.problem]
+    if problems:
+        raise InputError("; ".join(problems))
+    write_json(file, {image.sequence: image.voxels_sha256 for image in images if image.voxels_sha256})
 
 
 def _prepare(scan: Scan, out: Path, settings: PrepareSettings) -> None:

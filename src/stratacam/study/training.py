@@ -1,7 +1,7 @@
 """One training, and what is computed once for all of them, as tasks that any executor can run."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -123,8 +123,8 @@ class Training:
         work: folder of checkpoints.
         out: folder of the model and its predictions.
         kept: folder of kept activations; None where none are kept.
-        card: what the model's card says of the input, and the name of the cohort under "cohort"; None: only the
-            predictions are kept, not the model.
+        card: what the model's card says of the input, the name of the cohort under "cohort", and the hashes of each
+            subject's images under "images"; None: only the predictions are kept, not the model.
     """
 
     run: Run
@@ -187,8 +187,10 @@ def train_run(task: Training, progress: Progress = lambda *_: None) -> None:
         input=dict(task.card["input"]),
         training={
             "initial_weights": source,
+            "run": task.run.name,
             "cohort": task.card["cohort"],
             "subjects": subjects,
+            "images": _parts_of_images(task.split, task.card["images"]),
             "settings": task.settings.model_dump(mode="json"),
             "best_epoch": history.best_epoch,
             "temperature": temperature,
@@ -199,6 +201,12 @@ def train_run(task: Training, progress: Progress = lambda *_: None) -> None:
         },
     )
     save_model(task.out, model.cpu(), card)
+
+
+def _parts_of_images(split: AnySplit, images: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Hash of each image to the part that it was in; slices of every image were trained on where slices were split."""
+    part_of = split.part_of() if isinstance(split, Split) else dict.fromkeys(images, "train")
+    return {digest: part_of[subject] for subject, digests in images.items() for digest in digests}
 
 
 @dataclass(frozen=True)

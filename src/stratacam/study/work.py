@@ -14,7 +14,7 @@ from rich.console import Console
 from stratacam.files import write_text
 from stratacam.study.execution import Failure, run_each
 from stratacam.study.ledger import Ledger
-from stratacam.study.progress import step_progress
+from stratacam.study.progress import say, step_progress
 
 
 @dataclass(frozen=True, order=True)
@@ -58,13 +58,7 @@ class Work:
             write_text(path, trace)
             reason = f"{reason} (details: {path})"
         self.absences.append(Absence(name, step, reason))
-        self.console.print(
-            f"left out: {name}, at {step}: {reason}",
-            style="yellow",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        say(self.console, f"left out: {name}, at {step}: {reason}", "yellow")
 
     def write_left_out(self, path: Path) -> None:
         """Write everything left out to a table: name, step, reason."""
@@ -113,12 +107,12 @@ class Work:
         with self.timed(step):
             work()
         self.ledger.finish(step, item, key, outputs)
-        self.console.print(f"{step}: {self.seconds[step]:.0f} s", highlight=False)
+        say(self.console, f"{step}: {self.seconds[step]:.0f} s")
 
     def unchanged(self, step: str, count: int | None = None) -> None:
         """Say that a step need not be done again."""
         of = f" ({count})" if count else ""
-        self.console.print(f"{step}: unchanged{of}", highlight=False)
+        say(self.console, f"{step}: unchanged{of}")
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

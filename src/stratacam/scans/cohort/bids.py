@@ -9,7 +9,7 @@ from pathlib import Path
 from stratacam.errors import InputError
 from stratacam.scans.cohort.choice import SEQUENCES, Choose, choose_image, entities, same_entities
 from stratacam.scans.derivatives import made_by_stratacam
-from stratacam.scans.image_file import FORMATS, OTHER_FORMATS, conversion, image_end
+from stratacam.scans.image_file import FORMATS, OTHER_FORMATS, conversion, image_end, image_files
 
 SUBJECT = re.compile(r"sub-([A-Za-z0-9+]+)")
 SESSION = re.compile(r"ses-([A-Za-z0-9+]+)")
@@ -29,6 +29,12 @@ class Scan:
     def name(self) -> str:
         """The BIDS entities of the scan: "sub-01" or "sub-01_ses-2"."""
         return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session else "")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file of the scan, headers beside images included."""
+        images = (*self.images.values(), *((self.brain_mask,) if self.brain_mask else ()))
+        return tuple(file for image in images for file in image_files(image))
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,6 @@ from stratacam.scans.cohort.duplicates import find_duplicates, voxels_hash
 from stratacam.scans.image_file import open_image
 from stratacam.scans.volume import notices, read_placement, read_volume
 
-FEWEST_SUBJECTS = 3
-"""Subjects that a group needs: to train on, to validate, to test."""
-
 
 @dataclass(frozen=True)
 class CheckedImage:
@@ -91,15 +88,13 @@ def check_images(scan: Scan) -> tuple[CheckedImage, ...]:
     return tuple(images)
 
 
-def judge(
-    scans: Sequence[CheckedScan], left_out: Sequence[LeftOut], group_problem: str | None
-) -> CheckedCohort:
+def judge(scans: Sequence[CheckedScan], left_out: Sequence[LeftOut], problem: str | None) -> CheckedCohort:
     """Judge a cohort by its scans.
 
     Args:
         scans: as checked one by one.
         left_out: scans that lack a file.
-        group_problem: why the groups cannot be read, if so.
+        problem: why the groups cannot be read, or no study can be run on them, if so.
     """
     across, within = find_duplicates(
         {
@@ -112,7 +107,7 @@ def judge(
     usable = [scan for scan in scans if not scan.problems]
     members = {(scan.subject, scan.group) for scan in usable if scan.group is not None}
     subjects = Counter(group for _, group in sorted(members))
-    problems = [*([group_problem] if group_problem else []), *across]
+    problems = [*([problem] if problem else []), *across]
     if not usable:
         problems.append("no scan can be used; see the reasons at each")
     warnings = [
@@ -121,15 +116,10 @@ def judge(
         for image in scan.images
         for notice in image.notices
     ]
-    warnings += [
-        f"group {group} has {count} subject(s); a study needs at least {FEWEST_SUBJECTS} to train, validate and test"
-        for group, count in subjects.items()
-        if count < FEWEST_SUBJECTS
-    ]
-    if group_problem is None and usable and len(subjects) < 2:
-        found = f"every scan is of the group {usable[0].group}" if subjects else "no scan has a group"
+    if problem is None and usable and not subjects:
         warnings.append(
-            f"{found}: the scans can be prepared, but a study needs two groups or more to tell apart"
+            "no scan has a group: the scans can be prepared and classified, but a study needs two groups or more to "
+            "tell apart"
         )
     return CheckedCohort(
         tuple(scans), tuple(left_out), dict(subjects), tuple(problems), tuple(warnings), tuple(within)

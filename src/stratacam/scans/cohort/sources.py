@@ -15,7 +15,7 @@ from stratacam.scans.derivatives import bids_root, made_by_stratacam
 
 
 def find_cohort_scans(
-    source: Path, sequences: Sequence[str] = SEQUENCES, choose: Choose | None = None
+    source: Path | str, sequences: Sequence[str] = SEQUENCES, choose: Choose | None = None
 ) -> tuple[list[Scan], list[LeftOut]]:
     """Find the scans of a cohort.
 
@@ -30,17 +30,23 @@ def find_cohort_scans(
     Raises:
         InputError: the source as a whole cannot be used.
     """
+    source = Path(source)
+    if source.is_file() and not is_table(source):
+        raise InputError(
+            f"{source}: is a file; expected a BIDS folder, or a table (.csv, .tsv) of the scans as delivered: name "
+            "that (`check` takes a study's TOML file as --config)"
+        )
     if not is_table(source):
         return find_scans(source, sequences, choose)
     if choose:
         raise InputError(
-            f"choose: found a choice of {', '.join(choose)} for the table {source}, which names each file; "
+            f"cohort.choose: found a choice of {', '.join(choose)} for the table {source}, which names each file; "
             "expected none: take it away"
         )
     return find_listed_scans(source, sequences)
 
 
-def read_cohort_groups(source: Path, scans: Sequence[Scan], column: str = "group") -> dict[str, str]:
+def read_cohort_groups(source: Path | str, scans: Sequence[Scan], column: str = "group") -> dict[str, str]:
     """Read the groups of scans.
 
     Args:
@@ -54,6 +60,7 @@ def read_cohort_groups(source: Path, scans: Sequence[Scan], column: str = "group
     Raises:
         InputError: the groups cannot be read, or one seems to be spelled in several ways.
     """
+    source = Path(source)
     if is_table(source):
         listed = read_listed_groups(source, column)
         groups = {scan.name: listed[scan.name] for scan in scans if scan.name in listed}

@@ -8,14 +8,18 @@ from pydantic import BaseModel, Field
 from stratacam.scans.intensity import Scaling
 from stratacam.scans.planes import Plane
 
+Edge = Annotated[float, Field(ge=0.3, le=10.0)]
+"""Edge of a voxel in mm."""
+
 
 class PrepareSettings(BaseModel, frozen=True, extra="forbid"):
     """How scans are prepared."""
 
-    grid: Literal["T1w"] | Annotated[float, Field(ge=0.3, le=10.0)] = Field(
+    grid: Literal["T1w"] | Edge | tuple[Edge, Edge, Edge] = Field(
         default="T1w",
         description='"T1w" for the grid of the T1w, turned to RAS without interpolation; or the edge (mm) of the '
-        "isotropic voxels of a grid along the T1w's own axes that covers its field of view",
+        "voxels of a grid along the T1w's own axes that covers its field of view, or three edges, towards right, "
+        "anterior and superior",
     )
     plane: Plane = Field(default="axial", description='plane of the slices: "axial", "coronal" or "sagittal"')
     slice_area_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(

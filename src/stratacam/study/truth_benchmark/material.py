@@ -77,7 +77,8 @@ def plant_scans(
             name = f"{scan.name}_{group}"
             if not len(planted.images):
                 raise InputError(
-                    f"{scan.name}: has no room for lesions; lower --area or --lesions-per-slice."
+                    f"{scan.name}: has no room for lesions of {settings.area} pixels; lower --area, or "
+                    "--every for more slices."
                 )
             content.update(planted.images.tobytes())
             file = work / "pictures" / f"{name}.npy"

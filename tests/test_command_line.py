@@ -1,0 +1,145 @@
+"""The command line: its version, tables in a terminal of 80 columns, lines with their time, options in messages."""
+
+import io
+import re
+import sys
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import stratacam
+from stratacam import cli
+from stratacam.maps import find_maps
+from stratacam.networks import ModelCard, build, save_model
+from stratacam.scans.cohort.sources import find_cohort_scans, read_cohort_groups
+from stratacam.scans.prepared import find_prepared
+from stratacam.scans.volume import write_nifti
+from stratacam.study.configuration import read_configuration
+from stratacam.study.progress import step_progress
+
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """The command line in this process, in a terminal of 80 columns: gives its exit code and all that it said."""
+
+    def command(*arguments):
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setattr(cli, "console", Console())
+        monkeypatch.setattr(sys, "argv", ["stratacam", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code or 0, "".join(capsys.readouterr())
+
+    return command
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """Six subjects of noise in two sessions, in a group each of two."""
+    folder = tmp_path / "cohort"
+    for subject in range(1, 7):
+        for session in (1, 2):
+            name = f"sub-{subject}_ses-{session}"
+            for place, sequence in enumerate(("T1w", "T2w", "FLAIR")):
+                values = np.random.default_rng([subject, session, place]).normal(500, 50, (8, 9, 10))
+                path = folder / f"sub-{subject}/ses-{session}/anat/{name}_{sequence}.nii.gz"
+                write_nifti(path, values.astype(np.float32), np.diag([0.9766, 0.9766, 1.2, 1]))
+    rows = "".join(f"sub-{subject}\t{'control' if subject < 4 else 'RRMS'}\n" for subject in range(1, 7))
+    (folder / "participants.tsv").write_text("participant_id\tgroup\n" + rows)
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path):
+    settings = {"sequences": ["T1w", "T2w", "FLAIR"], "size": 32, "shape": [32, 32], "width_mm": 200.0}
+    card = ModelCard(architecture="small_cnn", classes=("control", "MS"), input=settings, training={})
+    save_model(tmp_path / "model", build("small_cnn", 2), card)
+    return tmp_path / "model"
+
+
+def test_the_version_is_told(run):
+    assert run("--version") == (0, f"stratacam {version('stratacam')}\n")
+
+
+def test_tables_fit_a_terminal_of_80_columns_and_tell_all_but_the_file(run, cohort, model):
+    for arguments, row in (
+        (
+            ("check", cohort, "--workers", 1),
+            ("sub-1_ses-1", "control", "FLAIR", "8x9x10", "0.977x0.977x1.2", "RAS"),
+        ),
+        (("layers", model), ("block1_conv1", "convolution", "32 x 32", "3 x 3", "448")),
+    ):
+        code, said = run(*arguments)
+        assert code == 0
+        table = [line for line in said.splitlines() if not line.startswith(("20", "Sound", "Subjects"))]
+        assert max(map(len, table)) <= 80
+        words = " ".join(said.split())
+        assert all(cell in words for cell in row), said
+
+
+def test_lines_about_the_work_have_their_time_where_there_is_no_terminal(run, cohort):
+    _, said = run("check", cohort, "--workers", 1)
+    assert re.search(rf"^{TIME}  check: 12 of 12, sub-", said, re.MULTILINE)
+    lines = io.StringIO()
+    with step_progress(Console(file=lines), "prepare") as advance:
+        advance(4, 4, "sub-04")
+    assert re.fullmatch(rf"{TIME}  prepare: 4 of 4, sub-04\n", lines.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--target", "SPMS"), ("--sequence", "PD"), ("--layer", "block9"), ("--method", "cam")],
+)
+def test_a_wrong_option_of_explain_is_named_as_the_option_that_it_is(run, model, tmp_path, option, value):
+    code, said = run("explain", model, tmp_path, tmp_path / "maps", option, value)
+    assert code == cli.UNUSABLE
+    assert said.startswith(f"{option}: ")
+    assert value in said
+    assert "explain." not in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("prepare", "scans", "out", "--grid", "50"), "--grid"),
+        (("phantom", "out", "--voxel", "9"), "--voxel"),
+        (("phantom", "out", "--thick", "0"), "--thick"),
+        (("phantom", "out", "--controls", "0", "--rrms", "0", "--spms", "0"), "--controls"),
+    ],
+)
+def test_a_number_out_of_range_is_said_of_its_option_and_nothing_is_written(
+    run, tmp_path, monkeypatch, arguments, option
+):
+    monkeypatch.chdir(tmp_path)
+    code, said = run(*arguments)
+    assert code == cli.UNUSABLE
+    assert option in said
+    assert "Traceback" not in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_table_is_not_called_a_missing_folder(run, tmp_path):
+    (tmp_path / "study.toml").write_text('out = "out"\n')
+    code, said = run("check", tmp_path / "study.toml")
+    assert code == cli.UNUSABLE
+    assert "study.toml: is a file; expected a BIDS folder, or a table" in said
+
+
+def test_the_folder_of_a_study_in_place_of_a_model_leads_to_its_models(run, model):
+    _, said = run("layers", model.parent)
+    assert f"such as {model}." in said
+
+
+def test_a_path_may_be_given_as_text_wherever_one_is_taken(cohort, model, tmp_path):
+    assert stratacam.load_model(str(model))[1].classes == ("control", "MS")
+    save_model(str(tmp_path / "again"), build("small_cnn", 2), stratacam.load_model(model)[1])
+    scans, _ = find_cohort_scans(str(cohort))
+    assert read_cohort_groups(str(cohort), scans)["sub-4_ses-1"] == "RRMS"
+    assert find_prepared(str(cohort)) == []
+    assert find_maps(str(cohort)) == []
+    (tmp_path / "study.toml").write_text('out = "out"\n[cohort]\ninput = "cohort"\n')
+    assert read_configuration(str(tmp_path / "study.toml")).cohort.input == cohort
