@@ -50,7 +50,7 @@ def counting(monkeypatch):
     made = []
     original = repeated.repeat
     monkeypatch.setattr(
-        "stratacam.cam.capture.repeat", lambda *args: made.append(original(*args)) or made[-1]
+        "stratacam.cam.recorder.repeat", lambda *args: made.append(original(*args)) or made[-1]
     )
     return made
 

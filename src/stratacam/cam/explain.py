@@ -8,17 +8,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from stratacam.cam.capture import LayerError
 from stratacam.cam.explanation import Explanation, LayerMaps, join
 from stratacam.cam.feature_map import TokensToGrid, grid_maker
 from stratacam.cam.inputs import read_inputs
 from stratacam.cam.layers import Layers, candidate_layers, choose
 from stratacam.cam.methods import FORWARD, INPUT, method_pass
 from stratacam.cam.methods.input_gradient import strongest_channel
-from stratacam.cam.passes import MapFunction, RawMaps, Task
+from stratacam.cam.passes import MapFunction
 from stratacam.cam.running import explainable
 from stratacam.cam.scores import Classes, choose_target
 from stratacam.cam.smooth import smoothed
+from stratacam.cam.tap import LayerError
+from stratacam.cam.task import RawMaps, Task
 from stratacam.cam.trial import Trial
 from stratacam.cam.views import blank_cause
 

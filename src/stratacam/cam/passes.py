@@ -1,166 +1,18 @@
-"""From a batch to raw maps by gradients: one forward, and one backward for each class."""
+"""From a batch to raw maps: by gradients, by activations alone, or by forwards alone."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from stratacam.cam.capture import Captured, LayerError, Tap, capture
-from stratacam.cam.feature_map import TokensToGrid
-from stratacam.cam.inputs import Inputs
-from stratacam.cam.layers import split_call
+from stratacam.cam.capture import Captured
 from stratacam.cam.scores import Target
+from stratacam.cam.tap import Tap
+from stratacam.cam.task import RawMaps, Run, Task
 
 MapFunction = Callable[[Tensor, Tensor], Tensor]
 """Activation and gradient (B, channels, *spatial) to raw maps (B, *spatial)."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is to be explained: one batch.
-
-    Attributes:
-        model: a twin, in evaluation mode and frozen.
-        shared: its parameters, by storage, that the caller's model shares.
-        inputs: the batch.
-        layers: names, and whether each was named or only matched by a pattern.
-        target: what finds the classes to explain in the first forward.
-        tokens_to_grid: for layers whose output is not on the image as it is.
-        batch_size: images that may go through the network at once.
-        mixing: whether the network mixes the images of a batch, so that each needs a backward of its own.
-    """
-
-    model: nn.Module
-    shared: Mapping[int, str]
-    inputs: Inputs
-    layers: Mapping[str, bool]
-    target: Callable[[Captured], Target]
-    tokens_to_grid: TokensToGrid | None
-    batch_size: int
-    mixing: bool
-
-    def named(self, name: str) -> bool:
-        """Whether a layer, or the module of which it is one call, was named."""
-        return self.layers.get(name, self.layers.get(split_call(name)[0], False))
-
-    def capture(self) -> Captured:
-        """One forward that keeps what the layers give."""
-        return capture(self.model, self.inputs, self.layers, self.tokens_to_grid, self.shared)
-
-    def run(self, inputs: Inputs) -> Captured:
-        """One forward of other inputs that keeps no layer."""
-        return capture(self.model, inputs, {}, None, self.shared)
-
-
-@dataclass
-class RawMaps:
-    """Raw maps of one batch.
-
-    Attributes:
-        target: the classes explained.
-        raw: by layer, (B, C, *spatial).
-        zero_gradient: by layer, (B, C), where a map is blank because no gradient arrives.
-        refused: layers matched by a pattern that have no map, and why.
-    """
-
-    target: Target
-    raw: dict[str, Tensor]
-    zero_gradient: dict[str, Tensor]
-    refused: dict[str, str]
-
-
-class _Run:
-    """One forward, and a backward for each class."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        self.captured = task.capture()
-        self.target = task.target(self.captured)
-        self.scores = self.target.score(self.captured, self.target.classes)
-        self.classes = self.scores.shape[1]
-
-    def backward(self, receive: Callable[[Tap, int, Tensor], None]) -> None:
-        """Tell `receive` each layer's tap, the column of the class, and the gradient there as a feature map."""
-        if not self.scores.requires_grad:
-            if self.captured.taps:
-                self._check_differentiable()
-            return
-        apart = self.task.mixing and len(self.scores) > 1
-        for column in range(self.classes):
-            last = column + 1 == self.classes
-            if apart:
-                self._image_by_image(receive, column, last=last)
-                continue
-            self._differentiate(
-                self.scores[:, column].sum(), partial(self._pass_on, receive, column), last=last
-            )
-
-    def _image_by_image(
-        self, receive: Callable[[Tap, int, Tensor], None], column: int, *, last: bool
-    ) -> None:
-        """The gradient of each image's score at what belongs to that image alone."""
-        found: dict[str, Tensor] = {}
-        for image, score in enumerate(self.scores[:, column]):
-
-            def keep(tap: Tap, gradient: Tensor, image: int = image) -> None:
-                found.setdefault(tap.name, torch.zeros_like(gradient))[image] = gradient[image]
-
-            self._differentiate(score, keep, last=last and image + 1 == len(self.scores))
-        for tap in self.captured.unique_taps:
-            if tap.name in found:
-                self._pass_on(receive, column, tap, found.pop(tap.name))
-
-    def _differentiate(self, score: Tensor, receive: Callable[[Tap, Tensor], None], *, last: bool) -> None:
-        taps = self.captured.unique_taps
-        for tap in taps:
-            tap.receive = partial(receive, tap)
-        try:
-            torch.autograd.grad(score, self.captured.anchor, retain_graph=not last, allow_unused=True)
-        except RuntimeError as fault:
-            if "checkpoint" not in str(fault):
-                raise
-            raise ValueError(
-                "a layer lies in or before a block under torch.utils.checkpoint, which runs again in the backward "
-                "without what was observed; name a layer after it, or turn checkpointing off."
-            ) from fault
-        finally:
-            for tap in taps:
-                tap.receive = None  # it holds the tap, and the tap it
-
-    def _check_differentiable(self) -> None:
-        """Refuse a model whose score does not even depend on the image through a gradient."""
-        image = self.task.inputs.image.detach().clone().requires_grad_()
-        run = self.task.run(self.task.inputs.with_image(image.clone()))
-        if not self.target.score(run, self.target.classes).requires_grad:
-            raise ValueError(
-                "the score does not depend on the image through a gradient: the model detaches it, or runs inside "
-                "torch.no_grad."
-            )
-
-    def no_gradient(self) -> Tensor:
-        """(B, C), true: what is so of every class until its gradient arrives."""
-        return torch.ones_like(self.target.classes, dtype=torch.bool)
-
-    def maps(self, raw: dict[str, Tensor], zero_gradient: dict[str, Tensor]) -> RawMaps:
-        """The maps in the order asked; layers that no gradient reached are refused."""
-        refused = self.captured.refused
-        for name, tap in self.captured.taps.items():
-            if tap.name in raw:
-                continue
-            reason = "is not on the path to the score: nothing that the score depends on comes from it."
-            if self.task.named(name):
-                raise LayerError(name, reason)
-            refused[name] = reason
-        by_name = self.captured.by_name
-        return RawMaps(self.target, by_name(raw), by_name(zero_gradient), refused)
-
-    @staticmethod
-    def _pass_on(
-        receive: Callable[[Tap, int, Tensor], None], column: int, tap: Tap, gradient: Tensor
-    ) -> None:
-        receive(tap, column, tap.as_grid(gradient))
 
 
 def gradient_pass(task: Task, function: MapFunction) -> RawMaps:
@@ -172,7 +24,7 @@ def gradient_pass(task: Task, function: MapFunction) -> RawMaps:
     Raises:
         LayerError: if a layer that was named is not on the path to the score.
     """
-    run = _Run(task)
+    run = Run(task)
     raw: dict[str, Tensor] = {}
     zero: dict[str, Tensor] = {}
 
@@ -203,7 +55,7 @@ def weighting_pass(task: Task, weigh: Callable[[Tensor], Tensor]) -> RawMaps:
     Raises:
         LayerError: if a layer that was named is not on the path to the score.
     """
-    run = _Run(task)
+    run = Run(task)
     raw: dict[str, Tensor] = {}
     zero: dict[str, Tensor] = {}
     weights: dict[str, Tensor] = {}

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 
-from stratacam.cam.passes import RawMaps, Task
+from stratacam.cam.task import RawMaps, Task
 
 
 def smoothed(

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from stratacam.cam.capture import Captured
 from stratacam.cam.feature_map import TokensToGrid
 from stratacam.cam.inputs import Inputs
-from stratacam.cam.passes import RawMaps, Task
 from stratacam.cam.running import device_of
 from stratacam.cam.scores import Target
+from stratacam.cam.task import RawMaps, Task
 from stratacam.cam.twin import twin_of
 from stratacam.cam.watch import ParametersWrittenError, storage_of
 

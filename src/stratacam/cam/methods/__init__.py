@@ -20,7 +20,8 @@ from stratacam.cam.methods.gradient import (
 )
 from stratacam.cam.methods.input_gradient import guided_backprop, input_gradient
 from stratacam.cam.methods.scorecam import scorecam
-from stratacam.cam.passes import MapFunction, RawMaps, Task, activation_pass, gradient_pass, weighting_pass
+from stratacam.cam.passes import MapFunction, activation_pass, gradient_pass, weighting_pass
+from stratacam.cam.task import RawMaps, Task
 
 WEIGHTING: dict[str, Callable[[Tensor], Tensor]] = {"gradcam": gradcam}
 """Functions of a layer's gradient that give its channels weights."""

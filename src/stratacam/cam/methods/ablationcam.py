@@ -6,11 +6,12 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from stratacam.cam.capture import Tap
 from stratacam.cam.feature_map import TokensToGrid
 from stratacam.cam.layers import split_call
-from stratacam.cam.passes import RawMaps, Task, forward_maps, weighted_channels
+from stratacam.cam.passes import forward_maps, weighted_channels
 from stratacam.cam.scores import Target
+from stratacam.cam.tap import Tap
+from stratacam.cam.task import RawMaps, Task
 
 
 def ablationcam(task: Task) -> RawMaps:

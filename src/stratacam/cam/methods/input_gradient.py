@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from stratacam.cam.passes import RawMaps, Task
+from stratacam.cam.task import RawMaps, Task
 
 RELUS = {F.relu, F.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_}
 IN_PLACE = {F.relu_, torch.relu_, Tensor.relu_}

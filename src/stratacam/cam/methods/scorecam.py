@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from stratacam.cam.capture import Tap
-from stratacam.cam.passes import RawMaps, Task, forward_maps, weighted_channels
+from stratacam.cam.passes import forward_maps, weighted_channels
 from stratacam.cam.scores import Target
+from stratacam.cam.tap import Tap
+from stratacam.cam.task import RawMaps, Task
 from stratacam.cam.views import upsample
 
 

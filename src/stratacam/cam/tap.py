@@ -1,0 +1,53 @@
+"""One call of a captured layer: its activation, held or to be computed again, and the gradient there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from stratacam.cam.feature_map import TokensToGrid
+from stratacam.cam.repeated import Kept, Repeat
+
+
+class LayerError(ValueError):
+    """A layer that has no map, and why."""
+
+    def __init__(self, layer: str, reason: str) -> None:
+        super().__init__(f"layer {layer} {reason}")
+        self.layer = layer
+        self.reason = reason
+
+
+@dataclass
+class Tap:
+    """One call of a captured layer.
+
+    Attributes:
+        name: of the layer.
+        kept: its output, or the input of `again`.
+        again: what computes its output again from `kept`, where that is held instead.
+        tokens_to_grid: what makes a feature map of its output.
+        receive: told the gradient at its output in every backward.
+    """
+
+    name: str
+    kept: Kept | None
+    again: Repeat | None
+    tokens_to_grid: TokensToGrid | None
+    receive: Callable[[Tensor], None] | None = field(default=None, repr=False)
+
+    def activation(self) -> Tensor:
+        """The layer's output as a feature map (B, channels, *spatial)."""
+        if self.kept is None:
+            raise RuntimeError(f"{self.name}: its activation has been released.")
+        with torch.no_grad():
+            return self.as_grid(self.again(self.kept.tensor) if self.again else self.kept.tensor)
+
+    def as_grid(self, values: Tensor) -> Tensor:
+        """Values at the layer's output, such as its gradient, as a feature map."""
+        return self.tokens_to_grid(values) if self.tokens_to_grid else values
+
+    def release(self) -> None:
+        """Let go of the activation."""
+        self.kept = self.again = None
