@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stratacam.errors import InputError
+from stratacam.interruption import Interrupted, broken_off_at, interruptible
 
 if TYPE_CHECKING:
     from stratacam.scans.phantom import PhantomSettings
@@ -431,12 +432,18 @@ def report(
 def main() -> None:
     """Run the command line; a user's mistake is told in a sentence, without a traceback."""
     try:
-        app()
+        with interruptible(), broken_off_at(" ".join(sys.argv[1:2])):
+            app()
     except InputError as fault:
-        Console(stderr=True).print(str(fault), style="red", highlight=False, markup=False, soft_wrap=True)
+        _complain(str(fault))
         sys.exit(UNUSABLE)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except Interrupted as stop:
+        _complain(str(stop))
+        sys.exit(stop.code)
+
+
+def _complain(words: str) -> None:
+    Console(stderr=True).print(words, style="red", highlight=False, markup=False, soft_wrap=True)
 
 
 def _phantom_settings(

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,17 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{os.getpid()}{TEMPORARY}{path.name}")
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left half written below `folder`; nobody else may be writing there."""
+def remove_leftovers(folder: Path, processes: Collection[int] | None = None) -> None:
+    """Remove what killed processes left half written below `folder`.
+
+    Args:
+        folder: where to look.
+        processes: whose files are removed; if absent everybody's, and nobody else may be writing there.
+    """
     for path in list(folder.rglob(f".*{TEMPORARY}*")):
+        process = path.name[1:].partition(TEMPORARY)[0]
+        if processes is not None and process not in map(str, processes):
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -13,7 +13,7 @@ from stratacam.scans.cohort.sources import find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study import scan_steps
-from stratacam.study.execution import local_executor
+from stratacam.study.execution import local_executor, tidied
 from stratacam.study.trained import TrainedModel
 from stratacam.study.work import Absence, Work
 
@@ -42,7 +42,7 @@ def prepare_folder(
     scans, incomplete = find_cohort_scans(source, sequences)
     for absent in incomplete:
         work.leave_out(absent.name, "find", absent.reason)
-    with local_executor(workers) as executor:
+    with tidied(out), local_executor(workers) as executor:
         prepared, _ = scan_steps.prepare_scans(work, scans, out, settings, executor)
     return _conclude(work, out, bool(prepared))
 
@@ -82,7 +82,7 @@ def explain_folder(
     key = work.ledger.key("model", None, [model / CARD, model / WEIGHTS])
     trained = TrainedModel(model, key, "cpu", network)
     keys = {scan.name: work.ledger.key("prepared", None, [scan.record]) for scan in scans}
-    with local_executor(workers) as executor:
+    with tidied(out), local_executor(workers) as executor:
         done = scan_steps.explain_scans(
             work,
             scans,

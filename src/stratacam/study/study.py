@@ -10,7 +10,7 @@ from rich.console import Console
 from stratacam.errors import InputError
 from stratacam.files import remove_leftovers
 from stratacam.study.configuration import StudyConfiguration
-from stratacam.study.execution import kept_workers
+from stratacam.study.execution import kept_workers, tidied
 from stratacam.study.folders import StudyFolders
 from stratacam.study.work import Work
 
@@ -38,7 +38,7 @@ def open_study(configuration: StudyConfiguration, console: Console) -> Iterator[
     study = Study(configuration, folders, Work(folders.records, console))
     folders.records.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folders.records / "lock", timeout=0), kept_workers():
+        with FileLock(folders.records / "lock", timeout=0), tidied(folders.root), kept_workers():
             remove_leftovers(folders.root)
             try:
                 yield study

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from stratacam.files import write_text
+from stratacam.interruption import broken_off_at
 from stratacam.study.execution import Failure, run_each
 from stratacam.study.ledger import Ledger
 from stratacam.study.progress import step_progress
@@ -125,7 +126,8 @@ class Work:
         """Keep the seconds that a step takes."""
         start = time.perf_counter()
         try:
-            yield
+            with broken_off_at(step):
+                yield
         finally:
             self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - start
             self.finished[step] = datetime.now(UTC).isoformat(timespec="seconds")
