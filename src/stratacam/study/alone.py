@@ -14,10 +14,9 @@ from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study import scan_steps
 from stratacam.study.execution import local_executor, tidied
-from stratacam.study.trained import TrainedModel
+from stratacam.study.trained import TrainedModel, network_files
 from stratacam.study.work import Absence, Work
 
-RECORDS = ".stratacam"
 LEFT_OUT = "left_out.tsv"
 
 
@@ -38,12 +37,12 @@ def prepare_folder(
     Raises:
         InputError: if `source` holds no scans, or none of them can be used.
     """
-    work = Work(out / RECORDS, console)
+    work = Work(out / scan_steps.RECORDS, console)
     scans, incomplete = find_cohort_scans(source, sequences)
     for absent in incomplete:
         work.leave_out(absent.name, "find", absent.reason)
     with tidied(out), local_executor(workers) as executor:
-        prepared, _ = scan_steps.prepare_scans(work, scans, out, settings, executor)
+        prepared = scan_steps.prepare_scans(work, scans, out, settings, executor)
     return _conclude(work, out, bool(prepared))
 
 
@@ -77,16 +76,17 @@ def explain_folder(
         InputError: if there is no model, a name is unknown, or no scan can be explained.
     """
     check_settings(*load_model(model, network), settings)
-    work = Work(out / RECORDS, console)
+    work = Work(out / scan_steps.RECORDS, console)
     scans = _named(find_prepared(prepared), names, prepared)
-    key = work.ledger.key("model", None, [model / CARD, model / WEIGHTS])
+    key = work.ledger.content_of([model / CARD, model / WEIGHTS, *network_files(network)])
     trained = TrainedModel(model, key, "cpu", network)
-    keys = {scan.name: work.ledger.key("prepared", None, [scan.record]) for scan in scans}
+    for scan in scans:
+        files = [*scan.anat.glob(f"{scan.name}_*"), *map(scan.delivered, scan.sequences)]
+        work.ledger.is_made(work.ledger.content_of(files), scan)
     with tidied(out), local_executor(workers) as executor:
         done = scan_steps.explain_scans(
             work,
             scans,
-            keys,
             trained=dict.fromkeys((scan.name for scan in scans), trained),
             out=out,
             settings=settings,

@@ -18,13 +18,11 @@ class Gathered:
     Attributes:
         scans: as delivered.
         prepared: those that could be prepared.
-        keys: by scan, the key of the work that prepared it.
         cohort: pictures, groups and classes.
     """
 
     scans: Sequence[Scan]
     prepared: Sequence[PreparedScan]
-    keys: scan_steps.Keys
     cohort: planning.Cohort
 
 
@@ -43,19 +41,24 @@ def gather(study: Study) -> Gathered:
         configuration, {f"sub-{scan.subject}": groups[scan.name] for scan in scans[::-1]}, clusters
     )
     with local_executor(configuration.run.workers) as executor:
-        prepared, keys = scan_steps.prepare_scans(
-            work, scans, folders.prepared, configuration.prepare, executor, groups=groups
+        prepared = scan_steps.prepare_scans(
+            work,
+            scans,
+            folders.prepared,
+            configuration.prepare,
+            executor,
+            groups=groups,
+            shared=configuration.cohort.prepared is not None,
         )
         scan_steps.refuse_copies(prepared)
-        pictures, picture_keys = scan_steps.cut_scans(
+        pictures = scan_steps.cut_scans(
             work,
             {scan: groups[scan.name] for scan in prepared},
-            keys,
             out=folders.pictures,
             settings=configuration.pictures,
             executor=executor,
         )
-    cohort = planning.make_cohort(study, pictures, picture_keys, clusters)
+    cohort = planning.make_cohort(study, pictures, clusters)
     edges = list(zip(*(scan.voxel_mm for scan in prepared), strict=True))
     cohort = replace(cohort, voxels_mm=(tuple(map(min, edges)), tuple(map(max, edges))))
-    return Gathered(scans, prepared, keys, cohort)
+    return Gathered(scans, prepared, cohort)

@@ -4,21 +4,21 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.learning import PARTS, AnySplit, ScanPictures, SplitSettings, TrainSettings, make_splits
-from stratacam.networks import default_weights, frozen_prefix, is_reference, make_network, source_file
+from stratacam.networks import default_weights, frozen_prefix, made_of, make_network
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.folders import StudyFolders
+from stratacam.study.ledger import Task
 from stratacam.study.network_check import frozen_here
 from stratacam.study.runs import Run, models_of, short_name
 from stratacam.study.study import Study
-from stratacam.study.training import FirstNetwork
+from stratacam.study.training import FirstNetwork, Frozen, keep_scan
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,12 @@ class Cohort:
 
     Attributes:
         pictures: of every scan.
-        keys: by scan, the key of the work that cut its pictures.
         classes: in the order of the outputs.
         clusters: subject to what it shares with those it stays together with.
         voxels_mm: the smallest and the largest edges of the prepared scans' voxels (right, anterior, superior).
     """
 
     pictures: tuple[ScanPictures, ...]
-    keys: Mapping[str, str]
     classes: tuple[str, ...]
     clusters: Mapping[str, str]
     voxels_mm: tuple[tuple[float, ...], tuple[float, ...]] | None = None
@@ -47,15 +45,13 @@ class Cohort:
         return first
 
 
-def make_cohort(
-    study: Study, pictures: Sequence[ScanPictures], keys: Mapping[str, str], clusters: Mapping[str, str]
-) -> Cohort:
+def make_cohort(study: Study, pictures: Sequence[ScanPictures], clusters: Mapping[str, str]) -> Cohort:
     """Gather what is learnt from; leave out the groups that have too few subjects to be in every part.
 
     Raises:
         InputError: if fewer than two groups remain.
     """
-    everybody = Cohort(tuple(pictures), keys, (), clusters)
+    everybody = Cohort(tuple(pictures), (), clusters)
     members: dict[str, set[str]] = {scan.group: set() for scan in pictures}
     for subject, group in everybody.labels().items():
         members[group].add(subject)
@@ -79,7 +75,7 @@ def make_cohort(
     wanted = study.configuration.cohort.groups or sorted(members)
     classes = tuple(group for group in wanted if group in members and group not in small)
     used = tuple(scan for scan in pictures if scan.group not in small)
-    return Cohort(used, keys, classes, clusters)
+    return Cohort(used, classes, clusters)
 
 
 def check_split(
@@ -145,7 +141,8 @@ def plan_runs(
         network = configuration.network
         chosen = default_weights(model.network) if network.weights == "default" else network.weights
         settings = configuration.training.for_weights(pretrained=chosen != "none")
-        first = FirstNetwork(model.network, chosen, network.head, len(cohort.classes), model.seed)
+        made = made_of(model.network, len(cohort.classes), weights=chosen, seed=model.seed)
+        first = FirstNetwork(model.network, chosen, network.head, len(cohort.classes), model.seed, made)
         untrained = make_network(model.network, first.classes, weights="none")
         alone = len(network.architectures) == 1
         frozen = frozen_here(untrained, settings.frozen or (), alone=alone)
@@ -167,27 +164,35 @@ def _kept_folder(
         return None
     if not len(frozen_prefix(untrained, settings.frozen)[0]):
         return None
-    content = frozen_settings(first, settings, seed)
+    content = [
+        first.made_of,
+        first.seed if first.weights == "none" else None,
+        first.head,
+        settings.model_dump(mode="json", include={"frozen", "copies", "augmentation"}),
+        seed,
+    ]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     return folders.activations / f"{short_name(first.architecture)}-{digest}"
 
 
-def frozen_settings(first: FirstNetwork, settings: TrainSettings, seed: int) -> dict[str, Any]:
-    """What decides the outputs of frozen layers; the seed of the weights only where they are random."""
-    return {
-        "architecture": first.architecture,
-        "weights": first.weights,
-        "weights_seed": first.seed if first.weights == "none" else None,
-        "head": first.head,
-        "training": settings.model_dump(mode="json", include={"frozen", "copies", "augmentation"}),
-        "seed": seed,
-    }
+def frozen_task(
+    study: Study, plan: Planned, scan: ScanPictures, *, folder: Path, augmented: bool = True
+) -> Task:
+    """The task that keeps what the frozen layers of a run give for one scan.
 
-
-def sources(first: FirstNetwork) -> list[Path]:
-    """Files that the network is made of: weights that the user named, and the user's own code."""
-    files = [] if first.weights in {"imagenet", "none"} else [Path(first.weights)]
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"network.weights: {file} is not a file; name one, or imagenet, or none.")
-    return [*files, *([source_file(first.architecture)] if is_reference(first.architecture) else [])]
+    It is the same for every run whose frozen layers are the same.
+    """
+    configuration, first, settings = study.configuration, plan.first, plan.settings
+    if first.weights != "none":
+        first = replace(first, seed=0, classes=2)  # of the head, which is not frozen
+    frozen = Frozen(
+        first=first,
+        frozen=settings.frozen or (),
+        copies=settings.copies if augmented else 0,
+        augmentation=settings.augmentation,
+        seed=configuration.seed,
+        folder=folder,
+        device=configuration.run.device,
+    )
+    outputs = [folder / f"{scan.scan}.npy", folder / f"{scan.scan}_head.npy"]
+    return study.work.task(keep_scan, frozen, scan, outputs=outputs)

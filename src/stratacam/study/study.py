@@ -34,7 +34,7 @@ def open_study(configuration: StudyConfiguration, console: Console) -> Iterator[
     Raises:
         InputError: another run is at work in its folder.
     """
-    folders = StudyFolders(configuration.out)
+    folders = StudyFolders(configuration.out, configuration.cohort.prepared)
     study = Study(configuration, folders, Work(folders.records, console))
     folders.records.mkdir(parents=True, exist_ok=True)
     try:

@@ -33,7 +33,9 @@ from stratacam.learning import (
     train,
     write_split,
 )
+from stratacam.learning.augment import AugmentSettings
 from stratacam.networks import ModelCard, find_head, frozen_prefix, initial_weights, make_network, save_model
+from stratacam.study.keys import NOT_IN_KEY
 from stratacam.study.runs import Run
 
 PREDICTIONS = "predictions.npz"
@@ -49,13 +51,15 @@ class FirstNetwork:
         head: name of its classifier head; found if absent.
         classes: number of outputs.
         seed: of what is random in it.
+        made_of: what its weights and its code are, wherever they lie; see `stratacam.networks.made_of`.
     """
 
-    architecture: str
-    weights: str
+    architecture: str = field(metadata=NOT_IN_KEY)
+    weights: str = field(metadata=NOT_IN_KEY)
     head: str | None
     classes: int
     seed: int
+    made_of: str
 
     def make(self) -> tuple[nn.Module, str]:
         """Make the network, and say where its weights come from."""
@@ -77,14 +81,18 @@ class Frozen:
 
     Attributes:
         first: the network.
-        settings: of training; which layers are frozen, and how many augmented copies there are.
+        frozen: the layers.
+        copies: augmented copies of each slice.
+        augmentation: of these.
         seed: of the copies.
         folder: where it is kept.
         device: where to compute.
     """
 
     first: FirstNetwork
-    settings: TrainSettings
+    frozen: tuple[str, ...]
+    copies: int
+    augmentation: AugmentSettings
     seed: int
     folder: Path
     device: str
@@ -94,14 +102,13 @@ def keep_scan(frozen: Frozen, scan: ScanPictures) -> None:
     """Keep the outputs of the frozen layers, and what the untrained head is fed, for one scan."""
     model, _ = _make(frozen.first)
     model.to(frozen.device)
-    settings = frozen.settings
-    prefix, rest = frozen_prefix(model, settings.frozen or ())
+    prefix, rest = frozen_prefix(model, frozen.frozen)
     keep_activations(
         prefix,
         scan,
         frozen.folder,
-        copies=settings.copies,
-        augmentation=settings.augmentation,
+        copies=frozen.copies,
+        augmentation=frozen.augmentation,
         seed=frozen.seed,
         device=frozen.device,
     )
@@ -123,8 +130,8 @@ class Training:
         work: folder of checkpoints.
         out: folder of the model and its predictions.
         kept: folder of kept activations; None where none are kept.
-        card: what the model's card says of the input, and the name of the cohort under "cohort"; None: only the
-            predictions are kept, not the model.
+        card: what the model's card says of the input; None: only the predictions are kept, not the model.
+        cohort: its name, for the card.
     """
 
     run: Run
@@ -134,14 +141,21 @@ class Training:
     split: AnySplit
     settings: TrainSettings
     device: str
-    work: Path
+    work: Path = field(metadata=NOT_IN_KEY)
     out: Path
     kept: Path | None = None
     card: Mapping[str, Any] | None = field(default=None, compare=False)
+    cohort: str = field(default="", metadata=NOT_IN_KEY)
 
 
-def train_run(task: Training, progress: Progress = lambda *_: None) -> None:
-    """Train one network; write its predictions for the slices held out, its history and split, and the model."""
+def train_run(task: Training, key: str, progress: Progress = lambda *_: None) -> None:
+    """Train one network; write its predictions for the slices held out, its history and split, and the model.
+
+    Args:
+        task: what is trained.
+        key: of everything that decides the result; a checkpoint that was left under another one is not used.
+        progress: told how far training is.
+    """
     model, source = task.first.make()
     dataset = make_dataset(task.pictures, task.classes)
     rows = task.split.rows(dataset)
@@ -153,6 +167,7 @@ def train_run(task: Training, progress: Progress = lambda *_: None) -> None:
         task.settings,
         seed=task.run.seed,
         work=task.work,
+        key=key,
         kept=task.kept,
         head=task.first.head,
         by_slice=task.split.unit == "slice",
@@ -184,10 +199,10 @@ def train_run(task: Training, progress: Progress = lambda *_: None) -> None:
         architecture=task.first.architecture,
         head=task.first.head,
         classes=task.classes,
-        input=dict(task.card["input"]),
+        input=dict(task.card),
         training={
             "initial_weights": source,
-            "cohort": task.card["cohort"],
+            "cohort": task.cohort,
             "subjects": subjects,
             "settings": task.settings.model_dump(mode="json"),
             "best_epoch": history.best_epoch,
@@ -216,7 +231,7 @@ class RunPredictions:
     temperature: float
 
 
-def read_predictions(folder: Path) -> RunPredictions:
+def read_predictions(file: Path) -> RunPredictions:
     """Read the predictions that `train_run` wrote."""
-    with np.load(folder / PREDICTIONS) as content:
+    with np.load(file) as content:
         return RunPredictions(content["row"], content["logits"], float(content["temperature"]))
