@@ -20,7 +20,12 @@ INSTALLED = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("stdlib
 
 
 @cache
-def code_of(module: str, file: Path | None = None) -> Code:
+def code_of(module: str) -> Code:
+    """The code that a module depends on, as it was when this was first asked; see `code_in`."""
+    return code_in(module)
+
+
+def code_in(module: str, file: Path | None = None) -> Code:
     """The code that a module depends on.
 
     Imports within functions count, those for types alone do not. A name that a package takes from one of its modules
@@ -102,14 +107,17 @@ def _run(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _run(node)
 
 
-@cache
 def _parsed(path: Path) -> tuple[ast.Module, str]:
-    tree = ast.parse(path.read_bytes())
-    whole = ast.parse(path.read_bytes())
+    return _parsed_text(path.read_bytes())
+
+
+@cache
+def _parsed_text(text: bytes) -> tuple[ast.Module, str]:
+    tree, whole = ast.parse(text), ast.parse(text)
     for node in ast.walk(whole):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_text(body[0]):
-            body[0] = ast.Pass()
+            del body[0]
     return tree, hashlib.sha256(ast.dump(whole).encode()).hexdigest()[:16]
 
 

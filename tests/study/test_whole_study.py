@@ -175,7 +175,17 @@ def test_a_second_run_does_nothing_again_and_accepts_what_was_left_out_when_told
     changed = {
         path.relative_to(folder / "study").as_posix() for path in after if after[path] != before.get(path)
     }
-    assert changed <= {"left_out.tsv", "study.json", "provenance.json", ".stratacam/lock"}
+    assert changed <= {
+        *("left_out.tsv", "study.json", "provenance.json", ".stratacam/lock"),
+        *("prepared/.stratacam/lock", "prepared/index.html"),
+    }
+        "left_out.tsv",
+        "study.json",
+        "provenance.json",
+        ".stratacam/lock",
+        "prepared/.stratacam/lock",
+        "prepared/index.html",
+    }
 
 
 def results(study: Path) -> dict[str, bytes]:
@@ -198,7 +208,9 @@ def test_a_killed_run_ends_with_the_same_numbers_and_repeats_no_finished_scan(fa
     running = stopped("run", tmp_path / "study.toml", word="prepare: 3 of 9")
     running.kill()
     running.communicate()  # which ends when its workers have ended
-    kept = {path: path.stat().st_mtime_ns for path in (study / ".stratacam" / "prepare").glob("sub-*.json")}
+    kept = {
+        path: path.stat().st_mtime_ns for path in (study / "prepared/.stratacam/prepare").glob("sub-*.json")
+    }
     assert 2 <= len(kept) < 9
 
     subprocess.run(command("run", tmp_path / "study.toml"), check=True, stdout=subprocess.DEVNULL)  # noqa: S603

@@ -20,7 +20,7 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.networks.pretrained import PACKAGED, Pretrained, source_of
 from stratacam.networks.vgg import build, initial_weights
-from stratacam.source_code import code_of, digest_of
+from stratacam.source_code import code_in, digest_of
 
 PROBE = (2, 3, 64, 64)
 """Shape of the pictures that a user's network is tried with."""
@@ -102,7 +102,7 @@ def made_of(architecture: str, classes: int, *, weights: str, seed: int) -> str:
         return f"{architecture}, {source_of(architecture, weights) if architecture in PACKAGED else weights}"
     home, function = _split(architecture)
     in_file = home.endswith(".py")
-    code = code_of(Path(home).stem, source_file(architecture)) if in_file else code_of(home)
+    code = code_in(Path(home).stem, source_file(architecture)) if in_file else code_in(home)
     first, second = (state_hash(load_network(architecture, classes, seed=seed)) for _ in range(2))
     return f"{function}, {digest_of(code)}, {first if first == second else 'random'}"
 

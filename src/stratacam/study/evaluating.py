@@ -22,7 +22,7 @@ from stratacam.learning import (
     write_comparison,
     write_evaluation,
 )
-from stratacam.study.training import read_predictions
+from stratacam.study.predictions import read_predictions
 
 PREFIX = "baseline_"
 

@@ -32,10 +32,10 @@ from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.gathering import gather
 from stratacam.study.network_check import check_networks
 from stratacam.study.planning import Cohort, Planned, plan_runs
+from stratacam.study.predictions import PREDICTIONS, read_predictions
 from stratacam.study.reporting import report_once
 from stratacam.study.runs import short_name
 from stratacam.study.study import Study, WriteReport, open_study
-from stratacam.study.training import PREDICTIONS, read_predictions
 from stratacam.study.work import Absence
 
 Unit = Literal["subject", "slice"]

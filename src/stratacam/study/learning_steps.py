@@ -21,10 +21,11 @@ from stratacam.study.evaluating import Scoring, evaluate_runs
 from stratacam.study.execution import local_executor
 from stratacam.study.ledger import Task
 from stratacam.study.planning import Cohort, Planned, frozen_task
+from stratacam.study.predictions import PREDICTIONS
 from stratacam.study.progress import step_progress
 from stratacam.study.runs import TrainedRun
 from stratacam.study.study import Study
-from stratacam.study.training import PREDICTIONS, Training, train_run
+from stratacam.study.training import Training, train_run
 
 EARLIER = "earlier"
 """Folder of models that were trained in another way."""

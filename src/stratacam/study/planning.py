@@ -13,12 +13,12 @@ from stratacam.errors import InputError
 from stratacam.learning import PARTS, AnySplit, ScanPictures, SplitSettings, TrainSettings, make_splits
 from stratacam.networks import default_weights, frozen_prefix, made_of, make_network
 from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.first_network import FirstNetwork, Frozen, keep_scan
 from stratacam.study.folders import StudyFolders
 from stratacam.study.ledger import Task
 from stratacam.study.network_check import frozen_here
 from stratacam.study.runs import Run, models_of, short_name
 from stratacam.study.study import Study
-from stratacam.study.training import FirstNetwork, Frozen, keep_scan
 
 
 @dataclass(frozen=True)

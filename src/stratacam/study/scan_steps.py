@@ -9,6 +9,7 @@ from filelock import FileLock
 from stratacam.errors import InputError
 from stratacam.files import write_json
 from stratacam.learning import ScanPictures
+from stratacam.learning.dataset import slices_file
 from stratacam.maps import ExplainSettings, maps_path
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.duplicates import find_duplicates
@@ -177,7 +178,7 @@ def cut_scans(
     for scan, group in scans.items():
         file = out / f"{scan.name}.npy"
         pictures[scan.name] = ScanPictures(file, f"sub-{scan.subject}", scan.name, group)
-        tasks[scan.name] = work.task(cut, scan, settings, shape, file, outputs=[file])
+        tasks[scan.name] = work.task(cut, scan, settings, shape, file, outputs=[file, slices_file(file)])
     done = work.each("pictures", tasks, executor)
     return [pictures[name] for name in sorted(done)]
 

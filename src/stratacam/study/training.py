@@ -2,16 +2,13 @@
 
 import platform
 from collections.abc import Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from stratacam.files import whole_file, write_json
 from stratacam.learning import (
@@ -25,94 +22,17 @@ from stratacam.learning import (
     TrainSettings,
     compute_logits,
     fit_temperature,
-    keep_activations,
-    keep_head_inputs,
     kept_inputs,
     make_dataset,
     slice_weights,
     train,
     write_split,
 )
-from stratacam.learning.augment import AugmentSettings
-from stratacam.networks import ModelCard, find_head, frozen_prefix, initial_weights, make_network, save_model
+from stratacam.networks import ModelCard, frozen_prefix, save_model
+from stratacam.study.first_network import FirstNetwork
 from stratacam.study.keys import NOT_IN_KEY
+from stratacam.study.predictions import PREDICTIONS
 from stratacam.study.runs import Run
-
-PREDICTIONS = "predictions.npz"
-
-
-@dataclass(frozen=True)
-class FirstNetwork:
-    """A network as it is before training.
-
-    Attributes:
-        architecture: name, or reference of a user's function.
-        weights: where its weights start, see `stratacam.networks.initial_weights`.
-        head: name of its classifier head; found if absent.
-        classes: number of outputs.
-        seed: of what is random in it.
-        made_of: what its weights and its code are, wherever they lie; see `stratacam.networks.made_of`.
-    """
-
-    architecture: str = field(metadata=NOT_IN_KEY)
-    weights: str = field(metadata=NOT_IN_KEY)
-    head: str | None
-    classes: int
-    seed: int
-    made_of: str
-
-    def make(self) -> tuple[nn.Module, str]:
-        """Make the network, and say where its weights come from."""
-        model, source = _make(self)
-        return deepcopy(model), source
-
-
-@lru_cache(maxsize=1)
-def _make(first: FirstNetwork) -> tuple[nn.Module, str]:
-    """The network, made once in each worker."""
-    pretrained = initial_weights(first.architecture, first.weights)
-    model = make_network(first.architecture, first.classes, weights=pretrained or "none", seed=first.seed)
-    return model, pretrained.source if pretrained else "random"
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """What is to be kept of every scan: outputs of frozen layers, and what the untrained head is fed.
-
-    Attributes:
-        first: the network.
-        frozen: the layers.
-        copies: augmented copies of each slice.
-        augmentation: of these.
-        seed: of the copies.
-        folder: where it is kept.
-        device: where to compute.
-    """
-
-    first: FirstNetwork
-    frozen: tuple[str, ...]
-    copies: int
-    augmentation: AugmentSettings
-    seed: int
-    folder: Path
-    device: str
-
-
-def keep_scan(frozen: Frozen, scan: ScanPictures) -> None:
-    """Keep the outputs of the frozen layers, and what the untrained head is fed, for one scan."""
-    model, _ = _make(frozen.first)
-    model.to(frozen.device)
-    prefix, rest = frozen_prefix(model, frozen.frozen)
-    keep_activations(
-        prefix,
-        scan,
-        frozen.folder,
-        copies=frozen.copies,
-        augmentation=frozen.augmentation,
-        seed=frozen.seed,
-        device=frozen.device,
-    )
-    keep_head_inputs(rest, find_head(model, frozen.first.head)[1], scan, frozen.folder, device=frozen.device)
 
 
 @dataclass(frozen=True)
@@ -214,24 +134,3 @@ def train_run(task: Training, key: str, progress: Progress = lambda *_: None) ->
         },
     )
     save_model(task.out, model.cpu(), card)
-
-
-@dataclass(frozen=True)
-class RunPredictions:
-    """What a run predicted of the slices it held out.
-
-    Attributes:
-        row: (n,) of the slices in the dataset of all pictures.
-        logits: (n, K).
-        temperature: fitted on the validation slices; logits over it are calibrated.
-    """
-
-    row: NDArray[np.int64]
-    logits: NDArray[np.float64]
-    temperature: float
-
-
-def read_predictions(file: Path) -> RunPredictions:
-    """Read the predictions that `train_run` wrote."""
-    with np.load(file) as content:
-        return RunPredictions(content["row"], content["logits"], float(content["temperature"]))

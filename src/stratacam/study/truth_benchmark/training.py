@@ -23,7 +23,7 @@ from stratacam.learning import (
 )
 from stratacam.networks import default_weights, frozen_prefix, made_of
 from stratacam.source_code import code_of, digest_of
-from stratacam.study.training import FirstNetwork
+from stratacam.study.first_network import FirstNetwork
 from stratacam.study.truth_benchmark.material import Material, person_of
 from stratacam.study.truth_benchmark.settings import BenchmarkSettings
 
