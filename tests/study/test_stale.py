@@ -6,6 +6,7 @@ do again.
 """
 
 import gzip
+import io
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ import stratacam
 from stratacam.errors import InputError
 from stratacam.files import read_json
 from stratacam.report import write_report
+from stratacam.report.evidence.content import read_evidence
 from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.scans.prepare import prepare
 from stratacam.scans.volume import write_nifti
@@ -33,6 +35,7 @@ from stratacam.study import learning_steps, run, scan_steps
 from stratacam.study import ledger as ledger_module
 from stratacam.study.configuration import StudyConfiguration, read_configuration
 from stratacam.study.evidence import measure_evidence
+from stratacam.study.folders import StudyFolders
 from stratacam.study.ledger import Ledger
 from stratacam.study.run import run_study
 from stratacam.study.work import Work
@@ -392,10 +395,11 @@ def test_a_setting_does_again_what_it_decides_and_nothing_else(study, name):
 def test_the_code_that_runs_in_a_step_is_in_its_key(study):
     home = Path(stratacam.__file__).parent
     for function, files in study.seen.ran.items():
-        own = {
-            Path(file).relative_to(home).with_suffix("") for file in files if Path(file).is_relative_to(home)
-        }
-        ran = {".".join(("stratacam", *path.parts)).removesuffix(".__init__") for path in own}
+        own = {Path(file) for file in files if Path(file).is_relative_to(home)}
+        ran = {path.name for path in own if path.suffix != ".py"}
+        for path in (path for path in own if path.suffix == ".py"):
+            module = ".".join(("stratacam", *path.relative_to(home).with_suffix("").parts))
+            ran.add(module.removesuffix(".__init__"))
         code = code_of(function.__module__)
         assert {name for name in ran - NOT_OF_RESULTS if name not in code} == set(), function
     assert len(study.seen.ran) == 11
@@ -496,7 +500,7 @@ def test_code_does_again_what_runs_it_and_nothing_else(study, monkeypatch):
     assert with_changed("stratacam.scans.register") == PREPARE - REPORT
     assert with_changed("stratacam.learning.epoch") == TRAIN - REPORT
     assert with_changed("stratacam.evidence.recommendation") == {"evidence tables"}
-    assert with_changed("stratacam.learning.evaluation.table") == {"comparison"}
+    assert with_changed("stratacam.learning.evaluation.table") == {"evaluate", "baselines", "comparison"}
     assert with_changed("SimpleITK".lower()) >= {"prepare"}
     assert with_changed("page.html.j2") >= {"report"}
 
@@ -519,3 +523,63 @@ def test_everything_that_a_study_leaves_is_watched(study):
             f"figures/{path.name}" for path in (root / "figures").iterdir()
         ),  # of the report, which holds them too
     }
+
+
+@pytest.fixture(scope="module")
+def trained_again(study, tmp_path_factory):
+    """A copy of the study under another name with another setting of training, what was said, and what was there."""
+    folder = shutil.copytree(study.folder, tmp_path_factory.mktemp("again") / "copy")
+    text = STUDY.replace("epochs = 1", "epochs = 2").replace('"stale"', '"renamed"')
+    (folder / "study.toml").write_text(text)
+    before = weights_of(folder / "study/models/make_seed-0")
+    said = io.StringIO()
+    run_study(
+        read_configuration(folder / "study.toml"), Console(file=said, width=500), lambda folders: folders
+    )
+    return types.SimpleNamespace(folder=folder, said=said.getvalue(), before=before)
+
+
+def weights_of(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_why_a_step_is_done_again_is_said_and_the_model_that_was_there_is_kept(trained_again):
+    models = trained_again.folder / "study/models"
+    assert "train: again, since settings.epochs was 1 and is 2" in trained_again.said
+    (kept,) = (models / "earlier").iterdir()
+    assert f"the model make_seed-0 that was trained before is now in {kept}" in trained_again.said
+    assert weights_of(kept) == trained_again.before != weights_of(models / "make_seed-0")
+
+
+def test_evidence_of_the_model_that_was_there_is_not_shown(trained_again, study):
+    assert "report: evidence was measured of models that were trained in another way" in trained_again.said
+    assert read_evidence(StudyFolders(trained_again.folder / "study")) == []
+    assert len(read_evidence(StudyFolders(study.folder / "study"))) == 1
+
+
+def test_a_model_comes_back_with_its_settings_and_a_new_name_trains_nothing(trained_again):
+    folder, said = trained_again.folder, io.StringIO()
+    (folder / "study.toml").write_text(STUDY.replace('"stale"', '"renamed again"'))
+    run_study(
+        read_configuration(folder / "study.toml"), Console(file=said, width=500), lambda folders: folders
+    )
+    assert "train: unchanged" in said.getvalue()
+    model = folder / "study/models/make_seed-0"
+    assert weights_of(model) == trained_again.before
+    assert read_json(model / "card.json")["training"]["cohort"] == "renamed again"
+
+
+def test_studies_share_prepared_scans_and_neither_prepares_them_in_another_way(study):
+    prepared = study.folder / "study" / "prepared"
+    other = study.configuration.model_copy(
+        update={
+            "out": study.folder / "other",
+            "cohort": study.configuration.cohort.model_copy(update={"prepared": prepared}),
+        }
+    )
+    assert "prepare" not in again(other)
+    other = changed(other, "prepare.grid", 6.0)
+    with pytest.raises(
+        InputError, match=r'is shared, and sub-.* settings\.grid was "T1w" and is 6\.0\. Give the'
+    ):
+        run_study(other, Console(quiet=True), write_report)

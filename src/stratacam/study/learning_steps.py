@@ -160,22 +160,22 @@ def training_task(
 def _keep_earlier(study: Study, name: str, task: Task, folder: Path) -> None:
     """Where another model is to be trained under the same name, keep the one that is there; bring back a kept one."""
     ledger = study.work.ledger
-    if ledger.is_done("train", name, task) or not (folder / CARD).is_file():
-        return
     before = ledger.key_of("train", name)
-    kept, wanted = (folder.parent / EARLIER / f"{name}-{key[:8]}" for key in (before or "unknown", task.key))
     if before == task.key:
         return
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.parent.mkdir(exist_ok=True)
-    folder.rename(kept)
-    study.work.console.print(
-        f"train: the model {name} that was trained before is now in {kept}; remove it if it is not needed.",
-        style="yellow",
-        highlight=False,
-        soft_wrap=True,
-    )
+    kept, wanted = (folder.parent / EARLIER / f"{name}-{key[:8]}" for key in (before or "unknown", task.key))
+    if (folder / CARD).is_file():
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.parent.mkdir(exist_ok=True)
+        folder.rename(kept)
+        study.work.console.print(
+            f"train: the model {name} that was trained before is now in {kept}; remove it if it is not needed.",
+            style="yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
     if wanted.is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
         wanted.rename(folder)
         ledger.finish("train", name, task)
 

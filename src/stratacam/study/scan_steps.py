@@ -1,13 +1,14 @@
 """Steps that work on one scan at a time: find, prepare, cut pictures, explain."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from stratacam.errors import InputError
-from stratacam.files import write_json
+from stratacam.files import remove_leftovers, write_json
 from stratacam.learning import ScanPictures
 from stratacam.learning.dataset import slices_file
 from stratacam.maps import ExplainSettings, maps_path
@@ -79,8 +80,7 @@ def prepare_scans(
             work.leave_out(scan.name, "prepare", f"{fault.filename}: cannot be read ({fault.strerror}).")
             continue
         prepared[scan.name], tasks[scan.name] = expected, task
-    ledger.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(ledger.folder / "lock"):
+    with _alone_in(out, ledger, work):
         if shared:
             _refuse_another_way(ledger, tasks, out)
         done = work.each("prepare", tasks, executor, ledger)
@@ -94,6 +94,23 @@ def prepare_scans(
         work.ledger.is_made(tasks[one.name].key, one, *tasks[one.name].outputs)
     _tell_flags(work, finished, out)
     return finished
+
+
+@contextmanager
+def _alone_in(out: Path, ledger: Ledger, work: Work) -> Iterator[None]:
+    """Wait until nobody else prepares into `out`, and remove what killed processes left half written there."""
+    ledger.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(ledger.folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        work.console.print(f"prepare: waiting for another run that prepares into {out}", soft_wrap=True)
+        lock.acquire()
+    try:
+        remove_leftovers(out)
+        yield
+    finally:
+        lock.release()
 
 
 def _files_of(scan: PreparedScan, settings: PrepareSettings) -> tuple[Path, ...]:

@@ -134,7 +134,7 @@ class Work:
         """Say why what was done before is done again."""
         why = Counter("; ".join(ledger.why(step, name, task)) for name, task in pending.items())
         for reason, count in why.most_common(MOST_REASONS):
-            if reason:
+            if reason and step != "report":  # which is written again whenever anything is done
                 of = f" {count} of {len(pending)}" if len(pending) > 1 else ""
                 self.console.print(
                     f"{step}: again{of}, since {reason}", highlight=False, markup=False, soft_wrap=True
