@@ -52,7 +52,11 @@ def test_code_counts_and_comments_do_not(folder, name, text, same):
 
 def test_preparation_depends_on_no_network_and_on_what_it_registers_with():
     found = code_of("stratacam.scans.prepare.scan")
-    assert {"stratacam.scans.register", "stratacam.files", "simpleitk", "deepbet", "page.html.j2"} <= set(
-        found
-    )
+    assert {
+        "stratacam.scans.register",
+        "stratacam.files",
+        "simpleitk",
+        "deepbet",
+        "quality/page.html.j2",
+    } <= set(found)
     assert not any(name.startswith(("stratacam.cam", "stratacam.networks", "torch")) for name in found)

@@ -63,7 +63,9 @@ def code_in(module: str, file: Path | None = None) -> Code:
 def _data_beside(folder: Path) -> Code:
     """Hashes of the files in a folder that are no Python: templates, tables, settings."""
     files = [path for path in folder.iterdir() if path.is_file() and path.suffix not in {".py", ".pyc"}]
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in files}
+    return {
+        f"{folder.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in files
+    }
 
 
 def digest_of(code: Code) -> str:
