@@ -16,6 +16,7 @@ from rich.table import Table
 
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
+from stratacam.interruption import Interrupted, broken_off_at, interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -513,24 +514,26 @@ def report(
 def main() -> None:
     """Run the command line; a user's mistake is told in a sentence, without a traceback."""
     try:
-        app()
+        with interruptible(), broken_off_at(" ".join(sys.argv[1:2])):
+            app()
     except InputError as fault:
-        Console(stderr=True).print(str(fault), style="red", highlight=False, markup=False, soft_wrap=True)
+        _complain(str(fault))
         sys.exit(UNUSABLE)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except Interrupted as stop:
+        _complain(str(stop))
+        sys.exit(stop.code)
     except OSError as fault:  # such as a disk that fills up
         if fault.errno not in NOT_WRITABLE:
             raise
         place = fault.filename or "a file of the results"
-        Console(stderr=True).print(
-            f"{place}: {fault.strerror}; make room, or give yourself the right to read and write there, and run again",
-            style="red",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
+        _complain(
+            f"{place}: {fault.strerror}; make room, or give yourself the right to read and write there, and run again"
         )
         sys.exit(UNUSABLE)
+
+
+def _complain(words: str) -> None:
+    Console(stderr=True).print(words, style="red", highlight=False, markup=False, soft_wrap=True)
 
 
 def _phantom_settings(

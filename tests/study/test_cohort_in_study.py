@@ -19,7 +19,7 @@ from stratacam.study.execution import SerialExecutor
 from stratacam.study.gathering import gather
 from stratacam.study.planning import make_cohort
 from stratacam.study.study import open_study
-from stratacam.study.work import Task, Work
+from stratacam.study.work import Work
 
 
 def configuration(folder, **cohort):
@@ -42,7 +42,7 @@ def test_a_group_counts_the_subjects_whose_first_scan_is_in_it(tmp_path):
     first = {f"sub-{number}_ses-1": "RRMS" if number < 4 else "control" for number in range(1, 7)}
     later = {"sub-1_ses-2": "PPMS", "sub-2_ses-2": "control"}
     with open_study(configuration(tmp_path), quiet()) as study:
-        cohort = make_cohort(study, pictures(first | later), {}, {})
+        cohort = make_cohort(study, pictures(first | later), {})
     assert {scan.scan: scan.group for scan in cohort.pictures} == first | {"sub-2_ses-2": "control"}
     assert cohort.classes == ("RRMS", "control")
     (absence,) = study.work.absences
@@ -72,14 +72,17 @@ def test_a_choice_for_a_sequence_that_is_not_used_is_refused(tmp_path):
         configuration(tmp_path, choose={"T1W": {"acq": "fast"}})
 
 
+def write_ones(file):
+    write_nifti(file, np.ones((20, 20, 20), np.float32), np.eye(4))
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
 def test_a_full_disk_leaves_one_scan_out_in_a_sentence_and_the_others_go_on(tmp_path):
     files = {name: tmp_path / f"{name}.nii" for name in ("sub-01", "sub-02", "sub-03")}
     temporary_name(files["sub-02"]).symlink_to("/dev/full")
     work = Work(tmp_path / "records", quiet())
-    data = np.ones((20, 20, 20), np.float32)
-    tasks = {name: Task((file, data, np.eye(4)), "key", (file,)) for name, file in files.items()}
-    assert work.each("prepare", write_nifti, tasks, SerialExecutor()) == {"sub-01", "sub-03"}
+    tasks = {name: work.task(write_ones, file, outputs=[file]) for name, file in files.items()}
+    assert work.each("prepare", tasks, SerialExecutor()) == {"sub-01", "sub-03"}
     (absence,) = work.absences
     assert absence.reason.startswith(
         f"{files['sub-02']}: cannot be written (No space left on device); make room"

@@ -2,15 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
 
 from stratacam.errors import InputError
-from stratacam.study.execution import Failure, kept_workers, local_executor, run_each
+from stratacam.study.execution import Failure, WorkerPool, kept_workers, local_executor, run_each
 
 
 def double(number):
@@ -46,75 +43,50 @@ def test_environment_is_as_before_when_the_workers_have_ended(monkeypatch):
     assert "MKL_NUM_THREADS" not in os.environ
 
 
-def _processes(executor, tasks=8):
-    return set(executor.map(_whoami, range(tasks)))
+def _end_first(number):
+    if number == 0:
+        os._exit(1)
+    return number
 
 
-def _whoami(_):
-    time.sleep(0.05)
-    return os.getpid()
-
-
-def _end(_):
-    os._exit(1)
+def started(executor):
+    """The processes of a pool, after it has been given more tasks than it has workers."""
+    list(executor.map(double, range(3, 9)))
+    return executor.processes
 
 
 def test_workers_serve_the_next_step_until_work_is_done_in_this_process():
     with kept_workers():
         with local_executor(2) as executor:
-            first = _processes(executor)
+            first = started(executor)
         with kept_workers(), local_executor(2) as executor:
-            assert _processes(executor) <= first
-        assert any(map(alive, first))
+            assert set(started(executor)) >= set(first)
+            first = executor.processes
+            assert 1 <= len(first) <= 2
+        assert all(process.is_alive() for process in first)
         with local_executor(1):
-            assert not any(map(alive, first))
+            assert not any(process.is_alive() for process in first)
         with local_executor(2) as executor:
-            second = _processes(executor)
-            assert not second & first
-    assert not any(map(alive, second))
+            second = started(executor)
+            assert not set(second) & set(first)
+    assert not any(process.is_alive() for process in second)
 
 
 def test_a_lost_worker_costs_its_step_and_no_other():
     with kept_workers():
         with local_executor(2) as executor:
-            (lost,) = run_each(executor, _end, {"sub-01": (0,)})
+            (lost,) = run_each(executor, _end_first, {"sub-01": (0,)})
             assert "terminated abruptly" in lost.outcome.reason
         with local_executor(2) as executor:
-            assert _processes(executor)
+            assert [done.outcome for done in run_each(executor, _end_first, {"sub-02": (2,)})] == [2]
 
 
-SLEEPER = """
-import os, sys, time
-from stratacam.study.execution import local_executor
-
-def nap(seconds):
-    print(os.getpid(), flush=True)
-    time.sleep(seconds)
-
-if __name__ == "__main__":
-    with local_executor(2) as executor:
-        for future in [executor.submit(nap, 600), executor.submit(nap, 600)]:
-            future.result()
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
-def test_workers_end_when_the_parent_is_killed(tmp_path):
-    script = tmp_path / "sleeper.py"
-    script.write_text(SLEEPER)
-    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)  # noqa: S603
-    workers = [int(parent.stdout.readline()) for _ in range(2)]
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and any(map(alive, workers)):
-        time.sleep(0.1)
-    assert not any(map(alive, workers))
-
-
-def alive(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def test_workers_end_in_the_middle_of_their_tasks_where_a_step_fails():
+    pool = WorkerPool(2, threads=1)
+    for _ in range(9):
+        pool.submit(signal.pause)
+    processes = pool.processes
+    assert len(processes) == 2
+    pool.__exit__(None, InputError("the step as a whole has failed"), None)
+    for process in processes:
+        process.join()  # for ever, if they went on

@@ -2,10 +2,29 @@
 
 import os
 import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from stratacam.scans.prepare import PrepareSettings
+from stratacam.study.keys import NOT_IN_KEY
 from stratacam.study.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A task such as the study's steps have."""
+
+    source: Path
+    settings: PrepareSettings
+    out: Path
+    groups: tuple[str, ...] = ("control", "RRMS")
+    work: Path = field(default=Path("anywhere"), metadata=NOT_IN_KEY)
+
+
+def do(piece):
+    piece.out.write_text(piece.source.read_text())
 
 
 @pytest.fixture
@@ -16,61 +35,102 @@ def files(tmp_path):
     return source, result
 
 
-def finished(tmp_path, files, settings=1):
+def task(ledger, files, **changes):
+    settings = changes.pop("settings", PrepareSettings())
+    return ledger.task(do, Piece(files[0], settings, files[1], **changes), outputs=[files[1]])
+
+
+def finished(tmp_path, files):
     ledger = Ledger(tmp_path / "records")
-    key = ledger.key("prepare", settings, [files[0]])
-    ledger.finish("prepare", "sub-01", key, [files[1]])
-    return key
+    ledger.finish("prepare", "sub-01", task(ledger, files))
+    return ledger
 
 
 def test_finished_work_is_done_for_another_process(tmp_path, files):
     finished(tmp_path, files)
     again = Ledger(tmp_path / "records")
-    assert again.is_done("prepare", "sub-01", again.key("prepare", 1, [files[0]]))
-    assert not again.is_done("prepare", "sub-02", again.key("prepare", 1, [files[0]]))
+    assert again.is_done("prepare", "sub-01", task(again, files))
+    assert again.why("prepare", "sub-02", task(again, files)) == []
+    assert not again.is_done("prepare", "sub-02", task(again, files))
 
 
-@pytest.mark.parametrize("change", ["settings", "input", "output", "output gone"])
-def test_what_changed_is_not_done(tmp_path, files, change):
-    finished(tmp_path, files)
-    if change == "input":
-        files[0].write_text("other")
-    if change == "output":
-        files[1].write_text("edited by hand")
-    if change == "output gone":
-        files[1].unlink()
-    ledger = Ledger(tmp_path / "records")
-    key = ledger.key("prepare", 2 if change == "settings" else 1, [files[0]])
-    assert not ledger.is_done("prepare", "sub-01", key)
+def change_input(files):
+    files[0].write_text("other")
 
 
-def test_a_copy_of_the_same_input_keeps_its_key_but_new_content_does_not(tmp_path, files):
-    key = finished(tmp_path, files)
+def keep_time(files):
+    """Change an input as a tool does that keeps sizes and times."""
+    before = files[0].stat()
+    files[0].write_text("scam")
+    os.utime(files[0], ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def change_output(files):
+    files[1].write_text("edited by hand")
+
+
+@pytest.mark.parametrize(
+    ("change", "changes", "why"),
+    [
+        (change_input, {}, "source has changed"),
+        (keep_time, {}, "source has changed"),
+        (change_output, {}, "result.txt was changed or removed"),
+        (lambda files: files[1].unlink(), {}, "result.txt was changed or removed"),
+        (None, {"settings": PrepareSettings(grid=2.0)}, 'settings.grid was "T1w" and is 2.0'),
+        (None, {"groups": ("control", "SPMS")}, 'groups was ["control", "RRMS"] and is ["control", "SPMS"]'),
+    ],
+)
+def test_what_changed_is_not_done_and_the_reason_is_known(tmp_path, files, change, changes, why):
+    ledger = finished(tmp_path, files)
+    if change:
+        change(files)
+    now = task(ledger, files, **changes)
+    assert not ledger.is_done("prepare", "sub-01", now)
+    assert ledger.why("prepare", "sub-01", now) == [why]
+
+
+def test_a_place_is_no_input_and_a_folder_that_nothing_made_is_refused(tmp_path, files):
+    ledger = finished(tmp_path, files)
+    assert ledger.is_done("prepare", "sub-01", task(ledger, files, work=tmp_path / "elsewhere"))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(TypeError, match="is no file, and no work made it"):
+        task(ledger, (folder, files[1]))
+    ledger.is_made("a key", folder)
+    assert task(ledger, (folder, files[1])).parts["source"] == "a key"
+
+
+def test_a_copy_of_the_same_input_keeps_its_key(tmp_path, files):
+    ledger = finished(tmp_path, files)
     os.utime(files[0], (1, 1))
-    assert Ledger(tmp_path / "records").key("prepare", 1, [files[0]]) == key
-    files[0].write_text("scam")  # same length
-    assert Ledger(tmp_path / "records").key("prepare", 1, [files[0]]) != key
+    copy = shutil.copy(files[0], tmp_path / "copy.txt")
+    assert ledger.is_done("prepare", "sub-01", task(ledger, files))
+    assert task(ledger, (Path(copy), files[1])).parts == task(ledger, files).parts
 
 
 def test_a_damaged_record_means_not_done(tmp_path, files):
-    key = finished(tmp_path, files)
+    ledger = finished(tmp_path, files)
     (tmp_path / "records" / "prepare" / "sub-01.json").write_text("{")
-    assert not Ledger(tmp_path / "records").is_done("prepare", "sub-01", key)
+    assert not ledger.is_done("prepare", "sub-01", task(ledger, files))
+
+
+def test_a_file_in_a_folder_that_work_left_is_watched(tmp_path, files):
+    ledger, folder = Ledger(tmp_path / "records"), tmp_path / "maps"
+    (folder / "layers").mkdir(parents=True)
+    (folder / "layers" / "chunk").write_text("raw")
+    left = ledger.task(do, Piece(files[0], PrepareSettings(), folder), outputs=[folder])
+    ledger.finish("explain", "sub-01", left)
+    assert ledger.is_done("explain", "sub-01", left)
+    (folder / "layers" / "chunk").write_text("cut")
+    assert not ledger.is_done("explain", "sub-01", left)
 
 
 def test_a_folder_that_was_copied_is_done_only_as_far_as_its_own_outputs_go(tmp_path, files):
-    key = finished(tmp_path, files)
-    shutil.copytree(tmp_path, tmp_path.with_name("copy"))
-    copy = Ledger(tmp_path.with_name("copy") / "records")
-    assert copy.is_done("prepare", "sub-01", key)  # times of files are copied too
-    (tmp_path.with_name("copy") / "result.txt").unlink()
-    assert not copy.is_done("prepare", "sub-01", key)
-    assert Ledger(tmp_path / "records").is_done("prepare", "sub-01", key)
-
-
-def test_an_input_that_is_not_there_is_named(tmp_path, files):
-    ledger = Ledger(tmp_path / "records")
-    files[0].unlink()
-    for _ in range(2):
-        with pytest.raises(FileNotFoundError, match=r"source\.txt"):
-            ledger.key("prepare", 1, [files[0]])
+    ledger = finished(tmp_path, files)
+    copied = tmp_path.with_name("copy")
+    shutil.copytree(tmp_path, copied)
+    copy, there = Ledger(copied / "records"), (copied / "source.txt", copied / "result.txt")
+    assert copy.is_done("prepare", "sub-01", task(copy, there))  # times of files are copied too
+    there[1].unlink()
+    assert not copy.is_done("prepare", "sub-01", task(copy, there))
+    assert ledger.is_done("prepare", "sub-01", task(ledger, files))

@@ -27,7 +27,7 @@ def cohort(folder, each=6):
         for group in "AB"
         for number in range(each)
     )
-    return Cohort(pictures, {scan.scan: "key" for scan in pictures}, ("A", "B"), {})
+    return Cohort(pictures, ("A", "B"), {})
 
 
 def planned(folder, **sections):

@@ -3,16 +3,15 @@
 import csv
 import json
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
+from stopping import command, stopped
 from supplied_masks import supply_masks
 
 from stratacam import cli
@@ -129,7 +128,7 @@ def faulty(cohort, tmp_path_factory):
     text = STUDY.replace('"SPMS"]', '"SPMS", "PPMS"]')
     (folder / "study.toml").write_text(text)
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", "from stratacam.cli import main; main()", "run", folder / "study.toml"],
+        command("run", folder / "study.toml"),
         capture_output=True,
         text=True,
         check=False,
@@ -178,7 +177,10 @@ def test_a_second_run_does_nothing_again_and_accepts_what_was_left_out_when_told
     changed = {
         path.relative_to(folder / "study").as_posix() for path in after if after[path] != before.get(path)
     }
-    assert changed <= {"left_out.tsv", "study.json", "provenance.json", ".stratacam/lock"}
+    assert changed <= {
+        *("left_out.tsv", "study.json", "provenance.json", ".stratacam/lock"),
+        *("prepared/.stratacam/lock", "prepared/index.html"),
+    }
 
 
 def results(study: Path) -> dict[str, bytes]:
@@ -197,20 +199,16 @@ def results(study: Path) -> dict[str, bytes]:
 def test_a_killed_run_ends_with_the_same_numbers_and_repeats_no_finished_scan(faulty, cohort, tmp_path):
     (tmp_path / "cohort").symlink_to(cohort)
     (tmp_path / "study.toml").write_text(STUDY)
-    command = [sys.executable, "-c", "from stratacam.cli import main; main()", "run", tmp_path / "study.toml"]
     study = tmp_path / "study"
-    finished = study / ".stratacam" / "prepare"
+    running = stopped("run", tmp_path / "study.toml", word="prepare: 3 of 9")
+    running.kill()
+    running.communicate()  # which ends when its workers have ended
+    kept = {
+        path: path.stat().st_mtime_ns for path in (study / "prepared/.stratacam/prepare").glob("sub-*.json")
+    }
+    assert 2 <= len(kept) < 9
 
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603
-    deadline = time.monotonic() + 300
-    while len(list(finished.glob("sub-*.json"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    running.send_signal(signal.SIGKILL)
-    running.wait()
-    kept = {path: path.stat().st_mtime_ns for path in finished.glob("sub-*.json")}
-    assert len(kept) < 9
-
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    subprocess.run(command("run", tmp_path / "study.toml"), check=True, stdout=subprocess.DEVNULL)  # noqa: S603
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     whole, _ = faulty
     unkilled, again = results(whole / "study"), results(study)

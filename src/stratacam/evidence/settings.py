@@ -1,6 +1,7 @@
 """The settings of evidence."""
 
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -72,6 +73,10 @@ class EvidenceSettings(BaseModel):
         default=1000, ge=0, description="of voxel-wise comparisons of groups; 0: no such comparisons"
     )
     batch_size: int = Field(default=32, ge=1, description="pictures that go through the network at once")
+
+    def of_scans(self) -> Self:
+        """What decides the measures of a scan, however groups are compared."""
+        return self.model_copy(update={"group_layers": None, "covariates": None, "permutations": 0})
 
     @field_validator("methods")
     @classmethod

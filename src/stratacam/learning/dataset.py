@@ -91,7 +91,7 @@ def save_pictures(file: Path, images: npt.ArrayLike, slices: npt.ArrayLike) -> N
         slices: (n,) the index of each slice in the prepared volume.
     """
     for target, content in (
-        (_slices_file(file), np.asarray(slices, dtype=np.int64)),
+        (slices_file(file), np.asarray(slices, dtype=np.int64)),
         (file, np.asarray(images, np.float16)),
     ):
         with whole_file(target) as temporary:
@@ -117,7 +117,7 @@ def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> Slice
                 f'{scan.scan}, group: found "{scan.group}", expected one of {", ".join(classes)}. '
                 "Remedy: correct the groups of the cohort or the classes of the study"
             )
-        index, shape = np.load(_slices_file(scan.file)), np.load(scan.file, mmap_mode="r").shape
+        index, shape = np.load(slices_file(scan.file)), np.load(scan.file, mmap_mode="r").shape
         sizes.add(shape[1:])
         if len(shape) != 4 or len(index) != shape[0] or len(sizes) > 1:
             raise InputError(
@@ -158,5 +158,6 @@ def batches(count: int, batch_size: int) -> list[npt.NDArray[np.int64]]:
     return np.array_split(np.arange(count), math.ceil(count / batch_size))
 
 
-def _slices_file(file: Path) -> Path:
+def slices_file(file: Path) -> Path:
+    """Where the slice indices of the pictures in `file` are."""
     return file.with_name(f"{file.stem}_slices.npy")

@@ -140,14 +140,6 @@ def read_head_inputs(dataset: SliceDataset, folder: Path) -> npt.NDArray[np.floa
     return np.stack([files[scan][place] for scan, place in zip(dataset.scan, dataset.position, strict=True)])
 
 
-def state_hash(module: nn.Module) -> str:
-    """Return a hash of the module's weights and buffers and of its layers' names."""
-    content = hashlib.sha256(repr(module).encode())
-    for name, tensor in module.state_dict().items():
-        content.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
-    return content.hexdigest()
-
-
 def _number(name: str) -> int:
     """A number that depends on the name alone."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])

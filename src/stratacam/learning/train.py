@@ -15,11 +15,11 @@ from stratacam.errors import InputError
 from stratacam.files import whole_file, write_text
 from stratacam.learning.dataset import SliceDataset
 from stratacam.learning.epoch import Trainee, run_epoch, validate
-from stratacam.learning.features import state_hash
 from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
 from stratacam.learning.randomness import torch_generator
 from stratacam.learning.settings import TrainSettings
-from stratacam.networks import find_head, freeze, frozen_prefix
+from stratacam.networks import find_head, freeze, frozen_prefix, state_hash
+from stratacam.source_code import code_of, digest_of
 
 Progress = Callable[[int, int, str], None]
 """Told the number of slice passes done, the number in all, and what is being done."""
@@ -54,6 +54,7 @@ def train(
     *,
     seed: int,
     work: Path,
+    key: str = "",
     kept: Path | None = None,
     head: str | None = None,
     by_slice: bool = False,
@@ -77,6 +78,7 @@ def train(
         settings: see `TrainSettings`; what depends on the first weights is taken as for random ones if absent.
         seed: of shuffling and augmentation.
         work: a folder for checkpoints; its subfolder `training` is removed at the end.
+        key: of whatever else decides the result, such as the code: what was left under another one is not used.
         kept: the folder in which `keep_activations` kept the outputs of the frozen layers of both sets, with as many
             copies as `settings` has; if absent the whole network is run on slices that are augmented anew.
         head: name of the classifier's last module; found by `stratacam.networks.find_head` if absent.
@@ -93,7 +95,8 @@ def train(
     settings = settings.for_weights(pretrained=False)
     patterns = settings.frozen or ()
     free = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-    folder = _work_folder(work / "training", model, (train_set, validation_set), settings, seed)
+    key = f"{key} {head} {by_slice} {device} {kept is not None}"
+    folder = _work_folder(work / "training", model, (train_set, validation_set), settings, f"{seed} {key}")
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     freeze(model, patterns)
     trainee = Trainee(model, frozen_prefix(model, patterns)[1] if kept else model, patterns, device)
@@ -192,9 +195,9 @@ def _fit(
 
 
 def _work_folder(
-    folder: Path, model: nn.Module, datasets: tuple[SliceDataset, ...], settings: TrainSettings, seed: int
+    folder: Path, model: nn.Module, datasets: tuple[SliceDataset, ...], settings: TrainSettings, others: str
 ) -> Path:
-    """Return `folder`, emptied if it was left by a training with another model, data, settings or seed."""
+    """Return `folder`, emptied if it was left by a training with another model, data, settings, seed or key."""
     content = hashlib.sha256(state_hash(model).encode())
     for dataset in datasets:
         for scan in dataset.scans:
@@ -202,7 +205,8 @@ def _work_folder(
             content.update(json.dumps([scan.scan, scan.group, stat.st_size, stat.st_mtime_ns]).encode())
         for numbers in (dataset.scan, dataset.position, dataset.label):
             content.update(numbers.tobytes())
-    key = f"{content.hexdigest()} seed {seed} {settings.model_dump_json()}"
+    code = digest_of(code_of(__name__))
+    key = f"{content.hexdigest()} {code} {others} {settings.model_dump_json()}"
     note = folder / "training.txt"
     if not note.exists() or note.read_text(encoding="utf-8") != key:
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,14 @@ from stratacam.networks.freeze import (
     train_mode,
 )
 from stratacam.networks.head import find_head
-from stratacam.networks.own import is_reference, load_network, make_network, source_file
+from stratacam.networks.own import (
+    is_reference,
+    load_network,
+    made_of,
+    make_network,
+    source_file,
+    state_hash,
+)
 from stratacam.networks.pretrained import Pretrained, find_pretrained
 from stratacam.networks.saved import ModelCard, load_model, save_model
 from stratacam.networks.vgg import ARCHITECTURES, build, convolution_names, default_weights, initial_weights
@@ -29,9 +36,11 @@ __all__ = [
     "is_reference",
     "load_model",
     "load_network",
+    "made_of",
     "make_network",
     "matching",
     "save_model",
     "source_file",
+    "state_hash",
     "train_mode",
 ]

@@ -18,8 +18,9 @@ import torch
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.networks.pretrained import Pretrained
+from stratacam.networks.pretrained import PACKAGED, Pretrained, source_of
 from stratacam.networks.vgg import build, initial_weights
+from stratacam.source_code import code_in, digest_of
 
 PROBE = (2, 3, 64, 64)
 """Shape of the pictures that a user's network is tried with."""
@@ -83,6 +84,35 @@ def load_network(reference: str, classes: int, *, seed: int = 0) -> nn.Module:
             )
         _try(reference, model.eval(), classes)
     return model
+
+
+def made_of(architecture: str, classes: int, *, weights: str, seed: int) -> str:
+    """What a network is before it is trained: two of which this is the same have the same code and first weights.
+
+    Of a user's network: the source of its file and of what that imports, the versions of packages, and the weights
+    that the function makes or reads, from wherever. Where two calls do not give the same weights, these do not count.
+
+    Args:
+        architecture: a network of this package, or the reference of a user's function.
+        classes: number of outputs.
+        weights: "imagenet", "none", or the path of a file.
+        seed: of the random numbers.
+    """
+    if not is_reference(architecture):
+        return f"{architecture}, {source_of(architecture, weights) if architecture in PACKAGED else weights}"
+    home, function = _split(architecture)
+    in_file = home.endswith(".py")
+    code = code_in(Path(home).stem, source_file(architecture)) if in_file else code_in(home)
+    first, second = (state_hash(load_network(architecture, classes, seed=seed)) for _ in range(2))
+    return f"{function}, {digest_of(code)}, {first if first == second else 'random'}"
+
+
+def state_hash(module: nn.Module) -> str:
+    """Return a hash of the module's weights and buffers and of its layers' names."""
+    content = hashlib.sha256(repr(module).encode())
+    for name, tensor in module.state_dict().items():
+        content.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return content.hexdigest()
 
 
 def source_file(reference: str) -> Path:

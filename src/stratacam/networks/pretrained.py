@@ -133,21 +133,48 @@ def _from_file(path: Path, names: tuple[str, ...]) -> Pretrained:
     return Pretrained(_name(found, names, str(path)), convention, f"file {path.name}, sha256 {_hash(path)}")
 
 
+def source_of(architecture: str, weights: str) -> str:
+    """What weights would be found now, without reading them: as `Pretrained.source`, or "none".
+
+    Args:
+        architecture: "vgg16" or "vgg19".
+        weights: "imagenet", "none", or the path of a file.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if weights == "none":
+        return weights
+    if weights == "imagenet":
+        return _where(architecture)[1]
+    if not Path(weights).is_file():
+        raise InputError(f"network.weights: {weights} is not a file; name one, or imagenet, or none.")
+    return f"file sha256 {_hash(Path(weights))}"
+
+
+def _where(architecture: str) -> tuple[Path | None, str]:
+    """The file of a package that holds ImageNet weights, or None for the cache; and what they are."""
+    packaged, download = PACKAGED[architecture], DOWNLOADS[architecture]
+    cached = _cached(download)
+    file = _packaged_file(packaged)
+    if file is None or (cached.is_file() and _hash(cached, "md5") == download.md5):
+        return None, f"Keras, md5 {download.md5}"
+    return file, f"{packaged.package} {packaged.version}, {packaged.file}, sha256 {packaged.sha256}"
+
+
+def _cached(download: Download) -> Path:
+    return cache_folder() / download.url.rsplit("/", 1)[1]
+
+
 def _imagenet(architecture: str, names: tuple[str, ...]) -> Pretrained:
     packaged, download = PACKAGED[architecture], DOWNLOADS[architecture]
-    cached = cache_folder() / download.url.rsplit("/", 1)[1]
-    if cached.is_file() and _hash(cached, "md5") == download.md5:
-        return Pretrained(
-            _name(formats.read_keras(cached), names, str(cached)), KERAS, f"Keras, md5 {download.md5}"
-        )
-    file = _packaged_file(packaged)
+    file, source = _where(architecture)
     if file is not None:
-        source = f"{packaged.package} {packaged.version}, {packaged.file}, sha256 {packaged.sha256}"
         return Pretrained(_name(packaged.read(file), names, str(file)), KERAS, source)
-    _fetch(download, cached, packaged)
-    return Pretrained(
-        _name(formats.read_keras(cached), names, str(cached)), KERAS, f"Keras, md5 {download.md5}"
-    )
+    cached = _cached(download)
+    if not cached.is_file() or _hash(cached, "md5") != download.md5:
+        _fetch(download, cached, packaged)
+    return Pretrained(_name(formats.read_keras(cached), names, str(cached)), KERAS, source)
 
 
 def _packaged_file(packaged: Packaged) -> Path | None:

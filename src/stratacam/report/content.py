@@ -25,7 +25,7 @@ from stratacam.report.reading import (
 )
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.folders import StudyFolders
-from stratacam.study.runs import read_runs
+from stratacam.study.runs import is_of_these_models, read_runs
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def read_study(folders: StudyFolders) -> StudyContent:
     """
     expect(folders.configuration, "the study's configuration")
     configuration = read_json(folders.configuration)
-    if not folders.prepared.is_dir() or not (scans := find_prepared(folders.prepared)):
+    if not folders.prepared.is_dir() or not (scans := _scans(folders)):
         raise missing(folders.prepared, "prepared scans", "stratacam prepare")
     expect(folders.runs, "the list of trained models")
     try:
@@ -169,7 +169,7 @@ def read_study(folders: StudyFolders) -> StudyContent:
             predictions=read_table(predictions),
             comparison=read_json_if_there(folders.comparison),
             baselines=read_json_if_there(folders.evaluation / "baselines.json"),
-            leakage=read_json_if_there(folders.leakage / "leakage.json"),
+            leakage=_leakage(folders),
             left_out=read_table_if_there(folders.left_out),
             provenance=read_json_if_there(folders.provenance),
             data_set=read_json_if_there(Path(configuration["cohort"]["input"]) / "dataset_description.json"),
@@ -213,3 +213,17 @@ def _parts(split: tuple[Row, ...], model: EvaluatedModel) -> dict[str, str]:
         for trained in model.runs
         for subject in trained.held_out
     }
+
+
+def _scans(folders: StudyFolders) -> list[PreparedScan]:
+    """The study's prepared scans; those of other studies may be in the same folder."""
+    scans = find_prepared(folders.prepared)
+    if folders.shared is None:
+        return scans
+    return [scan for scan in scans if (folders.pictures / f"{scan.name}.npy").is_file()]
+
+
+def _leakage(folders: StudyFolders) -> Mapping[str, Any]:
+    """What leakage was measured of models as they are trained now."""
+    found = read_json_if_there(folders.leakage / "leakage.json")
+    return found if is_of_these_models(folders, found) else {}

@@ -46,8 +46,11 @@ def read_lesions(bids: Path, scan: PreparedScan) -> NDArray[np.bool_] | None:
         InputError: the mask cannot be read or is not three-dimensional.
     """
     path = find_lesion_mask(bids, scan)
-    if path is None:
-        return None
+    return None if path is None else read_lesion_mask(path, scan)
+
+
+def read_lesion_mask(path: Path, scan: PreparedScan) -> NDArray[np.bool_]:
+    """Read a lesion mask of a scan onto its prepared grid, see `read_lesions`."""
     with open_image(path) as mask:
         lesions = np.asarray(mask.dataobj) > 0
     if lesions.ndim != 3:

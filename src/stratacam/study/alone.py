@@ -15,12 +15,11 @@ from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study import scan_steps
-from stratacam.study.execution import local_executor
+from stratacam.study.execution import local_executor, tidied
 from stratacam.study.suitability import refuse_differences, tell_differences, tell_parts
-from stratacam.study.trained import TrainedModel
+from stratacam.study.trained import TrainedModel, network_files
 from stratacam.study.work import Absence, Work
 
-RECORDS = ".stratacam"
 LEFT_OUT = "left_out.tsv"
 
 
@@ -52,7 +51,7 @@ def prepare_folder(
         InputError: if `source` holds no scans, or none of them can be used; or `out` touches it or cannot be written.
     """
     check_out(out, source)
-    work = Work(out / RECORDS, console)
+    work = Work(out / scan_steps.RECORDS, console)
     scans, incomplete = find_cohort_scans(source, sequences, choose)
     for absent in incomplete:
         work.leave_out(absent.name, "find", absent.reason)
@@ -61,9 +60,9 @@ def prepare_folder(
         own = settings(scan) if callable(settings) else settings
         alike.setdefault(repr(own), (own, []))[1].append(scan)
     prepared: list[PreparedScan] = []
-    with local_executor(workers) as executor:
+    with tidied(out), local_executor(workers) as executor:
         for own, members in alike.values():
-            prepared += scan_steps.prepare_scans(work, members, out, own, executor)[0]
+            prepared += scan_steps.prepare_scans(work, members, out, own, executor)
     return sorted(prepared, key=lambda scan: scan.name), _conclude(work, out, bool(prepared))
 
 
@@ -102,18 +101,19 @@ def explain_folder(
     check_out(out, model, prepared)
     loaded, card = load_model(model, network)
     check_settings(loaded, card, settings)
-    work = Work(out / RECORDS, console)
+    work = Work(out / scan_steps.RECORDS, console)
     scans = _named(find_prepared(prepared), names, prepared)
     tell_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
     tell_parts(scans, card, console)
-    key = work.ledger.key("model", None, [model / CARD, model / WEIGHTS])
+    key = work.ledger.content_of([model / CARD, model / WEIGHTS, *network_files(network)])
     trained = TrainedModel(model, key, "cpu", network)
-    keys = {scan.name: work.ledger.key("prepared", None, [scan.record]) for scan in scans}
-    with local_executor(workers) as executor:
+    for scan in scans:
+        files = [*scan.anat.glob(f"{scan.name}_*"), *map(scan.delivered, scan.sequences)]
+        work.ledger.is_made(work.ledger.content_of(files), scan)
+    with tidied(out), local_executor(workers) as executor:
         done = scan_steps.explain_scans(
             work,
             scans,
-            keys,
             trained=dict.fromkeys((scan.name for scan in scans), trained),
             out=out,
             settings=settings,

@@ -36,6 +36,11 @@ class CohortSettings(Section):
     """Which scans, and what they are told apart by."""
 
     input: Path = Field(description="BIDS folder, or table (.csv, .tsv), of the scans as delivered")
+    prepared: Path | None = Field(
+        default=None,
+        description="folder of the prepared scans, which several studies and `stratacam prepare` may share; "
+        "`prepared` in the study's own folder if absent",
+    )
     sequences: tuple[str, ...] = Field(
         default=("T1w", "T2w", "FLAIR"),
         min_length=1,
@@ -117,6 +122,10 @@ class StudyExplainSettings(ExplainSettings):
         '["sub-01"]',
     )
 
+    def of_scans(self) -> ExplainSettings:
+        """What decides the maps of a scan, whoever else is explained."""
+        return ExplainSettings(**self.model_dump(exclude={"subjects"}))
+
 
 class RunSettings(Section):
     """Where and how the study runs."""
@@ -189,7 +198,7 @@ def check_configuration(content: dict[str, Any], source: str) -> StudyConfigurat
 
 
 def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfiguration:
-    network, split = configuration.network, configuration.split
+    network, split, cohort = configuration.network, configuration.split, configuration.cohort
     named = [_anchor_reference(name, folder) for name in network.architectures]
     network = network.model_copy(
         update={"architecture": named[0] if isinstance(network.architecture, str) else tuple(named)}
@@ -205,8 +214,11 @@ def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfigura
         update={
             "evidence": evidence,
             "out": _anchor(configuration.out, folder),
-            "cohort": configuration.cohort.model_copy(
-                update={"input": _anchor(configuration.cohort.input, folder)}
+            "cohort": cohort.model_copy(
+                update={
+                    "input": _anchor(cohort.input, folder),
+                    "prepared": cohort.prepared and _anchor(cohort.prepared, folder),
+                }
             ),
             "network": network,
             "split": split,

@@ -10,7 +10,7 @@ from stratacam.files import check_writable, write_text
 from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.study.configuration import read_configuration
 from stratacam.study.evidence import measure_evidence
-from stratacam.study.execution import kept_workers, local_executor
+from stratacam.study.execution import kept_workers, local_executor, tidied
 from stratacam.study.progress import step_progress
 from stratacam.study.run import Outcome, run_study
 from stratacam.study.study import WriteReport
@@ -55,7 +55,7 @@ def make_phantom(out: Path, settings: PhantomSettings, *, workers: int, console:
     """Make a synthetic cohort in `out` with worker processes, and show how far it is."""
     total = sum(settings.subjects.values())
     finished = 0
-    with local_executor(workers) as executor, step_progress(console, "phantom") as advance:
+    with tidied(out), local_executor(workers) as executor, step_progress(console, "phantom") as advance:
 
         def count(name: str) -> None:
             nonlocal finished

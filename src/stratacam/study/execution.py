@@ -2,21 +2,45 @@
 
 import multiprocessing
 import os
+import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import FrameType, TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from stratacam.errors import InputError
+from stratacam.files import remove_leftovers
+from stratacam.interruption import Interrupted, held_back
 
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+GRACE = 3.0
+"""Seconds in which workers may unwind what they are doing, before they are killed."""
+
+
+_STOPPED: set[int] = set()
+
+
+@contextmanager
+def tidied(folder: Path) -> Iterator[None]:
+    """Remove what was being written below `folder` if this is interrupted; workers must have ended by then."""
+    try:
+        yield
+    except (Interrupted, KeyboardInterrupt):
+        remove_leftovers(folder, {*_STOPPED, os.getpid()})
+        raise
 
 
 class SerialExecutor(Executor):
@@ -51,7 +75,11 @@ class Finished(Generic[Result]):
 
 
 class WorkerPool(Executor):
-    """Worker processes, started when there is work, and again where one was lost with the tasks that it had."""
+    """Worker processes, started when there is work, and again where one was lost with the tasks that it had.
+
+    Only this process hears Ctrl-C. Left with an exception, the pool ends its workers at once: each unwinds its task,
+    or is killed after `GRACE`.
+    """
 
     def __init__(self, workers: int, threads: int) -> None:
         self.size = (workers, threads)
@@ -66,19 +94,48 @@ class WorkerPool(Executor):
             initargs=(threads,),
         )
 
+    @property
+    def processes(self) -> tuple[BaseProcess, ...]:
+        """The workers that have been started and not ended."""
+        return tuple((self._pool._processes or {}).values())  # noqa: SLF001 - public from Python 3.14 on only
+
     def submit(
         self, fn: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Future[Result]:
         """Hand a task to the workers."""
-        try:
-            return self._pool.submit(fn, *args, **kwargs)
-        except BrokenExecutor:
-            self._pool = self._start()
-            return self._pool.submit(fn, *args, **kwargs)
+        with held_back():
+            try:
+                return self._pool.submit(_in_worker, fn, *args, **kwargs)
+            except BrokenExecutor:
+                self._pool = self._start()
+                return self._pool.submit(_in_worker, fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the workers."""
+        """End the workers when they have done their tasks."""
         self._pool.shutdown(wait, cancel_futures=cancel_futures)
+
+    def stop(self) -> None:
+        """End the workers now, whatever they are doing."""
+        processes = self.processes
+        _STOPPED.update(process.pid for process in processes if process.pid)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        end = time.monotonic() + GRACE
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(max(0.0, end - time.monotonic()))
+            with suppress(OSError):
+                process.kill()
+            process.join()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the workers: when they are done, or now if there was an exception."""
+        if fault is None:
+            self.shutdown()
+        else:
+            self.stop()
 
 
 class _Kept:
@@ -94,10 +151,10 @@ class _Kept:
             self.pool = WorkerPool(workers, threads)
         return self.pool
 
-    def end(self) -> None:
-        """End the workers."""
+    def end(self, fault: BaseException | None = None) -> None:
+        """End the workers: when they are done, or now if there was an exception."""
         if self.pool is not None:
-            self.pool.shutdown()
+            self.pool.__exit__(None, fault, None)
             self.pool = None
 
 
@@ -152,6 +209,10 @@ def local_executor(workers: int = 0, *, tasks: int | None = None) -> Iterator[Ex
         else:
             with WorkerPool(workers, threads) as pool:
                 yield pool
+    except BaseException as fault:
+        if kept is not None:
+            kept.end(fault)
+        raise
     finally:
         for name, value in before.items():
             if value is None:
@@ -183,14 +244,43 @@ def _failure(fault: BaseException) -> Failure:
     return Failure(f"{type(fault).__name__}: {fault}", "".join(traceback.format_exception(fault)))
 
 
+class _Worker:
+    """What a worker process is doing."""
+
+    busy = False
+
+
+def _in_worker(
+    function: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> Result:
+    """Do a task; where this worker is told to end, unwind the task and end."""
+    _Worker.busy = True
+    try:
+        return function(*args, **kwargs)
+    except Interrupted as stop:
+        os._exit(stop.code)
+    finally:
+        _Worker.busy = False
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    stop = Interrupted(number)
+    if not _Worker.busy:
+        os._exit(stop.code)
+    raise stop
+
+
 def _start_worker(threads: int) -> None:
-    """`threads` for every library, and an end when the parent ends."""
+    """`threads` for every library, and an end when the parent ends or says so."""
     import SimpleITK  # noqa: PLC0415 - only in workers
     import torch  # noqa: PLC0415
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, _terminate)
+    if hasattr(signal, "pthread_sigmask"):  # SIGINT stays held back
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     torch.set_num_threads(threads)
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:

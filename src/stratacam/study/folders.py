@@ -6,9 +6,15 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class StudyFolders:
-    """The folders and files of a study below its root."""
+    """The folders and files of a study below its root.
+
+    Attributes:
+        root: of the study.
+        shared: folder of prepared scans, if not the study's own.
+    """
 
     root: Path
+    shared: Path | None = None
 
     @property
     def configuration(self) -> Path:
@@ -18,7 +24,7 @@ class StudyFolders:
     @property
     def prepared(self) -> Path:
         """BIDS derivatives of the prepared scans."""
-        return self.root / "prepared"
+        return self.shared or self.root / "prepared"
 
     @property
     def pictures(self) -> Path:

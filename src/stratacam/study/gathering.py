@@ -19,13 +19,11 @@ class Gathered:
     Attributes:
         scans: as delivered.
         prepared: those that could be prepared.
-        keys: by scan, the key of the work that prepared it.
         cohort: pictures, groups and classes.
     """
 
     scans: Sequence[Scan]
     prepared: Sequence[PreparedScan]
-    keys: scan_steps.Keys
     cohort: planning.Cohort
 
 
@@ -61,16 +59,21 @@ def gather(study: Study) -> Gathered:
         )
         if not folders.runs.is_file():
             check_beginning(configuration)
-        prepared, keys = scan_steps.prepare_scans(
-            work, scans, folders.prepared, configuration.prepare, executor, groups=groups
+        prepared = scan_steps.prepare_scans(
+            work,
+            scans,
+            folders.prepared,
+            configuration.prepare,
+            executor,
+            groups=groups,
+            shared=configuration.cohort.prepared is not None,
         )
-        pictures, picture_keys = scan_steps.cut_scans(
+        pictures = scan_steps.cut_scans(
             work,
             {scan: groups[scan.name] for scan in prepared},
-            keys,
             out=folders.pictures,
             settings=configuration.pictures,
             executor=executor,
         )
-    cohort = planning.make_cohort(study, pictures, picture_keys, clusters)
-    return Gathered(scans, prepared, keys, planning.describe_scans(cohort, prepared))
+    cohort = planning.make_cohort(study, pictures, clusters)
+    return Gathered(scans, prepared, planning.describe_scans(cohort, prepared))

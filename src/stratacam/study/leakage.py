@@ -32,11 +32,11 @@ from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.gathering import gather
 from stratacam.study.network_check import check_networks
 from stratacam.study.planning import Cohort, Planned, plan_runs
+from stratacam.study.predictions import PREDICTIONS, read_predictions
 from stratacam.study.reporting import report_once
 from stratacam.study.runs import short_name
 from stratacam.study.study import Study, WriteReport, open_study
-from stratacam.study.training import PREDICTIONS, read_predictions
-from stratacam.study.work import Absence, Task
+from stratacam.study.work import Absence
 
 Unit = Literal["subject", "slice"]
 Labels = Literal["true", "shuffled"]
@@ -80,7 +80,7 @@ def measure_leakage(
     check_networks(configuration)
     with open_study(configuration, console) as study:
         cohort = gather(study).cohort
-        tasks: dict[str, Task] = {}
+        tasks = {}
         planned: list[Planned] = []
         cohorts: dict[str, Cohort] = {}
         names: dict[Condition, list[str]] = {condition: [] for condition in CONDITIONS}
@@ -89,18 +89,14 @@ def measure_leakage(
                 one, plan = _plan(study, cohort, condition, configuration.seed + number)
                 name = f"{short_name(plan.run.network)}_{condition.name}_seed-{plan.run.seed}"
                 out = study.folders.leakage / "runs" / name
-                task = learning_steps.training_task(
-                    configuration, one, plan, work=study.folders.work / name, out=out
-                )
-                key = learning_steps.training_key(study, one, plan)
-                tasks[name] = Task((task,), key, (out / PREDICTIONS,))
+                tasks[name] = learning_steps.training_task(study, one, plan, name=name, out=out)
                 planned.append(plan)
                 cohorts[name] = one
                 names[condition].append(name)
         pending = [
             plan
             for plan, (name, task) in zip(planned, tasks.items(), strict=True)
-            if not study.work.ledger.is_done("leakage", name, task.key)
+            if not study.work.ledger.is_done("leakage", name, task)
         ]
         learning_steps.keep_frozen(study, cohort, pending)
         learning_steps.do_trainings(study, tasks, "leakage")
@@ -108,7 +104,9 @@ def measure_leakage(
             condition: [_predicted(study, cohorts[name], name) for name in names[condition]]
             for condition in CONDITIONS
         }
+        first = plan_runs(configuration, study.folders, cohort, configuration.split)[0]
         content = _summary(configuration, cohort, found, seeds)
+        content["trained"] = {first.run.name: learning_steps.run_task(study, cohort, first).key}
         file = study.folders.leakage / "leakage.json"
         write_json(file, content)
         show(content, console)
@@ -169,7 +167,7 @@ def _plan(study: Study, cohort: Cohort, condition: Condition, seed: int) -> tupl
 
 def _predicted(study: Study, cohort: Cohort, name: str) -> tuple[SliceDataset, Any]:
     """The held-out slices of a training and their probabilities."""
-    predictions = read_predictions(study.folders.leakage / "runs" / name)
+    predictions = read_predictions(study.folders.leakage / "runs" / name / PREDICTIONS)
     dataset = make_dataset(cohort.pictures, cohort.classes).take(predictions.row)
     return dataset, apply_temperature(predictions.logits, 1.0)
 

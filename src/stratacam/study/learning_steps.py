@@ -1,42 +1,34 @@
 """Steps that learn: split, keep what frozen layers give, train every run, evaluate, and compare with baselines."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from stratacam.errors import InputError
-from stratacam.files import write_json
+from stratacam.files import read_json, write_json
 from stratacam.learning import (
     SLICES_OF_ONE_PERSON,
-    ScanPictures,
     Split,
-    TrainSettings,
-    apply_temperature,
-    evaluate,
     make_dataset,
-    write_evaluation,
 )
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.evaluating import Scoring, evaluate_runs
 from stratacam.study.execution import local_executor
-from stratacam.study.ledger import read_json
-from stratacam.study.planning import Cohort, Planned, frozen_settings, sources
+from stratacam.study.ledger import Task
+from stratacam.study.planning import Cohort, Planned, frozen_task
+from stratacam.study.predictions import PREDICTIONS
 from stratacam.study.progress import say, step_progress
 from stratacam.study.runs import TrainedRun
 from stratacam.study.study import Study
-from stratacam.study.training import (
-    PREDICTIONS,
-    Frozen,
-    Training,
-    keep_scan,
-    read_predictions,
-    train_run,
-)
-from stratacam.study.work import Task
+from stratacam.study.training import Training, train_run
+
+EARLIER = "earlier"
+"""Folder of models that were trained in another way."""
 
 SERIAL = 1
 
@@ -54,28 +46,16 @@ def keep_frozen(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> Non
         trained_on = _trained_on(cohort, [other for other in planned if other.kept == folder])
         tasks = {}
         for scan in cohort.pictures:
-            augmented, plain = (
-                _keeping(study, cohort, plan, scan, folder=folder, settings=settings)
-                for settings in (plan.settings, plan.settings.model_copy(update={"copies": 0}))
-            )
-            is_there = study.work.ledger.is_done(step, scan.scan, augmented.key)
-            tasks[scan.scan] = augmented if is_there or scan.scan in trained_on else plain
+            augmented = frozen_task(study, plan, scan, folder=folder)
+            is_there = study.work.ledger.is_done(step, scan.scan, augmented)
+            if is_there or scan.scan in trained_on:
+                tasks[scan.scan] = augmented
+            else:
+                tasks[scan.scan] = frozen_task(study, plan, scan, folder=folder, augmented=False)
         with network_executor(configuration, len(tasks)) as executor:
-            done = study.work.each(step, keep_scan, tasks, executor)
+            done = study.work.each(step, tasks, executor)
         if set(tasks) - done:
             raise InputError(_failed(study, "the frozen layers of the network", set(tasks) - done))
-
-
-def _keeping(
-    study: Study, cohort: Cohort, plan: Planned, scan: ScanPictures, *, folder: Path, settings: TrainSettings
-) -> Task:
-    """The task that keeps what the frozen layers give for one scan."""
-    configuration = study.configuration
-    content = frozen_settings(plan.first, settings, configuration.seed)
-    key = study.work.ledger.key("activations", [content, cohort.keys[scan.scan]], sources(plan.first))
-    outputs = (folder / f"{scan.scan}.npy", folder / f"{scan.scan}_head.npy")
-    frozen = Frozen(plan.first, settings, configuration.seed, folder, configuration.run.device)
-    return Task((frozen, scan), key, outputs)
 
 
 def _trained_on(cohort: Cohort, planned: Sequence[Planned]) -> set[str]:
@@ -86,36 +66,31 @@ def _trained_on(cohort: Cohort, planned: Sequence[Planned]) -> set[str]:
     return {scan.scan for scan in cohort.pictures if scan.subject in subjects}
 
 
-def train_runs(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> dict[str, str]:
-    """Train every run that is not done yet; return the key of each run's work, by its name.
+def train_runs(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> None:
+    """Train every run that is not done yet.
+
+    A model that was trained in another way is kept in `models/earlier`.
 
     Raises:
         InputError: a training failed.
     """
-    configuration, folders = study.configuration, study.folders
-    shape = list(make_dataset(cohort.pictures[:1], cohort.classes).read([0]).shape[-2:])
-    pictures = configuration.pictures.model_dump(mode="json")
-    card = {
-        "cohort": configuration.name,
-        "images": cohort.images,
-        "input": {
-            **pictures,
-            "sequences": pictures["sequences"] or configuration.cohort.sequences,
-            "prepared": configuration.cohort.sequences,
-            **cohort.described,
-            "range": [0, 1],
-            "normalisation": configuration.prepare.model_dump(mode="json"),
-            "shape": shape,
-        },
-    }
+    folders = study.folders
     tasks = {}
     for plan in planned:
         folder = folders.models / plan.run.name
-        outputs = tuple(folder / name for name in (WEIGHTS, CARD, "split.tsv", "history.json", PREDICTIONS))
-        task = training_task(configuration, cohort, plan, work=folders.work, out=folder, card=card)
-        tasks[plan.run.name] = Task((task,), training_key(study, cohort, plan), outputs)
-    keep_frozen(study, cohort, [plan for plan in planned if not _is_done(study, tasks[plan.run.name], plan)])
+        task = run_task(study, cohort, plan)
+        _keep_earlier(study, plan.run.name, task, folder)
+        tasks[plan.run.name] = task
+    pending = [
+        plan
+        for plan in planned
+        if not study.work.ledger.is_done("train", plan.run.name, tasks[plan.run.name])
+    ]
+    keep_frozen(study, cohort, pending)
     do_trainings(study, tasks)
+    for name, task in tasks.items():
+        _rename_cohort(study, name, task)
+        study.work.ledger.is_made(task.key, folders.models / name)
     trained = [
         TrainedRun(plan.run, plan.split.test if isinstance(plan.split, Split) else ()) for plan in planned
     ]
@@ -130,51 +105,87 @@ def train_runs(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> dict
             f"{' ...' if len(others) > 3 else ''}); {folders.runs.name} lists those of this study.",
             "yellow",
         )
-    return {name: task.key for name, task in tasks.items()}
+
+
+def run_task(study: Study, cohort: Cohort, plan: Planned) -> Task:
+    """The task that trains one of the study's models."""
+    configuration = study.configuration
+    shape = list(make_dataset(cohort.pictures[:1], cohort.classes).read([0]).shape[-2:])
+    pictures = configuration.pictures.model_dump(mode="json")
+    card = {
+        **pictures,
+        "sequences": pictures["sequences"] or configuration.cohort.sequences,
+        "prepared": configuration.cohort.sequences,
+        **cohort.described,
+        "range": [0, 1],
+        "normalisation": configuration.prepare.model_dump(mode="json"),
+        "shape": shape,
+    }
+    name = plan.run.name
+    return training_task(study, cohort, plan, name=name, out=study.folders.models / name, card=card)
 
 
 def training_task(
-    configuration: StudyConfiguration,
+    study: Study,
     cohort: Cohort,
     plan: Planned,
     *,
-    work: Path,
+    name: str,
     out: Path,
     card: Mapping[str, Any] | None = None,
-) -> Training:
-    """The task that trains one run."""
-    return Training(
+) -> Task:
+    """The task that trains one run into `out`."""
+    if plan.kept:
+        study.work.ledger.is_made(plan.kept.name, plan.kept)
+    training = Training(
         run=plan.run,
         first=plan.first,
         pictures=cohort.pictures,
         classes=cohort.classes,
         split=plan.split,
         settings=plan.settings,
-        device=configuration.run.device,
-        work=work / plan.run.name,
+        device=study.configuration.run.device,
+        work=study.folders.work / name,
         out=out,
         kept=plan.kept,
         card=card,
+        images=cohort.images if card else {},
+        cohort=study.configuration.name,
     )
+    files = (PREDICTIONS, "split.tsv", "history.json", *((WEIGHTS, CARD) if card else ()))
+    task = study.work.task(train_run, training, outputs=[out / file for file in files])
+    return replace(task, arguments=(training, task.key))
 
 
-def training_key(study: Study, cohort: Cohort, plan: Planned) -> str:
-    """The key of one training: everything that decides its weights."""
-    configuration = study.configuration
-    return study.work.ledger.key(
-        "train",
-        {
-            "groups": {scan.scan: scan.group for scan in cohort.pictures},
-            "pictures": {scan.scan: cohort.keys[scan.scan] for scan in cohort.pictures},
-            "classes": cohort.classes,
-            "split": [plan.split.unit, repr(plan.split)],
-            "first": repr(plan.first),
-            "training": plan.settings.model_dump(mode="json"),
-            "seeds": [configuration.seed, plan.run.seed],
-            "device": configuration.run.device,
-        },
-        sources(plan.first),
-    )
+def _keep_earlier(study: Study, name: str, task: Task, folder: Path) -> None:
+    """Where another model is to be trained under the same name, keep the one that is there; bring back a kept one."""
+    ledger = study.work.ledger
+    before = ledger.key_of("train", name)
+    if before == task.key:
+        return
+    kept, wanted = (folder.parent / EARLIER / f"{name}-{key[:8]}" for key in (before or "unknown", task.key))
+    if (folder / CARD).is_file():
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.parent.mkdir(exist_ok=True)
+        folder.rename(kept)
+        say(
+            study.work.console,
+            f"train: the model {name} that was trained before is now in {kept}; remove it if it is not needed.",
+            "yellow",
+        )
+    if wanted.is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
+        wanted.rename(folder)
+        ledger.finish("train", name, task)
+
+
+def _rename_cohort(study: Study, name: str, task: Task) -> None:
+    """Where the study has another name now, put it into the model's card: nothing is trained for that."""
+    path = study.folders.models / name / CARD
+    card = read_json(path)
+    if card["training"]["cohort"] != study.configuration.name:
+        write_json(path, {**card, "training": {**card["training"], "cohort": study.configuration.name}})
+        study.work.ledger.finish("train", name, task)
 
 
 def do_trainings(study: Study, tasks: Mapping[str, Task], step: str = "train") -> None:
@@ -186,58 +197,32 @@ def do_trainings(study: Study, tasks: Mapping[str, Task], step: str = "train") -
     configuration, work = study.configuration, study.work
     if len(tasks) == 1:
         ((name, task),) = tasks.items()
-        (training,) = task.arguments
-
-        def train() -> None:
-            with step_progress(work.console, step) as advance:
-                train_run(training, advance)
-
-        work.once(step, task.key, task.outputs, train, item=name)
+        with step_progress(work.console, step) as advance:
+            work.once(step, task, item=name, advance=advance)
         return
     with network_executor(configuration, len(tasks)) as executor:
-        done = work.each(step, train_run, tasks, executor)
+        done = work.each(step, tasks, executor)
     if set(tasks) - done:
         raise InputError(_failed(study, "the training", set(tasks) - done))
 
 
-def evaluate_models(
-    study: Study, cohort: Cohort, planned: Sequence[Planned], keys: Mapping[str, str]
-) -> dict[str, str]:
-    """Score every network and seed on the subjects that its runs held out; return the keys of the work.
+def evaluate_models(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> None:
+    """Score every network and seed on the subjects that its runs held out.
 
     Predictions of the folds are pooled: every subject is predicted once, by the run that did not see it.
     """
-    found = {}
     for model in dict.fromkeys(plan.run.model for plan in planned):
         runs = [plan for plan in planned if plan.run.model == model]
-        key = study.work.ledger.key("evaluate", [keys[plan.run.name] for plan in runs])
-        folder = study.folders.evaluation / model
-        warning = SLICES_OF_ONE_PERSON if runs[0].split.unit == "slice" else ""
-
-        def work(runs: list[Planned] = runs, folder: Path = folder, warning: str = warning) -> None:
-            rows, logits, calibrated = [], [], []
-            for plan in runs:
-                predictions = read_predictions(study.folders.models / plan.run.name)
-                rows.append(predictions.row)
-                logits.append(predictions.logits)
-                calibrated.append(predictions.logits / predictions.temperature)
-            order = np.argsort(np.concatenate(rows))
-            dataset = make_dataset(cohort.pictures, cohort.classes).take(np.concatenate(rows)[order])
-            evaluation = evaluate(
-                dataset,
-                apply_temperature(np.concatenate(logits)[order], 1.0),
-                calibrated=apply_temperature(np.concatenate(calibrated)[order], 1.0),
-                seed=study.configuration.seed,
-            )
-            write_evaluation(folder, evaluation, part="test", warning=warning)
-
-        study.work.once("evaluate", key, [folder / "metrics.json"], work, item=model)
-        found[model] = key
-    return found
-
-
-def _is_done(study: Study, task: Task, plan: Planned) -> bool:
-    return study.work.ledger.is_done("train", plan.run.name, task.key)
+        scoring = Scoring(
+            predictions=tuple(study.folders.models / plan.run.name / PREDICTIONS for plan in runs),
+            pictures=cohort.pictures,
+            classes=cohort.classes,
+            seed=study.configuration.seed,
+            warning=SLICES_OF_ONE_PERSON if runs[0].split.unit == "slice" else "",
+            out=study.folders.evaluation / model,
+        )
+        task = study.work.task(evaluate_runs, scoring, outputs=[scoring.out])
+        study.work.once("evaluate", task, item=model)
 
 
 def network_executor(configuration: StudyConfiguration, tasks: int) -> AbstractContextManager[Executor]:

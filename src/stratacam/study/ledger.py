@@ -1,54 +1,118 @@
-"""What has been done, from which inputs and with which settings, so that it is not done again."""
+"""What has been done, from which inputs, settings and code, so that it is not done again."""
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from stratacam.files import write_json
+from stratacam.files import read_json, write_json
+from stratacam.scans.image_file import image_files
+from stratacam.source_code import code_of, digest_of
+from stratacam.study.keys import Deriving, Parts, is_plain, short_hash
+
+SETTLED_NS = 2_000_000_000
+"""Age of a file from which on its time tells whether it has changed."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A piece of work: a function, its arguments, what it leaves, and what decides that."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    outputs: tuple[Path, ...]
+    parts: Parts
+
+    @property
+    def key(self) -> str:
+        """One hash of everything that decides the result."""
+        return short_hash(json.dumps(self.parts, sort_keys=True))
 
 
 @dataclass(frozen=True)
 class Ledger:
     """Records of finished work, one JSON file for each step and item.
 
-    A piece of work has a key: the hash of its step, its settings, the package's version, and the content of
-    the files it reads. It need not be done again while its record holds the same key and its outputs are as
-    they were left.
+    A piece of work need not be done again while its record holds the same key and its outputs are as they were left.
+    The key is derived from the function and its arguments: nobody lists what a step depends on, so that nothing can
+    be forgotten which the function is given.
     """
 
     folder: Path
+    made: dict[Hashable, str] = field(default_factory=dict)
 
-    def key(self, step: str, settings: Any, inputs: Sequence[Path] = ()) -> str:  # noqa: ANN401 - any JSON
-        """The key of a piece of work.
+    def task(self, function: Callable[..., Any], *arguments: Any, outputs: Sequence[Path]) -> Task:  # noqa: ANN401
+        """A piece of work, with its key.
+
+        In the key are the source of the function's module and of all that it imports; of its arguments the values;
+        of files the content; of what earlier work made, the key of that work. Paths at or above an output are only
+        places.
 
         Args:
-            step: what is done.
-            settings: everything else that decides the result, as JSON; keys of earlier work among it.
-            inputs: files that are read. A file is hashed once: again only if its size or time has changed.
-        """
-        content = {
-            "step": step,
-            "version": version("stratacam"),
-            "settings": settings,
-            "inputs": [self._hash(path) for path in inputs],
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+            function: importable by name.
+            arguments: of plain values, dataclasses, settings, paths of files, and collections of these.
+            outputs: files and folders that it leaves.
 
-    def is_done(self, step: str, item: str, key: str) -> bool:
-        """Whether `item` of `step` was finished under `key`, and its outputs are as they were left."""
-        record = read_json(self._record(step, item))
-        return record.get("key") == key and all(
-            _stamp(self.folder.parent / path) == stamp for path, stamp in record["outputs"].items()
+        Raises:
+            TypeError: an argument is of another kind, or a folder that no work made.
+        """
+        code = code_of(function.__module__)
+        parts = {"code": digest_of(code)}
+        note = self.folder / "code" / f"{parts['code']}.json"
+        if not note.is_file():
+            write_json(note, code)
+        deriving = Deriving(self.made, self._content, outputs)
+        for name, argument in zip(signature(function).parameters, arguments, strict=False):
+            found = deriving.parts(name, argument)
+            if len(arguments) == 1:
+                found = {part.removeprefix(f"{name}."): value for part, value in found.items()}
+            parts |= found
+        return Task(function, arguments, tuple(outputs), parts)
+
+    def content_of(self, files: Sequence[Path]) -> str:
+        """One hash of what is in some files; a file that is not there counts as such."""
+        return short_hash(
+            json.dumps([self._content(file) if file.is_file() else None for file in sorted(files)])
         )
 
-    def finish(self, step: str, item: str, key: str, outputs: Sequence[Path]) -> None:
-        """Record that `item` of `step` was finished under `key` and left `outputs`."""
-        stamps = {self._named(path): _stamp(path) for path in outputs}
-        write_json(self._record(step, item), {"key": key, "outputs": stamps})
+    def is_made(self, key: str, *things: Hashable) -> None:
+        """Say that work with this key made these paths, or what these objects name."""
+        self.made.update(dict.fromkeys(things, key))
+
+    def is_done(self, step: str, item: str, task: Task) -> bool:
+        """Whether a task was finished, and its outputs are as they were left."""
+        record = self._record(step, item)
+        return record.get("parts") == task.parts and not self._changed(record, task)
+
+    def why(self, step: str, item: str, task: Task) -> list[str]:
+        """Why a task that was finished before is to be done again; empty if it never was."""
+        record = self._record(step, item)
+        if "parts" not in record:
+            return []
+        before: Parts = record["parts"]
+        found = [
+            self._difference(name, before.get(name), task.parts.get(name))
+            for name in sorted({*before, *task.parts})
+            if before.get(name) != task.parts.get(name)
+        ]
+        return found or [f"{name} was changed or removed" for name in self._changed(record, task)]
+
+    def finish(self, step: str, item: str, task: Task) -> None:
+        """Record that a task was finished."""
+        stamps = {self._named(path): _stamp(path) for path in task.outputs}
+        write_json(self._file(step, item), {"key": task.key, "parts": task.parts, "outputs": stamps})
+
+    def key_of(self, step: str, item: str) -> str | None:
+        """The key of a task that was finished; None if there is none."""
+        return self._record(step, item).get("key")
+
+    def parts_of(self, step: str, item: str) -> Parts:
+        """What decided the result of a task that was finished; empty if there is none."""
+        return dict(self._record(step, item).get("parts", {}))
 
     def keys_of(self, step: str) -> dict[str, str]:
         """The keys of everything that was finished in a step, by item."""
@@ -56,39 +120,70 @@ class Ledger:
             path.stem: read_json(path).get("key", "") for path in sorted((self.folder / step).glob("*.json"))
         }
 
+    def _difference(self, name: str, before: str | None, now: str | None) -> str:
+        if name == "code":
+            old, new = (read_json(self.folder / "code" / f"{digest}.json") for digest in (before, now))
+            changed = sorted(one for one in {*old, *new} if old.get(one) != new.get(one)) or ["everything"]
+            return f"the code has changed ({', '.join(changed[:3])}{' ...' if len(changed) > 3 else ''})"
+        if all(one is None or is_plain(one) for one in (before, now)):
+            return f"{name} was {before or 'absent'} and is {now or 'absent'}"
+        return f"{name} has changed"
+
+    def _changed(self, record: Mapping[str, Any], task: Task) -> list[str]:
+        """The outputs that are not as they were left."""
+        stamps = record.get("outputs", {})
+        return [
+            name
+            for path in task.outputs
+            if (name := self._named(path)) not in stamps or _stamp(path) != stamps[name]
+        ]
+
     def _named(self, path: Path) -> str:
         """An output relative to the folder that the records are in, so that the whole can be moved or copied."""
         root = self.folder.parent
         return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
-    def _record(self, step: str, item: str) -> Path:
+    def _file(self, step: str, item: str) -> Path:
         return self.folder / step / f"{item}.json"
 
+    def _record(self, step: str, item: str) -> Mapping[str, Any]:
+        return read_json(self._file(step, item))
+
+    def _content(self, path: Path) -> str:
+        """The hash of a file, and of the header beside it if it is an image of a pair."""
+        hashes = [self._hash(file) for file in image_files(path) if file == path or file.is_file()]
+        return hashes[0] if len(hashes) == 1 else short_hash(json.dumps(hashes))
+
     def _hash(self, path: Path) -> str:
-        stamp = _stamp(path)
-        memory = self.folder / "hashes" / f"{hashlib.sha256(str(path).encode()).hexdigest()[:32]}.json"
+        """The hash of a file, from memory where the file is the one that was hashed, and has been at rest since."""
+        found = path.stat()
+        stamp = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+        memory = self.folder / "hashes" / f"{short_hash(str(path))}.json"
         record = read_json(memory)
-        if stamp is not None and record.get("stamp") == stamp:
+        if record.get("stamp") == stamp:
             return str(record["sha256"])
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        write_json(memory, {"path": str(path), "stamp": stamp, "sha256": digest})
+        if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > SETTLED_NS:
+            write_json(memory, {"path": str(path), "stamp": stamp, "sha256": digest})
         return digest
 
 
 def _stamp(path: Path) -> list[int] | None:
-    """Size and time of a file; of a folder only that it is there; None if there is nothing."""
+    """Size and time of a file; of a folder number, size and latest time of the files in it; None if there is none."""
+    if path.is_dir():
+        found = [file.stat() for file in _files(path)]
+        return [
+            len(found),
+            sum(one.st_size for one in found),
+            max((one.st_mtime_ns for one in found), default=0),
+        ]
     try:
-        found = path.stat()
+        one = path.stat()
     except FileNotFoundError:
         return None
-    return [] if path.is_dir() else [found.st_size, found.st_mtime_ns]
+    return [one.st_size, one.st_mtime_ns]
 
 
-def read_json(path: Path) -> Mapping[str, Any]:
-    """The JSON object in `path`; empty if there is none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return content if isinstance(content, dict) else {}
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())

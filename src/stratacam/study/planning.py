@@ -12,14 +12,15 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.learning import PARTS, AnySplit, ScanPictures, SplitSettings, TrainSettings, make_splits
-from stratacam.networks import default_weights, frozen_prefix, is_reference, make_network, source_file
+from stratacam.networks import default_weights, frozen_prefix, made_of, make_network
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.first_network import FirstNetwork, Frozen, keep_scan
 from stratacam.study.folders import StudyFolders
+from stratacam.study.ledger import Task
 from stratacam.study.network_check import frozen_here
 from stratacam.study.runs import Run, models_of, short_name
 from stratacam.study.study import Study
-from stratacam.study.training import FirstNetwork
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,6 @@ class Cohort:
 
     Attributes:
         pictures: of every scan.
-        keys: by scan, the key of the work that cut its pictures.
         classes: in the order of the outputs.
         clusters: subject to what it shares with those it stays together with.
         described: what a model's card tells of the scans, see `describe_scans`.
@@ -36,7 +36,6 @@ class Cohort:
     """
 
     pictures: tuple[ScanPictures, ...]
-    keys: Mapping[str, str]
     classes: tuple[str, ...]
     clusters: Mapping[str, str]
     described: Mapping[str, Any] = field(default_factory=dict)
@@ -111,9 +110,7 @@ def seeds_of(configuration: StudyConfiguration) -> range:
     return range(configuration.seed, configuration.seed + configuration.repeats)
 
 
-def make_cohort(
-    study: Study, pictures: Sequence[ScanPictures], keys: Mapping[str, str], clusters: Mapping[str, str]
-) -> Cohort:
+def make_cohort(study: Study, pictures: Sequence[ScanPictures], clusters: Mapping[str, str]) -> Cohort:
     """Gather what is learnt from; leave out the groups that have too few subjects to be in every part.
 
     Raises:
@@ -129,7 +126,7 @@ def make_cohort(
     used = tuple(scan for scan in pictures if scan.scan not in small)
     found = {scan.group for scan in used}
     wanted = configuration.cohort.groups or sorted(found)
-    return Cohort(used, keys, tuple(group for group in wanted if group in found), clusters)
+    return Cohort(used, tuple(group for group in wanted if group in found), clusters)
 
 
 def describe_scans(cohort: Cohort, prepared: Sequence[PreparedScan]) -> Cohort:
@@ -204,7 +201,8 @@ def plan_runs(
         network = configuration.network
         chosen = default_weights(model.network) if network.weights == "default" else network.weights
         settings = configuration.training.for_weights(pretrained=chosen != "none")
-        first = FirstNetwork(model.network, chosen, network.head, len(cohort.classes), model.seed)
+        made = made_of(model.network, len(cohort.classes), weights=chosen, seed=model.seed)
+        first = FirstNetwork(model.network, chosen, network.head, len(cohort.classes), model.seed, made)
         untrained = make_network(model.network, first.classes, weights="none")
         alone = len(network.architectures) == 1
         frozen = frozen_here(untrained, settings.frozen or (), alone=alone)
@@ -226,27 +224,35 @@ def _kept_folder(
         return None
     if not len(frozen_prefix(untrained, settings.frozen)[0]):
         return None
-    content = frozen_settings(first, settings, seed)
+    content = [
+        first.made_of,
+        first.seed if first.weights == "none" else None,
+        first.head,
+        settings.model_dump(mode="json", include={"frozen", "copies", "augmentation"}),
+        seed,
+    ]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
     return folders.activations / f"{short_name(first.architecture)}-{digest}"
 
 
-def frozen_settings(first: FirstNetwork, settings: TrainSettings, seed: int) -> dict[str, Any]:
-    """What decides the outputs of frozen layers; the seed of the weights only where they are random."""
-    return {
-        "architecture": first.architecture,
-        "weights": first.weights,
-        "weights_seed": first.seed if first.weights == "none" else None,
-        "head": first.head,
-        "training": settings.model_dump(mode="json", include={"frozen", "copies", "augmentation"}),
-        "seed": seed,
-    }
+def frozen_task(
+    study: Study, plan: Planned, scan: ScanPictures, *, folder: Path, augmented: bool = True
+) -> Task:
+    """The task that keeps what the frozen layers of a run give for one scan.
 
-
-def sources(first: FirstNetwork) -> list[Path]:
-    """Files that the network is made of: weights that the user named, and the user's own code."""
-    files = [] if first.weights in {"imagenet", "none"} else [Path(first.weights)]
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"network.weights: {file} is not a file; name one, or imagenet, or none.")
-    return [*files, *([source_file(first.architecture)] if is_reference(first.architecture) else [])]
+    It is the same for every run whose frozen layers are the same.
+    """
+    configuration, first, settings = study.configuration, plan.first, plan.settings
+    if first.weights != "none":
+        first = replace(first, seed=0, classes=2)  # of the head, which is not frozen
+    frozen = Frozen(
+        first=first,
+        frozen=settings.frozen or (),
+        copies=settings.copies if augmented else 0,
+        augmentation=settings.augmentation,
+        seed=configuration.seed,
+        folder=folder,
+        device=configuration.run.device,
+    )
+    outputs = [folder / f"{scan.scan}.npy", folder / f"{scan.scan}_head.npy"]
+    return study.work.task(keep_scan, frozen, scan, outputs=outputs)

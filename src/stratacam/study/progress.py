@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from stratacam.interruption import Interrupted
+
 
 def say(console: Console, text: str, style: str | None = None) -> None:
     """Print a line about the work, with the time at which it is said."""
@@ -45,13 +47,19 @@ def step_progress(console: Console, title: str) -> Iterator[Advance]:
     ) as bar:
         task = bar.add_task("", total=None, title=title)
         told = -1
+        where = title
 
         def advance(done: int, total: int, message: str) -> None:
-            nonlocal told
+            nonlocal told, where
+            where = f"{title}, {done} of {total} done"
             bar.update(task, completed=done, total=total, description=message)
             quarter = 4 * done // max(total, 1)
             if not console.is_terminal and quarter != told:
                 told = quarter
                 say(console, f"{title}: {done} of {total}, {message}")
 
-        yield advance
+        try:
+            yield advance
+        except Interrupted as stop:
+            stop.where = stop.where or where
+            raise

@@ -1,7 +1,7 @@
 """The whole study, step by step: from scans as delivered to the report."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.files import write_json
+from stratacam.files import read_json, write_json
 from stratacam.maps import check_settings, remove_other_maps
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import baseline_steps, learning_steps, planning, scan_steps
@@ -18,7 +18,6 @@ from stratacam.study.execution import local_executor
 from stratacam.study.explaining import held_out_by, run_for, to_explain
 from stratacam.study.folders import StudyFolders
 from stratacam.study.gathering import gather
-from stratacam.study.ledger import read_json
 from stratacam.study.network_check import check_networks
 from stratacam.study.reporting import report_once
 from stratacam.study.study import Study, WriteReport, open_study
@@ -61,7 +60,8 @@ def study_folders(path: Path) -> StudyFolders:
     Raises:
         InputError: if there is none.
     """
-    folders = StudyFolders(path)
+    prepared = read_json(path / "study.json").get("cohort", {}).get("prepared")
+    folders = StudyFolders(path, prepared and Path(prepared))
     if not folders.configuration.is_file():
         raise InputError(
             f"{path}: holds no study ({folders.configuration.name} is missing); run one first with `stratacam run`."
@@ -72,26 +72,19 @@ def study_folders(path: Path) -> StudyFolders:
 def _run(study: Study, write_report: WriteReport) -> Outcome:
     configuration, folders, work = study.configuration, study.folders, study.work
     gathered = gather(study)
-    prepared, prepare_keys, cohort = gathered.prepared, gathered.keys, gathered.cohort
+    prepared, cohort = gathered.prepared, gathered.cohort
     planned = planning.plan_runs(configuration, folders, cohort, configuration.split)
-    run_keys = learning_steps.train_runs(study, cohort, planned)
-    evaluation_keys = learning_steps.evaluate_models(study, cohort, planned, run_keys)
-    measure_keys = baseline_steps.measure_scans(study, prepared, prepare_keys)
-    baseline_key = baseline_steps.evaluate_baselines(study, gathered.scans, cohort, planned, measure_keys)
-    baseline_steps.compare_all(study, planned, [*evaluation_keys.values(), baseline_key])
-    _explain(study, prepared, prepare_keys, planned, run_keys)
+    learning_steps.train_runs(study, cohort, planned)
+    learning_steps.evaluate_models(study, cohort, planned)
+    measures = baseline_steps.measure_scans(study, prepared)
+    baseline_steps.evaluate_all(study, gathered.scans, cohort, planned, measures)
+    _explain(study, prepared, planned)
     _write_provenance(study)
     report_once(study, write_report)
     return Outcome(folders.report, tuple(work.absences))
 
 
-def _explain(
-    study: Study,
-    prepared: Sequence[PreparedScan],
-    prepare_keys: scan_steps.Keys,
-    planned: Sequence[planning.Planned],
-    run_keys: Mapping[str, str],
-) -> None:
+def _explain(study: Study, prepared: Sequence[PreparedScan], planned: Sequence[planning.Planned]) -> None:
     """Maps of the first network and seed, of every scan by the run that held its subject out.
 
     Subjects that no run held out are explained by the first.
@@ -103,20 +96,19 @@ def _explain(
     trained = {}
     for scan in prepared:
         run = run_for(scan, held_out, planned, main)
-        trained[scan.name] = trained_model(study, run, run_keys[run.name])
-    check_settings(*load_once(trained_model(study, first, run_keys[first.name])), configuration.explain)
+        trained[scan.name] = trained_model(study, run)
+    check_settings(*load_once(trained_model(study, first)), configuration.explain)
     with local_executor(configuration.run.workers) as executor:
-        map_keys = scan_steps.explain_scans(
+        explained = scan_steps.explain_scans(
             study.work,
             to_explain(configuration, prepared, held_out),
-            prepare_keys,
             trained=trained,
             out=folders.maps,
-            settings=configuration.explain,
+            settings=configuration.explain.of_scans(),
             executor=executor,
         )
-    remove_other_maps(folders.maps, map_keys)
-    if not map_keys:
+    remove_other_maps(folders.maps, explained)
+    if not explained:
         raise InputError(f"explain: no scan could be explained; see {folders.left_out} for the reasons.")
 
 

@@ -1,12 +1,20 @@
 """The trainings of a study: every network, seed and fold is one run, independent of the others."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 from stratacam.errors import InputError
-from stratacam.study.configuration import StudyConfiguration
-from stratacam.study.ledger import read_json
+from stratacam.files import read_json
+from stratacam.study.keys import NOT_IN_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from stratacam.study.configuration import StudyConfiguration
+    from stratacam.study.folders import StudyFolders
 
 
 @dataclass(frozen=True, order=True)
@@ -19,7 +27,7 @@ class Run:
         fold: from 1; 0 where there is one split.
     """
 
-    network: str
+    network: str = field(metadata=NOT_IN_KEY)
     seed: int
     fold: int
 
@@ -82,6 +90,15 @@ def models_of(configuration: StudyConfiguration) -> list[Run]:
         )
     seeds = range(configuration.seed, configuration.seed + configuration.repeats)
     return [Run(network, seed, 0) for network in networks for seed in seeds]
+
+
+def is_of_these_models(folders: StudyFolders, measured: Mapping[str, Any]) -> bool:
+    """Whether what was measured, by its JSON, is of models as they are trained now."""
+    trained: Mapping[str, str] = measured.get("trained", {})
+    return all(
+        read_json(folders.records / "train" / f"{name}.json").get("key") == key
+        for name, key in trained.items()
+    )
 
 
 def read_runs(file: Path) -> list[TrainedRun]:

@@ -11,7 +11,7 @@ from stratacam.errors import InputError
 from stratacam.files import remove_leftovers
 from stratacam.scans.cohort.sources import check_out
 from stratacam.study.configuration import StudyConfiguration
-from stratacam.study.execution import kept_workers
+from stratacam.study.execution import kept_workers, tidied
 from stratacam.study.folders import StudyFolders
 from stratacam.study.work import Work
 
@@ -35,12 +35,14 @@ def open_study(configuration: StudyConfiguration, console: Console) -> Iterator[
     Raises:
         InputError: its folder touches the cohort's or cannot be written, or another run is at work in it.
     """
-    folders = StudyFolders(configuration.out)
+    folders = StudyFolders(configuration.out, configuration.cohort.prepared)
     check_out(folders.root, configuration.cohort.input)
+    if configuration.cohort.prepared:
+        check_out(configuration.cohort.prepared, configuration.cohort.input)
     study = Study(configuration, folders, Work(folders.records, console))
     folders.records.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folders.records / "lock", timeout=0), kept_workers():
+        with FileLock(folders.records / "lock", timeout=0), tidied(folders.root), kept_workers():
             remove_leftovers(folders.root)
             try:
                 yield study

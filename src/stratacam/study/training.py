@@ -2,16 +2,13 @@
 
 import platform
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from stratacam.files import whole_file, write_json
 from stratacam.learning import (
@@ -25,87 +22,17 @@ from stratacam.learning import (
     TrainSettings,
     compute_logits,
     fit_temperature,
-    keep_activations,
-    keep_head_inputs,
     kept_inputs,
     make_dataset,
     slice_weights,
     train,
     write_split,
 )
-from stratacam.networks import ModelCard, find_head, frozen_prefix, initial_weights, make_network, save_model
+from stratacam.networks import ModelCard, frozen_prefix, save_model
+from stratacam.study.first_network import FirstNetwork
+from stratacam.study.keys import NOT_IN_KEY
+from stratacam.study.predictions import PREDICTIONS
 from stratacam.study.runs import Run
-
-PREDICTIONS = "predictions.npz"
-
-
-@dataclass(frozen=True)
-class FirstNetwork:
-    """A network as it is before training.
-
-    Attributes:
-        architecture: name, or reference of a user's function.
-        weights: where its weights start, see `stratacam.networks.initial_weights`.
-        head: name of its classifier head; found if absent.
-        classes: number of outputs.
-        seed: of what is random in it.
-    """
-
-    architecture: str
-    weights: str
-    head: str | None
-    classes: int
-    seed: int
-
-    def make(self) -> tuple[nn.Module, str]:
-        """Make the network, and say where its weights come from."""
-        model, source = _make(self)
-        return deepcopy(model), source
-
-
-@lru_cache(maxsize=1)
-def _make(first: FirstNetwork) -> tuple[nn.Module, str]:
-    """The network, made once in each worker."""
-    pretrained = initial_weights(first.architecture, first.weights)
-    model = make_network(first.architecture, first.classes, weights=pretrained or "none", seed=first.seed)
-    return model, pretrained.source if pretrained else "random"
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """What is to be kept of every scan: outputs of frozen layers, and what the untrained head is fed.
-
-    Attributes:
-        first: the network.
-        settings: of training; which layers are frozen, and how many augmented copies there are.
-        seed: of the copies.
-        folder: where it is kept.
-        device: where to compute.
-    """
-
-    first: FirstNetwork
-    settings: TrainSettings
-    seed: int
-    folder: Path
-    device: str
-
-
-def keep_scan(frozen: Frozen, scan: ScanPictures) -> None:
-    """Keep the outputs of the frozen layers, and what the untrained head is fed, for one scan."""
-    model, _ = _make(frozen.first)
-    model.to(frozen.device)
-    settings = frozen.settings
-    prefix, rest = frozen_prefix(model, settings.frozen or ())
-    keep_activations(
-        prefix,
-        scan,
-        frozen.folder,
-        copies=settings.copies,
-        augmentation=settings.augmentation,
-        seed=frozen.seed,
-        device=frozen.device,
-    )
-    keep_head_inputs(rest, find_head(model, frozen.first.head)[1], scan, frozen.folder, device=frozen.device)
 
 
 @dataclass(frozen=True)
@@ -123,8 +50,9 @@ class Training:
         work: folder of checkpoints.
         out: folder of the model and its predictions.
         kept: folder of kept activations; None where none are kept.
-        card: what the model's card says of the input, the name of the cohort under "cohort", and the hashes of each
-            subject's images under "images"; None: only the predictions are kept, not the model.
+        card: what the model's card says of the input; None: only the predictions are kept, not the model.
+        images: by subject, the hashes of its images, for the card.
+        cohort: its name, for the card.
     """
 
     run: Run
@@ -134,14 +62,22 @@ class Training:
     split: AnySplit
     settings: TrainSettings
     device: str
-    work: Path
+    work: Path = field(metadata=NOT_IN_KEY)
     out: Path
     kept: Path | None = None
     card: Mapping[str, Any] | None = field(default=None, compare=False)
+    images: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False)
+    cohort: str = field(default="", metadata=NOT_IN_KEY)
 
 
-def train_run(task: Training, progress: Progress = lambda *_: None) -> None:
-    """Train one network; write its predictions for the slices held out, its history and split, and the model."""
+def train_run(task: Training, key: str, progress: Progress = lambda *_: None) -> None:
+    """Train one network; write its predictions for the slices held out, its history and split, and the model.
+
+    Args:
+        task: what is trained.
+        key: of everything that decides the result; a checkpoint that was left under another one is not used.
+        progress: told how far training is.
+    """
     model, source = task.first.make()
     dataset = make_dataset(task.pictures, task.classes)
     rows = task.split.rows(dataset)
@@ -153,6 +89,7 @@ def train_run(task: Training, progress: Progress = lambda *_: None) -> None:
         task.settings,
         seed=task.run.seed,
         work=task.work,
+        key=key,
         kept=task.kept,
         head=task.first.head,
         by_slice=task.split.unit == "slice",
@@ -184,13 +121,13 @@ def train_run(task: Training, progress: Progress = lambda *_: None) -> None:
         architecture=task.first.architecture,
         head=task.first.head,
         classes=task.classes,
-        input=dict(task.card["input"]),
+        input=dict(task.card),
         training={
             "initial_weights": source,
             "run": task.run.name,
-            "cohort": task.card["cohort"],
+            "cohort": task.cohort,
             "subjects": subjects,
-            "images": _parts_of_images(task.split, task.card["images"]),
+            "images": _parts_of_images(task.split, task.images),
             "settings": task.settings.model_dump(mode="json"),
             "best_epoch": history.best_epoch,
             "temperature": temperature,
@@ -207,24 +144,3 @@ def _parts_of_images(split: AnySplit, images: Mapping[str, Sequence[str]]) -> di
     """Hash of each image to the part that it was in; slices of every image were trained on where slices were split."""
     part_of = split.part_of() if isinstance(split, Split) else dict.fromkeys(images, "train")
     return {digest: part_of[subject] for subject, digests in images.items() for digest in digests}
-
-
-@dataclass(frozen=True)
-class RunPredictions:
-    """What a run predicted of the slices it held out.
-
-    Attributes:
-        row: (n,) of the slices in the dataset of all pictures.
-        logits: (n, K).
-        temperature: fitted on the validation slices; logits over it are calibrated.
-    """
-
-    row: NDArray[np.int64]
-    logits: NDArray[np.float64]
-    temperature: float
-
-
-def read_predictions(folder: Path) -> RunPredictions:
-    """Read the predictions that `train_run` wrote."""
-    with np.load(folder / PREDICTIONS) as content:
-        return RunPredictions(content["row"], content["logits"], float(content["temperature"]))

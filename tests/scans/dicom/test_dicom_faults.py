@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import signal
 import struct
 
 import nibabel
@@ -13,7 +14,9 @@ from typer.testing import CliRunner
 
 from stratacam.cli import LEFT_OUT, app
 from stratacam.errors import InputError
+from stratacam.interruption import Interrupted
 from stratacam.scans.dicom import convert, import_dicom
+from stratacam.scans.dicom import write as write_module
 
 
 @pytest.fixture
@@ -276,3 +279,24 @@ def test_other_files_are_counted(folder, tmp_path):
         "DICOM, but not MR images": 1,
     }
     assert result.left_out == 0
+
+
+def test_an_import_that_is_broken_off_leaves_whole_subjects_and_goes_on(tmp_path, monkeypatch):
+    for number in (1, 2):
+        write_series(tmp_path / "in", patient=f"PAT-{number}", study=f"1.2.{number}", prefix=f"p{number}")
+    copied = []
+
+    def write_image(volume, target):
+        write(volume, target)
+        copied.append(target)
+        if len(copied) == 2:
+            raise Interrupted(signal.SIGINT)
+
+    write = write_module.write_image
+    monkeypatch.setattr(write_module, "write_image", write_image)
+    with pytest.raises(Interrupted):
+        import_dicom(tmp_path / "in", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["sub-01"]
+    import_dicom(tmp_path / "in", tmp_path / "out")
+    assert len(copied) == 3  # the first subject was not written again
+    assert len(list((tmp_path / "out").glob("sub-*/anat/*.nii.gz"))) == 2

@@ -11,7 +11,7 @@ from stratacam.learning.dataset import ScanPictures, SliceDataset
 VOLUMES = ("brain_ml", "ventricle_ml")
 """The measures that the baseline "volume" takes; "intensity" takes all others."""
 
-TITLES = {
+BASELINES = {
     "age_sex": "logistic regression on age and sex",
     "intensity": "logistic regression on percentiles of the intensities",
     "volume": "logistic regression on brain and ventricle-like volume",
@@ -66,7 +66,7 @@ def scan_baselines(
             logistic(
                 Features(columns, values, label, subject),
                 name=name,
-                title=TITLES[name],
+                title=BASELINES[name],
                 subjects=subjects,
                 folds=folds,
                 classes=len(classes),
@@ -105,7 +105,7 @@ def frozen_features(
     return logistic(
         rows,
         name="frozen_features",
-        title=TITLES["frozen_features"],
+        title=BASELINES["frozen_features"],
         subjects=subjects,
         folds=folds,
         classes=len(dataset.classes),

@@ -9,7 +9,7 @@ from stratacam.errors import InputError
 from stratacam.evidence.values import Summary, read_summaries
 from stratacam.report.reading import Row, read_json, read_table
 from stratacam.study.folders import StudyFolders
-from stratacam.study.runs import read_runs
+from stratacam.study.runs import is_of_these_models, read_runs
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ def read_evidence(folders: StudyFolders) -> list[EvidenceContent]:
     for trained in {run.run.model: run.run for run in read_runs(folders.runs)}.values():
         folder = folders.evidence / trained.model
         if not (folder / "about.json").is_file():
+            continue
+        if not is_of_these_models(folders, read_json(folder / "about.json")):
             continue
         try:
             found.append(

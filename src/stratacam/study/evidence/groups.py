@@ -1,6 +1,7 @@
 """Groups of a study compared: regions, voxels, and maps of each group in MNI152 space."""
 
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -21,18 +22,16 @@ from stratacam.evidence.regions.voxelwise import compare_voxels
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.files import write_json, write_text
 from stratacam.maps import entity
-from stratacam.scans.cohort.people import read_people
-from stratacam.scans.cohort.spelling import check_spelling
 from stratacam.scans.volume import write_nifti
+from stratacam.study.evidence.people import covariates_of
 from stratacam.study.evidence.scan_task import atlas_of
 from stratacam.study.execution import local_executor
-from stratacam.study.gathering import Gathered
-from stratacam.study.study import Study
 
 FEWEST = 3
 """Subjects of a group that is compared voxel by voxel."""
 
-USUAL_COVARIATES = ("age", "sex")
+GROUP_MAPS = "group_maps"
+"""Folder of the maps of groups."""
 
 CAUTION = (
     "The maps explain the class that the network gives each scan, so that those of two groups explain different "
@@ -91,19 +90,35 @@ class _People:
     covariates: NDArray[np.float64] | None
 
 
-def write_groups(
-    study: Study, gathered: Gathered, measured: MeasuredScans, folder: Path, layers: Sequence[str]
-) -> list[str]:
+@dataclass(frozen=True)
+class Compared:
+    """What groups are compared in.
+
+    Attributes:
+        measured: of a network.
+        people: what they are compared beside, by subject.
+        settings: of the evidence.
+        seed: of permutations.
+        workers: processes.
+    """
+
+    measured: MeasuredScans
+    people: Mapping[str, Mapping[str, str]]
+    settings: EvidenceSettings
+    seed: int
+    workers: int
+
+
+def write_groups(compared: Compared, folder: Path, layers: Sequence[str]) -> list[str]:
     """Write `comparison.tsv`, `groups.json` and `group_maps`; return in words what was done.
 
     Args:
-        study: whose settings hold.
-        gathered: its cohort, for age, sex and the like.
-        measured: of a network.
+        compared: what is compared.
         folder: of the network's evidence.
         layers: shallow to deep.
     """
-    settings, seed = study.configuration.evidence, study.configuration.seed
+    measured, settings = compared.measured, compared.settings
+    shutil.rmtree(folder / GROUP_MAPS, ignore_errors=True)
     subjects = [subject for subject in sorted(measured.group_of) if measured.group_of[subject]]
     groups = [measured.group_of[subject] for subject in subjects]
     without = sorted({measured.subject_of[scan] for scan, values in measured.regions.items() if not values})
@@ -111,7 +126,7 @@ def write_groups(
         write_json(folder / "groups.json", {"statement": _why_not(without), "voxelwise": []})
         write_text(folder / "comparison.tsv", "\t".join(COLUMNS) + "\n")
         return []
-    people = _People(subjects, groups, *read_covariates(study, gathered, subjects))
+    people = _People(subjects, groups, *covariates_of(compared.people, subjects, settings.covariates))
     keys, columns = [], []
     for method in settings.methods:
         for layer in layers:
@@ -123,11 +138,11 @@ def write_groups(
         groups,
         covariates=people.covariates,
         covariate_names=people.covariate_names,
-        seed=seed,
+        seed=compared.seed,
     )
     _write_comparison(folder / "comparison.tsv", comparison.tests, keys)
-    _write_group_maps(folder / "group_maps", settings, measured, people, layers)
-    voxelwise = _voxelwise(folder / "group_maps", study, measured, people, layers)
+    _write_group_maps(folder / GROUP_MAPS, settings, measured, people, layers)
+    voxelwise = _voxelwise(folder / GROUP_MAPS, compared, people, layers)
     write_json(
         folder / "groups.json",
         {
@@ -181,10 +196,10 @@ def _write_group_maps(
 
 
 def _voxelwise(
-    folder: Path, study: Study, measured: MeasuredScans, people: _People, layers: Sequence[str]
+    folder: Path, compared: Compared, people: _People, layers: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Every pair of groups at the chosen layers of the first method."""
-    settings, groups = study.configuration.evidence, people.groups
+    settings, groups, measured = compared.settings, people.groups, compared.measured
     if not settings.permutations:
         return []
     method = settings.methods[0]
@@ -198,7 +213,7 @@ def _voxelwise(
     grid = template_grid(settings.voxel_mm)
     brain = template_brain(grid)
     comparisons = {}
-    with local_executor(study.configuration.run.workers, tasks=len(chosen) * len(pairs)) as executor:
+    with local_executor(compared.workers, tasks=len(chosen) * len(pairs)) as executor:
         for layer in chosen:
             maps = measured.on_template(method, layer, people.subjects)
             for pair in pairs:
@@ -212,21 +227,21 @@ def _voxelwise(
                     covariates=people.covariates,
                     covariate_names=people.covariate_names,
                     permutations=settings.permutations,
-                    seed=study.configuration.seed,
+                    seed=compared.seed,
                 )
     found = []
     for (layer, pair), comparison in comparisons.items():
-        compared = comparison.result()
+        result = comparison.result()
         stem = f"{entity(method)}_{entity(layer)}_{entity(pair[0])}-{entity(pair[1])}"
-        for name, volume in (("t", compared.t), ("logp", compared.log_p), ("logptfce", compared.log_p_tfce)):
+        for name, volume in (("t", result.t), ("logp", result.log_p), ("logptfce", result.log_p_tfce)):
             write_nifti(folder / f"{stem}_{name}.nii.gz", volume, grid.affine)
         found.append(
             {
                 "method": method,
                 "layer": layer,
                 "pair": f"{pair[0]} - {pair[1]}",
-                **compared.summary,
-                "statement": compared.statement,
+                **result.summary,
+                "statement": result.statement,
             }
         )
     return found
@@ -244,47 +259,3 @@ def named_layers(patterns: Sequence[str], layers: Sequence[str]) -> tuple[str, .
                 f"evidence.group_layers: {pattern!r} is no layer; there are {', '.join(layers)}."
             )
     return tuple(layer for layer in layers if any(fnmatchcase(layer, pattern) for pattern in patterns))
-
-
-def read_covariates(
-    study: Study, gathered: Gathered, subjects: Sequence[str]
-) -> tuple[tuple[str, ...], NDArray[np.float64] | None]:
-    """What groups are compared beside: numbers as they are, words as one column for each but the first.
-
-    Where the settings name none, age and sex, if everybody has them.
-
-    Raises:
-        InputError: a column that was named is not there, or somebody lacks it.
-    """
-    wanted = study.configuration.evidence.covariates
-    columns = USUAL_COVARIATES if wanted is None else wanted
-    if not columns:
-        return (), None
-    people = read_people(
-        study.configuration.cohort.input, gathered.scans, columns, required=wanted is not None
-    )
-    first: dict[str, Mapping[str, str]] = {}
-    for scan in gathered.scans:
-        first.setdefault(f"sub-{scan.subject}", people[scan.name])
-    lacking = [
-        subject for subject in subjects if any(column not in first.get(subject, {}) for column in columns)
-    ]
-    if lacking and wanted is None:
-        return (), None
-    if lacking:
-        raise InputError(
-            f"evidence.covariates: {', '.join(lacking)} lacks {' or '.join(columns)}; fill it in, or leave it out."
-        )
-    values = [_numbers([first[subject][column] for subject in subjects]) for column in columns]
-    return tuple(columns), np.column_stack(values)
-
-
-def _numbers(words: Sequence[str]) -> NDArray[np.float64]:
-    try:
-        return np.array([float(word) for word in words])[:, None]
-    except ValueError:
-        check_spelling("evidence.covariates", words)
-        kinds = sorted(set(words))
-        return np.array([[float(word == kind) for kind in kinds[1:]] for word in words]).reshape(
-            len(words), -1
-        )

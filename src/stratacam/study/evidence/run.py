@@ -10,21 +10,23 @@ from torch import nn
 from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.networks import ModelCard
 from stratacam.scans.labels import find_lesion_mask
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import learning_steps, planning
 from stratacam.study.configuration import StudyConfiguration
-from stratacam.study.evidence.groups import named_layers, read_covariates
+from stratacam.study.evidence.groups import named_layers
+from stratacam.study.evidence.people import read_people_of
 from stratacam.study.evidence.scan_task import (
     EvidenceTask,
     ScanEvidence,
-    atlas_files,
+    atlas_names,
     atlas_of,
     keep_truth,
     measure_evidence_of,
 )
-from stratacam.study.evidence.tables import write_tables
+from stratacam.study.evidence.tables import Tables, write_tables
 from stratacam.study.execution import local_executor
 from stratacam.study.explaining import held_out_by, run_for, to_explain
 from stratacam.study.gathering import Gathered, gather
@@ -33,7 +35,7 @@ from stratacam.study.reporting import report_once
 from stratacam.study.runs import Run
 from stratacam.study.study import Study, WriteReport, open_study
 from stratacam.study.trained import load_once, trained_model
-from stratacam.study.work import Absence, Task
+from stratacam.study.work import Absence
 
 MOST_OTHERS = 2
 """Models of each kind that a model's maps are compared with."""
@@ -48,14 +50,14 @@ class Trained(NamedTuple):
     Attributes:
         gathered: the cohort.
         planned: every run.
-        run_keys: by run, the key of its training.
         truths: see `Truths`.
+        people: what groups are compared beside, by subject.
     """
 
     gathered: Gathered
     planned: Sequence[planning.Planned]
-    run_keys: Mapping[str, str]
     truths: Truths
+    people: Mapping[str, Mapping[str, str]]
 
 
 def measure_evidence(
@@ -78,11 +80,11 @@ def measure_evidence(
     atlas_of(configuration.evidence)
     with open_study(configuration, console) as study:
         gathered = gather(study)
-        read_covariates(study, gathered, sorted({scan.subject for scan in gathered.cohort.pictures}))
+        people = read_people_of(study, gathered)
         planned = planning.plan_runs(configuration, study.folders, gathered.cohort, configuration.split)
-        run_keys = learning_steps.train_runs(study, gathered.cohort, planned)
+        learning_steps.train_runs(study, gathered.cohort, planned)
         truths = _keep_truths(study, gathered)
-        trained = Trained(gathered, planned, run_keys, truths)
+        trained = Trained(gathered, planned, truths, people)
         models = dict.fromkeys(plan.run.model for plan in planned if plan.run.seed == configuration.seed)
         for model in models:
             _measure_network(study, trained, model)
@@ -100,13 +102,12 @@ def _keep_truths(study: Study, gathered: Gathered) -> Truths:
         if mask is None or not scan.template_transform.is_file():
             continue
         out = folder / f"{scan.name}.npz"
-        key = study.work.ledger.key("truth", gathered.keys[scan.name], [mask])
-        tasks[scan.name] = Task((scan, cohort, out), key, (out,))
+        tasks[scan.name] = study.work.task(keep_truth, scan, mask, out, outputs=[out])
         subject_of[scan.name] = f"sub-{scan.subject}"
     if not tasks:
         return ()
     with local_executor(study.configuration.run.workers) as executor:
-        done = study.work.each("truth", keep_truth, tasks, executor)
+        done = study.work.each("truth", tasks, executor)
     by_subject: dict[str, list[Path]] = {}
     for name in sorted(done):
         by_subject.setdefault(subject_of[name], []).append(tasks[name].outputs[0])
@@ -116,78 +117,59 @@ def _keep_truths(study: Study, gathered: Gathered) -> Truths:
 def _measure_network(study: Study, trained: Trained, model: str) -> None:
     """Every scan by the run that held its subject out, then the tables."""
     configuration, work = study.configuration, study.work
-    gathered, planned, run_keys, truths = trained
+    gathered, planned, truths, people = trained
     settings = configuration.evidence
     folder = study.folders.evidence / model
     held_out = held_out_by(planned, model)
     first = next(plan.run for plan in planned if plan.run.model == model)
-    _check_settings(*load_once(trained_model(study, first, run_keys[first.name])), settings)
+    _check_settings(*load_once(trained_model(study, first)), settings)
     group_of = {scan.scan: scan.group for scan in gathered.cohort.pictures}
-    cohort = configuration.cohort.input
     tasks = {}
     for scan in to_explain(configuration, gathered.prepared, held_out):
         run = run_for(scan, held_out, planned, model)
-        others = _others(planned, run, scan)
-        out = ScanEvidence(folder / "scans", scan.name)
-        mask = find_lesion_mask(cohort, scan)
-        key = work.ledger.key(
-            "evidence",
-            {
-                "settings": settings.model_dump(
-                    mode="json", exclude={"group_layers", "covariates", "permutations"}
-                ),
-                "scan": gathered.keys[scan.name],
-                "group": group_of.get(scan.name, ""),
-                "model": run_keys[run.name],
-                "others": {
-                    change: [run_keys[other.name] for other in runs] for change, runs in others.items()
-                },
-                "sequence": configuration.explain.sequence,
-                "seed": configuration.seed,
-            },
-            [
-                *([mask] if mask else []),
-                *(path for _, paths in truths for path in paths),
-                *atlas_files(settings),
-            ],
-        )
         task = EvidenceTask(
-            model=trained_model(study, run, run_keys[run.name]),
+            model=trained_model(study, run),
             others=tuple(
-                (change, tuple(trained_model(study, other, run_keys[other.name]) for other in runs))
-                for change, runs in others.items()
+                (change, tuple(trained_model(study, other) for other in runs))
+                for change, runs in _others(planned, run, scan).items()
             ),
             scan=scan,
             group=group_of.get(scan.name, ""),
-            cohort=cohort,
+            lesions=find_lesion_mask(configuration.cohort.input, scan),
             truths=truths,
-            settings=settings,
+            settings=settings.of_scans(),
+            atlas_names=atlas_names(settings),
             sequence=configuration.explain.sequence,
             seed=configuration.seed,
-            out=out,
+            out=ScanEvidence(folder / "scans", scan.name),
         )
-        tasks[scan.name] = Task((task,), key, out.files)
+        tasks[scan.name] = work.task(measure_evidence_of, task, outputs=task.out.files)
     with learning_steps.network_executor(configuration, len(tasks)) as executor:
-        done = work.each(f"evidence {model}", measure_evidence_of, tasks, executor)
+        done = work.each(f"evidence {model}", tasks, executor)
     if not done:
         raise InputError(
             f"evidence: no scan could be measured; see {study.folders.left_out} for the reasons."
         )
-    measured = [ScanEvidence(folder / "scans", name) for name in sorted(done)]
-    people = [path for path in (cohort, cohort / "participants.tsv") if path.is_file()]
-    key = work.ledger.key(
-        "evidence tables",
-        [settings.model_dump(mode="json"), *(tasks[name].key for name in sorted(done))],
-        people,
+    measured = tuple(ScanEvidence(folder / "scans", name) for name in sorted(done))
+    for one in measured:
+        work.ledger.is_made(tasks[one.name].key, one)
+    made = work.ledger.made
+    tables = Tables(
+        scans=measured,
+        people=people,
+        settings=settings,
+        seed=configuration.seed,
+        warning=SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
+        model=model,
+        trained={
+            plan.run.name: made[study.folders.models / plan.run.name]
+            for plan in planned
+            if plan.run.model == model
+        },
+        workers=configuration.run.workers,
+        folder=folder,
     )
-    outputs = [folder / name for name in ("layers.tsv", "claims.json", "recommendation.json", "about.json")]
-    work.once(
-        "evidence tables",
-        key,
-        outputs,
-        lambda: write_tables(study, gathered, measured, folder, model),
-        item=model,
-    )
+    work.once("evidence tables", work.task(write_tables, tables, outputs=tables.outputs), item=model)
 
 
 def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSettings) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.errors import InputError
 from stratacam.evidence.heat import SliceMaps
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.references import prior_of, reference_maps
@@ -18,7 +17,7 @@ from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import write_rows
 from stratacam.files import whole_file, write_json
 from stratacam.maps import explained_sequence
-from stratacam.scans.labels import read_lesions
+from stratacam.scans.labels import read_lesion_mask
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.trained import TrainedModel, load_once
 
@@ -73,9 +72,10 @@ class EvidenceTask:
         others: models whose maps they are compared with, by how these differ.
         scan: prepared.
         group: its class.
-        cohort: folder of the scans as delivered, with lesion masks where there are any.
+        lesions: its mask, where there is one.
         truths: by subject, the masks on the template of `keep_truth`.
         settings: what is measured.
+        atlas_names: file of the names of the settings' atlas, where there is one.
         sequence: see `explained_sequence`.
         seed: of everything random.
         out: what is left.
@@ -85,19 +85,18 @@ class EvidenceTask:
     others: tuple[tuple[str, tuple[TrainedModel, ...]], ...]
     scan: PreparedScan
     group: str
-    cohort: Path
+    lesions: Path | None
     truths: tuple[tuple[str, tuple[Path, ...]], ...]
     settings: EvidenceSettings
+    atlas_names: Path | None
     sequence: str | None
     seed: int
     out: ScanEvidence
 
 
-def keep_truth(scan: PreparedScan, cohort: Path, out: Path) -> None:
+def keep_truth(scan: PreparedScan, mask: Path, out: Path) -> None:
     """Keep a scan's lesion mask in MNI152 space, (X, Y, Z) float16 share of each voxel."""
-    lesions = read_lesions(cohort, scan)
-    if lesions is None:
-        raise InputError(f"{scan.name}: its lesion mask is gone; put it back, or run again without.")
+    lesions = read_lesion_mask(mask, scan)
     laid = to_template(lesions.astype(np.float32), scan, template_grid(PRIOR_MM))
     with whole_file(out) as temporary:
         np.savez_compressed(temporary.open("wb"), share=laid.astype(np.float16))
@@ -110,7 +109,7 @@ def measure_evidence_of(task: EvidenceTask) -> None:
     """
     model, card = load_once(task.model)
     scan, settings = task.scan, task.settings
-    lesions = read_lesions(task.cohort, scan)
+    lesions = None if task.lesions is None else read_lesion_mask(task.lesions, scan)
     atlas = atlas_of(settings)
     placed = scan.template_transform.is_file()
     slices = read_slices(
@@ -162,11 +161,10 @@ def atlas_of(settings: EvidenceSettings) -> Atlas:
     return default_atlas() if settings.atlas is None else read_atlas(settings.atlas)
 
 
-def atlas_files(settings: EvidenceSettings) -> list[Path]:
-    """Files of the user's atlas: the image, and the table of names where there is one."""
-    if settings.atlas is None:
-        return []
-    return [path for path in (settings.atlas, names_of(settings.atlas)) if path.is_file()]
+def atlas_names(settings: EvidenceSettings) -> Path | None:
+    """The table of names of the user's atlas, where there is one."""
+    names = None if settings.atlas is None else names_of(settings.atlas)
+    return names if names and names.is_file() else None
 
 
 def _intensity(scan: PreparedScan, slices: ScanSlices, sequence: str) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,29 +12,50 @@ from scipy import stats
 from stratacam.evidence.claims import judge_claims
 from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.regions.region_values import read_region_values
+from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import SubjectTable, by_subject, read_values, summarise, write_rows
 from stratacam.files import write_json
-from stratacam.learning import SLICES_OF_ONE_PERSON
-from stratacam.study.evidence.groups import MeasuredScans, write_groups
+from stratacam.study.evidence.groups import GROUP_MAPS, Compared, MeasuredScans, write_groups
 from stratacam.study.evidence.scan_task import ScanEvidence
-from stratacam.study.gathering import Gathered
-from stratacam.study.study import Study
+from stratacam.study.keys import NOT_IN_KEY
 
 
-def write_tables(
-    study: Study, gathered: Gathered, scans: Sequence[ScanEvidence], folder: Path, model: str
-) -> None:
-    """Write `layers.tsv`, `claims.json`, `recommendation.json`, the comparison of groups and `about.json`.
+@dataclass(frozen=True)
+class Tables:
+    """The tables of a network, over subjects.
 
-    Args:
-        study: that the scans are of.
-        gathered: its cohort.
+    Attributes:
         scans: whose evidence there is.
-        folder: of the network's evidence.
+        people: what groups are compared beside, by subject.
+        settings: of the evidence.
+        seed: of resamples and permutations.
+        warning: what must be said of everything.
         model: network and seed.
+        trained: its runs, and the keys of their trainings, by which evidence of an earlier model is known.
+        workers: processes.
+        folder: of the network's evidence.
     """
-    configuration = study.configuration
-    settings, seed = configuration.evidence, configuration.seed
+
+    scans: tuple[ScanEvidence, ...]
+    people: Mapping[str, Mapping[str, str]]
+    settings: EvidenceSettings
+    seed: int
+    warning: str
+    model: str
+    trained: Mapping[str, str]
+    workers: int = field(metadata=NOT_IN_KEY)
+    folder: Path
+
+    @property
+    def outputs(self) -> list[Path]:
+        """Everything that is written."""
+        names = ("layers.tsv", "claims.json", "recommendation.json", "about.json", "comparison.tsv")
+        return [self.folder / name for name in (*names, "groups.json", GROUP_MAPS)]
+
+
+def write_tables(tables: Tables) -> None:
+    """Write `layers.tsv`, `claims.json`, `recommendation.json`, the comparison of groups and `about.json`."""
+    scans, folder, settings, seed = tables.scans, tables.folder, tables.settings, tables.seed
     about = {scan.name: json.loads(scan.about.read_text(encoding="utf-8")) for scan in scans}
     layers = next(iter(about.values()))["layers"]
     subject_of = {name: found["subject"] for name, found in about.items()}
@@ -59,8 +81,9 @@ def write_tables(
         folder / "recommendation.json",
         {"methods": [recommend(table, method, layers, seed=seed).as_json() for method in settings.methods]},
     )
-    statements = write_groups(study, gathered, measured, folder, layers)
-    write_json(folder / "about.json", _about(study, about, model, layers, statements))
+    compared = Compared(measured, tables.people, settings, seed, tables.workers)
+    statements = write_groups(compared, folder, layers)
+    write_json(folder / "about.json", _about(tables, about, layers, statements))
 
 
 def _with_likeness(
@@ -93,18 +116,17 @@ def _likeness(means: np.ndarray, groups: Sequence[str]) -> np.ndarray:
 
 
 def _about(
-    study: Study,
+    tables: Tables,
     about: Mapping[str, Mapping[str, Any]],
-    model: str,
     layers: Sequence[str],
     statements: Sequence[str],
 ) -> dict[str, Any]:
-    configuration = study.configuration
-    settings = configuration.evidence
+    settings = tables.settings
     with_truth = [found for found in about.values() if found["truth_slices"]]
     kinds = dict.fromkeys(kind for found in about.values() for kind in found["seconds"])
     return {
-        "model": model,
+        "model": tables.model,
+        "trained": dict(tables.trained),
         "methods": settings.methods,
         "layers": layers,
         "subjects": len({found["subject"] for found in about.values()}),
@@ -117,7 +139,7 @@ def _about(
         "explained": "the class that the network gives the scan as a whole"
         if settings.target == "predicted"
         else f"the class {settings.target}, in everybody",
-        "warning": SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
+        "warning": tables.warning,
         "seconds": {
             kind: round(float(np.mean([found["seconds"].get(kind, 0.0) for found in about.values()])), 2)
             for kind in kinds

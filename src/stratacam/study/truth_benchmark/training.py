@@ -21,8 +21,9 @@ from stratacam.learning import (
     make_dataset,
     train,
 )
-from stratacam.networks import default_weights, frozen_prefix
-from stratacam.study.training import FirstNetwork
+from stratacam.networks import default_weights, frozen_prefix, made_of
+from stratacam.source_code import code_of, digest_of
+from stratacam.study.first_network import FirstNetwork
 from stratacam.study.truth_benchmark.material import Material, person_of
 from stratacam.study.truth_benchmark.settings import BenchmarkSettings
 
@@ -85,13 +86,17 @@ def train_network(
         The trained network, and its logits of the slices held out.
     """
     weights = default_weights(settings.architecture)
-    first = FirstNetwork(settings.architecture, weights, None, 2, settings.seed)
+    made = made_of(settings.architecture, 2, weights=weights, seed=settings.seed)
+    first = FirstNetwork(settings.architecture, weights, None, 2, settings.seed, made)
     model, _ = first.make()
     chosen = TrainSettings(epochs=settings.epochs, patience=settings.epochs).for_weights(
         pretrained=weights != "none"
     )
     prefix, rest = frozen_prefix(model, chosen.frozen or ())
-    kept = _keep(prefix, material, work.parent / "activations", chosen, settings) if len(prefix) else None
+    kept = None
+    if len(prefix):
+        folder = work.parent / "activations"
+        kept = _keep(prefix, material, folder, chosen=chosen, seed=settings.seed, made=made)
     train(
         model,
         fold.train,
@@ -119,10 +124,16 @@ def _levels_to_stop_by(dataset: SliceDataset) -> NDArray[np.bool_]:
 
 
 def _keep(
-    frozen: nn.Module, material: Material, folder: Path, chosen: TrainSettings, settings: BenchmarkSettings
+    frozen: nn.Module,
+    material: Material,
+    folder: Path,
+    *,
+    chosen: TrainSettings,
+    seed: int,
+    made: str,
 ) -> Path:
     """Return the folder with what the frozen layers give; emptied first of that of other slices or settings."""
-    key = f"{material.digest} {settings.architecture} seed {settings.seed} {chosen.model_dump_json()}"
+    key = f"{material.digest} {made} {digest_of(code_of(__name__))} seed {seed} {chosen.model_dump_json()}"
     note = folder / "slices.txt"
     if not note.is_file() or note.read_text(encoding="utf-8") != key:
         shutil.rmtree(folder, ignore_errors=True)
@@ -135,6 +146,6 @@ def _keep(
                 folder,
                 copies=chosen.copies,
                 augmentation=chosen.augmentation,
-                seed=settings.seed,
+                seed=seed,
             )
     return folder

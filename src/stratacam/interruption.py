@@ -1,0 +1,110 @@
+"""Ctrl-C, and a scheduler's SIGTERM: the work unwinds, and the process ends within seconds, whatever it is doing."""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PATIENCE = 8.0
+"""Seconds in which the work may unwind, before the process ends where it is."""
+
+
+class Interrupted(BaseException):
+    """Somebody asked the process to end: no error, so that nothing handles it as one.
+
+    Attributes:
+        signal: that said so.
+        where: the step that was broken off, in words; whoever knows it first says it.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
+        self.where = ""
+
+    @property
+    def code(self) -> int:
+        """Exit code by which a shell knows the signal: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.signal
+
+    def __str__(self) -> str:
+        """Where the work stopped, and how to go on."""
+        return (
+            f"Stopped at {self.where}. What is finished is kept, and nothing is half-written; run the same command "
+            "again to go on."
+        )
+
+
+@contextmanager
+def broken_off_at(where: str) -> Iterator[None]:
+    """Say where the work was, if it is interrupted within this and nobody said it more closely."""
+    try:
+        yield
+    except Interrupted as stop:
+        stop.where = stop.where or where
+        raise
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Within this, SIGINT and SIGTERM raise `Interrupted` in the main thread.
+
+    A second signal ends the process at once. So does a thread of its own, after `PATIENCE`: the main thread sees no
+    signal while it is in a long computation outside Python.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    descriptor = signal.set_wakeup_fd(writer.fileno())
+    threading.Thread(target=_end_in_time, args=(reader,), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(descriptor)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        writer.close()
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Signals wait while this runs; processes that are started in it never get them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(number, _end_at_once)
+    raise Interrupted(number)
+
+
+def _end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
+    os._exit(128 + number)
+
+
+def _end_in_time(reader: socket.socket) -> None:
+    with reader:
+        numbers = reader.recv(1)
+    if numbers:
+        time.sleep(PATIENCE)
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write("Stopped in the middle of a computation; run the same command again to go on.\n")
+            sys.stderr.flush()
+        os._exit(128 + numbers[0])

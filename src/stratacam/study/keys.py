@@ -1,0 +1,97 @@
+"""What decides the result of a piece of work, derived from its arguments."""
+
+import hashlib
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+NOT_IN_KEY = {"in_key": False}
+"""Metadata of a field of a dataclass that says where something is, or that decides no result."""
+
+Parts = dict[str, str]
+"""What decides a result, by name: plain values as JSON, hashes of everything else."""
+
+
+def short_hash(text: str) -> str:
+    """A hash that is as good as the text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Deriving:
+    """How the parts of a key are derived.
+
+    Attributes:
+        made: what earlier work made, be it a path or an object that names it, and the key of that work.
+        content: the hash of a file.
+        outputs: of the work; a path at or above one of them is only a place.
+    """
+
+    made: Mapping[Hashable, str]
+    content: Callable[[Path], str]
+    outputs: Sequence[Path]
+
+    def parts(self, name: str, value: Any) -> Parts:  # noqa: ANN401 - whatever a task is given
+        """The parts of a value.
+
+        Raises:
+            TypeError: it is of a kind that cannot be told from another of its kind, or a folder that no work made.
+        """
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return {name: json.dumps(value)}
+        if _is_hashable(value) and value in self.made:
+            return {name: self.made[value]}
+        if isinstance(value, Path):
+            return self._of_path(name, value)
+        if isinstance(value, (list, tuple)):
+            return {name: self._of_sequence(value)}
+        found: Parts = {}
+        for one, part in _inside(name, value).items():
+            found |= self.parts(f"{name}.{one}".strip("."), part)
+        return found or {name: "{}"}
+
+    def _of_path(self, name: str, path: Path) -> Parts:
+        if any(output.is_relative_to(path) for output in self.outputs):
+            return {}
+        if not path.is_file():
+            raise TypeError(f"{name}: {path} is no file, and no work made it")
+        return {name: self.content(path)}
+
+    def _of_sequence(self, values: Sequence[Any]) -> str:
+        if all(one is None or isinstance(one, (bool, int, float, str)) for one in values):
+            return json.dumps(values)
+        return short_hash(json.dumps([self.parts("", one) for one in values], sort_keys=True))
+
+
+def is_plain(part: str) -> bool:
+    """Whether a part is a value that a reader knows, and no hash."""
+    try:
+        json.loads(part)
+    except json.JSONDecodeError:
+        return False
+    return len(part) < 80
+
+
+def _inside(name: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
+    """What a value is made of, by name."""
+    if isinstance(value, BaseModel):
+        return {one: getattr(value, one) for one in type(value).model_fields}
+    if is_dataclass(value):
+        return {
+            one.name: getattr(value, one.name) for one in fields(value) if one.metadata.get("in_key", True)
+        }
+    if isinstance(value, Mapping):
+        return {str(key): one for key, one in value.items()}
+    raise TypeError(f"{name}: a {type(value).__name__} has no key")
+
+
+def _is_hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,101 @@
+"""Ctrl-C and SIGTERM: everything ends, says where it was, and leaves nothing behind."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+
+SIGNALS = [
+    pytest.param(os.killpg, signal.SIGINT, id="Ctrl-C in a terminal"),
+    pytest.param(os.kill, signal.SIGINT, id="SIGINT to the parent"),
+    pytest.param(os.killpg, signal.SIGTERM, id="SIGTERM to all"),
+    pytest.param(os.kill, signal.SIGTERM, id="SIGTERM to the parent"),
+]
+
+ENDLESS = """\
+import hashlib, os, sys, time
+from rich.console import Console
+from stratacam import cli
+from stratacam.study.execution import kept_workers, local_executor, run_each
+from stratacam.study.progress import step_progress
+
+def nap():
+    print("begun", flush=True)
+    time.sleep(3600)
+    print("woke", flush=True)
+
+def compute():
+    print("begun", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)  # an hour outside Python
+
+def work():
+    kind, workers = sys.argv[1:]
+    with kept_workers(), local_executor(int(workers)) as executor:
+        with step_progress(Console(stderr=True), "nap") as advance:
+            advance(0, 9, "sub-01")
+            for _ in run_each(executor, {"nap": nap, "compute": compute}[kind], dict.fromkeys("abcdefghi", ())):
+                pass
+
+if __name__ == "__main__":
+    cli.app = work
+    cli.main()
+"""
+
+
+def start(tmp_path, kind, workers):
+    """An endless command in a group of its own; returns when as many tasks as there are workers have begun."""
+    (tmp_path / "endless.py").write_text(ENDLESS)
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, tmp_path / "endless.py", kind, str(workers)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert [process.stdout.readline() for _ in range(workers)] == ["begun\n"] * workers
+    return process
+
+
+def ended(process):
+    """Exit code, and what was said since; the pipes end when the last process that holds them has ended."""
+    said, complained = process.communicate()
+    return process.returncode, said, complained
+
+
+@pytest.mark.parametrize(("send", "number"), SIGNALS)
+def test_a_step_ends_with_its_workers_and_says_where_it_was(tmp_path, send, number):
+    process = start(tmp_path, "nap", 2)
+    send(process.pid, number)
+    code, said, complained = ended(process)
+    assert code == 128 + number
+    assert said == ""
+    (words,) = complained.splitlines()[1:]
+    assert words.startswith("Stopped at nap, 0 of 9 done. What is finished is kept")
+    assert words.endswith("run the same command again to go on.")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_computation_that_hears_no_signal_is_ended_too(tmp_path, workers):
+    process = start(tmp_path, "compute", workers)
+    os.kill(process.pid, signal.SIGINT)
+    code, said, complained = ended(process)
+    assert (code, said) == (130, "")
+    assert complained.splitlines()[-1].endswith("run the same command again to go on.")
+
+
+def test_a_second_signal_ends_everything_at_once(tmp_path):
+    process = start(tmp_path, "compute", 2)
+    for _ in range(2):
+        os.kill(process.pid, signal.SIGINT)
+    assert ended(process)[0] == 130
+
+
+def test_workers_end_when_the_parent_is_killed(tmp_path):
+    process = start(tmp_path, "nap", 2)
+    process.kill()
+    code, said, _ = ended(process)
+    assert (code, said) == (-signal.SIGKILL, "")

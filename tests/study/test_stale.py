@@ -1,0 +1,586 @@
+"""Nothing that a step reads can change without the step being done again, and nothing else is done again.
+
+One tiny study is done once, watched: which files each step opens and which code runs in it. Then every setting that
+there is, every file that was opened, and every module that ran is changed in turn, and the study is asked what it would
+do again.
+"""
+
+import gzip
+import io
+import os
+import re
+import shutil
+import sys
+import types
+from contextlib import contextmanager
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from pydantic import BaseModel
+from rich.console import Console
+from supplied_masks import supply_masks
+
+import stratacam
+from stratacam.errors import InputError
+from stratacam.files import read_json
+from stratacam.report import write_report
+from stratacam.report.evidence.content import read_evidence
+from stratacam.scans.phantom import PhantomSettings, make_cohort
+from stratacam.scans.prepare import prepare
+from stratacam.scans.volume import write_nifti
+from stratacam.source_code import code_of
+from stratacam.study import learning_steps, run, scan_steps
+from stratacam.study import ledger as ledger_module
+from stratacam.study.configuration import StudyConfiguration, read_configuration
+from stratacam.study.evidence import measure_evidence
+from stratacam.study.folders import StudyFolders
+from stratacam.study.ledger import Ledger
+from stratacam.study.run import run_study
+from stratacam.study.work import Work
+
+STUDY = """\
+name = "stale"
+out = "study"
+[cohort]
+input = "cohort"
+sequences = ["T1w", "FLAIR"]
+[pictures]
+size = 32
+every = 4
+[network]
+architecture = "nets.py:make"
+[split]
+folds = 1
+[training]
+epochs = 1
+frozen = ["body1"]
+[explain]
+every = 4
+subjects = "all"
+nifti_layers = ["body2"]
+[run]
+workers = 1
+[evidence]
+methods = ["gradcam"]
+layers = ["body2"]
+every = 4
+slices = 1
+sanity_slices = 1
+fractions = [0.3]
+permutations = 2
+atlas = "atlas.nii.gz"
+covariates = ["age"]
+"""
+
+NETS = """\
+from pathlib import Path
+import torch
+from blocks import block
+
+def make(classes, seed):
+    model = torch.nn.Sequential()
+    for name, module in (
+        ("body1", block(3)), ("body2", block(8)), ("gap", torch.nn.AdaptiveAvgPool2d(1)), ("flat", torch.nn.Flatten()),
+        ("classifier", torch.nn.Linear(8, classes)),
+    ):
+        model.add_module(name, module)
+    scale = float((Path(__file__).parent / "weights.txt").read_text())
+    torch.nn.init.constant_(model[0][0].bias, scale)
+    return model
+"""
+BLOCKS = """\
+from torch import nn
+
+def block(channels):
+    return nn.Sequential(nn.Conv2d(channels, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
+"""
+
+MAKES = {
+    "prepare": {"pictures", "measures", "truth", "explain", "evidence"},
+    "pictures": {"activations", "train", "evaluate", "baselines"},
+    "activations": {"train"},
+    "train": {"evaluate", "explain", "evidence"},
+    "measures": {"baselines"},
+    "evaluate": {"comparison"},
+    "baselines": {"comparison"},
+    "truth": {"evidence"},
+    "evidence": {"evidence tables"},
+}
+"""What each step makes is read by these."""
+
+NOT_OF_RESULTS = {
+    "stratacam",
+    "stratacam.interruption",
+    "stratacam.study.execution",
+    "stratacam.study.progress",
+}
+"""Modules that say where and how work is done."""
+
+
+def after(*steps):
+    """Steps, and all that read what they make; the report always."""
+    found = {*steps, "report"}
+    while more := {next_ for step in found for next_ in MAKES.get(step, ())} - found:
+        found |= more
+    return found
+
+
+PREPARE, PICTURES, TRAIN, EXPLAIN = (after(step) for step in ("prepare", "pictures", "train", "explain"))
+FROZEN, EVIDENCE, TABLES = (after(step) for step in ("activations", "evidence", "evidence tables"))
+REPORT = {"report"}
+NEW_MODEL = "there is no such model yet, so that nothing is known of what comes after its training"
+
+SETTINGS = {
+    "name": ("other", REPORT),
+    "out": None,  # another study
+    "seed": (1, NEW_MODEL),
+    "repeats": (2, FROZEN - {"explain"}),
+    "cohort.input": ("cohort_copied", REPORT),
+    "cohort.prepared": ("elsewhere", {"prepare", NEW_MODEL}),
+    "cohort.sequences": (("T1w",), PREPARE),
+    "cohort.choose": ({"T1w": {}}, REPORT),
+    "cohort.group_column": ("other_group", FROZEN | {"baselines"}),
+    "cohort.groups": (("control", "RRMS"), TRAIN | {"baselines"}),
+    "prepare.grid": (6.0, PREPARE),
+    "prepare.plane": ("coronal", PREPARE),
+    "prepare.slice_area_fraction": (0.1, PREPARE),
+    "prepare.intensity": ("percentiles", PREPARE),
+    "prepare.full_scale": ({"T1w": 1.7}, PREPARE),
+    "prepare.full_scale_other": (3.1, PREPARE),
+    "prepare.template": (False, PREPARE),
+    "prepare.seed": (1, PREPARE),
+    "pictures.size": (64, PICTURES),
+    "pictures.width_mm": (220.0, PICTURES),
+    "pictures.crop_margin_mm": (3.0, PICTURES),
+    "pictures.every": (5, PICTURES),
+    "pictures.part": ((0.1, 0.9), PICTURES),
+    "pictures.sequences": (("T1w",), PICTURES),
+    "pictures.channels": ("each", PICTURES),
+    "network.architecture": (("nets.py:make", "small_cnn"), TRAIN - {"explain"} | {NEW_MODEL}),
+    "network.weights": ("none", REPORT),  # as by default, for a network of one's own
+    "network.head": ("classifier", FROZEN),
+    "split.unit": ("slice", FROZEN | {"baselines"}),
+    "split.folds": (3, NEW_MODEL),
+    "split.train": None,  # with the others: they add up to 1
+    "split.validation": None,
+    "split.test": None,
+    "split.group_by": ("family", FROZEN | {"baselines"}),
+    "split.table": ("split.tsv", TRAIN | {"baselines"}),
+    "training.frozen": ((), TRAIN),
+    "training.keep_activations": (False, TRAIN),
+    "training.copies": (2, FROZEN),
+    **{f"training.augmentation.{name}": (0.07, FROZEN) for name in (
+        "rotation", "translation", "scaling", "flip", "gamma", "bias_field", "noise"
+    )},
+    "training.epochs": (2, TRAIN),
+    "training.patience": (2, TRAIN),
+    "training.batch_size": (8, TRAIN),
+    "training.body_rate": (0.01, TRAIN),
+    "training.head_rate": (0.01, TRAIN),
+    "training.warm_up": (0.2, TRAIN),
+    "training.weight_decay": (0.02, TRAIN),
+    "training.clip_norm": (4.0, TRAIN),
+    "training.balance": ("none", TRAIN),
+    "training.label_smoothing": (0.1, TRAIN),
+    "explain.target": ("all", EXPLAIN),
+    "explain.sequence": None,  # only where each sequence is a picture
+    "explain.method": ("layercam", EXPLAIN),
+    "explain.smooth": (2, EXPLAIN),
+    "explain.every": (5, EXPLAIN),
+    "explain.nifti_layers": (("body1",), EXPLAIN),
+    "explain.nifti_scans": (("FLAIR",), EXPLAIN),
+    "explain.batch_size": (4, EXPLAIN),
+    "explain.subjects": ("test", REPORT | {"evidence tables"}),
+    "run.workers": (2, set()),
+    "run.device": ("cpu:0", FROZEN - REPORT),
+    "run.accept_left_out": (True, set()),
+    "evidence.methods": (("layercam",), EVIDENCE),
+    "evidence.target": ("RRMS", EVIDENCE),
+    "evidence.layers": (("body1",), EVIDENCE),
+    "evidence.every": (5, EVIDENCE),
+    "evidence.slices": (2, EVIDENCE),
+    "evidence.sanity_slices": (0, EVIDENCE),
+    "evidence.fractions": ((0.4,), EVIDENCE),
+    "evidence.cascade": (False, EVIDENCE),
+    "evidence.independent": (False, EVIDENCE),
+    "evidence.atlas": (None, EVIDENCE),
+    "evidence.voxel_mm": (5.0, EVIDENCE),
+    "evidence.group_layers": (("body2",), TABLES),
+    "evidence.covariates": ((), TABLES),
+    "evidence.permutations": (3, TABLES),
+    "evidence.batch_size": (16, EVIDENCE),
+}  # fmt: skip
+
+
+def leaves(section, prefix=""):
+    """Names of all settings that there are."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from leaves(kind, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def changed(configuration, name, value):
+    """A configuration with another value, its paths in the folder of the study."""
+    if name in {"cohort.input", "cohort.prepared", "split.table"}:
+        value = configuration.out.parent / value
+    if name == "network.architecture":
+        value = [f"{configuration.out.parent / value[0]}", *value[1:]]
+    content = configuration.model_dump()
+    place = content
+    *sections, last = name.split(".")
+    for section in sections:
+        place = place[section]
+    place[last] = value
+    if name in {"split.table", "split.unit"}:
+        content["split"]["folds"] = None
+    return StudyConfiguration.model_validate(content)
+
+
+class Watched:
+    """Which files are opened and which code runs in each step."""
+
+    def __init__(self):
+        self.step, self.opened, self.ran = None, {}, {}
+
+    def function(self, function):
+        """The same function, watched."""
+
+        def profile(frame, event, _argument):
+            if event == "call" and frame.f_code.co_name not in {"<module>", "<listcomp>", "<genexpr>"}:
+                self.ran[function].add(frame.f_code.co_filename)
+
+        def watched(*arguments):
+            self.opened.setdefault(function, set())
+            self.step = function
+            if function not in self.ran:
+                self.ran[function] = set()
+                sys.setprofile(profile)
+            try:
+                return function(*arguments)
+            finally:
+                sys.setprofile(None)
+                self.step = None
+
+        watched.__module__ = function.__module__
+        watched.__wrapped__ = function  # whose parameters the key names
+        return watched
+
+    def open(self, event, arguments):
+        if event == "open" and self.step and isinstance(arguments[0], (str, bytes)):
+            self.opened[self.step].add(Path(str(arguments[0])))
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A study that has been done while it was watched: its folder, configuration and what was seen."""
+    folder = tmp_path_factory.mktemp("stale")
+    cohort = folder / "cohort"
+    make_cohort(cohort, PhantomSettings(subjects={"control": 3, "RRMS": 3}, voxel_mm=5))
+    supply_masks(cohort)
+    with_sessions(cohort)
+    add_columns(cohort, folder / "split.tsv")
+    shutil.copytree(cohort, folder / "cohort_copied")
+    (folder / "study.toml").write_text(STUDY)
+    (folder / "nets.py").write_text(NETS)
+    (folder / "blocks.py").write_text(BLOCKS)
+    (folder / "weights.txt").write_text("0.1")
+    labels = np.ones((20, 20, 20), np.int16)
+    labels[10:] = 2
+    write_nifti(
+        folder / "atlas.nii.gz", labels, nibabel.affines.from_matvec(np.eye(3) * 10, [-100, -120, -80])
+    )
+    (folder / "atlas.tsv").write_text("index\tname\n1\tleft\n2\tright\n")
+    configuration = read_configuration(folder / "study.toml")
+    seen = Watched()
+    sys.addaudithook(seen.open)
+    wrapped = {}
+    with pytest.MonkeyPatch.context() as patch:
+        plain = Ledger.task
+
+        def task(self, function, *arguments, outputs):
+            whole = plain(self, function, *arguments, outputs=outputs)
+            object.__setattr__(whole, "function", wrapped.setdefault(function, seen.function(function)))
+            return whole
+
+        patch.setattr(Ledger, "task", task)
+        run_study(configuration, Console(quiet=True), write_report)
+        measure_evidence(configuration, Console(quiet=True), write_report=write_report)
+    return types.SimpleNamespace(folder=folder, configuration=configuration, seen=seen)
+
+
+def with_sessions(cohort):
+    """Give the first subject a session, with a table of sessions."""
+    for anat in list(cohort.rglob("sub-01/anat")):
+        target = anat.parent / "ses-a" / "anat"
+        target.mkdir(parents=True)
+        for file in anat.iterdir():
+            file.rename(target / file.name.replace("sub-01_", "sub-01_ses-a_"))
+        anat.rmdir()
+    (cohort / "sub-01/sub-01_sessions.tsv").write_text("session_id\tage\tnote\nses-a\t40\tx\n")
+
+
+def add_columns(cohort, split):
+    """Give other groups, families, something that nobody asks for, and a table of a split."""
+    head, *rows = (cohort / "participants.tsv").read_text().splitlines()
+    place, parts = head.split("\t").index("group"), ["validation", "test", "train"]
+    seen, table = {"control": 0, "RRMS": 0}, ["subject\tpart"]
+    for number, row in enumerate(rows):
+        cells = row.split("\t")
+        count, seen[cells[place]] = seen[cells[place]], seen[cells[place]] + 1
+        other = "control" if (cells[place] == "RRMS") != (count == 0) else "RRMS"
+        rows[number] = f"{row}\t{other}\tfamily-{count}\tx"
+        table.append(f"{cells[0]}\t{parts[count]}")
+    (cohort / "participants.tsv").write_text("\n".join([f"{head}\tother_group\tfamily\tnote", *rows]) + "\n")
+    split.write_text("\n".join(table) + "\n")
+
+
+def again(configuration):
+    """The steps that would be done again, found without doing them."""
+    found = set()
+
+    def each(self, step, tasks, executor, ledger=None):  # noqa: ARG001
+        if any(not (ledger or self.ledger).is_done(step, name, task) for name, task in tasks.items()):
+            found.add(step.removesuffix(" make_seed-0").split(" make-")[0])
+        return set(tasks)
+
+    def once(self, step, task, *, item="study", advance=None):  # noqa: ARG001
+        if not self.ledger.is_done(step, item, task):
+            found.add(step)
+
+    def nothing(*_):
+        return None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Work, "each", each)
+        patch.setattr(Work, "once", once)
+        for module, name in (
+            (learning_steps, "_keep_earlier"),
+            (learning_steps, "_rename_cohort"),
+            (scan_steps, "_find_delivered"),
+            (run, "remove_other_maps"),
+        ):
+            patch.setattr(module, name, nothing)
+        try:
+            run_study(configuration, Console(quiet=True), write_report)
+            measure_evidence(configuration, Console(quiet=True), write_report=write_report)
+        except (InputError, FileNotFoundError):
+            found.add(NEW_MODEL)
+    return found
+
+
+def test_nothing_is_done_again_where_nothing_has_changed(study):
+    assert again(study.configuration) == set()
+
+
+def test_every_setting_is_known_here():
+    assert set(SETTINGS) == set(leaves(StudyConfiguration))
+
+
+@pytest.mark.parametrize("name", [name for name, change in SETTINGS.items() if change])
+def test_a_setting_does_again_what_it_decides_and_nothing_else(study, name):
+    value, expected = SETTINGS[name]
+    found = again(changed(study.configuration, name, value))
+    if expected is NEW_MODEL:
+        assert found >= {"train", NEW_MODEL}
+        assert not found & {"prepare", "pictures", "measures"}
+    else:
+        assert found == expected
+
+
+def test_the_code_that_runs_in_a_step_is_in_its_key(study):
+    home = Path(stratacam.__file__).parent
+    for function, files in study.seen.ran.items():
+        own = {Path(file) for file in files if Path(file).is_relative_to(home)}
+        ran = {f"{path.parent.name}/{path.name}" for path in own if path.suffix != ".py"}
+        for path in (path for path in own if path.suffix == ".py"):
+            module = ".".join(("stratacam", *path.relative_to(home).with_suffix("").parts))
+            ran.add(module.removesuffix(".__init__"))
+        code = code_of(function.__module__)
+        assert {name for name in ran - NOT_OF_RESULTS if name not in code} == set(), function
+    assert len(study.seen.ran) == 13
+    assert not any(
+        name.startswith(("stratacam.cam", "stratacam.learning")) for name in code_of(prepare.__module__)
+    )
+
+
+def test_every_file_of_the_user_that_is_opened_is_changed_in_a_test(study):
+    opened = {
+        file.relative_to(study.folder).as_posix()
+        for files in study.seen.opened.values()
+        for file in files
+        if file.is_relative_to(study.folder) and not file.is_relative_to(study.folder / "study")
+    }
+    kinds = {re.sub(r"sub-0\d|_?ses-a/?", "", file) for file in opened if not file.endswith((".pyc", "/"))}
+    assert kinds == {
+        *("cohort//anat/_T1w.nii.gz", "cohort//anat/_FLAIR.nii.gz", "atlas.nii.gz", "atlas.tsv"),
+        "cohort/derivatives/masks//anat/_desc-brain_mask.nii.gz",
+        "cohort/derivatives/truth//anat/_label-lesion_mask.nii.gz",
+        *("nets.py", "weights.txt", "cohort/dataset_description.json"),
+    }
+
+
+@contextmanager
+def replaced(path, content):
+    """A file with other content, for a while; its times as they were, as if by a tool that keeps them."""
+    whole, times = path.read_bytes(), path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    try:
+        yield
+    finally:
+        path.write_bytes(whole)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def other_voxel(path):
+    """The bytes of an image with another first voxel."""
+    header = bytearray(gzip.decompress(path.read_bytes()))
+    header[-1] ^= 1
+    return gzip.compress(bytes(header), mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("cohort/sub-02/anat/sub-02_T1w.nii.gz", PREPARE),
+        ("cohort/sub-01/ses-a/anat/sub-01_ses-a_FLAIR.nii.gz", PREPARE),
+        ("cohort/derivatives/masks/sub-02/anat/sub-02_desc-brain_mask.nii.gz", PREPARE),
+        ("cohort/sub-02/anat/sub-02_T2w.nii.gz", set()),
+        (
+            "cohort/derivatives/truth/sub-02/anat/sub-02_label-lesion_mask.nii.gz",
+            EVIDENCE - REPORT | {"truth"},
+        ),
+        ("atlas.nii.gz", EVIDENCE - REPORT),
+    ],
+)
+def test_an_image_does_again_what_reads_it_and_nothing_else(study, file, expected):
+    path = study.folder / file
+    with replaced(path, other_voxel(path)):
+        assert again(study.configuration) == expected - REPORT
+    assert again(study.configuration) == set()
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after_", "expected"),
+    [
+        ("cohort/sub-01/sub-01_sessions.tsv", "40", "41", {"baselines", "comparison", "evidence tables"}),
+        ("cohort/sub-01/sub-01_sessions.tsv", "\tx", "\ty", set()),
+        ("cohort/participants.tsv", "\tx\n", "\ty\n", set()),
+        ("cohort/participants.tsv", "family-1", "family-9", set()),
+        ("cohort/dataset_description.json", "stratacam phantom", "stratacam Phantom", REPORT),
+        ("atlas.tsv", "left", "lefT", EVIDENCE - REPORT),
+        ("nets.py", "model = torch", "other = model = torch", FROZEN - REPORT),
+        ("blocks.py", "padding=1", "padding=1, bias=True", FROZEN - REPORT),
+        ("weights.txt", "0.1", "0.2", FROZEN - REPORT),
+        ("nets.py", "def make", "# a comment\ndef make", set()),
+    ],
+)
+def test_a_text_does_again_what_reads_it_and_nothing_else(study, file, before, after_, expected):
+    path = study.folder / file
+    text = path.read_text()
+    assert before in text
+    with replaced(path, text.replace(before, after_, 1).encode()):
+        assert again(study.configuration) == expected
+    assert again(study.configuration) == set()
+
+
+def test_code_does_again_what_runs_it_and_nothing_else(study, monkeypatch):
+    def with_changed(module):
+        def changed_code(*arguments):
+            return {name: digest + "!" * (name == module) for name, digest in code_of(*arguments).items()}
+
+        monkeypatch.setattr(ledger_module, "code_of", changed_code)
+        return again(study.configuration)
+
+    assert with_changed("stratacam.scans.register") == PREPARE - REPORT
+    assert with_changed("stratacam.learning.epoch") == TRAIN - REPORT
+    assert with_changed("stratacam.evidence.recommendation") == {"evidence tables"}
+    assert with_changed("stratacam.learning.evaluation.table") == {"evaluate", "baselines", "comparison"}
+    assert with_changed("SimpleITK".lower()) >= {"prepare"}
+    assert with_changed("report/template.html.j2") == {"report"}
+    assert "prepare" in with_changed("quality/page.html.j2")
+
+
+def test_everything_that_a_study_leaves_is_watched(study):
+    """What is removed or changed by hand is made again."""
+    root = study.configuration.out
+    watched = [root / "prepared", root]
+    left = {path for path in root.rglob("*") if path.is_file() and ".stratacam" not in path.parts}
+    for folder in watched:
+        for record in (folder / ".stratacam").rglob("*.json"):
+            for output in read_json(record).get("outputs", {}):
+                path = folder / output
+                left -= set(path.rglob("*")) if path.is_dir() else {path}
+    assert {path.relative_to(root).as_posix() for path in left} == {
+        *("study.json", "provenance.json", "left_out.tsv", "models/runs.json"),  # written by every run
+        *("prepared/index.html", "prepared/dataset_description.json", "prepared/.bidsignore"),
+        *("maps/dataset_description.json", "maps/.bidsignore"),
+        *(
+            f"figures/{path.name}" for path in (root / "figures").iterdir()
+        ),  # of the report, which holds them too
+    }
+
+
+@pytest.fixture(scope="module")
+def trained_again(study, tmp_path_factory):
+    """A copy of the study under another name with another setting of training, what was said, and what was there."""
+    folder = shutil.copytree(study.folder, tmp_path_factory.mktemp("again") / "copy")
+    text = STUDY.replace("epochs = 1", "epochs = 2").replace('"stale"', '"renamed"')
+    (folder / "study.toml").write_text(text)
+    before = weights_of(folder / "study/models/make_seed-0")
+    said = io.StringIO()
+    run_study(
+        read_configuration(folder / "study.toml"), Console(file=said, width=500), lambda folders: folders
+    )
+    return types.SimpleNamespace(folder=folder, said=said.getvalue(), before=before)
+
+
+def weights_of(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_why_a_step_is_done_again_is_said_and_the_model_that_was_there_is_kept(trained_again):
+    models = trained_again.folder / "study/models"
+    assert "train: again, since settings.epochs was 1 and is 2" in trained_again.said
+    (kept,) = (models / "earlier").iterdir()
+    assert f"the model make_seed-0 that was trained before is now in {kept}" in trained_again.said
+    assert weights_of(kept) == trained_again.before != weights_of(models / "make_seed-0")
+
+
+def test_evidence_of_the_model_that_was_there_is_not_shown(trained_again, study):
+    assert "report: evidence was measured of models that were trained in another way" in trained_again.said
+    assert read_evidence(StudyFolders(trained_again.folder / "study")) == []
+    assert len(read_evidence(StudyFolders(study.folder / "study"))) == 1
+
+
+def test_a_model_comes_back_with_its_settings_and_a_new_name_trains_nothing(trained_again):
+    folder, said = trained_again.folder, io.StringIO()
+    (folder / "study.toml").write_text(STUDY.replace('"stale"', '"renamed again"'))
+    run_study(
+        read_configuration(folder / "study.toml"), Console(file=said, width=500), lambda folders: folders
+    )
+    assert "train: unchanged" in said.getvalue()
+    model = folder / "study/models/make_seed-0"
+    assert weights_of(model) == trained_again.before
+    assert read_json(model / "card.json")["training"]["cohort"] == "renamed again"
+
+
+def test_studies_share_prepared_scans_and_neither_prepares_them_in_another_way(study):
+    prepared = study.folder / "study" / "prepared"
+    other = study.configuration.model_copy(
+        update={
+            "out": study.folder / "other",
+            "cohort": study.configuration.cohort.model_copy(update={"prepared": prepared}),
+        }
+    )
+    assert "prepare" not in again(other)
+    other = changed(other, "prepare.grid", 6.0)
+    with pytest.raises(
+        InputError, match=r'is shared, and sub-.* settings\.grid was "T1w" and is 6\.0\. Give the'
+    ):
+        run_study(other, Console(quiet=True), write_report)
