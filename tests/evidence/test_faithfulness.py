@@ -193,7 +193,8 @@ def test_a_map_of_what_the_network_uses_is_more_faithful_than_its_control():
 
 def test_blank_slices_are_left_out_of_a_layers_rows():
     scan = make_scan(RANDOM.random((3, 3, SIZE, SIZE)), np.tile(BRAIN, (3, 1, 1)))
-    shown = np.stack([np.ones((SIZE, SIZE)), np.zeros((SIZE, SIZE)), np.ones((SIZE, SIZE))])
+    lit = np.where(BRAIN, 1.0, 0.5)
+    shown = np.stack([lit, np.zeros((SIZE, SIZE)), lit])
     maps = make_maps({"a": shown, "b": np.zeros((3, SIZE, SIZE))})
     rows = faithfulness(Linear(np.ones((SIZE, SIZE))).eval(), scan, maps, fractions=(0.5,))
     assert {value.layer for value in rows} == {"a"}

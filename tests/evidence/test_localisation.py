@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from evidence_cases import BlobNetwork, blob_slices, disc, make_maps, make_scan, with_zeros
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from stratacam.evidence.heat import explain_slices, heat_of
+from stratacam.cam import upsample
+from stratacam.evidence.heat import explain_slices
 from stratacam.evidence.localisation import judged_slices, localisation, scores_of
 from stratacam.networks import build
 
@@ -80,7 +82,7 @@ def test_of_tied_maxima_the_share_on_the_truth_counts():
 
 
 def test_equal_heat_stays_equal_where_upsampling_rounds_it():
-    heat = heat_of(np.full((1, 7, 7), 0.3, np.float32), (24, 24))[0]
+    heat = upsample(torch.full((1, 1, 7, 7), 0.3), (24, 24))[0, 0].numpy()
     assert len(np.unique(heat)) > 1
     even = score(np.ones((24, 24)))
     assert score(heat) == pytest.approx(even)
