@@ -13,9 +13,11 @@ BLUR = 4.0  # mm full width at half maximum of a voxel after blurring: interpola
 LEAST_BLUR = 0.5  # of a voxel, along axes whose voxels are as long as that already
 DEPTH = 4.0  # mm off the surface of the brain, where the outline would agree in any two heads
 FLAT = 15.0  # mm: standard deviation of the local mean that intensities are divided by
+FLOOR = 0.1  # of the median: darker points count as this bright where the bias is fitted
 KNOWN = 0.95  # of what a blurred voxel sees has to be in the image
 BINS = 32
 FEWEST_POINTS = 2000
+LEAST = 1e-6
 SAME_HEAD = 0.12
 """Nats of `shared_information` below which two images are not two sequences of one head, well registered."""
 
@@ -27,8 +29,9 @@ def shared_information(
     """Mutual information (nats) of two images inside the brain, between ranks of intensity.
 
     Both are blurred to voxels of 4 mm and read at the same points, 2 mm apart and each moved at random, so that no
-    position gains by falling on voxels. Each is divided by its own local mean, so that coil bias does not count. At
-    points deeper than 4 mm in the brain, intensities become one of 32 equally frequent ranks.
+    position gains by falling on voxels. Each is divided by the parabola that fits its logarithm and by its local mean,
+    so that coil bias does not count. At points deeper than 4 mm in the brain, intensities become one of 32 equally
+    frequent ranks.
 
     Args:
         fixed: the T1w, axes towards right, anterior and superior.
@@ -92,13 +95,19 @@ def _blurred(image: SimpleITK.Image) -> SimpleITK.Image:
 
 
 def _flattened(image: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The image over its mean within some centimetres, of the points seen."""
-    weight = seen.astype(np.float32)
+    """The image over the parabola that fits its logarithm, and over its mean within some centimetres; where seen."""
+    x, y, z = (place / size for place, size in zip(np.nonzero(seen), image.shape, strict=True))
+    terms = np.stack([np.ones_like(x), x, y, z, x * x, y * y, z * z, x * y, x * z, y * z], axis=1)
+    logarithm = np.log(np.maximum(image[seen], max(FLOOR * float(np.median(image[seen])), LEAST)))
+    flat = np.zeros_like(image)
+    fit = np.linalg.pinv(terms) @ logarithm
+    flat[seen] = image[seen] / np.exp(terms @ fit)
     total, count = (
-        ndimage.gaussian_filter(part, FLAT / SPACING, mode="constant") for part in (image * weight, weight)
+        ndimage.gaussian_filter(part, FLAT / SPACING, mode="constant")
+        for part in (flat, seen.astype(np.float32))
     )
-    mean = total / np.maximum(count, np.finfo(np.float32).tiny)
-    return np.asarray(np.divide(image, mean, out=np.zeros_like(image), where=seen & (mean != 0)))
+    mean = total / np.maximum(count, LEAST)
+    return np.asarray(np.divide(flat, mean, out=flat, where=seen & (mean != 0)))
 
 
 def _ranks(values: NDArray[np.float32]) -> NDArray[np.intp]:

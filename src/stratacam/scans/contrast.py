@@ -9,6 +9,7 @@ from nilearn.datasets import load_mni152_brain_mask, load_mni152_gm_template, lo
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from stratacam.scans.intensity import tissue_peak
 from stratacam.scans.volume import from_itk, to_itk
 
 WHITE, GREY, FLUID = 0.95, 0.8, 0.8  # least probability of a voxel of the template
@@ -19,7 +20,9 @@ BRIGHT_GREY, DARK_GREY = 1.02, 0.97  # over white matter
 LOWEST = 1.0  # percentile of the brain: fluid
 SUPPRESSED = 0.65  # over white matter: T1w and FLAIR whose fluid is brighter are not scaled from 0
 BRIGHT_VESSELS = 1.3  # over white matter, T1w
+NOISE = 4.0  # standard deviations of white matter that vessels are brighter by, too
 MOST_VESSELS = 3.0  # ml
+MAD_TO_SD = 1.4826
 MOST_NEGATIVE = 0.01  # of the brain
 MOST_ZERO = 0.1  # of the brain
 EXPECTED = {
@@ -83,14 +86,14 @@ def contrast_doubt(
     seen = [image[mask & (image != 0)] for mask in (tissues.white, tissues.grey, tissues.fluid)]
     if name not in EXPECTED or min(map(len, seen)) < FEWEST_VOXELS:
         return None
-    white, grey, fluid = (float(np.median(values)) for values in seen)
+    white, grey, fluid = tissue_peak(seen[0]), float(np.median(seen[1])), float(np.median(seen[2]))
     if white <= 0:
         return None
-    shown = _sequence_shown(grey / white, fluid / white)
-    if shown not in (None, name):
+    shown = _sequences_shown(grey / white, fluid / white)
+    if name not in shown:
         return (
-            f"looks like a {shown}: fluid is {fluid / white:.2f} and grey matter {grey / white:.2f} times as bright "
-            f"as white matter, expected {EXPECTED[name]}: check that the sequences are not exchanged"
+            f"looks like a {' or '.join(shown)}: fluid is {fluid / white:.2f} and grey matter {grey / white:.2f} "
+            f"times as bright as white matter, expected {EXPECTED[name]}: check that the sequences are not exchanged"
         )
     darkest = float(np.percentile(image[brain], LOWEST)) / white
     if name != "T2w" and darkest > SUPPRESSED:
@@ -98,10 +101,12 @@ def contrast_doubt(
             f"the darkest fluid has {darkest:.2f} of white matter's intensity, expected less than "
             f"{SUPPRESSED:g}: the intensities do not start at 0"
         )
-    vessels = float((image[brain] > BRIGHT_VESSELS * white).sum() * voxel_ml)
+    spread = MAD_TO_SD * float(np.median(np.abs(seen[0] - white)))
+    bright = max(BRIGHT_VESSELS * white, white + NOISE * spread)
+    vessels = float((image[brain] > bright).sum() * voxel_ml)
     if name == "T1w" and vessels > MOST_VESSELS:
         return (
-            f"{vessels:.1f} ml of the brain are more than {BRIGHT_VESSELS:g} times as bright as white matter, "
+            f"{vessels:.1f} ml of the brain are more than {bright / white:.1f} times as bright as white matter, "
             f"expected less than {MOST_VESSELS:g} ml: it may have been taken after a contrast agent"
         )
     return None
@@ -127,10 +132,12 @@ def sign_doubt(image: NDArray[np.float32], brain: NDArray[np.bool_], covered: fl
     return None
 
 
-def _sequence_shown(grey: float, fluid: float) -> str | None:
-    """The sequence that has grey matter and fluid so many times as bright as white matter; None in doubt."""
+def _sequences_shown(grey: float, fluid: float) -> tuple[str, ...]:
+    """The sequences that may have grey matter and fluid so many times as bright as white matter."""
     if fluid > BRIGHT_FLUID:
-        return "T2w"
-    if fluid < DARK_FLUID and not DARK_GREY <= grey <= BRIGHT_GREY:
-        return "T1w" if grey < DARK_GREY else "FLAIR"
-    return None
+        return ("T2w",)
+    if fluid >= DARK_FLUID:
+        return tuple(EXPECTED)
+    if DARK_GREY <= grey <= BRIGHT_GREY:
+        return "T1w", "FLAIR"
+    return ("T1w",) if grey < DARK_GREY else ("FLAIR",)
