@@ -131,17 +131,15 @@ def _intensity_doubts(
     template: TemplateFit | None,
 ) -> list[str]:
     """What is implausible about the intensities; their order by tissue only where the template fits."""
-    found = [
-        (name, sign_doubt(sequence.image, inside, sequence.covered)) for name, sequence in sequences.items()
-    ]
+    found = {
+        name: sign_doubt(sequence.image, inside, sequence.covered) for name, sequence in sequences.items()
+    }
     if template is not None and not template.doubts:
         tissues = find_tissues(template.transform, grid, inside)
         voxel_ml = float(np.prod(grid.GetSpacing())) / 1000
-        found += [
-            (name, contrast_doubt(name, sequence.image, inside, tissues, voxel_ml))
-            for name, sequence in sequences.items()
-        ]
-    return [f"{name}: {doubt}" for name, doubt in found if doubt]
+        for name, sequence in sequences.items():
+            found[name] = found[name] or contrast_doubt(name, sequence.image, inside, tissues, voxel_ml)
+    return [f"{name}: {doubt}" for name, doubt in found.items() if doubt]
 
 
 def _above(image: SimpleITK.Image, level: float) -> SimpleITK.Image:
