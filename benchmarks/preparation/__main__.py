@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.preparation import bias, intensity, registration, whole
+from benchmarks.preparation import bias, checks, intensity, registration, whole
 from benchmarks.preparation.data import sessions
 
 
@@ -18,6 +18,7 @@ def main() -> None:
     for sequence in registration.SEQUENCES:
         print("\n" + registration.displaced(every[0], sequence), flush=True)
     print("\n" + registration.orientation(every[0]), flush=True)
+    print("\n" + checks.table(every), flush=True)
     print("\n## Bias field\n", flush=True)
     for session in every:
         print(bias.planted_field(session), flush=True)

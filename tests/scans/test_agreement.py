@@ -9,7 +9,7 @@ from scipy import ndimage
 from synthetic_head import axis_affine, brain_of, head, rotation, world_points
 
 from stratacam.scans.agreement import SAME_HEAD, shared_information
-from stratacam.scans.prepare.registration import register_checked
+from stratacam.scans.prepare.registration import check_registration, register_checked
 from stratacam.scans.register import Registration
 from stratacam.scans.volume import to_itk
 
@@ -53,7 +53,7 @@ def test_contrast_and_scale_of_the_intensities_do_not_matter(t1w, brain):
         for image in (flair, 40 * flair, flair**2 / 100)
     ]
     assert found[1] == pytest.approx(found[0], rel=1e-3)
-    assert found[2] == pytest.approx(found[0], rel=0.05)
+    assert found[2] == pytest.approx(found[0], rel=0.2)
 
 
 def test_what_was_cut_off_a_scan_says_nothing(t1w, brain):
@@ -61,10 +61,49 @@ def test_what_was_cut_off_a_scan_says_nothing(t1w, brain):
     places = world_points(AFFINE, SIZE)
     half = to_itk(np.where(places[..., 1] > 0, flair, 0).astype(np.float32), AFFINE)
     whole = shared_information(t1w, to_itk(flair, AFFINE), brain, STILL)
-    assert shared_information(t1w, half, brain, STILL) == pytest.approx(whole, rel=0.25)
+    assert shared_information(t1w, half, brain, STILL) == pytest.approx(whole, rel=0.3)
     noise = np.random.default_rng(4).normal(300, 40, SIZE)
     cut = to_itk(np.where(places[..., 1] > 0, noise, 0).astype(np.float32), AFFINE)
     assert shared_information(t1w, cut, brain, STILL) < SAME_HEAD
+
+
+def _bias(shape):
+    """A field of 33 % (standard deviation of its logarithm), brightest at one side or in the middle."""
+    x, y, z = np.moveaxis(world_points(AFFINE, SIZE) / 80, -1, 0)
+    field = {"side": x + 0.6 * y - 0.4 * z, "middle": -(x**2 + y**2 + z**2)}[shape]
+    return np.exp(field * 0.33 / field[brain_of(world_points(AFFINE, SIZE))].std())
+
+
+@pytest.mark.parametrize("shape", ["side", "middle"])
+def test_coil_bias_of_a_third_does_not_count(t1w, brain, shape):
+    flair = head("FLAIR", AFFINE, seed=3)
+    plain = shared_information(t1w, to_itk(flair, AFFINE), brain, STILL)
+    biased = to_itk((flair * _bias(shape)).astype(np.float32), AFFINE)
+    assert shared_information(t1w, biased, brain, STILL) > 0.8 * plain
+
+
+def test_a_position_on_the_grid_shares_no_more_than_one_off_it(brain):
+    """Without anatomy, only the grid is left to tell the positions apart."""
+    noise = np.random.default_rng(2).normal(500, 100, SIZE).astype(np.float32)
+    same = to_itk(noise, AFFINE)
+    between = SimpleITK.Euler3DTransform()
+    between.SetTranslation((1.5, 1.5, 1.5))
+    other = to_itk(np.random.default_rng(3).normal(500, 100, SIZE).astype(np.float32), AFFINE)
+    on, off = (shared_information(same, other, brain, position) for position in (STILL, between))
+    assert on == pytest.approx(off, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("millimetres", "kept"), [(0.3, True), (0.6, True), (5.0, False), (12.0, False), (20.0, False)]
+)
+def test_the_header_wins_only_where_a_registration_is_clearly_wrong(t1w, brain, millimetres, kept):
+    """The headers are right, and the sequence lies on the T1w's own grid, where nothing is interpolated."""
+    wrong = SimpleITK.Euler3DTransform()
+    wrong.SetTranslation((np.array([0.6, -0.5, 0.62]) * millimetres).tolist())
+    flair = to_itk(head("FLAIR", AFFINE, noise=0.04, seed=3), AFFINE)
+    found = check_registration(t1w, flair, brain, Registration(wrong, "moments", -0.3, -0.3))
+    assert found.fell_back != kept
+    assert bool(found.doubts) != kept
 
 
 def test_misaligned_scans_share_less(t1w, brain):

@@ -53,7 +53,9 @@ def register(
     because shrink factors do not suit slices thicker than they are wide. At 4 mm the search starts from the
     headers, from the centres of the volumes and from the centres of mass; the best goes on. Every level maximises
     Mattes mutual information (32 bins) on a regular sample of the voxels, by gradient descent with a step that
-    shrinks when the direction turns, scaled by the shift that a parameter causes in millimetres.
+    shrinks when the direction turns, scaled by the shift that a parameter causes in millimetres. Below 4 mm, padding
+    of `moving` (zeros that reach its border) does not count: the border of a slab that was laid on another grid is
+    no border of the head.
 
     Args:
         fixed: the T1w, float32.
@@ -67,6 +69,7 @@ def register(
     Raises:
         InputError: the images do not overlap, however they are laid.
     """
+    seen = _without_padding(moving)
     fixed, moving = _winsorise(fixed), _winsorise(moving)
     own = max(min(fixed.GetSpacing()), min(moving.GetSpacing()), finest)
     levels = [LEVELS[0]] + [level for before, level in pairwise(LEVELS) if before.spacing > 1.25 * own]
@@ -84,8 +87,8 @@ def register(
         )
     metric, start, transform = min(found, key=lambda candidate: candidate[0])
     for images, level in zip(pyramid[1:], levels[1:], strict=True):
-        metric = descend(*images, transform, level, seed)
-    by_headers = _metric(*pyramid[-1], SimpleITK.Euler3DTransform(), levels[-1], seed)
+        metric = descend(*images, transform, level, seed, seen=seen)
+    by_headers = _metric(*pyramid[-1], SimpleITK.Euler3DTransform(), levels[-1], seed, seen=seen)
     return Registration(transform, start, by_headers, metric)
 
 
@@ -101,6 +104,12 @@ def _winsorise(image: SimpleITK.Image) -> SimpleITK.Image:
         image, SimpleITK.sitkFloat32, float(low), float(max(high, low + 1e-6))
     )
     return clamped
+
+
+def _without_padding(image: SimpleITK.Image) -> SimpleITK.Image:
+    """1 where an image holds something, uint8; 0 in zeros that are connected to its border."""
+    seen: SimpleITK.Image = SimpleITK.BinaryFillhole(SimpleITK.NotEqual(image, 0.0))
+    return seen
 
 
 def isotropic(image: SimpleITK.Image, spacing: float) -> SimpleITK.Image:
@@ -139,8 +148,10 @@ def _starts(fixed: SimpleITK.Image, moving: SimpleITK.Image) -> list[tuple[str, 
     return starts
 
 
-def _method(level: Level, seed: int) -> SimpleITK.ImageRegistrationMethod:
+def _method(level: Level, seed: int, seen: SimpleITK.Image | None) -> SimpleITK.ImageRegistrationMethod:
     method = SimpleITK.ImageRegistrationMethod()
+    if seen is not None:
+        method.SetMetricMovingMask(seen)
     method.SetMetricAsMattesMutualInformation(HISTOGRAM_BINS)
     method.SetMetricSamplingStrategy(method.REGULAR)
     method.SetMetricSamplingPercentage(level.sampled, seed + 1)  # ITK reads seed 0 as "the clock"
@@ -154,9 +165,11 @@ def descend(
     transform: SimpleITK.Transform,
     level: Level,
     seed: int,
+    *,
+    seen: SimpleITK.Image | None = None,
 ) -> float:
-    """Improve `transform` in place and return its metric."""
-    method = _method(level, seed)
+    """Improve `transform` in place and return its metric, over points where `seen` (uint8, of `moving`) is 1."""
+    method = _method(level, seed, seen)
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=level.step,
         minStep=LAST_STEP * level.spacing,
@@ -176,8 +189,10 @@ def _metric(
     transform: SimpleITK.Euler3DTransform,
     level: Level,
     seed: int,
+    *,
+    seen: SimpleITK.Image,
 ) -> float:
-    method = _method(level, seed)
+    method = _method(level, seed, seen)
     method.SetInitialTransform(transform)
     try:
         return float(method.MetricEvaluate(fixed, moving))

@@ -7,11 +7,13 @@ import numpy as np
 import SimpleITK
 
 from stratacam.scans.agreement import SAME_HEAD, shared_information
-from stratacam.scans.register import register
+from stratacam.scans.register import Registration, register
 from stratacam.scans.volume import from_itk
 
 MOST_ROTATION = 45.0  # degrees between two scans of one session
 MOST_SHIFT = 120.0  # mm at the brain's centre
+CLEARLY_LESS = 0.02  # nats
+CLEAR_SHARE = 0.1  # of what is shared by the headers
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,7 @@ class CheckedRegistration:
 def register_checked(
     t1w: SimpleITK.Image, image: SimpleITK.Image, brain: SimpleITK.Image, *, seed: int
 ) -> CheckedRegistration:
-    """Register a sequence to the T1w; keep to the headers where that makes the brain agree less.
-
-    The headers are kept if T1w and sequence share less information inside the brain registered than by the headers;
-    or if the transform turns or moves the brain implausibly far and does not make them agree either. Whichever is
-    kept, images that share less than two sequences of one head do are flagged: another person's, or not aligned.
+    """Register a sequence to the T1w, and check the result (see `check_registration`).
 
     Args:
         t1w: float32.
@@ -61,7 +59,25 @@ def register_checked(
     Raises:
         InputError: the images do not overlap, however they are laid.
     """
-    found = register(t1w, image, seed=seed)
+    return check_registration(t1w, image, brain, register(t1w, image, seed=seed))
+
+
+def check_registration(
+    t1w: SimpleITK.Image, image: SimpleITK.Image, brain: SimpleITK.Image, found: Registration
+) -> CheckedRegistration:
+    """Keep to the headers where a registration clearly makes the brain agree less.
+
+    The headers are kept if T1w and sequence share clearly less information inside the brain registered than by the
+    headers (by 0.02 nats and by a tenth); or if the transform turns or moves the brain implausibly far and does not
+    make them agree either. Whichever is kept, images that share less than two sequences of one head do are flagged:
+    another person's, or not aligned.
+
+    Args:
+        t1w: float32.
+        image: the sequence, float32.
+        brain: uint8, on the grid of the T1w.
+        found: how the sequence was laid over the T1w.
+    """
     headers = SimpleITK.Euler3DTransform()
     before = shared_information(t1w, image, brain, headers)
     after = shared_information(t1w, image, brain, found.transform)
@@ -72,9 +88,10 @@ def register_checked(
             f"the registration turns the head by {rotation:.0f} degrees and moves it by {shift:.0f} mm, which is "
             "implausible within a session; the position in the header is kept"
         )
-    elif after < before:
+    elif after < before - max(CLEARLY_LESS, CLEAR_SHARE * before):
         doubts.append(
-            f"registered, T1w and sequence share less ({after:.2f} nats) than by the headers ({before:.2f}); the "
+            f"registered, T1w and sequence share clearly less ({after:.2f} nats) than by the headers "
+            f"({before:.2f}); the "
             "position in the header is kept"
         )
     fell_back = bool(doubts)

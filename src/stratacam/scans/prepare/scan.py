@@ -9,9 +9,11 @@ import SimpleITK
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from stratacam.scans.background import background_level
 from stratacam.scans.brain_mask import doubts, extract_brain, read_brain_mask
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.duplicates import voxels_hash
+from stratacam.scans.contrast import contrast_doubt, find_tissues, sign_doubt
 from stratacam.scans.grid import make_grid, onto_grid
 from stratacam.scans.intensity import (
     Scale,
@@ -25,7 +27,7 @@ from stratacam.scans.prepare.sequence import LaidSequence, Target, about, lay, t
 from stratacam.scans.prepare.settings import PrepareSettings
 from stratacam.scans.prepare.write import Results, write_results
 from stratacam.scans.prepared import PreparedScan
-from stratacam.scans.template import fit_template
+from stratacam.scans.template import TemplateFit, fit_template
 from stratacam.scans.volume import from_itk, itk_affine, notices, read_volume, to_itk
 
 
@@ -55,6 +57,14 @@ def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
         images = {name: _read_canonical(path) for name, path in scan.images.items()}
         hashes = {name: voxels_hash(from_itk(image)) for name, image in images.items()}
         flags = [f"{path.name}: {notice}" for path in scan.images.values() for notice in notices(path)]
+        levels = {name: background_level(from_itk(image)) for name, image in images.items()}
+    for name, level in levels.items():
+        if level:
+            images[name] = _above(images[name], level)
+            flags.append(
+                f"{name}: air has the intensity {level:.4g}, expected 0; it was taken off every voxel that is not 0: "
+                "check where the scan comes from"
+            )
     t1w = images["T1w"]
     with timed(seconds, "brain_mask"):
         brain = _find_brain(scan, t1w)
@@ -74,6 +84,7 @@ def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
             template = fit_template(t1w, brain, seed=settings.seed)
         flags += template.doubts
     flags += [flag for sequence in sequences.values() for flag in sequence.flags]
+    flags += _intensity_doubts(sequences, inside, grid, template)
     write_results(
         prepared,
         scan,
@@ -111,6 +122,32 @@ def find_scales(
                 find = percentile_scale if settings.intensity == "percentiles" else z_score_scale
                 scales[name] = find(images[name][brain])
     return scales
+
+
+def _intensity_doubts(
+    sequences: Mapping[str, LaidSequence],
+    inside: NDArray[np.bool_],
+    grid: SimpleITK.Image,
+    template: TemplateFit | None,
+) -> list[str]:
+    """What is implausible about the intensities; their order by tissue only where the template fits."""
+    found = {
+        name: sign_doubt(sequence.image, inside, sequence.covered) for name, sequence in sequences.items()
+    }
+    if template is not None and not template.doubts:
+        tissues = find_tissues(template.transform, grid, inside)
+        voxel_ml = float(np.prod(grid.GetSpacing())) / 1000
+        for name, sequence in sequences.items():
+            found[name] = found[name] or contrast_doubt(name, sequence.image, inside, tissues, voxel_ml)
+    return [f"{name}: {doubt}" for name, doubt in found.items() if doubt]
+
+
+def _above(image: SimpleITK.Image, level: float) -> SimpleITK.Image:
+    """The image less `level`, but for voxels that are exactly 0: padding."""
+    above: SimpleITK.Image = SimpleITK.Multiply(
+        image - level, SimpleITK.Cast(image != 0, SimpleITK.sitkFloat32)
+    )
+    return above
 
 
 def _read_canonical(path: Path) -> SimpleITK.Image:

@@ -1,0 +1,143 @@
+"""What a registered scan shows of its contrast: whether fluid, grey and white matter look as its sequence has them."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import SimpleITK
+from nilearn.datasets import load_mni152_brain_mask, load_mni152_gm_template, load_mni152_wm_template
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from stratacam.scans.intensity import tissue_peak
+from stratacam.scans.volume import from_itk, to_itk
+
+WHITE, GREY, FLUID = 0.95, 0.8, 0.8  # least probability of a voxel of the template
+DEEP = 10.0  # mm off the surface of the brain: fluid there is that of the ventricles
+FEWEST_VOXELS = 50
+BRIGHT_FLUID, DARK_FLUID = 1.25, 0.85  # over white matter
+BRIGHT_GREY, DARK_GREY = 1.02, 0.97  # over white matter
+LOWEST = 1.0  # percentile of the brain: fluid
+SUPPRESSED = 0.65  # over white matter: T1w and FLAIR whose fluid is brighter are not scaled from 0
+BRIGHT_VESSELS = 1.3  # over white matter, T1w
+NOISE = 4.0  # standard deviations of white matter that vessels are brighter by, too
+MOST_VESSELS = 3.0  # ml
+MAD_TO_SD = 1.4826
+MOST_NEGATIVE = 0.01  # of the brain
+MOST_ZERO = 0.1  # of the brain
+EXPECTED = {
+    "T1w": "fluid and grey matter darker than white matter",
+    "T2w": "fluid brighter than white matter",
+    "FLAIR": "fluid darker, and grey matter brighter, than white matter",
+}
+
+
+@dataclass(frozen=True)
+class Tissues:
+    """Where the template has white matter, grey matter and the fluid of the ventricles: (X, Y, Z)."""
+
+    white: NDArray[np.bool_]
+    grey: NDArray[np.bool_]
+    fluid: NDArray[np.bool_]
+
+
+def find_tissues(
+    template_to_t1w: SimpleITK.Transform, grid: SimpleITK.Image, brain: NDArray[np.bool_]
+) -> Tissues:
+    """Carry the tissues of the MNI152 template to a scan: where each is sure, not all of it.
+
+    Args:
+        template_to_t1w: affine, LPS mm.
+        grid: where the prepared voxels lie.
+        brain: (X, Y, Z) on it.
+    """
+    inverse = template_to_t1w.GetInverse()
+    white, grey, inside = (
+        from_itk(SimpleITK.Resample(one, grid, inverse, SimpleITK.sitkLinear, 0.0)) for one in _template()
+    )
+    depth = ndimage.distance_transform_edt(np.pad(brain, 1), sampling=grid.GetSpacing())[1:-1, 1:-1, 1:-1]
+    fluid = (inside - white - grey > FLUID) & (depth > DEEP)
+    return Tissues(brain & (white > WHITE), brain & (grey > GREY), fluid)
+
+
+@cache
+def _template() -> tuple[SimpleITK.Image, ...]:
+    """Probability of white and of grey matter, and the brain mask, at 2 mm."""
+    loaded = (load_mni152_wm_template, load_mni152_gm_template, load_mni152_brain_mask)
+    images = [load(resolution=2) for load in loaded]
+    return tuple(to_itk(np.asarray(image.dataobj, dtype=np.float32), image.affine) for image in images)
+
+
+def contrast_doubt(
+    name: str, image: NDArray[np.float32], brain: NDArray[np.bool_], tissues: Tissues, voxel_ml: float
+) -> str | None:
+    """Say what is implausible about the intensities of a T1w, T2w or FLAIR; of other sequences, nothing.
+
+    Args:
+        name: of the sequence.
+        image: (X, Y, Z), registered and bias-corrected.
+        brain: (X, Y, Z).
+        tissues: see `find_tissues`.
+        voxel_ml: volume of a voxel.
+
+    Returns:
+        A sentence; None if fluid, grey and white matter are ordered as the sequence has them.
+    """
+    seen = [image[mask & (image != 0)] for mask in (tissues.white, tissues.grey, tissues.fluid)]
+    if name not in EXPECTED or min(map(len, seen)) < FEWEST_VOXELS:
+        return None
+    white, grey, fluid = tissue_peak(seen[0]), float(np.median(seen[1])), float(np.median(seen[2]))
+    if white <= 0:
+        return None
+    shown = _sequences_shown(grey / white, fluid / white)
+    if name not in shown:
+        return (
+            f"looks like a {' or '.join(shown)}: fluid is {fluid / white:.2f} and grey matter {grey / white:.2f} "
+            f"times as bright as white matter, expected {EXPECTED[name]}: check that the sequences are not exchanged"
+        )
+    darkest = float(np.percentile(image[brain], LOWEST)) / white
+    if name != "T2w" and darkest > SUPPRESSED:
+        return (
+            f"the darkest fluid has {darkest:.2f} of white matter's intensity, expected less than "
+            f"{SUPPRESSED:g}: the intensities do not start at 0"
+        )
+    spread = MAD_TO_SD * float(np.median(np.abs(seen[0] - white)))
+    bright = max(BRIGHT_VESSELS * white, white + NOISE * spread)
+    vessels = float((image[brain] > bright).sum() * voxel_ml)
+    if name == "T1w" and vessels > MOST_VESSELS:
+        return (
+            f"{vessels:.1f} ml of the brain are more than {bright / white:.1f} times as bright as white matter, "
+            f"expected less than {MOST_VESSELS:g} ml: it may have been taken after a contrast agent"
+        )
+    return None
+
+
+def sign_doubt(image: NDArray[np.float32], brain: NDArray[np.bool_], covered: float) -> str | None:
+    """Say if much of the brain is negative or 0, whatever the sequence.
+
+    Args:
+        image: (X, Y, Z), of any scale; 0 where the sequence does not cover the brain.
+        brain: (X, Y, Z).
+        covered: share of the brain that the sequence covers.
+    """
+    negative = float((image[brain] < 0).mean())
+    zero = float((image[brain] == 0).mean()) - (1 - covered)
+    if negative > MOST_NEGATIVE:
+        return (
+            f"{negative:.0%} of the brain is negative and becomes 0, expected magnitudes: bright values that wrapped "
+            "around, or intensities that were standardised; give the scan as it was taken"
+        )
+    if zero > MOST_ZERO:
+        return f"{zero:.0%} of the brain is exactly 0, expected next to none: check the scan and the mask"
+    return None
+
+
+def _sequences_shown(grey: float, fluid: float) -> tuple[str, ...]:
+    """The sequences that may have grey matter and fluid so many times as bright as white matter."""
+    if fluid > BRIGHT_FLUID:
+        return ("T2w",)
+    if fluid >= DARK_FLUID:
+        return tuple(EXPECTED)
+    if DARK_GREY <= grey <= BRIGHT_GREY:
+        return "T1w", "FLAIR"
+    return ("T1w",) if grey < DARK_GREY else ("FLAIR",)
