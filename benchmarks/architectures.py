@@ -58,7 +58,10 @@ def main() -> None:
         import timm  # noqa: PLC0415 - it needs the stand-in
     results: Counter[str] = Counter()
     for name in chosen.names or _candidates(timm):
-        if sum(results[kind] for kind in ("right", "WRONG", "CRASHED")) >= chosen.count and not chosen.names:
+        if (
+            sum(results[kind] for kind in ("right", "refused", "WRONG", "CRASHED")) >= chosen.count
+            and not chosen.names
+        ):
             break
         start = time.perf_counter()
         kind, words = _tried(timm, name)
@@ -106,7 +109,8 @@ def _tried(timm: Any, name: str) -> tuple[str, str]:
             warnings.simplefilter("error", UserWarning)
             found = sc.explain(model, image)
     except Exception as fault:  # noqa: BLE001 - that is what is looked for
-        return "CRASHED", f"{type(fault).__name__}: {str(fault)[:200]}"
+        kind = "refused" if str(fault).startswith("none of the layers has a map") else "CRASHED"
+        return kind, f"{type(fault).__name__}: {str(fault)[:200]}"
     wrong = _wrong(model, image, target, found)
     single = sum(maps.raw[0, 0].numel() == 1 for maps in found)
     left_out = f"left out {dict(list(found.left_out.items())[:2])}" if found.left_out else "none left out"
@@ -214,7 +218,7 @@ def _error_by_differences(model: nn.Module, image: Tensor, target: int, layer: s
         direction = torch.randn(
             activation.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
         )
-        step = 1e-4 * float(activation.std())
+        step = 1e-6 * float(activation.std())  # small: a larger one crosses the kinks of ReLUs
         measured = (run(step * direction) - run(-step * direction)) / (2 * step)
         along = float(ours(lambda _, g, direction=direction: (g * direction).sum(dim=1)).sum())  # type: ignore[misc]
         size = float(ours(lambda _, g: g.square().sum(dim=1)).sum()) ** 0.5
