@@ -24,13 +24,12 @@ Data = Sequence[tuple[Tensor, Axes]]
 aten = torch.ops.aten
 
 IN_PLACE = {
-    aten.constant_pad_nd, aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d,
+    aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d,
     aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d, aten.clone, aten.detach, aten.alias,
     aten._to_copy, aten.native_dropout, aten._native_batch_norm_legit_no_training, aten.native_group_norm,
     aten._adaptive_avg_pool2d, aten._adaptive_avg_pool3d, aten.adaptive_max_pool2d, aten.adaptive_max_pool3d,
     aten.max_pool2d_with_indices, aten.max_pool3d_with_indices, aten.avg_pool2d, aten.avg_pool3d,
-    aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d,
-    aten.upsample_linear1d, aten.upsample_bilinear2d, aten.upsample_trilinear3d, aten.hardtanh, aten.hardtanh_,
+    aten.hardtanh, aten.hardtanh_,
     aten.hardswish, aten.hardswish_, aten.threshold_, aten._prelu_kernel,
     aten.as_strided_,  # torch's own, for a pool to one position: what a model's code asks for, `Inquiries` see
 }  # fmt: skip
@@ -71,6 +70,8 @@ def follow(func: Any, args: Sequence[Any], data: Data, output: Tensor) -> Axes |
     else:
         (given, axes), *_ = data
         rule = RULES.get(operation)
+        if BATCH in axes[1:] and operation not in MOVING:
+            return None  # images are channels, positions or rows of it
         found = axes if operation in IN_PLACE else rule(args, axes, given, output) if rule else None
     return found if found and len(found) == output.ndim else None
 
@@ -87,15 +88,30 @@ def _joined(args: Sequence[Any], data: Data) -> Axes | None:
     known = [axes for _, axes in data]
     if any(len(axes) != len(known[0]) or axes[0] != BATCH for axes in known) or along % len(known[0]) == 0:
         return None
-    return tuple(here[0] if len(set(here)) == 1 else FLAT for here in zip(*known, strict=True))
+    return tuple(here[0] if len(set(here)) == 1 else _together(here) for here in zip(*known, strict=True))
 
 
 def _convolution(_args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
     return (axes[0], None, *axes[2:])
 
 
-def _weighing(_args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
-    return (axes[0], None) if len(axes) == 2 else None
+def _upsampled(_args: Sequence[Any], axes: Axes, given: Tensor, _output: Tensor) -> Axes | None:
+    return tuple(
+        SPLIT if axis is None and place > 1 and given.shape[place] == 1 else axis
+        for place, axis in enumerate(axes)
+    )
+
+
+def _weighed(args: Sequence[Any], axes: Axes, given: Tensor, _output: Tensor) -> Axes | None:
+    return (axes[0], None) if args[0] is given else None
+
+
+def _weighed_and_moved(args: Sequence[Any], axes: Axes, given: Tensor, _output: Tensor) -> Axes | None:
+    return (axes[0], None) if args[1] is given else None
+
+
+def _padded(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    return axes if len(args[1]) < 2 * len(axes) else None
 
 
 def _normalised(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
@@ -149,8 +165,13 @@ def _selected(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) 
     return None if axes[place] == BATCH else (*axes[:place], *axes[place + 1 :])
 
 
-def _expanded(_args: Sequence[Any], axes: Axes, _given: Tensor, output: Tensor) -> Axes | None:
-    return (*[None] * (output.ndim - len(axes)), *axes)
+def _expanded(_args: Sequence[Any], axes: Axes, given: Tensor, output: Tensor) -> Axes | None:
+    new = output.ndim - len(axes)
+    grown = (
+        SPLIT if axis is None and length == 1 and after > 1 else axis
+        for axis, length, after in zip(axes, given.shape, output.shape[new:], strict=True)
+    )
+    return (*[None] * new, *grown)
 
 
 def _reduced(args: Sequence[Any], axes: Axes, _given: Tensor, output: Tensor) -> Axes | None:
@@ -187,10 +208,18 @@ def _viewed(_args: Sequence[Any], axes: Axes, given: Tensor, output: Tensor) -> 
 
 def _regrouped(axes: Sequence[int | None], count: int) -> list[int | None]:
     """What `count` axes are that were made of these together."""
-    one = axes[0] if len(axes) == 1 else FLAT if any(axis is not None for axis in axes) else None
+    one = axes[0] if len(axes) == 1 else _together(axes)
     if one in {FLAT, SPLIT} and count > 1:
         return [SPLIT] * count
     return [one, *[None] * (count - 1)][:count]
+
+
+def _together(axes: Sequence[int | None]) -> int | None:
+    """What axes are in one: `FLAT` if they are several of the image's, and unknown if one is a part of it."""
+    known = {axis for axis in axes if axis is not None}
+    if len(known) > 1 or FLAT in known or BATCH in known:
+        return FLAT
+    return SPLIT if known else None
 
 
 def _numbers(value: Any, count: int) -> set[int]:
@@ -202,8 +231,9 @@ Rule = Callable[[Sequence[Any], Axes, Tensor, Tensor], Axes | None]
 
 RULES: dict[Any, Rule] = {
     aten.convolution: _convolution,
-    aten.addmm: _weighing,
-    aten.mm: _weighing,
+    aten.addmm: _weighed_and_moved,
+    aten.mm: _weighed,
+    aten.constant_pad_nd: _padded,
     aten.native_batch_norm: _normalised,
     aten._native_batch_norm_legit: _normalised,
     aten.cudnn_batch_norm: _normalised,
@@ -221,8 +251,25 @@ RULES: dict[Any, Rule] = {
     aten.squeeze: _squeezed,
     aten.select: _selected,
     aten.expand: _expanded,
+    **dict.fromkeys(
+        (
+            aten.upsample_nearest1d,
+            aten.upsample_nearest2d,
+            aten.upsample_nearest3d,
+            aten.upsample_linear1d,
+            aten.upsample_bilinear2d,
+            aten.upsample_trilinear3d,
+        ),
+        _upsampled,
+    ),
     **dict.fromkeys((aten.view, aten._unsafe_view, aten.reshape), _viewed),
     **dict.fromkeys(
         (aten.mean, aten.sum, aten.amax, aten.amin, aten.max, aten.min, aten.std, aten.var), _reduced
     ),
 }
+
+MOVING = {
+    aten.permute, aten.transpose, aten.t, aten.unsqueeze, aten.squeeze, aten.expand, aten.view, aten.clone, aten.detach,
+    aten.alias, aten._to_copy, aten.slice, aten.select,
+}  # fmt: skip
+"""Operations that leave every value as it is, wherever the batch lies."""

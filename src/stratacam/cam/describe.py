@@ -71,8 +71,9 @@ def list_layers(
     with (
         torch.inference_mode(mode=False),
         torch.no_grad(),
-        twin_of(model, channels_last=False, private=True) as twin,
+        twin_of(model, channels_last=False, private=True) as made,
     ):
+        twin = made.model
         names = {module: name for name, module in candidate_layers(twin).items()}
         inputs = inputs.take([0]).copied(device_of(twin))
         image = inputs.image

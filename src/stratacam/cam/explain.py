@@ -154,8 +154,9 @@ def explain_batches(
     if not chosen and not at_input:
         raise ValueError(f"layers is empty; the layers are: {', '.join(candidate_layers(model))}.")
     target = partial(choose_target, classes=classes, images=whole.count)
-    trial = Trial(model, chosen, target, to_grid, batch_size)
-    if whole.uncertain() and (whole.count > batch_size or method in FORWARD):
+    repeats = isinstance(method, str) and method in FORWARD
+    trial = Trial(model, chosen, target, to_grid, batch_size, repeats)
+    if whole.uncertain() and (whole.count > batch_size or repeats):
         whole = trial.cut(whole)
 
     def of_batch(task: Task) -> RawMaps:
@@ -163,7 +164,7 @@ def explain_batches(
 
     for part in whole.batches(batch_size):
         maps = trial.maps(part, of_batch)
-        if maps.target.bag and part.count < whole.count:
+        if part.count < whole.count and (maps.target.bag or trial.is_bag(part, whole, maps.target)):
             maps = trial.maps(whole, of_batch)  # one score for all images needs them all
             yield _result(maps, name)
             return

@@ -1,6 +1,7 @@
 """What a model is called with, cut into batches."""
 
 import copy
+from collections import UserDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -187,9 +188,11 @@ def _by_key(args: Sequence[Value], kwargs: Mapping[str, Value]) -> dict[Key, Val
 
 def _said(whole: Inputs, per_image: Sequence[Key]) -> set[Way]:
     """Where the arguments that a caller named have entries for each image."""
-    found = set()
+    found: set[Way] = set()
     for key in per_image:
-        ways = [way for way in whole.uncertain() if way[0] == key]
+        value = whole.arguments[key]
+        sized = isinstance(value, Tensor | np.ndarray | list | tuple) and len(value) == whole.count
+        ways = [(key,)] if sized else [way for way in whole.uncertain() if way[0] == key]
         if not ways and key != whole.spatial[0]:
             raise ValueError(
                 f"per_image: input {key!r} does not have {whole.count} entries, one for each image; leave it out, or "
@@ -243,7 +246,7 @@ def _walk(value: Value, way: Way, change: Callable[[Way, Value], Value]) -> Valu
     changed = change(way, value)
     if changed is not None:
         return changed
-    if isinstance(value, dict):
+    if isinstance(value, dict | UserDict):
         made = copy.copy(value)
         made.update({key: _walk(item, (*way, key), change) for key, item in value.items()})
         return made

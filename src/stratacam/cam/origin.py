@@ -15,8 +15,8 @@ LOGITS_WITHIN = {aten._softmax, aten._log_softmax, aten.sigmoid, aten.hardsigmoi
 """Operations whose input is logits where their output is that of the network."""
 
 SQUASHES = LOGITS_WITHIN | {
-    aten.sigmoid_, aten.hardsigmoid_, aten.exp, aten.exp_, aten.tanh, aten.tanh_, aten.erf, aten.erf_,
-    aten.log_sigmoid_forward,
+    aten.sigmoid_, aten.hardsigmoid_, aten.exp, aten.exp_, aten.exp2, aten.exp2_, aten.atan, aten.atan_, aten.tanh,
+    aten.tanh_, aten.erf, aten.erf_, aten.log_sigmoid_forward,
 }  # fmt: skip
 """Operations that give probabilities, or what they are made of."""
 
@@ -36,7 +36,10 @@ SHAPES_ALONE = {
 }  # fmt: skip
 """Operations that look at the shape of a tensor, not at its values."""
 
-FEATURES, PROBABILITIES = "features", "probabilities"
+PRODUCTS = {aten.addmm, aten.mm, aten.bmm, aten.baddbmm, aten.mv, aten.dot}
+"""Weighings that may be the mean over an ensemble."""
+
+FEATURES, WEIGHED, PROBABILITIES = "features", "weighed probabilities", "probabilities"
 SMALL = 2**16
 """Values of a softmax that may be the end of a network."""
 
@@ -55,6 +58,7 @@ class Origins:
     _kinds: dict[int, str] = field(default_factory=dict)
     _data: set[int] = field(default_factory=set)
     _axes: dict[int, Axes] = field(default_factory=dict)
+    _alike: dict[int, set[int]] = field(default_factory=dict)
     _squashed: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def start(self, image: Tensor, others: list[Tensor]) -> None:
@@ -64,6 +68,7 @@ class Origins:
             if _has_values(value):
                 self._kinds[_storage(value)] = FEATURES
         self._axes[id(image)] = axes.image_axes(image)
+        self._alike[_storage(image)] = {id(image)}
 
     def axes_of(self, tensor: Tensor) -> Axes | None:
         """Where the axes of a tensor lie on the image; None if that is not known."""
@@ -78,7 +83,7 @@ class Origins:
         return lying is not None and lying[:1] == (axes.BATCH,) and not self.asked
 
     def kind_of(self, tensor: Tensor) -> str | None:
-        """`FEATURES`, `PROBABILITIES`, or None for what was not seen to come from an argument."""
+        """`FEATURES`, `WEIGHED`, `PROBABILITIES`, or None for what was not seen to come from an argument."""
         return self._kinds.get(_storage(tensor))
 
     def logits_of(self, tensor: Tensor) -> Tensor | None:
@@ -117,8 +122,13 @@ class Origins:
             self._data.discard(storage)
         known = [(value, self._axes[id(value)]) for value in data if id(value) in self._axes]
         found = axes.follow(func, args, known, output) if known and len(known) == len(data) else None
+        alike = self._alike.setdefault(storage, set())
+        if changed:
+            for other in alike:  # what lies in the same memory has changed with it
+                self._axes.pop(other, None)
         if found:
             self._axes[id(output)] = found
+            alike.add(id(output))
         elif data or not changed:
             self._axes.pop(id(output), None)
 
@@ -130,9 +140,9 @@ class Origins:
             return None
         if operation in SQUASHES or _is_clamp_to_one(operation, args, kwargs):
             return PROBABILITIES
-        if operation in WEIGHINGS or FEATURES in kinds or "attention" in operation.__name__:
-            return FEATURES
-        return PROBABILITIES
+        if operation in WEIGHINGS or "attention" in operation.__name__:
+            return WEIGHED if kinds == {PROBABILITIES} and operation in PRODUCTS else FEATURES
+        return next(kind for kind in (FEATURES, WEIGHED, PROBABILITIES) if kind in kinds)
 
 
 def _is_clamp_to_one(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -164,4 +174,7 @@ def tensors(values: Any) -> list[Tensor]:
 
 
 def _storage(tensor: Tensor) -> int:
-    return int(tensor.untyped_storage()._cdata)
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (NotImplementedError, RuntimeError):  # such as sparse ones
+        return id(tensor)

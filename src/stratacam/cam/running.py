@@ -51,7 +51,7 @@ def explainable(model: nn.Module) -> nn.Module:
 
 def _is_quantised(module: nn.Module) -> bool:
     path = type(module).__module__.split(".")
-    return path[0] == "torch" and "quantized" in path
+    return path[0] == "torch" and "quantized" in path and "functional_modules" not in path
 
 
 def _sharding(part: object) -> str:

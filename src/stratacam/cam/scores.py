@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stratacam.cam.capture import Captured
-from stratacam.cam.origin import PROBABILITIES
+from stratacam.cam.origin import PROBABILITIES, WEIGHED
 
 Classes = str | int | Sequence[int] | Sequence[Sequence[int]] | Tensor | Callable[..., Tensor]
 """What a caller may give as classes, see `stratacam.explain`."""
@@ -205,7 +205,8 @@ def _are_probabilities(captured: Captured, logits: Tensor) -> bool:
     single = values.shape[1] == 1
     within = single and bool(((values >= 0) & (values <= 1)).all())
     found = ""
-    if kind == PROBABILITIES:
+    bounded = bool(((values >= 0) & (values <= 1)).all())
+    if kind == PROBABILITIES or (kind == WEIGHED and bounded):
         found = "its output is made of what a softmax, sigmoid, exponential or the like gave"
     elif not single and bool((values >= 0).all()) and _is_one(values.sum(dim=1)):
         found = "its rows are positive and sum to 1"

@@ -103,12 +103,13 @@ class Run:
         for image, score in enumerate(self.scores[:, column]):
 
             def keep(tap: Tap, gradient: Tensor, image: int = image) -> None:
-                found.setdefault(tap.name, torch.zeros_like(gradient))[image] = gradient[image]
+                grid = tap.as_grid(gradient)
+                found.setdefault(tap.name, torch.zeros_like(grid))[image] = grid[image]
 
             self._differentiate(score, keep, last=last and image + 1 == len(self.scores))
         for tap in self.captured.unique_taps:
             if tap.name in found:
-                self._pass_on(receive, column, tap, found.pop(tap.name))
+                receive(tap, column, found.pop(tap.name))
 
     def _differentiate(self, score: Tensor, receive: Callable[[Tap, Tensor], None], *, last: bool) -> None:
         taps = self.captured.unique_taps
@@ -147,7 +148,10 @@ class Run:
         for name, tap in self.captured.taps.items():
             if tap.name in raw:
                 continue
-            reason = "is not on the path to the score: nothing that the score depends on comes from it."
+            reason = (
+                "is not on the path to the score: nothing that the score depends on comes from it, or its gradient is "
+                "cut off by a detach()."
+            )
             if self.task.named(name):
                 raise LayerError(name, reason)
             refused[name] = reason

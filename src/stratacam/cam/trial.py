@@ -22,7 +22,7 @@ from stratacam.cam.running import device_of
 from stratacam.cam.scores import Target
 from stratacam.cam.task import RawMaps, Task
 from stratacam.cam.twin import twin_of
-from stratacam.cam.watch import ParametersWrittenError, storage_of
+from stratacam.cam.watch import ParametersWrittenError
 
 Made = TypeVar("Made")
 
@@ -40,6 +40,7 @@ class Trial:
         target: what finds the classes to explain in the first forward.
         tokens_to_grid: for layers whose output is not on the image as it is.
         batch_size: images that may go through the network at once.
+        repeats: whether the method runs changed copies of an image in one batch.
         channels_last: whether images and kernels may be laid so.
         private: whether parameters have to be copied.
         mixing: whether the network mixes the images of a batch.
@@ -50,10 +51,12 @@ class Trial:
     target: Callable[[Captured], Target]
     tokens_to_grid: TokensToGrid | None
     batch_size: int
+    repeats: bool = False
     channels_last: bool = True
     private: bool = False
     mixing: bool = False
     _checked: bool = field(default=False, repr=False)
+    _counted: bool = field(default=False, repr=False)
 
     def maps(self, part: Inputs, make_maps: Callable[[Task], RawMaps]) -> RawMaps:
         """The maps of one batch, made as the first batch shows that they have to be."""
@@ -69,6 +72,19 @@ class Trial:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return self._made(part, lambda task: task.target(task.run(task.inputs))).logits
+
+    def is_bag(self, part: Inputs, whole: Inputs, target: Target) -> bool:
+        """Whether images that are run one by one are the instances of a bag, of which two have one score."""
+        if part.count > 1 or target.by_image or self._counted:
+            return False
+        self._counted = True
+        pair = whole.take([0, 1])
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return self._made(pair, lambda task: task.target(task.run(task.inputs)).bag)
+        except (RuntimeError, ValueError):
+            return False
 
     def cut(self, whole: Inputs) -> Inputs:
         """Find out which arguments with as many entries as images are to be cut with the batch.
@@ -124,16 +140,14 @@ class Trial:
             inputs = part.copied(device_of(self.model))
             ordered = self.channels_last and inputs.faster_channels_last
             with twin_of(self.model, channels_last=ordered, private=self.private) as twin:
-                own = {storage_of(parameter) for parameter in self.model.parameters()}
-                shared = {storage_of(parameter): name for name, parameter in twin.named_parameters()}
                 yield Task(
-                    model=twin,
-                    shared={storage: name for storage, name in shared.items() if storage in own},
+                    model=twin.model,
+                    shared=twin.protected,
                     inputs=inputs.channels_last() if ordered else inputs,
                     layers=self.layers,
                     target=self.target,
                     tokens_to_grid=self.tokens_to_grid,
-                    batch_size=self.batch_size,
+                    batch_size=1 if self.mixing else self.batch_size,
                     mixing=self.mixing,
                 )
 
@@ -142,9 +156,12 @@ class Trial:
             try:
                 with self.task(part) as task:
                     return make(task)
-            except ParametersWrittenError:
+            except ParametersWrittenError as fault:
                 if self.private:
-                    raise
+                    raise ValueError(
+                        f"{fault} It holds them in a place that cannot be followed, such as an object of another "
+                        "library; explain copy.deepcopy(model) instead."
+                    ) from fault
                 self.private = True
             except (RuntimeError, AssertionError):
                 # Code that cannot have the channels last says so in many words.
@@ -154,20 +171,22 @@ class Trial:
 
     def _learn(self, part: Inputs, target: Target) -> bool:
         """Find out how the model has to be run; whether the maps of the first batch have to be made again."""
+        part = self._cut_if_known(part)
         plain = replace(self, channels_last=False)
         given, again = target.logits, False
-        single = not target.bag and not part.uncertain()
-        last = part.take([part.count - 1]) if single else part
-        by_itself = plain.values_or_none(last)
-        if by_itself is None or _agree(given[-len(by_itself) :], by_itself):
+        apart = not target.bag and not part.uncertain() and part.count > 1
+        alone = plain.alone(part) if apart else None
+        if apart and _same(alone, given):
             return False
         if self.channels_last and part.image.ndim == 4:
             whole = plain.values(part)
             if not _agree(given, whole):
                 self.channels_last, given, again = False, whole, True
-                if _agree(given[-len(by_itself) :], by_itself):
+                if apart and _same(alone, given):
                     return True
-        if not single or part.count == 1:
+        if self.repeats and part.count == 1:
+            self.mixing = not self._is_by_itself_among_others(part, given)
+        if not apart or alone is None:
             return again
         if not _agree(given, self.values(part)):
             warnings.warn(
@@ -185,11 +204,46 @@ class Trial:
         self.mixing = True
         return True
 
+    def _cut_if_known(self, part: Inputs) -> Inputs:
+        try:
+            return self.cut(part) if part.uncertain() else part
+        except ValueError:
+            return part
+
+    def alone(self, part: Inputs) -> dict[int, Tensor] | None:
+        """Scores of the first and of the last image by themselves, or as a pair if the model takes no single ones."""
+        ends = [0, part.count - 1]
+        single = [self.values_or_none(part.take([end])) for end in ends]
+        if all(one is not None and len(one) == 1 for one in single):
+            return {end: one[0] for end, one in zip(ends, single, strict=True) if one is not None}
+        pair = self.values_or_none(part.take(ends)) if part.count > 2 else None
+        return None if pair is None or len(pair) != 2 else dict(zip(ends, pair, strict=True))
+
+    def _is_by_itself_among_others(self, part: Inputs, given: Tensor) -> bool:
+        """Whether one image keeps its score beside a fainter copy of itself, as methods that repeat it need."""
+        twice = part.repeat(0, 2)
+        image = twice.image
+        faint = torch.cat([image[:1], image[1:] * 0.5])
+        found = self.values_or_none(twice.with_image(faint))
+        return found is None or _agree(found[:1], given)
+
+
+def _same(alone: dict[int, Tensor] | None, given: Tensor) -> bool:
+    """Whether images have the same scores by themselves as in the batch."""
+    return alone is not None and all(_agree(given[place], values) for place, values in alone.items())
+
 
 def _agree(one: Tensor, other: Tensor) -> bool:
-    """Whether scores are the same up to rounding."""
+    """Whether scores are the same up to rounding, each by its own size: a masked or an offset one hides no other."""
     if one.shape != other.shape:
         return False
+    finite = one.isfinite()
+    if not torch.equal(finite, other.isfinite()):
+        return False
     precise = one.dtype in {torch.float32, torch.float64} and not torch.is_autocast_enabled(one.device.type)
-    scale = one.abs().nan_to_num().amax().item()
-    return torch.allclose(one, other, rtol=0, atol=(1e-3 if precise else 5e-2) * scale + 1e-7, equal_nan=True)
+    share = 2e-4 if precise else 5e-2
+    values, others = one[finite].double(), other[finite].double()
+    if not values.numel():
+        return True
+    typical = values.abs().median()
+    return bool(((values - others).abs() <= share * (values.abs() + typical) + 1e-7).all())

@@ -5,52 +5,60 @@ frozen; every other tensor is a copy, so that counters, running statistics and f
 itself are the twin's and go with it.
 """
 
-import copy
-import functools
 import sys
 import threading
-import types
-from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-WRAPPERS = {"OptimizedModule": "_orig_mod", "DistributedDataParallel": "module", "DataParallel": "module"}
-"""Modules of torch that only hand on to one child, and its name: what they add must not run for a map."""
+from stratacam.cam.copier import Copier
+from stratacam.cam.watch import Guard, storage_of
 
-ATOMS = {type(None), str, bool, int, float, type}
-CLOSED_OVER = (nn.Module, Tensor, types.MethodType, types.FunctionType, functools.partial)
-"""What a closure may hold of a model; lists and dictionaries in it stay the caller's, who collects in them."""
+
+@dataclass(frozen=True)
+class Twin:
+    """A twin, and what it must not write to.
+
+    Attributes:
+        model: in evaluation mode, with frozen parameters.
+        protected: names of parameters by storage: those that are shared, or have a copy elsewhere.
+    """
+
+    model: nn.Module
+    protected: Mapping[int, str]
 
 
 @contextmanager
-def twin_of(model: nn.Module, *, channels_last: bool, private: bool) -> Iterator[nn.Module]:
+def twin_of(model: nn.Module, *, channels_last: bool, private: bool) -> Iterator[Twin]:
     """A twin of `model` in evaluation mode, with frozen parameters.
 
     Args:
         model: any network.
         channels_last: hold the kernels of 2D convolutions channels-last, as images in this order want them.
-        private: copy parameters too, for networks whose forward writes to them.
+        private: copy parameters too, and hold them as they are, for networks that write to them.
+
+    Raises:
+        ParametersWrittenError: the model writes to its parameters where it is put in evaluation mode.
+        ValueError: it is the caller's own module that runs, not the twin's.
     """
     acting = any(module.training for module in model.modules()) and any(map(_acts, model.modules()))
-    copier = _Copier(private=private or acting)
-    twin = cast("nn.Module", copier.copy(model))
-    before = [(thing, dict(vars(thing))) for thing in copier.others]
+    copier = Copier(model, private=private or acting)
+    twin = copier.copy(model)
+    protected = dict(copier.shared)
     try:
-        with _without_compiled_code():
-            _evaluate(twin, acting=acting)
-            if channels_last:
-                _hold_channels_last(twin)
-            yield twin
+        with _without_compiled_code(), _only(model):
+            with Guard(protected):
+                _evaluate(twin, acting=acting)
+            if channels_last and not private:
+                protected |= _hold_channels_last(twin)
+            yield Twin(twin, protected)
     finally:
-        for thing, attributes in before:
-            now = vars(thing)
-            if now.keys() != attributes.keys() or any(now[name] is not attributes[name] for name in now):
-                vars(thing).clear()
-                vars(thing).update(attributes)
+        for module in copier.modules:  # a model may hold itself, and what it holds would stay
+            vars(module).clear()
 
 
 def _acts(module: nn.Module) -> bool:
@@ -76,163 +84,38 @@ def _evaluate(twin: nn.Module, *, acting: bool) -> None:
             module.training = True
 
 
-def _hold_channels_last(twin: nn.Module) -> None:
-    for module in twin.modules():
+def _hold_channels_last(twin: nn.Module) -> dict[int, str]:
+    """Lay the kernels; their names by storage."""
+    laid = {}
+    for name, module in twin.named_modules():
         if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             continue
         weight = module._parameters.get("weight")
         if type(weight) is nn.Parameter:
             ordered = weight.detach().contiguous(memory_format=torch.channels_last)
             module._parameters["weight"] = nn.Parameter(ordered, requires_grad=False)
+            laid[storage_of(ordered)] = f"{name}.weight"
+    return laid
 
 
-class _Through(nn.Module):
-    """Stands for a wrapper, under the same names."""
+@contextmanager
+def _only(model: nn.Module) -> Iterator[None]:
+    """Refuse a call of the caller's own modules, which the twin reaches where copies do not follow it."""
+    names = {id(module): name or "itself" for name, module in model.named_modules(remove_duplicate=False)}
+    thread = threading.get_ident()
 
-    def __init__(self, name: str, inner: nn.Module) -> None:
-        super().__init__()
-        self._modules[name] = inner
-        self.training = inner.training
+    def check(module: nn.Module, _inputs: Any) -> None:
+        if id(module) in names and threading.get_ident() == thread:
+            raise ValueError(
+                f"the model runs its part {names[id(module)]} by a way that cannot be followed, such as an object of "
+                "another library or a registry; hold it as an attribute of the module that runs it."
+            )
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        (inner,) = self.children()
-        return inner(*args, **kwargs)
-
-
-class _Copier:
-    """Copies what a model is made of; one thing is copied once."""
-
-    def __init__(self, *, private: bool) -> None:
-        self.private = private
-        self.others: list[Any] = []
-        self._made: dict[int, Any] = {}
-
-    def copy(self, value: Any) -> Any:
-        """A copy of what holds tensors or modules; anything else is shared, and listed in `others`."""
-        if type(value) in ATOMS:
-            return value
-        key = id(value)
-        if key not in self._made:
-            make = COPIES.get(type(value), _Copier._other)
-            if isinstance(value, nn.Module):
-                make = _Copier._module
-            elif isinstance(value, Tensor):
-                make = _Copier._tensor
-            self._made[key] = make(self, value)
-        return self._made[key]
-
-    def _module(self, module: nn.Module) -> nn.Module:
-        if isinstance(module, torch.jit.ScriptModule):
-            with torch.no_grad():
-                scripted = copy.deepcopy(module)
-            for parameter in scripted.parameters():
-                parameter.requires_grad_(False)
-            return scripted
-        inner = WRAPPERS.get(type(module).__name__)
-        if inner and type(module).__module__.startswith("torch.") and inner in module._modules:
-            return _Through(inner, self.copy(module._modules[inner]))
-        made = object.__new__(type(module))
-        self._made[id(module)] = made
-        for name, value in vars(module).items():
-            vars(made)[name] = self.copy(value)
-        vars(made)["_compiled_call_impl"] = None
-        return made
-
-    def _tensor(self, tensor: Tensor) -> Tensor:
-        if not isinstance(tensor, nn.Parameter):
-            return tensor.detach().clone()
-        values = tensor.detach().clone() if self.private else tensor.detach()
-        if type(tensor) is nn.Parameter:
-            made = nn.Parameter(values, requires_grad=False)
-        else:
-            made = torch.Tensor._make_subclass(type(tensor), values, False)
-        vars(made).update(vars(tensor))
-        return made
-
-    def _mapping(self, mapping: Any) -> Any:
-        made = defaultdict(mapping.default_factory) if type(mapping) is defaultdict else type(mapping)()
-        self._made[id(mapping)] = made
-        for key, value in mapping.items():
-            made[self.copy(key)] = self.copy(value)
-        return made
-
-    def _list(self, values: Any) -> Any:
-        made: Any = deque(maxlen=values.maxlen) if isinstance(values, deque) else []
-        self._made[id(values)] = made
-        made.extend(map(self.copy, values))
-        return made
-
-    def _tuple(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(map(self.copy, values))
-
-    def _set(self, values: set[Any]) -> set[Any]:
-        return set(map(self.copy, values))
-
-    def _method(self, method: types.MethodType) -> types.MethodType:
-        return types.MethodType(self.copy(method.__func__), self.copy(method.__self__))
-
-    def _partial(self, given: Any) -> Any:
-        made = functools.partial(
-            self.copy(given.func),
-            *map(self.copy, given.args),
-            **{name: self.copy(value) for name, value in given.keywords.items()},
-        )
-        vars(made).update(vars(given))
-        return made
-
-    def _function(self, function: types.FunctionType) -> types.FunctionType:
-        """A function whose closure or defaults hold parts of the model, holding the twin's instead."""
-        cells, defaults = function.__closure__ or (), function.__defaults__ or ()
-        if not any(isinstance(value, CLOSED_OVER) for value in (*map(_content, cells), *defaults)):
-            return function
-        made = types.FunctionType(
-            function.__code__,
-            function.__globals__,
-            function.__name__,
-            tuple(map(self._closed_over, defaults)) or None,
-            tuple(types.CellType() for _ in cells) or None,
-        )
-        self._made[id(function)] = made
-        for empty, cell in zip(made.__closure__ or (), cells, strict=True):
-            content = _content(cell)
-            if content is not _EMPTY:
-                empty.cell_contents = self._closed_over(content)
-        made.__kwdefaults__ = function.__kwdefaults__
-        vars(made).update(vars(function))
-        return made
-
-    def _closed_over(self, value: Any) -> Any:
-        return self.copy(value) if isinstance(value, CLOSED_OVER) else value
-
-    def _other(self, thing: Any) -> Any:
-        if isinstance(thing, tuple) and hasattr(thing, "_make"):
-            return type(thing)._make(map(self.copy, thing))
-        if hasattr(thing, "__dict__") and not callable(thing) and not isinstance(thing, types.ModuleType):
-            self.others.append(thing)
-        return thing
-
-
-COPIES: dict[type, Callable[[_Copier, Any], Any]] = {
-    dict: _Copier._mapping,
-    OrderedDict: _Copier._mapping,
-    defaultdict: _Copier._mapping,
-    list: _Copier._list,
-    deque: _Copier._list,
-    tuple: _Copier._tuple,
-    set: _Copier._set,
-    types.MethodType: _Copier._method,
-    types.FunctionType: _Copier._function,
-    functools.partial: _Copier._partial,
-}
-
-_EMPTY = object()
-
-
-def _content(cell: types.CellType) -> Any:
+    hook = nn.modules.module.register_module_forward_pre_hook(check)
     try:
-        return cell.cell_contents
-    except ValueError:  # not yet filled
-        return _EMPTY
+        yield
+    finally:
+        hook.remove()
 
 
 class _Eager:

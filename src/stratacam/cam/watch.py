@@ -56,6 +56,7 @@ class Watch(TorchDispatchMode):
             for position, argument in enumerate(func._schema.arguments):
                 if argument.alias_info is not None and argument.alias_info.is_write:
                     value = args[position] if position < len(args) else kwargs.get(argument.name)
+                    refuse_writing(value, self._protected)
                     self._save(value)
         result = func(*args, **kwargs)
         self.origins.follow(func, args, kwargs, result)
@@ -68,12 +69,7 @@ class Watch(TorchDispatchMode):
             for item in value:
                 self._save(item)
         elif isinstance(value, Tensor):
-            storage = storage_of(value)
-            if storage in self._protected:
-                raise ParametersWrittenError(
-                    f"the forward writes to {self._protected[storage]}, a parameter of the model."
-                )
-            for reference in self._kept.pop(storage, []):
+            for reference in self._kept.pop(storage_of(value), []):
                 kept = reference()
                 if kept is not None:
                     kept.tensor = kept.tensor.clone()
@@ -81,8 +77,8 @@ class Watch(TorchDispatchMode):
 
 INQUIRIES = {
     Tensor.stride, Tensor.is_contiguous, Tensor.data_ptr, Tensor.untyped_storage, Tensor.storage, Tensor.storage_offset,
-    Tensor.as_strided, Tensor.as_strided_, torch.as_strided, Tensor.numpy, Tensor.tolist, Tensor.__array__,
-    Tensor.__dlpack__,
+    Tensor.as_strided, Tensor.as_strided_, torch.as_strided, Tensor.dim_order, Tensor.numpy, Tensor.tolist,
+    Tensor.__array__, Tensor.__dlpack__,
 }  # fmt: skip
 
 
@@ -105,6 +101,41 @@ class Inquiries(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+class Guard(TorchDispatchMode):
+    """Stops before parameters, by storage, are written to."""
+
+    def __init__(self, protected: Mapping[int, str]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._protected = protected
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func._schema.is_mutable and args:
+            refuse_writing(args[0], self._protected)
+        return func(*args, **(kwargs or {}))
+
+
+def refuse_writing(value: Any, protected: Mapping[int, str]) -> None:
+    """Refuse to write to a protected parameter, alone or in a list.
+
+    Raises:
+        ParametersWrittenError: it is one.
+    """
+    if isinstance(value, list | tuple):
+        for item in value:
+            refuse_writing(item, protected)
+    elif isinstance(value, Tensor) and storage_of(value) in protected:
+        raise ParametersWrittenError(f"the model writes to {protected[storage_of(value)]} while it runs.")
+
+
 def storage_of(tensor: Tensor) -> int:
-    """What tells whether two tensors share memory."""
-    return int(tensor.untyped_storage()._cdata)
+    """What tells whether two tensors share memory; of one without memory of its own, such as a sparse one, itself."""
+    try:
+        return int(tensor.untyped_storage()._cdata)
+    except (NotImplementedError, RuntimeError):
+        return id(tensor)
