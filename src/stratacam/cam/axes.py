@@ -217,7 +217,7 @@ def _regrouped(axes: Sequence[int | None], count: int) -> list[int | None]:
 def _together(axes: Sequence[int | None]) -> int | None:
     """What axes are in one: `FLAT` if they are several of the image's, and unknown if one is a part of it."""
     known = {axis for axis in axes if axis is not None}
-    if len(known) > 1 or FLAT in known or BATCH in known:
+    if len(known - {SPLIT}) > 1 or FLAT in known or BATCH in known:
         return FLAT
     return SPLIT if known else None
 

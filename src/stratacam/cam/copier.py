@@ -37,7 +37,6 @@ OWN_STATE = (
     torch.Generator,
 )
 SHARED_ROOTS = {"torch", "numpy", "builtins", *sys.stdlib_module_names} - {"__main__"}
-PROXIES = (weakref.ProxyType, weakref.CallableProxyType)
 DEEPEST = 3
 """Containers inside one another that are searched for parts of a model."""
 
@@ -148,8 +147,6 @@ class Copier:
 
     def _instance(self, thing: Any) -> Any:
         """An object of a class of the user's own, or a container of a kind of its own."""
-        if isinstance(thing, PROXIES):
-            return weakref.proxy(self.copy(thing.__repr__.__self__))  # type: ignore[attr-defined]
         if isinstance(thing, tuple) and hasattr(thing, "_make"):
             return type(thing)._make(map(self.copy, thing))
         known = isinstance(thing, dict | UserDict | types.SimpleNamespace | RemovableHandle)
@@ -222,6 +219,9 @@ class Copier:
         target = reference()
         followed = isinstance(target, nn.Module | OrderedDict) or id(target) in self._made
         return weakref.ref(self.copy(target)) if followed else reference
+
+    def _proxy(self, proxy: Any) -> Any:
+        return weakref.proxy(self.copy(proxy.__repr__.__self__))
 
     def _partial(self, given: Any) -> Any:
         made = functools.partial(
@@ -298,6 +298,8 @@ COPIES: dict[type, Callable[[Copier, Any], Any]] = {
     tuple: Copier._tuple,
     set: Copier._set,
     weakref.ref: Copier._reference,
+    weakref.ProxyType: Copier._proxy,
+    weakref.CallableProxyType: Copier._proxy,
     types.MethodType: Copier._method,
     types.FunctionType: Copier._function,
     functools.partial: Copier._partial,

@@ -230,20 +230,30 @@ class Trial:
 
 def _same(alone: dict[int, Tensor] | None, given: Tensor) -> bool:
     """Whether images have the same scores by themselves as in the batch."""
-    return alone is not None and all(_agree(given[place], values) for place, values in alone.items())
+    noise = _rounding(given)
+    return alone is not None and all(_agree(given[place], values, noise) for place, values in alone.items())
 
 
-def _agree(one: Tensor, other: Tensor) -> bool:
-    """Whether scores are the same up to rounding, each by its own size: a masked or an offset one hides no other."""
-    if one.shape != other.shape:
+def _rounding(values: Tensor) -> float:
+    """What scores (B, K) may differ by through rounding alone, besides a share of their own size.
+
+    It goes by how far images lie apart, so that a masked class or an offset of all scores hides no difference.
+    """
+    finite = values.double().masked_fill(~values.isfinite(), 0)
+    apart = finite - finite.median(dim=0).values if len(values) > 1 else finite
+    return 10 * _share(values) * float(apart.abs().median()) + 1e-7
+
+
+def _share(values: Tensor) -> float:
+    precise = values.dtype in {torch.float32, torch.float64}
+    return 2e-5 if precise and not torch.is_autocast_enabled(values.device.type) else 2e-2
+
+
+def _agree(one: Tensor, other: Tensor, noise: float | None = None) -> bool:
+    """Whether scores are the same up to rounding."""
+    if one.shape != other.shape or not torch.equal(one.isfinite(), other.isfinite()):
         return False
+    noise = _rounding(one) if noise is None else noise
     finite = one.isfinite()
-    if not torch.equal(finite, other.isfinite()):
-        return False
-    precise = one.dtype in {torch.float32, torch.float64} and not torch.is_autocast_enabled(one.device.type)
-    share = 2e-4 if precise else 5e-2
     values, others = one[finite].double(), other[finite].double()
-    if not values.numel():
-        return True
-    typical = values.abs().median()
-    return bool(((values - others).abs() <= share * (values.abs() + typical) + 1e-7).all())
+    return bool(((values - others).abs() <= _share(one) * values.abs() + noise).all())
