@@ -29,14 +29,16 @@ def report_once(study: Study, write_report: WriteReport) -> None:
             (folders.evaluation, ("*.json", "*.tsv", "*/*.json", "*/*.tsv")),
             (folders.evidence, ("*/*.json", "*/*.tsv")),
             (folders.leakage, ("leakage.json",)),
-            (folders.root, (folders.provenance.name, folders.left_out.name)),
+            (folders.root, (folders.left_out.name,)),
             (study.configuration.cohort.input, ("dataset_description.json",)),
         )
         for pattern in patterns
         for path in folder.glob(pattern)
     )
     ledgers = {"prepare": Ledger(folders.prepared / RECORDS), "explain": work.ledger}
+    made_with = {key: value for key, value in read_json(folders.provenance).items() if key != "steps"}
     content = {
+        "made with": made_with,  # without the times, which are others where a scan failed again
         "configuration": study.configuration.model_dump(mode="json", exclude={"run"}),
         "files": work.ledger.content_of(shown),
         "scans": {step: ledger.keys_of(step) for step, ledger in ledgers.items()},
