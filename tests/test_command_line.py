@@ -95,7 +95,7 @@ def test_lines_about_the_work_have_their_time_where_there_is_no_terminal(run, co
     [("--target", "SPMS"), ("--sequence", "PD"), ("--layer", "block9"), ("--method", "cam")],
 )
 def test_a_wrong_option_of_explain_is_named_as_the_option_that_it_is(run, model, tmp_path, option, value):
-    code, said = run("explain", model, tmp_path, tmp_path / "maps", option, value)
+    code, said = run("explain", model, tmp_path / "prepared", tmp_path / "maps", option, value)
     assert code == cli.UNUSABLE
     assert said.startswith(f"{option}: ")
     assert value in said

@@ -129,6 +129,7 @@ def after(*steps):
 
 PREPARE, PICTURES, TRAIN, EXPLAIN = (after(step) for step in ("prepare", "pictures", "train", "explain"))
 FROZEN, EVIDENCE, TABLES = (after(step) for step in ("activations", "evidence", "evidence tables"))
+CHECK = PREPARE | {"check"}
 REPORT = {"report"}
 NEW_MODEL = "there is no such model yet, so that nothing is known of what comes after its training"
 
@@ -139,7 +140,7 @@ SETTINGS = {
     "repeats": (2, FROZEN - {"explain"}),
     "cohort.input": ("cohort_copied", REPORT),
     "cohort.prepared": ("elsewhere", {"prepare", NEW_MODEL}),
-    "cohort.sequences": (("T1w",), PREPARE),
+    "cohort.sequences": (("T1w",), CHECK),
     "cohort.choose": ({"T1w": {}}, REPORT),
     "cohort.group_column": ("other_group", FROZEN | {"baselines"}),
     "cohort.groups": (("control", "RRMS"), TRAIN | {"baselines"}),
@@ -402,7 +403,7 @@ def test_the_code_that_runs_in_a_step_is_in_its_key(study):
             ran.add(module.removesuffix(".__init__"))
         code = code_of(function.__module__)
         assert {name for name in ran - NOT_OF_RESULTS if name not in code} == set(), function
-    assert len(study.seen.ran) == 13
+    assert len(study.seen.ran) == 14
     assert not any(
         name.startswith(("stratacam.cam", "stratacam.learning")) for name in code_of(prepare.__module__)
     )
@@ -447,9 +448,9 @@ def other_voxel(path):
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("cohort/sub-02/anat/sub-02_T1w.nii.gz", PREPARE),
-        ("cohort/sub-01/ses-a/anat/sub-01_ses-a_FLAIR.nii.gz", PREPARE),
-        ("cohort/derivatives/masks/sub-02/anat/sub-02_desc-brain_mask.nii.gz", PREPARE),
+        ("cohort/sub-02/anat/sub-02_T1w.nii.gz", CHECK),
+        ("cohort/sub-01/ses-a/anat/sub-01_ses-a_FLAIR.nii.gz", CHECK),
+        ("cohort/derivatives/masks/sub-02/anat/sub-02_desc-brain_mask.nii.gz", CHECK),
         ("cohort/sub-02/anat/sub-02_T2w.nii.gz", set()),
         (
             "cohort/derivatives/truth/sub-02/anat/sub-02_label-lesion_mask.nii.gz",

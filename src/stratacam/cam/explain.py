@@ -82,6 +82,7 @@ def explain(
         ValueError: if layers, classes, method or inputs are not the model's.
 
     Example:
+        >>> import torch
         >>> from torch import nn
         >>> model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 3))
         >>> explain(model, torch.rand(4, 1, 6, 5), classes="all")["0"].raw.shape
