@@ -299,17 +299,10 @@ def layers(
 
     trained, card = load_model(model, network)
     height, width = card.input.get("shape") or [card.input["size"]] * 2
-    table = Table(
-        "layer",
-        "kind",
-        "channels",
-        "size",
-        "stride",
-        "receptive field",
-        "parameters",
-        box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("layer", no_wrap=True, overflow="ignore")  # names are given to --layer
+    for title in ("kind", "channels", "size", "stride", "receptive field", "parameters"):
+        table.add_column(title)
     for layer in list_layers(trained, torch.zeros(1, 3, height, width)):
         field = layer.receptive_field or ()
         table.add_row(

@@ -48,8 +48,9 @@ def test_a_weights_file_is_beside_the_configuration_too(tmp_path):
         ),
         (
             '[network]\narchitecture = "vgg11"\n',
-            r"network\.architecture = 'vgg11': .*'vgg11' is not known; it is the one of vgg16, vgg19, small_cnn",
+            r"network\.architecture = 'vgg11': .*'vgg11' is not known; it is one of vgg16, vgg19, small_cnn",
         ),
+        ("[prepare]\ngrid = 50\n", r"^(?!.*constrained)(?!.*\n.*\n.*grid).*prepare\.grid = 50"),
         ('[network]\narchitecture = ["vgg16", "vgg16"]\n', r"a network is named twice"),
         ("[split]\ntrain = 0.9\n", r"split: train, validation and test add up to .*must add up to 1"),
         ('[split]\nunit = "slice"\nfolds = 5\n', r'split: unit = "slice" knows no folds; leave folds out'),

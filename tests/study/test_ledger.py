@@ -46,6 +46,14 @@ def finished(tmp_path, files):
     return ledger
 
 
+def test_a_folder_that_a_piece_of_work_writes_into_is_a_place_also_where_others_read_from_it(tmp_path, files):
+    """Activations were computed again as soon as something had read their folder."""
+    ledger = Ledger(tmp_path / "records")
+    before = task(ledger, files)
+    ledger.is_made("a key", tmp_path, files[1])
+    assert task(ledger, files).parts == before.parts
+
+
 def test_finished_work_is_done_for_another_process(tmp_path, files):
     finished(tmp_path, files)
     again = Ledger(tmp_path / "records")

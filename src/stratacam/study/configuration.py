@@ -2,6 +2,7 @@
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -193,7 +194,10 @@ def check_configuration(content: dict[str, Any], source: str) -> StudyConfigurat
     try:
         return StudyConfiguration.model_validate(content)
     except ValidationError as fault:
-        lines = [_describe(dict(error)) for error in fault.errors()]
+        first = {
+            ".".join(_keys(dict(error))): error for error in reversed(fault.errors())
+        }  # of kinds that it may be of
+        lines = [_describe(dict(error)) for error in reversed(first.values())]
         raise InputError("\n".join(f"{source}: {line}" for line in lines)) from fault
 
 
@@ -236,9 +240,9 @@ def _anchor_reference(architecture: str, folder: Path) -> str:
     return f"{_anchor(Path(home), folder)}:{function}" if colon and home.endswith(".py") else architecture
 
 
-def _describe(error: dict[str, Any]) -> str:
+def _describe(error: Mapping[str, Any]) -> str:
     """One fault in words: key, value found, what is allowed."""
-    keys = [part for part in error["loc"] if isinstance(part, str) and not part.startswith(("tuple", "lit"))]
+    keys = _keys(error)
     key = ".".join(keys)
     if error["type"] == "extra_forbidden":
         allowed = list(_section(keys[:-1]).model_fields)
@@ -249,7 +253,19 @@ def _describe(error: dict[str, Any]) -> str:
         return f"{key} is missing; {_purpose(keys)}"
     if not keys or isinstance(error["input"], dict):  # settings that contradict each other
         return f"{key}: {error['msg'].removeprefix('Value error, ')}.".removeprefix(": ")
-    return f"{key} = {error['input']!r}: {error['msg']}; {_purpose(keys)}"
+    told = error["msg"].removeprefix("Value error, ").rstrip(".")
+    purpose = _purpose(keys)
+    return (
+        f"{key} = {error['input']!r}: {told}."
+        if "choose one of" in told
+        else f"{key} = {error['input']!r}: {told}; {purpose}"
+    )
+
+
+def _keys(error: Mapping[str, Any]) -> list[str]:
+    """The way to a setting, without the names that pydantic gives to the kinds that it may be of."""
+    parts = [part for part in error["loc"] if isinstance(part, str)]
+    return [part for part in parts if "-" not in part and not part.startswith(("tuple", "lit"))]
 
 
 def _section(keys: list[str]) -> type[BaseModel]:
@@ -265,4 +281,7 @@ def _section(keys: list[str]) -> type[BaseModel]:
 
 def _purpose(keys: list[str]) -> str:
     field = _section(keys[:-1]).model_fields.get(keys[-1])
-    return f"it is the {field.description}." if field and field.description else "give it a value."
+    if not field or not field.description:
+        return "give it another value."
+    article = "" if field.description.startswith(("the ", "one of ")) else "the "
+    return f"it is {article}{field.description}."

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from pydantic import BaseModel
 
 NOT_IN_KEY = {"in_key": False}
 """Metadata of a field of a dataclass that says where something is, or that decides no result."""
+
+HASH = re.compile(r"[0-9a-f]{32,64}")
 
 Parts = dict[str, str]
 """What decides a result, by name: plain values as JSON, hashes of everything else."""
@@ -43,6 +46,8 @@ class Deriving:
         """
         if value is None or isinstance(value, (bool, int, float, str)):
             return {name: json.dumps(value)}
+        if isinstance(value, Path) and any(output.is_relative_to(value) for output in self.outputs):
+            return {}  # a place, also where others read what is made there
         if _is_hashable(value) and value in self.made:
             return {name: self.made[value]}
         if isinstance(value, Path):
@@ -55,8 +60,6 @@ class Deriving:
         return found or {name: "{}"}
 
     def _of_path(self, name: str, path: Path) -> Parts:
-        if any(output.is_relative_to(path) for output in self.outputs):
-            return {}
         if not path.is_file():
             raise TypeError(f"{name}: {path} is no file, and no work made it")
         return {name: self.content(path)}
@@ -70,10 +73,10 @@ class Deriving:
 def is_plain(part: str) -> bool:
     """Whether a part is a value that a reader knows, and no hash."""
     try:
-        json.loads(part)
+        value = json.loads(part)
     except json.JSONDecodeError:
         return False
-    return len(part) < 80
+    return len(part) < 80 and not (isinstance(value, str) and HASH.fullmatch(value))
 
 
 def _inside(name: str, value: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -1,5 +1,6 @@
 """What the user sees while a study runs."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,6 +25,10 @@ def say(console: Console, text: str, style: str | None = None) -> None:
     console.print(f"{now}  {text}", style=style, highlight=False, markup=False, soft_wrap=True)
 
 
+SILENCE_S = 60
+"""Seconds after which the next thing that is done is said, without a terminal."""
+
+
 class Advance(Protocol):
     """Tell how far a step is."""
 
@@ -46,16 +51,16 @@ def step_progress(console: Console, title: str) -> Iterator[Advance]:
         disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task("", total=None, title=title)
-        told = -1
+        told, spoken = -1, 0.0
         where = title
 
         def advance(done: int, total: int, message: str) -> None:
-            nonlocal told, where
+            nonlocal told, spoken, where
             where = f"{title}, {done} of {total} done"
             bar.update(task, completed=done, total=total, description=message)
             quarter = 4 * done // max(total, 1)
-            if not console.is_terminal and quarter != told:
-                told = quarter
+            if not console.is_terminal and (quarter != told or time.monotonic() > spoken + SILENCE_S):
+                told, spoken = quarter, time.monotonic()
                 say(console, f"{title}: {done} of {total}, {message}")
 
         try:
