@@ -186,6 +186,7 @@ class Trial:
                     return True
         if self.repeats and part.count == 1:
             self.mixing = not self._is_by_itself_among_others(part, given)
+            return again or self.mixing
         if not apart or alone is None:
             return again
         if not _agree(given, self.values(part)):
@@ -241,12 +242,12 @@ def _rounding(values: Tensor) -> float:
     """
     finite = values.double().masked_fill(~values.isfinite(), 0)
     apart = finite - finite.median(dim=0).values if len(values) > 1 else finite
-    return 10 * _share(values) * float(apart.abs().median()) + 1e-7
+    return 20 * _share(values) * float(apart.abs().median()) + 1e-7
 
 
 def _share(values: Tensor) -> float:
     precise = values.dtype in {torch.float32, torch.float64}
-    return 2e-5 if precise and not torch.is_autocast_enabled(values.device.type) else 2e-2
+    return 1e-5 if precise and not torch.is_autocast_enabled(values.device.type) else 2e-2
 
 
 def _agree(one: Tensor, other: Tensor, noise: float | None = None) -> bool:

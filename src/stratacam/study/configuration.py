@@ -194,9 +194,8 @@ def check_configuration(content: dict[str, Any], source: str) -> StudyConfigurat
     try:
         return StudyConfiguration.model_validate(content)
     except ValidationError as fault:
-        first = {
-            ".".join(_keys(dict(error))): error for error in reversed(fault.errors())
-        }  # of kinds that it may be of
+        # A value that may be of several kinds has a fault for each: the first is told.
+        first = {".".join(_keys(dict(error))): error for error in reversed(fault.errors())}
         lines = [_describe(dict(error)) for error in reversed(first.values())]
         raise InputError("\n".join(f"{source}: {line}" for line in lines)) from fault
 

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from stratacam.errors import InputError
@@ -13,6 +14,10 @@ from stratacam.scans.image_file import FORMATS, OTHER_FORMATS, conversion, image
 
 SUBJECT = re.compile(r"sub-([A-Za-z0-9+]+)")
 SESSION = re.compile(r"ses-([A-Za-z0-9+]+)")
+
+
+MOST_LOOKED_AT = 1000
+"""Files among which DICOM is looked for, where a folder is no BIDS data set."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,11 @@ def find_scans(
         raise InputError(f"{bids}: no such folder; expected a BIDS data set with folders sub-*")
     subjects = [folder for folder in sorted(bids.glob("sub-*")) if folder.is_dir()]
     if not subjects:
-        raise InputError(f"{bids}: has no folder sub-<label>; expected a BIDS data set: give its top folder")
+        dicom = any(one.suffix.lower() in {".dcm", ".ima"} for one in islice(bids.rglob("*"), MOST_LOOKED_AT))
+        remedy = (
+            "make one of these DICOM files with stratacam import-dicom" if dicom else "give its top folder"
+        )
+        raise InputError(f"{bids}: has no folder sub-<label>; expected a BIDS data set: {remedy}")
     derivatives = [folder for folder in sorted(bids.glob("derivatives/*")) if not made_by_stratacam(folder)]
     scans: list[Scan] = []
     left_out: list[LeftOut] = []
