@@ -363,14 +363,16 @@ def test_sparse_matrices_and_additions_of_quantisable_networks_are_run():
         def __init__(self):
             super().__init__()
             self.register_buffer("graph", torch.eye(8).to_sparse())
+            self.register_buffer("packed", torch.quantize_per_tensor(torch.ones(8), 0.5, 0, torch.qint8))
             self.addition = torch.ao.nn.quantized.FloatFunctional()
 
         def forward(self, x):
             pooled = self.step(x).mean((2, 3))
+            pooled = pooled * self.packed.dequantize()
             return self.head(self.addition.add(torch.sparse.mm(self.graph, pooled.mT).mT, pooled))
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore")  # torch's own, of quantisation
         model = Sparse()
         assert_same_map(
             sc.explain(model, images())["conv"].raw[:, 0], gradcam(model, images(), "conv", highest)

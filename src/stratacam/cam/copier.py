@@ -179,7 +179,8 @@ class Copier:
     def _own_values(self, tensor: Tensor) -> Tensor:
         """A copy of a tensor; two that share memory share that of their copies."""
         detached = tensor.detach()
-        if type(detached) is not Tensor or tensor.layout != torch.strided or tensor.is_meta:
+        plain = type(detached) is Tensor and tensor.layout == torch.strided
+        if not plain or tensor.is_meta or tensor.is_quantized or tensor.is_conj() or tensor.is_neg():
             return detached.clone()
         storage = tensor.untyped_storage()
         key = int(storage._cdata)
