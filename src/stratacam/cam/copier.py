@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-WRAPPERS = {"OptimizedModule": "_orig_mod", "DistributedDataParallel": "module", "DataParallel": "module"}
-"""Modules of torch that only hand on to one child, and its name: what they add must not run for a map."""
+from stratacam.cam.memory import storage_of
+from stratacam.cam.wrapper import WRAPPERS, Through
 
 ATOMS = {type(None), str, bool, int, float, complex, bytes, type}
 PARTS = (nn.Module, Tensor, types.MethodType, functools.partial)
@@ -39,27 +39,6 @@ OWN_STATE = (
 SHARED_ROOTS = {"torch", "numpy", "builtins", *sys.stdlib_module_names} - {"__main__"}
 DEEPEST = 3
 """Containers inside one another that are searched for parts of a model."""
-
-
-class Through(nn.Module):
-    """Stands for a wrapper, with its name for the one child, its hooks and its attributes."""
-
-    def __init__(self, name: str, inner: nn.Module, wrapper: nn.Module) -> None:
-        super().__init__()
-        self._modules[name] = inner
-        self.training = inner.training
-        vars(self)["wrapper"] = wrapper
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return getattr(vars(self)["wrapper"], name)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the child."""
-        (inner,) = self.children()
-        return inner(*args, **kwargs)
 
 
 class Copier:
@@ -160,8 +139,7 @@ class Copier:
         return made
 
     def _share(self, tensor: Tensor, name: str) -> None:
-        if tensor.layout == torch.strided:
-            self.shared.setdefault(int(tensor.untyped_storage()._cdata), name)
+        self.shared.setdefault(storage_of(tensor), name)
 
     def _tensor(self, tensor: Tensor) -> Tensor:
         if not isinstance(tensor, nn.Parameter):
@@ -183,7 +161,7 @@ class Copier:
         if not plain or tensor.is_meta or tensor.is_quantized or tensor.is_conj() or tensor.is_neg():
             return detached.clone()
         storage = tensor.untyped_storage()
-        key = int(storage._cdata)
+        key = storage_of(tensor)
         if key in self.shared and not self._private:
             return detached
         if key not in self._storages:

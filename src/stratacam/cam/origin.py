@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stratacam.cam import axes
 from stratacam.cam.axes import Axes
+from stratacam.cam.memory import storage_of, tensors
 
 aten = torch.ops.aten
 
@@ -64,11 +65,11 @@ class Origins:
     def start(self, image: Tensor, others: list[Tensor]) -> None:
         """The image that maps lie on, (B, channels, *spatial), and the model's other arguments."""
         for value in (image, *others):
-            self._data.add(_storage(value))
+            self._data.add(storage_of(value))
             if _has_values(value):
-                self._kinds[_storage(value)] = FEATURES
+                self._kinds[storage_of(value)] = FEATURES
         self._axes[id(image)] = axes.image_axes(image)
-        self._alike[_storage(image)] = {id(image)}
+        self._alike[storage_of(image)] = {id(image)}
 
     def axes_of(self, tensor: Tensor) -> Axes | None:
         """Where the axes of a tensor lie on the image; None if that is not known."""
@@ -84,11 +85,11 @@ class Origins:
 
     def kind_of(self, tensor: Tensor) -> str | None:
         """`FEATURES`, `WEIGHED`, `PROBABILITIES`, or None for what was not seen to come from an argument."""
-        return self._kinds.get(_storage(tensor))
+        return self._kinds.get(storage_of(tensor))
 
     def logits_of(self, tensor: Tensor) -> Tensor | None:
         """Input of the final softmax or sigmoid, if a tensor is its (reshaped) result."""
-        result, given = self._squashed.get(_storage(tensor), (None, None))
+        result, given = self._squashed.get(storage_of(tensor), (None, None))
         if result is None or given is None or not (result is tensor or _is_reshaped(tensor, result)):
             return None
         return given.reshape(tensor.shape)
@@ -98,19 +99,19 @@ class Origins:
         operation = func.overloadpacket
         given = [] if operation in SHAPES_ALONE else tensors([*args, *kwargs.values()])
         kind = self._kind(operation, args, kwargs, given)
-        data = [value for value in given if _storage(value) in self._data]
+        data = [value for value in given if storage_of(value) in self._data]
         self.asked = self.asked or (bool(data) and operation in READINGS)
         changed = given[:1] if func._schema.is_mutable else []
         for output in {id(value): value for value in [*tensors([result]), *changed]}.values():
             self._note(output, kind, data, func, args, changed=bool(changed))
         if operation in LOGITS_WITHIN and isinstance(result, Tensor) and result.numel() <= SMALL:
-            self._squashed[_storage(result)] = (result, args[0])
+            self._squashed[storage_of(result)] = (result, args[0])
 
     def _note(
         self, output: Tensor, kind: str | None, data: list[Tensor], func: Any, args: Any, *, changed: bool
     ) -> None:
-        storage = _storage(output)
-        if changed or all(storage != _storage(value) for value in data):
+        storage = storage_of(output)
+        if changed or all(storage != storage_of(value) for value in data):
             self._squashed.pop(storage, None)  # what a view of the result is still is one
         if kind and _has_values(output):
             self._kinds[storage] = kind
@@ -135,7 +136,7 @@ class Origins:
     def _kind(
         self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], given: list[Tensor]
     ) -> str | None:
-        kinds = {self._kinds.get(_storage(value)) for value in given if _has_values(value)} - {None}
+        kinds = {self._kinds.get(storage_of(value)) for value in given if _has_values(value)} - {None}
         if not kinds:
             return None
         if operation in SQUASHES or _is_clamp_to_one(operation, args, kwargs):
@@ -160,21 +161,3 @@ def _has_values(tensor: Tensor) -> bool:
 def _is_reshaped(tensor: Tensor, whole: Tensor) -> bool:
     """Whether a tensor is `whole` in another shape, as `view`, `squeeze` and `flatten` give it."""
     return tensor.numel() == whole.numel() and tensor.is_contiguous() and whole.is_contiguous()
-
-
-def tensors(values: Any) -> list[Tensor]:
-    """The tensors among arguments, also in lists."""
-    found: list[Tensor] = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, list | tuple):
-            found.extend(tensors(value))
-    return found
-
-
-def _storage(tensor: Tensor) -> int:
-    try:
-        return int(tensor.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError):  # such as sparse ones
-        return id(tensor)

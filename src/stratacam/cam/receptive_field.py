@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from stratacam.cam.origin import SHAPES_ALONE, tensors
+from stratacam.cam.memory import tensors
+from stratacam.cam.origin import SHAPES_ALONE
 
 aten = torch.ops.aten
 

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from stratacam.cam.feature_map import TokensToGrid, grid_of, map_fault
 from stratacam.cam.inputs import Inputs
 from stratacam.cam.layers import CONVOLUTIONS, LAST, POOLS, candidate_layers, spatial_axes, split_call
+from stratacam.cam.memory import storage_of
 from stratacam.cam.origin import Origins
 from stratacam.cam.repeated import Kept, Repeat, repeat
 from stratacam.cam.tap import LayerError, Tap
-from stratacam.cam.watch import Inquiries, Watch, storage_of
+from stratacam.cam.watch import Inquiries, Watch
 
 
 class Recorder:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stratacam.cam.memory import tensors, written
+
 LONGEST = 8
 """Operations of a call that is worth running again."""
 
@@ -59,7 +61,7 @@ class Repeat:
             return values[value.number] if isinstance(value, _Value) else value
 
         for func, args, kwargs in self.steps:
-            values.extend(_flat(func(*_each(args, filled), **_each(kwargs, filled))))
+            values.extend(tensors([func(*_each(args, filled), **_each(kwargs, filled))]))
         return values[self.output]
 
 
@@ -86,7 +88,7 @@ def repeat(given: Tensor, output: Tensor, steps: Sequence[Step]) -> Repeat | Non
         if torch.Tag.nondeterministic_seeded in step.func.tags or not _writes_own(step, numbers):
             return None
         made.append((step.func, _each(step.args, numbered), _each(step.kwargs, numbered)))
-        for value in _flat(step.result):
+        for value in tensors([step.result]):
             numbers[id(value)] = count
             count += 1
     held = sum(kept.tensor.numel() for kept in constants.values())
@@ -97,12 +99,7 @@ def repeat(given: Tensor, output: Tensor, steps: Sequence[Step]) -> Repeat | Non
 
 def _writes_own(step: Step, numbers: dict[int, int]) -> bool:
     """Whether an operation writes, if at all, to what the call itself has computed."""
-    for position, argument in enumerate(step.func._schema.arguments):
-        if argument.alias_info is not None and argument.alias_info.is_write:
-            value = step.args[position] if position < len(step.args) else step.kwargs.get(argument.name)
-            if not isinstance(value, Tensor) or numbers.get(id(value), 0) == 0:
-                return False
-    return True
+    return all(numbers.get(id(value), 0) > 0 for value in written(step.func, step.args, step.kwargs))
 
 
 def _each(value: Any, change: Callable[[Any], Any]) -> Any:
@@ -111,9 +108,3 @@ def _each(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_each(item, change) for item in value)
     return change(value)
-
-
-def _flat(result: Any) -> list[Tensor]:
-    if isinstance(result, Tensor):
-        return [result]
-    return [value for item in result for value in _flat(item)] if isinstance(result, list | tuple) else []

@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from stratacam.cam.copier import Copier
-from stratacam.cam.watch import Guard, storage_of
+from stratacam.cam.memory import storage_of
+from stratacam.cam.watch import Guard
 
 
 @dataclass(frozen=True)

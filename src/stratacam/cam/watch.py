@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from stratacam.cam.memory import storage_of, written
 from stratacam.cam.origin import Origins
 from stratacam.cam.repeated import Kept, Step
 
@@ -52,27 +53,20 @@ class Watch(TorchDispatchMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if func._schema.is_mutable:
-            for position, argument in enumerate(func._schema.arguments):
-                if argument.alias_info is not None and argument.alias_info.is_write:
-                    value = args[position] if position < len(args) else kwargs.get(argument.name)
-                    refuse_writing(value, self._protected)
-                    self._save(value)
+        for value in written(func, args, kwargs):
+            refuse_writing(value, self._protected)
+            self._save(value)
         result = func(*args, **kwargs)
         self.origins.follow(func, args, kwargs, result)
         if self._steps is not None:
             self._steps.append(Step(func, args, kwargs, result))
         return result
 
-    def _save(self, value: Any) -> None:
-        if isinstance(value, list | tuple):
-            for item in value:
-                self._save(item)
-        elif isinstance(value, Tensor):
-            for reference in self._kept.pop(storage_of(value), []):
-                kept = reference()
-                if kept is not None:
-                    kept.tensor = kept.tensor.clone()
+    def _save(self, value: Tensor) -> None:
+        for reference in self._kept.pop(storage_of(value), []):
+            kept = reference()
+            if kept is not None:
+                kept.tensor = kept.tensor.clone()
 
 
 INQUIRIES = {
@@ -115,27 +109,16 @@ class Guard(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        if func._schema.is_mutable and args:
-            refuse_writing(args[0], self._protected)
+        for value in written(func, args, kwargs or {}):
+            refuse_writing(value, self._protected)
         return func(*args, **(kwargs or {}))
 
 
-def refuse_writing(value: Any, protected: Mapping[int, str]) -> None:
-    """Refuse to write to a protected parameter, alone or in a list.
+def refuse_writing(value: Tensor, protected: Mapping[int, str]) -> None:
+    """Refuse to write to a protected parameter.
 
     Raises:
         ParametersWrittenError: it is one.
     """
-    if isinstance(value, list | tuple):
-        for item in value:
-            refuse_writing(item, protected)
-    elif isinstance(value, Tensor) and storage_of(value) in protected:
+    if storage_of(value) in protected:
         raise ParametersWrittenError(f"the model writes to {protected[storage_of(value)]} while it runs.")
-
-
-def storage_of(tensor: Tensor) -> int:
-    """What tells whether two tensors share memory; of one without memory of its own, such as a sparse one, itself."""
-    try:
-        return int(tensor.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError):
-        return id(tensor)
