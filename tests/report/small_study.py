@@ -244,7 +244,7 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
         raw["block5_conv1"][lesion_position] = 0
         blank["block5_conv1"][lesion_position] = "zero gradient"
     explained = Explained(
-        name=scan.name, method="gradcam", smooth=0, classes=classes, every_explained=(predicted,),
+        name=scan.name, method="gradcam", smooth=0, classes=classes, predicted=predicted, every_explained=(predicted,),
         geometry=geometry_of(scan.load(), (SIZE, SIZE), 208.0 / SIZE, KEPT),
     )  # fmt: skip
     made = Explanation(
