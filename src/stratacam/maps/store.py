@@ -76,12 +76,12 @@ class ScanMaps:
         return np.asarray(_open(self.path)[f"layers/{layer}"][self._column])
 
     def heat(self, layer: str, size: tuple[int, int] | None = None) -> NDArray[np.float32]:
-        """Heat of one layer, (n, rows, columns) from 0 to 1, in the pictures' size or another.
+        """Heat of one layer, (n, rows, columns) from 0 to 1, at the layer's resolution or upsampled to a size.
 
         ReLU, linear upsampling, divided by the maximum over all explained slices of the scan.
         """
         raw = torch.from_numpy(self.raw(layer))[:, None]
-        return view(raw, size=size or self.geometry.size, normalise="volume")[:, 0].numpy()
+        return view(raw, size=size, normalise="volume")[:, 0].numpy()
 
     def volume(self, layer: str, sequence: str | None = None) -> NDArray[np.float32]:
         """Raw map of one layer as a volume: on the prepared grid, or over a sequence's scan as delivered.
