@@ -22,7 +22,8 @@ from stratacam.scans.prepared import find_prepared
 IMAGES = Path(__file__).parent / "images"
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
 GROUP = "SPMS"
-COLOURS = 128
+MARGIN = np.array([-4, 4])
+"""Pixels before and after the brain."""
 
 
 def draw_layers(study: Path, path: Path) -> None:
@@ -31,13 +32,16 @@ def draw_layers(study: Path, path: Path) -> None:
     scan = next(scan for scan in find_prepared(study / "prepared") if scan.name == maps.name)
     flair = maps.geometry.cut(nibabel.load(scan.image("FLAIR")).get_fdata(dtype=np.float32))
     number = int(maps.probabilities[:, maps.classes.index(GROUP)].argmax())
-    figure = Figure(figsize=(2.0 * (len(LAYERS) + 1), 2.3), layout="constrained", dpi=110)
+    rows, columns = (np.flatnonzero((flair[number] > 0).any(axis=axis))[[0, -1]] for axis in (1, 0))
+    figure = Figure(figsize=(1.7 * (len(LAYERS) + 1), 2.4), layout="constrained", dpi=100)
     panels = figure.subplots(1, len(LAYERS) + 1)
     sc.overlay(flair[number], np.zeros_like(flair[number]), axes=panels[0], title="FLAIR")
     for axes, layer in zip(panels[1:], LAYERS, strict=True):
         raw = torch.from_numpy(maps.raw(layer))[:, None]
         heat = sc.view(raw, size=maps.geometry.size, normalise="volume")[number, 0]
         sc.overlay(flair[number], heat, axes=axes, title=f"{layer}\n{raw.shape[2]} x {raw.shape[3]}")
+    for axes in panels:
+        axes.set(xlim=columns + MARGIN, ylim=(rows + MARGIN)[::-1])
     figure.savefig(path)
     _shrink(path)
 
@@ -59,8 +63,10 @@ def _probability(maps: ScanMaps) -> float:
 
 
 def _shrink(path: Path) -> None:
-    """Save a picture with few colours: pictures in the repository stay below 300 kB."""
-    Image.open(path).convert("RGB").quantize(COLOURS).save(path, optimize=True)
+    """Save a picture with a palette: pictures in the repository stay below 300 kB."""
+    Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(
+        path, optimize=True
+    )
 
 
 if __name__ == "__main__":
