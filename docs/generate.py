@@ -12,9 +12,8 @@ from typing import Any
 
 import typer
 
-from stratacam.cam.methods import ACTIVATION, FORWARD, GRADIENT, INPUT, WEIGHTING
+from stratacam.cam.methods import ACTIVATION, FORWARD, GRADIENT, INPUT, UNITS, WEIGHTING
 from stratacam.cli import app
-from stratacam.maps.settings import UNITS
 from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.study.configuration import StudyConfiguration
 
@@ -47,10 +46,9 @@ def methods() -> str:
         **dict.fromkeys(FORWARD, "1 forward a channel, image and layer"),
         **dict.fromkeys(INPUT, "1 forward and 1 backward a class"),
     }
-    units = {**UNITS, "input_gradient": "logit per intensity", "guided_backprop": "arbitrary"}
     functions = {**WEIGHTING, **GRADIENT, **ACTIVATION, **FORWARD, **INPUT}
     rows = [
-        _row(f"`{name}`", cost[name], units[name], _summary(function)) for name, function in functions.items()
+        _row(f"`{name}`", cost[name], UNITS[name], _summary(function)) for name, function in functions.items()
     ]
     return "\n".join([_row("method", "cost", "unit", "map"), "|---|---|---|---|", *rows])
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stratacam.cam.methods import UNITS
 from stratacam.files import write_json
-from stratacam.maps.settings import UNITS, ExplainSettings
+from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import ScanMaps
 from stratacam.scans.resampling import Grid, resample
 from stratacam.scans.volume import write_nifti

@@ -17,9 +17,9 @@ import zarr
 from numpy.typing import NDArray
 
 from stratacam.cam import Explanation, view
+from stratacam.cam.methods import UNITS
 from stratacam.errors import InputError
 from stratacam.files import temporary_name
-from stratacam.maps.settings import UNITS
 from stratacam.scans.geometry import Geometry
 
 SLICES_PER_CHUNK = 16

@@ -50,6 +50,21 @@ INPUT: dict[str, Callable[[Task], RawMaps]] = {
 METHODS = (*WEIGHTING, *GRADIENT, *ACTIVATION, *FORWARD, *INPUT)
 """Names of all methods."""
 
+UNITS = {
+    "gradcam": "logit",
+    "gradcam++": "arbitrary",
+    "xgradcam": "logit",
+    "hirescam": "logit",
+    "layercam": "logit",
+    "gradient_x_activation": "logit",
+    "eigencam": "activation",
+    "scorecam": "activation",
+    "ablationcam": "logit x activation",
+    "input_gradient": "logit per intensity",
+    "guided_backprop": "arbitrary",
+}
+"""Of the values of raw maps, by method; "arbitrary" where two maps cannot be compared in strength."""
+
 
 def method_pass(method: str | MapFunction) -> Callable[[Task], RawMaps]:
     """What makes the raw maps of one batch by a method.
