@@ -12,9 +12,9 @@ from typing import Any
 
 import typer
 
-from stratacam.cam.methods import ACTIVATION, FORWARD, GRADIENT, INPUT, WEIGHTING
+from stratacam.cam.methods import REGISTRY
 from stratacam.cli import app
-from stratacam.maps.settings import UNITS
+from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.study.configuration import StudyConfiguration
 
 DOCS = Path(__file__).parent
@@ -40,24 +40,33 @@ def commands() -> str:
 
 def methods() -> str:
     """What each method computes, what it costs, and the unit of its maps."""
-    cost = {
-        **dict.fromkeys([*WEIGHTING, *GRADIENT], "1 forward and 1 backward a class, for all layers"),
-        **dict.fromkeys(ACTIVATION, "1 forward for all layers"),
-        **dict.fromkeys(FORWARD, "1 forward a channel, image and layer"),
-        **dict.fromkeys(INPUT, "1 forward and 1 backward a class"),
-    }
-    units = {**UNITS, "input_gradient": "logit per intensity", "guided_backprop": "arbitrary"}
-    functions = {**WEIGHTING, **GRADIENT, **ACTIVATION, **FORWARD, **INPUT}
     rows = [
-        _row(f"`{name}`", cost[name], units[name], _summary(function)) for name, function in functions.items()
+        _row(f"`{name}`", method.kind.cost, method.unit, _summary(method.function))
+        for name, method in REGISTRY.items()
     ]
     return "\n".join([_row("method", "cost", "unit", "map"), "|---|---|---|---|", *rows])
+
+
+def sequences() -> str:
+    """What the registry of sequences says of each."""
+    rows = [
+        _row(
+            f"`{one.name}`",
+            *(shade or "varies" for shade in (one.fluid, one.grey, one.lesions)),
+            f"{one.full_scale:g}",
+            "yes" if one.timing else "no",
+        )
+        for one in [*SEQUENCES.values(), MRSequence("any other")]
+    ]
+    heading = _row("sequence", "fluid", "grey matter", "lesions", "white matter times … becomes 1", "phantom")
+    return "\n".join([heading, "|---|---|---|---|---|---|", *rows])
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "methods": methods,
+    "sequences": sequences,
 }
 
 
