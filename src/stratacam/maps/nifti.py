@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.cam.methods import UNITS
+from stratacam.cam.methods import REGISTRY
 from stratacam.files import write_json
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import ScanMaps
@@ -72,7 +72,7 @@ def _write(path: Path, maps: ScanMaps, layer: str, volume: NDArray[np.float32], 
         sidecar,
         {
             "Description": "Class activation map, signed",
-            "Units": UNITS[maps.method],
+            "Units": REGISTRY[maps.method].unit,
             "Method": maps.method,
             "Layer": layer,
             "ExplainedClass": maps.explained,

@@ -2,10 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from stratacam.cam.methods import INPUT, METHODS
-
-LAYER_METHODS = tuple(method for method in METHODS if method not in INPUT)
-"""Methods that give a map for each layer."""
+from stratacam.cam.methods import LAYER_METHODS
 
 
 class ExplainSettings(BaseModel):
