@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -18,13 +19,10 @@ from stratacam.maps.trained import (
     model_identity,
     part_in_training,
 )
-from stratacam.networks import ModelCard
-from stratacam.scans.channels import COUNT as CHANNELS
+from stratacam.networks import ModelCard, last_block
+from stratacam.scans.channels import fill_channels
 from stratacam.scans.derivatives import write_dataset_description
 from stratacam.scans.prepared import PreparedScan
-
-LAST_BLOCK = "block5_"
-"""Layers of the last block of a VGG begin so."""
 
 
 def maps_path(scan: PreparedScan, out: Path, method: str) -> Path:
@@ -61,7 +59,7 @@ def explain_scan(
     """
     nifti_layers = check_settings(model, card, settings)
     pictures = explained_pictures(card, scan, every=settings.every, sequence=settings.sequence)
-    images = torch.from_numpy(pictures.images).expand(-1, CHANNELS, -1, -1)
+    images = torch.from_numpy(np.ascontiguousarray(fill_channels(pictures.images)))
     target = _target(model, card, images, settings)
     path = maps_path(scan, out, settings.method)
     write_dataset_description(
@@ -130,18 +128,17 @@ def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings)
             f"explain.sequence: found {settings.sequence!r}, but the model sees its sequences in one picture; leave "
             "it out, and the maps are of all."
         )
-    return nifti_layers_of(model, settings)
+    return nifti_layers_of(model, card.architecture, settings)
 
 
-def nifti_layers_of(model: nn.Module, settings: ExplainSettings) -> tuple[str, ...]:
+def nifti_layers_of(model: nn.Module, architecture: str, settings: ExplainSettings) -> tuple[str, ...]:
     """Names of the layers whose maps are to be written as NIfTI.
 
     Raises:
         InputError: a name or pattern matches no layer.
     """
     if settings.nifti_layers is None:
-        block = tuple(name for name in cam.match_layers(model) if name.startswith(LAST_BLOCK))
-        return block or cam.match_layers(model, "last")
+        return cam.match_layers(model, last_block(architecture) or "last")
     try:
         return cam.match_layers(model, settings.nifti_layers)
     except ValueError as fault:
@@ -162,7 +159,7 @@ def predicted_class(model: nn.Module, images: torch.Tensor, batch_size: int = 8)
 
     Args:
         model: in evaluation mode, on its device.
-        images: (n, 3, rows, columns), of every slice.
+        images: (n, channels, rows, columns), of every slice.
         batch_size: slices at once.
     """
     device = next(model.parameters()).device

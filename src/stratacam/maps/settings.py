@@ -45,8 +45,8 @@ class ExplainSettings(BaseModel):
     )
     nifti_layers: tuple[str, ...] | None = Field(
         default=None,
-        description="layers, or patterns of them, whose maps are written as NIfTI; absent: the last block of a "
-        "VGG, the last convolution of other networks",
+        description="layers, or patterns of them, whose maps are written as NIfTI; absent: the "
+        "last block of the network, of a custom one the last convolution",
     )
     nifti_scans: tuple[str, ...] = Field(
         default=("T1w",), description="sequences over whose scans, as they were delivered, the maps are laid"

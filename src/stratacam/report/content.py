@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from stratacam.errors import InputError
 from stratacam.maps import ScanMaps, find_maps
-from stratacam.networks import ModelCard
+from stratacam.networks import ModelCard, network_title
 from stratacam.networks.saved import CARD
-from stratacam.report.models import EvaluatedModel, network_title, read_models
+from stratacam.report.models import EvaluatedModel, read_models
 from stratacam.report.reading import (
     Row,
     expect,

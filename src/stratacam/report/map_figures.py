@@ -1,16 +1,14 @@
 """Maps over anatomy: three slices at chosen layers, and one slice at every layer; figures 3 to 5."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from stratacam.maps import ScanMaps
-from stratacam.networks import ModelCard
+from stratacam.networks import ModelCard, by_block, network_title
 from stratacam.report.choose import Choice, choose_patient, choose_slices, probability
 from stratacam.report.content import StudyContent, shown_sequence
 from stratacam.report.figures import ReportFigure, label_row, panel_inches, place_of
-from stratacam.report.models import network_title
 from stratacam.report.overlay import COLOURS, STRONG, WHITE, draw_colour_bar, draw_scale, draw_slice
 from stratacam.report.sheet import Sheet
 from stratacam.report.shown import ShownScan, drawn_width_mm, open_scan, open_scan_of
@@ -69,22 +67,6 @@ def layer_strip(scan: PreparedScan, maps: ScanMaps, card: ModelCard) -> ReportFi
     return every_layer(
         shown, sequence=sequence, architecture=network_title(card.architecture), rule="this scan"
     )
-
-
-def by_block(layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Group layer names by their block, in order.
-
-    Example:
-        >>> by_block(["block1_conv1", "block1_pool", "block2_conv1"])
-        {'block1': ('block1_conv1', 'block1_pool'), 'block2': ('block2_conv1',)}
-        >>> by_block(["layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1"])
-        {'layer1': ('layer1.0.conv1', 'layer1.0.conv2'), 'layer2': ('layer2.0.conv1',)}
-    """
-    blocks: dict[str, tuple[str, ...]] = {}
-    for layer in layers:
-        block = re.split("[_.]", layer)[0]
-        blocks[block] = (*blocks.get(block, ()), layer)
-    return blocks
 
 
 def describe_scan(scan: ShownScan) -> str:

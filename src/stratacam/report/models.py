@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stratacam.networks import ARCHITECTURES
 from stratacam.report.reading import Row, expect, read_json, read_json_if_there, read_table_if_there
 from stratacam.study.folders import StudyFolders
-from stratacam.study.runs import TrainedRun, short_name
-
-IN_WORDS = {"small_cnn": "small CNN"}
+from stratacam.study.runs import TrainedRun
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class EvaluatedModel:
 
     @property
     def name(self) -> str:
-        """Such as "vgg16_seed-0"."""
+        """Such as "small_cnn_seed-0"."""
         return self.runs[0].run.model
 
     @property
@@ -73,15 +70,3 @@ def read_models(folders: StudyFolders, runs: Sequence[TrainedRun]) -> tuple[Eval
             )
         )
     return tuple(found)
-
-
-def network_title(network: str) -> str:
-    """A network's name for readers; a user's network goes by the name of its function.
-
-    Example:
-        >>> network_title("vgg16"), network_title("small_cnn"), network_title("networks.py:make")
-        ('VGG16', 'small CNN', 'make')
-    """
-    if network not in ARCHITECTURES:
-        return short_name(network)
-    return IN_WORDS.get(network, network.upper())

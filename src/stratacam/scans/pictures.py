@@ -56,7 +56,7 @@ class PictureSettings(BaseModel):
     )
     channels: Channels = Field(
         default="sequences",
-        description='what the network\'s three channels are: the "sequences" (fewer than three in turn); "each" '
+        description='what the network\'s channels are: the "sequences" (fewer than three fill three in turn); "each" '
         'sequence a picture of its own, three times; or each sequence\'s slice between its "neighbours"',
     )
 
@@ -100,8 +100,8 @@ class Pictures:
     """Pictures of one prepared volume, slice by slice.
 
     Attributes:
-        images: (m, 3, rows, columns) in [0, 1]; (m, 1, rows, columns) where the three channels are alike because
-            every sequence is a picture of its own.
+        images: (m, channels, rows, columns) in [0, 1]; one channel where every sequence is a picture of its own, which
+            `fill_channels` gives to the network three times.
         slices: (m,) index of each picture's slice in the prepared volume.
         sequences: of each picture, the sequence it shows; "T1w+T2w+FLAIR" where it shows several.
         geometry: where the pictures of a sequence lie, one for each slice, and how maps of them find their way

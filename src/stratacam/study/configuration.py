@@ -21,8 +21,8 @@ from stratacam.evidence.settings import EvidenceSettings
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
-from stratacam.networks import ARCHITECTURES, is_reference
-from stratacam.scans.channels import choose_sequences
+from stratacam.networks import ARCHITECTURES, DEFAULT_ARCHITECTURE, WEIGHTS, is_reference
+from stratacam.scans.channels import choose_sequences, count_channels
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
 
@@ -83,14 +83,14 @@ class NetworkSettings(Section):
     """The networks and where their weights start."""
 
     architecture: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        default="vgg16",
+        default=DEFAULT_ARCHITECTURE,
         description=f"one of {', '.join(ARCHITECTURES)}, a function of yours such as my_networks:make or "
         "networks.py:make, or a list of these; the first one's maps are made",
     )
     weights: str = Field(
         default="default",
-        description='"default" (ImageNet where there are such weights, else random), "imagenet", "none", or a Keras, '
-        "torchvision or safetensors file",
+        description='"imagenet", "none" (random), a file of Keras, torchvision or safetensors, or "default": '
+        '"imagenet" where such weights can be found without naming a file, "none" otherwise',
     )
     head: str | None = Field(
         default=None,
@@ -159,6 +159,11 @@ class StudyConfiguration(Section):
     evidence: EvidenceSettings = EvidenceSettings()
     run: RunSettings = RunSettings()
 
+    @property
+    def channels(self) -> int:
+        """Of the pictures that networks see."""
+        return count_channels(self.pictures.sequences or self.cohort.sequences, self.pictures.channels)
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         choose_sequences(self.cohort.sequences, self.pictures.sequences, self.pictures.channels)
@@ -206,7 +211,7 @@ def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfigura
     network = network.model_copy(
         update={"architecture": named[0] if isinstance(network.architecture, str) else tuple(named)}
     )
-    if network.weights not in {"default", "imagenet", "none"}:
+    if network.weights not in WEIGHTS:
         network = network.model_copy(update={"weights": str(_anchor(Path(network.weights), folder))})
     if split.table is not None:
         split = split.model_copy(update={"table": _anchor(split.table, folder)})

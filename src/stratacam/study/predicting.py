@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import write_text
-from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature, compute_logits, three_channels
+from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature, compute_logits
 from stratacam.maps import (
     check_scan,
     edges,
@@ -22,6 +23,7 @@ from stratacam.maps import (
     trained_shape,
 )
 from stratacam.networks import ModelCard, load_model
+from stratacam.scans.channels import fill_channels
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.pictures import cut_scan
 from stratacam.scans.prepared import PreparedScan, find_prepared
@@ -156,8 +158,8 @@ def _predict(model: nn.Module, card: ModelCard, scan: PreparedScan) -> ScanPredi
     check_scan(card, scan)
     settings = picture_settings(card)
     pictures = cut_scan(scan, settings, trained_shape(card, scan, settings))
-    images = pictures.images
-    logits = compute_logits(model, lambda rows: three_channels(images[rows]), len(images))
+    images = fill_channels(pictures.images)
+    logits = compute_logits(model, lambda rows: torch.from_numpy(images[rows]), len(images))
     probabilities = apply_temperature(logits, 1.0)
     calibrated = apply_temperature(logits, float(card.training.get("temperature", 1.0)))
     slices = tuple(

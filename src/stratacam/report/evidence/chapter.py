@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.evidence import figures, tables, words
 from stratacam.report.evidence.content import EvidenceContent, read_evidence
 from stratacam.report.evidence.group_figure import group_figure
 from stratacam.report.figures import ReportFigure
-from stratacam.report.models import network_title
 from stratacam.report.tables import Table
 
 

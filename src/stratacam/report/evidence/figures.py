@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from stratacam.evidence.redundancy import correlation_matrix
 from stratacam.evidence.references import CEILING
 from stratacam.evidence.values import Summary
+from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figures import ReportFigure
-from stratacam.report.models import network_title
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Of Okabe and Ito: told apart with colour blindness."""

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from stratacam.evidence.claims import last_convolution
 from stratacam.maps import entity
+from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figures import ReportFigure
-from stratacam.report.models import network_title
 from stratacam.report.overlay import blend
 from stratacam.scans.resampling import Grid, resample
 
