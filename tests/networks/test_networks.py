@@ -159,7 +159,7 @@ def test_unusable_weight_files_are_refused_by_name(name, content, message, tmp_p
 
 def test_unknown_network_lists_the_known_ones():
     with pytest.raises(
-        InputError, match="'resnet' is not known; choose one of vgg16, vgg19, resnet18, .*, or a function"
+        InputError, match=r"'resnet' is not known; choose one of vgg16, vgg19, resnet18, .*, or a function"
     ):
         build("resnet", 2, weights="none")
 
