@@ -3,13 +3,12 @@
 from stratacam.cam.describe import Layer, list_layers
 from stratacam.cam.explain import explain, explain_batches
 from stratacam.cam.explanation import Explanation, LayerMaps
-from stratacam.cam.layers import CompositeLayer, match_layers
+from stratacam.cam.layers import match_layers
 from stratacam.cam.methods import METHODS
 from stratacam.cam.views import fuse, upsample, view
 
 __all__ = [
     "METHODS",
-    "CompositeLayer",
     "Explanation",
     "Layer",
     "LayerMaps",

@@ -20,13 +20,8 @@ POOLS = (
 LAST = "last"
 """Stands for the convolution, or composite layer, that is run last."""
 
-
-class CompositeLayer(nn.Module):
-    """Base of a module that counts as one layer, such as a residual block: its output is explained, not its inside.
-
-    What lies in it is explained where it is named.
-    """
-
+IS_LAYER = "is_layer"
+"""A module whose attribute of this name is True is one layer, such as a residual block: maps are of its output."""
 
 Layers = str | nn.Module | Sequence[str | nn.Module]
 """What a caller may give as layers, see `match_layers`."""
@@ -49,16 +44,21 @@ def candidate_layers(model: nn.Module) -> dict[str, nn.Module]:
     for name, module in model.named_modules():
         if not name or name.startswith(composite) or _is_global(module):
             continue
-        if isinstance(module, CompositeLayer):
+        if is_composite(module):
             composite = f"{name}."
-        if isinstance(module, (*CONVOLUTIONS, *POOLS, CompositeLayer)):
+        if isinstance(module, CONVOLUTIONS + POOLS) or is_composite(module):
             found[name] = module
     return found
 
 
+def is_composite(module: nn.Module) -> bool:
+    """Whether a module counts as one layer, with all that lies in it."""
+    return getattr(module, IS_LAYER, False) is True
+
+
 def may_be_last(module: nn.Module) -> bool:
     """Whether "last" may mean a candidate layer: a convolution or composite layer, but no pool."""
-    return isinstance(module, (*CONVOLUTIONS, CompositeLayer))
+    return isinstance(module, CONVOLUTIONS) or is_composite(module)
 
 
 def match_layers(model: nn.Module, layers: Layers = "all") -> tuple[str, ...]:
@@ -66,10 +66,11 @@ def match_layers(model: nn.Module, layers: Layers = "all") -> tuple[str, ...]:
 
     Args:
         model: any network.
-        layers: "all" (every convolution, pool and `CompositeLayer`), "last" (the last of these that is no pool), a
-            module, a name, a glob such as `layer4_*`, or a sequence of these. A name may be that of any module, and
-            `name#2` is the second call of a module that is called more than once; globs match the layers of "all",
-            or, where they match none of these, any module; `*#2` is the second call of all that match.
+        layers: "all" (every convolution and pool, and every module whose attribute `is_layer` is True, in place of
+            what lies in it), "last" (the last of these that is no pool), a module, a name, a glob such as `layer4_*`,
+            or a sequence of these. A name may be that of any module, and `name#2` is the second call of a module
+            that is called more than once; globs match the layers of "all", or, where they match none of these, any
+            module; `*#2` is the second call of all that match.
 
     Raises:
         ValueError: if a name or pattern matches nothing; close names and the candidates are listed.

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stratacam.cam import CompositeLayer
 from stratacam.networks.architecture import Architecture, renaming
-from stratacam.networks.layers import Stem, initialise
+from stratacam.networks.layers import CompositeLayer, Stem, initialise
 
 GROWTH = 32
 """Channels that each layer adds."""

@@ -3,7 +3,12 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stratacam.cam import CompositeLayer
+
+class CompositeLayer(nn.Module):
+    """A module that counts as one layer: maps are made of its output, not of the modules in it."""
+
+    is_layer = True
+    """What tells `stratacam.cam` so."""
 
 
 class ConvReLU(nn.Conv2d):

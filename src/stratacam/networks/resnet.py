@@ -11,10 +11,9 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from stratacam.cam import CompositeLayer
 from stratacam.networks.architecture import Architecture, renaming
 from stratacam.networks.formats import State
-from stratacam.networks.layers import Stem, initialise
+from stratacam.networks.layers import CompositeLayer, Stem, initialise
 
 WIDTHS = (64, 128, 256, 512)
 
