@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from stratacam import networks
 from stratacam.errors import InputError
 from stratacam.networks import (
     ARCHITECTURES,
@@ -278,3 +280,17 @@ def test_where_pretrained_weights_come_from_is_known_without_reading_them(tmp_pa
     before = source_of("vgg16", str(tmp_path / "weights.h5"))
     (tmp_path / "weights.h5").write_bytes(b"others")
     assert source_of("vgg16", str(tmp_path / "weights.h5")) != before
+
+
+def test_no_other_package_names_an_architecture():
+    """A network is added by a module and an entry of the registry: nothing else knows of it."""
+    source = Path(networks.__file__).parents[1]
+    known = "|".join((*ARCHITECTURES, r"vgg", r"resnet", r"densenet", r"block\d_(conv|pool)"))
+    named = [
+        f"{path.relative_to(source)}: {line.strip()}"
+        for path in sorted(source.rglob("*.py"))
+        if path.parent.name != "networks"
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(known, line, re.IGNORECASE)
+    ]
+    assert named == []

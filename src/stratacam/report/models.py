@@ -27,7 +27,7 @@ class EvaluatedModel:
 
     @property
     def name(self) -> str:
-        """Such as "small_cnn_seed-0"."""
+        """Such as "network_seed-0"."""
         return self.runs[0].run.model
 
     @property

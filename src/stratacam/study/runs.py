@@ -34,12 +34,12 @@ class Run:
 
     @property
     def model(self) -> str:
-        """What the folds of one network and seed share, such as "small_cnn_seed-0": their predictions are pooled."""
+        """What the folds of one network and seed share, such as "network_seed-0": their predictions are pooled."""
         return f"{short_name(self.network)}_seed-{self.seed}"
 
     @property
     def name(self) -> str:
-        """Such as "small_cnn_seed-0_fold-1", or "small_cnn_seed-0" where there is one split."""
+        """Such as "network_seed-0_fold-1", or "network_seed-0" where there is one split."""
         return f"{self.model}_fold-{self.fold}" if self.fold else self.model
 
 
