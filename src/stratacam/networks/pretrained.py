@@ -5,7 +5,7 @@ import importlib.util
 import os
 import urllib.error
 import urllib.request
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -29,12 +29,14 @@ class Pretrained:
     Attributes:
         state: weights and buffers by the network's own names.
         convention: of the input with which they were trained.
-        source: where they were found and what was adapted, for the record.
+        source: where they were found and how they were adapted, for the record.
+        adapted: how the first layer was adapted to the pictures' channels; empty if it was not.
     """
 
     state: State
     convention: Convention
     source: str
+    adapted: str = ""
 
 
 def initial_weights(
@@ -93,12 +95,14 @@ def fit_channels(found: Pretrained, channels: int) -> Pretrained:
     if before == channels:
         return found
     fitted = (kernels.mean(dim=1, keepdim=True) * (before / channels)).repeat(1, channels, 1, 1)
-    return replace(
-        found,
+    adapted = (
+        f"each of the {channels} channels has the mean kernel of {before} channels x {before}/{channels}"
+    )
+    return Pretrained(
         state={**found.state, first: fitted},
         convention=found.convention.for_channels(channels),
-        source=f"{found.source}; first layer: mean over its {before} channels x {before}/{channels}, "
-        f"for each of {channels}",
+        source=f"{found.source}; first layer: {adapted}",
+        adapted=adapted,
     )
 
 

@@ -71,8 +71,11 @@ def _check_size(architecture: str, size: int) -> None:
         )
 
 
-def check_beginning(configuration: StudyConfiguration) -> None:
+def check_beginning(configuration: StudyConfiguration) -> list[str]:
     """Find the device, and the weights that every network starts from, before any scan is prepared.
+
+    Returns:
+        How first layers are adapted to the pictures' channels, a sentence for each network of which they are.
 
     Raises:
         InputError: there is no such device, or weights cannot be found or do not fit.
@@ -84,8 +87,15 @@ def check_beginning(configuration: StudyConfiguration) -> None:
         raise InputError(
             f"run.device: {device!r} cannot be used here ({str(fault).splitlines()[0]}); choose another, such as cpu."
         ) from fault
-    for architecture in configuration.network.architectures:
-        initial_weights(architecture, configuration.network.weights, configuration.channels)
+    found = {
+        architecture: initial_weights(architecture, configuration.network.weights, configuration.channels)
+        for architecture in configuration.network.architectures
+    }
+    return [
+        f"{architecture}: first layer adapted, {pretrained.adapted}"
+        for architecture, pretrained in found.items()
+        if pretrained and pretrained.adapted
+    ]
 
 
 def check_explained(
