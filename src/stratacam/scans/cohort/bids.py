@@ -8,9 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.scans.cohort.choice import SEQUENCES, Choose, choose_image, entities, same_entities
+from stratacam.scans.cohort.choice import Choose, choose_image, entities, same_entities
 from stratacam.scans.derivatives import made_by_stratacam
 from stratacam.scans.image_file import FORMATS, OTHER_FORMATS, conversion, image_end, image_files
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
 SUBJECT = re.compile(r"sub-([A-Za-z0-9+]+)")
 SESSION = re.compile(r"ses-([A-Za-z0-9+]+)")
@@ -65,7 +66,7 @@ def check_sequences(sequences: Sequence[str]) -> None:
 
 
 def find_scans(
-    bids: Path, sequences: Sequence[str] = SEQUENCES, choose: Choose | None = None
+    bids: Path, sequences: Sequence[str] = DEFAULT_SEQUENCES, choose: Choose | None = None
 ) -> tuple[list[Scan], list[LeftOut]]:
     """Find every session of every subject of a BIDS folder.
 

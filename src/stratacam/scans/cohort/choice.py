@@ -7,11 +7,9 @@ from pathlib import Path
 from stratacam.errors import InputError
 from stratacam.scans.cohort.kind import other_kind
 from stratacam.scans.image_file import sidecar_path
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
 RULE = "images of another kind only when asked for, then the fewest further entities, then natural order"
-SEQUENCES = ("T1w", "T2w", "FLAIR")
-"""Those that every scan must have unless others are asked for."""
-
 Choose = Mapping[str, Mapping[str, str]]
 """By sequence, the BIDS entities that its file must have, such as {"T1w": {"acq": "mprage"}}."""
 
@@ -36,7 +34,7 @@ def read_sequences(text: str | None) -> tuple[str, ...]:
         InputError: one is empty, or no name of a sequence.
     """
     if text is None:
-        return SEQUENCES
+        return DEFAULT_SEQUENCES
     sequences = tuple(name.strip() for name in text.split(","))
     if not all(name.isalnum() for name in sequences):
         raise InputError(

@@ -5,15 +5,17 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import SESSION, SUBJECT, LeftOut, Scan, check_sequences, scan_name
-from stratacam.scans.cohort.choice import SEQUENCES
 from stratacam.scans.cohort.delimited import Row, Table, is_missing, read_table, without_prefix
 from stratacam.scans.image_file import conversion, image_end
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
 NEEDED = ("subject", "sequence", "path")
 BRAIN_MASK = "brain_mask"
 
 
-def find_listed_scans(path: Path, sequences: Sequence[str] = SEQUENCES) -> tuple[list[Scan], list[LeftOut]]:
+def find_listed_scans(
+    path: Path, sequences: Sequence[str] = DEFAULT_SEQUENCES
+) -> tuple[list[Scan], list[LeftOut]]:
     """Find the scans that a table lists.
 
     Columns: `subject` and `session` (which may be absent or empty): letters and digits; `sequence`: "T1w", "T2w",
