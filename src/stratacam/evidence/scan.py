@@ -6,9 +6,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.maps.trained import explained_pictures
+from stratacam.maps import explained_pictures, network_input
 from stratacam.networks import ModelCard
-from stratacam.scans.channels import fill_channels
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.prepared import PreparedScan
 
@@ -102,7 +101,7 @@ def read_slices(
         name=scan.name,
         subject=f"sub-{scan.subject}",
         group=group,
-        images=np.array(fill_channels(pictures.images)),
+        images=network_input(pictures).numpy(),
         brain=inside(scan.load_brain_mask()),
         truth=None if truth is None else inside(truth),
         geometry=pictures.geometry,

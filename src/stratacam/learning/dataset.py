@@ -55,7 +55,7 @@ class SliceDataset:
             if scan not in opened:
                 opened[scan] = np.load(self.scans[scan].file, mmap_mode="r")
             pictures.append(opened[scan][self.position[row]].astype(np.float32))
-        return torch.from_numpy(np.ascontiguousarray(fill_channels(np.stack(pictures))))
+        return torch.from_numpy(fill_channels(np.stack(pictures)))
 
     def take(self, rows: npt.ArrayLike) -> Self:
         """Return the slices `rows`, renumbered from 0; scans and subjects without slices are left out."""

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from stratacam.cam.drawing import blend
 from stratacam.evidence.planting.judge import RANDOM, SMOOTHGRAD, Judged, PlantedSlice
 from stratacam.evidence.references import CEILING
 from stratacam.evidence.values import Summary
 from stratacam.report.evidence.figures import COLOURS, GREY, draw_line
 from stratacam.report.figure import ReportFigure, save_figure
-from stratacam.report.overlay import OUTLINE, WHITE, blend
+from stratacam.report.overlay import OUTLINE, WHITE
 
 MEASURES = {"average_precision": "Average precision", "pointing": "Maximum on a planted lesion (pointing)"}
 

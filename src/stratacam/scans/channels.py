@@ -32,9 +32,7 @@ def count_channels(sequences: Sequence[str], channels: Channels) -> int:
 
 def fill_channels(images: NDArray[Any]) -> NDArray[Any]:
     """Pictures (m, C, rows, columns) as a network takes them: a single channel is given three times."""
-    if images.shape[1] > 1:
-        return images
-    return np.broadcast_to(images, (len(images), MINIMUM, *images.shape[2:]))
+    return images if images.shape[1] > 1 else np.repeat(images, MINIMUM, axis=1)
 
 
 def choose_sequences(
