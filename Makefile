@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test lint bench
+.PHONY: demo test lint docs bench
 
 demo: $(INSTALLED)  ## make the synthetic cohort and run the whole study on it
 	$(BIN)/stratacam demo demo
@@ -12,6 +12,9 @@ test: $(INSTALLED)  ## run every test
 
 lint: $(INSTALLED)  ## check format, style and types
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy
+
+docs: $(INSTALLED)  ## fill the generated blocks of the documentation from the code
+	$(BIN)/python docs/generate.py
 
 bench: $(INSTALLED)  ## measure time and memory of the maps, against other libraries
 	$(BIN)/pip install -q --no-deps -r benchmarks/peers.txt && $(BIN)/python -m benchmarks.engine

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import stratacam
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+GENERATE = runpy.run_path(str(ROOT / "docs" / "generate.py"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -19,7 +21,6 @@ def test_code_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatc
     scope = {}
     printed = ""
     blocks = re.findall(r"```(\w*)\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
-    assert any(language == "python" for language, _ in blocks)
     for language, content in blocks:
         if language == "python":
             with contextlib.redirect_stdout(io.StringIO()) as output:
@@ -27,6 +28,17 @@ def test_code_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatc
             printed = output.getvalue()
         elif not language:
             assert printed == content
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_generated_blocks_of_a_page_are_what_the_code_gives(page):
+    text = page.read_text(encoding="utf-8")
+    assert GENERATE["filled"](text) == text, f"{page.name} is stale: run `make docs`"
+
+
+def test_every_block_is_shown_on_a_page():
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert set(re.findall(r"<!-- generated: (\S+) -->", text)) == set(GENERATE["BLOCKS"])
 
 
 def test_every_method_has_its_section():

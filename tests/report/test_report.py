@@ -14,11 +14,14 @@ from small_study import FEW, KEPT, LESION_SLICE, SIZE, write_study
 from stratacam.errors import InputError
 from stratacam.files import write_json
 from stratacam.report import write_report, write_strips
+from stratacam.report.captions import place_of
 from stratacam.report.choose import choose_examples, choose_level, choose_patient, choose_slices
-from stratacam.report.confusion_figure import confusion_matrices
 from stratacam.report.content import read_study
-from stratacam.report.figures import example_slices, place_of
-from stratacam.report.map_figures import map_figures
+from stratacam.report.figures import STUDY_FIGURES
+from stratacam.report.figures.confusion import confusion_matrices
+from stratacam.report.figures.every_layer import slice_at_every_layer
+from stratacam.report.figures.examples import example_slices
+from stratacam.report.figures.neighbouring_slices import slices_at_block_before, slices_at_last_block
 from stratacam.report.overlay import OUTLINE, STRONGEST, blend, draw_slice
 from stratacam.report.result_tables import metrics_table
 from stratacam.report.shown import PIXELS, open_scan, open_scan_of
@@ -66,7 +69,8 @@ def content(study):
 
 @pytest.fixture(scope="module")
 def figures(content):
-    return {figure.name: figure for figure in map_figures(content)}
+    draw = {entry.name: entry.draw for entry in STUDY_FIGURES}
+    return {name: draw[name](content) for name in ("last-block", "block-before", "every-layer")}
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +81,9 @@ def page(study):
 def test_the_page_asks_for_no_other_file(page):
     links = Links()
     links.feed(page)
-    assert len(links.found) == 7
-    assert all(link.startswith("data:image/png;base64,") for link in links.found)
+    images = [link for link in links.found if link.startswith("data:image/png;base64,")]
+    assert len(images) == 7
+    assert set(links.found) - set(images) == {f"#figure-{number}" for number in range(1, 8)}
     assert not re.search(r"https?://|url\(|@import|<script|<link", page)
 
 
@@ -108,6 +113,22 @@ def test_every_figure_is_also_a_png(study, page):
     ]
     assert all(matplotlib.image.imread(study.figures / name).std() > 0.05 for name in names)
     assert page.count("<figure") == 7
+
+
+def test_numbers_and_files_of_figures_follow_one_list(plain_study, tmp_path):
+    folders = StudyFolders(shutil.copytree(plain_study.root, tmp_path / "study"))
+    (folders.evaluation / "vgg16_seed-3" / "reliability.tsv").unlink()
+    earlier = folders.figures / "figure-7-learning-curves.png"
+    earlier.parent.mkdir(exist_ok=True)
+    earlier.touch()
+    page = write_report(folders).read_text(encoding="utf-8")
+    names = [entry.name for entry in STUDY_FIGURES if entry.name != "reliability"]
+    files = {f"figure-{number}-{name}.png" for number, name in enumerate(names, start=1)}
+    assert {path.name for path in folders.figures.iterdir()} == files
+    listed = re.findall(r'<li value="(\d)"><a href="#figure-\1">(.*?)</a>', page)
+    shown = re.findall(r"<strong>Figure (\d)\. (.*?)\.</strong>", page)
+    assert listed == shown
+    assert [int(number) for number, _ in shown] == list(range(1, 7))
 
 
 def test_the_examples_are_one_subject_of_each_group_in_every_sequence(content):
@@ -172,14 +193,14 @@ def test_the_slices_are_neighbours_around_the_largest_lesion_area(content):
 
 
 def test_figure_3_has_a_row_of_anatomy_and_one_per_layer_of_block_5(figures):
-    figure = figures["figure-3-last-block"].figure
+    figure = figures["last-block"].figure
     assert len(panels(figure)) == 3 * (1 + 4)
     rows = [axes.get_ylabel().split("\n")[0] for axes in panels(figure) if axes.get_ylabel()]
     assert rows == ["FLAIR", "block5_pool", "block5_conv3", "block5_conv2", "block5_conv1"]
 
 
 def test_figure_4_shows_the_end_of_block_4(figures):
-    figure = figures["figure-4-block-before"].figure
+    figure = figures["block-before"].figure
     rows = [axes.get_ylabel().split("\n")[0] for axes in panels(figure) if axes.get_ylabel()]
     assert rows == ["FLAIR", "block4_pool", "block4_conv3"]
 
@@ -189,13 +210,15 @@ def layers_drawn(figure):
 
 
 def test_figure_5_shows_all_18_layers_of_vgg16_in_order(figures, content):
-    drawn = layers_drawn(figures["figure-5-every-layer"].figure)
+    drawn = layers_drawn(figures["every-layer"].figure)
     assert drawn == ("FLAIR", *content.maps["sub-08"].layers)
     assert len(drawn) == 1 + 18
 
 
 def test_figures_of_vgg19_show_its_own_layers(tmp_path):
-    last, before, every = map_figures(read_study(write_study(tmp_path, architecture="vgg19")))
+    content = read_study(write_study(tmp_path, architecture="vgg19"))
+    last, before = slices_at_last_block(content), slices_at_block_before(content)
+    every = slice_at_every_layer(content)
     assert len(layers_drawn(every.figure)) == 1 + 21
     rows = [axes.get_ylabel().split("\n")[0] for axes in panels(last.figure) if axes.get_ylabel()]
     assert rows == ["FLAIR", "block5_pool", "block5_conv4", "block5_conv3", "block5_conv2", "block5_conv1"]
@@ -216,21 +239,21 @@ def test_figures_and_captions_name_group_prediction_probability_and_slice(figure
 
 
 def test_a_blank_map_is_anatomy_alone_with_its_cause(figures):
-    figure = figures["figure-3-last-block"].figure
+    figure = figures["last-block"].figure
     blank = [axes for axes in panels(figure) if any("zero gradient" in t.get_text() for t in axes.texts)]
     assert len(blank) == 1
     shown = blank[0].images[0].get_array()
     np.testing.assert_array_equal(shown[..., 0], shown[..., 2])
-    marked = [text for text in texts(figures["figure-5-every-layer"].figure) if text.endswith("blank")]
+    marked = [text for text in texts(figures["every-layer"].figure) if text.endswith("blank")]
     assert marked == ["block5_conv1\n4 x 4, blank"]
 
 
 def test_lesions_are_outlined_where_they_are_known_and_only_there(figures, plain_study):
-    drawn = panels(figures["figure-3-last-block"].figure)
+    drawn = panels(figures["last-block"].figure)
     # one lesion in the second slice, one in the third, none in the first; the same in all rows
     assert [outlined(axes) for axes in drawn] == [0, 1, 1] * 5
-    assert "outline of the true lesions" in figures["figure-3-last-block"].caption
-    unknown = map_figures(read_study(plain_study))[0]
+    assert "outline of the true lesions" in figures["last-block"].caption
+    unknown = slices_at_last_block(read_study(plain_study))
     assert not any(outlined(axes) for axes in panels(unknown.figure))
     assert "true lesions of this scan are not known" in unknown.caption
 
@@ -271,7 +294,7 @@ def test_anatomy_without_heat_stays_as_it_is_and_shows_through_in_proportion():
 
 @pytest.mark.parametrize("layers", [("conv1", "conv2", "conv3", "conv4", "conv5", "conv6", "conv7"), FEW])
 def test_a_network_with_few_or_unnamed_blocks_has_room_for_heading_and_bar(tmp_path, layers):
-    figure = map_figures(read_study(write_study(tmp_path, layers=layers)))[-1].figure
+    figure = slice_at_every_layer(read_study(write_study(tmp_path, layers=layers))).figure
     assert layers_drawn(figure) == ("FLAIR", *layers)
     figure.draw_without_rendering()
     (bar,) = (axes for axes in figure.axes if axes.get_ylabel().startswith("heat"))

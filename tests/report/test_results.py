@@ -11,10 +11,10 @@ from stratacam.files import write_json
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.report import write_report
 from stratacam.report.choose import choose_patient
-from stratacam.report.confusion_figure import confusion_matrices
 from stratacam.report.content import read_study
-from stratacam.report.curves_figure import learning_curves
-from stratacam.report.reliability_figure import reliability_plot
+from stratacam.report.figures.confusion import confusion_matrices
+from stratacam.report.figures.learning_curves import learning_curves
+from stratacam.report.figures.reliability import reliability_plot
 from stratacam.report.result_tables import (
     LISTED,
     class_table,

@@ -44,7 +44,7 @@ def test_a_weights_file_is_beside_the_configuration_too(tmp_path):
         ("[trainings]\n", r"trainings is not known; did you mean training\?"),
         (
             "[training]\nepochs = -1\n",
-            r"training\.epochs = -1: .*greater than or equal to 1; it is the passes over",
+            r"training\.epochs = -1: .*greater than or equal to 1; it is the largest number of passes over",
         ),
         (
             '[network]\narchitecture = "vgg11"\n',

@@ -16,48 +16,54 @@ class EvidenceSettings(BaseModel):
     methods: tuple[str, ...] = Field(
         default=("gradcam", "layercam"),
         min_length=1,
-        description=f"methods whose maps are measured, some of {', '.join(LAYER_METHODS)}; claims and the "
-        "recommendation are of each",
+        description=f"methods whose maps are measured, some of {', '.join(LAYER_METHODS)}; each has its claims "
+        "and its recommendation",
     )
     target: str = Field(
         default="predicted",
-        description='the class that maps explain: "predicted" for the class that each scan as a whole is given, or a '
-        "class name, the same for everybody, so that groups can be compared",
+        description='the class that maps explain: "predicted" for the class that the network predicts for each scan as '
+        "a whole; or a class name, the same for everybody, so that groups can be compared",
     )
     layers: tuple[str, ...] = Field(
         default=("all",), min_length=1, description='layers, or patterns of them; "all" for every layer'
     )
     every: int = Field(
-        default=1, ge=1, description="measure every n-th slice of the part that the network is for"
+        default=1,
+        ge=1,
+        description="step between the slices: 2 measures every other slice that the network is trained for",
     )
     slices: int = Field(
         default=8,
         ge=1,
-        description="slices of each scan, evenly spaced, for measures that run the network again many times: "
+        description="number of slices of each scan, evenly spaced, for measures that run the network many times: "
         "faithfulness and repeatability",
     )
     sanity_slices: int = Field(
-        default=4, ge=0, description="of these, slices for the randomisation of the network; 0: none"
+        default=4, ge=0, description="number of these slices for which the network is randomised; 0: none"
     )
     fractions: tuple[float, ...] = Field(
         default=(0.1, 0.2, 0.4, 0.6, 0.8),
-        description="shares of the brain's pixels that are removed, or put in, to see whether a map is true to the "
-        "network; empty: none",
+        description="shares of the brain's pixels that faithfulness removes or inserts, in ascending order; empty: "
+        "faithfulness is not measured",
     )
     cascade: bool = Field(
         default=True,
-        description="randomise from the output down layer by layer; false: only all that stands above each layer",
+        description="whether the network is randomised layer by layer from the output down; false: only everything "
+        "above each layer at once",
     )
     independent: bool = Field(
         default=True,
-        description="randomise every layer by itself too, not only from the output down",
+        description="whether every layer is also randomised by itself",
     )
     atlas: Path | None = Field(
         default=None,
-        description="a label image in MNI152 space, with the names of its regions in a TSV beside it; absent: lobes",
+        description="label image in MNI152 space, with the names of its regions in a TSV file beside it; absent: lobes",
     )
     voxel_mm: float = Field(
-        default=4.0, gt=0, le=10, description="edge of the voxels of maps in MNI152 space, for groups"
+        default=4.0,
+        gt=0,
+        le=10,
+        description="edge, in mm, of the voxels of maps in MNI152 space, on which groups are compared",
     )
     group_layers: tuple[str, ...] | None = Field(
         default=None,
@@ -66,13 +72,17 @@ class EvidenceSettings(BaseModel):
     )
     covariates: tuple[str, ...] | None = Field(
         default=None,
-        description="columns of participants.tsv that groups are compared beside, such as age and sex; absent: these "
-        "two where everybody has them; empty: none",
+        description="columns of participants.tsv that comparisons of groups adjust for; absent: age and sex where "
+        "everybody has them; empty: none",
     )
     permutations: int = Field(
-        default=1000, ge=0, description="of voxel-wise comparisons of groups; 0: no such comparisons"
+        default=1000,
+        ge=0,
+        description="number of permutations in voxel-wise comparisons of groups; 0: no such comparisons",
     )
-    batch_size: int = Field(default=32, ge=1, description="pictures that go through the network at once")
+    batch_size: int = Field(
+        default=32, ge=1, description="number of pictures that go through the network at once"
+    )
 
     def of_scans(self) -> Self:
         """What decides the measures of a scan, however groups are compared."""

@@ -22,33 +22,40 @@ class AugmentSettings(BaseModel, frozen=True, extra="forbid"):
     """The largest change of each kind, which every slice draws uniformly; 0 for none."""
 
     rotation: float = Field(
-        default=10.0, ge=0, le=180, description="degrees, about the centre of the picture"
+        default=10.0, ge=0, le=180, description="largest rotation about the centre of the picture, in degrees"
     )
     translation: float = Field(
-        default=0.05, ge=0, le=0.5, description="fraction of the picture's width and height"
+        default=0.05,
+        ge=0,
+        le=0.5,
+        description="largest shift, as a fraction of the picture's width and height",
     )
     scaling: float = Field(
-        default=0.10, ge=0, lt=1, description="fraction: 0.1 means 90 to 110 per cent of the size"
+        default=0.10,
+        ge=0,
+        lt=1,
+        description="largest change of size, as a fraction: 0.1 means 90 to 110 per cent",
     )
     flip: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="probability of the mirror image: left for right in axial and coronal slices; not for "
-        "sagittal ones, where it is front for back",
+        description="probability of a mirror image, which swaps left and right; refused for sagittal slices, where it "
+        "would swap front and back",
     )
     gamma: float = Field(
         default=0.0,
         ge=0,
         le=2,
-        description="intensities, 0 to 1, are raised to the power exp(u), u between minus and plus this",
+        description="largest change of contrast: intensities (0 to 1) are raised to the power exp(u), with u between "
+        "minus and plus this",
     )
     bias_field: float = Field(
         default=0.0,
         ge=0,
         le=2,
-        description="largest logarithm of a smooth field that intensities are multiplied by: 0.2 means up to "
-        "22 per cent brighter or 18 per cent darker",
+        description="largest logarithm of a smooth field that multiplies the intensities: 0.2 means up to 22 per cent "
+        "brighter or 18 per cent darker",
     )
     noise: float = Field(
         default=0.0,

@@ -16,29 +16,33 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
 
     frozen: tuple[str, ...] | None = Field(
         default=None,
-        description="layers that stay as they were, by name or pattern, [] for none; absent: "
+        description="layers that are not trained, by name or pattern, [] for none; absent: "
         f"{', '.join(DEFAULT_FROZEN)} of pretrained networks, none of others",
     )
     keep_activations: bool = Field(
         default=True,
-        description="compute the outputs of the frozen layers once and keep them on disk; false: compute them in "
-        "every epoch, with new augmented copies each time",
+        description="whether the outputs of the frozen layers are computed once and kept on disk; false: they are "
+        "computed in every epoch, with new augmented copies each time",
     )
     copies: int = Field(
         default=1,
         ge=0,
         le=100,
-        description="augmented copies of each slice, of which an epoch takes one or the plain slice; where no "
-        "activations are kept, every epoch has its own",
+        description="number of augmented copies of each slice; an epoch takes the plain slice or one of them; "
+        "without kept activations every epoch draws its own",
     )
     augmentation: AugmentSettings = Field(
         default=AugmentSettings(), description="ranges of the random changes"
     )
-    epochs: int = Field(default=8, ge=1, le=1000, description="passes over the training slices, at most")
-    patience: int = Field(
-        default=4, ge=1, description="epochs without a lower validation loss before training stops"
+    epochs: int = Field(
+        default=8, ge=1, le=1000, description="largest number of passes over the training slices"
     )
-    batch_size: int = Field(default=16, ge=1, le=4096, description="slices per step")
+    patience: int = Field(
+        default=4,
+        ge=1,
+        description="number of epochs without a lower validation loss after which training stops",
+    )
+    batch_size: int = Field(default=16, ge=1, le=4096, description="number of slices in a step")
     body_rate: float | None = Field(
         default=None,
         gt=0,
@@ -50,17 +54,17 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     warm_up: float = Field(
         0.3, ge=0, lt=1, description="fraction of the steps in which the rates rise to their peak"
     )
-    weight_decay: float = Field(default=0.01, ge=0, le=1, description="of AdamW")
+    weight_decay: float = Field(default=0.01, ge=0, le=1, description="weight decay of AdamW")
     clip_norm: float | None = Field(
-        default=5.0, gt=0, description="largest norm of the gradient of a step; absent in Python (None): any"
+        default=5.0, gt=0, description="largest norm of a step's gradient; None, in Python only: no limit"
     )
     balance: Literal["weights", "sampling", "none"] = Field(
         default="weights",
-        description='so that groups weigh alike, and subjects of a group too: "weights" in the loss, "sampling" of '
-        'the slices, or "none"',
+        description='way to give groups equal weight, and the subjects of a group too: "weights" in the loss, '
+        '"sampling" of the slices, or "none"',
     )
     label_smoothing: float = Field(
-        0.05, ge=0, lt=1, description="share of the target given to all classes alike"
+        0.05, ge=0, lt=1, description="share of the target that is spread evenly over all classes"
     )
 
     def for_weights(self, *, pretrained: bool) -> Self:

@@ -28,20 +28,26 @@ class ExplainSettings(BaseModel):
 
     target: str = Field(
         default="predicted",
-        description='the class to explain in every slice: a class name, "predicted" for the class that the scan as '
-        'a whole is given, or "all"',
+        description='the class to explain: a class name, "predicted" for the class that the network predicts for the '
+        'scan as a whole, or "all"',
     )
     sequence: str | None = Field(
         default=None,
-        description="the sequence whose pictures are explained, where each is a picture of its own; if absent FLAIR, "
-        "or else the first that the network sees",
+        description="sequence whose pictures are explained, where each sequence is a picture of its own; absent: "
+        "FLAIR, or else the first that the network sees",
     )
-    method: str = Field(default="gradcam", description=f"one of {', '.join(LAYER_METHODS)}")
+    method: str = Field(
+        default="gradcam", description=f"method of the maps, one of {', '.join(LAYER_METHODS)}"
+    )
     smooth: int = Field(
-        default=0, ge=0, description="noisy copies of each slice to average maps over (SmoothGrad); 0: none"
+        default=0,
+        ge=0,
+        description="number of noisy copies of each slice that a map is averaged over (SmoothGrad); 0: none",
     )
     every: int = Field(
-        default=1, ge=1, description="explain every n-th slice of the part that the network is for"
+        default=1,
+        ge=1,
+        description="step between the slices: 2 explains every other slice that the network is trained for",
     )
     nifti_layers: tuple[str, ...] | None = Field(
         default=None,
@@ -49,9 +55,11 @@ class ExplainSettings(BaseModel):
         "VGG, the last convolution of other networks",
     )
     nifti_scans: tuple[str, ...] = Field(
-        default=("T1w",), description="sequences over whose scans, as they were delivered, the maps are laid"
+        default=("T1w",), description="sequences whose scans, as delivered, maps are written over as NIfTI"
     )
-    batch_size: int = Field(default=8, ge=1, description="slices that go through the network at once")
+    batch_size: int = Field(
+        default=8, ge=1, description="number of slices that go through the network at once"
+    )
 
     @field_validator("method")
     @classmethod

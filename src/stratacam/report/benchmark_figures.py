@@ -10,7 +10,7 @@ from stratacam.evidence.localisation import AVERAGE_PRECISION, POINTING
 from stratacam.evidence.references import CEILING, EDGES, INTENSITY
 from stratacam.evidence.values import Summary
 from stratacam.report.evidence.figures import COLOURS, GREY, draw_line
-from stratacam.report.figures import ReportFigure, save_figure
+from stratacam.report.figure import ReportFigure, save_figure
 from stratacam.report.overlay import OUTLINE, WHITE, blend
 
 MEASURES = {AVERAGE_PRECISION: "Average precision", POINTING: "Maximum on a planted lesion (pointing)"}
@@ -54,7 +54,6 @@ def _scores(table: Sequence[Summary], layers: Sequence[str]) -> ReportFigure:
         panel.spines[["top", "right"]].set_visible(False)
     panel.legend(fontsize=7, framealpha=0.9, edgecolor="none", ncols=2)
     return ReportFigure(
-        "scores",
         "How well maps find planted lesions",
         "Lines: means over held-out slices that are classified right; bands: 95 % intervals. Grey: what maps are held "
         "against; “attainable” is the truth itself at the layer's resolution.",
@@ -89,7 +88,6 @@ def _examples(examples: Sequence[tuple[PlantedSlice, ScoredSlice]], layers: Sequ
     ):
         panel.set_title(name, fontsize=6.5)
     return ReportFigure(
-        "examples",
         "Slices with planted lesions, and what maps show of them",
         "Held-out slices that are classified right; planted lesions are outlined; each map by its own maximum.",
         figure,

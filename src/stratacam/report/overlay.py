@@ -83,6 +83,11 @@ def draw_slice(
         _write(axes, middle, f"blank:\n{blank}", across="center", up="center", size=7)
 
 
+def label_row(axes: Axes, text: str) -> None:
+    """Write what a row of panels is to the left of its first panel."""
+    axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8, labelpad=6)
+
+
 def draw_scale(axes: Axes, length_mm: float = 50) -> None:
     """Draw a scale bar into a slice."""
     start, height = axes.get_xlim()[0] + 4, axes.get_ylim()[0] + 4

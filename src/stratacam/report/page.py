@@ -1,6 +1,7 @@
 """The report: one HTML page that holds everything it shows."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,24 +9,22 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stratacam.files import write_text
 from stratacam.report import result_tables, tables, wording
-from stratacam.report.confusion_figure import confusion_matrices
 from stratacam.report.content import StudyContent, read_study
-from stratacam.report.curves_figure import learning_curves
 from stratacam.report.evidence import Chapter, chapters
-from stratacam.report.figures import ReportFigure, example_slices, save_figure, warn
-from stratacam.report.map_figures import map_figures
-from stratacam.report.reliability_figure import reliability_plot
+from stratacam.report.figure import Content, FigureEntry, ReportFigure, save_figure, warn
+from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
 from stratacam.study.folders import StudyFolders
 
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure as the page shows it; `data` is the PNG in base64."""
+    """A figure as the page shows it; `data` is the PNG in base64, also written to `file`."""
 
     number: int
     title: str
     caption: str
     data: str
+    file: Path
 
 
 @dataclass(frozen=True)
@@ -49,22 +48,23 @@ def write_report(folders: StudyFolders) -> Path:
         InputError: if a part of the study is missing or damaged; names the command that makes it.
     """
     study = read_study(folders)
-    results = [
-        confusion_matrices(study),
-        *map_figures(study),
-        reliability_plot(study),
-        learning_curves(study),
+    found = chapters(study)
+    drawn = [_draw(STUDY_FIGURES, study, study.warning)]
+    drawn += [
+        _draw(EVIDENCE_FIGURES, chapter.evidence, study.warning, f"-{chapter.evidence.folder.name}")
+        for chapter in found
     ]
-    drawn = [example_slices(study), *(warn(figure, study.warning) for figure in results if figure)]
-    figures = [_save(figure, folders.figures, number) for number, figure in enumerate(drawn, start=1)]
-    pages, count = [], len(figures)
-    for chapter in chapters(study):
-        numbered = enumerate((warn(figure, study.warning) for figure in chapter.figures), start=count + 1)
-        pages.append(
-            PageChapter(chapter, [_save(figure, folders.figures, number) for number, figure in numbered])
+    saved, number = [], 0
+    for part in drawn:
+        saved.append(
+            [_save(figure, folders.figures, number + n, name) for n, (name, figure) in enumerate(part, 1)]
         )
-        count += len(chapter.figures)
-    write_text(folders.report, render(study, figures, pages))
+        number += len(part)
+    written = {figure.file for part in saved for figure in part}
+    for earlier in set(folders.figures.glob("figure-*.png")) - written:
+        earlier.unlink()
+    pages = [PageChapter(chapter, its) for chapter, its in zip(found, saved[1:], strict=True)]
+    write_text(folders.report, render(study, saved[0], pages))
     return folders.report
 
 
@@ -110,6 +110,18 @@ def folders_name(study: StudyContent) -> str:
     return study.folders.root.resolve().name
 
 
-def _save(figure: ReportFigure, folder: Path, number: int) -> PageFigure:
-    content = save_figure(figure, folder / f"{figure.name}.png")
-    return PageFigure(number, figure.title, figure.caption, base64.b64encode(content).decode("ascii"))
+def _draw(
+    entries: Sequence[FigureEntry[Content]], content: Content, warning: str, suffix: str = ""
+) -> list[tuple[str, ReportFigure]]:
+    """Names and figures of the entries that have something to show."""
+    return [
+        (entry.name + suffix, warn(figure, warning if entry.depends_on_split else ""))
+        for entry in entries
+        if (figure := entry.draw(content))
+    ]
+
+
+def _save(figure: ReportFigure, folder: Path, number: int, name: str) -> PageFigure:
+    file = folder / f"figure-{number}-{name}.png"
+    content = save_figure(figure, file)
+    return PageFigure(number, figure.title, figure.caption, base64.b64encode(content).decode("ascii"), file)

@@ -5,8 +5,22 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from stratacam.report.shown import Box
+
 BAR = 0.11
 """Width of a colour bar."""
+
+HEADING = 0.22
+"""Room for a line above the panels."""
+
+INCHES_PER_MM = 1 / 105
+"""Size of anatomy: a brain of 14 cm is 1.3 inches wide."""
+
+
+def panel_inches(box_mm: Box) -> tuple[float, float]:
+    """Width and height of a panel that shows a box (left, right, bottom, top)."""
+    left, right, bottom, top = box_mm
+    return (right - left) * INCHES_PER_MM, (top - bottom) * INCHES_PER_MM
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,10 @@ class Sheet:
     def new_figure(self) -> Figure:
         """An empty figure of the size of the sheet."""
         return Figure(figsize=self.size)
+
+    def write_heading(self, figure: Figure, text: str) -> None:
+        """Write a line above the panels, for which `top` has left `HEADING`."""
+        figure.suptitle(text, fontsize=9, y=1 - 0.06 / self.size[1], va="top")
 
     def panel_of(self, figure: Figure, row: int, column: int) -> Axes:
         """Add the panel of a row and column, counted from the top left."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from stratacam.maps import entity, find_maps, read_maps
 from stratacam.networks import ModelCard
 from stratacam.networks.saved import CARD
-from stratacam.report.figures import save_figure
-from stratacam.report.map_figures import layer_strip
+from stratacam.report.figure import save_figure
+from stratacam.report.figures.every_layer import layer_strip
 from stratacam.scans.prepared import find_prepared
 
 

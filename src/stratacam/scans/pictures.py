@@ -34,30 +34,34 @@ class PictureSettings(BaseModel):
         default=128,
         ge=32,
         multiple_of=DIVISOR,
-        description="pixels along each side of the square picture, a multiple of 32",
+        description="rows and columns of a square picture, in pixels",
     )
-    width_mm: float = Field(default=208.0, gt=0, description="width and height of the picture in millimetres")
+    width_mm: float = Field(
+        default=208.0,
+        gt=0,
+        description="width and height of a square picture in mm; `size / width_mm` is the resolution of all pictures",
+    )
     crop_margin_mm: float | None = Field(
         default=None,
         ge=0,
-        description="cut the pictures, at size / width_mm pixels per millimetre, to the smallest rectangle that "
-        "holds every scan's brain and this margin around it; absent: squares of width_mm",
+        description="margin in mm around the brain: pictures are the smallest rectangle that holds the brain of every "
+        "scan and this margin; absent: squares of `width_mm`",
     )
-    every: int = Field(default=1, ge=1, description="take every n-th of the kept slices")
+    every: int = Field(default=1, ge=1, description="step between the slices: 2 takes every other kept slice")
     part: tuple[float, float] = Field(
         default=(0.0, 1.0),
-        description="the part of the kept slices to take, from 0 (lowest; the backmost of coronal, the "
-        "leftmost of sagittal slices) to 1, such as [0.35, 0.85]",
+        description="the part of the kept slices to take, such as [0.35, 0.85]; 0 is the lowest axial, the hindmost "
+        "coronal or the leftmost sagittal slice, 1 the last at the other end",
     )
     sequences: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
-        description="the prepared sequences that the network sees, in order; all if absent",
+        description="prepared sequences that the network sees, in order; absent: all",
     )
     channels: Channels = Field(
         default="sequences",
-        description='what the network\'s three channels are: the "sequences" (fewer than three in turn); "each" '
-        'sequence a picture of its own, three times; or each sequence\'s slice between its "neighbours"',
+        description='what the network\'s channels are: the "sequences" together; "each" sequence in a picture of its '
+        'own; or each sequence\'s slice between its "neighbours"',
     )
 
     @field_validator("sequences")

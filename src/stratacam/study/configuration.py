@@ -36,19 +36,22 @@ class Section(BaseModel):
 class CohortSettings(Section):
     """Which scans, and what they are told apart by."""
 
-    input: Path = Field(description="BIDS folder, or table (.csv, .tsv), of the scans as delivered")
+    input: Path = Field(
+        description="BIDS folder, or table (.csv, .tsv), of the scans as delivered; it is never written to"
+    )
     prepared: Path | None = Field(
         default=None,
-        description="folder of the prepared scans, which several studies and `stratacam prepare` may share; "
-        "`prepared` in the study's own folder if absent",
+        description="folder of the prepared scans; several studies and `stratacam prepare` may share it; absent: "
+        "`prepared` in `out`",
     )
     sequences: tuple[str, ...] = Field(
         default=("T1w", "T2w", "FLAIR"),
         min_length=1,
-        description="sequences that are prepared, T1w among them; pictures.sequences may choose of these",
+        description="sequences to prepare, T1w among them; `pictures.sequences` chooses those that the network sees",
     )
     choose: dict[str, dict[str, str]] = Field(
-        default={}, description='BIDS entities a sequence\'s file must have, such as T1w = {acq = "mprage"}'
+        default={},
+        description='BIDS entities that the file of a sequence must have, such as `T1w = { acq = "mprage" }`',
     )
     group_column: str = Field(
         default="group",
@@ -57,7 +60,8 @@ class CohortSettings(Section):
     groups: tuple[str, ...] | None = Field(
         default=None,
         min_length=2,
-        description="classes to tell apart, in order; all there are if absent",
+        description="classes, in the order of the network's outputs, tables and figures; absent: all groups of the "
+        "cohort, in alphabetical order",
     )
 
     @field_validator("sequences")
@@ -85,16 +89,16 @@ class NetworkSettings(Section):
     architecture: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         default="vgg16",
         description=f"one of {', '.join(ARCHITECTURES)}, a function of yours such as my_networks:make or "
-        "networks.py:make, or a list of these; the first one's maps are made",
+        "networks.py:make, or a list of these; maps are made of the first",
     )
     weights: str = Field(
         default="default",
-        description='"default" (ImageNet where there are such weights, else random), "imagenet", "none", or a Keras, '
-        "torchvision or safetensors file",
+        description='weights to start from: "default" (ImageNet where the architecture has them, else random), '
+        '"imagenet", "none" (random), or a file (Keras, torchvision, safetensors)',
     )
     head: str | None = Field(
         default=None,
-        description="name of the layer that gives the logits; the last linear layer or convolution if absent",
+        description="name of the layer that gives the logits; absent: the last linear layer or convolution",
     )
 
     @field_validator("architecture")
@@ -119,8 +123,8 @@ class StudyExplainSettings(ExplainSettings):
 
     subjects: Literal["test", "all"] | tuple[str, ...] = Field(
         default="test",
-        description='"test" (who was held out: everybody, where there are folds), "all", or a list of subjects such as '
-        '["sub-01"]',
+        description='subjects to explain: "test" (those held out: everybody, where there are folds), "all", '
+        'or a list such as ["sub-01"]',
     )
 
     def of_scans(self) -> ExplainSettings:
@@ -131,9 +135,16 @@ class StudyExplainSettings(ExplainSettings):
 class RunSettings(Section):
     """Where and how the study runs."""
 
-    workers: int = Field(default=0, ge=0, description="processes for work on single scans; 0: one per core")
-    device: str = Field(default="cpu", description='where networks run: "cpu", "cuda", "cuda:1"')
-    accept_left_out: bool = Field(default=False, description="exit with 0 though scans were left out")
+    workers: int = Field(
+        default=0, ge=0, description="number of processes for work on single scans; 0: one per core"
+    )
+    device: str = Field(
+        default="cpu",
+        description='device on which networks run, as torch names it, such as "cpu", "cuda" or "cuda:1"',
+    )
+    accept_left_out: bool = Field(
+        default=False, description="whether the exit code is 0 although scans were left out"
+    )
 
 
 class StudyConfiguration(Section):
@@ -141,13 +152,17 @@ class StudyConfiguration(Section):
 
     name: str = Field(default="study", description="title of the report")
     out: Path = Field(description="folder of everything that the study makes")
-    seed: int = Field(default=0, ge=0, description="the one seed: same study, same machine, same numbers")
+    seed: int = Field(
+        default=0,
+        ge=0,
+        description="the one seed of everything random: the same study on the same machine gives the same numbers",
+    )
     repeats: int = Field(
         default=1,
         ge=1,
         le=100,
-        description="times that every network is trained: with the seed, the seed + 1 and so on, which also decide "
-        "the split; the first one's maps are made",
+        description="number of trainings of every network, with the seeds `seed`, `seed` + 1 and so on, each of which "
+        "also decides the split; maps are made with the first",
     )
     cohort: CohortSettings
     prepare: PrepareSettings = PrepareSettings()

@@ -14,34 +14,35 @@ class SplitSettings(BaseModel, frozen=True, extra="forbid"):
 
     unit: Literal["subject", "slice"] = Field(
         default="subject",
-        description='"subject"; or "slice" for slices at random, for comparison only: accuracy is then inflated',
+        description='what is held out: whole subjects; or "slice" for slices at random, for comparison only, as the '
+        "accuracy is then inflated",
     )
     folds: int | None = Field(
         default=None,
         ge=1,
         le=100,
-        description="folds of cross-validation, every subject held out once; 1: one split by the fractions; absent: "
-        f"{FOLDS}, fewer where a group is smaller, or 1 where a fraction is given or slices are split",
+        description="number of folds, every subject held out once; 1: one split by the fractions; absent: "
+        f"{FOLDS}, fewer if a group is smaller, and 1 if a fraction is given or slices are split",
     )
     train: float = Field(
-        default=0.75, gt=0, lt=1, description="fraction of the subjects of each group to train on"
+        default=0.75, gt=0, lt=1, description="fraction of the subjects of each group that is trained on"
     )
     validation: float = Field(
         default=0.10,
         gt=0,
         lt=1,
-        description="fraction that decides when to stop training; with folds, its ratio to `train` counts",
+        description="fraction that decides when training stops; with folds, its ratio to `train` counts",
     )
-    test: float = Field(default=0.15, gt=0, lt=1, description="fraction held out, for the reported accuracy")
+    test: float = Field(default=0.15, gt=0, lt=1, description="fraction that is held out and evaluated")
     group_by: str | None = Field(
         default=None,
-        description="column of participants.tsv or the table (family, site ...); subjects with the same value "
+        description="column of participants.tsv or the table, such as family or site; subjects with the same value "
         "stay together",
     )
     table: Path | None = Field(
         default=None,
-        description="tab-separated table with the columns subject and part (train, validation, test), or subject "
-        "and fold (a number: held out in that fold)",
+        description="tab-separated table of the split, with the columns `subject` and `part` (train, validation, "
+        "test), or `subject` and `fold` (number of the fold in which the subject is held out)",
     )
 
     @model_validator(mode="after")

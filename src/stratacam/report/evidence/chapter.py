@@ -1,13 +1,10 @@
 """The chapter of one network: words, figures and tables."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stratacam.report.content import StudyContent
-from stratacam.report.evidence import figures, tables, words
+from stratacam.report.evidence import tables, words
 from stratacam.report.evidence.content import EvidenceContent, read_evidence
-from stratacam.report.evidence.group_figure import group_figure
-from stratacam.report.figures import ReportFigure
 from stratacam.report.models import network_title
 from stratacam.report.tables import Table
 
@@ -20,14 +17,14 @@ class Chapter:
         title: with the network's name.
         sentences: paragraphs on top.
         tables: of results.
-        figures: drawn.
+        evidence: of which the page draws the figures.
         details: tables that are folded away.
     """
 
     title: str
     sentences: tuple[str, ...]
     tables: tuple[Table, ...]
-    figures: tuple[ReportFigure, ...]
+    evidence: EvidenceContent
     details: tuple[Table, ...]
 
 
@@ -37,15 +34,10 @@ def chapters(study: StudyContent) -> list[Chapter]:
     Raises:
         InputError: a part of the evidence is missing or damaged.
     """
-    return [_chapter(evidence, study.card.classes) for evidence in read_evidence(study.folders)]
+    return [_chapter(evidence) for evidence in read_evidence(study.folders, study.card.classes)]
 
 
-def _chapter(evidence: EvidenceContent, groups: Sequence[str]) -> Chapter:
-    drawn = [
-        figures.layers_figure(evidence),
-        figures.dependence_figure(evidence),
-        group_figure(evidence, groups),
-    ]
+def _chapter(evidence: EvidenceContent) -> Chapter:
     shown = [
         *(table for method in evidence.methods for table in
           (tables.claims_table(evidence, method), tables.layers_table(evidence, method))),
@@ -56,6 +48,6 @@ def _chapter(evidence: EvidenceContent, groups: Sequence[str]) -> Chapter:
         f"Which layer to believe: {network_title(evidence.network)}",
         tuple(words.sentences(evidence)),
         tuple(table for table in shown if table),
-        tuple(figure for figure in drawn if figure),
+        evidence,
         (tables.seconds_table(evidence),),
     )

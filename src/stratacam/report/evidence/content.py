@@ -19,6 +19,7 @@ class EvidenceContent:
     Attributes:
         folder: where it is.
         network: the architecture.
+        classes: of the network, in its order.
         about: layers, methods, counts, seconds.
         summaries: by method, layer, measure and what it is against.
         claims: by method, the claims as `Claim.as_json` gives them.
@@ -29,6 +30,7 @@ class EvidenceContent:
 
     folder: Path
     network: str
+    classes: tuple[str, ...]
     about: Mapping[str, Any]
     summaries: Mapping[tuple[str, str, str, str], Summary]
     claims: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -55,7 +57,7 @@ class EvidenceContent:
         return [self.of(method, layer, measure, against) for layer in self.layers]
 
 
-def read_evidence(folders: StudyFolders) -> list[EvidenceContent]:
+def read_evidence(folders: StudyFolders, classes: tuple[str, ...]) -> list[EvidenceContent]:
     """The evidence of every network of the study that has some, in the order of the networks.
 
     Raises:
@@ -73,6 +75,7 @@ def read_evidence(folders: StudyFolders) -> list[EvidenceContent]:
                 EvidenceContent(
                     folder=folder,
                     network=trained.network,
+                    classes=classes,
                     about=read_json(folder / "about.json"),
                     summaries={summary.key: summary for summary in read_summaries(folder / "layers.tsv")},
                     claims=read_json(folder / "claims.json")["methods"],

@@ -12,7 +12,7 @@ from stratacam.evidence.redundancy import correlation_matrix
 from stratacam.evidence.references import CEILING
 from stratacam.evidence.values import Summary
 from stratacam.report.evidence.content import EvidenceContent
-from stratacam.report.figures import ReportFigure
+from stratacam.report.figure import ReportFigure
 from stratacam.report.models import network_title
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -68,7 +68,6 @@ def layers_figure(evidence: EvidenceContent) -> ReportFigure:
         axis.set_xticks(range(len(evidence.layers)), evidence.layers, rotation=90, fontsize=7)
     methods = " and ".join(evidence.methods)
     return ReportFigure(
-        f"figure-8-evidence-{evidence.folder.name}",
         f"Evidence for the maps of every layer of {network_title(evidence.network)}",
         f"Maps by {methods}, layers from shallow to deep. Lines: means over subjects; bands: 95 % intervals over "
         "subjects. Grey: what maps are held against; the grey band-less line of each layer is the truth itself at "
@@ -110,7 +109,6 @@ def dependence_figure(evidence: EvidenceContent) -> ReportFigure | None:
     bar.ax.tick_params(labelsize=7)
     bar.set_label("Spearman's rank correlation", fontsize=8)
     return ReportFigure(
-        f"figure-9-dependence-{evidence.folder.name}",
         f"Layers of {network_title(evidence.network)} that say the same, and what their maps depend on",
         f"Maps by {method}. {'Left: ' if steps else ''}Spearman's correlation of heat inside the brain, mean over "
         f"subjects; white where two layers were never both to be seen.{CASCADE if steps else ''}",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stratacam.evidence.claims import last_convolution
 from stratacam.maps import entity
 from stratacam.report.evidence.content import EvidenceContent
-from stratacam.report.figures import ReportFigure
+from stratacam.report.figure import ReportFigure
 from stratacam.report.models import network_title
 from stratacam.report.overlay import blend
 from stratacam.scans.resampling import Grid, resample
@@ -23,18 +23,13 @@ LEVELS = 6
 KINDS = {"mean": "mean heat", "share": "share of subjects with high heat"}
 
 
-def group_figure(evidence: EvidenceContent, groups: Sequence[str]) -> ReportFigure | None:
-    """Mean heat, and the share of subjects with high heat, of every group; None where there are no such maps.
-
-    Args:
-        evidence: of a network.
-        groups: in the order of the rows.
-    """
+def group_figure(evidence: EvidenceContent) -> ReportFigure | None:
+    """Mean heat, and the share of subjects with high heat, of every group; None where there are no such maps."""
     method, layer = evidence.methods[0], last_convolution(evidence.layers)
     stem = f"{entity(method)}_{entity(layer)}"
     files = {
         (group, kind): evidence.folder / "group_maps" / f"{stem}_{entity(group)}_{kind}.nii.gz"
-        for group in groups
+        for group in evidence.classes
         for kind in KINDS
     }
     there = {key: file for key, file in files.items() if file.is_file()}
@@ -63,7 +58,6 @@ def group_figure(evidence: EvidenceContent, groups: Sequence[str]) -> ReportFigu
             transform=row[0].transAxes, ha="right", va="center", fontsize=7.5,
         )  # fmt: skip
     return ReportFigure(
-        f"figure-10-groups-{evidence.folder.name}",
         f"Heat of every group in MNI152 space, {network_title(evidence.network)}, {layer}",
         f"Maps by {method} at {layer}, each in shares of its own highest heat, carried to the template by the affine "
         "of the preparation. Mean: coloured up to the highest of the group, which is written beside it. Share: of the "

@@ -1,4 +1,4 @@
-"""Confusion matrices of all networks side by side: figure 2 of the report."""
+"""Confusion matrices of all networks side by side."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stratacam.report.content import StudyContent
-from stratacam.report.figures import ReportFigure
+from stratacam.report.figure import ReportFigure
 from stratacam.report.models import network_title
 
 READABLE_ON_DARK = 55
@@ -47,7 +47,7 @@ def confusion_matrices(study: StudyContent) -> ReportFigure:
         f"probability over its slices.{result}"
     )
     held_out = "held-out slices" if study.by_slice else "held-out subjects"
-    return ReportFigure("figure-2-confusion", f"Confusion matrices of the {held_out}", caption, figure)
+    return ReportFigure(f"Confusion matrices of the {held_out}", caption, figure)
 
 
 def _who(study: StudyContent) -> str:

@@ -1,10 +1,10 @@
-"""Whether probabilities mean what they say: figure 6 of the report."""
+"""Whether probabilities mean what they say."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stratacam.report.content import StudyContent
-from stratacam.report.figures import ReportFigure
+from stratacam.report.figure import ReportFigure
 from stratacam.report.reading import Row
 from stratacam.report.tables import decimal
 
@@ -54,7 +54,7 @@ def reliability_plot(study: StudyContent) -> ReportFigure | None:
         "outlined after scaling; a bin of few says little. ECE: expected calibration error, the mean distance to the "
         "line weighted by count, 0 to 1. The temperature was fitted on validation slices."
     )
-    return ReportFigure("figure-6-reliability", "Reliability of the probabilities", caption, figure)
+    return ReportFigure("Reliability of the probabilities", caption, figure)
 
 
 def _draw(curve: Axes, counts: Axes, rows: list[Row], calibrated: str) -> None:

@@ -1,4 +1,4 @@
-"""Losses of every training: figure 7 of the report."""
+"""Losses of every training."""
 
 import math
 
@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from stratacam.report.content import StudyContent
-from stratacam.report.figures import ReportFigure
+from stratacam.report.figure import ReportFigure
 from stratacam.report.models import network_title
 
 COLOURS = {"train_loss": "#7f8792", "validation_loss": "#1f77b4"}
@@ -70,4 +70,4 @@ def learning_curves(study: StudyContent) -> ReportFigure | None:
         "minimised, on augmented slices and with label smoothing; of validation, without either, groups and the "
         "subjects of a group weighing alike. Dot: the epoch with the lowest validation loss, whose weights were kept."
     )
-    return ReportFigure("figure-7-learning-curves", "Learning curves", caption, figure)
+    return ReportFigure("Learning curves", caption, figure)

@@ -1,0 +1,177 @@
+"""Fills the generated blocks of the documentation from the code: `make docs`.
+
+A page marks a block with `<!-- generated: NAME -->` and `<!-- end -->`; `BLOCKS` says what fills it. To add a
+block, write a function without arguments that returns Markdown, and name it in `BLOCKS`.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from stratacam.cam.methods import ACTIVATION, FORWARD, GRADIENT, INPUT, WEIGHTING
+from stratacam.cli import app
+from stratacam.maps.settings import UNITS
+from stratacam.study.configuration import StudyConfiguration
+
+DOCS = Path(__file__).parent
+BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Schema = dict[str, Any]
+
+
+def settings() -> str:
+    """One table for the top of a study's file and one for each section, from the pydantic models."""
+    schema = StudyConfiguration.model_json_schema()
+    return "\n".join(_section("", schema, schema["$defs"]))
+
+
+def commands() -> str:
+    """Arguments and options of every command, from the command line itself."""
+    return "\n".join(
+        line
+        for name, command in typer.main.get_command(app).commands.items()
+        for line in _command(name, command)
+    )
+
+
+def methods() -> str:
+    """What each method computes, what it costs, and the unit of its maps."""
+    cost = {
+        **dict.fromkeys([*WEIGHTING, *GRADIENT], "1 forward and 1 backward a class, for all layers"),
+        **dict.fromkeys(ACTIVATION, "1 forward for all layers"),
+        **dict.fromkeys(FORWARD, "1 forward a channel, image and layer"),
+        **dict.fromkeys(INPUT, "1 forward and 1 backward a class"),
+    }
+    units = {**UNITS, "input_gradient": "logit per intensity", "guided_backprop": "arbitrary"}
+    functions = {**WEIGHTING, **GRADIENT, **ACTIVATION, **FORWARD, **INPUT}
+    rows = [
+        _row(f"`{name}`", cost[name], units[name], _summary(function)) for name, function in functions.items()
+    ]
+    return "\n".join([_row("method", "cost", "unit", "map"), "|---|---|---|---|", *rows])
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "commands": commands,
+    "methods": methods,
+}
+
+
+def filled(page: str) -> str:
+    """The text of a page with its blocks made anew."""
+    return BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]().strip()}\n\n{found[3]}", page)
+
+
+def pages() -> list[Path]:
+    """Pages that have a generated block."""
+    return [page for page in sorted(DOCS.glob("*.md")) if BLOCK.search(page.read_text(encoding="utf-8"))]
+
+
+def _section(name: str, schema: Schema, models: dict[str, Schema]) -> list[str]:
+    """A heading and a table of one section's settings, then those of the sections in it."""
+    rows, inner = [], []
+    required = schema.get("required", [])
+    for key, field in schema["properties"].items():
+        if "$ref" in field:
+            model = models[field["$ref"].rpartition("/")[2]]
+            inner += _section(f"{name}.{key}".lstrip("."), model, models)
+            continue
+        default = "**required**" if key in required else _default(field.get("default"))
+        rows.append(_row(f"`{key}`", default, _allowed(field), field["description"]))
+    heading = f"### `[{name}]`" if name else "### Top of the file"
+    return [heading, "", _row("key", "default", "allowed", "meaning"), "|---|---|---|---|", *rows, "", *inner]
+
+
+def _default(value: object) -> str:
+    return "absent" if value is None else f"`{_toml(value)}`"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return (
+            "{ " + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items()) + " }"
+            if value
+            else "{}"
+        )
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _allowed(field: Schema) -> str:
+    """The values that a setting takes, in words."""
+    if kinds := field.get("anyOf"):
+        return " or ".join(_allowed(kind) for kind in kinds if kind.get("type") != "null")
+    if values := field.get("enum", [field["const"]] if "const" in field else None):
+        return ", ".join(f"`{_toml(value)}`" for value in values)
+    return _KINDS[field["type"]](field)
+
+
+def _list(field: Schema) -> str:
+    if kinds := field.get("prefixItems"):
+        return f"list of {len(kinds)}: " + ", ".join(map(_allowed, kinds))
+    return f"list of: {_allowed(field['items'])}"
+
+
+def _number(field: Schema) -> str:
+    name = "whole number" if field["type"] == "integer" else "number"
+    return " ".join([name, *_limits(field)])
+
+
+_KINDS: dict[str, Callable[[Schema], str]] = {
+    "array": _list,
+    "object": lambda field: f"table of: {_allowed(field['additionalProperties'])}",
+    "string": lambda field: "path" if field.get("format") == "path" else "text",
+    "boolean": lambda _: "true, false",
+    "integer": _number,
+    "number": _number,
+}
+
+
+def _limits(field: Schema) -> list[str]:
+    words = {
+        "exclusiveMinimum": "above",
+        "minimum": "from",
+        "exclusiveMaximum": "below",
+        "maximum": "to",
+        "multipleOf": "in steps of",
+    }
+    return [f"{word} {field[key]:g}" for key, word in words.items() if key in field]
+
+
+def _command(name: str, command: Any) -> list[str]:  # noqa: ANN401 - of a library without types
+    arguments = [
+        _argument(parameter) for parameter in command.params if parameter.param_type_name == "argument"
+    ]
+    usage = " ".join(["stratacam", name, *arguments, "[OPTIONS]"])
+    rows = [_parameter(parameter) for parameter in command.params]
+    head = [_row("argument or option", "default", "meaning"), "|---|---|---|"]
+    return [f"### `{usage}`", "", command.help, "", *head, *rows, ""]
+
+
+def _argument(parameter: Any) -> str:  # noqa: ANN401 - of a library without types
+    name = parameter.metavar or parameter.name.upper()
+    return name if parameter.required else f"[{name}]"
+
+
+def _parameter(parameter: Any) -> str:  # noqa: ANN401 - of a library without types
+    names = [_argument(parameter)] if parameter.param_type_name == "argument" else parameter.opts
+    shown = parameter.default is not None and parameter.default is not False
+    default = "**required**" if parameter.required else f"`{parameter.default}`" if shown else ""
+    return _row(", ".join(f"`{name}`" for name in names), default, parameter.help or "")
+
+
+def _summary(function: object) -> str:
+    """First sentence of a docstring, without its full stop."""
+    return (function.__doc__ or "").partition("\n")[0].rstrip(".")
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    for page in pages():
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")

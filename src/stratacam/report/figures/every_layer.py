@@ -1,0 +1,96 @@
+"""One slice at every layer of the network."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stratacam.maps import ScanMaps
+from stratacam.networks import ModelCard
+from stratacam.report.captions import UNIT, describe_scan, describe_slice, how_drawn
+from stratacam.report.choose import choose_patient, choose_slices
+from stratacam.report.content import StudyContent, shown_sequence
+from stratacam.report.figure import ReportFigure
+from stratacam.report.models import network_title
+from stratacam.report.overlay import draw_colour_bar, draw_scale, draw_slice
+from stratacam.report.sheet import HEADING, Sheet, panel_inches
+from stratacam.report.shown import ShownScan, by_block, drawn_width_mm, open_scan, open_scan_of
+from stratacam.scans.prepared import PreparedScan
+
+ACROSS = 6
+"""Layers in a row."""
+
+MINIMUM_ROWS = 4
+"""Room for the colour bar with its label under the anatomy."""
+
+MINIMUM_COLUMNS = 5
+"""Room for the heading."""
+
+
+def slice_at_every_layer(study: StudyContent) -> ReportFigure:
+    """Of the patient whose maps the report shows."""
+    choice = choose_patient(study)
+    scan = open_scan_of(study, choice.name)
+    return _every_layer(scan, study.sequence, network_title(study.card.architecture), choice.rule)
+
+
+def layer_strip(scan: PreparedScan, maps: ScanMaps, card: ModelCard) -> ReportFigure:
+    """Of a scan that was explained outside a study, so that only its maps are known.
+
+    Raises:
+        InputError: if a file of the scan is missing or damaged.
+    """
+    shown = open_scan(scan, maps, width_mm=drawn_width_mm(card))
+    return _every_layer(shown, shown_sequence(card), network_title(card.architecture), "this scan")
+
+
+def _every_layer(scan: ShownScan, sequence: str, architecture: str, rule: str) -> ReportFigure:
+    """A row for each block; `rule` says why it is this scan."""
+    maps = scan.explained
+    indices, slice_rule = choose_slices(scan, count=1)
+    index = int(indices[0])
+    position = int(np.searchsorted(maps.slices, index))
+    rows_of_layers = _rows(maps.layers)
+    sheet = Sheet(
+        max(len(rows_of_layers), MINIMUM_ROWS),
+        max(*(len(layers) + 1 for layers in rows_of_layers), MINIMUM_COLUMNS),
+        panel_inches(scan.box_mm),
+        left=0.05,
+        right=0.05,
+        top=HEADING + 0.33,
+        between=(0.04, 0.36),
+    )
+    figure = sheet.new_figure()
+    sheet.write_heading(figure, describe_scan(scan))
+    anatomy = sheet.panel_of(figure, 0, 0)
+    draw_slice(anatomy, scan, sequence, index)
+    draw_scale(anatomy)
+    anatomy.set_title(sequence, fontsize=7.5, pad=3)
+    anatomy.text(
+        0.5, -0.04, describe_slice(scan, index), transform=anatomy.transAxes, ha="center", va="top", fontsize=7
+    )  # fmt: skip
+    for row, layers in enumerate(rows_of_layers):
+        for column, layer in enumerate(layers, start=1):
+            panel = sheet.panel_of(figure, row, column)
+            heat = scan.heat(layer, indices)[0]
+            blank = maps.blank[layer][position]
+            draw_slice(panel, scan, sequence, index, heat=heat, blank=blank, letters=False)
+            rows, columns = maps.raw(layer).shape[1:]
+            peak = "blank" if blank else f"peak {heat.max():.2f}"
+            panel.set_title(f"{layer}\n{rows} x {columns}, {peak}", fontsize=7.5, pad=3)
+    draw_colour_bar(figure, sheet.bar_of(figure, 2, left=0.35), UNIT)
+    return ReportFigure(
+        "One slice at every layer of the network",
+        f"{describe_scan(scan)}; {describe_slice(scan, index).replace(chr(10), '; ')}. The same slice at all "
+        f"{len(maps.layers)} convolution and pooling layers of {architecture}, in the order in "
+        "which the network runs them, one row per block. Above each panel: the map's own resolution, and its peak as a "
+        f"share of the layer's maximum in the scan. Subject: {rule}. Slice: {slice_rule}. {how_drawn(scan)}",
+        figure,
+    )
+
+
+def _rows(layers: Sequence[str]) -> list[tuple[str, ...]]:
+    """The layers of a block in a row, or in several; all together where no two are of one block."""
+    blocks = list(by_block(layers).values())
+    if len(blocks) == len(layers):
+        blocks = [tuple(layers)]
+    return [block[start : start + ACROSS] for block in blocks for start in range(0, len(block), ACROSS)]
