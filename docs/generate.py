@@ -14,6 +14,8 @@ import typer
 
 from stratacam.cam.methods import ACTIVATION, FORWARD, GRADIENT, INPUT, WEIGHTING
 from stratacam.cli import app
+from stratacam.evidence.recommendation import rule
+from stratacam.evidence.registry import documentation_table
 from stratacam.maps.settings import UNITS
 from stratacam.study.configuration import StudyConfiguration
 
@@ -58,6 +60,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "methods": methods,
+    "measures": documentation_table,
+    "rule": rule,
 }
 
 

@@ -230,6 +230,6 @@ def _mean_known(values: Floats) -> Floats:
     return _divide(np.where(known, values, 0).sum(axis=0), known.sum(axis=0))
 
 
-def _divide(totals: Floats, counts: NDArray[np.generic]) -> Floats:
+def _divide(totals: Floats, counts: Floats | NDArray[np.int_]) -> Floats:
     """Totals by counts; NaN where there is nothing."""
-    return np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0)
+    return np.asarray(np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0))

@@ -180,6 +180,6 @@ class Kind:
     needs: Need
     measures: tuple[Measure, ...]
     of_scan: Callable[[ExplainedScan], list[Value]] | None = None
-    of_subjects: Callable[[NDArray[np.float64], Sequence[str]], Mapping[Measure, NDArray[np.float64]]] | None = (
-        None
-    )
+    of_subjects: (
+        Callable[[NDArray[np.float64], Sequence[str]], Mapping[Measure, NDArray[np.float64]]] | None
+    ) = None

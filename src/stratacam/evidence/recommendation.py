@@ -82,7 +82,7 @@ def recommend(table: SubjectTable, method: str, layers: Sequence[str], *, seed: 
         return road, precision
 
     faults = {layer: _faults(summaries, method, layer) for layer in layers}
-    verdicts = {}
+    verdicts: dict[str, LayerVerdict] = {}
     for cluster in clusters(correlation_matrix(list(summaries.values()), layers, method), layers):
         sound = [layer for layer in cluster if not faults[layer]]
         best = max(sound, key=faithfulness) if sound else None

@@ -35,8 +35,8 @@ REPEAT_RANK = Measure(
         "at least",
         MINIMUM_REPEATED,
         against=(SHIFTED, NOISY, SEED),
-        rule=f"its maps repeat under small shifts, noise and other seeds (mean rank correlation at least {MINIMUM_REPEATED} "
-        "for each)",
+        rule="its maps repeat under small shifts, noise and other seeds (mean rank correlation at least "
+        f"{MINIMUM_REPEATED} for each)",
         fault="does not repeat under {against} ({value:.2f})",
     ),
 )
@@ -85,9 +85,7 @@ def neighbours(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
     return values
 
 
-def other_models(
-    models: Sequence[nn.Module], scan: ScanSlices, maps: SliceMaps, against: str
-) -> list[Value]:
+def other_models(models: Sequence[nn.Module], scan: ScanSlices, maps: SliceMaps, against: str) -> list[Value]:
     """Likeness to the maps of other models for the same class, of the layers that they have too; the mean over them."""
     rows: dict[tuple[str, str, str, str], list[Value]] = {}
     for model in models:

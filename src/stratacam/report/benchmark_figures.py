@@ -5,12 +5,12 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from stratacam.evidence.planting.score import RANDOM, SMOOTHGRAD, PlantedSlice, ScoredSlice
 from stratacam.evidence.localisation import AVERAGE_PRECISION, POINTING
+from stratacam.evidence.planting.score import RANDOM, SMOOTHGRAD, PlantedSlice, ScoredSlice
 from stratacam.evidence.references import CEILING, EDGES, INTENSITY
 from stratacam.evidence.values import Summary
-from stratacam.report.evidence.figures import COLOURS, GREY, draw_line
 from stratacam.report.figure import ReportFigure, save_figure
+from stratacam.report.figures.layer_lines import COLOURS, draw_line, draw_references, name_layers
 from stratacam.report.overlay import OUTLINE, WHITE, blend
 
 MEASURES = {AVERAGE_PRECISION: "Average precision", POINTING: "Maximum on a planted lesion (pointing)"}
@@ -40,18 +40,12 @@ def _scores(table: Sequence[Summary], layers: Sequence[str]) -> ReportFigure:
         methods = dict.fromkeys(one.method for one in table if one.layer in layers and one.method != CEILING)
         for colour, method in zip(COLOURS, methods, strict=False):
             draw_line(panel, [found[method, layer] for layer in layers], colour, method)
-        ceiling = [found[CEILING, layer].value for layer in layers]
-        panel.plot(
-            range(len(layers)), ceiling, color=GREY, drawstyle="steps-mid", linewidth=1, label="attainable"
-        )
-        for name, style in LINES.items():
-            panel.axhline(found[name, ""].value, color=GREY, linestyle=style, linewidth=0.9, label=name)
+        references = {name: found[name, ""] for name in LINES}
+        draw_references(panel, [found[CEILING, layer] for layer in layers], references, LINES)
         panel.axhline(found[SMOOTHGRAD, "input"].value, color=COLOURS[2], linewidth=1.1, label=SMOOTHGRAD)
-        panel.set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
+        name_layers(panel, layers)
         panel.set_ylim(-0.02, 1.02)
-        panel.tick_params(labelsize=7)
         panel.set_title(title, fontsize=9, loc="left")
-        panel.spines[["top", "right"]].set_visible(False)
     panel.legend(fontsize=7, framealpha=0.9, edgecolor="none", ncols=2)
     return ReportFigure(
         "How well maps find planted lesions",

@@ -66,7 +66,8 @@ ROAD_LEAST = Measure(
 DELETION = Measure(
     name="deletion",
     title="deletion",
-    definition="area under the probability of the class while the hottest pixels are set to black (Petsiuk et al. 2018)",
+    definition="area under the probability of the class while the hottest pixels are set to black (Petsiuk et al. "
+    "2018)",
     better="lower",
     held_against=HELD_AGAINST,
     panel=Panel((ABOVE,), level=0.0),
