@@ -2,6 +2,7 @@
 
 import pytest
 
+from stratacam.scans.prepare import prepare
 from stratacam.source_code import code_in, code_of
 
 FILES = {
@@ -51,7 +52,7 @@ def test_code_counts_and_comments_do_not(folder, name, text, same):
 
 
 def test_preparation_depends_on_no_network_and_on_what_it_registers_with():
-    found = code_of("stratacam.scans.prepare.scan")
+    found = code_of(prepare)
     assert {
         "stratacam.scans.register",
         "stratacam.files",

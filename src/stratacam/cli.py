@@ -431,7 +431,7 @@ def evidence(
     """Measure which layers' maps are to be believed, in a study that has been run."""
     from stratacam.report import write_report
     from stratacam.study.configuration import read_configuration
-    from stratacam.study.evidence import measure_evidence
+    from stratacam.study.steps.evidence import measure_evidence
 
     configuration = read_configuration(study)
     result, left_out = measure_evidence(configuration, console, write_report=write_report)

@@ -20,9 +20,17 @@ INSTALLED = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("stdlib
 
 
 @cache
-def code_of(module: str) -> Code:
-    """The code that a module depends on, as it was when this was first asked; see `code_in`."""
-    return code_in(module)
+def code_of(thing: type | Callable[..., object]) -> Code:
+    """The code that a class or function of a module depends on, as it was when this was first asked; see `code_in`.
+
+    Of its own module only what it uses counts, so that a task may stand beside whatever plans it.
+    """
+    module = thing.__module__
+    path = _file_of(module, None, module)
+    if path is None:
+        raise ValueError(f"{module}: found no source, expected a module of Python")
+    used = _used_by(thing.__qualname__.partition(".")[0], _parsed(path)[0])
+    return _followed(module, None, [(module, path, (used, _digest(used)))])
 
 
 def code_in(module: str, file: Path | None = None) -> Code:
@@ -36,27 +44,82 @@ def code_in(module: str, file: Path | None = None) -> Code:
         file: its file, where Python does not find it by its name; modules beside it are followed too.
     """
     beside = file.resolve().parent if file else None
+    return _followed(module, beside, [(module, file or _file_of(module, beside, module), None)])
+
+
+Parsed = tuple[ast.Module, str]
+"""Statements without docstrings, and their hash."""
+
+
+def _followed(root: str, beside: Path | None, wanted: list[tuple[str, Path | None, Parsed | None]]) -> Code:
+    """The code of modules and of all that they import; of a module of which a part is wanted that part."""
     found: Code = {"python": ".".join(map(str, sys.version_info[:2]))}
 
     def follow(name: str) -> Path | None:
-        return _file_of(name, beside, module)
+        return _file_of(name, beside, root)
 
-    wanted = [(module, file or follow(module))]
     seen: set[str] = set()
     while wanted:
-        name, path = wanted.pop()
+        name, path, part = wanted.pop()
         if name in seen:
             continue
-        seen.add(name)
+        if part is None:
+            seen.add(name)
         if path is None:
             found |= _version_of(name.partition(".")[0])
             continue
-        tree, digest = _parsed(path)
+        tree, digest = part or _parsed(path)
         found[name] = digest
         if beside is None:
             found |= _data_beside(path.parent)
-        wanted += [(other, follow(other)) for other in _imports(tree, name, path, follow)]
+        wanted += [(other, follow(other), None) for other in _imports(tree, name, path, follow)]
     return dict(sorted(found.items()))
+
+
+def _used_by(name: str, tree: ast.Module) -> ast.Module:
+    """The statements of a module that define a name and all that it uses there, in order."""
+    defines: dict[str, list[ast.stmt]] = {}
+    for statement in tree.body:
+        for defined in _defined(statement):
+            defines.setdefault(defined, []).append(statement)
+    wanted, used = [name], {name}
+    kept: dict[int, ast.stmt] = {}
+    while wanted:
+        one = wanted.pop()
+        for statement in defines.get(one, ()):
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                continue
+            kept[statement.lineno] = statement
+            names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)} - used
+            used |= names
+            wanted += names
+    for statement in tree.body:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            names_of = [one for one in statement.names if _bound(one) in used]
+            if names_of:
+                part = (
+                    ast.Import(names_of)
+                    if isinstance(statement, ast.Import)
+                    else ast.ImportFrom(statement.module, names_of, statement.level)
+                )
+                kept[statement.lineno] = part
+    return ast.Module([kept[line] for line in sorted(kept)], [])
+
+
+def _defined(statement: ast.stmt) -> list[str]:
+    """The names that a statement of a module gives a meaning to."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [statement.name]
+    return [
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
+
+
+def _bound(imported: ast.alias) -> str:
+    """The name by which a module knows what it imports."""
+    return imported.asname or imported.name.partition(".")[0]
 
 
 @cache
@@ -109,18 +172,22 @@ def _run(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _run(node)
 
 
-def _parsed(path: Path) -> tuple[ast.Module, str]:
+def _parsed(path: Path) -> Parsed:
     return _parsed_text(path.read_bytes())
 
 
 @cache
-def _parsed_text(text: bytes) -> tuple[ast.Module, str]:
-    tree, whole = ast.parse(text), ast.parse(text)
-    for node in ast.walk(whole):
+def _parsed_text(text: bytes) -> Parsed:
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_text(body[0]):
             del body[0]
-    return tree, hashlib.sha256(ast.dump(whole).encode()).hexdigest()[:16]
+    return tree, _digest(tree)
+
+
+def _digest(tree: ast.Module) -> str:
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
 
 
 def _is_text(node: ast.AST) -> bool:

@@ -2,11 +2,9 @@
 
 import json
 import math
-import re
 import shutil
 import weakref
 from dataclasses import replace
-from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -20,14 +18,12 @@ from torch import nn
 from stratacam.cam import Explanation, LayerMaps
 from stratacam.errors import InputError
 from stratacam.maps import (
-    LAYER_METHODS,
     ExplainSettings,
     explain_scan,
     find_maps,
     read_maps,
     remove_other_maps,
 )
-from stratacam.maps.settings import UNITS
 from stratacam.maps.store import Explained, write_maps
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
@@ -234,12 +230,6 @@ def test_files_of_a_map_say_class_unit_model_and_whether_the_scan_was_held_out(d
             header = nibabel.load(f"{stem}.nii.gz").header
             description = header["descrip"].tobytes().rstrip(b"\0").decode()
             assert description == f"gradcam 2 class=blob {words} vgg16_seed-0_fold-2"
-
-
-def test_the_unit_of_every_method_is_that_of_its_documentation():
-    page = (Path(__file__).parents[2] / "docs/methods.md").read_text(encoding="utf-8")
-    table = dict(re.findall(r"^\| `(\S+)` \| [^|]+ \| ([^|]+) \|", page, re.MULTILINE))
-    assert {method: table[method].replace("none", "arbitrary") for method in LAYER_METHODS} == UNITS
 
 
 def test_all_classes_are_explained_each_in_files_of_its_own(delivered, tmp_path):

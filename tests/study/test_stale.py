@@ -34,10 +34,10 @@ from stratacam.source_code import code_of
 from stratacam.study import learning_steps, run, scan_steps
 from stratacam.study import ledger as ledger_module
 from stratacam.study.configuration import StudyConfiguration, read_configuration
-from stratacam.study.evidence import measure_evidence
 from stratacam.study.folders import StudyFolders
 from stratacam.study.ledger import Ledger
 from stratacam.study.run import run_study
+from stratacam.study.steps.evidence import measure_evidence
 from stratacam.study.work import Work
 
 STUDY = """\
@@ -267,7 +267,7 @@ class Watched:
                 sys.setprofile(None)
                 self.step = None
 
-        watched.__module__ = function.__module__
+        watched.__module__, watched.__qualname__ = function.__module__, function.__qualname__
         watched.__wrapped__ = function  # whose parameters the key names
         return watched
 
@@ -401,12 +401,10 @@ def test_the_code_that_runs_in_a_step_is_in_its_key(study):
         for path in (path for path in own if path.suffix == ".py"):
             module = ".".join(("stratacam", *path.relative_to(home).with_suffix("").parts))
             ran.add(module.removesuffix(".__init__"))
-        code = code_of(function.__module__)
+        code = code_of(function)
         assert {name for name in ran - NOT_OF_RESULTS if name not in code} == set(), function
     assert len(study.seen.ran) == 14
-    assert not any(
-        name.startswith(("stratacam.cam", "stratacam.learning")) for name in code_of(prepare.__module__)
-    )
+    assert not any(name.startswith(("stratacam.cam", "stratacam.learning")) for name in code_of(prepare))
 
 
 def test_every_file_of_the_user_that_is_opened_is_changed_in_a_test(study):
@@ -501,7 +499,7 @@ def test_code_does_again_what_runs_it_and_nothing_else(study, monkeypatch):
     assert with_changed("stratacam.scans.register") == PREPARE - REPORT
     assert with_changed("stratacam.learning.epoch") == TRAIN - REPORT
     assert with_changed("stratacam.evidence.recommendation") == {"evidence tables"}
-    assert with_changed("stratacam.learning.evaluation.table") == {"evaluate", "baselines", "comparison"}
+    assert with_changed("stratacam.learning.evaluation.table") == {"comparison"}
     assert with_changed("SimpleITK".lower()) >= {"prepare"}
     assert with_changed("report/template.html.j2") == {"report"}
     assert "prepare" in with_changed("quality/page.html.j2")

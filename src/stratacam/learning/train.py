@@ -205,7 +205,7 @@ def _work_folder(
             content.update(json.dumps([scan.scan, scan.group, stat.st_size, stat.st_mtime_ns]).encode())
         for numbers in (dataset.scan, dataset.position, dataset.label):
             content.update(numbers.tobytes())
-    code = digest_of(code_of(__name__))
+    code = digest_of(code_of(train))
     key = f"{content.hexdigest()} {code} {others} {settings.model_dump_json()}"
     note = folder / "training.txt"
     if not note.exists() or note.read_text(encoding="utf-8") != key:

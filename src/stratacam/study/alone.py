@@ -10,10 +10,11 @@ from stratacam.maps import ExplainSettings, check_settings
 from stratacam.networks import load_model
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.scans.cohort.bids import Scan
-from stratacam.scans.cohort.choice import SEQUENCES, Choose
+from stratacam.scans.cohort.choice import Choose
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
 from stratacam.study import scan_steps
 from stratacam.study.execution import local_executor, tidied
 from stratacam.study.suitability import refuse_differences, tell_differences, tell_parts
@@ -28,7 +29,7 @@ def prepare_folder(
     out: Path,
     settings: PrepareSettings | Callable[[Scan], PrepareSettings],
     *,
-    sequences: Sequence[str] = SEQUENCES,
+    sequences: Sequence[str] = DEFAULT_SEQUENCES,
     choose: Choose | None = None,
     workers: int,
     console: Console,

@@ -9,10 +9,10 @@ from stratacam.errors import InputError
 from stratacam.files import check_writable, write_text
 from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.study.configuration import read_configuration
-from stratacam.study.evidence import measure_evidence
 from stratacam.study.execution import kept_workers, local_executor, tidied
 from stratacam.study.progress import step_progress
 from stratacam.study.run import Outcome, run_study
+from stratacam.study.steps.evidence import measure_evidence
 from stratacam.study.study import WriteReport
 
 STUDY = """\

@@ -60,7 +60,7 @@ class Ledger:
         Raises:
             TypeError: an argument is of another kind, or a folder that no work made.
         """
-        code = code_of(function.__module__)
+        code = code_of(function)
         parts = {"code": digest_of(code)}
         note = self.folder / "code" / f"{parts['code']}.json"
         if not note.is_file():

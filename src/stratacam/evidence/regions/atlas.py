@@ -70,6 +70,11 @@ def default_atlas() -> Atlas:
     return Atlas("lobes by planes (approximate)", labels.astype(np.int32), grid, names)
 
 
+def atlas_of(image: Path | None) -> Atlas:
+    """A user's atlas, or the default one."""
+    return default_atlas() if image is None else read_atlas(image)
+
+
 def read_atlas(path: Path) -> Atlas:
     """Read a label image in MNI152 space, and the names of its regions from a TSV beside it where there is one.
 

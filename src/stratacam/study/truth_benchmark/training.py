@@ -133,7 +133,9 @@ def _keep(
     made: str,
 ) -> Path:
     """Return the folder with what the frozen layers give; emptied first of that of other slices or settings."""
-    key = f"{material.digest} {made} {digest_of(code_of(__name__))} seed {seed} {chosen.model_dump_json()}"
+    key = (
+        f"{material.digest} {made} {digest_of(code_of(train_network))} seed {seed} {chosen.model_dump_json()}"
+    )
     note = folder / "slices.txt"
     if not note.is_file() or note.read_text(encoding="utf-8") != key:
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,22 +2,22 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from stratacam.evidence.claims import assess_claims
+from stratacam.evidence.groups import GROUP_MAPS, Compared, MeasuredScans, write_groups
 from stratacam.evidence.measure import with_measures_of_subjects
 from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.regions.region_values import read_region_values
+from stratacam.evidence.scan_evidence import ScanEvidence
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import by_subject, read_values, summarise, write_rows
 from stratacam.files import write_json
-from stratacam.study.evidence.groups import GROUP_MAPS, Compared, MeasuredScans, write_groups
-from stratacam.study.evidence.scan_task import ScanEvidence
-from stratacam.study.keys import NOT_IN_KEY
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class Tables:
         warning: what must be said of everything.
         model: network and seed.
         trained: its runs, and the keys of their trainings, by which evidence of an earlier model is known.
-        workers: processes.
         folder: of the network's evidence.
     """
 
@@ -43,7 +42,6 @@ class Tables:
     warning: str
     model: str
     trained: Mapping[str, str]
-    workers: int = field(metadata=NOT_IN_KEY)
     folder: Path
 
     @property
@@ -53,8 +51,13 @@ class Tables:
         return [self.folder / name for name in (*names, "groups.json", GROUP_MAPS)]
 
 
-def write_tables(tables: Tables) -> None:
-    """Write `layers.tsv`, `claims.json`, `recommendation.json`, the comparison of groups and `about.json`."""
+def write_tables(tables: Tables, executor: Executor) -> None:
+    """Write `layers.tsv`, `claims.json`, `recommendation.json`, the comparison of groups and `about.json`.
+
+    Args:
+        tables: what is written.
+        executor: where groups are compared voxel by voxel.
+    """
     scans, folder, settings, seed = tables.scans, tables.folder, tables.settings, tables.seed
     about = {scan.name: json.loads(scan.about.read_text(encoding="utf-8")) for scan in scans}
     layers = next(iter(about.values()))["layers"]
@@ -87,7 +90,7 @@ def write_tables(tables: Tables) -> None:
         folder / "recommendation.json",
         {"methods": [recommend(table, method, layers, seed=seed).as_json() for method in settings.methods]},
     )
-    compared = Compared(measured, tables.people, settings, seed, tables.workers)
+    compared = Compared(measured, tables.people, settings, seed, executor)
     statements = write_groups(compared, folder, layers)
     write_json(folder / "about.json", _about(tables, about, layers, statements))
 

@@ -1,45 +1,15 @@
-"""What groups are compared beside: age, sex and the like, from the cohort's tables."""
+"""What groups are compared beside: age, sex and the like."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stratacam.errors import InputError
-from stratacam.scans.cohort.people import read_people
 from stratacam.scans.cohort.spelling import check_spelling
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from stratacam.study.gathering import Gathered
-    from stratacam.study.study import Study
 
 USUAL = ("age", "sex")
 """Covariates where the settings name none and everybody has them."""
-
-
-def read_people_of(study: Study, gathered: Gathered) -> dict[str, dict[str, str]]:
-    """By subject, the covariates of its first scan, as the tables have them.
-
-    Raises:
-        InputError: a column that the settings name is not there, or somebody who is learnt from lacks it.
-    """
-    wanted = study.configuration.evidence.covariates
-    columns = USUAL if wanted is None else wanted
-    if not columns:
-        return {}
-    people = read_people(
-        study.configuration.cohort.input, gathered.scans, columns, required=wanted is not None
-    )
-    first: dict[str, dict[str, str]] = {}
-    for scan in gathered.scans:
-        first.setdefault(f"sub-{scan.subject}", people[scan.name])
-    covariates_of(first, sorted({scan.subject for scan in gathered.cohort.pictures}), wanted)
-    return first
 
 
 def covariates_of(

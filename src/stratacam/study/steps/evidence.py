@@ -1,6 +1,7 @@
 """The evidence of a study: tasks for every scan and network, then what they say together."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,39 +10,95 @@ from torch import nn
 
 from stratacam import cam
 from stratacam.errors import InputError
+from stratacam.evidence.covariates import USUAL, covariates_of
+from stratacam.evidence.groups import named_layers
+from stratacam.evidence.regions.atlas import atlas_of, names_of
+from stratacam.evidence.scan_evidence import ScanEvidence, Truths, keep_truth, measure_evidence_of
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.tables import Tables, write_tables
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.networks import ModelCard
+from stratacam.scans.cohort.people import read_people
 from stratacam.scans.labels import find_lesion_mask
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study import learning_steps, planning
 from stratacam.study.configuration import StudyConfiguration
-from stratacam.study.evidence.groups import named_layers
-from stratacam.study.evidence.people import read_people_of
-from stratacam.study.evidence.scan_task import (
-    EvidenceTask,
-    ScanEvidence,
-    atlas_names,
-    atlas_of,
-    keep_truth,
-    measure_evidence_of,
-)
-from stratacam.study.evidence.tables import Tables, write_tables
 from stratacam.study.execution import local_executor
 from stratacam.study.explaining import held_out_by, run_for, to_explain
 from stratacam.study.gathering import Gathered, gather
+from stratacam.study.keys import NOT_IN_KEY
 from stratacam.study.network_check import check_networks
 from stratacam.study.reporting import report_once
 from stratacam.study.runs import Run
 from stratacam.study.study import Study, WriteReport, open_study
-from stratacam.study.trained import load_once, trained_model
+from stratacam.study.trained import TrainedModel, load_once, trained_model
 from stratacam.study.work import Absence
 
 MOST_OTHERS = 2
 """Models of each kind that a model's maps are compared with."""
 
-Truths = tuple[tuple[str, tuple[Path, ...]], ...]
-"""By subject, its lesion masks on the template."""
+
+@dataclass(frozen=True)
+class EvidenceTask:
+    """The evidence of one scan.
+
+    Attributes:
+        model: whose maps are measured.
+        others: models whose maps they are compared with, by how these differ.
+        scan: prepared.
+        group: its class.
+        lesions: its mask, where there is one.
+        truths: by subject, the masks on the template of `keep_truth`.
+        settings: what is measured.
+        atlas_names: file of the names of the settings' atlas, where there is one.
+        sequence: see `explained_sequence`.
+        seed: of everything random.
+        out: what is left.
+    """
+
+    model: TrainedModel
+    others: tuple[tuple[str, tuple[TrainedModel, ...]], ...]
+    scan: PreparedScan
+    group: str
+    lesions: Path | None
+    truths: Truths
+    settings: EvidenceSettings
+    atlas_names: Path | None
+    sequence: str | None
+    seed: int
+    out: ScanEvidence
+
+
+def measure_one(task: EvidenceTask) -> None:
+    """Measure one scan."""
+    model, card = load_once(task.model)
+    measure_evidence_of(
+        model,
+        card,
+        task.scan,
+        task.settings,
+        group=task.group,
+        lesions=task.lesions,
+        truths=task.truths,
+        others={change: [load_once(other)[0] for other in others] for change, others in task.others},
+        sequence=task.sequence,
+        seed=task.seed,
+        out=task.out,
+    )
+
+
+@dataclass(frozen=True)
+class TablesTask:
+    """The tables of a network, and the processes that compare its groups."""
+
+    tables: Tables
+    workers: int = field(metadata=NOT_IN_KEY)
+
+
+def write_network(task: TablesTask) -> None:
+    """Write the tables of a network."""
+    with local_executor(task.workers) as executor:
+        write_tables(task.tables, executor)
 
 
 class Trained(NamedTuple):
@@ -77,10 +134,10 @@ def measure_evidence(
         InputError: if the study as a whole cannot be done.
     """
     check_networks(configuration)
-    atlas_of(configuration.evidence)
+    atlas_of(configuration.evidence.atlas)
     with open_study(configuration, console) as study:
         gathered = gather(study)
-        people = read_people_of(study, gathered)
+        people = _read_people(study, gathered)
         planned = planning.plan_runs(configuration, study.folders, gathered.cohort, configuration.split)
         learning_steps.train_runs(study, gathered.cohort, planned)
         truths = _keep_truths(study, gathered)
@@ -91,6 +148,26 @@ def measure_evidence(
         if study.folders.report.is_file():
             report_once(study, write_report)
         return study.folders.evidence, tuple(study.work.absences)
+
+
+def _read_people(study: Study, gathered: Gathered) -> dict[str, dict[str, str]]:
+    """By subject, the covariates of its first scan, as the tables have them.
+
+    Raises:
+        InputError: a column that the settings name is not there, or somebody who is learnt from lacks it.
+    """
+    wanted = study.configuration.evidence.covariates
+    columns = USUAL if wanted is None else wanted
+    if not columns:
+        return {}
+    people = read_people(
+        study.configuration.cohort.input, gathered.scans, columns, required=wanted is not None
+    )
+    first: dict[str, dict[str, str]] = {}
+    for scan in gathered.scans:
+        first.setdefault(f"sub-{scan.subject}", people[scan.name])
+    covariates_of(first, sorted({scan.subject for scan in gathered.cohort.pictures}), wanted)
+    return first
 
 
 def _keep_truths(study: Study, gathered: Gathered) -> Truths:
@@ -138,12 +215,12 @@ def _measure_network(study: Study, trained: Trained, model: str) -> None:
             lesions=find_lesion_mask(configuration.cohort.input, scan),
             truths=truths,
             settings=settings.of_scans(),
-            atlas_names=atlas_names(settings),
+            atlas_names=_atlas_names(settings),
             sequence=configuration.explain.sequence,
             seed=configuration.seed,
             out=ScanEvidence(folder / "scans", scan.name),
         )
-        tasks[scan.name] = work.task(measure_evidence_of, task, outputs=task.out.files)
+        tasks[scan.name] = work.task(measure_one, task, outputs=task.out.files)
     with learning_steps.network_executor(configuration, len(tasks)) as executor:
         done = work.each(f"evidence {model}", tasks, executor)
     if not done:
@@ -166,10 +243,16 @@ def _measure_network(study: Study, trained: Trained, model: str) -> None:
             for plan in planned
             if plan.run.model == model
         },
-        workers=configuration.run.workers,
         folder=folder,
     )
-    work.once("evidence tables", work.task(write_tables, tables, outputs=tables.outputs), item=model)
+    writing = TablesTask(tables, configuration.run.workers)
+    work.once("evidence tables", work.task(write_network, writing, outputs=tables.outputs), item=model)
+
+
+def _atlas_names(settings: EvidenceSettings) -> Path | None:
+    """The table of names of the user's atlas, where there is one."""
+    names = None if settings.atlas is None else names_of(settings.atlas)
+    return names if names and names.is_file() else None
 
 
 def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSettings) -> None:

@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import combinations
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from stratacam.errors import InputError
 from stratacam.evidence.claims import last_convolution
+from stratacam.evidence.covariates import covariates_of
+from stratacam.evidence.regions.atlas import atlas_of
 from stratacam.evidence.regions.comparison import GroupTest, compare_groups
 from stratacam.evidence.regions.group_maps import group_maps
 from stratacam.evidence.regions.region_values import RegionValue
@@ -23,9 +26,6 @@ from stratacam.evidence.settings import EvidenceSettings
 from stratacam.files import write_json, write_text
 from stratacam.maps import entity
 from stratacam.scans.volume import write_nifti
-from stratacam.study.evidence.people import covariates_of
-from stratacam.study.evidence.scan_task import atlas_of
-from stratacam.study.execution import local_executor
 
 FEWEST = 3
 """Subjects of a group that is compared voxel by voxel."""
@@ -99,14 +99,14 @@ class Compared:
         people: what they are compared beside, by subject.
         settings: of the evidence.
         seed: of permutations.
-        workers: processes.
+        executor: where voxels are compared.
     """
 
     measured: MeasuredScans
     people: Mapping[str, Mapping[str, str]]
     settings: EvidenceSettings
     seed: int
-    workers: int
+    executor: Executor
 
 
 def write_groups(compared: Compared, folder: Path, layers: Sequence[str]) -> list[str]:
@@ -148,7 +148,7 @@ def write_groups(compared: Compared, folder: Path, layers: Sequence[str]) -> lis
         {
             "statement": comparison.statement,
             "caution": CAUTION if settings.target == "predicted" else "",
-            "atlas": atlas_of(settings).title,
+            "atlas": atlas_of(settings.atlas).title,
             "covariates": people.covariate_names,
             "voxelwise": voxelwise,
         },
@@ -213,22 +213,21 @@ def _voxelwise(
     grid = template_grid(settings.voxel_mm)
     brain = template_brain(grid)
     comparisons = {}
-    with local_executor(compared.workers, tasks=len(chosen) * len(pairs)) as executor:
-        for layer in chosen:
-            maps = measured.on_template(method, layer, people.subjects)
-            for pair in pairs:
-                comparisons[layer, pair] = executor.submit(
-                    compare_voxels,
-                    maps,
-                    groups,
-                    pair,
-                    brain,
-                    grid,
-                    covariates=people.covariates,
-                    covariate_names=people.covariate_names,
-                    permutations=settings.permutations,
-                    seed=compared.seed,
-                )
+    for layer in chosen:
+        maps = measured.on_template(method, layer, people.subjects)
+        for pair in pairs:
+            comparisons[layer, pair] = compared.executor.submit(
+                compare_voxels,
+                maps,
+                groups,
+                pair,
+                brain,
+                grid,
+                covariates=people.covariates,
+                covariate_names=people.covariate_names,
+                permutations=settings.permutations,
+                seed=compared.seed,
+            )
     found = []
     for (layer, pair), comparison in comparisons.items():
         result = comparison.result()

@@ -1,15 +1,17 @@
-"""Evidence of one scan, as a task of a worker process."""
+"""The evidence of one scan: every measure, heat of regions, heat in MNI152 space."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from stratacam.evidence.heat import SliceMaps
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.references import prior_of, reference_maps
-from stratacam.evidence.regions.atlas import Atlas, default_atlas, names_of, read_atlas
+from stratacam.evidence.regions.atlas import Atlas, atlas_of
 from stratacam.evidence.regions.region_values import RegionValue, region_values, write_region_values
 from stratacam.evidence.regions.template_space import from_template, template_grid, to_template
 from stratacam.evidence.scan import ScanSlices, read_slices
@@ -17,12 +19,15 @@ from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import write_rows
 from stratacam.files import whole_file, write_json
 from stratacam.maps import explained_sequence
+from stratacam.networks import ModelCard
 from stratacam.scans.labels import read_lesion_mask
 from stratacam.scans.prepared import PreparedScan
-from stratacam.study.trained import TrainedModel, load_once
 
 PRIOR_MM = 2.0
 """Edge of the voxels of the mean lesion mask: lesions are lost in larger ones."""
+
+Truths = tuple[tuple[str, tuple[Path, ...]], ...]
+"""By subject, the lesion masks on the template that `keep_truth` left."""
 
 
 @dataclass(frozen=True)
@@ -63,37 +68,6 @@ class ScanEvidence:
         return self.values, self.regions, self.about, self.template
 
 
-@dataclass(frozen=True)
-class EvidenceTask:
-    """The evidence of one scan.
-
-    Attributes:
-        model: whose maps are measured.
-        others: models whose maps they are compared with, by how these differ.
-        scan: prepared.
-        group: its class.
-        lesions: its mask, where there is one.
-        truths: by subject, the masks on the template of `keep_truth`.
-        settings: what is measured.
-        atlas_names: file of the names of the settings' atlas, where there is one.
-        sequence: see `explained_sequence`.
-        seed: of everything random.
-        out: what is left.
-    """
-
-    model: TrainedModel
-    others: tuple[tuple[str, tuple[TrainedModel, ...]], ...]
-    scan: PreparedScan
-    group: str
-    lesions: Path | None
-    truths: tuple[tuple[str, tuple[Path, ...]], ...]
-    settings: EvidenceSettings
-    atlas_names: Path | None
-    sequence: str | None
-    seed: int
-    out: ScanEvidence
-
-
 def keep_truth(scan: PreparedScan, mask: Path, out: Path) -> None:
     """Keep a scan's lesion mask in MNI152 space, (X, Y, Z) float16 share of each voxel."""
     lesions = read_lesion_mask(mask, scan)
@@ -102,50 +76,74 @@ def keep_truth(scan: PreparedScan, mask: Path, out: Path) -> None:
         np.savez_compressed(temporary.open("wb"), share=laid.astype(np.float16))
 
 
-def measure_evidence_of(task: EvidenceTask) -> None:
+def measure_evidence_of(
+    model: nn.Module,
+    card: ModelCard,
+    scan: PreparedScan,
+    settings: EvidenceSettings,
+    *,
+    group: str,
+    lesions: Path | None,
+    truths: Truths,
+    others: Mapping[str, list[nn.Module]],
+    sequence: str | None,
+    seed: int,
+    out: ScanEvidence,
+) -> None:
     """Measure one scan and write what `ScanEvidence` names.
 
     Of a scan that was prepared without its place in MNI152 space there are no regions and no heat in that space.
+
+    Args:
+        model: whose maps are measured, in evaluation mode.
+        card: of the model.
+        scan: prepared.
+        settings: what is measured.
+        group: class of the scan.
+        lesions: its mask, where there is one.
+        truths: masks that `keep_truth` left.
+        others: models whose maps they are compared with, by how these differ.
+        sequence: see `explained_sequence`.
+        seed: of everything random.
+        out: what is left.
     """
-    model, card = load_once(task.model)
-    scan, settings = task.scan, task.settings
-    lesions = None if task.lesions is None else read_lesion_mask(task.lesions, scan)
-    atlas = atlas_of(settings)
+    mask = None if lesions is None else read_lesion_mask(lesions, scan)
+    atlas = atlas_of(settings.atlas)
     placed = scan.template_transform.is_file()
     slices = read_slices(
         card,
         scan,
-        group=task.group,
-        truth=lesions,
+        group=group,
+        truth=mask,
         regions=from_template(atlas.labels, atlas.grid, scan, labels=True) if placed else None,
         every=settings.every,
-        sequence=task.sequence,
+        sequence=sequence,
     )
     measured = measure_scan(
         model,
         slices,
         settings,
         target=None if settings.target == "predicted" else card.classes.index(settings.target),
-        true_class=card.classes.index(task.group) if task.group in card.classes else None,
+        true_class=card.classes.index(group) if group in card.classes else None,
         references=None
-        if lesions is None
+        if mask is None
         else reference_maps(
             slices,
-            intensity=_intensity(scan, slices, explained_sequence(card, task.sequence)),
-            prior=_prior(task, slices) if placed else None,
+            intensity=_intensity(scan, slices, explained_sequence(card, sequence)),
+            prior=_prior(truths, slices, scan) if placed else None,
         ),
-        others={change: [load_once(other)[0] for other in others] for change, others in task.others},
-        seed=task.seed,
+        others=others,
+        seed=seed,
     )
     found = next(iter(measured.maps.values()))
-    write_rows(task.out.values, measured.values)
-    write_region_values(task.out.regions, _regions(measured.maps, slices, atlas))
+    write_rows(out.values, measured.values)
+    write_region_values(out.regions, _regions(measured.maps, slices, atlas))
     write_json(
-        task.out.about,
+        out.about,
         {
             "layers": found.layers,
             "explained": card.classes[found.target],
-            "group": task.group,
+            "group": group,
             "subject": slices.subject,
             "slices": len(slices),
             "slices_again": min(settings.slices, len(slices)),
@@ -153,35 +151,24 @@ def measure_evidence_of(task: EvidenceTask) -> None:
             "seconds": {kind: round(seconds, 2) for kind, seconds in measured.seconds.items()},
         },
     )
-    _write_template(task.out.template, measured.maps if placed else {}, slices, scan, settings.voxel_mm)
-
-
-def atlas_of(settings: EvidenceSettings) -> Atlas:
-    """The atlas of the settings, or the default one."""
-    return default_atlas() if settings.atlas is None else read_atlas(settings.atlas)
-
-
-def atlas_names(settings: EvidenceSettings) -> Path | None:
-    """The table of names of the user's atlas, where there is one."""
-    names = None if settings.atlas is None else names_of(settings.atlas)
-    return names if names and names.is_file() else None
+    _write_template(out.template, measured.maps if placed else {}, slices, scan, settings.voxel_mm)
 
 
 def _intensity(scan: PreparedScan, slices: ScanSlices, sequence: str) -> NDArray[np.float32]:
     return np.asarray(slices.geometry.cut(replace(scan, sequences=(sequence,)).load().images[0]))
 
 
-def _prior(task: EvidenceTask, slices: ScanSlices) -> NDArray[np.float32] | None:
+def _prior(truths: Truths, slices: ScanSlices, scan: PreparedScan) -> NDArray[np.float32] | None:
     """Where the lesions of the other subjects are, in the scan's pictures."""
     masks = {
         subject: np.mean([np.load(path)["share"].astype(np.float32) for path in paths], axis=0)
-        for subject, paths in task.truths
+        for subject, paths in truths
         if subject != slices.subject
     }
     mean = prior_of(masks, slices.subject)
     if mean is None:
         return None
-    return np.asarray(slices.geometry.cut(from_template(mean, template_grid(PRIOR_MM), task.scan)))
+    return np.asarray(slices.geometry.cut(from_template(mean, template_grid(PRIOR_MM), scan)))
 
 
 def _regions(maps: dict[str, SliceMaps], slices: ScanSlices, atlas: Atlas) -> list[RegionValue]:
