@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -16,7 +15,6 @@ from stratacam.evidence.measures import ExplainedScan
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import SubjectTable, Value
-from stratacam.maps import predicted_class
 
 
 @dataclass
@@ -48,7 +46,7 @@ def measure_scan(
     scan: ScanSlices,
     settings: EvidenceSettings,
     *,
-    target: int | None = None,
+    target: int,
     true_class: int | None = None,
     references: Mapping[str, Heat] | None = None,
     others: Mapping[str, list[nn.Module]] | None = None,
@@ -60,7 +58,7 @@ def measure_scan(
         model: trained, in evaluation mode, on its device.
         scan: all slices to measure.
         settings: what is measured, and on how much.
-        target: position of the class; absent: the one that the model gives the scan as a whole.
+        target: position of the class explained.
         true_class: position of the scan's true class; localisation is measured where the model finds it, and maps are
             of it.
         references: what maps are held against where the truth is known, see `reference_maps`.
@@ -68,8 +66,6 @@ def measure_scan(
         seed: of everything random.
     """
     measured = Measured()
-    if target is None:
-        target = predicted_class(model, torch.from_numpy(scan.images), settings.batch_size)
     few = scan.some(settings.slices)
     for method in settings.methods:
         with measured.timed("maps"):

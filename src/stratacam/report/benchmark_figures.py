@@ -5,13 +5,14 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from stratacam.cam.drawing import blend
 from stratacam.evidence.localisation import AVERAGE_PRECISION, POINTING
 from stratacam.evidence.planting.score import RANDOM, SMOOTHGRAD, PlantedSlice, ScoredSlice
 from stratacam.evidence.references import CEILING, EDGES, INTENSITY
 from stratacam.evidence.values import Summary
 from stratacam.report.figure import ReportFigure, save_figure
 from stratacam.report.figures.layer_lines import COLOURS, draw_line, draw_references, name_layers
-from stratacam.report.overlay import OUTLINE, WHITE, blend
+from stratacam.report.overlay import OUTLINE, WHITE
 
 MEASURES = {AVERAGE_PRECISION: "Average precision", POINTING: "Maximum on a planted lesion (pointing)"}
 

@@ -7,7 +7,8 @@ from typing import Any
 from stratacam.evidence import registry
 from stratacam.evidence.values import Summary
 from stratacam.report.evidence.content import EvidenceContent
-from stratacam.report.tables import NOT_KNOWN, Table, small
+from stratacam.report.numbers import NOT_KNOWN, small
+from stratacam.report.tables import Table
 
 STRONGEST = 12
 """Comparisons of groups that are listed."""

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from nilearn.datasets import load_mni152_template
 from numpy.typing import NDArray
 
+from stratacam.cam.drawing import blend
 from stratacam.evidence.claims import last_convolution
 from stratacam.maps import entity
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.models import network_title
-from stratacam.report.overlay import blend
 from stratacam.scans.resampling import Grid, resample
 
 LEVELS = 6
