@@ -112,15 +112,8 @@ def montage(
         heat = maps.heatmap(size=image.shape[-2:], relu=relu, normalise=normalise)[index, column]
         overlay(image, heat, axes=axes, title=maps.name)
         if maps.blank[index][column]:
-            axes.text(
-                0.5,
-                0.03,
-                maps.blank[index][column],
-                transform=axes.transAxes,
-                ha="center",
-                fontsize=8,
-                color="white",
-            )
+            place = {"transform": axes.transAxes, "ha": "center"}
+            axes.text(0.5, 0.03, maps.blank[index][column], **place, fontsize=8, color="white")
     for axes in grid:
         axes.set_axis_off()
     shown = f"class {int(explanation.classes[index, column])}, {explanation.method}, {'ReLU' if relu else 'signed'}"
