@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
-from stratacam.report.models import network_title
 
 LOSSES = {"train_loss": ("training", "#7f8792"), "validation_loss": ("validation", "#1f77b4")}
 """Label and colour."""
