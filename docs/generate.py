@@ -4,6 +4,7 @@ A page marks a block with `<!-- generated: NAME -->` and `<!-- end -->`; `BLOCKS
 block, write a function without arguments that returns Markdown, and name it in `BLOCKS`.
 """
 
+import inspect
 import json
 import re
 from collections.abc import Callable
@@ -12,9 +13,11 @@ from typing import Any
 
 import typer
 
-from stratacam.cam.methods import ACTIVATION, FORWARD, GRADIENT, INPUT, WEIGHTING
+import stratacam
+from stratacam.cam.methods import REGISTRY
 from stratacam.cli import app
-from stratacam.maps.settings import UNITS
+from stratacam.evidence.recommendation import rule
+from stratacam.evidence.registry import documentation_table
 from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.study.configuration import StudyConfiguration
 
@@ -41,16 +44,9 @@ def commands() -> str:
 
 def methods() -> str:
     """What each method computes, what it costs, and the unit of its maps."""
-    cost = {
-        **dict.fromkeys([*WEIGHTING, *GRADIENT], "1 forward and 1 backward a class, for all layers"),
-        **dict.fromkeys(ACTIVATION, "1 forward for all layers"),
-        **dict.fromkeys(FORWARD, "1 forward a channel, image and layer"),
-        **dict.fromkeys(INPUT, "1 forward and 1 backward a class"),
-    }
-    units = {**UNITS, "input_gradient": "logit per intensity", "guided_backprop": "arbitrary"}
-    functions = {**WEIGHTING, **GRADIENT, **ACTIVATION, **FORWARD, **INPUT}
     rows = [
-        _row(f"`{name}`", cost[name], units[name], _summary(function)) for name, function in functions.items()
+        _row(f"`{name}`", method.kind.cost, method.unit, _summary(method.function))
+        for name, method in REGISTRY.items()
     ]
     return "\n".join([_row("method", "cost", "unit", "map"), "|---|---|---|---|", *rows])
 
@@ -70,10 +66,26 @@ def sequences() -> str:
     return "\n".join([heading, "|---|---|---|---|---|---|", *rows])
 
 
+def public_names() -> str:
+    """What `import stratacam` gives: calls, and what they return."""
+    rows = []
+    for name in stratacam.__all__:
+        value = getattr(stratacam, name)
+        is_call = inspect.isfunction(value)
+        call = f"{name}{_arguments(value)}" if is_call else name
+        rows.append(
+            _row(f"`{call}`", _summary(value) if is_call or inspect.isclass(value) else _shown(value))
+        )
+    return "\n".join([_row("name", "what it is"), "|---|---|", *rows])
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "methods": methods,
+    "measures": documentation_table,
+    "rule": rule,
+    "public_names": public_names,
     "sequences": sequences,
 }
 
@@ -178,6 +190,16 @@ def _parameter(parameter: Any) -> str:  # noqa: ANN401 - of a library without ty
     shown = parameter.default is not None and parameter.default is not False
     default = "**required**" if parameter.required else f"`{parameter.default}`" if shown else ""
     return _row(", ".join(f"`{name}`" for name in names), default, parameter.help or "")
+
+
+def _arguments(function: Callable[..., Any]) -> str:
+    """Names of a function's arguments; `=` follows those with a default."""
+    arguments = inspect.signature(function).parameters.values()
+    return f"({', '.join(f'{one.name}=' if one.default is not one.empty else one.name for one in arguments)})"
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - any constant
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _summary(function: object) -> str:
