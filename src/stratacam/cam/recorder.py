@@ -15,7 +15,15 @@ from torch import Tensor, nn
 
 from stratacam.cam.feature_map import TokensToGrid, grid_of, map_fault
 from stratacam.cam.inputs import Inputs
-from stratacam.cam.layers import CONVOLUTIONS, LAST, POOLS, candidate_layers, spatial_axes, split_call
+from stratacam.cam.layers import (
+    CONVOLUTIONS,
+    LAST,
+    POOLS,
+    candidate_layers,
+    may_be_last,
+    spatial_axes,
+    split_call,
+)
 from stratacam.cam.memory import storage_of
 from stratacam.cam.origin import Origins
 from stratacam.cam.repeated import Kept, Repeat, repeat
@@ -54,22 +62,25 @@ class Recorder:
         self.last_calls: Counter[nn.Module] = Counter()
         if len(self.modules) < len(layers):
             for name, module in candidate_layers(model).items():
-                if isinstance(module, CONVOLUTIONS):
+                if may_be_last(module):
                     self.last_candidates[module] = name
 
     @contextmanager
     def observing(self) -> Iterator[None]:
         """Hooks and a watch, while the model runs."""
+        # 1. Before a convolution: an image without the batch's axis is refused.
         hooks = [
             module.register_forward_pre_hook(self.check_batch)
             for module in self.model.modules()
             if isinstance(module, CONVOLUTIONS) and spatial_axes(module) + 1 == self.image.ndim
         ]
+        # 2. Before a convolution or pool that is wanted: its operations are recorded.
         hooks += [
             module.register_forward_pre_hook(self.before)
             for module in (*self.calls, *self.last_candidates)
             if isinstance(module, CONVOLUTIONS + POOLS) and not list(module.children())
         ]
+        # 3. After a layer: what it gave is kept.
         observed = [module for module in self.calls if not isinstance(module, torch.jit.ScriptModule)]
         hooks += [module.register_forward_hook(self.observe) for module in observed]
         hooks += [module.register_forward_hook(self.observe_last) for module in self.last_candidates]

@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.maps.trained import explained_pictures
+from stratacam.maps import explained_pictures, network_input
 from stratacam.networks import ModelCard
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.prepared import PreparedScan
@@ -20,7 +20,7 @@ class ScanSlices:
         name: of the scan, such as "sub-01_ses-2".
         subject: such as "sub-01".
         group: the class that the scan truly has; "" where it is not known.
-        images: (n, 3, rows, columns) in [0, 1].
+        images: (n, channels, rows, columns) in [0, 1].
         brain: (n, rows, columns), where the brain is.
         truth: (n, rows, columns), where what the classes differ by is, such as lesions; None where it is not known.
         geometry: of the n pictures, evenly spaced.
@@ -101,9 +101,7 @@ def read_slices(
         name=scan.name,
         subject=f"sub-{scan.subject}",
         group=group,
-        images=np.array(
-            np.broadcast_to(pictures.images, (len(pictures.images), 3, *pictures.images.shape[2:]))
-        ),
+        images=network_input(pictures).numpy(),
         brain=inside(scan.load_brain_mask()),
         truth=None if truth is None else inside(truth),
         geometry=pictures.geometry,

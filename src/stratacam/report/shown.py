@@ -1,15 +1,11 @@
 """One scan opened for the figures: its slices as pictures, and its maps laid over them."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from stratacam.cam import view
 from stratacam.maps import ScanMaps
 from stratacam.networks import ModelCard
 from stratacam.report.content import StudyContent, subject_label
@@ -99,29 +95,12 @@ class ShownScan:
         ReLU, upsampled linearly, divided by the one maximum of the layer over all explained slices.
         """
         maps = self.explained
-        rectified = view(torch.from_numpy(maps.raw(layer))[:, None], normalise="none")
-        drawn = maps.geometry.redraw(rectified[:, 0].numpy(), self.geometry)
+        drawn = maps.geometry.redraw(maps.heat(layer), self.geometry)
         return np.asarray(drawn[np.searchsorted(maps.slices, indices)] / (drawn.max() or 1))
 
     def _cut(self, volume: NDArray[np.generic], index: int) -> Picture:
         picture: Picture = replace(self.geometry, slices=(index,)).cut(volume)[0]
         return picture
-
-
-def by_block(layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Group layer names by their block, in order.
-
-    Example:
-        >>> by_block(["block1_conv1", "block1_pool", "block2_conv1"])
-        {'block1': ('block1_conv1', 'block1_pool'), 'block2': ('block2_conv1',)}
-        >>> by_block(["layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1"])
-        {'layer1': ('layer1.0.conv1', 'layer1.0.conv2'), 'layer2': ('layer2.0.conv1',)}
-    """
-    blocks: dict[str, tuple[str, ...]] = {}
-    for layer in layers:
-        block = re.split("[_.]", layer)[0]
-        blocks[block] = (*blocks.get(block, ()), layer)
-    return blocks
 
 
 def drawn_width_mm(card: ModelCard) -> float:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.evidence import tables, words
 from stratacam.report.evidence.content import EvidenceContent, read_evidence
-from stratacam.report.models import network_title
 from stratacam.report.tables import Table
 
 
@@ -49,5 +49,5 @@ def _chapter(evidence: EvidenceContent) -> Chapter:
         tuple(words.sentences(evidence)),
         tuple(table for table in shown if table),
         evidence,
-        (tables.seconds_table(evidence),),
+        (tables.measures_table(evidence), tables.seconds_table(evidence)),
     )

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
-from stratacam.report.models import network_title
 
 READABLE_ON_DARK = 55
 

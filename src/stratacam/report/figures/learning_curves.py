@@ -5,9 +5,9 @@ import math
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
-from stratacam.report.models import network_title
 
 COLOURS = {"train_loss": "#7f8792", "validation_loss": "#1f77b4"}
 LABELS = {"train_loss": "training", "validation_loss": "validation"}

@@ -18,7 +18,7 @@ from stratacam.scans.volume import notices, read_placement, read_volume
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """One file of a scan. What the header cannot tell is None."""
+    """One file of a scan. What its header does not say is None."""
 
     sequence: str
     path: Path
@@ -92,10 +92,7 @@ def summarise(
 ) -> CheckedCohort:
     """Say whether a cohort can be used, by its scans.
 
-    Args:
-        scans: as checked one by one.
-        left_out: scans that lack a file.
-        problem: why the groups cannot be read, or no study can be run on them, if so.
+    `problem` says why the groups cannot be read, or no study can be run on them, if so.
     """
     images = [(scan, image) for scan in scans for image in scan.images]
     across, within = find_duplicates(
@@ -116,8 +113,7 @@ def summarise(
     ]
     if problem is None and usable and not subjects:
         warnings.append(
-            "no scan has a group: the scans can be prepared and classified, but a study needs two groups or more to "
-            "tell apart"
+            "no scan has a group: the scans can be prepared and classified, but a study needs two groups or more"
         )
     return CheckedCohort(
         tuple(scans), tuple(left_out), dict(subjects), tuple(problems), tuple(warnings), tuple(within)

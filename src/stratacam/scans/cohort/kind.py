@@ -41,11 +41,7 @@ class Kind(NamedTuple):
 
 
 def other_kind(path: Path, entities: Mapping[str, str]) -> Kind | None:
-    """Say of what other kind an image is by its entities and its JSON sidecar; None for the plain image.
-
-    Args:
-        path: of the image.
-        entities: in its name.
+    """Say of what other kind an image is by the entities in its name and its JSON sidecar; None for the plain image.
 
     Example:
         >>> other_kind(Path("sub-01_acq-postGd_T1w.nii"), {"acq": "postGd"}).reason
@@ -59,10 +55,10 @@ def other_kind(path: Path, entities: Mapping[str, str]) -> Kind | None:
     }
     if found:
         return Kind("; ".join(found.values()), frozenset(found))
-    told = _by_sidecar(path)
-    if told and not entities:
-        told += ", and only an entity such as ce- in its name lets it be asked for"
-    return Kind(f"its sidecar says {told}", frozenset(entities) or frozenset({"ce"})) if told else None
+    reason = _by_sidecar(path)
+    if reason and not entities:
+        reason += ", and only an entity such as ce- in its name lets it be asked for"
+    return Kind(f"its sidecar says {reason}", frozenset(entities or {"ce"})) if reason else None
 
 
 def _by_entity(key: str, value: str) -> str | None:
@@ -85,6 +81,6 @@ def _by_sidecar(path: Path) -> str | None:
     if tag := agent_tag(header):
         return f"{AFTER_AGENT} ({tag}: {header[tag]})"
     types = content.get("ImageType")
-    shown = set(map(str, types)) if isinstance(types, list) else set()
-    signs = ((name, sorted(SIGNS[name].image_types & shown)) for name in SIGNS_OF_NAMES)
+    named = set(map(str, types)) if isinstance(types, list) else set()
+    signs = ((name, sorted(SIGNS[name].image_types & named)) for name in SIGNS_OF_NAMES)
     return next((f"{name} (ImageType: {found[0]})" for name, found in signs if found), None)
