@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+RECORDS = ".stratacam"
+"""Folder of the records of what is done, in every folder that work is done in."""
+
 
 @dataclass(frozen=True)
 class StudyFolders:
@@ -104,4 +107,4 @@ class StudyFolders:
     @property
     def records(self) -> Path:
         """What has been done, from which inputs and with which settings."""
-        return self.root / ".stratacam"
+        return self.root / RECORDS

@@ -25,7 +25,7 @@ from stratacam.networks import ModelCard, load_model
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.pictures import cut_scan
 from stratacam.scans.prepared import PreparedScan, find_prepared
-from stratacam.study.alone import prepare_folder
+from stratacam.study.standalone import prepare_folder
 from stratacam.study.progress import say, step_progress
 from stratacam.study.suitability import (
     refuse_differences,
