@@ -15,6 +15,7 @@ import typer
 from stratacam.cam.methods import ACTIVATION, FORWARD, GRADIENT, INPUT, WEIGHTING
 from stratacam.cli import app
 from stratacam.maps.settings import UNITS
+from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.study.configuration import StudyConfiguration
 
 DOCS = Path(__file__).parent
@@ -54,10 +55,26 @@ def methods() -> str:
     return "\n".join([_row("method", "cost", "unit", "map"), "|---|---|---|---|", *rows])
 
 
+def sequences() -> str:
+    """What the registry of sequences says of each."""
+    rows = [
+        _row(
+            f"`{one.name}`",
+            *(shade or "varies" for shade in (one.fluid, one.grey, one.lesions)),
+            f"{one.full_scale:g}",
+            "yes" if one.timing else "no",
+        )
+        for one in [*SEQUENCES.values(), MRSequence("any other")]
+    ]
+    heading = _row("sequence", "fluid", "grey matter", "lesions", "white matter times … becomes 1", "phantom")
+    return "\n".join([heading, "|---|---|---|---|---|---|", *rows])
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "methods": methods,
+    "sequences": sequences,
 }
 
 

@@ -1,6 +1,6 @@
 """A small finished study on disk, written with the writers of the real one; its arrays are made up."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -212,14 +212,16 @@ def write_baselines(folders, cohort, subjects, trained, baselines):
 
 def write_scan(folders, bids, subject, rng, *, truth):
     scan = PreparedScan(folders.prepared, subject.removeprefix("sub-"), None, SEQUENCES)
+    delivered = bids / subject / "anat" / f"{subject}_T1w.nii.gz"
     x, y = np.meshgrid(np.linspace(-1, 1, SHAPE[0]), np.linspace(-1, 1, SHAPE[1]), indexing="ij")
     mask = np.repeat((x**2 + y**2 < 0.7)[..., None], SHAPE[2], axis=2)
     for sequence in SEQUENCES:
         values = (mask * (0.4 + 0.1 * rng.random(SHAPE))).astype(np.float32)
         write_nifti(scan.image(sequence), values, AFFINE)
+        if sequence == "T1w":
+            write_nifti(delivered, values, AFFINE)
     write_nifti(scan.brain_mask, mask.astype(np.uint8), AFFINE)
     write_slices_table(scan.slices_table, slice_areas(mask, AFFINE), KEPT, AFFINE, SHAPE)
-    delivered = bids / subject / "anat" / f"{subject}_T1w.nii.gz"
     write_json(scan.record, {"Sequences": SEQUENCES, "Delivered": {"T1w": str(delivered)}})
     if truth:
         lesions = np.zeros(SHAPE, dtype=np.uint8)
@@ -243,9 +245,10 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
     if "block5_conv1" in layers:
         raw["block5_conv1"][lesion_position] = 0
         blank["block5_conv1"][lesion_position] = "zero gradient"
+    pictures = geometry_of(scan.load(), (SIZE, SIZE), 208.0 / SIZE, KEPT)
     explained = Explained(
         name=scan.name, method="gradcam", smooth=0, classes=classes, every_explained=(predicted,),
-        geometry=geometry_of(scan.load(), (SIZE, SIZE), 208.0 / SIZE, KEPT),
+        geometry=replace(pictures, delivered={"T1w": scan.delivered_grid("T1w")}),
     )  # fmt: skip
     made = Explanation(
         logits=torch.from_numpy(logits),

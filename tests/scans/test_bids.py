@@ -3,8 +3,10 @@ import json
 import pytest
 
 from stratacam.errors import InputError
-from stratacam.scans.cohort.bids import find_scans
-from stratacam.scans.cohort.participants import read_groups
+from stratacam.scans.cohort.bids import Scan, find_scans
+from stratacam.scans.cohort.sources import read_cohort_groups
+
+TWO = [Scan("01", None, {}), Scan("02", None, {})]
 
 
 def _touch(folder, *names):
@@ -70,7 +72,7 @@ def test_the_t1w_must_be_asked_for(tmp_path):
 def test_groups_are_read_despite_byte_order_mark_and_windows_line_ends(tmp_path):
     table = "\ufeffparticipant_id\tage\tgroup\r\nsub-01\t30\tRRMS\r\n02\t40\tcontrol\r\nsub-03\t50\tn/a\r\n"
     (tmp_path / "participants.tsv").write_bytes(table.encode())
-    assert read_groups(tmp_path) == {"sub-01": "RRMS", "sub-02": "control"}
+    assert read_cohort_groups(tmp_path, TWO) == {"sub-01": "RRMS", "sub-02": "control"}
 
 
 @pytest.mark.parametrize(
@@ -88,11 +90,11 @@ def test_a_wrong_participants_table_says_what_is_wrong(tmp_path, content, messag
     if content is not None:
         (tmp_path / "participants.tsv").write_text(content)
     with pytest.raises(InputError, match=r"participants\.tsv") as caught:
-        read_groups(tmp_path)
+        read_cohort_groups(tmp_path, TWO)
     assert message in str(caught.value)
 
 
 def test_a_table_that_is_not_utf8_is_named(tmp_path):
     (tmp_path / "participants.tsv").write_bytes("participant_id\tgroup\nsub-01\tgesünd\n".encode("latin-1"))
     with pytest.raises(InputError, match="not UTF-8"):
-        read_groups(tmp_path)
+        read_cohort_groups(tmp_path, TWO)

@@ -82,7 +82,11 @@ OTHER_KINDS = [
     "acq-mprage_rec-postcontrast",
     "acq-T1c",
     "acq-KM",
+    "acq-sag3DKM",
+    "acq-enhanced",
     "acq-phase",
+    "acq-scout",
+    "acq-orbits",
     "acq-cspine",
     "acq-inv1",
 ]
@@ -140,7 +144,7 @@ def test_two_echoes_need_a_choice(tmp_path):
     [
         ({"ContrastBolusIngredient": "GADOLINIUM"}, "ContrastBolusIngredient: GADOLINIUM"),
         ({"ContrastBolusAgent": "Dotarem"}, "ContrastBolusAgent: Dotarem"),
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}, "phase"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}, "complex part (ImageType: P)"),
         ({"ContrastBolusAgent": "none", "ImageType": ["ORIGINAL", "PRIMARY", "M"]}, None),
         (["no", "object"], None),
     ],

@@ -8,8 +8,9 @@ import numpy as np
 from stratacam.errors import InputError
 from stratacam.networks import ModelCard
 from stratacam.scans.pictures import Pictures, PictureSettings, cut_scan
-from stratacam.scans.prepare import PrepareSettings
+from stratacam.scans.prepare import completed
 from stratacam.scans.prepared import PreparedScan
+from stratacam.scans.sequences import lesion_sequence
 
 TOLERANCE = 0.1
 """By which share of its length a voxel's edge may differ from those that a model was trained on."""
@@ -63,9 +64,8 @@ def differences_of(scan: PreparedScan, card: ModelCard) -> list[str]:
         found.append(
             f"its voxels are {edges(scan.voxel_mm)} mm, the model's scans had {edges_between(trained)} mm"
         )
-    defaults = PrepareSettings().model_dump(mode="json")  # of settings that were not there yet
-    own = defaults | scan.read_record().get("Settings", {})
-    wanted = defaults | card.input.get("normalisation", {})
+    own = completed(scan.read_record().get("Settings", {}))
+    wanted = completed(card.input.get("normalisation", {}))
     found += [
         f"prepare.{key} is {own.get(key)!r}, the model's scans had {wanted.get(key)!r}"
         for key in sorted({*own, *wanted} - {"grid", "seed", "template"})
@@ -107,9 +107,9 @@ def delivered_sequences(card: ModelCard) -> tuple[str, ...]:
 
 
 def explained_sequence(card: ModelCard, wanted: str | None = None) -> str:
-    """The sequence whose pictures are shown: the one wanted, or FLAIR, or the first that the model sees."""
+    """The sequence whose pictures are shown: the one wanted, or the one on which lesions stand out."""
     sequences = tuple(card.input["sequences"])
-    return wanted or ("FLAIR" if "FLAIR" in sequences else sequences[0])
+    return wanted or lesion_sequence(sequences)
 
 
 def picture_settings(card: ModelCard) -> PictureSettings:

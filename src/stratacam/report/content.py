@@ -24,6 +24,7 @@ from stratacam.report.reading import (
     read_table_if_there,
 )
 from stratacam.scans.prepared import PreparedScan, find_prepared
+from stratacam.scans.sequences import lesion_sequence
 from stratacam.study.folders import StudyFolders
 from stratacam.study.runs import is_of_these_models, read_runs
 
@@ -181,9 +182,8 @@ def read_study(folders: StudyFolders) -> StudyContent:
 
 
 def shown_sequence(card: ModelCard) -> str:
-    """The sequence that heat is laid over: FLAIR where the network saw it, or else the first."""
-    sequences = card.input["sequences"]
-    return "FLAIR" if "FLAIR" in sequences else str(sequences[0])
+    """The sequence that heat is laid over: the one on which lesions stand out."""
+    return lesion_sequence(card.input["sequences"])
 
 
 def subject_label(name: str) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.scans.intensity import tissue_peak
+from stratacam.scans.sequences import SEQUENCES, MRSequence, find_sequence
 from stratacam.scans.volume import from_itk, to_itk
 
 WHITE, GREY, FLUID = 0.95, 0.8, 0.8  # least probability of a voxel of the template
@@ -18,18 +19,15 @@ FEWEST_VOXELS = 50
 BRIGHT_FLUID, DARK_FLUID = 1.25, 0.85  # over white matter
 BRIGHT_GREY, DARK_GREY = 1.02, 0.97  # over white matter
 LOWEST = 1.0  # percentile of the brain: fluid
-SUPPRESSED = 0.65  # over white matter: T1w and FLAIR whose fluid is brighter are not scaled from 0
-BRIGHT_VESSELS = 1.3  # over white matter, T1w
+SUPPRESSED = (
+    0.65  # over white matter: where fluid should be dark and is brighter, intensities do not start at 0
+)
+BRIGHT_VESSELS = 1.3  # over white matter, where white matter is the brightest tissue
 NOISE = 4.0  # standard deviations of white matter that vessels are brighter by, too
 MOST_VESSELS = 3.0  # ml
 MAD_TO_SD = 1.4826
 MOST_NEGATIVE = 0.01  # of the brain
 MOST_ZERO = 0.1  # of the brain
-EXPECTED = {
-    "T1w": "fluid and grey matter darker than white matter",
-    "T2w": "fluid brighter than white matter",
-    "FLAIR": "fluid darker, and grey matter brighter, than white matter",
-}
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def _template() -> tuple[SimpleITK.Image, ...]:
 def contrast_doubt(
     name: str, image: NDArray[np.float32], brain: NDArray[np.bool_], tissues: Tissues, voxel_ml: float
 ) -> str | None:
-    """Say what is implausible about the intensities of a T1w, T2w or FLAIR; of other sequences, nothing.
+    """Say what is implausible about the intensities of a sequence in `SEQUENCES`; of other sequences, nothing.
 
     Args:
         name: of the sequence.
@@ -84,19 +82,23 @@ def contrast_doubt(
         A sentence; None if fluid, grey and white matter are ordered as the sequence has them.
     """
     seen = [image[mask & (image != 0)] for mask in (tissues.white, tissues.grey, tissues.fluid)]
-    if name not in EXPECTED or min(map(len, seen)) < FEWEST_VOXELS:
+    expected = find_sequence(name)
+    if not (expected.fluid or expected.grey) or min(map(len, seen)) < FEWEST_VOXELS:
         return None
     white, grey, fluid = tissue_peak(seen[0]), float(np.median(seen[1])), float(np.median(seen[2]))
     if white <= 0:
         return None
-    shown = _sequences_shown(grey / white, fluid / white)
-    if name not in shown:
+    if not _fits(expected, grey / white, fluid / white):
+        others = [
+            one.name for one in SEQUENCES.values() if one.fluid and _fits(one, grey / white, fluid / white)
+        ]
         return (
-            f"looks like a {' or '.join(shown)}: fluid is {fluid / white:.2f} and grey matter {grey / white:.2f} "
-            f"times as bright as white matter, expected {EXPECTED[name]}: check that the sequences are not exchanged"
+            f"looks like a {' or '.join(others)}: fluid is {fluid / white:.2f} and grey matter {grey / white:.2f} "
+            f"times as bright as white matter, expected {expected.appearance}: check that the sequences are not "
+            "exchanged"
         )
     darkest = float(np.percentile(image[brain], LOWEST)) / white
-    if name != "T2w" and darkest > SUPPRESSED:
+    if expected.fluid == "dark" and darkest > SUPPRESSED:
         return (
             f"the darkest fluid has {darkest:.2f} of white matter's intensity, expected less than "
             f"{SUPPRESSED:g}: the intensities do not start at 0"
@@ -104,7 +106,7 @@ def contrast_doubt(
     spread = MAD_TO_SD * float(np.median(np.abs(seen[0] - white)))
     bright = max(BRIGHT_VESSELS * white, white + NOISE * spread)
     vessels = float((image[brain] > bright).sum() * voxel_ml)
-    if name == "T1w" and vessels > MOST_VESSELS:
+    if expected.fluid == expected.grey == "dark" and vessels > MOST_VESSELS:
         return (
             f"{vessels:.1f} ml of the brain are more than {bright / white:.1f} times as bright as white matter, "
             f"expected less than {MOST_VESSELS:g} ml: it may have been taken after a contrast agent"
@@ -132,12 +134,15 @@ def sign_doubt(image: NDArray[np.float32], brain: NDArray[np.bool_], covered: fl
     return None
 
 
-def _sequences_shown(grey: float, fluid: float) -> tuple[str, ...]:
-    """The sequences that may have grey matter and fluid so many times as bright as white matter."""
-    if fluid > BRIGHT_FLUID:
-        return ("T2w",)
+def _fits(sequence: MRSequence, grey: float, fluid: float) -> bool:
+    """Whether a sequence may have grey matter and fluid so many times as bright as white matter.
+
+    Grey matter differs little from white, so it decides only between sequences on which fluid is dark.
+    """
     if fluid >= DARK_FLUID:
-        return tuple(EXPECTED)
-    if DARK_GREY <= grey <= BRIGHT_GREY:
-        return "T1w", "FLAIR"
-    return ("T1w",) if grey < DARK_GREY else ("FLAIR",)
+        return fluid <= BRIGHT_FLUID or sequence.fluid != "dark"
+    if sequence.fluid == "bright":
+        return False
+    return not (
+        (sequence.grey == "dark" and grey > BRIGHT_GREY) or (sequence.grey == "bright" and grey < DARK_GREY)
+    )

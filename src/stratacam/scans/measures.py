@@ -11,13 +11,12 @@ from scipy import ndimage
 
 from stratacam.errors import InputError
 from stratacam.scans.prepared import PreparedVolume
+from stratacam.scans.sequences import find_sequence
 
 PERCENTILES = (5, 25, 50, 75, 95)
 DEEP = 20.0  # mm from the surface of the brain mask: no sulci, the lateral ventricles hardly touched
 COARSE = 2.0  # mm: that distance need not be finer
 LEAST = 0.2  # of the largest pool: the other lateral ventricle, not a fissure
-BRIGHT = {"T1w": -1, "T2w": 1, "FLAIR": -1}
-"""Whether fluid is brighter (1) or darker (-1) than brain tissue; other sequences are not asked."""
 
 
 def measure_scan(volume: PreparedVolume, sequences: Sequence[str]) -> dict[str, float]:
@@ -71,12 +70,12 @@ def ventricle_like(
     """Find the large pools of fluid deep in the upper half of the brain, which are the lateral ventricles by and large.
 
     A voxel is deep if it lies at least 20 mm inside the surface of the brain mask. A deep voxel is fluid if it is
-    beyond the middle between tissue and fluid in every sequence of T1w (fluid is dark), T2w (bright) and FLAIR
-    (dark) that there is: tissue is the median of the brain; fluid is the 1st, for T2w the 99th, percentile of the
-    deep voxels. Of its pools (voxels that share a face) those whose middle is higher than the middle of the brain
-    mask are taken (all, if none is), and of these the largest and each of at least a fifth of it. Third and fourth
-    ventricle and the cisterns around the midbrain make pools with a lower middle. Without fluid in the brain, and in
-    a brain with no deep voxel, what is found means nothing.
+    beyond the middle between tissue and fluid in every sequence whose shade of fluid is known (dark on T1w and FLAIR,
+    bright on T2w): tissue is the median of the brain; fluid is the 1st percentile of the deep voxels where it is
+    dark, the 99th where it is bright. Of its pools (voxels that share a face) those whose middle is higher than the
+    middle of the brain mask are taken (all, if none is), and of these the largest and each of at least a fifth of it.
+    Third and fourth ventricle and the cisterns around the midbrain make pools with a lower middle. Without fluid in
+    the brain, and in a brain with no deep voxel, what is found means nothing.
 
     With T1w, T2w and FLAIR of synthetic heads at 1 mm the volume is 1 to 2 ml below the true one of the lateral
     ventricles (11 to 35 ml), and orders the heads as that does. On real scans it has no truth to be held against:
@@ -94,9 +93,9 @@ def ventricle_like(
     deep = _depth(brain, voxel_mm) >= DEEP
     fluid = deep.copy()
     for name in images if deep.any() else ():
-        sign = BRIGHT.get(name)
-        if sign is not None:
-            image = sign * images[name]
+        shade = find_sequence(name).fluid
+        if shade:
+            image = images[name] if shade == "bright" else -images[name]
             middle = (np.median(image[brain]) + np.percentile(image[deep], 99)) / 2
             fluid &= image > middle
     pools, count = ndimage.label(fluid)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import Scan
-from stratacam.scans.cohort.check import CheckedCohort, CheckedImage, CheckedScan, check_images, judge
+from stratacam.scans.cohort.check import CheckedCohort, CheckedImage, CheckedScan, check_images, summarise
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
 from stratacam.study.baseline_steps import read_clusters
 from stratacam.study.configuration import CohortSettings, StudyConfiguration
@@ -82,7 +82,7 @@ def check_cohort(
         else:
             for name, reason in small.items():
                 checked[name] = replace(checked[name], problems=(*checked[name].problems, reason))
-    return judge([checked[name] for name in sorted(checked)], left_out, problem)
+    return summarise([checked[name] for name in sorted(checked)], left_out, problem)
 
 
 def as_json(report: CheckedCohort, source: Path) -> dict[str, Any]:

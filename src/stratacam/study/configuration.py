@@ -25,6 +25,7 @@ from stratacam.networks import ARCHITECTURES, is_reference
 from stratacam.scans.channels import choose_sequences
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
 
 class Section(BaseModel):
@@ -45,7 +46,7 @@ class CohortSettings(Section):
         "`prepared` in `out`",
     )
     sequences: tuple[str, ...] = Field(
-        default=("T1w", "T2w", "FLAIR"),
+        default=DEFAULT_SEQUENCES,
         min_length=1,
         description="sequences to prepare, T1w among them; `pictures.sequences` chooses those that the network sees",
     )

@@ -11,14 +11,21 @@ from stratacam.maps import ExplainSettings, check_settings
 from stratacam.networks import load_model, source_file
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.scans.cohort.bids import Scan
-from stratacam.scans.cohort.choice import SEQUENCES, Choose
+from stratacam.scans.cohort.choice import Choose
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
+<<<<<<< HEAD:src/stratacam/study/standalone.py
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
 from stratacam.study.execution import Workers, tidied
 from stratacam.study.folders import RECORDS
 from stratacam.study.steps.explain import explain_scans
 from stratacam.study.steps.prepare import prepare_scans
+=======
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
+from stratacam.study import scan_steps
+from stratacam.study.execution import local_executor, tidied
+>>>>>>> main:src/stratacam/study/alone.py
 from stratacam.study.suitability import refuse_differences, tell_differences, tell_parts
 from stratacam.study.trained import TrainedModel
 from stratacam.study.work import Absence, Work
@@ -31,7 +38,7 @@ def prepare_folder(
     out: Path,
     settings: PrepareSettings | Callable[[Scan], PrepareSettings],
     *,
-    sequences: Sequence[str] = SEQUENCES,
+    sequences: Sequence[str] = DEFAULT_SEQUENCES,
     choose: Choose | None = None,
     workers: int,
     console: Console,

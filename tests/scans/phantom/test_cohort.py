@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import find_scans
-from stratacam.scans.cohort.participants import read_groups
+from stratacam.scans.cohort.sources import read_cohort_groups
 from stratacam.scans.phantom import PhantomSettings, groups, make_cohort, make_subject, names
 from stratacam.scans.phantom.acquisition import Grid, bias_on
 
@@ -48,7 +48,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def by_group(root):
-    return {group: name for name, group in read_groups(root).items()}
+    return {group: name for name, group in read_cohort_groups(root, find_scans(root)[0]).items()}
 
 
 def test_cohort_is_read_as_bids(root):
@@ -57,7 +57,7 @@ def test_cohort_is_read_as_bids(root):
     assert not left_out
     assert all(set(scan.images) == {"T1w", "T2w", "FLAIR"} for scan in scans)
     assert all(scan.brain_mask is None for scan in scans), "the brain must be left to find"
-    assert sorted(read_groups(root).values()) == ["RRMS", "SPMS", "control"]
+    assert sorted(read_cohort_groups(root, find_scans(root)[0]).values()) == ["RRMS", "SPMS", "control"]
 
 
 def test_same_seed_same_bytes(root, tmp_path):

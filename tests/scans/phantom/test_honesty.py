@@ -18,10 +18,10 @@ from sklearn.preprocessing import StandardScaler
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.phantom import PhantomSettings, groups, make_cohort, make_subject, names
 from stratacam.scans.phantom.acquisition import Grid, bias_on
-from stratacam.scans.phantom.contrast import SEQUENCES as SCANNED
 from stratacam.scans.phantom.contrast import signal, vary
 from stratacam.scans.phantom.settings import stream
 from stratacam.scans.prepare import PrepareSettings, prepare
+from stratacam.scans.sequences import simulated_sequences
 from stratacam.scans.volume import from_itk, to_itk
 
 SETTINGS = PhantomSettings(subjects={"control": 15, "RRMS": 15, "SPMS": 15}, voxel_mm=4.0, seed=0)
@@ -208,8 +208,8 @@ def _drawn_contrast(index):
     """Grey over white matter in each sequence by the person's relaxation times, drawn without regard to the group."""
     tissues = vary(stream(SETTINGS, index, "tissue"))
     return [
-        signal(tissues["grey matter"], sequence) / signal(tissues["white matter"], sequence)
-        for sequence in SCANNED.values()
+        signal(tissues["grey matter"], timing) / signal(tissues["white matter"], timing)
+        for timing in map(simulated_sequences().get, SEQUENCES)
     ]
 
 

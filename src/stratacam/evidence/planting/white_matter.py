@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.scans.intensity import white_matter, white_matter_contrast
-from stratacam.scans.phantom.contrast import SEQUENCES, TISSUES, signal
+from stratacam.scans.phantom.contrast import TISSUES, signal
 from stratacam.scans.pictures import PictureSettings, cut_pictures
 from stratacam.scans.prepared import PreparedScan
+from stratacam.scans.sequences import find_sequence, lesion_sequence
 
 OTHER_RATIO = 1.5
 """Lesion over white matter in sequences whose physics is not known here."""
@@ -77,13 +78,13 @@ def read_anatomy(scan: PreparedScan, settings: PictureSettings) -> Anatomy:
             dtype=np.float32,
         ),
         pixel_mm=pictures.geometry.size_mm[0] / pictures.images.shape[2],
-        shown=channels.index("FLAIR") if "FLAIR" in channels else 0,
+        shown=channels.index(lesion_sequence(channels)),
     )
 
 
 def _ratio(sequence: str) -> float:
     """Signal of a lesion over that of white matter."""
-    found = next((value for name, value in SEQUENCES.items() if name == sequence), None)
-    if found is None:
+    timing = find_sequence(sequence).timing
+    if timing is None:
         return OTHER_RATIO
-    return signal(TISSUES["lesion"], found) / signal(TISSUES["white matter"], found)
+    return signal(TISSUES["lesion"], timing) / signal(TISSUES["white matter"], timing)

@@ -1,23 +1,22 @@
 """What a BIDS folder holds: the scans of every subject and session."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.scans.cohort.choice import SEQUENCES, Choose, choose_image, entities, same_entities
+from stratacam.scans.cohort.choice import Choose, choose_image, entities, same_entities
 from stratacam.scans.derivatives import made_by_stratacam
 from stratacam.scans.image_file import FORMATS, OTHER_FORMATS, conversion, image_end, image_files
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
 SUBJECT = re.compile(r"sub-([A-Za-z0-9+]+)")
 SESSION = re.compile(r"ses-([A-Za-z0-9+]+)")
 
-
-MOST_LOOKED_AT = 1000
-"""Files among which DICOM is looked for, where a folder is no BIDS data set."""
+SAMPLED_FILES = 1000  # among which DICOM is looked for, where a folder is no BIDS data set
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Scan:
     @property
     def name(self) -> str:
         """The BIDS entities of the scan: "sub-01" or "sub-01_ses-2"."""
-        return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session else "")
+        return scan_name(self.subject, self.session)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -50,6 +49,11 @@ class LeftOut:
     reason: str
 
 
+def scan_name(subject: str | None, session: str | None) -> str:
+    """The BIDS entities of a subject and session, without "sub-" and "ses-" in the labels."""
+    return f"sub-{subject}" + (f"_ses-{session}" if session else "")
+
+
 def check_sequences(sequences: Sequence[str]) -> None:
     """Raise InputError unless T1w, which the others are registered to, is among `sequences`, and each is named once."""
     if len(set(sequences)) < len(sequences):
@@ -62,7 +66,7 @@ def check_sequences(sequences: Sequence[str]) -> None:
 
 
 def find_scans(
-    bids: Path, sequences: Sequence[str] = SEQUENCES, choose: Choose | None = None
+    bids: Path, sequences: Sequence[str] = DEFAULT_SEQUENCES, choose: Choose | None = None
 ) -> tuple[list[Scan], list[LeftOut]]:
     """Find every session of every subject of a BIDS folder.
 
@@ -90,73 +94,55 @@ def find_scans(
         raise InputError(f"{bids}: no such folder; expected a BIDS data set with folders sub-*")
     subjects = [folder for folder in sorted(bids.glob("sub-*")) if folder.is_dir()]
     if not subjects:
-        dicom = any(one.suffix.lower() in {".dcm", ".ima"} for one in islice(bids.rglob("*"), MOST_LOOKED_AT))
+        dicom = any(one.suffix.lower() in {".dcm", ".ima"} for one in islice(bids.rglob("*"), SAMPLED_FILES))
         remedy = (
             "make one of these DICOM files with stratacam import-dicom" if dicom else "give its top folder"
         )
         raise InputError(f"{bids}: has no folder sub-<label>; expected a BIDS data set: {remedy}")
     derivatives = [folder for folder in sorted(bids.glob("derivatives/*")) if not made_by_stratacam(folder)]
-    scans: list[Scan] = []
-    left_out: list[LeftOut] = []
-    for subject, fault in _with_faults(subjects, SUBJECT):
-        if fault:
-            left_out.append(LeftOut(subject.name, fault))
+    find = partial(_find_scan, bids, sequences=sequences, choose=choose or {}, derivatives=derivatives)
+    found: list[Scan | LeftOut] = []
+    faults = _name_faults(subjects, SUBJECT)
+    for subject in subjects:
+        if subject in faults:
+            found.append(LeftOut(subject.name, faults[subject]))
             continue
         try:
-            sessions = _sessions(subject)
-            for session, session_fault in sessions:
-                found = (
-                    LeftOut(f"{subject.name}_{session}", session_fault)
-                    if session_fault
-                    else _find_scan(
-                        bids,
-                        subject.name,
-                        session,
-                        sequences=sequences,
-                        choose=choose or {},
-                        derivatives=derivatives,
-                    )
-                )
-                if isinstance(found, Scan):
-                    scans.append(found)
-                else:
-                    left_out.append(found)
+            sessions = [folder for folder in sorted(subject.glob("ses-*")) if folder.is_dir()]
+            if (subject / "anat").is_dir() or not sessions:
+                found.append(find(subject.name, None))
+            session_faults = _name_faults(sessions, SESSION)
+            for session in sessions:
+                fault = session_faults.get(session)
+                name = f"{subject.name}_{session.name}"
+                found.append(LeftOut(name, fault) if fault else find(subject.name, session.name))
         except OSError as error:
             reason = (
                 f"{error.filename}: cannot be read ({error.strerror}); give yourself the right to read it"
             )
-            left_out.append(LeftOut(subject.name, reason))
-    return scans, left_out
+            found.append(LeftOut(subject.name, reason))
+    return [one for one in found if isinstance(one, Scan)], [one for one in found if isinstance(one, LeftOut)]
 
 
-def _with_faults(folders: Sequence[Path], label: re.Pattern[str]) -> list[tuple[Path, str]]:
-    """Each folder with what is wrong with its name, empty if nothing is."""
-    spelled = Counter(folder.name.casefold() for folder in folders)
-    faults = []
+def _name_faults(folders: Sequence[Path], label: re.Pattern[str]) -> dict[Path, str]:
+    """What is wrong with the names of folders, by folder; those without fault are left out."""
+    alike: dict[str, list[str]] = {}
     for folder in folders:
-        fault = ""
+        alike.setdefault(folder.name.casefold(), []).append(folder.name)
+    faults = {}
+    for folder in folders:
+        same = alike[folder.name.casefold()]
         if not label.fullmatch(folder.name):
             prefix = folder.name.split("-")[0]
-            fault = (
+            faults[folder] = (
                 f"{folder}: its name is no BIDS label; expected {prefix}- and letters and digits: rename it"
             )
-        elif spelled[folder.name.casefold()] > 1:
-            others = [other.name for other in folders if other.name.casefold() == folder.name.casefold()]
-            fault = (
-                f"{folder.parent}: the folders {', '.join(others)} differ only in case; expected labels that "
+        elif len(same) > 1:
+            faults[folder] = (
+                f"{folder.parent}: the folders {', '.join(same)} differ only in case; expected labels that "
                 "differ in more: rename one, or put them together"
             )
-        faults.append((folder, fault))
     return faults
-
-
-def _sessions(subject: Path) -> list[tuple[str | None, str]]:
-    """The sessions of a subject folder with what is wrong; None stands for scans that belong to no session."""
-    folders = [folder for folder in sorted(subject.glob("ses-*")) if folder.is_dir()]
-    sessions: list[tuple[str | None, str]] = [
-        (folder.name, fault) for folder, fault in _with_faults(folders, SESSION)
-    ]
-    return [(None, ""), *sessions] if (subject / "anat").is_dir() or not sessions else sessions
 
 
 def _find_scan(
@@ -168,24 +154,25 @@ def _find_scan(
     choose: Choose,
     derivatives: Sequence[Path],
 ) -> Scan | LeftOut:
+    """The scan of a subject and session (None: of no session), or why there is none."""
     name = subject + (f"_{session}" if session else "")
     inside = Path(subject, session or "", "anat")
+    folder = bids / inside
     images, notes, missing, faults = {}, [], [], []
     for sequence in sequences:
-        files = _files(bids / inside, name, sequence)
+        files = _files(folder, name, sequence)
         if not files:
             missing.append(sequence)
             continue
         chosen, said = choose_image(sequence, files, choose.get(sequence, {}))
         if chosen is None:
-            faults.append(f"{bids / inside}: {said}")
+            faults.append(f"{folder}: {said}")
             continue
         images[sequence] = chosen
-        if said:
-            notes.append(said)
+        notes += [said] if said else []
     if missing:
-        wanted = ", ".join(str(bids / inside / f"{name}_[...]{sequence}.nii[.gz]") for sequence in missing)
-        found = _named(bids / inside, (*FORMATS, *OTHER_FORMATS))
+        wanted = ", ".join(str(folder / f"{name}_[...]{sequence}.nii[.gz]") for sequence in missing)
+        found = _named(folder, (*FORMATS, *OTHER_FORMATS))
         there = ", ".join(path.name for path in found) or "no image"
         remedies = [remedy for path in found if (remedy := conversion(path.name))]
         remedies.append("add the file or ask for fewer sequences (--sequences, cohort.sequences)")
@@ -194,18 +181,10 @@ def _find_scan(
         )
     if faults:
         return LeftOut(name, "; ".join(faults))
-    mask, note = _choose_mask(
-        images["T1w"],
-        [path for folder in derivatives for path in _files(folder / inside, name, "desc-brain_mask")],
-        single=len(_files(bids / inside, name, "T1w")) == 1,
-    )
-    return Scan(
-        subject.removeprefix("sub-"),
-        session.removeprefix("ses-") if session else None,
-        images,
-        mask,
-        (*notes, *note),
-    )
+    masks = [path for other in derivatives for path in _files(other / inside, name, "desc-brain_mask")]
+    mask, note = _choose_mask(images["T1w"], masks, single=len(_files(folder, name, "T1w")) == 1)
+    session = session.removeprefix("ses-") if session else None
+    return Scan(subject.removeprefix("sub-"), session, images, mask, (*notes, *note))
 
 
 def _choose_mask(t1w: Path, masks: Sequence[Path], *, single: bool) -> tuple[Path | None, list[str]]:
@@ -215,11 +194,10 @@ def _choose_mask(t1w: Path, masks: Sequence[Path], *, single: bool) -> tuple[Pat
     others: list[Path] = []
     for path in masks:
         found = entities(path)
-        if found.pop("space", "T1w") != "T1w":
-            continue
-        found.pop("desc")
-        fits = same_entities(own, found) and (single or same_entities(found, own))
-        (fitting if fits else others).append(path)
+        if found.pop("space", "T1w") == "T1w":
+            found.pop("desc")
+            fits = same_entities(own, found) and (single or same_entities(found, own))
+            (fitting if fits else others).append(path)
     notes = [f"brain mask: took {fitting[0]}, the first of {len(fitting)}"] if len(fitting) > 1 else []
     if others and not fitting:
         notes.append(

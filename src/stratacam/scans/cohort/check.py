@@ -1,10 +1,9 @@
-"""What the files of a scan are like, and whether a cohort can be used: told, not computed on."""
+"""What the files of a scan are like, and whether a cohort can be used: nothing is computed on them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypedDict
 
 import nibabel
 import numpy as np
@@ -88,19 +87,21 @@ def check_images(scan: Scan) -> tuple[CheckedImage, ...]:
     return tuple(images)
 
 
-def judge(scans: Sequence[CheckedScan], left_out: Sequence[LeftOut], problem: str | None) -> CheckedCohort:
-    """Judge a cohort by its scans.
+def summarise(
+    scans: Sequence[CheckedScan], left_out: Sequence[LeftOut], problem: str | None
+) -> CheckedCohort:
+    """Say whether a cohort can be used, by its scans.
 
     Args:
         scans: as checked one by one.
         left_out: scans that lack a file.
         problem: why the groups cannot be read, or no study can be run on them, if so.
     """
+    images = [(scan, image) for scan in scans for image in scan.images]
     across, within = find_duplicates(
         {
             (scan.subject, scan.name, image.sequence): image.voxels_sha256
-            for scan in scans
-            for image in scan.images
+            for scan, image in images
             if image.voxels_sha256 is not None
         }
     )
@@ -111,10 +112,7 @@ def judge(scans: Sequence[CheckedScan], left_out: Sequence[LeftOut], problem: st
     if not usable:
         problems.append("no scan can be used; see the reasons at each")
     warnings = [
-        f"{scan.name}, {image.sequence}: {notice}"
-        for scan in scans
-        for image in scan.images
-        for notice in image.notices
+        f"{scan.name}, {image.sequence}: {notice}" for scan, image in images for notice in image.notices
     ]
     if problem is None and usable and not subjects:
         warnings.append(
@@ -127,52 +125,43 @@ def judge(scans: Sequence[CheckedScan], left_out: Sequence[LeftOut], problem: st
 
 
 def _check_image(sequence: str, path: Path) -> CheckedImage:
-    header = _header(path)
+    image = _with_header(CheckedImage(sequence, path))
     try:
         values = np.asarray(read_volume(path).dataobj)
-        noticed = notices(path)
+        return replace(image, voxels_sha256=voxels_hash(values), notices=notices(path))
     except InputError as fault:
-        return CheckedImage(sequence, path, **header, problem=str(fault))
-    return CheckedImage(sequence, path, **header, voxels_sha256=voxels_hash(values), notices=noticed)
+        return replace(image, problem=str(fault))
 
 
 def _check_mask(path: Path, t1w: Path) -> CheckedImage:
-    """A supplied mask, on the grid of the T1w; where the T1w cannot be read, that is told of the T1w."""
-    header = _header(path)
+    """Check a supplied mask, which must be on the T1w's grid; a fault of the T1w is not the mask's."""
+    image = _with_header(CheckedImage("brain_mask", path))
     try:
         grid = nibabel.as_closest_canonical(read_volume(t1w))
     except InputError:
-        return CheckedImage("brain_mask", path, **header)
+        return image
     try:
         read_brain_mask(path, grid.shape, grid.affine)
     except InputError as fault:
-        return CheckedImage("brain_mask", path, **header, problem=str(fault))
-    return CheckedImage("brain_mask", path, **header)
+        return replace(image, problem=str(fault))
+    return image
 
 
-class _Header(TypedDict, total=False):
-    shape: tuple[int, ...]
-    voxel_mm: tuple[float, ...]
-    orientation: str
-    sform_code: int
-    qform_code: int
-    forms_disagree_mm: float | None
-
-
-def _header(path: Path) -> _Header:
-    """What the header tells, as far as it can be read; why it cannot is told by `read_volume`."""
+def _with_header(image: CheckedImage) -> CheckedImage:
+    """The image with what its header says, as far as that can be read; `read_volume` says why it cannot."""
     try:
-        with open_image(path) as image:
-            placement = read_placement(image)
-        edges = np.linalg.norm(np.asarray(image.affine)[:3, :3], axis=0)
-        axes = nibabel.orientations.aff2axcodes(image.affine)
-        return {
-            "shape": tuple(image.shape),
-            "voxel_mm": tuple(round(float(edge), 4) for edge in edges),
-            "orientation": "".join(axis or "?" for axis in axes),
-            "sform_code": placement.sform_code,
-            "qform_code": placement.qform_code,
-            "forms_disagree_mm": placement.disagreement_mm,
-        }
+        with open_image(image.path) as file:
+            placement = read_placement(file)
+        edges = np.linalg.norm(np.asarray(file.affine)[:3, :3], axis=0)
+        axes = nibabel.orientations.aff2axcodes(file.affine)
+        return replace(
+            image,
+            shape=tuple(file.shape),
+            voxel_mm=tuple(round(float(edge), 4) for edge in edges),
+            orientation="".join(axis or "?" for axis in axes),
+            sform_code=placement.sform_code,
+            qform_code=placement.qform_code,
+            forms_disagree_mm=placement.disagreement_mm,
+        )
     except (InputError, ValueError, np.linalg.LinAlgError):
-        return {}
+        return image

@@ -6,12 +6,10 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.scans.cohort.kind import other_kind
-from stratacam.scans.image_file import image_end
+from stratacam.scans.image_file import sidecar_path
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
 RULE = "images of another kind only when asked for, then the fewest further entities, then natural order"
-SEQUENCES = ("T1w", "T2w", "FLAIR")
-"""Those that every scan must have unless others are asked for."""
-
 Choose = Mapping[str, Mapping[str, str]]
 """By sequence, the BIDS entities that its file must have, such as {"T1w": {"acq": "mprage"}}."""
 
@@ -36,7 +34,7 @@ def read_sequences(text: str | None) -> tuple[str, ...]:
         InputError: one is empty, or no name of a sequence.
     """
     if text is None:
-        return SEQUENCES
+        return DEFAULT_SEQUENCES
     sequences = tuple(name.strip() for name in text.split(","))
     if not all(name.isalnum() for name in sequences):
         raise InputError(
@@ -91,25 +89,23 @@ def choose_image(
     """
     asked = " ".join(f"{key}-{value}" for key, value in wanted.items())
     kinds = {path: _unasked(path, wanted) for path in sorted(files, key=natural_order)}
-    there = ", ".join(path.name + (f" ({kind})" if kind else "") for path, kind in kinds.items())
+    told = {path: path.name + (f" ({kind})" if kind else "") for path, kind in kinds.items()}
     passing = [path for path in files if not kinds[path] and same_entities(entities(path), wanted)]
     if not passing:
         reason = f"no {sequence} with {asked}" if asked else f"no plain {sequence}"
         return None, (
-            f"{reason}; there is {there}; name the entities of one of them in --choose or cohort.choose.{sequence}, or "
-            "add the file"
+            f"{reason}; there is {', '.join(told.values())}; name the entities of one of them in "
+            f"--choose or cohort.choose.{sequence}, or add the file"
         )
     best = min(passing, key=lambda path: (len(entities(path)), natural_order(path)))
-    same = [path.name for path in passing if _stem(path) == _stem(best)]
+    same = [path.name for path in passing if sidecar_path(path) == sidecar_path(best)]
     if len(same) > 1:
         return None, (
             f"{sequence}: both {' and '.join(sorted(same))} are there; expected one of them: remove the others"
         )
     if len(files) == 1:
         return best, ""
-    others = ", ".join(
-        path.name + (f" ({kind})" if kind else "") for path, kind in kinds.items() if path != best
-    )
+    others = ", ".join(text for path, text in told.items() if path != best)
     filtered = f" with {asked}" if asked else ""
     return best, f"{sequence}{filtered}: took {best.name} ({RULE}); also there: {others}"
 
@@ -134,10 +130,6 @@ def _unasked(path: Path, wanted: Mapping[str, str]) -> str | None:
     """Why a file is not the plain image of its sequence, unless its entity that says so is wanted."""
     kind = other_kind(path, entities(path))
     return kind.reason if kind and not kind.entities <= set(wanted) else None
-
-
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(image_end(path.name) or "")
 
 
 def _plain(value: str) -> str:

@@ -1,16 +1,25 @@
 """Which files of a sequence are images of another kind: after contrast agent, parts, echoes, derived, elsewhere."""
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from stratacam.scans.image_file import image_end
+from stratacam.scans.image_file import read_sidecar
+from stratacam.scans.signs import (
+    ELSEWHERE,
+    LOCALISER,
+    PART,
+    SIGNS,
+    SUBTRACTION,
+    agent_tag,
+    names_agent,
+    plain_text,
+)
 
-DERIVED = "derived from a scan"
+AFTER_AGENT = "after contrast agent"
 KINDS = {
-    "ce": "after contrast agent",
+    "ce": AFTER_AGENT,
     "part": "a part of a complex image",
     "inv": "one of several inversions",
     "echo": "one of several echoes",
@@ -18,25 +27,10 @@ KINDS = {
     "mt": "of magnetisation transfer",
     "chunk": "a piece of the head",
     "space": "in another space",
-    "desc": DERIVED,
-    "res": DERIVED,
-    "den": DERIVED,
-    "label": DERIVED,
-    "hemi": DERIVED,
-}
+} | dict.fromkeys(("desc", "res", "den", "label", "hemi"), "derived from a scan")
 """Entities of BIDS that name another kind of image."""
 
-WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-SEQUENCE = "t|tw|w|d|mprage|mpr|spgr|fspgr|bravo|vibe|tfe|space|flash|tse|se"
-AGENT = re.compile(
-    rf"(?:with|plus|mit|avec|post|{SEQUENCE})*"
-    r"(?:gd|gad|gado\w*|contrast\w*|ce|dce|km|gbca|dotarem|magnevist|omniscan|prohance|multihance|clariscan)"
-)
-AFTER = re.compile(rf"(?:{SEQUENCE})*post")
-BEFORE = {"pre", "no", "non", "without", "wo", "sans", "ohne", "nativ", "native", "before"}
-OTHER_IMAGE = re.compile(r"phase|imag|imaginary|real|subtr\w*|scout|locali[sz]er|survey|\w*spine|neck")
-NO_AGENT = {"", "no", "none", "n/a", "na", "false", "0"}
-IMAGE_TYPES = {"P": "phase", "PHASE": "phase", "PHASE MAP": "phase", "SUBTRACT": "a subtraction"}
+SIGNS_OF_NAMES = (LOCALISER, PART, SUBTRACTION, ELSEWHERE)
 
 
 class Kind(NamedTuple):
@@ -76,48 +70,21 @@ def _by_entity(key: str, value: str) -> str | None:
         return None
     if key in KINDS:
         return KINDS[key]
-    words = [word.casefold() for word in WORD.findall(value)]
-    if names_agent(words):
-        return KINDS["ce"]
-    other = any(OTHER_IMAGE.fullmatch(word) for word in words) and "head" not in words
-    if other or re.search(r"inv\d", value.casefold()):
+    text = plain_text(value)
+    if names_agent(text):
+        return AFTER_AGENT
+    other = [name for name in SIGNS_OF_NAMES if SIGNS[name].words.search(text)]
+    if (other and "head" not in text) or re.search(r"inv\d", text):
         return "another image than the scan"
     return None
 
 
-def names_agent(words: Sequence[str]) -> bool:
-    """Whether words, in small letters, say that an image was taken after a contrast agent.
-
-    "post" at the end, or before the agent or the sequence, does; before another word, such as "op", it does not.
-    """
-    words = [word for word in words if not word.isdecimal()]
-    if "".join(words[-2:]) in {"tc", "twc"}:
-        return True
-    for place, word in enumerate(words):
-        after = words[place + 1] if place + 1 < len(words) else "t"
-        post = AFTER.fullmatch(word) and (AGENT.fullmatch(after) or re.fullmatch(SEQUENCE, after))
-        if (post or AGENT.fullmatch(word)) and not BEFORE & set(words[:place]):
-            return True
-    return False
-
-
 def _by_sidecar(path: Path) -> str | None:
-    sidecar = path.with_name(path.name.removesuffix(image_end(path.name) or "") + ".json")
-    try:
-        content = json.loads(sidecar.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(content, dict):
-        return None
-    for key, value in content.items():
-        if key.startswith("ContrastBolus") and str(value).strip().casefold() not in NO_AGENT:
-            return f"{KINDS['ce']} ({key}: {value})"
+    content = read_sidecar(path)
+    header = {key: str(value) for key, value in content.items()}
+    if tag := agent_tag(header):
+        return f"{AFTER_AGENT} ({tag}: {header[tag]})"
     types = content.get("ImageType")
-    return next(
-        (
-            IMAGE_TYPES[kind]
-            for kind in map(str, types if isinstance(types, list) else ())
-            if kind in IMAGE_TYPES
-        ),
-        None,
-    )
+    shown = set(map(str, types)) if isinstance(types, list) else set()
+    signs = ((name, sorted(SIGNS[name].image_types & shown)) for name in SIGNS_OF_NAMES)
+    return next((f"{name} (ImageType: {found[0]})" for name, found in signs if found), None)

@@ -1,37 +1,16 @@
-"""The groups that the tables of a BIDS folder give to subjects and to sessions."""
+"""Values that the tables of a BIDS folder give to scans: `participants.tsv` and the tables of sessions."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.delimited import Table, is_missing, read_table, without_prefix
 
-
-def read_groups(bids: Path, column: str = "group") -> dict[str, str]:
-    r"""Read the group of every subject from `participants.tsv`.
-
-    Args:
-        bids: the folder with `participants.tsv`.
-        column: the column that holds the group.
-
-    Returns:
-        Subject ("sub-01") to group; subjects whose group is "n/a" or empty are left out.
-
-    Raises:
-        InputError: the table is missing, is not tab-separated UTF-8, lacks a column, has a row of another
-            length, or names a subject twice, be it in other case.
-
-    Example:
-        >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> table = "participant_id\tgroup\nsub-01\tRRMS\nsub-02\tn/a\n"
-        >>> _ = (folder / "participants.tsv").write_text(table)
-        >>> read_groups(folder)
-        {'sub-01': 'RRMS'}
-    """
-    return _known(_participants(bids, column))
+Labelled = Mapping[str, str | None]
+"""Label ("sub-01" or "ses-1") to value, None where it is missing."""
+PARTICIPANTS = "participants.tsv"
 
 
 def read_scan_groups(bids: Path, scans: Sequence[Scan], column: str = "group") -> dict[str, str]:
@@ -42,52 +21,55 @@ def read_scan_groups(bids: Path, scans: Sequence[Scan], column: str = "group") -
 
     Args:
         bids: the folder with `participants.tsv` and the `sub-*` folders.
-        scans: whose groups are asked for.
+        scans: whose groups are wanted.
         column: the column that holds the group, in either table.
 
     Returns:
         Name of the scan ("sub-01_ses-2") to group; scans without one are left out.
 
     Raises:
-        InputError: a table cannot be read (see `read_groups`), or spells subjects or sessions in another way than
-            their folders: in other case, or with other zeros.
+        InputError: a table is missing, is not tab-separated UTF-8, lacks a column, has a row of another length,
+            names a subject or session twice, or spells it in another way than its folder (case, zeros).
     """
-    groups: dict[str, str] = {}
-    by_subject: dict[str, list[Scan]] = {}
+    tables = bids_tables(bids, scans)
+    labels = {owner: labelled(table, column) for owner, table in tables.items()}
+    of_sessions = values_of_scans(scans, {**labels, "": {}})
+    rest = [scan for scan in scans if scan.name not in of_sessions]
+    if rest and column not in getattr(tables.get(""), "columns", ()):
+        read_table(bids / PARTICIPANTS, ["participant_id", column])  # raises, and names what is there
+    folders: dict[str, list[str]] = {"": [f"sub-{scan.subject}" for scan in rest]}
     for scan in scans:
-        by_subject.setdefault(f"sub-{scan.subject}", []).append(scan)
-    for subject, own_scans in by_subject.items():
-        path = bids / subject / f"{subject}_sessions.tsv"
-        if not path.is_file():
-            continue
-        of_session = _labelled(read_table(path, ["session_id"]), "session_id", "ses-", column)
-        own = {f"ses-{scan.session}": scan.name for scan in own_scans if scan.session}
-        _check_spelling(path, of_session, own, bids / subject)
-        groups |= {own[label]: group for label, group in _known(of_session).items() if label in own}
-    rest = [scan for scan in scans if scan.name not in groups]
-    if rest:
-        of_subject = _participants(bids, column)
-        _check_spelling(bids / "participants.tsv", of_subject, [f"sub-{scan.subject}" for scan in rest], bids)
-        known = _known(of_subject)
-        groups |= {scan.name: known[label] for scan in rest if (label := f"sub-{scan.subject}") in known}
-    return groups
+        if scan.session:
+            folders.setdefault(f"sub-{scan.subject}", []).append(f"ses-{scan.session}")
+    for owner, table in tables.items():
+        _check_spelling(table.path, labels[owner], folders.get(owner, []), bids / owner)
+    return values_of_scans(scans, labels)
 
 
-def _participants(bids: Path, column: str) -> dict[str, str | None]:
-    table = read_table(bids / "participants.tsv", ["participant_id", column])
-    return _labelled(table, "participant_id", "sub-", column)
+def bids_tables(bids: Path, scans: Iterable[Scan]) -> dict[str, Table]:
+    """The tables that are there: by subject ("sub-01") that of its sessions, and `participants.tsv` under ""."""
+    files = {"": (bids / PARTICIPANTS, "participant_id")}
+    for subject in sorted({f"sub-{scan.subject}" for scan in scans if scan.session}):
+        files[subject] = (bids / subject / f"{subject}_sessions.tsv", "session_id")
+    return {owner: read_table(path, [key]) for owner, (path, key) in files.items() if path.is_file()}
 
 
-def _labelled(table: Table, id_column: str, prefix: str, column: str) -> dict[str, str | None]:
-    """Label ("sub-01") to group, None where it is not available; nothing if there is no such column."""
-    groups: dict[str, str | None] = {}
-    seen: dict[str, str] = {}
+def labelled(table: Table, column: str) -> Labelled:
+    """What one of `bids_tables` gives every label in a column; nothing if it has no such column.
+
+    Raises:
+        InputError: a subject or session is named twice, or two differ only in case.
+    """
+    values: dict[str, str | None] = {}
     if column not in table.columns:
-        return groups
+        return values
+    people = table.path.name == PARTICIPANTS
+    key, prefix = ("participant_id", "sub-") if people else ("session_id", "ses-")
+    seen: dict[str, str] = {}
     for row in table.rows:
-        label = prefix + without_prefix(row[id_column], prefix)
+        label = prefix + without_prefix(row[key], prefix)
         before = seen.setdefault(label.casefold(), label)
-        if label in groups:
+        if label in values:
             raise InputError(
                 f"{table.path}: row {row.line} names {label} again; expected one row for each: remove one"
             )
@@ -96,15 +78,23 @@ def _labelled(table: Table, id_column: str, prefix: str, column: str) -> dict[st
                 f"{table.path}: row {row.line} names {label}, another row {before}; expected labels that differ in "
                 "more than case: rename one, or remove one"
             )
-        groups[label] = None if is_missing(row[column]) else row[column]
-    return groups
+        values[label] = None if is_missing(row[column]) else row[column]
+    return values
 
 
-def _known(groups: dict[str, str | None]) -> dict[str, str]:
-    return {label: group for label, group in groups.items() if group is not None}
+def values_of_scans(scans: Iterable[Scan], labels: Mapping[str, Labelled]) -> dict[str, str]:
+    """Name of the scan to the value of its session, or else of its subject, where there is one."""
+    values = {}
+    for scan in scans:
+        subject = f"sub-{scan.subject}"
+        own = labels.get(subject, {}).get(f"ses-{scan.session}") if scan.session else None
+        value = own or labels.get("", {}).get(subject)
+        if value:
+            values[scan.name] = value
+    return values
 
 
-def _check_spelling(path: Path, labels: dict[str, str | None], folders: Iterable[str], parent: Path) -> None:
+def _check_spelling(path: Path, labels: Iterable[str], folders: Iterable[str], parent: Path) -> None:
     """Raise InputError where a folder without a row has one that is spelled nearly so and has no folder itself."""
     there = {folder.name for folder in parent.iterdir()}
     near = {_near(label): label for label in labels if label not in there}
@@ -121,6 +111,6 @@ def _check_spelling(path: Path, labels: dict[str, str | None], folders: Iterable
 
 
 def _near(label: str) -> str:
-    """What labels have in common that may be meant for one: sub-01, sub-1, sub-sub_01, sub-001."""
+    """What labels that may be meant for one have in common: sub-01, sub-1, sub-sub_01, sub-001."""
     plain = re.sub(r"[^a-z0-9]|^(sub|ses)[^a-z0-9]*(sub|ses)?", "", label.casefold())
     return re.sub(r"0*(\d+)", r"\1", plain)

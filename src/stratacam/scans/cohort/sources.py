@@ -6,16 +6,17 @@ from pathlib import Path
 from stratacam.errors import InputError
 from stratacam.files import check_apart, check_writable
 from stratacam.scans.cohort.bids import LeftOut, Scan, find_scans
-from stratacam.scans.cohort.choice import SEQUENCES, Choose
+from stratacam.scans.cohort.choice import Choose
 from stratacam.scans.cohort.delimited import SEPARATORS
 from stratacam.scans.cohort.participants import read_scan_groups
 from stratacam.scans.cohort.spelling import check_spelling
 from stratacam.scans.cohort.table import find_listed_scans, listed_files, read_listed_groups
 from stratacam.scans.derivatives import bids_root, made_by_stratacam
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
 
 def find_cohort_scans(
-    source: Path | str, sequences: Sequence[str] = SEQUENCES, choose: Choose | None = None
+    source: Path | str, sequences: Sequence[str] = DEFAULT_SEQUENCES, choose: Choose | None = None
 ) -> tuple[list[Scan], list[LeftOut]]:
     """Find the scans of a cohort.
 

@@ -1,19 +1,21 @@
 """A plain table of scans, one row for each file, for those without BIDS."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.scans.cohort.bids import SESSION, SUBJECT, LeftOut, Scan, check_sequences
-from stratacam.scans.cohort.choice import SEQUENCES
+from stratacam.scans.cohort.bids import SESSION, SUBJECT, LeftOut, Scan, check_sequences, scan_name
 from stratacam.scans.cohort.delimited import Row, Table, is_missing, read_table, without_prefix
 from stratacam.scans.image_file import conversion, image_end
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
 NEEDED = ("subject", "sequence", "path")
 BRAIN_MASK = "brain_mask"
 
 
-def find_listed_scans(path: Path, sequences: Sequence[str] = SEQUENCES) -> tuple[list[Scan], list[LeftOut]]:
+def find_listed_scans(
+    path: Path, sequences: Sequence[str] = DEFAULT_SEQUENCES
+) -> tuple[list[Scan], list[LeftOut]]:
     """Find the scans that a table lists.
 
     Columns: `subject` and `session` (which may be absent or empty): letters and digits; `sequence`: "T1w", "T2w",
@@ -32,7 +34,9 @@ def find_listed_scans(path: Path, sequences: Sequence[str] = SEQUENCES) -> tuple
         InputError: the table cannot be read, or rows are wrong; all of them are named.
     """
     check_sequences(sequences)
-    by_scan = _by_scan(_checked(path))
+    by_scan: dict[str, dict[str, Row]] = {}  # by scan and sequence, in small letters
+    for row in _checked(path).rows:
+        by_scan.setdefault(scan_name(*labels(row)), {})[row["sequence"].casefold()] = row
     names = {sequence: sequence.casefold() for sequence in (*sequences, BRAIN_MASK)}
     scans: list[Scan] = []
     left_out: list[LeftOut] = []
@@ -55,8 +59,8 @@ def find_listed_scans(path: Path, sequences: Sequence[str] = SEQUENCES) -> tuple
             left_out.append(LeftOut(name, f"{path}: {'; '.join(faults)}"))
             continue
         subject, session = labels(wanted[0])
-        mask = _file(path, rows[BRAIN_MASK]) if BRAIN_MASK in rows else None
-        images = {sequence: _file(path, rows[names[sequence]]) for sequence in sequences}
+        mask = path.parent / rows[BRAIN_MASK]["path"] if BRAIN_MASK in rows else None
+        images = {sequence: path.parent / rows[names[sequence]]["path"] for sequence in sequences}
         scans.append(Scan(subject, session, images, mask))
     return scans, left_out
 
@@ -88,7 +92,7 @@ def read_listed_groups(path: Path, column: str = "group") -> dict[str, str]:
 
 def listed_files(path: Path) -> list[Path]:
     """The files that a table names, whether or not they are there."""
-    return [_file(path, row) for row in read_table(path, NEEDED).rows if row["path"]]
+    return [path.parent / row["path"] for row in read_table(path, NEEDED).rows if row["path"]]
 
 
 def labels(row: Row) -> tuple[str, str | None]:
@@ -99,19 +103,12 @@ def labels(row: Row) -> tuple[str, str | None]:
     )
 
 
-def scan_name(subject: str, session: str | None) -> str:
-    """The name of the scan of a subject and session."""
-    return Scan(subject, session, {}).name
-
-
 def _checked(path: Path, *columns: str) -> Table:
     """The table, whose rows can all be used; every wrong one is named."""
     table = read_table(path, [*NEEDED, *columns])
     if not table.rows:
         raise InputError(f"{path}: lists no scan; expected one row for each file")
-    faults = [fault for row in table.rows for fault in _label_faults(row)]
-    faults += _clashes(table)
-    if faults:
+    if faults := [*(fault for row in table.rows for fault in _label_faults(row)), *_clashes(table)]:
         raise InputError("\n".join(f"{path}: {fault}" for fault in faults))
     return table
 
@@ -149,7 +146,7 @@ def _clashes(table: Table) -> list[str]:
                 f"row {row.line}: {name} has {row['sequence']} in row {first} already; expected one: remove one"
             )
             continue
-        owner, line = files.setdefault(_file(table.path, row).resolve(), (name, row.line))
+        owner, line = files.setdefault((table.path.parent / row["path"]).resolve(), (name, row.line))
         if line != row.line:
             faults.append(
                 f"row {row.line}: {row['path']} is the file of row {line} ({owner}); expected a file of its own: "
@@ -158,25 +155,13 @@ def _clashes(table: Table) -> list[str]:
     return faults
 
 
-def _by_scan(table: Table) -> Mapping[str, Mapping[str, Row]]:
-    """By scan and sequence, in small letters, the row."""
-    by_scan: dict[str, dict[str, Row]] = {}
-    for row in table.rows:
-        by_scan.setdefault(scan_name(*labels(row)), {})[row["sequence"].casefold()] = row
-    return by_scan
-
-
 def _near(sequence: str) -> str:
     """What a sequence has in common with those that it may be meant for: T1 and T1w, brain-mask and brain_mask."""
     return "".join(filter(str.isalnum, sequence.casefold())).removesuffix("w")
 
 
-def _file(path: Path, row: Row) -> Path:
-    return path.parent / row["path"]
-
-
 def _file_fault(path: Path, row: Row) -> str | None:
-    file = _file(path, row)
+    file = path.parent / row["path"]
     if not image_end(file.name):
         remedy = conversion(row["path"]) or f"{row['path']} is no NIfTI file; convert it to .nii.gz"
         return f"row {row.line}: {remedy}"

@@ -1,6 +1,6 @@
 """Which stack becomes which sequence of which subject and session, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,7 @@ from stratacam.scans.dicom.decide import Decision, decide, signs_of_siblings
 from stratacam.scans.dicom.people import contradictions
 from stratacam.scans.dicom.rules import ImportMap
 from stratacam.scans.dicom.series import Stack
-from stratacam.scans.dicom.signs import AGENT
+from stratacam.scans.signs import AGENT
 
 HEAD_MM = 100.0  # a volume of the whole head reaches further in every direction
 
@@ -52,36 +52,34 @@ def subject_labels(stacks: Sequence[Stack], wanted: ImportMap) -> dict[str, str]
     return {patient: f"{number:0{width}}" for number, patient in enumerate(named, start=1)}
 
 
-def _by_study(decisions: Sequence[Decision]) -> list[list[int]]:
-    """The positions of the decisions on every study of a subject."""
-    found: dict[tuple[str | None, str], list[int]] = {}
-    for number, decision in enumerate(decisions):
-        found.setdefault((decision.subject, decision.stack.first.study), []).append(number)
-    return list(found.values())
-
-
 def _fittest(decisions: list[Decision]) -> list[Decision]:
     """Take one of several stacks for a sequence of a study, and say why."""
-    for numbers in _by_study(decisions):
+    studies: dict[tuple[str | None, str], list[int]] = {}  # positions of the decisions on each study
+    for number, decision in enumerate(decisions):
+        studies.setdefault((decision.subject, decision.stack.first.study), []).append(number)
+    for numbers in studies.values():
         study = [decisions[number] for number in numbers]
-        for sequence in {one.sequence for one in study if one.state == "taken"}:
-            rivals = [number for number in numbers if decisions[number].sequence == sequence]
-            rivals = [number for number in rivals if decisions[number].state == "taken"]
-            for number in rivals:
+        rivals: dict[str | None, list[int]] = {}  # by sequence
+        for number in numbers:
+            if decisions[number].state == "taken":
+                rivals.setdefault(decisions[number].sequence, []).append(number)
+        for same in rivals.values():
+            # 1. A series after one that shows a contrast agent is in doubt, and so less fit than one before it.
+            for number in same:
                 decisions[number] = replace(decisions[number], doubt=_agent_before(decisions[number], study))
-            best, *others = sorted(rivals, key=lambda number: _fitness(decisions[number]))
-            reason = decisions[best].reason + (f"; the best of {len(rivals)} series" if others else "")
+            # 2. The fittest is taken; a gap in time before it is a doubt, but does not rank it.
+            best, *others = sorted(
+                same, key=lambda number: [value for value, _ in _criteria(decisions[number])]
+            )
             doubt = decisions[best].doubt or _gap_before(decisions[best], study)
+            reason = decisions[best].reason + (f"; the best of {len(same)} series" if others else "")
             reason += f"; in doubt: {doubt}" if doubt else ""
+            # 3. Each of the others is told by what it lost.
             for number in others:
                 why = f"{decisions[number].reason}, but {_why(decisions[best], decisions[number])}"
                 decisions[number] = replace(decisions[number], state="not taken", reason=why)
             decisions[best] = replace(decisions[best], reason=reason, doubt=doubt)
     return decisions
-
-
-def _fitness(decision: Decision) -> list[Any]:
-    return [value for value, _ in _criteria(decision)]
 
 
 def _criteria(decision: Decision) -> list[tuple[Any, str]]:
@@ -137,26 +135,19 @@ def _gap_before(decision: Decision, study: Sequence[Decision]) -> str:
 
 
 def _with_sessions(decisions: Sequence[Decision]) -> list[Decision]:
-    studies: dict[str | None, set[tuple[str, str]]] = {}
+    """Number the studies of a subject of which something is taken, in order of their earliest moments."""
+    moments: dict[str | None, dict[str, str]] = {}  # subject -> study -> its earliest moment
     for decision in decisions:
         if decision.state == "taken":
-            frame = decision.stack.first
-            studies.setdefault(decision.subject, set()).add((frame.study_moment, frame.study))
-    sessions: Mapping[tuple[str | None, str], str] = {
+            frame, studies = decision.stack.first, moments.setdefault(decision.subject, {})
+            studies[frame.study] = min(frame.study_moment, studies.get(frame.study, frame.study_moment))
+    sessions = {
         (subject, study): str(number)
-        for subject, found in studies.items()
-        if len({study for _, study in found}) > 1
-        for number, (_, study) in enumerate(_earliest(found), start=1)
+        for subject, studies in moments.items()
+        for number, study in enumerate(sorted(studies, key=lambda one: (studies[one], one)), start=1)
+        if len(studies) > 1
     }
     return [
         replace(decision, session=sessions.get((decision.subject, decision.stack.first.study)))
         for decision in decisions
     ]
-
-
-def _earliest(studies: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Every study once, in order of its earliest moment."""
-    first: dict[str, str] = {}
-    for moment, study in sorted(studies):
-        first.setdefault(study, moment)
-    return sorted((moment, study) for study, moment in first.items())

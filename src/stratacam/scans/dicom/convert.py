@@ -2,6 +2,7 @@
 
 import gzip
 import importlib
+import itertools
 import json
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
@@ -22,35 +24,13 @@ HEADER_BYTES, DATA_OFFSET = 348, 352
 OPTIONS = ("-g", "i", "-b", "y", "-ba", "y", "-z", "n", "-x", "i", "-f", "volume")
 TEXT_FIELDS = ("descrip", "aux_file", "db_name", "intent_name")
 KEPT = (
-    "Modality",
-    "Manufacturer",
-    "MagneticFieldStrength",
-    "ImagingFrequency",
-    "MRAcquisitionType",
-    "ScanningSequence",
-    "SequenceVariant",
-    "EchoTime",
-    "EchoTrainLength",
-    "RepetitionTime",
-    "InversionTime",
-    "FlipAngle",
-    "NumberOfAverages",
-    "SliceThickness",
-    "SpacingBetweenSlices",
-    "PixelBandwidth",
-    "PercentPhaseFOV",
-    "PercentSampling",
-    "AcquisitionMatrixPE",
-    "ReconMatrixPE",
-    "ParallelReductionFactorInPlane",
-    "PartialFourier",
-    "PhaseEncodingDirection",
-    "PhaseEncodingAxis",
-    "InPlanePhaseEncodingDirectionDICOM",
-    "ImageOrientationPatientDICOM",
-    "ConversionSoftware",
-    "ConversionSoftwareVersion",
-)
+    "Modality", "Manufacturer", "MagneticFieldStrength", "ImagingFrequency", "MRAcquisitionType", "ScanningSequence",
+    "SequenceVariant", "EchoTime", "EchoTrainLength", "RepetitionTime", "InversionTime", "FlipAngle",
+    "NumberOfAverages", "SliceThickness", "SpacingBetweenSlices", "PixelBandwidth", "PercentPhaseFOV",
+    "PercentSampling", "AcquisitionMatrixPE", "ReconMatrixPE", "ParallelReductionFactorInPlane", "PartialFourier",
+    "PhaseEncodingDirection", "PhaseEncodingAxis", "InPlanePhaseEncodingDirectionDICOM",
+    "ImageOrientationPatientDICOM", "ConversionSoftware", "ConversionSoftwareVersion",
+)  # fmt: skip
 """What is kept of the sidecar: physics and software, nothing that a person at the scanner types in."""
 
 
@@ -139,15 +119,16 @@ def corner_distance(stack: Stack, volume: Path) -> float:
     image = nibabel.Nifti1Image.from_filename(volume)
     if len(image.shape) != 3:
         return float("inf")
-    expected = LPS_TO_RAS @ affine_lps(stack)
     rows, columns = stack.first.shape
-    shape = np.array([columns, rows, len(stack.slices)], np.float64)
-    turned = np.rint(voxel_map(stack, image.affine))
-    corners = _corners(np.array(image.shape, np.float64))
-    landed = corners @ turned.T
-    if not np.array_equal(_box(landed), _box(_corners(shape))):
+    corners = _corners(image.shape)
+    landed = apply_affine(np.rint(voxel_map(stack, image.affine)), corners)
+    expected = _corners((columns, rows, len(stack.slices)))
+    if not (
+        np.array_equal(landed.min(0), expected.min(0)) and np.array_equal(landed.max(0), expected.max(0))
+    ):
         return float("inf")
-    return float(np.linalg.norm(corners @ image.affine.T - landed @ expected.T, axis=1).max())
+    there, wanted = apply_affine(image.affine, corners), apply_affine(LPS_TO_RAS @ affine_lps(stack), landed)
+    return float(np.linalg.norm(there - wanted, axis=1).max())
 
 
 def voxel_map(stack: Stack, affine: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -163,14 +144,9 @@ def voxel_map(stack: Stack, affine: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.linalg.inv(LPS_TO_RAS @ affine_lps(stack)) @ affine
 
 
-def _corners(shape: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The eight corners of the outer voxels, homogeneous: (8, 4)."""
-    grid = np.array(np.meshgrid(*[(-0.5, size - 0.5) for size in shape[:3]], indexing="ij")).reshape(3, -1).T
-    return np.column_stack([grid, np.ones(len(grid))])
-
-
-def _box(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.stack([points.min(0), points.max(0)])
+def _corners(shape: Sequence[int]) -> NDArray[np.float64]:
+    """The eight corners of the outer voxels of a grid: (8, 3)."""
+    return np.array(list(itertools.product(*((-0.5, size - 0.5) for size in shape))))
 
 
 def _link(path: Path, link: Path) -> None:

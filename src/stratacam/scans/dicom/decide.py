@@ -6,7 +6,7 @@ from typing import Literal
 
 from stratacam.scans.dicom.rules import ImportMap
 from stratacam.scans.dicom.series import Stack, stack_fault
-from stratacam.scans.dicom.signs import ECHOES, FIELD, LOCALISER, SECONDARY, find_signs
+from stratacam.scans.signs import ECHOES, FIELD, LOCALISER, SECONDARY, find_signs
 
 FEWEST_SLICES = 8
 PLANES = 3  # orientations of a localiser

@@ -12,7 +12,6 @@ import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
-from pydicom.uid import UID
 
 from stratacam.errors import InputError
 from stratacam.scans.dicom.opening import open_image
@@ -26,22 +25,14 @@ ENHANCED_KEYWORDS = {
     "ImageType": "FrameType",
 }
 PULSE_SEQUENCES = {"SPIN": "SE", "GRADIENT": "GR", "BOTH": "SE\\GR"}
-CONVERTIBLE = frozenset(
-    {
-        "1.2.840.10008.1.2",  # implicit, little endian
-        "1.2.840.10008.1.2.1",  # explicit, little endian
-        "1.2.840.10008.1.2.2",  # explicit, big endian
-        "1.2.840.10008.1.2.5",  # RLE
-        "1.2.840.10008.1.2.4.50",  # JPEG baseline
-        "1.2.840.10008.1.2.4.51",  # JPEG extended
-        "1.2.840.10008.1.2.4.57",  # JPEG lossless
-        "1.2.840.10008.1.2.4.70",  # JPEG lossless, first-order prediction
-        "1.2.840.10008.1.2.4.80",  # JPEG-LS lossless
-        "1.2.840.10008.1.2.4.81",  # JPEG-LS near-lossless
-        "1.2.840.10008.1.2.4.90",  # JPEG 2000 lossless
-        "1.2.840.10008.1.2.4.91",  # JPEG 2000
-    }
-)
+CONVERTIBLE = {
+    *pydicom.uid.UncompressedTransferSyntaxes,
+    *pydicom.uid.RLETransferSyntaxes,
+    *pydicom.uid.JPEGTransferSyntaxes,
+    *pydicom.uid.JPEGLSTransferSyntaxes,
+    pydicom.uid.JPEG2000Lossless,
+    pydicom.uid.JPEG2000,
+} - {pydicom.uid.DeflatedExplicitVRLittleEndian}
 """Transfer syntaxes that dcm2niix decodes."""
 PERSON = ("PatientBirthDate", "PatientSex", "PatientName")
 IMAGE_KINDS = ("ImageType", "ComplexImageComponent", "AcquisitionContrast")
@@ -117,9 +108,7 @@ def read_frames(path: Path, keywords: Collection[str]) -> list[Frame]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # of values that break the standard in ways that do not matter here
+            warnings.simplefilter("ignore")  # values break the standard in ways that do not matter here
             dataset = open_image(path)
             if not dataset:
                 raise InputError(f"{path}: is truncated: it ends inside its pixel data; copy it again")
@@ -243,7 +232,7 @@ def _pixel_fault(path: Path, dataset: FileDataset) -> str | None:
         return "its pixels are floating-point numbers, which dcm2niix does not read: export integers"
     if PIXELS not in dataset:
         return "a file has no pixel data, or ends before it: export or copy it again"
-    syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID", "1.2.840.10008.1.2")))
+    syntax = pydicom.uid.UID(str(dataset.file_meta.get("TransferSyntaxUID", "1.2.840.10008.1.2")))
     if syntax not in CONVERTIBLE:
         return (
             f"its transfer syntax {syntax.name} ({syntax}) is not one that dcm2niix decodes: export it "

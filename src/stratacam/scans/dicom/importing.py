@@ -1,6 +1,5 @@
 """The whole import: a folder of DICOM files to a BIDS folder."""
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from stratacam.scans.dicom.write import (
     write_subject,
     write_tables,
 )
+from stratacam.scans.image_file import read_sidecar
 
 TOLD = {*TIMES, "SeriesDescription"}
 
@@ -123,8 +123,8 @@ def _import_subject(
         return list(decisions)
     folder = out / f"sub-{label}"
     new = _compare(taken, folder) if folder.exists() else _convert_subject(taken, label, out, program)
-    turned_out = dict(zip(map(id, taken), new, strict=True))
-    return [turned_out.get(id(one), one) for one in decisions]
+    turned_out = iter(new)
+    return [next(turned_out) if one.state == "taken" else one for one in decisions]
 
 
 def _convert_subject(taken: Sequence[Decision], label: str, out: Path, program: Path) -> list[Decision]:
@@ -146,7 +146,7 @@ def _convert_subject(taken: Sequence[Decision], label: str, out: Path, program: 
 def _compare(taken: Sequence[Decision], folder: Path) -> list[Decision]:
     """Decisions about a subject that is there already: kept if it has the same sources, else left out."""
     wanted = {image_path(decision): source_digest(decision.stack) for decision in taken}
-    there = {path.relative_to(folder): _recorded_source(path) for path in folder.rglob("*.nii.gz")}
+    there = {path.relative_to(folder): read_sidecar(path).get(SOURCE) for path in folder.rglob("*.nii.gz")}
     if there == wanted:
         return [replace(decision, reason=f"{decision.reason}; there already, kept") for decision in taken]
     reason = (
@@ -154,13 +154,3 @@ def _compare(taken: Sequence[Decision], folder: Path) -> list[Decision]:
         "give another label in [subjects], or import into another folder"
     )
     return [replace(decision, state="left out", reason=reason) for decision in taken]
-
-
-def _recorded_source(image: Path) -> str | None:
-    try:
-        sidecar = json.loads(
-            image.with_name(image.name.replace(".nii.gz", ".json")).read_text(encoding="utf-8")
-        )
-        return sidecar.get(SOURCE) if isinstance(sidecar, dict) else None
-    except (OSError, ValueError):
-        return None

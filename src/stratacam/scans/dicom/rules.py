@@ -19,7 +19,7 @@ from pydantic import (
 from pydicom.datadict import keyword_dict
 
 from stratacam.errors import InputError
-from stratacam.scans.dicom import signs
+from stratacam.scans import signs
 
 DEFAULT_MAP = Path(__file__).with_name("default_map.toml")
 
@@ -78,20 +78,14 @@ class Rule(BaseModel):
         """DICOM keyword to what its value has to be."""
         return self.__pydantic_extra__
 
-    def holds(self, header: Mapping[str, str]) -> bool:
-        """Whether every condition holds for a header (keyword to text, "" where absent).
+    def unmet(self, header: Mapping[str, str]) -> list[str]:
+        """The keywords whose condition does not hold for a header (keyword to text, "" where absent).
 
         Example:
             >>> rule = Rule(sequence="T2w", EchoTime=(60, 700), SeriesDescription="(?i)t2")
-            >>> rule.holds({"EchoTime": "90", "SeriesDescription": "AX T2 TSE"})
-            True
-            >>> rule.holds({"EchoTime": "", "SeriesDescription": "AX T2 TSE"})
-            False
+            >>> rule.unmet({"EchoTime": "", "SeriesDescription": "AX T2 TSE"})
+            ['EchoTime']
         """
-        return not self.unmet(header)
-
-    def unmet(self, header: Mapping[str, str]) -> list[str]:
-        """The keywords whose condition does not hold."""
         return [keyword for keyword, wanted in self.conditions.items() if not _holds(wanted, header[keyword])]
 
 
@@ -136,7 +130,7 @@ class ImportMap(BaseModel):
 
     def first_rule(self, header: Mapping[str, str]) -> int | None:
         """The position of the first rule that holds, from 0; None if none does."""
-        return next((number for number, rule in enumerate(self.rule) if rule.holds(header)), None)
+        return next((number for number, rule in enumerate(self.rule) if not rule.unmet(header)), None)
 
     def why_none(self, header: Mapping[str, str]) -> str:
         """Why no rule holds: the one that is nearest, and what it asks for in vain."""

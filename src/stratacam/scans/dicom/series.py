@@ -107,15 +107,15 @@ def read_folder(folder: Path, keywords: Collection[str]) -> Contents:
 
 def _lettered(stacks: list[Stack]) -> list[Stack]:
     """The stacks, with letters for series of one study that have the same number."""
-    of_number: dict[tuple[object, ...], list[str]] = {}
+    series: dict[tuple[object, ...], list[str]] = {}
     for stack in stacks:
-        of_number.setdefault(_number_of(stack), []).append(stack.first.series)
-    lettered = []
-    for stack in stacks:
-        series = list(dict.fromkeys(of_number[_number_of(stack)]))
-        place = series.index(stack.first.series)
-        lettered.append(replace(stack, letter=_letters(place)) if len(series) > 1 else stack)
-    return lettered
+        same = series.setdefault(_number_of(stack), [])
+        same += [] if stack.first.series in same else [stack.first.series]
+    return [
+        replace(stack, letter=_letters(same.index(stack.first.series))) if len(same) > 1 else stack
+        for stack in stacks
+        for same in [series[_number_of(stack)]]
+    ]
 
 
 def _number_of(stack: Stack) -> tuple[object, ...]:

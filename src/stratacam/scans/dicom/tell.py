@@ -24,9 +24,7 @@ def print_import(result: Imported, console: Console) -> None:
             str(len(stack.slices)),
             decision.sequence if decision.state == "taken" else decision.state,
             decision.reason,
-            style="yellow"
-            if decision.doubt
-            else {"taken": "", "not taken": "dim", "left out": "yellow"}[decision.state],
+            style="yellow" if decision.doubt else STYLES[decision.state],
         )
     Console(file=console.file, width=max(console.width, 140), markup=False).print(table)
     for patient, label in sorted(result.labels.items(), key=lambda pair: pair[1]):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from stratacam.scans.cohort.bids import scan_name
 from stratacam.scans.dicom.choose import HEAD_MM
 from stratacam.scans.dicom.decide import Decision
 from stratacam.scans.dicom.people import listed
@@ -18,7 +19,8 @@ def visit_notes(decisions: Sequence[Decision], sequences: Sequence[str]) -> list
     subjects: dict[str, dict[str, list[Decision]]] = {}
     for decision in decisions:
         if decision.subject is not None:
-            subjects.setdefault(decision.subject, {}).setdefault(_name(decision), []).append(decision)
+            visit = scan_name(decision.subject, decision.session)
+            subjects.setdefault(decision.subject, {}).setdefault(visit, []).append(decision)
     return [note for visits in subjects.values() for note in _of_subject(visits, sequences)]
 
 
@@ -55,7 +57,3 @@ def _of_subject(visits: dict[str, list[Decision]], sequences: Sequence[str]) -> 
 
 def _taken(decisions: Sequence[Decision]) -> dict[str, Decision]:
     return {one.sequence: one for one in decisions if one.state == "taken" and one.sequence}
-
-
-def _name(decision: Decision) -> str:
-    return "_".join(filter(None, [f"sub-{decision.subject}", decision.session and f"ses-{decision.session}"]))

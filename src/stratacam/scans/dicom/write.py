@@ -9,36 +9,28 @@ from typing import Any
 
 from stratacam.errors import InputError
 from stratacam.files import temporary_name, write_json, write_text
+from stratacam.scans.cohort.bids import scan_name
 from stratacam.scans.cohort.delimited import is_missing, read_table
 from stratacam.scans.dicom.convert import write_image
 from stratacam.scans.dicom.decide import Decision
 from stratacam.scans.dicom.series import Stack
+from stratacam.scans.image_file import sidecar_path
 
 TABLE = "import.tsv"
 SOURCE = "SourceDigest"
 COLUMNS = (
-    "subject",
-    "session",
-    "series",
-    "slices",
-    "spacing_mm",
-    "echo_time_ms",
-    "repetition_time_ms",
-    "inversion_time_ms",
-    "sequence",
-    "state",
-    "reason",
-)
+    "subject", "session", "series", "slices", "spacing_mm", "echo_time_ms", "repetition_time_ms", "inversion_time_ms",
+    "sequence", "state", "reason",
+)  # fmt: skip
 Cells = dict[str, str]  # column -> text
-
 TIMES = ("EchoTime", "RepetitionTime", "InversionTime")
 
 
 def image_path(decision: Decision) -> Path:
     """Where the image of a decision goes, below the `sub-*` folder: `[ses-1/]anat/sub-01[_ses-1]_T1w.nii.gz`."""
     session = f"ses-{decision.session}" if decision.session else ""
-    name = "_".join(filter(None, [f"sub-{decision.subject}", session, f"{decision.sequence}.nii.gz"]))
-    return Path(session, "anat", name)
+    name = scan_name(decision.subject, decision.session)
+    return Path(session, "anat", f"{name}_{decision.sequence}.nii.gz")
 
 
 def source_digest(stack: Stack) -> str:
@@ -61,7 +53,7 @@ def write_subject(out: Path, label: str, images: Mapping[Path, tuple[Path, dict[
         for path, (volume, sidecar) in images.items():
             (folder / path.parent).mkdir(parents=True, exist_ok=True)
             write_image(volume, folder / path)
-            write_json(folder / path.with_name(path.name.replace(".nii.gz", ".json")), sidecar)
+            write_json(sidecar_path(folder / path), sidecar)
         folder.rename(final)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.files import check_writable, write_json, write_text
-from stratacam.scans.phantom.contrast import SEQUENCES
 from stratacam.scans.phantom.settings import PhantomSettings, groups, names, stream
 from stratacam.scans.phantom.subject import GENERATOR, TRUTH, Row, make_subject
+from stratacam.scans.sequences import DEFAULT_SEQUENCES, simulated_sequences
 
 _ABOUT = """Synthetic brain MRI with multiple sclerosis lesions, made by stratacam {version}.
 
@@ -18,7 +18,7 @@ The groups differ in lesions, black holes and ventricles only. Age and sex are d
 group and change nothing in the scans. `derivatives/truth` holds, on the T1w grid, the true masks of lesions,
 black holes, lateral ventricles and brain, the fraction of lesion in every voxel, and the tissue labels; the
 bias fields (values every 20 mm, linear in between); the rigid transforms (ITK text, LPS; they map T1w points
-to FLAIR or T2w points); and `truth.tsv` with volumes and everything drawn per subject.
+to points of the other sequences); and `truth.tsv` with volumes and everything drawn per subject.
 """
 
 
@@ -72,7 +72,7 @@ def _claim(out: Path, settings: PhantomSettings) -> None:
     note = out / TRUTH / "phantom.json"
     wanted = {"generator": GENERATOR, **settings.model_dump(mode="json")}
     if note.is_file():
-        found = json.loads(note.read_text(encoding="utf-8"))
+        found = {"sequences": list(DEFAULT_SEQUENCES), **json.loads(note.read_text(encoding="utf-8"))}
         keys = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
         if keys:
             differ = "; ".join(f"{key}: found {found.get(key)}, asked for {wanted.get(key)}" for key in keys)
@@ -98,10 +98,11 @@ def _write_tables(out: Path, settings: PhantomSettings, rows: list[Row]) -> None
         {**about, "Name": "stratacam phantom: the truth", "DatasetType": "derivative"},
     )
     write_text(out / "README", _ABOUT.format(version=version("stratacam")))
-    for name, sequence in SEQUENCES.items():
-        times = {"RepetitionTime": sequence.repetition / 1000, "EchoTime": sequence.echo / 1000}
-        if sequence.inversion is not None:
-            times["InversionTime"] = sequence.inversion / 1000
+    for name in settings.sequences:
+        timing = simulated_sequences()[name]
+        times = {"RepetitionTime": timing.repetition / 1000, "EchoTime": timing.echo / 1000}
+        if timing.inversion is not None:
+            times["InversionTime"] = timing.inversion / 1000
         thick = settings.thick_slices_mm if name != "T1w" else None
         write_json(
             out / f"{name}.json",

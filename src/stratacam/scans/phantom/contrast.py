@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stratacam.scans.phantom.settings import Contrast
+from stratacam.scans.sequences import Timing
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,6 @@ class Tissue:
     density: float
     t1: float
     t2: float
-
-
-@dataclass(frozen=True)
-class Sequence:
-    """Repetition, echo and inversion time in milliseconds; a spin echo has no inversion."""
-
-    repetition: float
-    echo: float
-    inversion: float | None = None
 
 
 TISSUES: Mapping[str, Tissue] = {
@@ -42,25 +33,19 @@ TISSUES: Mapping[str, Tissue] = {
     "black hole": Tissue(0.92, 2200, 250),
 }
 
-SEQUENCES: Mapping[Contrast, Sequence] = {
-    "T1w": Sequence(500, 10),
-    "T2w": Sequence(5000, 90),
-    "FLAIR": Sequence(9000, 110, 2500),
-}
 
-
-def signal(tissue: Tissue, sequence: Sequence) -> float:
+def signal(tissue: Tissue, timing: Timing) -> float:
     """Return the magnitude of the signal, 1 for water fully relaxed and without decay.
 
     Spin echo: PD (1 - exp(-TR/T1)) exp(-TE/T2). Inversion recovery:
     PD |1 - 2 exp(-TI/T1) + exp(-TR/T1)| exp(-TE/T2) (Bernstein et al., Handbook of MRI Pulse Sequences, 14.2).
     """
-    recovered = 1 - np.exp(-sequence.repetition / tissue.t1)
-    if sequence.inversion is not None:
+    recovered = 1 - np.exp(-timing.repetition / tissue.t1)
+    if timing.inversion is not None:
         recovered = abs(
-            1 - 2 * np.exp(-sequence.inversion / tissue.t1) + np.exp(-sequence.repetition / tissue.t1)
+            1 - 2 * np.exp(-timing.inversion / tissue.t1) + np.exp(-timing.repetition / tissue.t1)
         )
-    return float(tissue.density * recovered * np.exp(-sequence.echo / tissue.t2))
+    return float(tissue.density * recovered * np.exp(-timing.echo / tissue.t2))
 
 
 def vary(random: np.random.Generator, spread: float = 0.02) -> dict[str, Tissue]:

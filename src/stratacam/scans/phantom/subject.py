@@ -22,11 +22,12 @@ from stratacam.scans.phantom.acquisition import (
 )
 from stratacam.scans.phantom.anatomy import FRACTIONS, Array, blur, head
 from stratacam.scans.phantom.body import Body, draw_position, draw_warp, sample, template_voxels
-from stratacam.scans.phantom.contrast import SEQUENCES, Tissue, signal, vary
+from stratacam.scans.phantom.contrast import Tissue, signal, vary
 from stratacam.scans.phantom.disease import draw_disease
 from stratacam.scans.phantom.lesions import Lesions, grow_lesions
-from stratacam.scans.phantom.settings import Contrast, PhantomSettings, groups, names, stream
+from stratacam.scans.phantom.settings import PhantomSettings, groups, names, stream
 from stratacam.scans.register import write_transform
+from stratacam.scans.sequences import DEFAULT_SEQUENCES, simulated_sequences
 from stratacam.scans.volume import LPS, write_nifti
 
 GENERATOR = 2  # to be raised when the same settings give other bytes
@@ -50,7 +51,11 @@ def make_subject(out: Path, settings: PhantomSettings, index: int) -> Row:
     """
     name, group = names(settings)[index], groups(settings)[index]
     record = out / TRUTH / name / f"{name}_phantom.json"
-    wanted = {"generator": GENERATOR, "settings": settings.model_dump(exclude={"subjects"}), "group": group}
+    wanted = {
+        "generator": GENERATOR,
+        "settings": settings.model_dump(mode="json", exclude={"subjects"}),
+        "group": group,
+    }
     done = _finished(record, wanted, out)
     if done is not None:
         return done
@@ -61,7 +66,7 @@ def make_subject(out: Path, settings: PhantomSettings, index: int) -> Row:
     row["head_scale"] = float(np.cbrt(position.scale.prod()))
     row |= {f"turn_{axis}_deg": float(v) for axis, v in zip("xyz", np.rad2deg(position.turn), strict=True)}
     row |= {f"shift_{axis}_mm": float(v) for axis, v in zip("xyz", position.shift, strict=True)}
-    for sequence in SEQUENCES:
+    for sequence in settings.sequences:
         row |= _write_scan(visit, sequence, files)
     row = {key: round(value, 4) if isinstance(value, float) else value for key, value in row.items()}
     write_json(record, {**wanted, "files": [str(file.relative_to(out)) for file in files], "truth": row})
@@ -127,6 +132,7 @@ def _finished(record: Path, wanted: Mapping[str, object], out: Path) -> Row | No
     if not record.is_file():
         return None
     content = json.loads(record.read_text(encoding="utf-8"))
+    content["settings"].setdefault("sequences", list(DEFAULT_SEQUENCES))
     same = all(content.get(key) == value for key, value in wanted.items())
     if not same or not all((out / file).is_file() for file in content["files"]):
         return None
@@ -170,7 +176,7 @@ def _in_voxels(visit: _Visit, voxels: Array) -> Array:
     return sample(fraction, voxels)
 
 
-def _write_scan(visit: _Visit, sequence: Contrast, files: list[Path]) -> Row:
+def _write_scan(visit: _Visit, sequence: str, files: list[Path]) -> Row:
     """Write one sequence, its bias field and its transform, and return how it was acquired."""
     settings, moves = visit.settings, sequence != "T1w"
     random = stream(settings, visit.index, sequence)
@@ -200,12 +206,13 @@ def _write_scan(visit: _Visit, sequence: Contrast, files: list[Path]) -> Row:
     return row
 
 
-def _contrast(visit: _Visit, sequence: Contrast) -> Array:
+def _contrast(visit: _Visit, sequence: str) -> Array:
     """Return the signal of the template head with its lesions, white matter being 1.
 
     A voxel's signal is the sum of its tissues' signals, each weighted with its fraction of the voxel.
     """
-    signals = {kind: signal(tissue, SEQUENCES[sequence]) for kind, tissue in visit.tissues.items()}
+    timing = simulated_sequences()[sequence]
+    signals = {kind: signal(tissue, timing) for kind, tissue in visit.tissues.items()}
     signals = {kind: value / signals["white matter"] for kind, value in signals.items()}
     weights = np.array([signals[kind] for kind in FRACTIONS], dtype=np.float32)
     contrast: Array = np.tensordot(weights, visit.body.template.tissue, 1)

@@ -1,6 +1,6 @@
 """One scan as delivered to one prepared scan: masked, registered, bias-corrected, normalised, on one grid."""
 
 from stratacam.scans.prepare.scan import prepare
-from stratacam.scans.prepare.settings import PrepareSettings
+from stratacam.scans.prepare.settings import PrepareSettings, completed
 
-__all__ = ["PrepareSettings", "prepare"]
+__all__ = ["PrepareSettings", "completed", "prepare"]

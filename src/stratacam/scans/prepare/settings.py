@@ -1,12 +1,13 @@
 """How scans are prepared."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from stratacam.scans.intensity import Scaling
 from stratacam.scans.planes import Plane
+from stratacam.scans.sequences import SEQUENCES, MRSequence
 
 Edge = Annotated[float, Field(ge=0.3, le=10.0)]
 """Edge of a voxel in mm."""
@@ -33,11 +34,12 @@ class PrepareSettings(BaseModel, frozen=True, extra="forbid"):
         "the brain",
     )
     full_scale: Mapping[str, Annotated[float, Field(gt=0)]] = Field(
-        default={"T1w": 1.6, "T2w": 3.5, "FLAIR": 2.0},
-        description="for each sequence, the multiple of the white-matter peak that becomes 1",
+        default={name: sequence.full_scale for name, sequence in SEQUENCES.items()},
+        description="for each sequence, the multiple of the white-matter peak that becomes 1; a sequence that is not "
+        "named keeps its default",
     )
     full_scale_other: Annotated[float, Field(gt=0)] = Field(
-        default=3.0, description="the same for sequences that `full_scale` does not name"
+        default=MRSequence("").full_scale, description="the same for sequences without a default"
     )
     template: bool = Field(
         default=True,
@@ -46,3 +48,15 @@ class PrepareSettings(BaseModel, frozen=True, extra="forbid"):
     seed: Annotated[int, Field(ge=0)] = Field(
         default=0, description="seed of the points at which registrations sample the images"
     )
+
+    @field_validator("full_scale")
+    @classmethod
+    def _with_defaults(cls, full_scale: Mapping[str, float]) -> Mapping[str, float]:
+        return {name: sequence.full_scale for name, sequence in SEQUENCES.items()} | dict(full_scale)
+
+
+def completed(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Complete settings from a record by the defaults of settings and sequences that its version did not have."""
+    defaults = PrepareSettings().model_dump(mode="json")
+    full_scale = {**defaults["full_scale"], **recorded.get("full_scale", {})}
+    return {**defaults, **recorded, "full_scale": full_scale}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stratacam.scans.dicom.signs import AGENT, DIR, KEYWORDS, find_signs
+from stratacam.scans.signs import AGENT, DIR, KEYWORDS, find_signs
 
 EMPTY = dict.fromkeys(KEYWORDS, "")
 MAGNITUDE = ("ORIGINAL", "PRIMARY", "M")

@@ -1,4 +1,4 @@
-"""Signs in a header that a series is no plain T1w, T2w or FLAIR of the head, whatever its timing."""
+"""Signs in a name or header that an image is no plain scan of the head, whatever its timing. Words: `signs.toml`."""
 
 import math
 import re
@@ -12,46 +12,38 @@ SECONDARY = "secondary"
 ECHOES = "several echoes"
 FIELD = "susceptibility or field map"
 LOCALISER = "localiser"
+PART = "complex part"
+SUBTRACTION = "subtraction"
 DIR = "double inversion"
 ELSEWHERE = "other part of the body"
 
-TEXTS = ("SeriesDescription", "ProtocolName", "ImageComments", "SequenceName", "PulseSequenceName")
 AGENT_TEXTS = ("SeriesDescription", "ProtocolName", "ImageComments")
+TEXTS = (*AGENT_TEXTS, "SequenceName", "PulseSequenceName")
 EXAM_PROTOCOL = re.compile("^GE ")  # manufacturers whose ProtocolName names the examination, not the series
 AGENT_TAGS = (
-    "ContrastBolusAgent",
-    "ContrastBolusAgentSequence",
-    "ContrastBolusAgentAdministered",
-    "ContrastBolusAgentDetected",
-    "ContrastBolusRoute",
-    "ContrastBolusAdministrationRouteSequence",
-    "ContrastBolusVolume",
-    "ContrastBolusStartTime",
-    "ContrastBolusStopTime",
-    "ContrastBolusTotalDose",
-    "ContrastFlowRate",
-    "ContrastFlowDuration",
-    "ContrastBolusIngredient",
-    "ContrastBolusIngredientCodeSequence",
+    "ContrastBolusAgent", "ContrastBolusAgentSequence", "ContrastBolusAgentAdministered", "ContrastBolusAgentDetected",
+    "ContrastBolusRoute", "ContrastBolusAdministrationRouteSequence", "ContrastBolusVolume",
+    "ContrastBolusStartTime", "ContrastBolusStopTime", "ContrastBolusTotalDose", "ContrastFlowRate",
+    "ContrastFlowDuration", "ContrastBolusIngredient", "ContrastBolusIngredientCodeSequence",
     "ContrastBolusIngredientConcentration",
-)
+)  # fmt: skip
 NO_AGENT = re.compile(
-    r"\W*(|no\b.*|none.*|non|not\b.*|n|nil|null|0+(\.0*)?|n/?a|without.*|ohne.*|kein.*|unknown)\W*",
+    r"\W*(|no\b.*|none.*|non|not\b.*|n|nil|null|false|0+(\.0*)?|n/?a|without.*|ohne.*|kein.*|unknown)\W*",
     re.IGNORECASE,
 )
 CSF_T1_MS = 4200.0
-NULLS_WATER = (0.75, 1.25)  # inversion time of a FLAIR, as a part of the one that nulls water
+NULLS_WATER = (0.75, 1.25)  # inversion time of a FLAIR, relative to the one that nulls water
 
 
 def _words(*patterns: str) -> re.Pattern[str]:
-    """Words in text as `_plain` gives it; a blank stands for one or none."""
+    """Words in text as `plain_text` gives it; a blank stands for one or none."""
     either = "|".join(patterns).replace(" ", " ?")
     return re.compile(f"(?<![a-z])(?:{either})(?![a-z])")
 
 
 @dataclass(frozen=True)
 class Sign:
-    """By what a header gives away a kind of series: any of these suffices."""
+    """What gives away a kind of image; any of these suffices."""
 
     words: re.Pattern[str]
     image_types: frozenset[str]
@@ -75,8 +67,8 @@ KEYWORDS = frozenset(
 )
 
 _AGENTS = (
-    r"gd|gad\w*|dotarem|magnevist|multihance|prohance|omniscan|clariscan|primovist|eovist|vueway|elucirem|ferum\w*|"
-    r"feraheme|dtpa|km|mdc|ce|[ck]ontrast\w*|cont|inj\w*|bolus|enhanc\w*"
+    r"gd|gad\w*|gbca|dotarem|magnevist|multihance|prohance|omniscan|clariscan|primovist|eovist|vueway|elucirem|"
+    r"ferum\w*|feraheme|dtpa|km|mdc|d?ce|[ck]ontrast\w*|cont|inj\w*|bolus|enhanc\w*"
 )
 _NOT_AFTER = (
     "op|surg|treat|rt|tx|rx|fossa|proc|rad|chemo|therap|stroke|trauma|resect|natal|partum|ictal|ses|visit"
@@ -85,7 +77,7 @@ _WITHOUT = (
     r"pre|w o|without|no|non|not|sans|ohne|vor|senza|sin|sem|zonder|voor|uten|utan|uden|before|avant|antes|bez|kein\w*|"
     r"un|nativ\w*"
 )
-_GLUED = "(?:t1w?i?|mprage|mpr|spgr|bravo|se|tse|fse|vibe|space|flair|3d|2d)?"  # "t1gd"
+_GLUED = "(?:sag|cor|tra|ax|t1w?i?|mprage|mpr|spgr|bravo|se|tse|fse|vibe|space|flair|3d|2d|with|plus|mit|avec)*"  # t1gd
 AGENT_GIVEN = _words(
     rf"{_GLUED}(?:{_AGENTS})",
     rf"{_GLUED}post (?:{_AGENTS}|c|cm)",
@@ -102,7 +94,7 @@ AGENT_ABSENT = _words(
 def find_signs(
     header: Mapping[str, str], image_type: tuple[str, ...], sequence: str | None
 ) -> dict[str, str]:
-    """Signs that a header shows, and by which of its entries.
+    """Signs that a DICOM header shows, and by which of its entries.
 
     Args:
         header: DICOM keyword -> text, for every one of `KEYWORDS`.
@@ -117,7 +109,9 @@ def find_signs(
         >>> find_signs(header, ("ORIGINAL", "PRIMARY", "M"), "T1w")
         {'contrast agent': 'SeriesDescription'}
     """
-    texts = _texts(header)
+    texts = {keyword: plain_text(header[keyword]) for keyword in TEXTS}
+    if EXAM_PROTOCOL.match(header["Manufacturer"].upper()):
+        del texts["ProtocolName"]
     found = {}
     for name, sign in SIGNS.items():
         shown = [keyword for keyword, text in texts.items() if sign.words.search(text)]
@@ -125,42 +119,33 @@ def find_signs(
         shown += [keyword for keyword, pattern in sign.header.items() if re.search(pattern, header[keyword])]
         if shown:
             found[name] = shown[0]
-    if SIGNS[ELSEWHERE].words.search(_plain(header["BodyPartExamined"])):
+    if SIGNS[ELSEWHERE].words.search(plain_text(header["BodyPartExamined"])):
         found.setdefault(ELSEWHERE, "BodyPartExamined")
     if sequence == "FLAIR" and not _nulls_water(header):
         found.setdefault(DIR, "InversionTime")
-    if agent := _agent(header, texts):
+    named = (keyword for keyword in AGENT_TEXTS if names_agent(texts.get(keyword, "")))
+    if agent := agent_tag(header) or next(named, None):
         found[AGENT] = agent
     return found
 
 
-def _texts(header: Mapping[str, str]) -> dict[str, str]:
-    whole_exam = EXAM_PROTOCOL.match(header["Manufacturer"].upper())
-    return {
-        keyword: _plain(header[keyword])
-        for keyword in TEXTS
-        if not (whole_exam and keyword == "ProtocolName")
-    }
-
-
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Lower case, blanks for punctuation except * and +, words in camel case apart, "-C" spelled out."""
     apart = re.sub("(?<=[a-z])(?=[A-Z])", " ", text).lower()
     return re.sub(r"[^\w*+]+|_+", " ", re.sub(r"-\s?c(?![a-z])", " no contrast ", apart))
 
 
-def _agent(header: Mapping[str, str], texts: Mapping[str, str]) -> str | None:
-    """The entry that says that a contrast agent was given before the series."""
-    if header["ContrastBolusAgentAdministered"] != "NO":
-        for keyword in AGENT_TAGS:
-            if not NO_AGENT.fullmatch(header[keyword]):
-                return keyword
-    for keyword in AGENT_TEXTS:
-        text = texts.get(keyword, "")
-        rest = AGENT_ABSENT.sub(" ", text)
-        if WITH_AND_WITHOUT.search(text) or AGENT_GIVEN.search(rest) or PLUS_AGENT.search(rest):
-            return keyword
-    return None
+def names_agent(text: str) -> bool:
+    """Whether text, as `plain_text` gives it, says that a contrast agent was given before the image."""
+    rest = AGENT_ABSENT.sub(" ", text)
+    return bool(WITH_AND_WITHOUT.search(text) or AGENT_GIVEN.search(rest) or PLUS_AGENT.search(rest))
+
+
+def agent_tag(header: Mapping[str, str]) -> str | None:
+    """The tag that says that a contrast agent was given before the image, if any does."""
+    if header.get("ContrastBolusAgentAdministered") == "NO":
+        return None
+    return next((tag for tag in AGENT_TAGS if not NO_AGENT.fullmatch(header.get(tag, ""))), None)
 
 
 def _nulls_water(header: Mapping[str, str]) -> bool:

@@ -1,0 +1,76 @@
+"""Remakes the pictures of the documentation from the study of `make demo`: `python docs/pictures.py demo/study`.
+
+The picture of the report needs Chromium; the other is drawn from stored maps, as `docs/python.md` shows.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+
+import stratacam as sc
+from stratacam.maps import ScanMaps, find_maps
+from stratacam.scans.prepared import find_prepared
+
+IMAGES = Path(__file__).parent / "images"
+LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
+GROUP = "SPMS"
+MARGIN = np.array([-4, 4])
+"""Pixels before and after the brain."""
+
+
+def draw_layers(study: Path, path: Path) -> None:
+    """Draw one slice of the held-out scan that is surest of `GROUP`: FLAIR, then maps from shallow to deep."""
+    maps = max(find_maps(study / "maps"), key=_probability)
+    scan = next(scan for scan in find_prepared(study / "prepared") if scan.name == maps.name)
+    flair = maps.geometry.cut(nibabel.load(scan.image("FLAIR")).get_fdata(dtype=np.float32))
+    number = int(maps.probabilities[:, maps.classes.index(GROUP)].argmax())
+    rows, columns = (np.flatnonzero((flair[number] > 0).any(axis=axis))[[0, -1]] for axis in (1, 0))
+    figure = Figure(figsize=(1.7 * (len(LAYERS) + 1), 2.4), layout="constrained", dpi=100)
+    panels = figure.subplots(1, len(LAYERS) + 1)
+    sc.overlay(flair[number], np.zeros_like(flair[number]), axes=panels[0], title="FLAIR")
+    for axes, layer in zip(panels[1:], LAYERS, strict=True):
+        raw = torch.from_numpy(maps.raw(layer))[:, None]
+        heat = sc.view(raw, size=maps.geometry.size, normalise="volume")[number, 0]
+        sc.overlay(flair[number], heat, axes=axes, title=f"{layer}\n{raw.shape[2]} x {raw.shape[3]}")
+    for axes in panels:
+        axes.set(xlim=columns + MARGIN, ylim=(rows + MARGIN)[::-1])
+    figure.savefig(path)
+    _shrink(path)
+
+
+def photograph(report: Path, path: Path) -> None:
+    """Take a picture of the top of a report, as a browser shows it."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        sys.exit(f"{path}: not made; expected Chromium on the path: install it, or take the picture by hand.")
+    with tempfile.TemporaryDirectory() as profile:
+        options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1060,1400"]
+        options += [f"--user-data-dir={profile}", f"--screenshot={path}", report.resolve().as_uri()]
+        subprocess.run([browser, *options], check=True, capture_output=True)  # noqa: S603 - the user's browser
+    _shrink(path)
+
+
+def _probability(maps: ScanMaps) -> float:
+    return float(maps.probabilities[:, maps.classes.index(GROUP)].mean())
+
+
+def _shrink(path: Path) -> None:
+    """Save a picture with a palette: pictures in the repository stay below 300 kB."""
+    Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(
+        path, optimize=True
+    )
+
+
+if __name__ == "__main__":
+    study = Path(sys.argv[1])
+    IMAGES.mkdir(exist_ok=True)
+    draw_layers(study, IMAGES / "layers.png")
+    photograph(study / "report.html", IMAGES / "report.png")
