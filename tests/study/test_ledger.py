@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from stratacam.study.ledger import Ledger
 
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.study.keys import NOT_IN_KEY
-from stratacam.study.ledger import Ledger
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 from rich.console import Console
+from stratacam.study.ledger import Ledger
 from supplied_masks import supply_masks
 
 import stratacam
@@ -35,7 +36,6 @@ from stratacam.study import learning_steps, run, scan_steps
 from stratacam.study import ledger as ledger_module
 from stratacam.study.configuration import StudyConfiguration, read_configuration
 from stratacam.study.folders import StudyFolders
-from stratacam.study.ledger import Ledger
 from stratacam.study.run import run_study
 from stratacam.study.steps.evidence import measure_evidence
 from stratacam.study.work import Work

@@ -75,7 +75,10 @@ def refresh_report(folders: StudyFolders, console: Console) -> Path:
         # without the times, which are others where a scan failed again
         {key: value for key, value in read_json(folders.provenance).items() if key != "steps"},
         {f"{path.parent.name}/{path.name}": path for path in sorted(found)},
-        {"prepare": cache.at(folders.prepared / RECORDS).keys_of("prepare"), "explain": cache.keys_of("explain")},
+        {
+            "prepare": cache.at(folders.prepared / RECORDS).keys_of("prepare"),
+            "explain": cache.keys_of("explain"),
+        },
     )
     entry = cache.entry(report)
     if cache.is_done("report", "study", entry):

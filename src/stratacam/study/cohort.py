@@ -172,5 +172,3 @@ def read_clusters(configuration: StudyConfiguration, scans: Sequence[Scan]) -> d
                 "expected one value for all its sessions: mend the table"
             )
     return clusters
-
-

@@ -65,7 +65,9 @@ def make_phantom(out: Path, settings: PhantomSettings, *, workers: Workers, cons
         make_cohort(out, settings, executor, count)
 
 
-def run_demo(folder: Path, phantom: PhantomSettings, console: Console, *, force: Sequence[str] = ()) -> Outcome:
+def run_demo(
+    folder: Path, phantom: PhantomSettings, console: Console, *, force: Sequence[str] = ()
+) -> Outcome:
     """Make the synthetic cohort in `folder`/cohort, write `folder`/study.toml, run the study, and measure its maps.
 
     Args:

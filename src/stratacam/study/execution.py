@@ -148,11 +148,13 @@ class Workers:
 
     Args:
         count: processes; 0: one per core; 1: this process.
+        device: where networks run; on a graphics card they run one after the other, in this process.
         executor: runs every task instead, such as a cluster's `Client.get_executor()`.
     """
 
-    def __init__(self, count: int = 0, executor: Executor | None = None) -> None:
+    def __init__(self, count: int = 0, *, device: str = "cpu", executor: Executor | None = None) -> None:
         self.count = count
+        self.device = device
         self.given = executor
         self.pool: WorkerPool | None = None
 
@@ -169,23 +171,23 @@ class Workers:
             self.pool = None
 
     @contextmanager
-    def executor(self, *, tasks: int | None = None, serial: bool = False) -> Iterator[Executor]:
+    def executor(self, *, networks: int | None = None) -> Iterator[Executor]:
         """Where a step runs.
 
         Args:
-            tasks: how many tasks it has, where they are few and large: no more processes are started, which share the
-                cores. If absent every process has one thread.
-            serial: run them one after the other in this process, unless an executor was given.
+            networks: how many tasks it has, if these are few and run a network for long: no more processes are
+                started, which share the cores. If absent every process has one thread.
         """
         if self.given is not None:
             yield self.given
             return
         cores = os.cpu_count() or 1
-        count = self.count or cores
-        if tasks is not None:
-            count = min(count, max(tasks, 1))
+        count, threads = self.count or cores, 1
+        if networks is not None:
+            count = min(count, max(networks, 1)) if self.device == "cpu" else 1
+            threads = max(1, cores // count)
         try:
-            yield self._local(1 if serial else count, 1 if tasks is None else max(1, cores // count))
+            yield self._local(count, threads)
         except BaseException as fault:
             self.__exit__(type(fault), fault, fault.__traceback__)
             raise
@@ -252,7 +254,9 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 
 def _start_worker(threads: int) -> None:
     """`threads` for every library, and an end when the parent ends or says so."""
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))  # which libraries read when they are loaded
+    os.environ.update(
+        dict.fromkeys(THREAD_VARIABLES, str(threads))
+    )  # which libraries read when they are loaded
     import SimpleITK  # noqa: PLC0415 - only in workers, and after that
     import torch  # noqa: PLC0415
 

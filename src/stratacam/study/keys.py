@@ -44,7 +44,9 @@ def derive_parts(
     """
     deriving = _Deriving(outputs, made, content)
     return {
-        name: part for one, value in _inside("", task).items() for name, part in deriving.parts(one, value).items()
+        name: part
+        for one, value in _inside("", task).items()
+        for name, part in deriving.parts(one, value).items()
     }
 
 

@@ -8,7 +8,6 @@ neural networks" (2021), found 96 per cent by slice against 50 per cent by subje
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -26,7 +25,6 @@ from stratacam.learning import (
     make_dataset,
     pool_seeds,
 )
-from stratacam.study.cache import Entry
 from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import Workers
@@ -86,7 +84,7 @@ def measure_leakage(
     with open_study(configuration, console, workers=workers, force=force) as study:
         cohort = gather(study).cohort
         plans: dict[str, Planned] = {}
-        entries: dict[str, Entry] = {}
+        entries = {}
         cohorts: dict[str, Cohort] = {}
         names: dict[Condition, list[str]] = {condition: [] for condition in CONDITIONS}
         for condition in CONDITIONS:

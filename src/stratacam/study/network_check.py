@@ -36,7 +36,7 @@ def check_networks(configuration: StudyConfiguration) -> None:
         find_head(network, configuration.network.head)
     nifti_layers_of(networks[configuration.network.architectures[0]], configuration.explain)
     for network in networks.values():
-        freeze(network, frozen_here(network, patterns, alone=len(networks) == 1))
+        freeze(network, frozen_here(network, patterns, only=len(networks) == 1))
     lost = [one for one in patterns if not any(matching(network, one) for network in networks.values())]
     if lost:
         layers = "; ".join(
@@ -97,6 +97,6 @@ def check_explained(
         )
 
 
-def frozen_here(network: nn.Module, patterns: tuple[str, ...], *, alone: bool) -> tuple[str, ...]:
+def frozen_here(network: nn.Module, patterns: tuple[str, ...], *, only: bool) -> tuple[str, ...]:
     """The patterns that are meant for a network: all if it is the only one, or else those that match."""
-    return patterns if alone else tuple(pattern for pattern in patterns if matching(network, pattern))
+    return patterns if only else tuple(pattern for pattern in patterns if matching(network, pattern))

@@ -3,9 +3,10 @@
 import hashlib
 import json
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from torch import nn
 
@@ -94,22 +95,47 @@ def plan_runs(
     """
     planned = []
     for model in models_of(configuration):
-        network = configuration.network
-        chosen = default_weights(model.network) if network.weights == "default" else network.weights
-        settings = configuration.training.for_weights(pretrained=chosen != "none")
-        made = made_of(model.network, len(cohort.classes), weights=chosen, seed=model.seed)
-        first = FirstNetwork(model.network, chosen, network.head, len(cohort.classes), model.seed, made)
-        untrained = make_network(model.network, first.classes, weights="none")
-        alone = len(network.architectures) == 1
-        frozen = frozen_here(untrained, settings.frozen or (), alone=alone)
-        settings = settings.model_copy(update={"frozen": frozen})
         seed = configuration.seed if kept_seed is None else kept_seed
-        kept = _kept_folder(folders, first, settings, seed, untrained)
+        plan = plan_network(configuration, folders, model, len(cohort.classes), kept_seed=seed)
         splits = make_splits(cohort.labels(), split, seed=model.seed, clusters=cohort.clusters)
         for number, part in enumerate(splits, start=1):
-            run = Run(model.network, model.seed, number if len(splits) > 1 else 0)
-            planned.append(Planned(run, first, settings, part, kept))
+            fold = replace(model, fold=number if len(splits) > 1 else 0)
+            planned.append(Planned(fold, plan.first, plan.settings, part, plan.kept))
     return planned
+
+
+class PlannedNetwork(NamedTuple):
+    """A network before training, its settings, and the folder of its activations; see `Planned`."""
+
+    first: FirstNetwork
+    settings: TrainSettings
+    kept: Path | None
+
+
+def plan_network(
+    configuration: StudyConfiguration, folders: StudyFolders, model: Run, classes: int, *, kept_seed: int
+) -> PlannedNetwork:
+    """One network and seed of a study.
+
+    Args:
+        configuration: of the study.
+        folders: of the study.
+        model: network and seed.
+        classes: number of outputs.
+        kept_seed: of the augmented copies whose activations are kept.
+
+    Raises:
+        InputError: the layers to freeze or the network do not suit.
+    """
+    network = configuration.network
+    chosen = default_weights(model.network) if network.weights == "default" else network.weights
+    settings = configuration.training.for_weights(pretrained=chosen != "none")
+    made = made_of(model.network, classes, weights=chosen, seed=model.seed)
+    first = FirstNetwork(model.network, chosen, network.head, classes, model.seed, made)
+    untrained = make_network(model.network, classes, weights="none")
+    frozen = frozen_here(untrained, settings.frozen or (), only=len(network.architectures) == 1)
+    settings = settings.model_copy(update={"frozen": frozen})
+    return PlannedNetwork(first, settings, _kept_folder(folders, first, settings, kept_seed, untrained))
 
 
 def _kept_folder(

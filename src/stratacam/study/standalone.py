@@ -15,17 +15,11 @@ from stratacam.scans.cohort.choice import Choose
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
-<<<<<<< HEAD:src/stratacam/study/standalone.py
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
 from stratacam.study.execution import Workers, tidied
 from stratacam.study.folders import RECORDS
 from stratacam.study.steps.explain import explain_scans
-from stratacam.study.steps.prepare import prepare_scans
-=======
-from stratacam.scans.sequences import DEFAULT_SEQUENCES
-from stratacam.study import scan_steps
-from stratacam.study.execution import local_executor, tidied
->>>>>>> main:src/stratacam/study/alone.py
+from stratacam.study.steps.prepare import prepare_scans, take_prepared
 from stratacam.study.suitability import refuse_differences, tell_differences, tell_parts
 from stratacam.study.trained import TrainedModel
 from stratacam.study.work import Absence, Work
@@ -116,9 +110,7 @@ def explain_folder(
     with _work_in(out, console, workers) as work:
         own = [source_file(network)] if network else []
         key = work.cache.content_of([model / CARD, model / WEIGHTS, *own])
-        for scan in scans:
-            files = [*scan.anat.glob(f"{scan.name}_*"), *map(scan.delivered, scan.sequences)]
-            work.cache.is_made(work.cache.content_of(files), scan)
+        take_prepared(work, scans)
         trained = TrainedModel(model, key, "cpu", network)
         done = explain_scans(work, dict.fromkeys(scans, trained), out=out, settings=settings)
     return sorted(done), _conclude(work, out, bool(done))

@@ -1,6 +1,6 @@
 """A study while it runs: what is to be done, where it goes, and the work on it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -35,11 +35,6 @@ class Study:
     configuration: StudyConfiguration
     folders: StudyFolders
     work: Work
-
-    @property
-    def on_device(self) -> dict[str, bool]:
-        """How tasks that run a network share the machine: on a graphics card one after the other."""
-        return {"networks": True, "serial": self.configuration.run.device != "cpu"}
 
     @property
     def outcome(self) -> "Outcome":
@@ -90,7 +85,13 @@ def open_study(
     folders.records.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folders.records / "lock", timeout=0)
     try:
-        with lock, tidied(folders.root), nullcontext(workers) if workers else Workers(configuration.run.workers) as here:
+        with (
+            lock,
+            tidied(folders.root),
+            nullcontext(workers)
+            if workers
+            else Workers(configuration.run.workers, device=configuration.run.device) as here,
+        ):
             remove_leftovers(folders.root)
             study = Study(configuration, folders, Work(folders.records, console, here))
             for step in force:

@@ -29,9 +29,7 @@ def trained_model(study: Study, run: Run) -> TrainedModel:
     """The model of a run that has been trained."""
     folder = study.folders.models / run.name
     network = run.network if is_reference(run.network) else None  # which a user wrote and named in the study
-    return TrainedModel(
-        folder, study.work.cache.made[folder], study.configuration.run.device, network
-    )
+    return TrainedModel(folder, study.work.cache.made[folder], study.configuration.run.device, network)
 
 
 @lru_cache(maxsize=MOST_LOADED)

@@ -71,9 +71,9 @@ class Work:
                 self.leave_out(name, step, f"{fault.filename}: cannot be read ({fault.strerror}).")
         return found
 
-    def each(self, step: str, tasks: Mapping[str, Task], *, networks: bool = False, serial: bool = False) -> set[str]:
+    def each(self, step: str, tasks: Mapping[str, Task], *, networks: bool = False) -> set[str]:
         """Do every task that is not done yet, see `do`."""
-        return self.do(step, self.entries(step, tasks), networks=networks, serial=serial)
+        return self.do(step, self.entries(step, tasks), networks=networks)
 
     def do(
         self,
@@ -82,7 +82,6 @@ class Work:
         cache: Cache | None = None,
         *,
         networks: bool = False,
-        serial: bool = False,
     ) -> set[str]:
         """Do every task that is not done yet; leave out what fails.
 
@@ -90,8 +89,7 @@ class Work:
             step: the tasks are of.
             entries: tasks in the cache, by name.
             cache: that the records are in, if not the study's own.
-            networks: whether tasks are few and large, and share the cores.
-            serial: whether they run one after the other, as on a graphics card.
+            networks: whether tasks run a network for long, see `Workers.executor`.
 
         Returns:
             Names of the tasks whose result is there.
@@ -103,7 +101,7 @@ class Work:
             self._say_unchanged(step, len(done))
             return done
         self._say_why(step, pending, cache)
-        executor = self.workers.executor(tasks=len(entries) if networks else None, serial=serial)
+        executor = self.workers.executor(networks=len(entries) if networks else None)
         with self._timed(step), executor as place, step_progress(self.console, step) as advance:
             advance(len(done), len(entries), "starting")
             for finished in run_each(place, do_task, {name: one.task for name, one in pending.items()}):

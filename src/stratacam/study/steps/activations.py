@@ -55,7 +55,9 @@ class Activations:
             seed=self.seed,
             device=self.device,
         )
-        keep_head_inputs(rest, find_head(model, self.first.head)[1], self.scan, self.folder, device=self.device)
+        keep_head_inputs(
+            rest, find_head(model, self.first.head)[1], self.scan, self.folder, device=self.device
+        )
 
 
 def activations_of(plan: Planned, scan: ScanPictures, study: Study, *, augmented: bool = True) -> Activations:
@@ -93,7 +95,7 @@ def compute_activations(study: Study, cohort: Cohort, planned: Sequence[Planned]
             if scan.scan not in trained_on and not cache.is_done(step, scan.scan, entry):
                 entry = cache.entry(activations_of(plan, scan, study, augmented=False))
             entries[scan.scan] = entry
-        done = study.work.do(step, entries, **study.on_device)
+        done = study.work.do(step, entries, networks=True)
         if set(entries) - done:
             raise study.failed("the frozen layers of the network", set(entries) - done)
 

@@ -160,9 +160,7 @@ def read_covariates(
     columns = USUAL if wanted is None else wanted
     if not columns:
         return {}
-    people = read_people(
-        study.configuration.cohort.input, scans, columns, required=wanted is not None
-    )
+    people = read_people(study.configuration.cohort.input, scans, columns, required=wanted is not None)
     first: dict[str, dict[str, str]] = {}
     for scan in scans:
         first.setdefault(f"sub-{scan.subject}", people[scan.name])
@@ -213,7 +211,7 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
             out=ScanEvidence(folder / "scans", scan.name),
         )
         entries[scan.name] = work.cache.entry(task, makes=[task.out])
-    done = work.do(f"evidence {model}", entries, **study.on_device)
+    done = work.do(f"evidence {model}", entries, networks=True)
     if not done:
         raise InputError(
             f"evidence: no scan could be measured; see {study.folders.left_out} for the reasons."

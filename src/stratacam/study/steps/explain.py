@@ -62,7 +62,9 @@ def explain_scans(
     work: Work, scans: Mapping[PreparedScan, TrainedModel], *, out: Path, settings: ExplainSettings
 ) -> set[str]:
     """Explain every scan with a trained model; return the names of those that succeeded."""
-    in_order = sorted(scans, key=lambda scan: (str(scans[scan].folder), scan.name))  # one model after the other
+    in_order = sorted(
+        scans, key=lambda scan: (str(scans[scan].folder), scan.name)
+    )  # one model after the other
     return work.each("explain", {scan.name: Explain(scans[scan], scan, out, settings) for scan in in_order})
 
 

@@ -81,7 +81,9 @@ def check_scans(work: Work, scans: Sequence[Scan]) -> list[Scan]:
             all are named.
     """
     by_name = {scan.name: scan for scan in scans}
-    tasks = {name: Check(scan, work.cache.folder / "checked" / f"{name}.json") for name, scan in by_name.items()}
+    tasks = {
+        name: Check(scan, work.cache.folder / "checked" / f"{name}.json") for name, scan in by_name.items()
+    }
     done = sorted(work.each("check", tasks))
     across, _ = find_duplicates(
         {
@@ -211,3 +213,10 @@ def _tell_flags(work: Work, scans: Sequence[PreparedScan], out: Path) -> None:
         lines.append(f"prepare: {len(flagged)} of {len(scans)} flagged, see {out / INDEX}")
     for line in lines:
         say(work.console, line, "yellow")
+
+
+def take_prepared(work: Work, scans: Sequence[PreparedScan]) -> None:
+    """Know scans that were prepared elsewhere by the content of their files."""
+    for scan in scans:
+        files = [*scan.anat.glob(f"{scan.name}_*"), *map(scan.delivered, scan.sequences)]
+        work.cache.is_made(work.cache.content_of(files), scan)

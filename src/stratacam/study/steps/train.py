@@ -4,6 +4,7 @@ import platform
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -106,13 +107,16 @@ class Training:
     @property
     def outputs(self) -> list[Path]:
         """Predictions, split and history, and the model where it is kept."""
-        names = (PREDICTIONS, "split.tsv", "history.json", *((WEIGHTS, CARD) if self.card is not None else ()))
+        names = (
+            PREDICTIONS,
+            "split.tsv",
+            "history.json",
+            *((WEIGHTS, CARD) if self.card is not None else ()),
+        )
         return [self.out / name for name in names]
 
-
-
     def do(self, progress: Progress = lambda *_: None) -> None:
-        """Train; write predictions for the slices held out, history, split and model; `progress` is told how far it is."""
+        """Train; write predictions for the slices held out, history, split and model."""
         model, source = self.first.make()
         dataset = make_dataset(self.pictures, self.classes)
         rows = self.split.rows(dataset)
@@ -278,14 +282,13 @@ def do_trainings(
     pending = [plans[name] for name, entry in entries.items() if not work.cache.is_done(step, name, entry)]
     compute_activations(study, cohort, pending)
     if len(entries) > 1:
-        done = work.do(step, entries, **study.on_device)
+        done = work.do(step, entries, networks=True)
         if set(entries) - done:
             raise study.failed("the training", set(entries) - done)
         return
     for name, entry in entries.items():
-        training = cast(Training, entry.task)
         with step_progress(work.console, step) as advance:
-            work.once(step, entry, item=name, do=lambda: training.do(advance))
+            work.once(step, entry, item=name, do=partial(cast("Training", entry.task).do, advance))
 
 
 def _card_of(study: Study, cohort: Cohort) -> dict[str, Any]:
