@@ -8,8 +8,6 @@ import shutil
 import numpy as np
 import pytest
 from rich.console import Console
-from stratacam.study.alone import explain_folder
-from stratacam.study.predicting import predict_folder
 from supplied_masks import supply_masks
 
 from stratacam.errors import InputError
@@ -20,6 +18,8 @@ from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.scans.volume import write_nifti
+from stratacam.study.predict import predict_folder
+from stratacam.study.standalone import explain_folder
 from stratacam.study.suitability import resolution_of, settings_for
 
 SEQUENCES = ("T1w", "T2w", "FLAIR")

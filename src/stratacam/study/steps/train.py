@@ -17,6 +17,7 @@ from stratacam.learning import (
     PARTS,
     SLICES_OF_ONE_PERSON,
     AnySplit,
+    Checkpoint,
     Part,
     Progress,
     ScanPictures,
@@ -80,7 +81,7 @@ class Training:
         split: who is in which part.
         settings: of training.
         device: where to compute.
-        work: folder of checkpoints.
+        work: folder of the checkpoint.
         out: folder of the model and its predictions.
         kept: folder of kept activations; None where none are kept.
         card: what the model's card says of the input; None: only the predictions are kept, not the model.
@@ -127,8 +128,7 @@ class Training:
             parts["validation"],
             self.settings,
             seed=self.run.seed,
-            work=self.work,
-            key=self.key,
+            checkpoint=Checkpoint(self.work / "checkpoint.pt", self.key),
             kept=self.kept,
             head=self.first.head,
             by_slice=self.split.unit == "slice",
