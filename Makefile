@@ -1,14 +1,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test lint docs bench
+.PHONY: demo test test-long lint docs bench
 
 demo: $(INSTALLED)  ## make the synthetic cohort and run the whole study on it
 	$(BIN)/stratacam demo demo
 
-test: $(INSTALLED)  ## run every test
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: $(INSTALLED)  ## run the tests that take seconds: nearly all
+	$(PYTEST) -m "not long"
+
+test-long: $(INSTALLED)  ## run the others: large cohorts, real scans, commands broken off and gone on with
+	$(PYTEST) -m long
 
 lint: $(INSTALLED)  ## check format, style and types
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy

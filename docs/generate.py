@@ -12,9 +12,8 @@ from typing import Any
 
 import typer
 
-from stratacam.cam.methods import ACTIVATION, FORWARD, GRADIENT, INPUT, WEIGHTING
+from stratacam.cam.methods import REGISTRY
 from stratacam.cli import app
-from stratacam.maps.settings import UNITS
 from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.study.configuration import StudyConfiguration
 
@@ -41,16 +40,9 @@ def commands() -> str:
 
 def methods() -> str:
     """What each method computes, what it costs, and the unit of its maps."""
-    cost = {
-        **dict.fromkeys([*WEIGHTING, *GRADIENT], "1 forward and 1 backward a class, for all layers"),
-        **dict.fromkeys(ACTIVATION, "1 forward for all layers"),
-        **dict.fromkeys(FORWARD, "1 forward a channel, image and layer"),
-        **dict.fromkeys(INPUT, "1 forward and 1 backward a class"),
-    }
-    units = {**UNITS, "input_gradient": "logit per intensity", "guided_backprop": "arbitrary"}
-    functions = {**WEIGHTING, **GRADIENT, **ACTIVATION, **FORWARD, **INPUT}
     rows = [
-        _row(f"`{name}`", cost[name], units[name], _summary(function)) for name, function in functions.items()
+        _row(f"`{name}`", method.kind.cost, method.unit, _summary(method.function))
+        for name, method in REGISTRY.items()
     ]
     return "\n".join([_row("method", "cost", "unit", "map"), "|---|---|---|---|", *rows])
 

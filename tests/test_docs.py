@@ -12,6 +12,7 @@ import stratacam
 from stratacam.networks import ModelCard, save_model
 
 ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "src" / "stratacam"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 GENERATE = runpy.run_path(str(ROOT / "docs" / "generate.py"))
 
@@ -64,5 +65,34 @@ def test_every_method_has_its_section():
     "page", [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES], ids=lambda page: page.name
 )
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), target
+    for target, _, heading in re.findall(r"\]\(([^)#:]*)(#([^)]+))?\)", page.read_text(encoding="utf-8")):
+        there = page.parent / target if target else page
+        assert there.exists(), target
+        if heading:
+            assert heading in headings(there.read_text(encoding="utf-8")), f"{target}#{heading}"
+
+
+def headings(text):
+    """The headings of a page as links name them."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+def answers():
+    """Rows of the table of CONTRIBUTING that says where to change what: the question, and the cell of the answer."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Where would I change")[2]
+    return re.findall(r"^\| \*\*(.+?) \| (.+) \|$", text.partition("\n## ")[0], re.MULTILINE)
+
+
+@pytest.mark.parametrize(("question", "answer"), answers(), ids=lambda text: text.split("**")[0])
+def test_where_to_change_something_names_at_most_three_places_that_are_there(question, answer):
+    named = re.findall(r"`([^`]+)`", answer)
+    paths = [ROOT / name if name.startswith("docs") else SOURCES / name for name in named if "/" in name]
+    assert 1 <= len(paths) <= 3, question
+    assert all(path.exists() for path in paths), answer
+    code = "".join(path.read_text(encoding="utf-8") for path in paths if path.is_file())
+    assert all(name in code for name in named if "/" not in name and " " not in name), answer
+
+
+def test_where_to_change_twenty_things_is_said():
+    assert len(answers()) >= 13

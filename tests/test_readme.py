@@ -38,7 +38,7 @@ def test_configuration_example_is_complete(tmp_path):
 
 def test_every_command_it_names_exists():
     named = set(re.findall(r"^stratacam ([\w-]+)", "\n".join(blocks("bash")), re.MULTILINE))
-    assert {"check", "run", "evidence", "predict"} <= named
+    assert {"check", "run", "evidence"} <= named
     for command in named:
         assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0, command
 

@@ -49,7 +49,7 @@ def mixed():
 @pytest.mark.parametrize("method", sc.METHODS)
 def test_everything_is_put_back_after_every_method(mixed, method):
     before = snapshot(mixed)
-    layers = {} if method in methods.INPUT else {"layers": ["conv1", "conv2"]}
+    layers = {} if method in set(sc.METHODS) - set(methods.LAYER_METHODS) else {"layers": ["conv1", "conv2"]}
     sc.explain(mixed, images_for(Residual), method=method, smooth=1, **layers)
     assert_same(before, snapshot(mixed))
     assert torch.is_grad_enabled()

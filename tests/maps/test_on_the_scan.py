@@ -98,7 +98,7 @@ def delivered(request, tmp_path_factory):
         write_nifti(images[sequence], data.astype(np.float32), affine)
     write_nifti(folder / "mask.nii.gz", mask, affine)
     scan = Scan("01", None, images, folder / "mask.nii.gz")
-    return prepare(scan, folder / "prepared", PrepareSettings()), affine
+    return prepare(scan, folder / "prepared", PrepareSettings(template=False)), affine
 
 
 def blob_detector():

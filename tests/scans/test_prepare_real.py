@@ -16,7 +16,10 @@ from stratacam.scans.volume import LPS
 DATA = Path(os.environ.get("STRATACAM_TEST_DATA", Path(__file__).parents[3] / "shared/data")) / "ms-raw"
 REFERENCE = DATA / "derivatives/reference/sub-12"
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"real data not found in {DATA}")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"real data not found in {DATA}"),
+]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from supplied_masks import supply_masks
 
 from stratacam import cli
 from stratacam.errors import InputError
@@ -19,7 +18,6 @@ from stratacam.evidence.regions.template_space import template_grid
 from stratacam.evidence.values import read_summaries
 from stratacam.maps import differences_of, find_maps
 from stratacam.networks import load_model
-from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.scans.prepared import find_prepared
 
 STUDY = """\
@@ -84,11 +82,9 @@ def rows(path):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(copy_cohort, tmp_path_factory):
     folder = tmp_path_factory.mktemp("honest")
-    subjects = dict.fromkeys(("control", "RRMS", "SPMS"), 3)
-    make_cohort(folder / "cohort", PhantomSettings(subjects=subjects, voxel_mm=5))
-    supply_masks(folder / "cohort")
+    copy_cohort(folder / "cohort", control=3, RRMS=3, SPMS=3)
     (folder / "study.toml").write_text(STUDY)
     (folder / "nets.py").write_text(NETS)
     assert run("run", folder / "study.toml") == 0

@@ -8,7 +8,6 @@ import sys
 
 import pytest
 from stopping import PRINT, command, stopped
-from supplied_masks import supply_masks
 
 from stratacam.scans.prepared import find_prepared
 
@@ -72,21 +71,25 @@ def times(folder, pattern):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A cohort whose making was broken off and gone on with."""
+def folder(copy_cohort, tmp_path_factory):
     folder = tmp_path_factory.mktemp("broken")
-    making = "phantom", folder / "cohort", *PHANTOM
-    assert "Stopped at phantom, 2 of 6 done." in break_off(*making, word="phantom: 2", folder=folder)
-    before = times(folder, "cohort/derivatives/truth/*/*_phantom.json")
-    go_on(*making)
-    after = times(folder, "cohort/derivatives/truth/*/*_phantom.json")
-    assert 2 <= len(before) < len(after) == 6
-    assert after.items() >= before.items()
-    supply_masks(folder / "cohort")
+    copy_cohort(folder / "cohort", control=3, RRMS=3)
     (folder / "study.toml").write_text(STUDY)
     return folder
 
 
+@pytest.mark.long
+def test_phantom(tmp_path):
+    making = "phantom", tmp_path / "cohort", *PHANTOM
+    assert "Stopped at phantom, 2 of 6 done." in break_off(*making, word="phantom: 2", folder=tmp_path)
+    before = times(tmp_path, "cohort/derivatives/truth/*/*_phantom.json")
+    go_on(*making)
+    after = times(tmp_path, "cohort/derivatives/truth/*/*_phantom.json")
+    assert 2 <= len(before) < len(after) == 6
+    assert after.items() >= before.items()
+
+
+@pytest.mark.long
 def test_a_study_in_every_step(folder):
     study = folder / "study"
     running = "run", folder / "study.toml"
@@ -119,6 +122,7 @@ def test_prepare(folder, tmp_path):
     assert len(find_prepared(tmp_path)) == len(before)
 
 
+@pytest.mark.long
 def test_benchmark_with_truth(folder, tmp_path):
     shutil.copytree(folder / "study/prepared", tmp_path / "prepared")
     judging = (

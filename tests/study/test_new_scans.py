@@ -8,13 +8,11 @@ import shutil
 import numpy as np
 import pytest
 from rich.console import Console
-from supplied_masks import supply_masks
 
 from stratacam.errors import InputError
 from stratacam.maps import ExplainSettings, differences_of, part_in_training
 from stratacam.networks import ModelCard, build, save_model
 from stratacam.scans.cohort.bids import Scan
-from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.scans.volume import write_nifti
@@ -66,11 +64,10 @@ def delivered(folder, *axes):
 
 
 @pytest.fixture(scope="module")
-def predicted(tmp_path_factory):
+def predicted(copy_cohort, tmp_path_factory):
     """A scan of 5 mm voxels, classified by a model of scans of 6 mm: folders, and what was said."""
     folder = tmp_path_factory.mktemp("new")
-    make_cohort(folder / "scans", PhantomSettings(subjects={"control": 1, "RRMS": 0, "SPMS": 0}, voxel_mm=5))
-    supply_masks(folder / "scans")
+    copy_cohort(folder / "scans", control=1)
     said = Console(file=io.StringIO(), width=200)
     model = model_of(folder / "model", card(images={}))
     _, left_out = predict_folder(

@@ -20,14 +20,12 @@ import numpy as np
 import pytest
 from pydantic import BaseModel
 from rich.console import Console
-from supplied_masks import supply_masks
 
 import stratacam
 from stratacam.errors import InputError
 from stratacam.files import read_json
 from stratacam.report import refresh_report
 from stratacam.report.evidence.content import read_evidence
-from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.scans.volume import write_nifti
 from stratacam.source_code import code_of
 from stratacam.study import cache as cache_module
@@ -273,12 +271,10 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory):
+def study(copy_cohort, tmp_path_factory):
     """A study that has been done while it was watched: its folder, configuration and what was seen."""
     folder = tmp_path_factory.mktemp("stale")
-    cohort = folder / "cohort"
-    make_cohort(cohort, PhantomSettings(subjects={"control": 3, "RRMS": 3}, voxel_mm=5))
-    supply_masks(cohort)
+    cohort = copy_cohort(folder / "cohort", control=3, RRMS=3)
     with_sessions(cohort)
     add_columns(cohort, folder / "split.tsv")
     shutil.copytree(cohort, folder / "cohort_copied")

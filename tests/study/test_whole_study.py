@@ -5,18 +5,15 @@ import json
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
 from stopping import command, stopped
-from supplied_masks import supply_masks
 
 from stratacam import cli
 from stratacam.maps import find_maps
-from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.scans.prepared import find_prepared
 from stratacam.scans.volume import write_nifti
 
@@ -50,17 +47,9 @@ workers = 2
 
 
 @pytest.fixture(scope="session")
-def cohort(tmp_path_factory):
+def cohort(copy_cohort, tmp_path_factory):
     """Nine sound phantoms, and one more for each fault."""
-    folder = tmp_path_factory.mktemp("whole") / "cohort"
-    with ProcessPoolExecutor(2) as executor:
-        make_cohort(
-            folder,
-            PhantomSettings(subjects=dict.fromkeys(("control", "RRMS", "SPMS"), 3), voxel_mm=5),
-            executor,
-        )
-    supply_masks(folder)
-    return folder
+    return copy_cohort(tmp_path_factory.mktemp("whole") / "cohort", control=3, RRMS=3, SPMS=3)
 
 
 FAULTS = {
@@ -195,6 +184,7 @@ def results(study: Path) -> dict[str, bytes]:
     return {path.relative_to(study).as_posix(): path.read_bytes() for path in files}
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
 def test_a_killed_run_ends_with_the_same_numbers_and_repeats_no_finished_scan(faulty, cohort, tmp_path):
     (tmp_path / "cohort").symlink_to(cohort)

@@ -91,39 +91,11 @@ def _joined(args: Sequence[Any], data: Data) -> Axes | None:
     return tuple(here[0] if len(set(here)) == 1 else _together(here) for here in zip(*known, strict=True))
 
 
-def _convolution(_args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
-    return (axes[0], None, *axes[2:])
-
-
 def _upsampled(_args: Sequence[Any], axes: Axes, given: Tensor, _output: Tensor) -> Axes | None:
     return tuple(
         SPLIT if axis is None and place > 1 and given.shape[place] == 1 else axis
         for place, axis in enumerate(axes)
     )
-
-
-def _weighed(args: Sequence[Any], axes: Axes, given: Tensor, _output: Tensor) -> Axes | None:
-    return (axes[0], None) if args[0] is given else None
-
-
-def _weighed_and_moved(args: Sequence[Any], axes: Axes, given: Tensor, _output: Tensor) -> Axes | None:
-    return (axes[0], None) if args[1] is given else None
-
-
-def _padded(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
-    return axes if len(args[1]) < 2 * len(axes) else None
-
-
-def _normalised(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
-    return None if args[5] else axes  # by the statistics of this batch
-
-
-def _layer_normalised(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
-    return axes if len(args[1]) < len(axes) else None
-
-
-def _softmax(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
-    return None if axes[args[1]] == BATCH else axes
 
 
 def _slice(args: Sequence[Any], axes: Axes, given: Tensor, output: Tensor) -> Axes | None:
@@ -135,12 +107,14 @@ def _split(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> 
     return None if axes[args[2] if len(args) > 2 else 0] == BATCH else axes
 
 
-def _channels_chosen(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
-    return axes if axes[args[1]] is None else None
+def _selected(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
+    place = args[1] % len(axes)
+    return None if axes[place] == BATCH else (*axes[:place], *axes[place + 1 :])
 
 
-def _permuted(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
-    return tuple(axes[axis] for axis in args[1])
+def _unsqueezed(args: Sequence[Any], axes: Axes, _given: Tensor, output: Tensor) -> Axes | None:
+    place = args[1] % output.ndim
+    return (*axes[:place], None, *axes[place:])
 
 
 def _transposed(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
@@ -150,19 +124,9 @@ def _transposed(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor
     return tuple(moved)
 
 
-def _unsqueezed(args: Sequence[Any], axes: Axes, _given: Tensor, output: Tensor) -> Axes | None:
-    place = args[1] % output.ndim
-    return (*axes[:place], None, *axes[place:])
-
-
 def _squeezed(args: Sequence[Any], axes: Axes, given: Tensor, _output: Tensor) -> Axes | None:
     chosen = _numbers(args[1], len(axes)) if len(args) > 1 else set(range(len(axes)))
     return tuple(axis for place, axis in enumerate(axes) if place not in chosen or given.shape[place] != 1)
-
-
-def _selected(args: Sequence[Any], axes: Axes, _given: Tensor, _output: Tensor) -> Axes | None:
-    place = args[1] % len(axes)
-    return None if axes[place] == BATCH else (*axes[:place], *axes[place + 1 :])
 
 
 def _expanded(_args: Sequence[Any], axes: Axes, given: Tensor, output: Tensor) -> Axes | None:
@@ -227,45 +191,45 @@ def _numbers(value: Any, count: int) -> set[int]:
     return {axis % count for axis in values}
 
 
+UPSAMPLINGS = (
+    aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d,
+    aten.upsample_linear1d, aten.upsample_bilinear2d, aten.upsample_trilinear3d,
+)  # fmt: skip
+REDUCTIONS = (aten.mean, aten.sum, aten.amax, aten.amin, aten.max, aten.min, aten.std, aten.var)
+
 Rule = Callable[[Sequence[Any], Axes, Tensor, Tensor], Axes | None]
+"""The operation's arguments, the axes of the one tensor of images among them, that tensor, and the output."""
 
 RULES: dict[Any, Rule] = {
-    aten.convolution: _convolution,
-    aten.addmm: _weighed_and_moved,
-    aten.mm: _weighed,
-    aten.constant_pad_nd: _padded,
-    aten.native_batch_norm: _normalised,
-    aten._native_batch_norm_legit: _normalised,
-    aten.cudnn_batch_norm: _normalised,
-    aten.native_layer_norm: _layer_normalised,
-    aten._softmax: _softmax,
-    aten._log_softmax: _softmax,
+    # Each position is made of a window of positions, in all channels.
+    aten.convolution: lambda _, axes, *__: (axes[0], None, *axes[2:]),
+    aten.mm: lambda args, axes, given, _: (axes[0], None) if args[0] is given else None,
+    aten.addmm: lambda args, axes, given, _: (axes[0], None) if args[1] is given else None,
+    aten.constant_pad_nd: lambda args, axes, *_: axes if len(args[1]) < 2 * len(axes) else None,
+    # Statistics: of this batch (args[5]), or over the batch's axis, images meet.
+    aten.native_batch_norm: lambda args, axes, *_: None if args[5] else axes,
+    aten._native_batch_norm_legit: lambda args, axes, *_: None if args[5] else axes,
+    aten.cudnn_batch_norm: lambda args, axes, *_: None if args[5] else axes,
+    aten.native_layer_norm: lambda args, axes, *_: axes if len(args[1]) < len(axes) else None,
+    aten._softmax: lambda args, axes, *_: None if axes[args[1]] == BATCH else axes,
+    aten._log_softmax: lambda args, axes, *_: None if axes[args[1]] == BATCH else axes,
+    # Parts of a tensor.
     aten.slice: _slice,
     aten.split: _split,
     aten.split_with_sizes: _split,
-    aten.index_select: _channels_chosen,
-    aten.permute: _permuted,
+    aten.index_select: lambda args, axes, *_: axes if axes[args[1]] is None else None,
+    aten.select: _selected,
+    # The same values in another shape.
+    aten.permute: lambda args, axes, *_: tuple(axes[axis] for axis in args[1]),
     aten.transpose: _transposed,
     aten.t: _transposed,
     aten.unsqueeze: _unsqueezed,
     aten.squeeze: _squeezed,
-    aten.select: _selected,
     aten.expand: _expanded,
-    **dict.fromkeys(
-        (
-            aten.upsample_nearest1d,
-            aten.upsample_nearest2d,
-            aten.upsample_nearest3d,
-            aten.upsample_linear1d,
-            aten.upsample_bilinear2d,
-            aten.upsample_trilinear3d,
-        ),
-        _upsampled,
-    ),
     **dict.fromkeys((aten.view, aten._unsafe_view, aten.reshape), _viewed),
-    **dict.fromkeys(
-        (aten.mean, aten.sum, aten.amax, aten.amin, aten.max, aten.min, aten.std, aten.var), _reduced
-    ),
+    # Axes that grow or vanish.
+    **dict.fromkeys(UPSAMPLINGS, _upsampled),
+    **dict.fromkeys(REDUCTIONS, _reduced),
 }
 
 MOVING = {

@@ -185,22 +185,10 @@ class Copier:
         made.extend(map(self.copy, values))
         return made
 
-    def _tuple(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(map(self.copy, values))
-
-    def _set(self, values: set[Any]) -> set[Any]:
-        return set(map(self.copy, values))
-
-    def _method(self, method: types.MethodType) -> types.MethodType:
-        return types.MethodType(self.copy(method.__func__), self.copy(method.__self__))
-
     def _reference(self, reference: "weakref.ref[Any]") -> "weakref.ref[Any]":
         target = reference()
         followed = isinstance(target, nn.Module | OrderedDict) or id(target) in self._made
         return weakref.ref(self.copy(target)) if followed else reference
-
-    def _proxy(self, proxy: Any) -> Any:
-        return weakref.proxy(self.copy(proxy.__repr__.__self__))
 
     def _partial(self, given: Any) -> Any:
         made = functools.partial(
@@ -274,12 +262,14 @@ COPIES: dict[type, Callable[[Copier, Any], Any]] = {
     defaultdict: Copier._mapping,
     list: Copier._list,
     deque: Copier._list,
-    tuple: Copier._tuple,
-    set: Copier._set,
+    tuple: lambda copier, values: tuple(map(copier.copy, values)),
+    set: lambda copier, values: set(map(copier.copy, values)),
     weakref.ref: Copier._reference,
-    weakref.ProxyType: Copier._proxy,
-    weakref.CallableProxyType: Copier._proxy,
-    types.MethodType: Copier._method,
+    weakref.ProxyType: lambda copier, proxy: weakref.proxy(copier.copy(proxy.__repr__.__self__)),
+    weakref.CallableProxyType: lambda copier, proxy: weakref.proxy(copier.copy(proxy.__repr__.__self__)),
+    types.MethodType: lambda copier, method: types.MethodType(
+        copier.copy(method.__func__), copier.copy(method.__self__)
+    ),
     types.FunctionType: Copier._function,
     functools.partial: Copier._partial,
 }

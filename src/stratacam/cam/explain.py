@@ -12,7 +12,7 @@ from stratacam.cam.explanation import Explanation, LayerMaps, join
 from stratacam.cam.feature_map import TokensToGrid, grid_maker
 from stratacam.cam.inputs import read_inputs
 from stratacam.cam.layers import Layers, candidate_layers, choose
-from stratacam.cam.methods import FORWARD, INPUT, method_pass
+from stratacam.cam.methods import find_method
 from stratacam.cam.methods.input_gradient import strongest_channel
 from stratacam.cam.passes import MapFunction
 from stratacam.cam.running import explainable
@@ -137,44 +137,46 @@ def explain_batches(
     The model may be used, and trained, between batches, and the rest be left. A layer that was not run on a batch
     is left out of it, also where it was named.
     """
+    _check_numbers(batch_size, smooth, noise)
+    to_grid = grid_maker(tokens_to_grid)
+    model = explainable(model)
+    whole = read_inputs(inputs, kwargs, spatial_input, per_image)
+    found = find_method(method)
+    name = method if isinstance(method, str) else getattr(method, "__name__", "custom method")
+    if found.kind.at_input and layers != "all":
+        raise ValueError(f"method={method!r} is of the input and takes no layers; leave layers out.")
+    chosen = {} if found.kind.at_input else choose(model, layers)
+    if not chosen and not found.kind.at_input:
+        raise ValueError(f"layers is empty; the layers are: {', '.join(candidate_layers(model))}.")
+    target = partial(choose_target, classes=classes, images=whole.count)
+    trial = Trial(model, chosen, target, to_grid, batch_size, found.kind.repeats)
+    if whole.uncertain() and (whole.count > batch_size or found.kind.repeats):
+        whole = trial.cut(whole)
+
+    def of_batch(task: Task) -> RawMaps:
+        maps = smoothed(task, found.make_maps, smooth, noise, seed) if smooth else found.make_maps(task)
+        if found.kind.at_input:
+            maps = replace(maps, raw={name: strongest_channel(values) for name, values in maps.raw.items()})
+        return maps
+
+    for part in whole.batches(batch_size):
+        maps = trial.maps(part, of_batch)
+        if part.count < whole.count and (maps.target.bag or trial.is_bag(part, whole, maps.target)):
+            yield _result(trial.maps(whole, of_batch), name)  # one score for all images needs them all
+            return
+        yield _result(maps, name)
+
+
+def _check_numbers(batch_size: object, smooth: object, noise: object) -> None:
     if not isinstance(batch_size, Integral) or batch_size < 1:
         raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1.")
     if not isinstance(smooth, Integral) or smooth < 0:
         raise ValueError(f"smooth={smooth!r} must be a whole number, and not negative.")
     if not isinstance(noise, Real) or noise < 0:
         raise ValueError(f"noise={noise!r} must be a number, and not negative.")
-    to_grid = grid_maker(tokens_to_grid)
-    model = explainable(model)
-    whole = read_inputs(inputs, kwargs, spatial_input, per_image)
-    at_input = isinstance(method, str) and method in INPUT
-    if at_input and layers != "all":
-        raise ValueError(f"method={method!r} is of the input and takes no layers; leave layers out.")
-    make_maps = method_pass(method)
-    name = method if isinstance(method, str) else getattr(method, "__name__", "custom method")
-    chosen = {} if at_input else choose(model, layers)
-    if not chosen and not at_input:
-        raise ValueError(f"layers is empty; the layers are: {', '.join(candidate_layers(model))}.")
-    target = partial(choose_target, classes=classes, images=whole.count)
-    repeats = isinstance(method, str) and method in FORWARD
-    trial = Trial(model, chosen, target, to_grid, batch_size, repeats)
-    if whole.uncertain() and (whole.count > batch_size or repeats):
-        whole = trial.cut(whole)
-
-    def of_batch(task: Task) -> RawMaps:
-        return smoothed(task, make_maps, smooth, noise, seed) if smooth else make_maps(task)
-
-    for part in whole.batches(batch_size):
-        maps = trial.maps(part, of_batch)
-        if part.count < whole.count and (maps.target.bag or trial.is_bag(part, whole, maps.target)):
-            maps = trial.maps(whole, of_batch)  # one score for all images needs them all
-            yield _result(maps, name)
-            return
-        yield _result(maps, name)
 
 
 def _result(maps: RawMaps, method: str) -> Explanation:
-    if method in INPUT:
-        maps = replace(maps, raw={name: strongest_channel(values) for name, values in maps.raw.items()})
     return Explanation(
         logits=maps.target.logits.float().cpu(),
         classes=maps.target.classes.cpu(),

@@ -18,33 +18,19 @@ MapFunction = Callable[[Tensor, Tensor], Tensor]
 def gradient_pass(task: Task, function: MapFunction) -> RawMaps:
     """Maps that are a function of a layer's activation and the score's gradient at it.
 
-    Each gradient is turned into a map where the backward meets it, and an activation is let go with the map
-    of its last class, so that neither the gradients nor the activations of all layers are held at once.
-
     Raises:
         LayerError: if a layer that was named is not on the path to the score.
     """
-    run = Run(task)
-    raw: dict[str, Tensor] = {}
-    zero: dict[str, Tensor] = {}
 
-    def receive(tap: Tap, column: int, gradient: Tensor) -> None:
+    def of_class(tap: Tap, gradient: Tensor) -> Tensor:
         found = function(tap.activation(), gradient)
         expected = (len(gradient), *gradient.shape[2:])
         if not isinstance(found, Tensor) or found.shape != expected:
             given = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise ValueError(f"the method gives {given} for {tap.name}; expected {expected}.")
-        found = found.float()
-        if tap.name not in raw:  # a class whose score does not depend on the layer leaves its map zero
-            raw[tap.name] = found.new_zeros(len(found), run.classes, *found.shape[1:])
-            zero[tap.name] = run.no_gradient()
-        raw[tap.name][:, column] = found
-        zero[tap.name][:, column] = _without(gradient, (found <= 0).flatten(1).all(dim=1))
-        if column + 1 == run.classes:
-            tap.release()
+        return found.float()
 
-    run.backward(receive)
-    return run.maps(raw, zero)
+    return _by_gradients(task, of_class, lambda _, maps: maps)
 
 
 def weighting_pass(task: Task, weigh: Callable[[Tensor], Tensor]) -> RawMaps:
@@ -55,29 +41,49 @@ def weighting_pass(task: Task, weigh: Callable[[Tensor], Tensor]) -> RawMaps:
     Raises:
         LayerError: if a layer that was named is not on the path to the score.
     """
+    return _by_gradients(
+        task,
+        lambda _, gradient: weigh(gradient),
+        lambda tap, weights: sum_of_channels(weights, tap.activation()).float(),
+    )
+
+
+def _by_gradients(
+    task: Task, of_class: Callable[[Tap, Tensor], Tensor], conclude: Callable[[Tap, Tensor], Tensor]
+) -> RawMaps:
+    """Maps that `conclude` makes of what `of_class` makes of each class's gradient.
+
+    Each gradient is used where the backward meets it, and an activation is let go with the last class, so that
+    neither the gradients nor the activations of all layers are held at once.
+
+    Args:
+        task: the batch.
+        of_class: a layer's tap and a gradient there (B, channels, *spatial) to values (B, ...).
+        conclude: the tap and the values of all classes (B, C, ...) to raw maps (B, C, *spatial).
+    """
     run = Run(task)
+    values: dict[str, Tensor] = {}
     raw: dict[str, Tensor] = {}
     zero: dict[str, Tensor] = {}
-    weights: dict[str, Tensor] = {}
 
     def receive(tap: Tap, column: int, gradient: Tensor) -> None:
-        found = weigh(gradient)
-        if tap.name not in weights:
-            weights[tap.name] = found.new_zeros(len(found), run.classes, found.shape[1])
+        found = of_class(tap, gradient)
+        if tap.name not in values:  # a class whose score does not depend on the layer leaves its map zero
+            values[tap.name] = found.new_zeros(len(found), run.classes, *found.shape[1:])
             zero[tap.name] = run.no_gradient()
-        weights[tap.name][:, column] = found
-        zero[tap.name][:, column] = _without(gradient, (found == 0).all(dim=1))
+        values[tap.name][:, column] = found
+        zero[tap.name][:, column] = _without(gradient, (found <= 0).flatten(1).all(dim=1))
         if column + 1 == run.classes:
-            conclude(tap)
+            finish(tap)
 
-    def conclude(tap: Tap) -> None:
-        raw[tap.name] = sum_of_channels(weights[tap.name], tap.activation()).float()
+    def finish(tap: Tap) -> None:
+        raw[tap.name] = conclude(tap, values.pop(tap.name))
         tap.release()
 
     run.backward(receive)
     for tap in run.captured.unique_taps:
-        if tap.name in weights.keys() - raw.keys():  # the last class does not depend on this layer
-            conclude(tap)
+        if tap.name in values:  # the last class does not depend on this layer
+            finish(tap)
     return run.maps(raw, zero)
 
 

@@ -17,7 +17,8 @@ from torch import nn
 
 from stratacam.cam.copier import Copier
 from stratacam.cam.memory import storage_of
-from stratacam.cam.watch import Guard
+from stratacam.cam.origin import Origins
+from stratacam.cam.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def twin_of(model: nn.Module, *, channels_last: bool, private: bool) -> Iterator
     protected = dict(copier.shared)
     try:
         with _without_compiled_code(), _only(model):
-            with Guard(protected):
+            with Watch(Origins(), protected):
                 _evaluate(twin, acting=acting)
             if channels_last and not private:
                 protected |= _hold_channels_last(twin)

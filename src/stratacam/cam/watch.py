@@ -54,7 +54,10 @@ class Watch(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         for value in written(func, args, kwargs):
-            refuse_writing(value, self._protected)
+            if storage_of(value) in self._protected:
+                raise ParametersWrittenError(
+                    f"the model writes to {self._protected[storage_of(value)]} while it runs."
+                )
             self._save(value)
         result = func(*args, **kwargs)
         self.origins.follow(func, args, kwargs, result)
@@ -93,32 +96,3 @@ class Inquiries(TorchFunctionMode):
         if func in INQUIRIES:
             self._origins.asked = True
         return func(*args, **(kwargs or {}))
-
-
-class Guard(TorchDispatchMode):
-    """Stops before parameters, by storage, are written to."""
-
-    def __init__(self, protected: Mapping[int, str]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._protected = protected
-
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        for value in written(func, args, kwargs or {}):
-            refuse_writing(value, self._protected)
-        return func(*args, **(kwargs or {}))
-
-
-def refuse_writing(value: Tensor, protected: Mapping[int, str]) -> None:
-    """Refuse to write to a protected parameter.
-
-    Raises:
-        ParametersWrittenError: it is one.
-    """
-    if storage_of(value) in protected:
-        raise ParametersWrittenError(f"the model writes to {protected[storage_of(value)]} while it runs.")

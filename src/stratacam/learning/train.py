@@ -190,7 +190,11 @@ def _fit(
         if _best(epochs) == len(epochs):
             best = {name: tensor.clone() for name, tensor in fed.state_dict().items()}
         if checkpoint:
-            content: dict[str, Any] = {"weights": fed.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
+            content: dict[str, Any] = {
+                "weights": fed.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "best": best,
+            }
             content |= {"key": checkpoint.key, "epochs": [tuple(asdict(epoch).values()) for epoch in epochs]}
             with whole_file(checkpoint.file) as temporary:
                 torch.save(content, temporary)

@@ -1,5 +1,6 @@
 """A trained model and prepared scans to stored maps of every layer, on the patient's own scan."""
 
+from stratacam.cam.methods import LAYER_METHODS
 from stratacam.maps.explain import (
     check_settings,
     explain_scan,
@@ -8,7 +9,7 @@ from stratacam.maps.explain import (
     predicted_class,
 )
 from stratacam.maps.nifti import entity
-from stratacam.maps.settings import LAYER_METHODS, ExplainSettings
+from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import ScanMaps, find_maps, read_maps, remove_other_maps
 from stratacam.maps.trained import (
     check_scan,

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from stratacam.cam.methods import REGISTRY
 from stratacam.files import write_json
-from stratacam.maps.settings import UNITS
 from stratacam.maps.store import ScanMaps
 from stratacam.scans.volume import write_nifti
 
@@ -67,7 +67,7 @@ def _write(
         sidecar,
         {
             "Description": "Class activation map, signed",
-            "Units": UNITS[maps.method],
+            "Units": REGISTRY[maps.method].unit,
             "Method": maps.method,
             "Layer": layer,
             "ExplainedClass": maps.explained,

@@ -2,23 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from stratacam.cam.methods import INPUT, METHODS
-
-LAYER_METHODS = tuple(method for method in METHODS if method not in INPUT)
-"""Methods that give a map for each layer."""
-
-UNITS = {
-    "gradcam": "logit",
-    "gradcam++": "arbitrary",
-    "xgradcam": "logit",
-    "hirescam": "logit",
-    "layercam": "logit",
-    "gradient_x_activation": "logit",
-    "eigencam": "activation",
-    "scorecam": "activation",
-    "ablationcam": "logit x activation",
-}
-"""Of the values of raw maps, by method; "arbitrary" where two maps cannot be compared in strength."""
+from stratacam.cam.methods import LAYER_METHODS
 
 
 class ExplainSettings(BaseModel):

@@ -16,9 +16,9 @@ import zarr
 from numpy.typing import NDArray
 
 from stratacam.cam import Explanation
+from stratacam.cam.methods import REGISTRY
 from stratacam.errors import InputError
 from stratacam.files import temporary_name
-from stratacam.maps.settings import UNITS
 from stratacam.scans.geometry import Geometry
 
 SLICES_PER_CHUNK = 16
@@ -102,7 +102,7 @@ def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation])
                 "method": explained.method,
                 "smooth": explained.smooth,
                 "view": "raw: signed, at each layer's own resolution",
-                "unit": UNITS[explained.method],
+                "unit": REGISTRY[explained.method].unit,
                 "model": dict(explained.model),
                 "in_training": explained.in_training,
                 "classes": list(explained.classes),

@@ -32,6 +32,7 @@ class MRSequence:
         lesions: shade of multiple sclerosis lesions, likewise.
         full_scale: multiple of the white-matter intensity that becomes 1.
         timing: of the phantom's scan; None if the phantom cannot simulate the sequence.
+        enhances: whether a contrast agent changes it much.
     """
 
     name: str
@@ -40,6 +41,12 @@ class MRSequence:
     lesions: Shade | None = None
     full_scale: float = 3.0
     timing: Timing | None = None
+    enhances: bool = True
+
+    @property
+    def nulls_fluid(self) -> bool:
+        """Whether its inversion time makes fluid dark."""
+        return self.fluid == "dark" and self.timing is not None and self.timing.inversion is not None
 
     @property
     def appearance(self) -> str:
@@ -63,9 +70,9 @@ SEQUENCES = {
     sequence.name: sequence
     for sequence in (
         MRSequence("T1w", "dark", "dark", "dark", 1.6, Timing(500, 10)),
-        MRSequence("T2w", "bright", None, "bright", 3.5, Timing(5000, 90)),
+        MRSequence("T2w", "bright", None, "bright", 3.5, Timing(5000, 90), enhances=False),
         MRSequence("FLAIR", "dark", "bright", "bright", 2.0, Timing(9000, 110, 2500)),
-        MRSequence("PDw", None, "bright", "bright", 2.0, Timing(3000, 20)),
+        MRSequence("PDw", None, "bright", "bright", 2.0, Timing(3000, 20), enhances=False),
     )
 }
 """By BIDS suffix. A new entry goes last: its place numbers the random stream of the phantom's noise."""

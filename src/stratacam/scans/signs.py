@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stratacam.scans.sequences import find_sequence
+
 AGENT = "contrast agent"
 SECONDARY = "secondary"
 ECHOES = "several echoes"
@@ -32,7 +34,7 @@ NO_AGENT = re.compile(
     re.IGNORECASE,
 )
 CSF_T1_MS = 4200.0
-NULLS_WATER = (0.75, 1.25)  # inversion time of a FLAIR, relative to the one that nulls water
+NULLS_WATER = (0.75, 1.25)  # inversion time of a FLAIR, as a part of the one that nulls water
 
 
 def _words(*patterns: str) -> re.Pattern[str]:
@@ -121,7 +123,7 @@ def find_signs(
             found[name] = shown[0]
     if SIGNS[ELSEWHERE].words.search(plain_text(header["BodyPartExamined"])):
         found.setdefault(ELSEWHERE, "BodyPartExamined")
-    if sequence == "FLAIR" and not _nulls_water(header):
+    if sequence and find_sequence(sequence).nulls_fluid and not _nulls_water(header):
         found.setdefault(DIR, "InversionTime")
     named = (keyword for keyword in AGENT_TEXTS if names_agent(texts.get(keyword, "")))
     if agent := agent_tag(header) or next(named, None):

@@ -173,6 +173,7 @@ def test_enhanced_file_of_two_stacks_is_refused(tmp_path):
     assert "an enhanced file holds 2 stacks that differ in echo time" in result.decisions[0].reason
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"real data not found in {DATA}")
 def test_real_scan_lies_where_pydicom_reads_its_slices(tmp_path):
     (tmp_path / "map.toml").write_text(

@@ -24,6 +24,8 @@ from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.sequences import simulated_sequences
 from stratacam.scans.volume import from_itk, to_itk
 
+pytestmark = pytest.mark.long  # many heads
+
 SETTINGS = PhantomSettings(subjects={"control": 15, "RRMS": 15, "SPMS": 15}, voxel_mm=4.0, seed=0)
 TRUTH = Path("derivatives", "truth")
 SEQUENCES = ("T1w", "T2w", "FLAIR")

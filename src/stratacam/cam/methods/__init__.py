@@ -1,12 +1,11 @@
-"""The methods: each a function, or a pass of its own, under the name that `method=` takes.
+"""The methods, under the names that `method=` takes.
 
-A method that needs only a layer's activation and gradient is one function in `gradient`; a caller may give such
-a function of their own as `method`.
+To add one, write a function in a module here and one entry of `REGISTRY`, whose kind says what the function is given.
 """
 
 from collections.abc import Callable
-
-from torch import Tensor
+from dataclasses import dataclass
+from typing import Any
 
 from stratacam.cam.methods.ablationcam import ablationcam
 from stratacam.cam.methods.eigencam import eigencam
@@ -23,51 +22,87 @@ from stratacam.cam.methods.scorecam import scorecam
 from stratacam.cam.passes import MapFunction, activation_pass, gradient_pass, weighting_pass
 from stratacam.cam.task import RawMaps, Task
 
-WEIGHTING: dict[str, Callable[[Tensor], Tensor]] = {"gradcam": gradcam}
-"""Functions of a layer's gradient that give its channels weights."""
 
-GRADIENT: dict[str, MapFunction] = {
-    "gradcam++": gradcam_plus_plus,
-    "xgradcam": xgradcam,
-    "hirescam": hirescam,
-    "layercam": layercam,
-    "gradient_x_activation": gradient_x_activation,
+@dataclass(frozen=True)
+class Kind:
+    """What the function of a method is given, and what a method of this kind costs.
+
+    Attributes:
+        make_maps: a task and the method's function to the raw maps of one batch.
+        cost: in runs of the network.
+        at_input: whether its one layer is the input itself, called "input".
+        repeats: whether it runs changed copies of an image in one batch.
+    """
+
+    make_maps: Callable[[Task, Callable[..., Any]], RawMaps]
+    cost: str
+    at_input: bool = False
+    repeats: bool = False
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method: its kind, its function, and the unit of its raw maps.
+
+    The unit is "arbitrary" where two maps cannot be compared in strength.
+    """
+
+    kind: Kind
+    function: Callable[..., Any]
+    unit: str
+
+    def make_maps(self, task: Task) -> RawMaps:
+        """The raw maps of one batch."""
+        return self.kind.make_maps(task, self.function)
+
+
+def _whole_task(task: Task, function: Callable[[Task], RawMaps]) -> RawMaps:
+    return function(task)
+
+
+WEIGHTS = Kind(weighting_pass, "1 forward and 1 backward a class, for all layers")
+"""A layer's gradient (B, channels, *spatial) to weights (B, channels) of its channels."""
+GRADIENT = Kind(gradient_pass, "1 forward and 1 backward a class, for all layers")
+"""A layer's activation and gradient to maps (B, *spatial)."""
+ACTIVATION = Kind(activation_pass, "1 forward for all layers")
+"""A layer's activation to maps."""
+FORWARD = Kind(_whole_task, "1 forward a channel, image and layer", repeats=True)
+"""A task to its raw maps, by forwards alone."""
+INPUT = Kind(_whole_task, "1 forward and 1 backward a class", at_input=True)
+"""A task to its raw maps at the input."""
+
+REGISTRY = {
+    "gradcam": Method(WEIGHTS, gradcam, "logit"),
+    "gradcam++": Method(GRADIENT, gradcam_plus_plus, "arbitrary"),
+    "xgradcam": Method(GRADIENT, xgradcam, "logit"),
+    "hirescam": Method(GRADIENT, hirescam, "logit"),
+    "layercam": Method(GRADIENT, layercam, "logit"),
+    "gradient_x_activation": Method(GRADIENT, gradient_x_activation, "logit"),
+    "eigencam": Method(ACTIVATION, eigencam, "activation"),
+    "scorecam": Method(FORWARD, scorecam, "activation"),
+    "ablationcam": Method(FORWARD, ablationcam, "logit x activation"),
+    "input_gradient": Method(INPUT, input_gradient, "logit per intensity"),
+    "guided_backprop": Method(INPUT, guided_backprop, "arbitrary"),
 }
-"""Functions of a layer's activation and gradient."""
 
-ACTIVATION: dict[str, Callable[[Tensor], Tensor]] = {"eigencam": eigencam}
-"""Functions of a layer's activation."""
-
-FORWARD: dict[str, Callable[[Task], RawMaps]] = {"scorecam": scorecam, "ablationcam": ablationcam}
-"""Methods that run the network again for every channel of a layer."""
-
-INPUT: dict[str, Callable[[Task], RawMaps]] = {
-    "input_gradient": input_gradient,
-    "guided_backprop": guided_backprop,
-}
-"""Methods at the input, whose one layer is called "input"."""
-
-METHODS = (*WEIGHTING, *GRADIENT, *ACTIVATION, *FORWARD, *INPUT)
+METHODS = tuple(REGISTRY)
 """Names of all methods."""
 
+LAYER_METHODS = tuple(name for name, method in REGISTRY.items() if not method.kind.at_input)
+"""Names of the methods that map layers."""
 
-def method_pass(method: str | MapFunction) -> Callable[[Task], RawMaps]:
-    """What makes the raw maps of one batch by a method.
+
+def find_method(method: str | MapFunction) -> Method:
+    """A method by name, or that of a caller's function of activation and gradient.
 
     Raises:
         ValueError: if there is no such method.
     """
     if callable(method):
-        return lambda task: gradient_pass(task, method)
-    if method in WEIGHTING:
-        return lambda task: weighting_pass(task, WEIGHTING[method])
-    if method in GRADIENT:
-        return lambda task: gradient_pass(task, GRADIENT[method])
-    if method in ACTIVATION:
-        return lambda task: activation_pass(task, ACTIVATION[method])
-    if method in FORWARD or method in INPUT:
-        return {**FORWARD, **INPUT}[method]
-    raise ValueError(
-        f"method={method!r} is not known; choose one of {', '.join(METHODS)}, or give a function from "
-        "activation and gradient (B, channels, *spatial) to maps (B, *spatial)."
-    )
+        return Method(GRADIENT, method, "arbitrary")
+    if method not in REGISTRY:
+        raise ValueError(
+            f"method={method!r} is not known; choose one of {', '.join(METHODS)}, or give a function from "
+            "activation and gradient (B, channels, *spatial) to maps (B, *spatial)."
+        )
+    return REGISTRY[method]

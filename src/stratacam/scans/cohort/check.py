@@ -18,7 +18,7 @@ from stratacam.scans.volume import notices, read_placement, read_volume
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """One file of a scan. What the header cannot tell is None."""
+    """One file of a scan. What its header does not say is None."""
 
     sequence: str
     path: Path
@@ -116,8 +116,7 @@ def summarise(
     ]
     if problem is None and usable and not subjects:
         warnings.append(
-            "no scan has a group: the scans can be prepared and classified, but a study needs two groups or more to "
-            "tell apart"
+            "no scan has a group: the scans can be prepared and classified, but a study needs two groups or more"
         )
     return CheckedCohort(
         tuple(scans), tuple(left_out), dict(subjects), tuple(problems), tuple(warnings), tuple(within)

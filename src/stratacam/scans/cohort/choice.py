@@ -1,4 +1,4 @@
-"""Which of several files of one sequence is taken: a rule that can be told, and a filter by BIDS entities."""
+"""Which of several files of one sequence is taken: a rule, and a filter by BIDS entities."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -89,12 +89,12 @@ def choose_image(
     """
     asked = " ".join(f"{key}-{value}" for key, value in wanted.items())
     kinds = {path: _unasked(path, wanted) for path in sorted(files, key=natural_order)}
-    told = {path: path.name + (f" ({kind})" if kind else "") for path, kind in kinds.items()}
+    described = {path: path.name + (f" ({kind})" if kind else "") for path, kind in kinds.items()}
     passing = [path for path in files if not kinds[path] and same_entities(entities(path), wanted)]
     if not passing:
         reason = f"no {sequence} with {asked}" if asked else f"no plain {sequence}"
         return None, (
-            f"{reason}; there is {', '.join(told.values())}; name the entities of one of them in "
+            f"{reason}; there is {', '.join(described.values())}; name the entities of one of them in "
             f"--choose or cohort.choose.{sequence}, or add the file"
         )
     best = min(passing, key=lambda path: (len(entities(path)), natural_order(path)))
@@ -105,7 +105,7 @@ def choose_image(
         )
     if len(files) == 1:
         return best, ""
-    others = ", ".join(text for path, text in told.items() if path != best)
+    others = ", ".join(text for path, text in described.items() if path != best)
     filtered = f" with {asked}" if asked else ""
     return best, f"{sequence}{filtered}: took {best.name} ({RULE}); also there: {others}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 
-TOLD_SEPARATOR = re.compile(r'"?sep=(.)"?\r?\n')
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n')
 QUOTED = re.compile(r'"(.*)"')
 SEPARATORS = {".tsv": ("\t", "tabs"), ".csv": (",", "commas")}
 MISSING = {
@@ -124,9 +124,9 @@ def _lines(path: Path, separator: str, expected: str) -> list[tuple[int, list[st
         raise InputError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8 text") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected {expected}") from error
-    told = TOLD_SEPARATOR.match(text)
-    if told:
-        separator = told.group(1)
+    named = SEPARATOR_LINE.match(text)
+    if named:
+        separator = named.group(1)
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=separator,
@@ -137,9 +137,9 @@ def _lines(path: Path, separator: str, expected: str) -> list[tuple[int, list[st
         lines = [(reader.line_num, [field.strip() for field in fields]) for fields in reader]
     except csv.Error as error:
         raise InputError(
-            f"{path}: line {reader.line_num} cannot be read ({error}); mend that line"
+            f"{path}: line {reader.line_num} cannot be read ({error}); correct that line"
         ) from error
-    lines = [(line, fields) for line, fields in lines[1 if told else 0 :] if any(fields)]
+    lines = [(line, fields) for line, fields in lines[1 if named else 0 :] if any(fields)]
     if lines and any(map(QUOTED.fullmatch, lines[0][1])):  # a table of tabs with quotes throughout
         lines = [(line, [_unquoted(field) for field in fields]) for line, fields in lines]
     return lines

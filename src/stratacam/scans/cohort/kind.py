@@ -59,10 +59,10 @@ def other_kind(path: Path, entities: Mapping[str, str]) -> Kind | None:
     }
     if found:
         return Kind("; ".join(found.values()), frozenset(found))
-    told = _by_sidecar(path)
-    if told and not entities:
-        told += ", and only an entity such as ce- in its name lets it be asked for"
-    return Kind(f"its sidecar says {told}", frozenset(entities) or frozenset({"ce"})) if told else None
+    reason = _by_sidecar(path)
+    if reason and not entities:
+        reason += ", and only an entity such as ce- in its name lets it be asked for"
+    return Kind(f"its sidecar says {reason}", frozenset(entities or {"ce"})) if reason else None
 
 
 def _by_entity(key: str, value: str) -> str | None:
@@ -85,6 +85,6 @@ def _by_sidecar(path: Path) -> str | None:
     if tag := agent_tag(header):
         return f"{AFTER_AGENT} ({tag}: {header[tag]})"
     types = content.get("ImageType")
-    shown = set(map(str, types)) if isinstance(types, list) else set()
-    signs = ((name, sorted(SIGNS[name].image_types & shown)) for name in SIGNS_OF_NAMES)
+    named = set(map(str, types)) if isinstance(types, list) else set()
+    signs = ((name, sorted(SIGNS[name].image_types & named)) for name in SIGNS_OF_NAMES)
     return next((f"{name} (ImageType: {found[0]})" for name, found in signs if found), None)

@@ -105,8 +105,8 @@ def _check_spelling(path: Path, labels: Iterable[str], folders: Iterable[str], p
     ]
     if other:
         raise InputError(
-            f"{path}: names {', '.join(other)}; expected the folder's own spelling, with the same case and zeros: mend "
-            "the table"
+            f"{path}: names {', '.join(other)}; expected the folder's own spelling, with the same case and zeros: "
+            "correct the table"
         )
 
 

@@ -76,7 +76,7 @@ def read_cohort_groups(source: Path | str, scans: Sequence[Scan], column: str = 
 def group_fault(
     source: Path, scan: Scan, groups: Mapping[str, str], column: str, wanted: Sequence[str] | None
 ) -> str | None:
-    """Say why a scan has no group that it could be told apart by, or None if it has one.
+    """Say why a scan has no group that a study can use; None if it has one.
 
     Args:
         source: the BIDS folder or table.
@@ -95,7 +95,7 @@ def group_fault(
     if wanted is not None and group not in wanted:
         return (
             f"{table}: {scan.name} has {column} {group!r}, which is none of the study's groups "
-            f"({', '.join(wanted)}); mend it, or name it in cohort.groups."
+            f"({', '.join(wanted)}); correct it, or name it in cohort.groups."
         )
     return None
 

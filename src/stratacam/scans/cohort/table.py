@@ -83,7 +83,7 @@ def read_listed_groups(path: Path, column: str = "group") -> dict[str, str]:
         if not is_missing(group) and groups.setdefault(name, group) != group:
             faults.append(
                 f"{path}: row {row.line} gives {name} the {column} {group!r}, an earlier row {groups[name]!r}; "
-                "expected one for each scan: mend one"
+                "expected one for each scan: correct one"
             )
     if faults:
         raise InputError("\n".join(faults))
@@ -150,7 +150,7 @@ def _clashes(table: Table) -> list[str]:
         if line != row.line:
             faults.append(
                 f"row {row.line}: {row['path']} is the file of row {line} ({owner}); expected a file of its own: "
-                "mend the path"
+                "correct the path"
             )
     return faults
 
@@ -166,7 +166,5 @@ def _file_fault(path: Path, row: Row) -> str | None:
         remedy = conversion(row["path"]) or f"{row['path']} is no NIfTI file; convert it to .nii.gz"
         return f"row {row.line}: {remedy}"
     if not file.is_file():
-        return (
-            f"row {row.line}: {file}: no such file; expected a path relative to the table's folder: mend it"
-        )
+        return f"row {row.line}: {file}: no such file; expected a path relative to the table's folder: correct it"
     return None

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from stratacam.scans.dicom.decide import Decision, decide, signs_of_siblings
+from stratacam.scans.dicom.decide import Decision, decide, sibling_signs
 from stratacam.scans.dicom.people import contradictions
 from stratacam.scans.dicom.rules import ImportMap
 from stratacam.scans.dicom.series import Stack
+from stratacam.scans.sequences import find_sequence
 from stratacam.scans.signs import AGENT
 
 HEAD_MM = 100.0  # a volume of the whole head reaches further in every direction
@@ -32,9 +33,9 @@ def choose(stacks: Sequence[Stack], wanted: ImportMap) -> list[Decision]:
     labels = subject_labels(stacks, wanted)
     several = contradictions(stacks, wanted.same_person)
     decisions = []
-    for stack, shown in zip(stacks, signs_of_siblings(stacks), strict=True):
+    for stack, siblings in zip(stacks, sibling_signs(stacks), strict=True):
         patient = stack.first.patient
-        decision = decide(stack, labels.get(patient), shown, wanted)
+        decision = decide(stack, labels.get(patient), siblings, wanted)
         if decision.state == "taken" and patient in several:
             reason = f"its PatientID is that of people who differ in {several[patient]}"
             decision = replace(decision, state="left out", reason=reason)
@@ -74,7 +75,7 @@ def _fittest(decisions: list[Decision]) -> list[Decision]:
             doubt = decisions[best].doubt or _gap_before(decisions[best], study)
             reason = decisions[best].reason + (f"; the best of {len(same)} series" if others else "")
             reason += f"; in doubt: {doubt}" if doubt else ""
-            # 3. Each of the others is told by what it lost.
+            # 3. The others are not taken; each says by what it is less fit.
             for number in others:
                 why = f"{decisions[number].reason}, but {_why(decisions[best], decisions[number])}"
                 decisions[number] = replace(decisions[number], state="not taken", reason=why)
@@ -112,9 +113,9 @@ def _why(best: Decision, other: Decision) -> str:
 
 
 def _agent_before(decision: Decision, study: Sequence[Decision]) -> str:
-    """Doubt about a T1w or FLAIR that follows a series which shows a contrast agent, though it shows none."""
+    """Doubt about a series that follows one which shows a contrast agent, though it shows none itself."""
     moment = decision.stack.moment
-    if decision.sequence == "T2w" or AGENT in decision.signs:
+    if not find_sequence(decision.sequence or "").enhances or AGENT in decision.signs:
         return ""
     found = [one.stack for one in study if AGENT in one.signs and "" < one.stack.moment < moment]
     return f"acquired after series {found[0].name}, which shows a contrast agent" if found else ""

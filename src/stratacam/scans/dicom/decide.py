@@ -8,10 +8,10 @@ from stratacam.scans.dicom.rules import ImportMap
 from stratacam.scans.dicom.series import Stack, stack_fault
 from stratacam.scans.signs import ECHOES, FIELD, LOCALISER, SECONDARY, find_signs
 
-FEWEST_SLICES = 8
+MINIMUM_SLICES = 8
 PLANES = 3  # orientations of a localiser
 PHASES = {"P", "PHASE", "PHASE MAP", "P_FFE"}
-MOST_ECHOES = {"SE": 2, "GR": 1}  # proton density and T2w in one; more are made to measure relaxation
+MAXIMUM_ECHOES = {"SE": 2, "GR": 1}  # proton density and T2w in one; more are made to measure relaxation
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Decision:
     doubt: str = ""  # what else speaks against it
 
 
-def decide(stack: Stack, label: str | None, shown: Mapping[str, str], wanted: ImportMap) -> Decision:
+def decide(stack: Stack, label: str | None, siblings: Mapping[str, str], wanted: ImportMap) -> Decision:
     """Decide about one stack.
 
     Args:
         stack: as `read_folder` gives it.
         label: the subject's, without "sub-".
-        shown: signs of its siblings.
+        siblings: signs that it shows together with other stacks.
         wanted: the map.
 
     Returns:
@@ -43,27 +43,31 @@ def decide(stack: Stack, label: str | None, shown: Mapping[str, str], wanted: Im
     """
     header = stack.first.header
     decision = Decision(stack, label, None, None, "not taken", "")
-    number = wanted.first_rule(header)
-    sequence = None if number is None else wanted.rule[number].sequence
-    shown = find_signs(header, stack.first.image_type, sequence) | dict(shown)
+    # 1. It can be a volume.
     if unfit := _unfit(stack):
         return replace(decision, reason=unfit)
+    # 2. A rule says which sequence it is.
+    number = wanted.first_rule(header)
+    sequence = None if number is None else wanted.rule[number].sequence
+    shown = find_signs(header, stack.first.image_type, sequence) | dict(siblings)
     if number is None or sequence is None:
-        return replace(decision, reason=_told(shown) or wanted.why_none(header))
+        return replace(decision, reason=_listed(shown) or wanted.why_none(header))
+    # 3. No sign says that it is something else, but those that the map allows.
     by_rule = f"{sequence} by rule {number + 1}"
     decision = replace(decision, sequence=sequence, reason=by_rule)
     allowed = {*wanted.allow.get(sequence, ()), *([SECONDARY] if wanted.rule[number].derived else [])}
     if against := {name: entry for name, entry in shown.items() if name not in allowed}:
-        return replace(decision, reason=f"{by_rule}, but {_told(against)}", signs=tuple(against))
+        return replace(decision, reason=f"{by_rule}, but {_listed(against)}", signs=tuple(against))
+    # 4. It can be used: whose it is is known, and it is one whole volume.
     if label is None and stack.first.patient:
         return replace(decision, reason="its PatientID is not in [subjects]")
     if fault := _no_label(label) or stack_fault(stack):
         return replace(decision, state="left out", reason=fault)
-    reason = f"{by_rule}, in spite of {_told(shown)}" if shown else by_rule
+    reason = f"{by_rule}, in spite of {_listed(shown)}" if shown else by_rule
     return replace(decision, state="taken", reason=reason, signs=tuple(shown))
 
 
-def signs_of_siblings(stacks: Sequence[Stack]) -> list[dict[str, str]]:
+def sibling_signs(stacks: Sequence[Stack]) -> list[dict[str, str]]:
     """Signs that several stacks of one acquisition show together: echoes, phase beside magnitude, orientations.
 
     Exports may make series of what was one acquisition.
@@ -90,7 +94,7 @@ def _shown_together(stack: Stack, siblings: Sequence[Stack]) -> dict[str, str]:
     shown = {}
     if (
         len({one.first.header["EchoTime"] for one in numbered})
-        > MOST_ECHOES["GR" if "GR" in header["ScanningSequence"] else "SE"]
+        > MAXIMUM_ECHOES["GR" if "GR" in header["ScanningSequence"] else "SE"]
     ):
         shown[ECHOES] = "EchoTime"
     if spoiled and any(PHASES.intersection(one.first.image_type) for one in siblings):
@@ -103,9 +107,9 @@ def _shown_together(stack: Stack, siblings: Sequence[Stack]) -> dict[str, str]:
 def _unfit(stack: Stack) -> str | None:
     if stack.first.colours != 1:
         return "colour"
-    if len(stack.slices) < FEWEST_SLICES:
+    if len(stack.slices) < MINIMUM_SLICES:
         differ = f"; the stacks of the series differ in {', '.join(stack.differ)}" if stack.differ else ""
-        return f"{len(stack.slices)} slices, fewer than {FEWEST_SLICES}{differ}"
+        return f"{len(stack.slices)} slices, fewer than {MINIMUM_SLICES}{differ}"
     return None
 
 
@@ -115,5 +119,5 @@ def _no_label(label: str | None) -> str | None:
     return None
 
 
-def _told(signs: Mapping[str, str]) -> str:
+def _listed(signs: Mapping[str, str]) -> str:
     return ", ".join(f"{name} ({entry})" for name, entry in signs.items())

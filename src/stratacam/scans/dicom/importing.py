@@ -27,7 +27,7 @@ from stratacam.scans.dicom.write import (
 )
 from stratacam.scans.image_file import read_sidecar
 
-TOLD = {*TIMES, "SeriesDescription"}
+SHOWN = {*TIMES, "SeriesDescription"}
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,10 @@ class Imported:
 
 
 def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Imported:
-    """Sort the DICOM series below a folder into T1w, T2w and FLAIR and write them as BIDS.
+    """Sort the DICOM series below a folder into sequences and write them as BIDS.
 
-    A subject is written whole or not at all. A subject that is there already stays as it is:
-    told as kept if it was made from the same images, and as left out if not. Nothing is
-    written that names a patient, a date, an institution, or a source file.
+    A subject is written whole or not at all. One that is there already stays as it is; it is left out if it was made
+    from other images. Nothing is written that names a patient, a date, an institution, or a source file.
 
     Args:
         folder: DICOM files, in any order and under any names.
@@ -67,12 +66,12 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
     """
     check_out(out, folder, may_hold_subjects=True)
     wanted = read_map(map_path)
-    contents = read_folder(folder, wanted.keywords | TOLD)
+    contents = read_folder(folder, wanted.keywords | SHOWN)
     program = find_dcm2niix()
     labels = subject_labels(contents.stacks, wanted)
     decisions = choose(contents.stacks, wanted)
     chosen = sorted({one.subject for one in decisions if one.subject and one.state == "taken"})
-    merged_participants(out, chosen, wanted.groups)  # its faults are told before the work
+    merged_participants(out, chosen, wanted.groups)  # raises before the work if its faults forbid it
     try:
         out.mkdir(parents=True, exist_ok=True)
         remove_leftovers(out)

@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -20,12 +20,18 @@ from pydicom.datadict import keyword_dict
 
 from stratacam.errors import InputError
 from stratacam.scans import signs
+from stratacam.scans.sequences import SEQUENCES
 
 DEFAULT_MAP = Path(__file__).with_name("default_map.toml")
 
 Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]+$", strict=True)]
-Sequence = Literal["T1w", "T2w", "FLAIR"]
 Group = Annotated[str, StringConstraints(pattern=r"^[^\t\r\n]+$", strict=True)]
+
+
+def _known_sequence(value: object) -> str:
+    if not isinstance(value, str) or value not in SEQUENCES:
+        raise ValueError(f"is no sequence; expected one of {', '.join(SEQUENCES)}")
+    return value
 
 
 def _condition(value: object) -> str | tuple[float, float]:
@@ -45,6 +51,7 @@ def _condition(value: object) -> str | tuple[float, float]:
     return low, high
 
 
+Sequence = Annotated[str, PlainValidator(_known_sequence)]
 Condition = Annotated[str | tuple[float, float], PlainValidator(_condition)]
 
 
@@ -152,6 +159,7 @@ def read_map(path: Path | None) -> ImportMap:
         InputError: the file cannot be read, is not TOML, or has an unknown key or a wrong value.
     """
     built_in = tomllib.loads(DEFAULT_MAP.read_text(encoding="utf-8"))
+    built_in["allow"] = {name: [signs.AGENT] for name, one in SEQUENCES.items() if not one.enhances}
     if path is None:
         return ImportMap.model_validate(built_in)
     try:
@@ -159,7 +167,7 @@ def read_map(path: Path | None) -> ImportMap:
     except OSError as fault:
         raise InputError(f"{path}: cannot be read ({fault.strerror}); name the map's TOML file") from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise InputError(f"{path}: is not TOML ({fault}); mend that line") from fault
+        raise InputError(f"{path}: is not TOML ({fault}); correct that line") from fault
     try:
         allow = content.get("allow", {})
         merged = {**built_in["allow"], **allow} if isinstance(allow, dict) else allow
@@ -189,7 +197,7 @@ def _describe(error: dict[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return f"{where} is not known; allowed are same_person, [[rule]], [allow], [subjects] and [groups]"
     if error["type"] == "missing":
-        return f'{where} is missing; add sequence = "T1w", "T2w" or "FLAIR"'
+        return f"{where} is missing; add sequence = one of {', '.join(map(repr, SEQUENCES))}"
     if error["type"] == "value_error" and isinstance(error["input"], dict):
         return f"{where}{': ' if where else ''}{error['ctx']['error']}"
     if error["type"] == "value_error":

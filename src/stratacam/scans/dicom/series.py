@@ -25,9 +25,9 @@ class Stack:
     slices: tuple[Slice, ...]  # along the normal of the slices
     part: int  # of several stacks of one series, from 1
     parts: int
-    differ: tuple[str, ...] = ()  # what tells the stacks of the series apart
+    differ: tuple[str, ...] = ()  # in what the stacks of the series differ
     shares_file: bool = False  # an enhanced file holds slices of another stack as well
-    letter: str = ""  # tells it from another series of its study with the same number
+    letter: str = ""  # where another series of its study has the same number
 
     @property
     def name(self) -> str:
@@ -171,9 +171,9 @@ def affine_lps(stack: Stack) -> NDArray[np.float64]:
 def stack_fault(stack: Stack) -> str | None:
     """Why a stack is not one whole volume; None if it is. The text names nothing of the patient or the files."""
     if stack.first.orientation is None or stack.first.spacing is None:
-        return "ImageOrientationPatient or PixelSpacing is missing: nobody can tell where it lies; export it again"
+        return "ImageOrientationPatient or PixelSpacing is missing, so that its place is not known; export it again"
     if any(one.position is None for one in stack.slices):
-        return "ImagePositionPatient is missing in a slice: nobody can tell where it lies; export it again"
+        return "ImagePositionPatient is missing in a slice, so that its place is not known; export it again"
     faults = Counter(one.fault for one in stack.slices if one.fault)
     if faults:
         text, count = faults.most_common(1)[0]

@@ -34,7 +34,7 @@ def image_path(decision: Decision) -> Path:
 
 
 def source_digest(stack: Stack) -> str:
-    """A digest of which images a stack is made of; only who has the DICOM files can tell which those are."""
+    """A digest of the images that a stack is made of, which names none of them."""
     uids = "\n".join(sorted(one.uid for one in stack.slices))
     return hashlib.sha256(uids.encode()).hexdigest()
 
