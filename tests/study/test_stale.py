@@ -312,11 +312,11 @@ def study(copy_cohort, tmp_path_factory):
     return types.SimpleNamespace(folder=folder, configuration=configuration, seen=seen)
 
 
-def finish(configuration, say=None):
-    """Do the study, its evidence and its report as the command line does."""
-    console = say or Console(quiet=True)
-    run_study(configuration, console)
-    refresh_report(measure_evidence(configuration, console).folders, console)
+def finish(configuration):
+    """Do the study, its evidence and its report as the commands do."""
+    console = Console(quiet=True)
+    for step in (run_study, measure_evidence):
+        refresh_report(step(configuration, console).folders, console)
 
 
 def with_sessions(cohort):

@@ -38,11 +38,9 @@ class Activations:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """Activations, and what the untrained head is fed."""
         return self.folder / f"{self.scan.scan}.npy", self.folder / f"{self.scan.scan}_head.npy"
 
     def do(self) -> None:
-        """Compute both."""
         model, _ = make_once(self.first)
         model.to(self.device)
         prefix, rest = frozen_prefix(model, self.frozen)

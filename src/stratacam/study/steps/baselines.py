@@ -42,11 +42,9 @@ class Measure:
 
     @property
     def outputs(self) -> tuple[Path]:
-        """The measures."""
         return (self.file,)
 
     def do(self) -> None:
-        """Take them."""
         write_json(self.file, dict(measure_scan(self.scan.load(), self.scan.sequences)))
 
 
@@ -78,12 +76,10 @@ class Baselines:
 
     @property
     def outputs(self) -> list[Path]:
-        """The evaluations, and the list of them."""
         names = (f"{PREFIX}{name}" for name in ("majority", *BASELINES))
         return [self.out / "baselines.json", *(self.out / name for name in names)]
 
     def do(self) -> None:
-        """Score each into a folder of its own, and write `baselines.json`."""
         pictures, classes, splits, seed = self.pictures, self.classes, self.splits, self.seed
         found: list[Baseline]
         left_out: dict[str, str]
@@ -125,11 +121,9 @@ class Compare:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """The table, as JSON and as text."""
         return self.out / "comparison.json", self.out / "comparison.tsv"
 
     def do(self) -> None:
-        """Compare them."""
         write_comparison(self.out, self.titles, first=next(iter(self.evaluations)), seed=self.seed)
 
 

@@ -42,11 +42,9 @@ class Score:
 
     @property
     def outputs(self) -> tuple[Path]:
-        """The folder of the evaluation."""
         return (self.out,)
 
     def do(self) -> None:
-        """Score the predictions of all folds together."""
         found = [read_predictions(file) for file in self.predictions]
         rows = np.concatenate([one.row for one in found])
         order = np.argsort(rows)

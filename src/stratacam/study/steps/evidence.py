@@ -42,11 +42,9 @@ class Truth:
 
     @property
     def outputs(self) -> tuple[Path]:
-        """The mask as it is laid there."""
         return (self.out,)
 
     def do(self) -> None:
-        """Lay it there."""
         keep_truth(self.scan, self.mask, self.out)
 
 
@@ -82,11 +80,9 @@ class Evidence:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """What is left of the scan."""
         return self.out.files
 
     def do(self) -> None:
-        """Measure the scan."""
         model, card = load_once(self.model)
         measure_evidence_of(
             model,
@@ -111,11 +107,9 @@ class NetworkTables:
 
     @property
     def outputs(self) -> list[Path]:
-        """The tables."""
         return self.tables.outputs
 
     def do(self, executor: Executor | None = None) -> None:
-        """Write them; `executor` compares groups voxel by voxel, this process if absent."""
         write_tables(self.tables, executor or SerialExecutor())
 
 

@@ -27,11 +27,9 @@ class Explain:
 
     @property
     def outputs(self) -> tuple[Path]:
-        """The folder of the scan's maps."""
         return (maps_path(self.scan, self.out, self.explain.method).parent,)
 
     def do(self) -> None:
-        """Explain it."""
         model, card = load_once(self.model)
         explain_scan(model, card, self.scan, self.out, self.explain)
 

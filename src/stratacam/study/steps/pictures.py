@@ -22,11 +22,9 @@ class Cut:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """The pictures, and the table of their slices."""
         return self.file, slices_file(self.file)
 
     def do(self) -> None:
-        """Cut them."""
         found = cut_scan(self.scan, self.settings, self.shape)
         save_pictures(self.file, found.images, found.slices)
 

@@ -55,7 +55,6 @@ class Check:
 
     @property
     def outputs(self) -> tuple[Path]:
-        """The hashes."""
         return (self.file,)
 
     def do(self) -> None:
@@ -112,7 +111,6 @@ class Prepare:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        """Everything that preparing leaves of a scan."""
         scan = self.prepared
         images = [scan.image(sequence) for sequence in scan.sequences]
         transforms = [scan.transform(sequence) for sequence in scan.sequences if sequence != "T1w"]
@@ -122,7 +120,6 @@ class Prepare:
         return (scan.record, scan.slices_table, scan.quality_page, *beside, *sidecars)
 
     def do(self) -> None:
-        """Prepare it."""
         prepare(self.scan, self.out, self.settings)
 
 

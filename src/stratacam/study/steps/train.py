@@ -107,7 +107,6 @@ class Training:
 
     @property
     def outputs(self) -> list[Path]:
-        """Predictions, split and history, and the model where it is kept."""
         names = (
             PREDICTIONS,
             "split.tsv",
@@ -117,7 +116,6 @@ class Training:
         return [self.out / name for name in names]
 
     def do(self, progress: Progress = lambda *_: None) -> None:
-        """Train; write predictions for the slices held out, history, split and model."""
         model, source = self.first.make()
         dataset = make_dataset(self.pictures, self.classes)
         rows = self.split.rows(dataset)

@@ -62,7 +62,6 @@ class Plant:
 
     @property
     def outputs(self) -> list[Path]:
-        """Pictures, their slices, and what was planted."""
         return [file for scan in self.scans for file in (scan.file, slices_file(scan.file), truth_file(scan))]
 
     def do(self) -> None:

@@ -31,11 +31,14 @@ from stratacam.study.study import Study, open_study
 from stratacam.study.trained import TrainedModel
 from stratacam.study.truth_benchmark.fold import make_folds
 from stratacam.study.truth_benchmark.planting import Plant, truth_file
-from stratacam.study.truth_benchmark.scoring import Example, ScoredFold, ScoreFold, read_examples, read_scores
+from stratacam.study.truth_benchmark.scoring import Example, ScoredFold, ScoreFold, read_scores
 from stratacam.study.truth_benchmark.settings import BenchmarkSettings
 
 MINIMUM_SUBJECTS = 3
 """Subjects from which on intervals are over subjects."""
+
+FOLDS_SHOWN = 2
+"""Folds of which slices are shown."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def run_benchmark(
     with open_study(configuration, console, workers=workers) as study:
         cohort = _plant(study, scans, settings, shapes)
         folds = _train_and_score(study, cohort, settings, subjects)
-    scored = [read_scores(folder / "scores.json") for folder in folds]
+    scored = [read_scores(fold.file) for fold in folds]
     if not any(fold.slices for fold in scored):
         raise InputError(
             f"{out}: no held-out slice was classified right, so that no map can be scored; train for longer (--epochs)."
@@ -101,7 +104,7 @@ def run_benchmark(
     layers = next(fold.layers for fold in scored if fold.slices)
     table, content = _summarise(scored, settings, subjects)
     content |= {"shapes": len(shapes), "subjects": subjects, "layers": layers}
-    examples = [one for folder in folds for one in read_examples(folder / "examples.npz", layers)]
+    examples = [one for fold in folds[:FOLDS_SHOWN] for one in fold.examples()]
     write_rows(out / "table.tsv", table)
     write_json(out / "benchmark.json", content)
     shutil.rmtree(out / "work")
@@ -138,8 +141,8 @@ def _plant(
 
 def _train_and_score(
     study: Study, cohort: Cohort, settings: BenchmarkSettings, subjects: Sequence[str]
-) -> list[Path]:
-    """Train a network for every fold, and score its maps; return the folders of the scores."""
+) -> list[ScoreFold]:
+    """Train a network for every fold, and score its maps."""
     model = Run(settings.architecture, settings.seed, 0)
     network = plan_network(
         study.configuration, study.folders, model, len(cohort.classes), kept_seed=settings.seed
@@ -170,14 +173,14 @@ def _train_and_score(
             methods=settings.methods,
             most=settings.judged,
             seed=settings.seed,
-            out=study.folders.root / "scores" / name,
+            file=study.folders.root / "scores" / f"{name}.json",
         )
         for name, entry in entries.items()
     }
     failed = set(tasks) - study.work.each("score", tasks, networks=True)
     if failed:
         raise study.failed("scoring the maps", failed)
-    return [task.out for task in tasks.values()]
+    return list(tasks.values())
 
 
 def _summarise(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stratacam.evidence.planting.judge import Judged, PlantedSlice, judge
 from stratacam.evidence.values import Value
-from stratacam.files import whole_file, write_json
+from stratacam.files import write_json
 from stratacam.learning import ScanPictures, SliceDataset, make_dataset
 from stratacam.study.steps.train import read_predictions
 from stratacam.study.trained import TrainedModel, load_once
@@ -32,7 +32,7 @@ class ScoreFold:
         methods: whose maps are scored.
         most: slices of each scan and class, at most.
         seed: of random maps.
-        out: folder of the scores.
+        file: of the scores.
     """
 
     model: TrainedModel
@@ -43,38 +43,45 @@ class ScoreFold:
     methods: tuple[str, ...]
     most: int
     seed: int
-    out: Path
+    file: Path
 
     @property
-    def outputs(self) -> tuple[Path, ...]:
-        """Scores, and the slices that are shown."""
-        return self.out / "scores.json", self.out / "examples.npz"
+    def outputs(self) -> tuple[Path]:
+        return (self.file,)
 
     def do(self) -> None:
-        """Score them."""
-        model, _ = load_once(self.model)
-        predictions = read_predictions(self.predictions)
-        dataset = make_dataset(self.pictures, self.classes).take(predictions.row)
-        rows = self._chosen(dataset, predictions.logits)
-        slices, shown = {}, []
+        dataset, logits = self._held_out()
+        found = {}
         layers: tuple[str, ...] = ()
-        for done, row in enumerate(rows, start=1):
-            one = _slice_of(dataset, row)
-            found = judge(model, one, int(dataset.label[row]), self.methods, seed=self.seed + done)
-            layers = found.layers
-            slices[f"{dataset.scans[dataset.scan[row]].scan} {dataset.position[row]}"] = {
+        for number, row in enumerate(self._chosen(dataset, logits), start=1):
+            _, scores = self._score(dataset, row, number)
+            layers = scores.layers
+            found[f"{dataset.scans[dataset.scan[row]].scan} {dataset.position[row]}"] = {
                 "subject": person_of(dataset.subjects[dataset.subject[row]]),
                 "level": int(dataset.slice_index[row]),
-                "values": found.values,
+                "values": scores.values,
             }
-            if done in {1, len(rows)}:
-                shown.append((one, found))
-        right = int((predictions.logits.argmax(axis=1) == dataset.label).sum())
-        _write_examples(self.out / "examples.npz", shown)
-        write_json(
-            self.out / "scores.json",
-            {"right": right, "count": len(dataset), "layers": layers, "slices": slices},
-        )
+        right = int((logits.argmax(axis=1) == dataset.label).sum())
+        write_json(self.file, {"right": right, "count": len(dataset), "layers": layers, "slices": found})
+
+    def examples(self) -> list[Example]:
+        """The first and the last slice that were scored, with their maps."""
+        dataset, logits = self._held_out()
+        rows = self._chosen(dataset, logits)
+        return [
+            self._score(dataset, rows[number - 1], number) for number in dict.fromkeys((1, len(rows))) if rows
+        ]
+
+    def _held_out(self) -> tuple[SliceDataset, NDArray[np.float64]]:
+        """The slices that were held out, and their logits."""
+        predictions = read_predictions(self.predictions)
+        return make_dataset(self.pictures, self.classes).take(predictions.row), predictions.logits
+
+    def _score(self, dataset: SliceDataset, row: int, number: int) -> Example:
+        """The scores of a slice, which is the one with this number, from 1."""
+        one = _slice_of(dataset, row)
+        model, _ = load_once(self.model)
+        return one, judge(model, one, int(dataset.label[row]), self.methods, seed=self.seed + number)
 
     def _chosen(self, dataset: SliceDataset, logits: NDArray[np.float64]) -> list[int]:
         """Slices that are classified right, evenly spaced, at most so many of each scan and class."""
@@ -113,45 +120,6 @@ def read_scores(file: Path) -> ScoredFold:
         for name, one in content["slices"].items()
     }
     return ScoredFold(content["right"], content["count"], tuple(content["layers"]), slices)
-
-
-def read_examples(file: Path, layers: tuple[str, ...]) -> list[Example]:
-    """Read the slices that are shown, without their scores."""
-    found = []
-    with np.load(file) as content:
-        for number in range(int(content["count"])):
-            part = {
-                name.removeprefix(f"{number}/"): content[name]
-                for name in content.files
-                if name.startswith(f"{number}/")
-            }
-            heat = {
-                tuple(name.split("/")[1:]): values
-                for name, values in part.items()
-                if name.startswith("heat/")
-            }
-            one = PlantedSlice(
-                title=str(part["title"]),
-                image=part["image"],
-                picture=part["picture"],
-                truth=part["truth"],
-                brain=part["brain"],
-                pixel_mm=float(part["pixel_mm"]),
-            )
-            found.append((one, Judged([], layers, heat)))
-    return found
-
-
-def _write_examples(file: Path, examples: list[Example]) -> None:
-    content = {"count": np.array(len(examples))}
-    for number, (one, judged) in enumerate(examples):
-        content |= {f"{number}/{name}": np.asarray(value) for name, value in vars(one).items()}
-        content |= {
-            f"{number}/heat/{method}/{layer}": np.asarray(heat)
-            for (method, layer), heat in judged.heat.items()
-        }
-    with whole_file(file) as temporary, temporary.open("wb") as open_file:
-        np.savez_compressed(open_file, **content)  # type: ignore[arg-type]  # the stub takes the names for options
 
 
 def _slice_of(dataset: SliceDataset, row: int) -> PlantedSlice:
