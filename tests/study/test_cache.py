@@ -83,8 +83,8 @@ def change_output(files):
 @pytest.mark.parametrize(
     ("change", "changes", "why"),
     [
-        (change_input, {}, "its input source has changed"),
-        (keep_time, {}, "its input source has changed"),
+        (change_input, {}, "it reads other source"),
+        (keep_time, {}, "it reads other source"),
         (change_output, {}, "result.txt was changed or removed"),
         (lambda files: files[1].unlink(), {}, "result.txt was changed or removed"),
         (None, {"settings": PrepareSettings(grid=2.0)}, 'settings.grid was "T1w" and is 2.0'),

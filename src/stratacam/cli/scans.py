@@ -1,6 +1,7 @@
 """Commands on scans."""
 
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -81,7 +82,13 @@ def import_dicom(
     """Sort DICOM series into T1w, T2w and FLAIR by their headers and write them as BIDS, without names."""
     from stratacam.scans.dicom import import_dicom, print_import
 
-    result = import_dicom(folder, out, map_file)
+    existed = out.exists()
+    try:
+        result = import_dicom(folder, out, map_file)
+    finally:
+        if not existed:
+            with suppress(OSError):
+                out.rmdir()  # which is empty where nothing was imported
     print_import(result, Console())
     if not any((out / f"sub-{label}").is_dir() for label in result.labels.values()):
         raise InputError(
@@ -125,6 +132,10 @@ def check(
     if json_file:
         check_apart(input_places(source), json_file)
         check_writable(json_file.parent)
+        if not json_file.parent.is_dir():
+            raise InputError(
+                f"--json: {json_file.parent} is no folder; expected one that exists: make it first."
+            )
     report = check_cohort(cohort, study, workers=workers, console=console)
     show_check(report, source, console)
     if json_file:

@@ -145,7 +145,7 @@ class Cache:
             return f"the code has changed ({', '.join(changed[:3])}{' ...' if len(changed) > 3 else ''})"
         if all(one is None or is_plain(one) for one in (before, now)):
             return f"{name} was {before or 'absent'} and is {now or 'absent'}"
-        return f"its input {name} has changed"
+        return f"it reads other {name}"
 
     def _changed(self, record: Mapping[str, Any], entry: Entry) -> list[str]:
         """The outputs that are not as they were left."""

@@ -32,8 +32,9 @@ from stratacam.study.gathering import gather
 from stratacam.study.network_check import check_networks
 from stratacam.study.planning import Planned, plan_runs
 from stratacam.study.runs import short_name
-from stratacam.study.steps.train import PREDICTIONS, do_trainings, model_of, read_predictions, training_of
+from stratacam.study.steps.train import do_trainings, model_of, training_of
 from stratacam.study.study import Outcome, Study, open_study
+from stratacam.study.training import PREDICTIONS, read_predictions
 
 Unit = Literal["subject", "slice"]
 Labels = Literal["true", "shuffled"]

@@ -14,17 +14,13 @@ from stratacam.study.study import Study
 
 @dataclass(frozen=True)
 class Activations:
-    """What frozen layers and the untrained head's inputs are for one scan.
+    """What frozen layers give for one scan, plain and in augmented copies, and what the untrained head is fed.
 
     Attributes:
         first: the network.
-        frozen: the layers.
-        copies: augmented copies of each slice.
-        augmentation: of these.
+        frozen: its frozen layers.
         seed: of the copies.
-        scan: the scan.
         folder: gets the files.
-        device: where to compute.
     """
 
     first: FirstNetwork

@@ -53,15 +53,10 @@ class Baselines:
     """Simple baselines, to be scored on the subjects that splits hold out.
 
     Attributes:
-        pictures: of every scan.
-        classes: in order.
-        labels: subject to class.
         splits: of the first network and seed; where there are none, slices were split.
         people: what the cohort's tables say of every scan.
         measures: by scan, the file of its simple measures.
         features: folder of what the head of the first network is fed; None where that is no baseline.
-        seed: of resamples.
-        out: of all evaluations.
     """
 
     pictures: tuple[ScanPictures, ...]

@@ -16,22 +16,13 @@ from stratacam.learning import (
 )
 from stratacam.study.cohort import Cohort
 from stratacam.study.planning import Planned
-from stratacam.study.steps.train import PREDICTIONS, read_predictions
 from stratacam.study.study import Study
+from stratacam.study.training import PREDICTIONS, read_predictions
 
 
 @dataclass(frozen=True)
 class Score:
-    """A network and seed, scored on the subjects that its runs held out.
-
-    Attributes:
-        predictions: of every fold.
-        pictures: of every scan.
-        classes: in order.
-        seed: of resamples.
-        warning: that goes with every number.
-        out: where it is written.
-    """
+    """A network and seed, scored on the subjects that its runs held out; `warning` goes with every number."""
 
     predictions: tuple[Path, ...]
     pictures: tuple[ScanPictures, ...]

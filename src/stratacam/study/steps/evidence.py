@@ -55,15 +55,11 @@ class Evidence:
     Attributes:
         model: whose maps are measured.
         others: models whose maps they are compared with, by how these differ.
-        scan: prepared.
-        group: its class.
-        lesions: its mask, where there is one.
+        group: class of the scan.
+        lesions: mask of the scan, where there is one.
         truths: by subject, the masks on the template of `keep_truth`.
-        settings: what is measured.
         atlas_names: file of the names of the settings' atlas, where there is one.
         sequence: see `explained_sequence`.
-        seed: of everything random.
-        out: what is left.
     """
 
     model: TrainedModel

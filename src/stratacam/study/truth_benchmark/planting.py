@@ -26,14 +26,11 @@ class Plant:
     """Lesions of both classes planted into the slices of a scan.
 
     Attributes:
-        scan: prepared.
-        pictures: how it is cut.
         kinds: shapes of the two classes.
         shapes: hash of these.
         difference: what differs between the classes.
-        lesions: in a slice.
+        lesions: number in a slice.
         copies: of each slice, with other lesions, in each class.
-        seed: of what is planted.
         folder: gets the pictures, and what was planted.
     """
 

@@ -26,9 +26,10 @@ from stratacam.study.keys import short_hash
 from stratacam.study.planning import Planned, plan_network
 from stratacam.study.runs import Run
 from stratacam.study.steps.prepare import take_prepared
-from stratacam.study.steps.train import PREDICTIONS, do_trainings, training_of
+from stratacam.study.steps.train import do_trainings, training_of
 from stratacam.study.study import Study, open_study
 from stratacam.study.trained import TrainedModel
+from stratacam.study.training import PREDICTIONS
 from stratacam.study.truth_benchmark.fold import make_folds
 from stratacam.study.truth_benchmark.planting import Plant, truth_file
 from stratacam.study.truth_benchmark.scoring import Example, ScoredFold, ScoreFold, read_scores

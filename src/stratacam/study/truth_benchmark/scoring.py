@@ -12,8 +12,8 @@ from stratacam.evidence.planting.judge import Judged, PlantedSlice, judge
 from stratacam.evidence.values import Value
 from stratacam.files import write_json
 from stratacam.learning import ScanPictures, SliceDataset, make_dataset
-from stratacam.study.steps.train import read_predictions
 from stratacam.study.trained import TrainedModel, load_once
+from stratacam.study.training import read_predictions
 from stratacam.study.truth_benchmark.planting import person_of, truth_file
 
 Example = tuple[PlantedSlice, Judged]
@@ -24,15 +24,8 @@ class ScoreFold:
     """The scores of the maps of a fold's network.
 
     Attributes:
-        model: trained.
-        predictions: of the slices that were held out.
-        pictures: of every scan and class.
-        truths: what was planted into these.
-        classes: in order.
-        methods: whose maps are scored.
+        truths: what was planted into the pictures.
         most: slices of each scan and class, at most.
-        seed: of random maps.
-        file: of the scores.
     """
 
     model: TrainedModel
