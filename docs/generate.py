@@ -4,6 +4,7 @@ A page marks a block with `<!-- generated: NAME -->` and `<!-- end -->`; `BLOCKS
 block, write a function without arguments that returns Markdown, and name it in `BLOCKS`.
 """
 
+import inspect
 import json
 import re
 from collections.abc import Callable
@@ -12,8 +13,11 @@ from typing import Any
 
 import typer
 
+import stratacam
 from stratacam.cam.methods import REGISTRY
 from stratacam.cli import app
+from stratacam.evidence.recommendation import rule
+from stratacam.evidence.registry import documentation_table
 from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.study.configuration import StudyConfiguration
 
@@ -62,10 +66,26 @@ def sequences() -> str:
     return "\n".join([heading, "|---|---|---|---|---|---|", *rows])
 
 
+def public_names() -> str:
+    """What `import stratacam` gives: calls, and what they return."""
+    rows = []
+    for name in stratacam.__all__:
+        value = getattr(stratacam, name)
+        is_call = inspect.isfunction(value)
+        call = f"{name}{_arguments(value)}" if is_call else name
+        rows.append(
+            _row(f"`{call}`", _summary(value) if is_call or inspect.isclass(value) else _shown(value))
+        )
+    return "\n".join([_row("name", "what it is"), "|---|---|", *rows])
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "methods": methods,
+    "measures": documentation_table,
+    "rule": rule,
+    "public_names": public_names,
     "sequences": sequences,
 }
 
@@ -170,6 +190,16 @@ def _parameter(parameter: Any) -> str:  # noqa: ANN401 - of a library without ty
     shown = parameter.default is not None and parameter.default is not False
     default = "**required**" if parameter.required else f"`{parameter.default}`" if shown else ""
     return _row(", ".join(f"`{name}`" for name in names), default, parameter.help or "")
+
+
+def _arguments(function: Callable[..., Any]) -> str:
+    """Names of a function's arguments; `=` follows those with a default."""
+    arguments = inspect.signature(function).parameters.values()
+    return f"({', '.join(f'{one.name}=' if one.default is not one.empty else one.name for one in arguments)})"
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 - any constant
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _summary(function: object) -> str:

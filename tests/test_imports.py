@@ -2,8 +2,11 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -133,6 +136,21 @@ def test_importing_the_package_imports_no_library_for_mri_or_figures(imported):
     code = f"import sys, {imported}; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
     assert not {"nibabel", "SimpleITK", "matplotlib", "nilearn", "pydicom"} & set(done.stdout.split())
+
+
+def test_run_time_dependencies_are_what_is_imported():
+    project = tomllib.loads((SOURCES.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed, optional = (
+        {re.split("[<>=]", line)[0].lower() for line in lines}
+        for lines in (project["dependencies"], project["optional-dependencies"]["imagenet"])
+    )
+    imported = {one.partition(".")[0] for imports in GRAPH.values() for one in imports}
+    for path in SOURCES.rglob("*.py"):
+        imported |= set(re.findall(r'import_module\("(\w+)"\)', path.read_text(encoding="utf-8")))
+    homes = packages_distributions()
+    used = {name.lower().replace("_", "-") for module in imported for name in homes.get(module, ())}
+    assert needed - used == set()
+    assert used - needed - optional <= {"stratacam"}
 
 
 @pytest.fixture

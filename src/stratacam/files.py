@@ -1,10 +1,11 @@
 """Files that are whole or absent: written to a temporary name and renamed. Folders of results lie apart from inputs."""
 
+import csv
 import errno
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -149,13 +150,40 @@ def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSO
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Mapping[str, Any]:
-    """The JSON object in `path`; empty if there is none."""
+def read_json(path: Path, remedy: str = "") -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Args:
+        path: the file.
+        remedy: what to do about a file that is missing or damaged; without a remedy it counts as empty.
+
+    Raises:
+        InputError: there is a remedy, and the file is missing, damaged or holds no JSON object.
+    """
+    found: object = "it holds no JSON object"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as fault:
+        if not remedy and not isinstance(fault, FileNotFoundError | ValueError):
+            raise
+        found = fault
+    else:
+        if isinstance(content, dict):
+            return content
+    if remedy:
+        raise InputError(f"{path}: cannot be read ({found}); {remedy}")
+    return {}
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a tab-separated table, each by its columns."""
+    with path.open(encoding="utf-8", newline="") as table:
+        return list(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def write_table(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Write rows, of which the first names the columns, as a tab-separated table, whole or not at all."""
+    write_text(path, "".join("\t".join(map(str, row)) + "\n" for row in rows))
 
 
 def temporary_name(path: Path) -> Path:

@@ -8,7 +8,7 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import write_json
-from stratacam.maps import ExplainSettings, explain_scan
+from stratacam.maps import ExplainSettings, explain_scan, predicted_class
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.pictures import PictureSettings, cut_scan
@@ -112,15 +112,33 @@ def test_a_map_of_neighbouring_slices_lies_on_the_middle_one(scan, tmp_path):
     np.testing.assert_allclose(maps.logits[:-1, 1], expected, atol=1e-6)
 
 
-def test_a_class_is_predicted_from_the_pictures_explained(scan, tmp_path):
-    model = last_channel_reader()
-    level = np.mean([logit_of(scan, sequence, 4) for sequence in ("T1w", "FLAIR")])
+def between(model, first, second):
+    """Let the network's decision lie midway between two values that it reads."""
+    level = (first + second) / 2
     model[-1].bias = nn.Parameter(torch.tensor([level, -level], dtype=torch.float32))
+    return model
+
+
+def test_one_class_is_predicted_whichever_pictures_are_explained(scan, tmp_path):
+    levels = {name: np.mean([logit_of(scan, name, index) for index in range(1, 8)]) for name in SEQUENCES}
+    model = between(last_channel_reader(), levels["T1w"], levels["T2w"])  # T1w alone: b; all three: a
     each = card(*SEQUENCES, channels="each")
-    for sequence, predicted in (("T1w", "b"), ("FLAIR", "a")):
-        settings = ExplainSettings(sequence=sequence, nifti_layers=())
+    for sequence in SEQUENCES:
+        settings = ExplainSettings(sequence=sequence, nifti_layers=(), every=2)
         maps = explain_scan(model, each, scan, tmp_path / sequence, settings)
-        assert maps.predicted == maps.explained == predicted
+        assert maps.predicted == maps.explained == "a"
+
+
+def test_the_predicted_class_is_of_all_slices_not_of_those_explained(scan, tmp_path):
+    seen = card("FLAIR")
+    levels = [logit_of(scan, "FLAIR", index) for index in range(1, 8)]
+    every_second = np.mean(levels[::2])
+    assert every_second != np.mean(levels)
+    model = between(last_channel_reader(), every_second, np.mean(levels)).eval()
+    expected = "b" if np.mean(levels) > every_second else "a"  # of all slices, not of those explained
+    maps = explain_scan(model, seen, scan, tmp_path, ExplainSettings(every=2, nifti_layers=()))
+    assert maps.predicted == maps.explained == expected
+    assert predicted_class(model, seen, scan) == seen.classes.index(expected)
 
 
 def test_maps_lie_over_the_t1w_also_of_a_network_that_does_not_see_it(scan, tmp_path):

@@ -171,7 +171,7 @@ def test_a_sequence_that_the_model_lacks_is_refused(delivered, tmp_path):
 def test_a_model_of_another_plane_is_refused(delivered, tmp_path):
     scan, _ = delivered
     coronal = CARD.model_copy(update={"input": {**CARD.input, "normalisation": {"plane": "coronal"}}})
-    with pytest.raises(InputError, match="prepared in axial slices, the model was trained on coronal ones"):
+    with pytest.raises(InputError, match="prepared in axial slices; the model was trained on coronal ones"):
         explain_scan(blob_detector(), coronal, scan, tmp_path, ExplainSettings(nifti_layers=()))
 
 
@@ -293,7 +293,7 @@ def test_a_scan_of_many_slices_is_held_one_batch_at_a_time(tmp_path):
     geometry = Geometry(
         Grid((8, 8, 136), np.eye(4)), "axial", tuple(range(136)), (32, 32), (4.0, 4.0), (8.0, 8.0)
     )
-    explained = Explained("sub-01", "gradcam", 0, ("a", "b"), ("a",), geometry)
+    explained = Explained("sub-01", "gradcam", 0, ("a", "b"), "b", ("a",), geometry)
     maps = write_maps(tmp_path / "maps.zarr", explained, batches())
     assert most <= 2  # the one being written, and the next
     assert maps.raw("layer")[:, 0, 0].tolist() == [8 * (index // 8) for index in range(136)]
@@ -303,7 +303,7 @@ def test_wrong_sequences_class_and_layer_are_refused_in_words(delivered, tmp_pat
     scan, _ = delivered
     other = CARD.model_copy(update={"input": {**CARD.input, "sequences": ["T1w", "PDw"]}})
     with pytest.raises(
-        InputError, match=r"prepared with T1w, T2w, FLAIR, the model was trained on T1w, PDw; .* with PDw too"
+        InputError, match=r"prepared with T1w, T2w, FLAIR; the model was trained on T1w, PDw; .* with PDw too"
     ):
         explain_scan(blob_detector(), other, scan, tmp_path, ExplainSettings(nifti_layers=()))
     with pytest.raises(InputError, match=r"explain\.target: 'PPMS' is no class of the model"):

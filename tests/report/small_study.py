@@ -247,7 +247,7 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
         blank["block5_conv1"][lesion_position] = "zero gradient"
     pictures = geometry_of(scan.load(), (SIZE, SIZE), 208.0 / SIZE, KEPT)
     explained = Explained(
-        name=scan.name, method="gradcam", smooth=0, classes=classes, every_explained=(predicted,),
+        name=scan.name, method="gradcam", smooth=0, classes=classes, predicted=predicted, every_explained=(predicted,),
         geometry=replace(pictures, delivered={"T1w": scan.delivered_grid("T1w")}),
     )  # fmt: skip
     made = Explanation(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from small_study import FEW, KEPT, LESION_SLICE, SIZE, write_study
 
+from stratacam.cam.drawing import OPACITY, blend
 from stratacam.errors import InputError
 from stratacam.files import write_json
 from stratacam.report import write_report, write_strips
@@ -22,10 +23,10 @@ from stratacam.report.figures.confusion import confusion_matrices
 from stratacam.report.figures.every_layer import slice_at_every_layer
 from stratacam.report.figures.examples import example_slices
 from stratacam.report.figures.neighbouring_slices import slices_at_block_before, slices_at_last_block
-from stratacam.report.overlay import OUTLINE, STRONGEST, blend, draw_slice
+from stratacam.report.numbers import small
+from stratacam.report.overlay import OUTLINE, draw_slice
 from stratacam.report.result_tables import metrics_table
 from stratacam.report.shown import PIXELS, open_scan, open_scan_of
-from stratacam.report.tables import small
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.slices import slice_areas, write_slices_table
 from stratacam.scans.volume import write_nifti
@@ -90,9 +91,9 @@ def test_the_page_asks_for_no_other_file(page):
 def test_the_page_says_what_was_done_and_found(page):
     assert "<h1>A &lt;small&gt; study</h1>" in page
     assert "12 subjects (4 RRMS, 4 SPMS, 4 control) with T1w, T2w and FLAIR" in page
-    assert "3 to train, 3 to decide when to stop, 6 held out (54 slices)" in page
+    assert "3 for training, 3 for validation, 6 held out (54 slices)" in page
     # all six right: exact binomial interval from 0.025 ** (1 / 6) = 0.541, p = (1 / 3) ** 6 = 0.00137
-    assert "Classified right: 6 of 6 held-out subjects." in page
+    assert "The network classified 6 of 6 held-out subjects correctly." in page
     assert "Accuracy 1.00 (95 % interval 0.54 to 1.00; chance 0.33; p = 0.0014)" in page
     assert "1 scan at the step “prepare”" in page
     assert "no FLAIR &amp; no T2w" in page
@@ -287,7 +288,7 @@ def test_heat_is_the_rectified_map_over_the_one_maximum_of_the_scan(content):
 def test_anatomy_without_heat_stays_as_it_is_and_shows_through_in_proportion():
     grey = np.array([0.0, 0.5, 1.0])
     np.testing.assert_array_equal(blend(grey, np.zeros(3)), np.repeat(grey[:, None], 3, axis=1))
-    for heat, through in ((0.1, 1 - STRONGEST / 5), (0.25, 1 - STRONGEST / 2), (0.5, 0.2), (1.0, 0.2)):
+    for heat, through in ((0.1, 1 - OPACITY / 5), (0.25, 1 - OPACITY / 2), (0.5, 0.2), (1.0, 0.2)):
         dark, bright = blend(np.array([0.0, 1.0]), np.full(2, heat))
         np.testing.assert_allclose(bright - dark, through)
 

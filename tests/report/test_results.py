@@ -23,8 +23,7 @@ from stratacam.report.result_tables import (
     predictions_table,
     probabilities_table,
 )
-from stratacam.report.tables import cohort_table, training_table
-from stratacam.report.wording import (
+from stratacam.report.summary import (
     how_all_did,
     how_it_was_split,
     what_baselines_do,
@@ -32,6 +31,7 @@ from stratacam.report.wording import (
     what_was_done,
     what_was_found,
 )
+from stratacam.report.tables import cohort_table, training_table
 from stratacam.study.folders import StudyFolders
 
 
@@ -89,9 +89,9 @@ def test_networks_folds_and_seeds_are_told_in_words(folds):
         "pooling, starting from random weights, were trained for 2 epochs" in told
     )
     assert "with each of 2 seeds" in told
-    assert "Every subject was held out once, in one of 3 folds" in told
+    assert "Every subject was held out in one of 3 folds and predicted by" in told
     assert "(108 slices)" in told
-    assert what_was_found(folds).startswith("Classified right by VGG16 (seed 3): 11 of 12 held-out subjects.")
+    assert what_was_found(folds).startswith("VGG16 (seed 3) classified 11 of 12 held-out subjects correctly.")
 
 
 def test_the_mean_over_seeds_stands_with_its_range(folds):
@@ -244,7 +244,7 @@ def test_a_split_by_slice_is_marked_everywhere(slice_study):
 def test_slices_that_were_split_are_counted(by_slice):
     # 108 slices in 75, 10 and 15 per cent
     assert by_slice.slices_of_part == {"train": 81, "validation": 11, "test": 16}
-    assert "81 to train, 11 to decide when to stop, 16 held out: slices of one person" in how_it_was_split(
+    assert "81 for training, 11 for validation, 16 held out: slices of one person" in how_it_was_split(
         by_slice
     )
     assert not by_slice.held_out

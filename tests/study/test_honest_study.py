@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import sys
 
@@ -193,6 +194,20 @@ def test_evidence_of_a_scan_is_by_the_model_that_held_its_subject_out(evidence, 
     assert set(about["seconds"]) >= {"maps", "focus", "faithfulness", "sanity", "repeatability"}
 
 
+def test_report_maps_evidence_and_evaluation_name_the_same_class_of_a_scan(evidence, folder):
+    # slices differ: every fourth is explained and evaluated, every third is measured
+    maps = {found.name: found.predicted for found in find_maps(folder / "study/maps")}
+    evaluated = rows(folder / "study/evaluation/make_seed-0/predictions_subjects.tsv")
+    measured = {
+        path.name.partition("_")[0]: json.loads(path.read_text())["explained"]
+        for path in (evidence / "make_seed-0/scans").glob("*_about.json")
+    }
+    assert maps == measured == {row["subject"]: row["predicted"] for row in evaluated}
+    page = (folder / "study/report.html").read_text()
+    (named,) = set(re.findall(r"(sub-\d+), group \w+ · predicted (\w+)", page))
+    assert maps[named[0]] == named[1]
+
+
 def test_claims_and_recommendation_are_of_the_method(evidence):
     claims = json.loads((evidence / "make_seed-0/claims.json").read_text())["methods"]
     assert set(claims) == {"gradcam"}
@@ -202,7 +217,7 @@ def test_claims_and_recommendation_are_of_the_method(evidence):
     assert [one["method"] for one in recommended] == ["gradcam"]
     for one in recommended:
         for layer in one["layers"]:
-            assert not (layer["read"] and layer["faults"])
+            assert not (layer["recommended"] and layer["faults"])
 
 
 def test_groups_are_compared_in_regions_and_voxels(evidence):

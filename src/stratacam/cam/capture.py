@@ -16,25 +16,15 @@ from stratacam.cam.tap import Tap
 
 @dataclass
 class Captured:
-    """What one forward gave.
+    """What one forward gave."""
 
-    Attributes:
-        output: of the model.
-        anchor: where a backward has to end to reach every tap: the input of `torch.autograd.grad`.
-        taps: by name, in the order asked.
-        refused: layers matched by a pattern that have no map, and why.
-        by_image: whether each image's part of the output is known to be made of that image alone.
-        origins: where the output comes from.
-        positions: (B,) of the images of the batch among all that the caller gave.
-    """
-
-    output: Any
-    anchor: Tensor
-    taps: dict[str, Tap]
-    refused: dict[str, str]
-    by_image: bool
-    origins: Origins
-    positions: Tensor
+    output: Any  # of the model
+    anchor: Tensor  # where a backward has to end to reach every tap: the input of `torch.autograd.grad`
+    taps: dict[str, Tap]  # by name, in the order asked
+    refused: dict[str, str]  # layers matched by a pattern that have no map, and why
+    by_image: bool  # each image's part of the output is known to be made of that image alone
+    origins: Origins  # of the output
+    positions: Tensor  # (B,) of the images of the batch among all that the caller gave
 
     @property
     def images(self) -> int:

@@ -64,7 +64,7 @@ class Copier:
         """A copy of a value; the value itself where it has no state of the model's."""
         if type(value) in ATOMS:
             return value
-        key = id(value)
+        key = id(value)  # one thing is copied once, also where it holds itself
         if key not in self._made:
             self._kept.append(value)
             self._made[key] = self._copied(value)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -13,7 +14,40 @@ from torch import Tensor
 from stratacam.cam.explanation import Explanation
 from stratacam.cam.views import Normalisation, upsample
 
-COLOURS = "inferno"
+COLOURS = "plasma"
+"""Perceptually uniform, readable with colour blindness, and without black or white, which are the image's."""
+
+OPACITY = 0.8
+"""Of strong heat, through which the image still shows."""
+
+STRONG = 0.5
+"""Heat from which on the opacity, which grows in proportion to the heat, is at its maximum."""
+
+
+def blend(
+    picture: NDArray[np.floating],
+    heat: NDArray[np.floating],
+    *,
+    opacity: float = OPACITY,
+    colours: str = COLOURS,
+) -> NDArray[np.float64]:
+    """Lay heat over a picture; without heat the picture stays exactly as it is.
+
+    Args:
+        picture: (...) grey, or (..., 3), from 0 to 1.
+        heat: (...) from 0 to 1; or from -1 to 1, which is drawn with two colours about 0.
+        opacity: of strong heat.
+        colours: a matplotlib colour map for heat that is not negative.
+
+    Returns:
+        (..., 3).
+    """
+    heat, picture = np.asarray(heat, dtype=np.float64), np.asarray(picture)
+    signed = bool((heat < 0).any())
+    over = colormaps["RdBu_r"]((heat + 1) / 2) if signed else colormaps[colours](heat)
+    share = opacity * (np.abs(heat) / STRONG).clip(0, 1)[..., None]
+    under = picture[..., None] if picture.ndim == heat.ndim else picture
+    return np.asarray((1 - share) * under + share * over[..., :3])
 
 
 def overlay(
@@ -21,7 +55,7 @@ def overlay(
     heatmap: Tensor | NDArray[Any],
     *,
     axes: Axes | None = None,
-    opacity: float = 0.6,
+    opacity: float = OPACITY,
     colours: str = COLOURS,
     title: str = "",
 ) -> Axes:
@@ -33,7 +67,7 @@ def overlay(
         heatmap: (rows, columns) from `LayerMaps.heatmap`, 0 to 1, at any size: it is upsampled to the image. A
             map with negative values is drawn with two colours about 0.
         axes: where to draw; a new figure if absent.
-        opacity: of the strongest heat, 0 to 1.
+        opacity: of strong heat, 0 to 1.
         colours: a matplotlib colour map for heat that is not negative.
         title: above the picture.
 
@@ -56,16 +90,7 @@ def overlay(
     picture = _picture(image)
     heat = heatmap.detach().float().cpu()[None, None]
     heat = upsample(heat, picture.shape[:2])[0, 0] if heat.shape[2:] != picture.shape[:2] else heat[0, 0]
-    values = heat.numpy()
-    signed = bool((values < 0).any())
-    axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
-    axes.imshow(
-        values,
-        cmap="RdBu_r" if signed else colours,
-        vmin=-1 if signed else 0,
-        vmax=1,
-        alpha=opacity * np.abs(values).clip(0, 1),
-    )
+    axes.imshow(blend(picture, heat.numpy(), opacity=opacity, colours=colours))
     axes.set_axis_off()
     axes.set_title(title, fontsize=9)
     return axes
@@ -112,15 +137,8 @@ def montage(
         heat = maps.heatmap(size=image.shape[-2:], relu=relu, normalise=normalise)[index, column]
         overlay(image, heat, axes=axes, title=maps.name)
         if maps.blank[index][column]:
-            axes.text(
-                0.5,
-                0.03,
-                maps.blank[index][column],
-                transform=axes.transAxes,
-                ha="center",
-                fontsize=8,
-                color="white",
-            )
+            place = {"transform": axes.transAxes, "ha": "center"}
+            axes.text(0.5, 0.03, maps.blank[index][column], **place, fontsize=8, color="white")
     for axes in grid:
         axes.set_axis_off()
     shown = f"class {int(explanation.classes[index, column])}, {explanation.method}, {'ReLU' if relu else 'signed'}"

@@ -25,23 +25,14 @@ Rows = slice | list[int]
 
 @dataclass(frozen=True)
 class Inputs:
-    """Arguments of one call of a model, one of which holds the image that maps lie on.
-
-    Attributes:
-        args: positional arguments.
-        kwargs: arguments by name.
-        spatial: where the image is.
-        positions: (B,) of these images among all that the caller gave.
-        per_image: where there is an entry for each image, the image included; these are cut with the batch.
-        told: whether the caller said which these are.
-    """
+    """Arguments of one call of a model, one of which holds the image that maps lie on."""
 
     args: tuple[Value, ...]
     kwargs: Mapping[str, Value]
-    spatial: Way
-    positions: Tensor
-    per_image: frozenset[Way]
-    told: bool = False
+    spatial: Way  # to the image
+    positions: Tensor  # (B,) of these images among all that the caller gave
+    per_image: frozenset[Way]  # where there is an entry for each image, which is cut with the batch
+    told: bool = False  # the caller said which these are
 
     @property
     def count(self) -> int:

@@ -96,14 +96,17 @@ class Origins:
 
     def follow(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """Note what an operation gave."""
+        # 1. What was given that depends on the arguments, and what the operation makes of it.
         operation = func.overloadpacket
         given = [] if operation in SHAPES_ALONE else tensors([*args, *kwargs.values()])
         kind = self._kind(operation, args, kwargs, given)
         data = [value for value in given if storage_of(value) in self._data]
         self.asked = self.asked or (bool(data) and operation in READINGS)
+        # 2. The same for every output, and for what was changed in place.
         changed = given[:1] if func._schema.is_mutable else []
         for output in {id(value): value for value in [*tensors([result]), *changed]}.values():
             self._note(output, kind, data, func, args, changed=bool(changed))
+        # 3. A softmax or sigmoid: its input are the logits, should its output be the network's.
         if operation in LOGITS_WITHIN and isinstance(result, Tensor) and result.numel() <= SMALL:
             self._squashed[storage_of(result)] = (result, args[0])
 

@@ -31,13 +31,8 @@ LOCAL = {
     aten._to_copy, aten.native_dropout, aten.copy_,
 }  # fmt: skip
 OVER_ALL = {
-    aten._adaptive_avg_pool2d,
-    aten._adaptive_avg_pool3d,
-    aten.mean,
-    aten.sum,
-    aten.amax,
-    aten.native_group_norm,
-}
+    aten._adaptive_avg_pool2d, aten._adaptive_avg_pool3d, aten.mean, aten.sum, aten.amax, aten.native_group_norm,
+}  # fmt: skip
 UPSAMPLINGS = {
     aten.upsample_nearest1d: 0, aten.upsample_nearest2d: 0, aten.upsample_nearest3d: 0,
     aten.upsample_linear1d: 1, aten.upsample_bilinear2d: 1, aten.upsample_trilinear3d: 1,
@@ -46,15 +41,10 @@ UPSAMPLINGS = {
 
 @dataclass(frozen=True)
 class Field:
-    """What one position of a tensor depends on, per axis of the image.
+    """What one position of a tensor depends on, per axis of the image."""
 
-    Attributes:
-        size: pixels from the first to the last that matter.
-        jump: pixels between the fields of neighbouring positions.
-    """
-
-    size: tuple[float, ...]
-    jump: tuple[float, ...]
+    size: tuple[float, ...]  # pixels from the first to the last that matter
+    jump: tuple[float, ...]  # pixels between the fields of neighbouring positions
 
 
 class FieldTracker(TorchDispatchMode):
@@ -72,11 +62,7 @@ class FieldTracker(TorchDispatchMode):
         return self.fields.get(tensor)  # type: ignore[no-any-return]
 
     def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)

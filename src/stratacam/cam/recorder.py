@@ -60,16 +60,19 @@ class Recorder:
     @contextmanager
     def observing(self) -> Iterator[None]:
         """Hooks and a watch, while the model runs."""
+        # 1. Before a convolution: an image without the batch's axis is refused.
         hooks = [
             module.register_forward_pre_hook(self.check_batch)
             for module in self.model.modules()
             if isinstance(module, CONVOLUTIONS) and spatial_axes(module) + 1 == self.image.ndim
         ]
+        # 2. Before a convolution or pool that is wanted: its operations are recorded.
         hooks += [
             module.register_forward_pre_hook(self.before)
             for module in (*self.calls, *self.last_candidates)
             if isinstance(module, CONVOLUTIONS + POOLS) and not list(module.children())
         ]
+        # 3. After a layer: what it gave is kept.
         observed = [module for module in self.calls if not isinstance(module, torch.jit.ScriptModule)]
         hooks += [module.register_forward_hook(self.observe) for module in observed]
         hooks += [module.register_forward_hook(self.observe_last) for module in self.last_candidates]

@@ -39,17 +39,14 @@ class _Value:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Operations of one call, with what they were given but for the call's input and what they gave one another.
+    """Operations of one call, to be run again on its input.
 
-    Attributes:
-        steps: operations and their arguments.
-        output: the number of the value that the call gave; 0 is its input, and what operations gave follows.
-        constants: the tensors that the operations were given besides.
+    Values are numbered: 0 is the call's input, and what the operations gave follows.
     """
 
-    steps: list[tuple[Any, tuple[Any, ...], dict[str, Any]]]
-    output: int
-    constants: list[Kept]
+    steps: list[tuple[Any, tuple[Any, ...], dict[str, Any]]]  # operations, with numbers for such values
+    output: int  # number of what the call gave
+    constants: list[Kept]  # the other tensors that the operations were given
 
     def __call__(self, given: Tensor) -> Tensor:
         """What the call gives for its input."""
@@ -72,6 +69,7 @@ def repeat(given: Tensor, output: Tensor, steps: Sequence[Step]) -> Repeat | Non
     """
     if not 0 < len(steps) <= LONGEST:
         return None
+    # 1. Put numbers in the place of the input and of what operations gave; hold every other tensor.
     numbers: dict[int, int] = {id(given): 0}
     constants: dict[int, Kept] = {}
     made: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
@@ -91,6 +89,7 @@ def repeat(given: Tensor, output: Tensor, steps: Sequence[Step]) -> Repeat | Non
         for value in tensors([step.result]):
             numbers[id(value)] = count
             count += 1
+    # 2. It is of use only if the output is among what the operations gave, and is larger than what is held for it.
     held = sum(kept.tensor.numel() for kept in constants.values())
     if id(output) not in numbers or numbers[id(output)] == 0 or 8 * held > output.numel():
         return None

@@ -18,22 +18,13 @@ Classes = str | int | Sequence[int] | Sequence[Sequence[int]] | Tensor | Callabl
 
 @dataclass(frozen=True)
 class Target:
-    """The classes of one batch.
+    """The classes of one batch."""
 
-    Attributes:
-        logits: (B, K) the model's logits; the scores where a callable gives them.
-        classes: (B, C) indices of the classes explained.
-        score: a forward of images, and classes (B, C) of these images, to scores with their graph: (B, C), or
-            (1, C) where the images are one bag.
-        bag: whether all images have one score together.
-        by_image: whether each image's score is known to be made of that image alone.
-    """
-
-    logits: Tensor
-    classes: Tensor
-    score: Callable[[Captured, Tensor], Tensor]
-    bag: bool
-    by_image: bool
+    logits: Tensor  # (B, K) of the model; the scores where a function gives them
+    classes: Tensor  # (B, C) indices of the classes explained
+    score: Callable[[Captured, Tensor], Tensor]  # a forward and its classes to scores (B, C); of a bag (1, C)
+    bag: bool  # all images have one score together
+    by_image: bool  # each image's score is known to be made of that image alone
 
 
 def logits_of(captured: Captured) -> Tensor:
@@ -203,16 +194,15 @@ def _are_probabilities(captured: Captured, logits: Tensor) -> bool:
     values = logits.detach()
     kind = captured.origins.kind_of(logits)
     single = values.shape[1] == 1
-    within = single and bool(((values >= 0) & (values <= 1)).all())
-    found = ""
     bounded = bool(((values >= 0) & (values <= 1)).all())
+    found = ""
     if kind == PROBABILITIES or (kind == WEIGHED and bounded):
         found = "its output is made of what a softmax, sigmoid, exponential or the like gave"
     elif not single and bool((values >= 0).all()) and _is_one(values.sum(dim=1)):
         found = "its rows are positive and sum to 1"
     elif not single and bool((values <= 0).all()) and _is_one(values.exp().sum(dim=1)):
         found = "its rows are logarithms of numbers that sum to 1"
-    elif kind is None and within and len(values) > 1 and bool(values.any()):
+    elif kind is None and single and bounded and len(values) > 1 and bool(values.any()):
         found = "its single outputs all lie between 0 and 1"
     if found:
         warnings.warn(
@@ -220,7 +210,7 @@ def _are_probabilities(captured: Captured, logits: Tensor) -> bool:
             "model without its softmax or sigmoid, or the scores to explain by a function as classes.",
             stacklevel=2,
         )
-    return bool(found) and within
+    return bool(found) and single and bounded
 
 
 def _is_one(sums: Tensor) -> bool:

@@ -21,21 +21,15 @@ class LayerError(ValueError):
 
 @dataclass
 class Tap:
-    """One call of a captured layer.
-
-    Attributes:
-        name: of the layer.
-        kept: its output, or the input of `again`.
-        again: what computes its output again from `kept`, where that is held instead.
-        tokens_to_grid: what makes a feature map of its output.
-        receive: told the gradient at its output in every backward.
-    """
+    """One call of a captured layer."""
 
     name: str
-    kept: Kept | None
-    again: Repeat | None
-    tokens_to_grid: TokensToGrid | None
-    receive: Callable[[Tensor], None] | None = field(default=None, repr=False)
+    kept: Kept | None  # its output, or the input of `again`
+    again: Repeat | None  # computes its output again from `kept`, where that is held instead
+    tokens_to_grid: TokensToGrid | None  # makes a feature map of its output
+    receive: Callable[[Tensor], None] | None = field(
+        default=None, repr=False
+    )  # given each backward's gradient
 
     def activation(self) -> Tensor:
         """The layer's output as a feature map (B, channels, *spatial)."""

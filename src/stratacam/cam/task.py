@@ -17,27 +17,16 @@ from stratacam.cam.tap import LayerError, Tap
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be explained: one batch.
+    """What is to be explained: one batch."""
 
-    Attributes:
-        model: a twin, in evaluation mode and frozen.
-        shared: its parameters, by storage, that the caller's model shares.
-        inputs: the batch.
-        layers: names, and whether each was named or only matched by a pattern.
-        target: what finds the classes to explain in the first forward.
-        tokens_to_grid: for layers whose output is not on the image as it is.
-        batch_size: images that may go through the network at once.
-        mixing: whether the network mixes the images of a batch, so that each needs a backward of its own.
-    """
-
-    model: nn.Module
-    shared: Mapping[int, str]
+    model: nn.Module  # a twin, in evaluation mode and frozen
+    shared: Mapping[int, str]  # names of its parameters, by storage, that the caller's model shares
     inputs: Inputs
-    layers: Mapping[str, bool]
-    target: Callable[[Captured], Target]
-    tokens_to_grid: TokensToGrid | None
-    batch_size: int
-    mixing: bool
+    layers: Mapping[str, bool]  # name to whether it was named, and not only matched by a pattern
+    target: Callable[[Captured], Target]  # finds the classes to explain in the first forward
+    tokens_to_grid: TokensToGrid | None  # for layers whose output is not on the image as it is
+    batch_size: int  # images that may go through the network at once
+    mixing: bool  # the network mixes the images of a batch, so that each needs a backward of its own
 
     def named(self, name: str) -> bool:
         """Whether a layer, or the module of which it is one call, was named."""
@@ -54,19 +43,12 @@ class Task:
 
 @dataclass
 class RawMaps:
-    """Raw maps of one batch.
-
-    Attributes:
-        target: the classes explained.
-        raw: by layer, (B, C, *spatial).
-        zero_gradient: by layer, (B, C), where a map is blank because no gradient arrives.
-        refused: layers matched by a pattern that have no map, and why.
-    """
+    """Raw maps of one batch."""
 
     target: Target
-    raw: dict[str, Tensor]
-    zero_gradient: dict[str, Tensor]
-    refused: dict[str, str]
+    raw: dict[str, Tensor]  # by layer, (B, C, *spatial)
+    zero_gradient: dict[str, Tensor]  # by layer, (B, C): whether a map is blank because no gradient arrives
+    refused: dict[str, str]  # layers matched by a pattern that have no map, and why
 
 
 class Run:

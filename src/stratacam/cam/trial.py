@@ -32,29 +32,17 @@ WHOLE = 32
 
 @dataclass
 class Trial:
-    """A model, what is asked of it, and how it has to be run.
-
-    Attributes:
-        model: the caller's.
-        layers: names, and whether each was named or only matched by a pattern.
-        target: what finds the classes to explain in the first forward.
-        tokens_to_grid: for layers whose output is not on the image as it is.
-        batch_size: images that may go through the network at once.
-        repeats: whether the method runs changed copies of an image in one batch.
-        channels_last: whether images and kernels may be laid so.
-        private: whether parameters have to be copied.
-        mixing: whether the network mixes the images of a batch.
-    """
+    """The caller's model, what is wanted of it (see `Task`), and how it has to be run."""
 
     model: nn.Module
     layers: Mapping[str, bool]
     target: Callable[[Captured], Target]
     tokens_to_grid: TokensToGrid | None
     batch_size: int
-    repeats: bool = False
-    channels_last: bool = True
-    private: bool = False
-    mixing: bool = False
+    repeats: bool = False  # the method runs changed copies of an image in one batch
+    channels_last: bool = True  # images and kernels may be laid so
+    private: bool = False  # parameters have to be copied
+    mixing: bool = False  # the network mixes the images of a batch
     _checked: bool = field(default=False, repr=False)
     _counted: bool = field(default=False, repr=False)
 
@@ -171,6 +159,7 @@ class Trial:
 
     def _learn(self, part: Inputs, target: Target) -> bool:
         """Find out how the model has to be run; whether the maps of the first batch have to be made again."""
+        # 1. Images that have the same scores by themselves are neither mixed nor spoilt by the memory's order.
         part = self._cut_if_known(part)
         plain = replace(self, channels_last=False)
         given, again = target.logits, False
@@ -178,12 +167,14 @@ class Trial:
         alone = plain.alone(part) if apart else None
         if apart and _same(alone, given):
             return False
+        # 2. Channels last: only if the scores are those of the usual order.
         if self.channels_last and part.image.ndim == 4:
             whole = plain.values(part)
             if not _agree(given, whole):
                 self.channels_last, given, again = False, whole, True
                 if apart and _same(alone, given):
                     return True
+        # 3. Mixing: a score that changes with the images beside it, unless it changes from run to run anyway.
         if self.repeats and part.count == 1:
             self.mixing = not self._is_by_itself_among_others(part, given)
             return again or self.mixing

@@ -23,15 +23,12 @@ from stratacam.cam.watch import Watch
 
 @dataclass(frozen=True)
 class Twin:
-    """A twin, and what it must not write to.
+    """A twin, and what it must not write to."""
 
-    Attributes:
-        model: in evaluation mode, with frozen parameters.
-        protected: names of parameters by storage: those that are shared, or have a copy elsewhere.
-    """
-
-    model: nn.Module
-    protected: Mapping[int, str]
+    model: nn.Module  # in evaluation mode, with frozen parameters
+    protected: Mapping[
+        int, str
+    ]  # names of parameters by storage: those that are shared, or have a copy elsewhere
 
 
 @contextmanager
@@ -47,14 +44,17 @@ def twin_of(model: nn.Module, *, channels_last: bool, private: bool) -> Iterator
         ParametersWrittenError: the model writes to its parameters where it is put in evaluation mode.
         ValueError: it is the caller's own module that runs, not the twin's.
     """
+    # 1. Copy the model; what modules do of their own in eval() might write to parameters, which then are copies too.
     acting = any(module.training for module in model.modules()) and any(map(_acts, model.modules()))
     copier = Copier(model, private=private or acting)
     twin = copier.copy(model)
     protected = dict(copier.shared)
     try:
         with _without_compiled_code(), _only(model):
+            # 2. Put the copy in evaluation mode, without writing to what it shares with the model.
             with Watch(Origins(), protected):
                 _evaluate(twin, acting=acting)
+            # 3. Lay kernels as the images are laid: copies, which must not be written to either.
             if channels_last and not private:
                 protected |= _hold_channels_last(twin)
             yield Twin(twin, protected)

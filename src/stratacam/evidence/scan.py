@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.maps.trained import explained_pictures
+from stratacam.maps import explained_pictures, network_input
 from stratacam.networks import ModelCard
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.prepared import PreparedScan
@@ -101,9 +101,7 @@ def read_slices(
         name=scan.name,
         subject=f"sub-{scan.subject}",
         group=group,
-        images=np.array(
-            np.broadcast_to(pictures.images, (len(pictures.images), 3, *pictures.images.shape[2:]))
-        ),
+        images=network_input(pictures).contiguous().numpy(),
         brain=inside(scan.load_brain_mask()),
         truth=None if truth is None else inside(truth),
         geometry=pictures.geometry,

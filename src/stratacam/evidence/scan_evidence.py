@@ -18,7 +18,7 @@ from stratacam.evidence.scan import ScanSlices, read_slices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import write_rows
 from stratacam.files import whole_file, write_json
-from stratacam.maps import explained_sequence
+from stratacam.maps import explained_sequence, predicted_class
 from stratacam.networks import ModelCard
 from stratacam.scans.labels import read_lesion_mask
 from stratacam.scans.prepared import PreparedScan
@@ -123,7 +123,9 @@ def measure_evidence_of(
         model,
         slices,
         settings,
-        target=None if settings.target == "predicted" else card.classes.index(settings.target),
+        target=predicted_class(model, card, scan, settings.batch_size)
+        if settings.target == "predicted"
+        else card.classes.index(settings.target),
         true_class=card.classes.index(group) if group in card.classes else None,
         references=None
         if mask is None

@@ -6,22 +6,19 @@ from stratacam.maps.explain import (
     explain_scan,
     maps_path,
     nifti_layers_of,
-    predicted_class,
 )
-from stratacam.maps.nifti import entity
+from stratacam.maps.nifti import entity, label_of
+from stratacam.maps.pictures import cut_pictures_for, explained_pictures, network_input, predicted_class
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import ScanMaps, find_maps, read_maps, remove_other_maps
 from stratacam.maps.trained import (
-    check_scan,
     differences_of,
     edges,
     edges_between,
     explained_sequence,
     part_in_training,
-    picture_settings,
     prepared_sequences,
     trained_plane,
-    trained_shape,
     within,
 )
 
@@ -29,24 +26,25 @@ __all__ = [
     "LAYER_METHODS",
     "ExplainSettings",
     "ScanMaps",
-    "check_scan",
     "check_settings",
+    "cut_pictures_for",
     "differences_of",
     "edges",
     "edges_between",
     "entity",
     "explain_scan",
+    "explained_pictures",
     "explained_sequence",
     "find_maps",
+    "label_of",
     "maps_path",
+    "network_input",
     "nifti_layers_of",
     "part_in_training",
-    "picture_settings",
     "predicted_class",
     "prepared_sequences",
     "read_maps",
     "remove_other_maps",
     "trained_plane",
-    "trained_shape",
     "within",
 ]

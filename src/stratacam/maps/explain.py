@@ -1,25 +1,19 @@
-"""Explain one prepared scan with a trained model: raw maps of every layer, and NIfTI of those asked for."""
+"""Explain one prepared scan with a trained model: pictures, maps, store, and the other formats of maps."""
 
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from stratacam import cam
 from stratacam.errors import InputError
-from stratacam.maps.nifti import entity, write_map
+from stratacam.maps.formats import FORMATS
+from stratacam.maps.nifti import entity
+from stratacam.maps.pictures import explained_pictures, network_input, predicted_class
 from stratacam.maps.settings import ExplainSettings
-from stratacam.maps.store import Explained, ScanMaps, read_maps, remove, write_maps
-from stratacam.maps.trained import (
-    channels_of,
-    delivered_sequences,
-    explained_pictures,
-    model_identity,
-    part_in_training,
-)
+from stratacam.maps.store import Explained, ScanMaps, remove, write_maps
+from stratacam.maps.trained import channels_of, delivered_sequences, model_identity, part_in_training
 from stratacam.networks import ModelCard
-from stratacam.scans.channels import COUNT as CHANNELS
 from stratacam.scans.derivatives import write_dataset_description
 from stratacam.scans.prepared import PreparedScan
 
@@ -43,14 +37,14 @@ def explain_scan(
     """Maps of every convolution and pooling layer for every slice of a scan.
 
     A class is the same in all slices of the scan, so that its maps make one volume. Where each sequence is a picture
-    of its own, the maps are of one sequence's pictures, and the predicted class is that of the highest mean
-    probability over these. Maps go to disk batch by batch; what an earlier run left of this scan in `out` is removed.
+    of its own, the maps are of one sequence's pictures. Maps go to disk batch by batch; what an earlier run left of
+    this scan in `out` is removed.
 
     Args:
         model: from `load_model`, on its device.
         card: the model's card.
         scan: prepared with the sequences that the model was trained on, in any order and with others or without.
-        out: folder of derivatives; maps, and NIfTI of `settings.nifti_layers`, go below it.
+        out: folder of derivatives; the store of maps, and other formats of `settings.nifti_layers`, go below it.
         settings: class, slices and layers.
 
     Returns:
@@ -59,10 +53,10 @@ def explain_scan(
     Raises:
         InputError: if sequences, class or layers do not fit the model, or a file cannot be read.
     """
-    nifti_layers = check_settings(model, card, settings)
+    written_layers = check_settings(model, card, settings)
     pictures = explained_pictures(card, scan, every=settings.every, sequence=settings.sequence)
-    images = torch.from_numpy(pictures.images).expand(-1, CHANNELS, -1, -1)
-    target = _target(model, card, images, settings)
+    predicted = card.classes[predicted_class(model, card, scan, settings.batch_size)]
+    target = predicted if settings.target == "predicted" else settings.target
     path = maps_path(scan, out, settings.method)
     write_dataset_description(
         out, scan.delivered("T1w"), name="Class activation maps", ignored=("sub-*", "*.tsv")
@@ -74,7 +68,8 @@ def explain_scan(
             method=settings.method,
             smooth=settings.smooth,
             classes=card.classes,
-            every_explained=card.classes if target is None else (card.classes[target],),
+            predicted=predicted,
+            every_explained=card.classes if target == "all" else (target,),
             model=model_identity(card),
             in_training=part_in_training(scan, card),
             geometry=replace(
@@ -84,9 +79,9 @@ def explain_scan(
         ),
         cam.explain_batches(
             model,
-            images,
-            layers=("all", *nifti_layers),
-            classes="all" if target is None else target,
+            network_input(pictures),
+            layers=("all", *written_layers),
+            classes="all" if target == "all" else card.classes.index(target),
             method=settings.method,
             smooth=settings.smooth,
             batch_size=settings.batch_size,
@@ -94,43 +89,41 @@ def explain_scan(
     )
     written = {path}
     for explained in maps.every_explained:
-        for layer in nifti_layers:
-            written |= write_map(
-                path.parent / scan.name, read_maps(path, explained), layer, settings.nifti_scans
-            )
+        for layer in written_layers:
+            of_class = maps.of(explained)
+            volume = of_class.volume(layer)
+            for write in FORMATS.values():
+                written |= write(path.parent / scan.name, of_class, layer, volume, settings)
     for leftover in set(path.parent.glob(f"{scan.name}_*")) - written:
         remove(leftover)
     return maps
 
 
 def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings) -> tuple[str, ...]:
-    """Names of the layers that are to be written as NIfTI.
+    """Names of the layers whose maps are written in other formats than the store.
 
     Raises:
         InputError: if the class, a layer or a sequence is not the model's.
     """
-    if settings.target not in {"predicted", "all", *card.classes}:
-        raise InputError(
-            f"explain.target: {settings.target!r} is no class of the model; choose predicted, all or one of "
-            f"{', '.join(card.classes)}."
-        )
+    sequences = card.input["sequences"]
+    _check_choice("target", settings.target, "class", ("predicted", "all", *card.classes))
     for sequence in settings.nifti_scans:
-        if sequence not in delivered_sequences(card):
+        _check_choice("nifti_scans", sequence, "sequence", delivered_sequences(card))
+    if settings.sequence is not None:
+        _check_choice("sequence", settings.sequence, "sequence", sequences)
+        if channels_of(card) == "sequences":
             raise InputError(
-                f"explain.nifti_scans: {sequence!r} is no sequence of the model; choose of "
-                f"{', '.join(delivered_sequences(card))}."
+                f"explain.sequence: found {settings.sequence!r}, but the model sees its sequences in one picture; "
+                "leave it out, and the maps are of all."
             )
-    if settings.sequence is not None and settings.sequence not in card.input["sequences"]:
-        raise InputError(
-            f"explain.sequence: {settings.sequence!r} is no sequence of the model; choose of "
-            f"{', '.join(card.input['sequences'])}."
-        )
-    if settings.sequence is not None and channels_of(card) == "sequences":
-        raise InputError(
-            f"explain.sequence: found {settings.sequence!r}, but the model sees its sequences in one picture; leave "
-            "it out, and the maps are of all."
-        )
     return nifti_layers_of(model, settings)
+
+
+def _check_choice(setting: str, found: str, what: str, allowed: tuple[str, ...]) -> None:
+    if found not in allowed:
+        raise InputError(
+            f"explain.{setting}: {found!r} is no {what} of the model; choose of {', '.join(allowed)}."
+        )
 
 
 def nifti_layers_of(model: nn.Module, settings: ExplainSettings) -> tuple[str, ...]:
@@ -146,29 +139,3 @@ def nifti_layers_of(model: nn.Module, settings: ExplainSettings) -> tuple[str, .
         return cam.match_layers(model, settings.nifti_layers)
     except ValueError as fault:
         raise InputError(f"explain.nifti_layers: {fault}") from fault
-
-
-def _target(model: nn.Module, card: ModelCard, images: torch.Tensor, settings: ExplainSettings) -> int | None:
-    """The class to explain; None for all."""
-    if settings.target == "all":
-        return None
-    if settings.target != "predicted":
-        return card.classes.index(settings.target)
-    return predicted_class(model, images, settings.batch_size)
-
-
-def predicted_class(model: nn.Module, images: torch.Tensor, batch_size: int = 8) -> int:
-    """Position of the class of the scan as a whole: of the highest mean probability over its slices.
-
-    Args:
-        model: in evaluation mode, on its device.
-        images: (n, 3, rows, columns), of every slice.
-        batch_size: slices at once.
-    """
-    device = next(model.parameters()).device
-    with torch.inference_mode():
-        probabilities = [
-            model(batch.to(device, memory_format=torch.channels_last)).softmax(dim=1)
-            for batch in torch.split(images, batch_size)
-        ]
-    return int(torch.cat(probabilities).mean(dim=0).argmax())

@@ -1,6 +1,5 @@
 """Maps as NIfTI: on the prepared grid, and on scans as delivered."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,47 +7,45 @@ from numpy.typing import NDArray
 
 from stratacam.cam.methods import REGISTRY
 from stratacam.files import write_json
+from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import ScanMaps
+from stratacam.scans.resampling import Grid, resample
 from stratacam.scans.volume import write_nifti
 
 HELD_OUT = {"train": False, "validation": False, "test": True, "none": True}
 """Whether a model was trained without a scan, by the part that the scan was in; absent where that is not known."""
 
 
-def write_map(stem: Path, maps: ScanMaps, layer: str, sequences: Sequence[str] = ("T1w",)) -> set[Path]:
-    """Write the raw map of one layer on the prepared grid and on delivered grids, each with its sidecar.
+def write_prepared(
+    stem: Path, maps: ScanMaps, layer: str, volume: NDArray[np.float32], _settings: ExplainSettings
+) -> set[Path]:
+    """Write the raw map of a layer on the prepared grid, with its sidecar; return both files.
 
     Args:
         stem: path of the files up to the entities of space and layer.
-        maps: of the scan.
+        maps: of the class explained.
         layer: the layer.
-        sequences: over whose scans as delivered the map is laid.
-
-    Returns:
-        The files written.
+        volume: its map on the prepared grid, see `ScanMaps.volume`.
     """
-    raw, geometry = maps.raw(layer), maps.geometry
-    path = map_path(stem, maps, layer)
-    written = _write(path, maps, layer, geometry.to_volume(raw), geometry.prepared.affine)
-    for sequence in sequences:
-        path = map_path(stem, maps, layer, delivered=sequence)
-        laid = geometry.to_delivered(raw, sequence)
-        written |= _write(path, maps, layer, laid, geometry.delivered[sequence].affine)
+    path = _path(stem, "space-T1w_res-prepared", maps, layer)
+    return _write(path, maps, layer, volume, maps.geometry.prepared)
+
+
+def write_delivered(
+    stem: Path, maps: ScanMaps, layer: str, volume: NDArray[np.float32], settings: ExplainSettings
+) -> set[Path]:
+    """Write the raw map of a layer over the scans of `settings.nifti_scans`; arguments as in `write_prepared`."""
+    written: set[Path] = set()
+    for sequence in settings.nifti_scans:
+        grid = maps.geometry.delivered[sequence]
+        laid = resample(volume, maps.geometry.prepared, grid)
+        path = _path(stem, f"space-{entity(sequence)}_res-delivered", maps, layer)
+        written |= _write(path, maps, layer, laid, grid)
     return written
 
 
-def map_path(stem: Path, maps: ScanMaps, layer: str, *, delivered: str | None = None) -> Path:
-    """The NIfTI of `layer` on the prepared grid, or on that of a sequence as delivered.
-
-    The class is named where several are explained.
-    """
-    grid = f"space-{entity(delivered)}_res-delivered" if delivered else "space-T1w_res-prepared"
-    label = f"_label-{entity(maps.explained)}" if len(maps.every_explained) > 1 else ""
-    return stem.with_name(f"{stem.name}_{grid}{label}_desc-{entity(layer)}_{entity(maps.method)}.nii.gz")
-
-
 def entity(name: str) -> str:
-    """A name as the value of a BIDS entity, which holds letters and digits alone.
+    """A name as the value of a BIDS entity, which holds only letters and digits.
 
     Example:
         >>> entity("block5_conv3"), entity("gradcam++")
@@ -57,9 +54,17 @@ def entity(name: str) -> str:
     return "".join(letter for letter in name.replace("+", "plus") if letter.isalnum())
 
 
-def _write(
-    path: Path, maps: ScanMaps, layer: str, volume: NDArray[np.float32], affine: NDArray[np.float64]
-) -> set[Path]:
+def label_of(maps: ScanMaps) -> str:
+    """The entity of the class explained, for names of files; empty where one class is explained."""
+    return f"_label-{entity(maps.explained)}" if len(maps.every_explained) > 1 else ""
+
+
+def _path(stem: Path, space: str, maps: ScanMaps, layer: str) -> Path:
+    name = f"{stem.name}_{space}{label_of(maps)}_desc-{entity(layer)}_{entity(maps.method)}.nii.gz"
+    return stem.with_name(name)
+
+
+def _write(path: Path, maps: ScanMaps, layer: str, volume: NDArray[np.float32], grid: Grid) -> set[Path]:
     """Write a volume and its sidecar; return both paths."""
     sidecar = path.with_name(path.name.removesuffix(".nii.gz") + ".json")
     slices = maps.slices.tolist()
@@ -86,7 +91,7 @@ def _write(
             },
         },
     )
-    write_nifti(path, volume, affine, description=_description(maps, layer))
+    write_nifti(path, volume, grid.affine, description=_description(maps, layer))
     return {path, sidecar}
 
 

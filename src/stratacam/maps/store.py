@@ -6,16 +6,17 @@ its attributes; `geometry` among them leads every map back to the scan, as prepa
 """
 
 import shutil
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import torch
 import zarr
 from numpy.typing import NDArray
 
-from stratacam.cam import Explanation
+from stratacam.cam import Explanation, view
 from stratacam.cam.methods import REGISTRY
 from stratacam.errors import InputError
 from stratacam.files import temporary_name
@@ -32,12 +33,12 @@ class ScanMaps:
         name: of the scan, such as "sub-01_ses-2".
         method: that made the maps.
         classes: names of the network's outputs.
-        predicted: the class of the scan as a whole: highest mean probability over the slices.
+        predicted: the class that the network gives the scan, see `predicted_class`.
         every_explained: the classes that there are maps of.
         explained: the class that these maps are of.
         logits: (n, K).
         layers: names of the layers, shallow to deep.
-        blank: by layer, for each slice "" or why its map shows nothing.
+        blank_of: by layer and class explained, for each slice "" or why its map shows nothing.
         geometry: of the pictures that the network saw.
         model: which made them: architecture, run, cohort, seed, fold, as far as its card tells.
         in_training: the part in which the scan was when the model was trained: "test" is held out, "none" new to it.
@@ -52,15 +53,53 @@ class ScanMaps:
     explained: str
     logits: NDArray[np.float32]
     layers: tuple[str, ...]
-    blank: dict[str, list[str]]
+    blank_of: Mapping[str, Sequence[Sequence[str]]]
     geometry: Geometry
     model: Mapping[str, Any]
     in_training: str
     path: Path
 
+    def of(self, explained: str) -> Self:
+        """The maps of another class.
+
+        Raises:
+            InputError: that class was not explained.
+        """
+        if explained not in self.every_explained:
+            raise InputError(
+                f"{self.path}: holds maps of {', '.join(self.every_explained)}, none of {explained}; explain it again."
+            )
+        return replace(self, explained=explained)
+
     def raw(self, layer: str) -> NDArray[np.float32]:
         """Raw maps of one layer, (n, rows, columns)."""
-        return np.asarray(_open(self.path)[f"layers/{layer}"][self.every_explained.index(self.explained)])
+        return np.asarray(_open(self.path)[f"layers/{layer}"][self._column])
+
+    def heat(self, layer: str, size: tuple[int, int] | None = None) -> NDArray[np.float32]:
+        """Heat of one layer, (n, rows, columns) from 0 to 1, at the layer's resolution or upsampled to a size.
+
+        ReLU, linear upsampling, divided by the maximum over all explained slices of the scan.
+        """
+        raw = torch.from_numpy(self.raw(layer))[:, None]
+        return view(raw, size=size, normalise="volume")[:, 0].numpy()
+
+    def volume(self, layer: str, sequence: str | None = None) -> NDArray[np.float32]:
+        """Raw map of one layer as a volume: on the prepared grid, or over a sequence's scan as delivered.
+
+        Raises:
+            KeyError: the grid of that sequence is not known.
+        """
+        raw = self.raw(layer)
+        return self.geometry.to_delivered(raw, sequence) if sequence else self.geometry.to_volume(raw)
+
+    @property
+    def blank(self) -> dict[str, list[str]]:
+        """By layer, for each slice "" or why its map shows nothing."""
+        return {layer: list(causes[self._column]) for layer, causes in self.blank_of.items()}
+
+    @property
+    def _column(self) -> int:
+        return self.every_explained.index(self.explained)
 
     @property
     def slices(self) -> NDArray[np.intp]:
@@ -70,7 +109,7 @@ class ScanMaps:
     @property
     def probabilities(self) -> NDArray[np.float32]:
         """Softmax of the logits, (n, K)."""
-        return _softmax(self.logits)
+        return torch.from_numpy(self.logits).softmax(dim=1).numpy()
 
 
 @dataclass(frozen=True)
@@ -81,6 +120,7 @@ class Explained:
     method: str
     smooth: int
     classes: tuple[str, ...]
+    predicted: str
     every_explained: tuple[str, ...]
     geometry: Geometry
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -106,7 +146,7 @@ def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation])
                 "model": dict(explained.model),
                 "in_training": explained.in_training,
                 "classes": list(explained.classes),
-                "predicted": explained.classes[int(_softmax(logits).mean(axis=0).argmax())],
+                "predicted": explained.predicted,
                 "explained": list(explained.every_explained),
                 "layers": list(blank),
                 "blank": blank,
@@ -137,22 +177,16 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
     try:
         available = tuple(attributes["explained"])
         predicted = attributes["predicted"]
-        chosen = explained or (predicted if predicted in available else available[0])
-        if chosen not in available:
-            raise InputError(
-                f"{path}: holds maps of {', '.join(available)}, none of {chosen}; explain it again."
-            )
-        column = available.index(chosen)
-        return ScanMaps(
+        maps = ScanMaps(
             name=attributes["name"],
             method=attributes["method"],
             classes=tuple(attributes["classes"]),
             predicted=predicted,
             every_explained=available,
-            explained=chosen,
+            explained=predicted if predicted in available else available[0],
             logits=np.asarray(group["logits"]),
             layers=tuple(attributes["layers"]),
-            blank={layer: causes[column] for layer, causes in attributes["blank"].items()},
+            blank_of=attributes["blank"],
             geometry=Geometry.from_json(attributes["geometry"]),
             model=attributes.get("model", {}),
             in_training=attributes.get("in_training", "unknown"),
@@ -160,6 +194,7 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
         )
     except KeyError as fault:
         raise InputError(f"{path}: lacks {fault}; explain the scan again.") from fault
+    return maps.of(explained) if explained else maps
 
 
 def find_maps(folder: Path | str) -> list[ScanMaps]:
@@ -214,11 +249,6 @@ def _write_batches(
                 causes.extend(row[column] for row in maps.blank)
         start = stop
     return blank, np.concatenate(logits)
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401 - zarr's groups hold arrays and groups alike

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from stratacam.cam.drawing import COLOURS, STRONG
 from stratacam.maps import ScanMaps
 from stratacam.report.choose import probability
-from stratacam.report.overlay import COLOURS, STRONG, WHITE
+from stratacam.report.overlay import WHITE
 from stratacam.report.shown import ShownScan
 from stratacam.scans.planes import AXES
 

@@ -20,9 +20,6 @@ CONTROL = re.compile(r"(healthy.*|.*controls?|hc|cn|nc|normal)", re.IGNORECASE)
 """Names of groups without disease, shown only where there is nothing else."""
 
 
-HELD_OUT_POOL = "held-out"
-
-
 @dataclass(frozen=True)
 class Choice:
     """What was chosen, and the rule in words."""
@@ -63,56 +60,48 @@ def slice_at(scan: ShownScan, level: float) -> int:
 def choose_patient(study: StudyContent) -> Choice:
     """The scan whose maps are shown.
 
-    Groups are tried in this order: SPMS, then the others from the last class to the first. The first with a
-    held-out scan that is classified right gives its scan with the highest probability of its own group; if
-    there is none, the first with a held-out scan. Groups that are called controls come after all that, and
-    scans that were not held out at the very end. Where there are folds everybody was held out, and the maps of a
-    scan are of the fold that held it out.
+    Held-out scans come before others, groups with disease before controls, scans that are classified right before
+    wrong ones. Of these the group counts: SPMS, then the others from the last class to the first; and in the group the
+    highest probability of it. Where there are folds everybody was held out, and the maps of a scan are of the model
+    that held it out.
+
+    Raises:
+        InputError: the maps are of other scans than were prepared.
     """
-    last_first = study.card.classes[::-1]
-    last_first = tuple(sorted(last_first, key=lambda group: group != PROGRESSIVE))
-    controls = [group for group in last_first if CONTROL.fullmatch(group)]
-    patients = [group for group in last_first if group not in controls]
     mapped = [maps for maps in study.maps.values() if maps.name in study.scans]
-    pools = {
-        HELD_OUT_POOL: [maps for maps in mapped if subject_label(maps.name) in study.held_out],
-        "explained": mapped,
-    }
-    for pool, candidates in pools.items():
-        for groups in (patients, controls):
-            for right in (True, False):
-                for group in groups:
-                    found = [
-                        maps
-                        for maps in candidates
-                        if study.group.get(subject_label(maps.name)) == group
-                        and (maps.predicted == group or not right)
-                    ]
-                    if found:
-                        best = max(found, key=lambda maps: (probability(maps, group), maps.name))
-                        rule = _rule(pool, group, len(found), right=right)
-                        return Choice(best.name, rule + _model_of(study, best.name))
     if not mapped:
         raise InputError(
             f"{study.folders.maps}: the maps are of other scans than those in {study.folders.prepared}; "
             "make them again with `stratacam run`."
         )
-    return Choice(mapped[0].name, "the first explained scan, as no explained subject has a known group")
+    last_first = list(study.card.classes[::-1])
+    last_first.sort(key=lambda group: group != PROGRESSIVE)
+
+    def group_of(maps: ScanMaps) -> str:
+        return study.group.get(subject_label(maps.name), "")
+
+    def kind(maps: ScanMaps) -> tuple[bool, bool, bool, int]:
+        group = group_of(maps)
+        held_out = subject_label(maps.name) in study.held_out
+        return held_out, not CONTROL.fullmatch(group), maps.predicted == group, -last_first.index(group)
+
+    known = [maps for maps in mapped if group_of(maps) in last_first]
+    if not known:
+        return Choice(mapped[0].name, "the first explained scan, as no explained subject has a known group")
+    best = max(known, key=lambda maps: (kind(maps), probability(maps, group_of(maps)), maps.name))
+    count = sum(kind(maps) == kind(best) for maps in known)
+    fold = study.fold_of.get(subject_label(best.name))
+    whose = f"; its maps are of the model of fold {fold}, which held the subject out" if fold else ""
+    return Choice(best.name, _rule(kind(best), group_of(best), count) + whose)
 
 
-def _rule(pool: str, group: str, count: int, *, right: bool) -> str:
-    kind = f"{pool} {group} scan{'s' if count > 1 else ''}"
-    if pool != HELD_OUT_POOL:
-        kind += " of people that the model was trained on or stopped by"
-    if right:
-        return f"of {count} {kind} classified right, the one with the highest probability of {group}"
-    return f"of {count} {kind}, the one with the highest probability of {group} (none was classified right)"
-
-
-def _model_of(study: StudyContent, name: str) -> str:
-    """Whose maps a scan's are, where there are folds."""
-    fold = study.fold_of.get(subject_label(name))
-    return f"; its maps are of the model of fold {fold}, which held the subject out" if fold else ""
+def _rule(kind: tuple[bool, bool, bool, int], group: str, count: int) -> str:
+    held_out, _, right, _ = kind
+    scans = f"{'held-out' if held_out else 'explained'} {group} scan{'s' if count > 1 else ''}"
+    scans += "" if held_out else " of people that the model was trained on or stopped by"
+    scans += " classified right" if right else ""
+    none = "" if right else " (none was classified right)"
+    return f"of {count} {scans}, the one with the highest probability of {group}{none}"
 
 
 def probability(maps: ScanMaps, group: str) -> float:

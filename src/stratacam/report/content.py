@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,21 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from stratacam.errors import InputError
-from stratacam.maps import ScanMaps, find_maps
+from stratacam.files import read_json, read_table
+from stratacam.maps import ScanMaps, explained_sequence, find_maps
 from stratacam.networks import ModelCard
 from stratacam.networks.saved import CARD
 from stratacam.report.models import EvaluatedModel, network_title, read_models
-from stratacam.report.reading import (
-    Row,
-    expect,
-    missing,
-    read_json,
-    read_json_if_there,
-    read_table,
-    read_table_if_there,
-)
+from stratacam.report.reading import REPEAT, Row, expect, json_if_there, missing, table_if_there
 from stratacam.scans.prepared import PreparedScan, find_prepared
-from stratacam.scans.sequences import lesion_sequence
 from stratacam.study.folders import StudyFolders
 from stratacam.study.runs import is_of_these_models, read_runs
 
@@ -120,7 +112,7 @@ class StudyContent:
     @property
     def sequence(self) -> str:
         """The sequence that heat is laid over."""
-        return self.configuration.get("explain", {}).get("sequence") or shown_sequence(self.card)
+        return explained_sequence(self.card, self.configuration.get("explain", {}).get("sequence"))
 
     @property
     def synthetic(self) -> bool:
@@ -140,50 +132,43 @@ def read_study(folders: StudyFolders) -> StudyContent:
     Raises:
         InputError: if a part of the study is missing or damaged; names the command that makes it.
     """
-    expect(folders.configuration, "the study's configuration")
-    configuration = read_json(folders.configuration)
+    configuration = read_json(expect(folders.configuration, "the study's configuration"), REPEAT)
     if not folders.prepared.is_dir() or not (scans := _scans(folders)):
         raise missing(folders.prepared, "prepared scans", "stratacam prepare")
     expect(folders.runs, "the list of trained models")
     try:
         runs = read_runs(folders.runs)
         first = folders.models / runs[0].run.name
-        expect(first / CARD, "a trained model")
-        expect(first / "split.tsv", "the split of the subjects")
+        card = ModelCard.model_validate(read_json(expect(first / CARD, "a trained model"), REPEAT))
+        split = read_table(expect(first / "split.tsv", "the split of the subjects"))
         predictions = folders.evaluation / runs[0].run.model / "predictions_subjects.tsv"
         expect(predictions, "the evaluation of the model")
         models = read_models(folders, runs)
         if not folders.maps.is_dir() or not (maps := find_maps(folders.maps)):
             raise missing(folders.maps, "maps", "stratacam explain")
-        split = read_table(first / "split.tsv")
         by_slice = bool(split) and "slice" in split[0]
         return StudyContent(
             folders=folders,
             configuration=configuration,
             models=models,
-            card=ModelCard.model_validate(read_json(first / CARD)),
+            card=card,
             group=_groups(split),
             part={} if by_slice else _parts(split, models[0]),
             slices_of_part=Counter(row["part"] for row in split) if by_slice else {},
             scans={scan.name: scan for scan in scans},
             maps={found.name: found for found in maps},
-            predictions=read_table(predictions),
-            comparison=read_json_if_there(folders.comparison),
-            baselines=read_json_if_there(folders.evaluation / "baselines.json"),
+            predictions=table_if_there(predictions),
+            comparison=json_if_there(folders.comparison),
+            baselines=json_if_there(folders.evaluation / "baselines.json"),
             leakage=_leakage(folders),
-            left_out=read_table_if_there(folders.left_out),
-            provenance=read_json_if_there(folders.provenance),
-            data_set=read_json_if_there(Path(configuration["cohort"]["input"]) / "dataset_description.json"),
+            left_out=table_if_there(folders.left_out),
+            provenance=json_if_there(folders.provenance),
+            data_set=json_if_there(Path(configuration["cohort"]["input"]) / "dataset_description.json"),
         )
     except (KeyError, ValidationError) as fault:
         raise InputError(
             f"{folders.root}: the study cannot be read ({fault}); repeat it with `stratacam run`."
         ) from fault
-
-
-def shown_sequence(card: ModelCard) -> str:
-    """The sequence that heat is laid over: the one on which lesions stand out."""
-    return lesion_sequence(card.input["sequences"])
 
 
 def subject_label(name: str) -> str:
@@ -196,7 +181,7 @@ def subject_label(name: str) -> str:
     return "sub-" + name.removeprefix("sub-").split("_")[0]
 
 
-def _groups(split: tuple[Row, ...]) -> dict[str, str]:
+def _groups(split: Sequence[Row]) -> dict[str, str]:
     """Subject to the group of its first scan."""
     groups: dict[str, str] = {}
     for row in sorted(split, key=lambda row: row.get("scan", "")):
@@ -204,7 +189,7 @@ def _groups(split: tuple[Row, ...]) -> dict[str, str]:
     return groups
 
 
-def _parts(split: tuple[Row, ...], model: EvaluatedModel) -> dict[str, str]:
+def _parts(split: Sequence[Row], model: EvaluatedModel) -> dict[str, str]:
     """Subject to its part, or to the fold that held it out."""
     if not model.folds:
         return {subject_label(row["subject"]): row["part"] for row in split}
@@ -225,5 +210,5 @@ def _scans(folders: StudyFolders) -> list[PreparedScan]:
 
 def _leakage(folders: StudyFolders) -> Mapping[str, Any]:
     """What leakage was measured of models as they are trained now."""
-    found = read_json_if_there(folders.leakage / "leakage.json")
+    found = json_if_there(folders.leakage / "leakage.json")
     return found if is_of_these_models(folders, found) else {}

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stratacam.files import read_json
 from stratacam.networks import ARCHITECTURES
-from stratacam.report.reading import Row, expect, read_json, read_json_if_there, read_table_if_there
+from stratacam.report.reading import REPEAT, Row, expect, json_if_there, table_if_there
 from stratacam.study.folders import StudyFolders
 from stratacam.study.runs import TrainedRun, short_name
 
@@ -57,21 +58,15 @@ def read_models(folders: StudyFolders, runs: Sequence[TrainedRun]) -> tuple[Eval
     """
     found = []
     for name in dict.fromkeys(trained.run.model for trained in runs):
-        own = tuple(trained for trained in runs if trained.run.model == name)
+        its = tuple(trained for trained in runs if trained.run.model == name)
         folder = folders.evaluation / name
-        expect(folder / "metrics.json", f"the evaluation of {name}")
         histories = {
-            trained.run.name: read_json_if_there(folders.models / trained.run.name / "history.json")
-            for trained in own
+            trained.run.name: history
+            for trained in its
+            if (history := json_if_there(folders.models / trained.run.name / "history.json"))
         }
-        found.append(
-            EvaluatedModel(
-                runs=own,
-                metrics=read_json(folder / "metrics.json"),
-                reliability=read_table_if_there(folder / "reliability.tsv"),
-                histories={run: history for run, history in histories.items() if history},
-            )
-        )
+        metrics = read_json(expect(folder / "metrics.json", f"the evaluation of {name}"), REPEAT)
+        found.append(EvaluatedModel(its, metrics, table_if_there(folder / "reliability.tsv"), histories))
     return tuple(found)
 
 

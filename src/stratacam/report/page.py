@@ -8,11 +8,12 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stratacam.files import write_text
-from stratacam.report import result_tables, tables, wording
+from stratacam.report import result_tables, tables
 from stratacam.report.content import StudyContent, read_study
 from stratacam.report.evidence import Chapter, chapters
 from stratacam.report.figure import Content, FigureEntry, ReportFigure, save_figure, warn
 from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
+from stratacam.report.summary import limits, summary
 from stratacam.study.folders import StudyFolders
 
 
@@ -88,8 +89,8 @@ def render(study: StudyContent, figures: list[PageFigure], pages: list[PageChapt
     )
     return environment.get_template("template.html.j2").render(
         name=study.configuration.get("name") or folders_name(study),
-        sentences=wording.sentences(study),
-        limits=wording.limits(study),
+        sentences=summary(study),
+        limits=limits(study),
         figures=figures,
         chapters=pages,
         warning=study.warning,

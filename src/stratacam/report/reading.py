@@ -1,24 +1,26 @@
 """Files of a finished study, read with errors that name the command which makes them."""
 
-import csv
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from stratacam.errors import InputError
+from stratacam.files import read_json, read_table
 
 Row = Mapping[str, str]
 
+REPEAT = "repeat the study with `stratacam run`."
 
-def expect(path: Path, what: str, command: str = "stratacam run") -> None:
-    """Check that a file is there.
+
+def expect(path: Path, what: str) -> Path:
+    """Return a path where there is a file.
 
     Raises:
-        InputError: it is not.
+        InputError: there is none.
     """
     if not path.is_file():
-        raise missing(path, what, command)
+        raise missing(path, what, "stratacam run")
+    return path
 
 
 def missing(path: Path, what: str, command: str) -> InputError:
@@ -26,34 +28,15 @@ def missing(path: Path, what: str, command: str) -> InputError:
     return InputError(f"{path}: not found; expected {what}: the study is unfinished, go on with `{command}`.")
 
 
-def read_table(path: Path) -> tuple[Row, ...]:
-    """Read the rows of a tab-separated table."""
-    with path.open(encoding="utf-8", newline="") as table:
-        return tuple(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-def read_table_if_there(path: Path) -> tuple[Row, ...]:
-    """Read the rows of a tab-separated table; none where there is no such file."""
-    return read_table(path) if path.is_file() else ()
-
-
-def read_json(path: Path) -> Mapping[str, Any]:
-    """Read a JSON object.
+def json_if_there(path: Path) -> Mapping[str, Any]:
+    """The JSON object of a file; empty where there is no such file.
 
     Raises:
         InputError: the file is damaged.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as fault:
-        raise InputError(
-            f"{path}: cannot be read ({fault}); repeat the study with `stratacam run`."
-        ) from fault
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: holds no JSON object; repeat the study with `stratacam run`.")
-    return content
+    return read_json(path, REPEAT) if path.is_file() else {}
 
 
-def read_json_if_there(path: Path) -> Mapping[str, Any]:
-    """Read a JSON object; an empty one where there is no such file."""
-    return read_json(path) if path.is_file() else {}
+def table_if_there(path: Path) -> tuple[Row, ...]:
+    """The rows of a tab-separated table; none where there is no such file."""
+    return tuple(read_table(path)) if path.is_file() else ()

@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from stratacam.cam import view
 from stratacam.maps import ScanMaps
 from stratacam.networks import ModelCard
 from stratacam.report.content import StudyContent, subject_label
@@ -99,8 +97,7 @@ class ShownScan:
         ReLU, upsampled linearly, divided by the one maximum of the layer over all explained slices.
         """
         maps = self.explained
-        rectified = view(torch.from_numpy(maps.raw(layer))[:, None], normalise="none")
-        drawn = maps.geometry.redraw(rectified[:, 0].numpy(), self.geometry)
+        drawn = maps.geometry.redraw(maps.heat(layer), self.geometry)
         return np.asarray(drawn[np.searchsorted(maps.slices, indices)] / (drawn.max() or 1))
 
     def _cut(self, volume: NDArray[np.generic], index: int) -> Picture:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from stratacam.maps import entity, find_maps, read_maps
+from stratacam.maps import entity, find_maps, label_of
 from stratacam.networks import ModelCard
 from stratacam.networks.saved import CARD
 from stratacam.report.figure import save_figure
@@ -32,8 +32,8 @@ def write_strips(model: Path, prepared: Path, maps: Path, names: Collection[str]
         scan = scans[found.name]
         folder = maps / f"sub-{scan.subject}" / "figures"
         for explained in found.every_explained:
-            label = f"_label-{entity(explained)}" if len(found.every_explained) > 1 else ""
-            picture = folder / f"{scan.name}{label}_desc-layers_{entity(found.method)}.png"
-            save_figure(layer_strip(scan, read_maps(found.path, explained), card), picture)
+            one = found.of(explained)
+            picture = folder / f"{scan.name}{label_of(one)}_desc-layers_{entity(one.method)}.png"
+            save_figure(layer_strip(scan, one, card), picture)
             pictures.append(picture)
     return pictures

@@ -1,13 +1,11 @@
 """Tables of the report as rows of text: the cohort, the training, and what they were made with."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stratacam.report.content import StudyContent
-
-NOT_KNOWN = "-"
+from stratacam.report.numbers import NOT_KNOWN
 
 PARTS = ("train", "validation", "test")
 
@@ -32,28 +30,23 @@ class Table:
 def cohort_table(study: StudyContent) -> Table:
     """Subjects of each group in each part, or in each fold; slices where these were split."""
     classes, title = study.card.classes, warned("Subjects", study)
-    rows: list[tuple[str, ...]]
+
+    def count(group: str | None = None, part: str | None = None) -> str:
+        found = [(own, study.part.get(subject)) for subject, own in study.group.items()]
+        return str(sum(group in (None, own) and part in (None, its_part) for own, its_part in found))
+
     if study.by_slice:
         tested = study.metrics["slices_per_class"]
-        rows = [(group, str(_count(study, group)), str(tested[group])) for group in classes]
-        return Table(title, ("group", "subjects", "test slices"), tuple(rows))
+        rows = tuple((group, count(group), str(tested[group])) for group in classes)
+        return Table(title, ("group", "subjects", "test slices"), rows)
     if study.main.folds:
         parts = [f"held out in fold {number}" for number in range(1, study.main.folds + 1)]
-        rows = [
-            (part or "all", *(str(_count(study, group, part)) for group in (*classes, None)))
-            for part in (*parts, None)
-        ]
-        return Table(title, ("", *classes, "all"), tuple(rows))
-    rows = [(group, *(str(_count(study, group, part)) for part in (*PARTS, None))) for group in classes]
-    return Table(title, ("group", "training", "validation", "test (held out)", "all"), tuple(rows))
-
-
-def _count(study: StudyContent, group: str | None = None, part: str | None = None) -> int:
-    """Subjects of a group, or of any, in a part, or in any."""
-    return sum(
-        group in (None, own) and part in (None, study.part.get(subject))
-        for subject, own in study.group.items()
-    )
+        by_fold = tuple(
+            (part or "all", *(count(group, part) for group in (*classes, None))) for part in (*parts, None)
+        )
+        return Table(title, ("", *classes, "all"), by_fold)
+    by_group = tuple((group, *(count(group, part) for part in (*PARTS, None))) for group in classes)
+    return Table(title, ("group", "training", "validation", "test (held out)", "all"), by_group)
 
 
 def left_out_table(study: StudyContent) -> Table:
@@ -63,7 +56,7 @@ def left_out_table(study: StudyContent) -> Table:
 
 
 def training_table(study: StudyContent) -> Table:
-    """Losses of every epoch; of several trainings, those of the epochs that were kept."""
+    """Losses of every epoch; of several trainings, those of the epochs whose weights were kept."""
     title = warned("Training", study)
     histories = [
         (study.title_of(model), trained.run.fold, model.histories[trained.run.name])
@@ -71,29 +64,28 @@ def training_table(study: StudyContent) -> Table:
         for trained in model.runs
         if trained.run.name in model.histories
     ]
+
+    def losses(epoch: Mapping[str, float]) -> tuple[str, ...]:
+        return tuple(f"{epoch[key]:.3f}" for key in LOSSES)
+
     if len(histories) <= 1:
-        rows = [
-            (f"{number}{' (kept)' if number == history['best_epoch'] else ''}", *_losses(epoch))
+        rows = tuple(
+            (f"{number}{' (kept)' if number == history['best_epoch'] else ''}", *losses(epoch))
             for _, _, history in histories
             for number, epoch in enumerate(history["epochs"], start=1)
-        ]
-        return Table(title, ("epoch", *LOSSES.values()), tuple(rows))
-    rows = [
+        )
+        return Table(title, ("epoch", *LOSSES.values()), rows)
+    several = tuple(
         (
             name,
             str(fold) if fold else NOT_KNOWN,
             f"{history['best_epoch']} of {len(history['epochs'])}",
-            *_losses(history["epochs"][history["best_epoch"] - 1]),
+            *losses(history["epochs"][history["best_epoch"] - 1]),
         )
         for name, fold, history in histories
-    ]
-    return Table(
-        title, ("network", "fold", "epoch kept", *LOSSES.values()), tuple(rows), note="At the epoch kept."
     )
-
-
-def _losses(epoch: Mapping[str, float]) -> tuple[str, ...]:
-    return tuple(f"{epoch[key]:.3f}" for key in LOSSES)
+    columns = ("network", "fold", "epoch kept", *LOSSES.values())
+    return Table(title, columns, several, note="Values at the epoch whose weights were kept.")
 
 
 def methods_table(study: StudyContent) -> Table:
@@ -136,39 +128,3 @@ def flatten(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str,
 def warned(title: str, study: StudyContent) -> str:
     """A title, with what must be known before the table is believed."""
     return f"{title} ({study.warning})" if study.warning else title
-
-
-def decimal(value: float) -> str:
-    """Two decimals."""
-    return f"{value:.2f}"
-
-
-def interval(limits: Sequence[float] | None) -> str:
-    """Write "0.36 to 1.00"; a dash where there is none."""
-    return NOT_KNOWN if limits is None else f"{limits[0]:.2f} to {limits[1]:.2f}"
-
-
-def estimate(found: Mapping[str, Any] | None) -> str:
-    """Write "0.67 (0.36 to 0.90)", with the interval for few subjects where there is one; a dash for nothing.
-
-    Example:
-        >>> estimate({"value": 0.5, "bootstrap": [0.25, 0.75]}), estimate(None)
-        ('0.50 (0.25 to 0.75)', '-')
-    """
-    if found is None:
-        return NOT_KNOWN
-    limits = found.get("small_sample") or found["bootstrap"]
-    return decimal(found["value"]) + (f" ({interval(limits)})" if limits else "")
-
-
-def small(p_value: float) -> str:
-    """Two significant digits, rounded up, so that no p-value is written as zero or as less than it is.
-
-    Example:
-        >>> small(0.0123), small(0.5), small(0.00004)
-        ('0.013', '0.50', '< 0.001')
-    """
-    if p_value < 0.001:
-        return "< 0.001"
-    digits = 1 - math.floor(math.log10(p_value))
-    return f"{math.ceil(p_value * 10**digits - 1e-9) / 10**digits:.{digits}f}"

@@ -1,6 +1,5 @@
 """A prepared scan on disk: every sequence on one grid, in the world space of the T1w."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
+from stratacam.files import read_json
 from stratacam.scans.planes import AXES, Plane
 from stratacam.scans.resampling import Grid, read_grid
 from stratacam.scans.slices import SliceTable, read_slices_table
@@ -89,13 +89,7 @@ class PreparedScan:
         Raises:
             InputError: the record is missing or damaged.
         """
-        try:
-            content = json.loads(self.record.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.record}: cannot be read ({error}); prepare the scan again") from error
-        if not isinstance(content, dict):
-            raise InputError(f"{self.record}: holds no record; prepare the scan again")
-        return content
+        return read_json(self.record, "prepare the scan again")
 
     def delivered(self, sequence: str) -> Path:
         """A sequence as it was delivered, for maps on its grid.

@@ -1,6 +1,5 @@
 """Which slices of a prepared volume hold useful brain tissue: the table that all later steps go by."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
-from stratacam.files import write_text
+from stratacam.files import read_table, write_table
 from stratacam.scans.planes import AXES, Plane, slices_first
 
 COLUMNS = ("index", "plane", "position_mm", "x_mm", "y_mm", "z_mm", "brain_area_mm2", "kept")
@@ -91,10 +90,10 @@ def write_slices_table(
     positions = middles @ (affine[:3, across] / np.linalg.norm(affine[:3, across]))
     used = set(kept.tolist())
     rows = [
-        f"{index}\t{plane}\t{position:.3f}\t{x:.3f}\t{y:.3f}\t{z:.3f}\t{area:.1f}\t{int(index in used)}"
-        for index, (position, (x, y, z), area) in enumerate(zip(positions, middles, areas, strict=True))
+        (index, plane, *(f"{place:.3f}" for place in (position, *middle)), f"{area:.1f}", int(index in used))
+        for index, (position, middle, area) in enumerate(zip(positions, middles, areas, strict=True))
     ]
-    write_text(path, "\n".join(["\t".join(COLUMNS), *rows]) + "\n")
+    write_table(path, [COLUMNS, *rows])
 
 
 def read_slices_table(path: Path) -> SliceTable:
@@ -104,8 +103,7 @@ def read_slices_table(path: Path) -> SliceTable:
         InputError: the table is missing or damaged.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as table:
-            rows = list(csv.DictReader(table, delimiter="\t"))
+        rows = read_table(path)
         (plane,) = {row["plane"] for row in rows}
         numbers = np.array([[float(row[name]) for name in COLUMNS if name != "plane"] for row in rows])
     except (OSError, KeyError, TypeError, ValueError) as error:

@@ -11,18 +11,10 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import write_text
-from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature, compute_logits, three_channels
-from stratacam.maps import (
-    check_scan,
-    edges,
-    part_in_training,
-    picture_settings,
-    prepared_sequences,
-    trained_shape,
-)
+from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature, compute_logits
+from stratacam.maps import cut_pictures_for, edges, network_input, part_in_training, prepared_sequences
 from stratacam.networks import ModelCard, load_model
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
-from stratacam.scans.pictures import cut_scan
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.progress import say, step_progress
 from stratacam.study.standalone import prepare_folder
@@ -148,11 +140,9 @@ def _prepared(source: Path) -> list[PreparedScan]:
 
 
 def _predict(model: nn.Module, card: ModelCard, scan: PreparedScan) -> ScanPrediction:
-    check_scan(card, scan)
-    settings = picture_settings(card)
-    pictures = cut_scan(scan, settings, trained_shape(card, scan, settings))
-    images = pictures.images
-    logits = compute_logits(model, lambda rows: three_channels(images[rows]), len(images))
+    pictures = cut_pictures_for(card, scan)
+    images = network_input(pictures)
+    logits = compute_logits(model, lambda rows: images[rows], len(images))
     probabilities = apply_temperature(logits, 1.0)
     calibrated = apply_temperature(logits, float(card.training.get("temperature", 1.0)))
     slices = tuple(

@@ -25,19 +25,12 @@ from stratacam.cam.task import RawMaps, Task
 
 @dataclass(frozen=True)
 class Kind:
-    """What the function of a method is given, and what a method of this kind costs.
+    """What the function of a method is given, and what a method of this kind costs."""
 
-    Attributes:
-        make_maps: a task and the method's function to the raw maps of one batch.
-        cost: in runs of the network.
-        at_input: whether its one layer is the input itself, called "input".
-        repeats: whether it runs changed copies of an image in one batch.
-    """
-
-    make_maps: Callable[[Task, Callable[..., Any]], RawMaps]
-    cost: str
-    at_input: bool = False
-    repeats: bool = False
+    make_maps: Callable[[Task, Callable[..., Any]], RawMaps]  # a task and the method's function to its maps
+    cost: str  # in runs of the network
+    at_input: bool = False  # its one layer is the input itself, called "input"
+    repeats: bool = False  # it runs changed copies of an image in one batch
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stratacam.files import write_json, write_text
+from stratacam.files import write_json, write_table
 from stratacam.learning.dataset import SliceDataset
 from stratacam.learning.evaluation.calibration import BINS, SUBJECT_BINS, reliability
 from stratacam.learning.evaluation.intervals import Floats, Integers
@@ -183,4 +183,4 @@ def _write_table(
     """Write a table; a warning stands in a last column of its own, in every row."""
     end = ["warning"] if warning else []
     cells = [[*columns, *end], *([*row, *([warning] if warning else [])] for row in rows)]
-    write_text(file, "".join("\t".join(row) + "\n" for row in cells))
+    write_table(file, cells)

@@ -1,7 +1,5 @@
 """Every network and baseline in one table, each against the first network on the same subjects."""
 
-import csv
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stratacam.files import write_json, write_text
+from stratacam.files import read_json, read_table, write_json, write_table
 from stratacam.learning.evaluation.comparison import compare
 
 MEASURES = ("accuracy", "balanced_accuracy", "macro_auroc", "brier", "expected_calibration_error")
@@ -28,7 +26,7 @@ def write_comparison(folder: Path, titles: Mapping[str, str], *, first: str, see
     subjects = {name: _subjects(folder / name) for name in titles}
     rows = []
     for name, title in titles.items():
-        metrics = json.loads((folder / name / "metrics.json").read_text(encoding="utf-8"))
+        metrics = read_json(folder / name / "metrics.json", "run the study again")
         labels, probabilities = subjects[name]
         own = {"name": name, "title": title, "subjects": len(labels)}
         scores = {measure: metrics["subjects"][measure] for measure in MEASURES}
@@ -42,15 +40,13 @@ def write_comparison(folder: Path, titles: Mapping[str, str], *, first: str, see
     columns += [f"{measure}{part}" for measure in MEASURES for part in ("", "_low", "_high", "_p")]
     columns += ["balanced_accuracy_gain_of_first", "gain_low", "gain_high", "gain_p", "warning"]
     table = [columns, *(_cells(row) for row in rows)]
-    write_text(folder / "comparison.tsv", "".join("\t".join(cells) + "\n" for cells in table))
+    write_table(folder / "comparison.tsv", table)
 
 
 def _subjects(folder: Path) -> tuple[dict[str, str], npt.NDArray[np.float64]]:
     """Subject to group, and the subjects' probabilities (subjects, classes)."""
-    with (folder / "predictions_subjects.tsv").open(encoding="utf-8", newline="") as file:
-        table = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        columns = [name for name in table.fieldnames or () if name.startswith("p_")]
-        rows = sorted(table, key=lambda row: row["subject"])
+    rows = sorted(read_table(folder / "predictions_subjects.tsv"), key=lambda row: row["subject"])
+    columns = [name for name in rows[0] if name.startswith("p_")]
     groups = {row["subject"]: row["group"] for row in rows}
     return groups, np.array([[float(row[column]) for column in columns] for row in rows])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.files import write_text
+from stratacam.files import write_table
 from stratacam.learning.dataset import SliceDataset
 from stratacam.learning.split.parts import PARTS, SLICES_OF_ONE_PERSON, AnySplit, Split
 
@@ -89,9 +89,9 @@ def write_split(file: Path, split: AnySplit, dataset: SliceDataset) -> None:
         rows: list[tuple[str, ...]] = [
             (subject, dataset.classes[groups[subject]], part_of[subject]) for subject in dataset.subjects
         ]
-        header = "subject\tgroup\tpart"
+        header: tuple[str, ...] = ("subject", "group", "part")
     else:
-        header = "subject\tscan\tslice\tgroup\tpart\twarning"
+        header = ("subject", "scan", "slice", "group", "part", "warning")
         parts = split.rows(dataset)
         rows = [
             (
@@ -105,4 +105,4 @@ def write_split(file: Path, split: AnySplit, dataset: SliceDataset) -> None:
             for part in PARTS
             for row in parts[part]
         ]
-    write_text(file, "\n".join([header, *("\t".join(row) for row in rows)]) + "\n")
+    write_table(file, [header, *rows])

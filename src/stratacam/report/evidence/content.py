@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from stratacam.errors import InputError
+from stratacam.evidence.measures import Measure
 from stratacam.evidence.values import Summary, read_summaries
-from stratacam.report.reading import Row, read_json, read_table
+from stratacam.files import read_json, read_table
+from stratacam.report.reading import REPEAT, Row
 from stratacam.study.folders import StudyFolders
 from stratacam.study.runs import is_of_these_models, read_runs
 
@@ -48,11 +50,11 @@ class EvidenceContent:
         """The first one's maps are shown where there is room for one."""
         return tuple(self.about["methods"])
 
-    def of(self, method: str, layer: str, measure: str, against: str = "") -> Summary | None:
+    def of(self, method: str, layer: str, measure: Measure, against: str = "") -> Summary | None:
         """A measure; None where it was not taken."""
-        return self.summaries.get((method, layer, measure, against))
+        return self.summaries.get((method, layer, measure.name, against))
 
-    def along(self, method: str, measure: str, against: str = "") -> list[Summary | None]:
+    def along(self, method: str, measure: Measure, against: str = "") -> list[Summary | None]:
         """A measure of every layer, shallow to deep."""
         return [self.of(method, layer, measure, against) for layer in self.layers]
 
@@ -68,7 +70,7 @@ def read_evidence(folders: StudyFolders, classes: tuple[str, ...]) -> list[Evide
         folder = folders.evidence / trained.model
         if not (folder / "about.json").is_file():
             continue
-        if not is_of_these_models(folders, read_json(folder / "about.json")):
+        if not is_of_these_models(folders, read_json(folder / "about.json", REPEAT)):
             continue
         try:
             found.append(
@@ -76,14 +78,15 @@ def read_evidence(folders: StudyFolders, classes: tuple[str, ...]) -> list[Evide
                     folder=folder,
                     network=trained.network,
                     classes=classes,
-                    about=read_json(folder / "about.json"),
+                    about=read_json(folder / "about.json", REPEAT),
                     summaries={summary.key: summary for summary in read_summaries(folder / "layers.tsv")},
-                    claims=read_json(folder / "claims.json")["methods"],
+                    claims=read_json(folder / "claims.json", REPEAT)["methods"],
                     recommendations={
-                        one["method"]: one for one in read_json(folder / "recommendation.json")["methods"]
+                        one["method"]: one
+                        for one in read_json(folder / "recommendation.json", REPEAT)["methods"]
                     },
-                    comparison=read_table(folder / "comparison.tsv"),
-                    groups=read_json(folder / "groups.json"),
+                    comparison=tuple(read_table(folder / "comparison.tsv")),
+                    groups=read_json(folder / "groups.json", REPEAT),
                 )
             )
         except (KeyError, OSError) as fault:

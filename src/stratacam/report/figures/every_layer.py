@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stratacam.maps import ScanMaps
+from stratacam.maps import ScanMaps, explained_sequence
 from stratacam.networks import ModelCard
 from stratacam.report.captions import UNIT, describe_scan, describe_slice, how_drawn
 from stratacam.report.choose import choose_patient, choose_slices
-from stratacam.report.content import StudyContent, shown_sequence
+from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.models import network_title
 from stratacam.report.overlay import draw_colour_bar, draw_scale, draw_slice
-from stratacam.report.sheet import HEADING, Sheet, panel_inches
+from stratacam.report.sheet import new_sheet
 from stratacam.report.shown import ShownScan, by_block, drawn_width_mm, open_scan, open_scan_of
 from stratacam.scans.prepared import PreparedScan
 
@@ -40,7 +40,7 @@ def layer_strip(scan: PreparedScan, maps: ScanMaps, card: ModelCard) -> ReportFi
         InputError: if a file of the scan is missing or damaged.
     """
     shown = open_scan(scan, maps, width_mm=drawn_width_mm(card))
-    return _every_layer(shown, shown_sequence(card), network_title(card.architecture), "this scan")
+    return _every_layer(shown, explained_sequence(card), network_title(card.architecture), "this scan")
 
 
 def _every_layer(scan: ShownScan, sequence: str, architecture: str, rule: str) -> ReportFigure:
@@ -50,18 +50,16 @@ def _every_layer(scan: ShownScan, sequence: str, architecture: str, rule: str) -
     index = int(indices[0])
     position = int(np.searchsorted(maps.slices, index))
     rows_of_layers = _rows(maps.layers)
-    sheet = Sheet(
+    heading = describe_scan(scan)
+    sheet = new_sheet(
         max(len(rows_of_layers), MINIMUM_ROWS),
         max(*(len(layers) + 1 for layers in rows_of_layers), MINIMUM_COLUMNS),
-        panel_inches(scan.box_mm),
-        left=0.05,
-        right=0.05,
-        top=HEADING + 0.33,
-        between=(0.04, 0.36),
+        scan.box_mm,
+        top=0.55,
+        between=0.36,
+        heading=heading,
     )
-    figure = sheet.new_figure()
-    sheet.write_heading(figure, describe_scan(scan))
-    anatomy = sheet.panel_of(figure, 0, 0)
+    anatomy = sheet.panel(0, 0)
     draw_slice(anatomy, scan, sequence, index)
     draw_scale(anatomy)
     anatomy.set_title(sequence, fontsize=7.5, pad=3)
@@ -70,21 +68,21 @@ def _every_layer(scan: ShownScan, sequence: str, architecture: str, rule: str) -
     )  # fmt: skip
     for row, layers in enumerate(rows_of_layers):
         for column, layer in enumerate(layers, start=1):
-            panel = sheet.panel_of(figure, row, column)
+            panel = sheet.panel(row, column)
             heat = scan.heat(layer, indices)[0]
             blank = maps.blank[layer][position]
             draw_slice(panel, scan, sequence, index, heat=heat, blank=blank, letters=False)
             rows, columns = maps.raw(layer).shape[1:]
             peak = "blank" if blank else f"peak {heat.max():.2f}"
             panel.set_title(f"{layer}\n{rows} x {columns}, {peak}", fontsize=7.5, pad=3)
-    draw_colour_bar(figure, sheet.bar_of(figure, 2, left=0.35), UNIT)
+    draw_colour_bar(sheet.figure, sheet.bar(2, left=0.35), UNIT)
     return ReportFigure(
         "One slice at every layer of the network",
-        f"{describe_scan(scan)}; {describe_slice(scan, index).replace(chr(10), '; ')}. The same slice at all "
+        f"{heading}; {describe_slice(scan, index).replace(chr(10), '; ')}. The same slice at all "
         f"{len(maps.layers)} convolution and pooling layers of {architecture}, in the order in "
         "which the network runs them, one row per block. Above each panel: the map's own resolution, and its peak as a "
         f"share of the layer's maximum in the scan. Subject: {rule}. Slice: {slice_rule}. {how_drawn(scan)}",
-        figure,
+        sheet.figure,
     )
 
 

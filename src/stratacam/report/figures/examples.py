@@ -7,7 +7,7 @@ from stratacam.report.choose import choose_examples, choose_level, slice_at
 from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.overlay import WHITE, draw_scale, draw_slice, label_row
-from stratacam.report.sheet import Sheet, panel_inches
+from stratacam.report.sheet import new_sheet
 from stratacam.report.shown import open_scan_of
 from stratacam.scans.planes import SIDES
 
@@ -19,12 +19,11 @@ def example_slices(study: StudyContent) -> ReportFigure:
     sequences, plane = scans[0].sequences, scans[0].volume.plane
     left, right, bottom, top = np.array([scan.box_mm for scan in scans]).T
     box = (left.min(), right.max(), bottom.min(), top.max())
-    sheet = Sheet(len(scans), len(sequences), panel_inches(box), left=1.5, right=0.05, top=0.25)
-    figure = sheet.new_figure()
+    sheet = new_sheet(len(scans), len(sequences), box, left=1.5, top=0.25)
     for row, scan in enumerate(scans):
         index = slice_at(scan, level)
         for column, sequence in enumerate(sequences):
-            panel = sheet.panel_of(figure, row, column)
+            panel = sheet.panel(row, column)
             draw_slice(panel, scan, sequence, index, outline=False, box=box)
             if row == 0:
                 panel.set_title(sequence, fontsize=9, pad=4)
@@ -39,5 +38,5 @@ def example_slices(study: StudyContent) -> ReportFigure:
         f"One subject of each group ({', '.join(scan.name for scan in scans)}): {first}, "
         f"whatever its result. Level: {rule}. The prepared scans as the network sees them, 0 black to "
         f"{WHITE:g} white. {' and '.join(SIDES[plane])} are the patient's {sides}.",
-        figure,
+        sheet.figure,
     )

@@ -9,7 +9,7 @@ from stratacam.report.choose import choose_patient, choose_slices
 from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.overlay import draw_colour_bar, draw_scale, draw_slice, label_row
-from stratacam.report.sheet import HEADING, Sheet, panel_inches
+from stratacam.report.sheet import new_sheet
 from stratacam.report.shown import by_block, open_scan_of
 
 
@@ -36,13 +36,12 @@ def _slices_at_layers(study: StudyContent, layers: Sequence[str], block: str) ->
     scan = open_scan_of(study, choice.name)
     maps = scan.explained
     indices, slice_rule = choose_slices(scan)
-    sheet = Sheet(
-        len(layers) + 1, len(indices), panel_inches(scan.box_mm), left=1.35, right=0.78, top=HEADING + 0.55
+    heading = describe_scan(scan)
+    sheet = new_sheet(
+        len(layers) + 1, len(indices), scan.box_mm, left=1.35, right=0.78, top=0.77, heading=heading
     )
-    figure = sheet.new_figure()
-    sheet.write_heading(figure, describe_scan(scan))
     for column, index in enumerate(indices):
-        panel = sheet.panel_of(figure, 0, column)
+        panel = sheet.panel(0, column)
         draw_slice(panel, scan, study.sequence, int(index))
         panel.set_title(describe_slice(scan, int(index)), fontsize=8, pad=4)
         if column == 0:
@@ -50,17 +49,17 @@ def _slices_at_layers(study: StudyContent, layers: Sequence[str], block: str) ->
             draw_scale(panel)
     for row, layer in enumerate(layers, start=1):
         for column, (index, heat) in enumerate(zip(indices, scan.heat(layer, indices), strict=True)):
-            panel = sheet.panel_of(figure, row, column)
+            panel = sheet.panel(row, column)
             blank = maps.blank[layer][int(np.searchsorted(maps.slices, index))]
             draw_slice(panel, scan, study.sequence, int(index), heat=heat, blank=blank, letters=False)
             if column == 0:
                 label_row(panel, describe_layer(maps, layer))
-    draw_colour_bar(figure, sheet.bar_of(figure, 1), UNIT)
+    draw_colour_bar(sheet.figure, sheet.bar(1), UNIT)
     step = scan.position_mm[indices[1]] - scan.position_mm[indices[0]] if len(indices) > 1 else 0.0
     return ReportFigure(
         f"Maps of {len(indices)} neighbouring slices: {block}",
-        f"{describe_scan(scan)}. Rows: {study.sequence}, then the layers {', '.join(layers)}, from deep to shallow; "
+        f"{heading}. Rows: {study.sequence}, then the layers {', '.join(layers)}, from deep to shallow; "
         f"columns: explained slices {step:.1f} mm apart, with the class that the network gives to each slice. "
         f"Subject: {choice.rule}. Slices: around {slice_rule}. {how_drawn(scan)}",
-        figure,
+        sheet.figure,
     )

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure
 
 from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
+from stratacam.report.numbers import decimal
 from stratacam.report.reading import Row
-from stratacam.report.tables import decimal
 
 LOOKS = {
     "no": ("as given", "#d95f02", "o"),

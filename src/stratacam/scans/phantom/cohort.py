@@ -1,13 +1,12 @@
 """The whole cohort as a BIDS folder with its truth as a derivative."""
 
-import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.files import check_writable, write_json, write_text
+from stratacam.files import check_writable, read_json, write_json, write_table, write_text
 from stratacam.scans.phantom.settings import PhantomSettings, groups, names, stream
 from stratacam.scans.phantom.subject import GENERATOR, TRUTH, Row, make_subject
 from stratacam.scans.sequences import DEFAULT_SEQUENCES, simulated_sequences
@@ -72,7 +71,7 @@ def _claim(out: Path, settings: PhantomSettings) -> None:
     note = out / TRUTH / "phantom.json"
     wanted = {"generator": GENERATOR, **settings.model_dump(mode="json")}
     if note.is_file():
-        found = {"sequences": list(DEFAULT_SEQUENCES), **json.loads(note.read_text(encoding="utf-8"))}
+        found = {"sequences": list(DEFAULT_SEQUENCES), **read_json(note)}
         keys = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
         if keys:
             differ = "; ".join(f"{key}: found {found.get(key)}, asked for {wanted.get(key)}" for key in keys)
@@ -131,5 +130,4 @@ def _participant(settings: PhantomSettings, index: int, row: Row) -> Row:
 
 def _write_table(path: Path, rows: list[Row]) -> None:
     columns = list(rows[0]) if rows else []
-    lines = ["\t".join(columns), *("\t".join(str(row[column]) for column in columns) for row in rows)]
-    write_text(path, "\n".join(lines) + "\n")
+    write_table(path, [columns, *([row[column] for column in columns] for row in rows)])

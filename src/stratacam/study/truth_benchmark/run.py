@@ -11,8 +11,8 @@ from rich.console import Console
 
 from stratacam.errors import InputError
 from stratacam.evidence.planting import phantom_shapes, read_shapes, two_kinds
-from stratacam.evidence.planting.judge import verdict
 from stratacam.evidence.planting.plant import CLASSES
+from stratacam.evidence.planting.score import verdict
 from stratacam.evidence.values import Summary, Value, by_subject, summarise, write_rows
 from stratacam.files import write_json
 from stratacam.learning import TrainSettings, make_dataset

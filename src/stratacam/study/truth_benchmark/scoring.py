@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.evidence.planting.judge import Judged, PlantedSlice, judge
+from stratacam.evidence.planting.score import PlantedSlice, ScoredSlice, score_maps
 from stratacam.evidence.values import Value
 from stratacam.files import write_json
 from stratacam.learning import ScanPictures, SliceDataset, make_dataset
@@ -16,7 +16,7 @@ from stratacam.study.trained import TrainedModel, load_once
 from stratacam.study.training import read_predictions
 from stratacam.study.truth_benchmark.planting import person_of, truth_file
 
-Example = tuple[PlantedSlice, Judged]
+Example = tuple[PlantedSlice, ScoredSlice]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class ScoreFold:
         """The scores of a slice, which is the one with this number, from 1."""
         one = _slice_of(dataset, row)
         model, _ = load_once(self.model)
-        return one, judge(model, one, int(dataset.label[row]), self.methods, seed=self.seed + number)
+        return one, score_maps(model, one, int(dataset.label[row]), self.methods, seed=self.seed + number)
 
     def _chosen(self, dataset: SliceDataset, logits: NDArray[np.float64]) -> list[int]:
         """Slices that are classified right, evenly spaced, at most so many of each scan and class."""
@@ -87,7 +87,7 @@ class ScoreFold:
 
 
 @dataclass(frozen=True)
-class ScoredSlice:
+class SliceScores:
     """Scores of the maps of one slice."""
 
     subject: str
@@ -102,14 +102,14 @@ class ScoredFold:
     right: int
     count: int
     layers: tuple[str, ...]
-    slices: Mapping[str, ScoredSlice]
+    slices: Mapping[str, SliceScores]
 
 
 def read_scores(file: Path) -> ScoredFold:
     """Read the scores of a fold."""
     content = json.loads(file.read_text(encoding="utf-8"))
     slices = {
-        name: ScoredSlice(one["subject"], one["level"], [Value(*value) for value in one["values"]])
+        name: SliceScores(one["subject"], one["level"], [Value(*value) for value in one["values"]])
         for name, one in content["slices"].items()
     }
     return ScoredFold(content["right"], content["count"], tuple(content["layers"]), slices)

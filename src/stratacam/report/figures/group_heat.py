@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from nilearn.datasets import load_mni152_template
 from numpy.typing import NDArray
 
+from stratacam.cam.drawing import blend
 from stratacam.evidence.claims import last_convolution
 from stratacam.maps import entity
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.models import network_title
-from stratacam.report.overlay import blend
 from stratacam.scans.resampling import Grid, resample
 
 LEVELS = 6
@@ -23,7 +23,7 @@ LEVELS = 6
 KINDS = {"mean": "mean heat", "share": "share of subjects with high heat"}
 
 
-def group_figure(evidence: EvidenceContent) -> ReportFigure | None:
+def group_heat(evidence: EvidenceContent) -> ReportFigure | None:
     """Mean heat, and the share of subjects with high heat, of every group; None where there are no such maps."""
     method, layer = evidence.methods[0], last_convolution(evidence.layers)
     stem = f"{entity(method)}_{entity(layer)}"

@@ -1,0 +1,107 @@
+"""The pictures of a prepared scan as a trained model sees them, and the class that it gives the scan."""
+
+import torch
+from torch import nn
+
+from stratacam.errors import InputError
+from stratacam.maps.trained import channels_of, explained_sequence, trained_plane
+from stratacam.networks import ModelCard
+from stratacam.scans.channels import COUNT
+from stratacam.scans.pictures import Pictures, PictureSettings, cut_scan
+from stratacam.scans.prepared import PreparedScan
+
+
+def predicted_class(model: nn.Module, card: ModelCard, scan: PreparedScan, batch_size: int = 8) -> int:
+    """Position of the class that a model gives a scan: the one of the highest mean probability over its pictures.
+
+    The pictures are those that evaluation and `stratacam predict` take, whichever slices are explained or measured.
+
+    Args:
+        model: in evaluation mode, on its device.
+        card: the model's card.
+        scan: prepared with the model's sequences.
+        batch_size: pictures at once.
+
+    Raises:
+        InputError: the scan does not suit the model, or a file of it is missing or damaged.
+    """
+    device = next(model.parameters()).device
+    images = network_input(cut_pictures_for(card, scan))
+    with torch.inference_mode():
+        probabilities = [
+            model(batch.to(device, memory_format=torch.channels_last)).softmax(dim=1)
+            for batch in torch.split(images, batch_size)
+        ]
+    return int(torch.cat(probabilities).mean(dim=0).argmax())
+
+
+def network_input(pictures: Pictures) -> torch.Tensor:
+    """Images (m, 3, rows, columns) as a network takes them."""
+    return torch.from_numpy(pictures.images).expand(-1, COUNT, -1, -1)
+
+
+def cut_pictures_for(card: ModelCard, scan: PreparedScan) -> Pictures:
+    """Cut all pictures of a scan that a model is for.
+
+    Raises:
+        InputError: the scan does not suit the model, or a file of it is missing or damaged.
+    """
+    return _cut(card, scan, picture_settings(card))
+
+
+def explained_pictures(
+    card: ModelCard, scan: PreparedScan, *, every: int = 1, sequence: str | None = None
+) -> Pictures:
+    """Cut the pictures of a scan that are explained: one for each slice, also where each sequence is a picture.
+
+    Args:
+        card: of the model.
+        scan: prepared with the model's sequences.
+        every: take every n-th slice of the part that the network is for.
+        sequence: the one whose pictures are taken, where each is a picture of its own; see `explained_sequence`.
+
+    Raises:
+        InputError: the scan does not suit the model, or a file of it is missing or damaged.
+    """
+    update: dict[str, object] = {"every": every}
+    if channels_of(card) != "sequences":
+        update["sequences"] = (explained_sequence(card, sequence),)
+    return _cut(card, scan, picture_settings(card).model_copy(update=update))
+
+
+def picture_settings(card: ModelCard) -> PictureSettings:
+    """How the pictures that the model was trained on were cut."""
+    trained = {key: card.input[key] for key in PictureSettings.model_fields if key in card.input}
+    return PictureSettings(**{**trained, "sequences": tuple(card.input["sequences"])})
+
+
+def _cut(card: ModelCard, scan: PreparedScan, settings: PictureSettings) -> Pictures:
+    """Cut pictures as large as those that the model was trained on, or larger where this brain needs more."""
+    _check_scan(card, scan)
+    rows, columns = card.input.get("shape", (settings.size, settings.size))
+    if settings.crop_margin_mm is not None:
+        needed_rows, needed_columns = settings.shape_for([scan.brain_mm])
+        rows, columns = max(rows, needed_rows), max(columns, needed_columns)
+    return cut_scan(scan, settings, (rows, columns))
+
+
+def _check_scan(card: ModelCard, scan: PreparedScan) -> None:
+    """Raise InputError unless a scan was prepared with the model's sequences, in its plane, and its brain fits."""
+    absent = [sequence for sequence in card.input["sequences"] if sequence not in scan.sequences]
+    if absent:
+        raise InputError(
+            f"{scan.name}: was prepared with {', '.join(scan.sequences)}; the model was trained on "
+            f"{', '.join(card.input['sequences'])}; prepare the scan with {', '.join(absent)} too."
+        )
+    found, expected = scan.read_slices().plane, trained_plane(card)
+    if found != expected:
+        raise InputError(
+            f"{scan.name}: was prepared in {found} slices; the model was trained on {expected} ones; "
+            f'prepare the scan with prepare.plane = "{expected}" (--plane {expected}).'
+        )
+    pictures = picture_settings(card)
+    if pictures.crop_margin_mm is None and (length := max(scan.brain_mm)) > pictures.width_mm + 0.1:
+        raise InputError(
+            f"{scan.name}: its brain is {length:.0f} mm long, the model's pictures show {pictures.width_mm:g} mm; "
+            "expected a brain that fits: look at its mask on the quality page, or use another model."
+        )

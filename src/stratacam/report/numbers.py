@@ -1,0 +1,56 @@
+"""Numbers of the report as text."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+NOT_KNOWN = "-"
+
+
+def decimal(value: float) -> str:
+    """Two decimals."""
+    return f"{value:.2f}"
+
+
+def interval(limits: Sequence[float] | None) -> str:
+    """Write "0.36 to 1.00"; a dash where there is none."""
+    return NOT_KNOWN if limits is None else f"{limits[0]:.2f} to {limits[1]:.2f}"
+
+
+def limits_of(found: Mapping[str, Any]) -> Sequence[float] | None:
+    """The interval of an estimate: the one for few subjects where there is one."""
+    limits: Sequence[float] | None = found.get("small_sample") or found["bootstrap"]
+    return limits
+
+
+def estimate(found: Mapping[str, Any] | None) -> str:
+    """Write "0.67 (0.36 to 0.90)"; a dash for nothing.
+
+    Example:
+        >>> estimate({"value": 0.5, "bootstrap": [0.25, 0.75]}), estimate(None)
+        ('0.50 (0.25 to 0.75)', '-')
+    """
+    if found is None:
+        return NOT_KNOWN
+    limits = limits_of(found)
+    return decimal(found["value"]) + (f" ({interval(limits)})" if limits else "")
+
+
+def small(p_value: float | None) -> str:
+    """Two significant digits, rounded up, so that no p-value is written as zero or as less than it is.
+
+    Example:
+        >>> small(0.0123), small(0.5), small(0.00004), small(None)
+        ('0.013', '0.50', '< 0.001', '-')
+    """
+    if p_value is None:
+        return NOT_KNOWN
+    if p_value < 0.001:
+        return "< 0.001"
+    digits = 1 - math.floor(math.log10(p_value))
+    return f"{math.ceil(p_value * 10**digits - 1e-9) / 10**digits:.{digits}f}"
+
+
+def listed(names: Sequence[str], *, last: str = "and") -> str:
+    """Write "a, b and c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
