@@ -33,7 +33,7 @@ def layers(
 
     trained, card = load_model(model, network)
     height, width = card.input.get("shape") or [card.input["size"]] * 2
-    found = list_layers(trained, torch.zeros(1, 3, height, width))
+    found = list_layers(trained, torch.zeros(1, card.channels, height, width))
     console = Console()
     console.print(f"{card.architecture}, classes {', '.join(card.classes)}, input {height} x {width}")
     show_layers(found, console)

@@ -16,6 +16,7 @@ from stratacam.study.cohort import (
     seeds_of,
 )
 from stratacam.study.network_check import check_beginning, check_explained
+from stratacam.study.progress import say
 from stratacam.study.steps.pictures import cut_scans
 from stratacam.study.steps.prepare import check_scans, find_scans, prepare_scans
 from stratacam.study.study import Study
@@ -62,7 +63,8 @@ def gather(study: Study) -> Gathered:
         sorted({f"sub-{scan.subject}" for scan in scans}),
     )
     if not folders.runs.is_file():
-        check_beginning(configuration)
+        for sentence in check_beginning(configuration):
+            say(work.console, sentence)
     prepared = prepare_scans(
         work,
         scans,

@@ -25,13 +25,13 @@ from stratacam.learning import (
     make_dataset,
     pool_seeds,
 )
+from stratacam.networks import short_name
 from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import Workers
 from stratacam.study.gathering import gather
 from stratacam.study.network_check import check_networks
 from stratacam.study.planning import Planned, plan_runs
-from stratacam.study.runs import short_name
 from stratacam.study.steps.train import do_trainings, model_of, training_of
 from stratacam.study.study import Outcome, Study, open_study
 from stratacam.study.training import PREDICTIONS, read_predictions

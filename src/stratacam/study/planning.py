@@ -11,13 +11,21 @@ from typing import NamedTuple
 from torch import nn
 
 from stratacam.learning import AnySplit, SplitSettings, TrainSettings, make_splits
-from stratacam.networks import default_weights, frozen_prefix, initial_weights, made_of, make_network
+from stratacam.networks import (
+    default_frozen,
+    default_weights,
+    frozen_prefix,
+    initial_weights,
+    made_of,
+    make_network,
+    short_name,
+)
 from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.folders import StudyFolders
 from stratacam.study.keys import NOT_IN_KEY
 from stratacam.study.network_check import frozen_here
-from stratacam.study.runs import Run, models_of, short_name
+from stratacam.study.runs import Run, models_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,7 @@ class FirstNetwork:
         weights: where its weights start, see `stratacam.networks.initial_weights`.
         head: name of its classifier head; found if absent.
         classes: number of outputs.
+        channels: of the pictures.
         seed: of what is random in it.
         made_of: what its weights and its code are, wherever they lie; see `stratacam.networks.made_of`.
     """
@@ -37,6 +46,7 @@ class FirstNetwork:
     weights: str = field(metadata=NOT_IN_KEY)
     head: str | None
     classes: int
+    channels: int
     seed: int
     made_of: str
 
@@ -49,8 +59,14 @@ class FirstNetwork:
 @lru_cache(maxsize=1)
 def make_once(first: FirstNetwork) -> tuple[nn.Module, str]:
     """The network, made once in each worker."""
-    pretrained = initial_weights(first.architecture, first.weights)
-    model = make_network(first.architecture, first.classes, weights=pretrained or "none", seed=first.seed)
+    pretrained = initial_weights(first.architecture, first.weights, first.channels)
+    model = make_network(
+        first.architecture,
+        first.classes,
+        channels=first.channels,
+        weights=pretrained or "none",
+        seed=first.seed,
+    )
     return model, pretrained.source if pretrained else "random"
 
 
@@ -129,10 +145,13 @@ def plan_network(
     """
     network = configuration.network
     chosen = default_weights(model.network) if network.weights == "default" else network.weights
-    settings = configuration.training.for_weights(pretrained=chosen != "none")
-    made = made_of(model.network, classes, weights=chosen, seed=model.seed)
-    first = FirstNetwork(model.network, chosen, network.head, classes, model.seed, made)
-    untrained = make_network(model.network, classes, weights="none")
+    pretrained, channels = chosen != "none", configuration.channels
+    settings = configuration.training.for_weights(
+        pretrained=pretrained, frozen=default_frozen(model.network, pretrained=pretrained)
+    )
+    made = made_of(model.network, classes, channels=channels, weights=chosen, seed=model.seed)
+    first = FirstNetwork(model.network, chosen, network.head, classes, channels, model.seed, made)
+    untrained = make_network(model.network, classes, channels=channels, weights="none")
     frozen = frozen_here(untrained, settings.frozen or (), only=len(network.architectures) == 1)
     settings = settings.model_copy(update={"frozen": frozen})
     return PlannedNetwork(first, settings, _kept_folder(folders, first, settings, kept_seed, untrained))

@@ -137,6 +137,7 @@ class Training:
         card = ModelCard(
             architecture=self.first.architecture,
             head=self.first.head,
+            channels=self.first.channels,
             classes=self.classes,
             input=dict(self.card),
             training={

@@ -89,7 +89,7 @@ def run_benchmark(
         name="benchmark with truth",
         out=out / "work",
         seed=settings.seed,
-        cohort=CohortSettings(input=prepared),
+        cohort=CohortSettings(input=prepared, sequences=scans[0].sequences),
         network=NetworkSettings(architecture=settings.architecture),
         training=TrainSettings(epochs=settings.epochs, patience=settings.epochs),
         run=RunSettings(),
