@@ -13,6 +13,27 @@ from stratacam.interruption import Interrupted, broken_off_at, interruptible
 __all__ = ["LEFT_OUT", "UNUSABLE", "app", "benchmark", "main", "models", "scans", "study"]
 
 
+COMMANDS = (
+    study.run,
+    study.demo,
+    scans.phantom,
+    scans.import_dicom,
+    scans.check,
+    scans.prepare,
+    models.layers,
+    models.explain,
+    models.predict,
+    study.evidence,
+    study.leakage,
+    benchmark.benchmark_truth,
+    study.report,
+)
+"""In the order of `--help`."""
+
+for command in COMMANDS:
+    app.command()(command)
+
+
 def main() -> None:
     """Run the command line; a user's mistake is told in a sentence, without a traceback."""
     try:

@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stratacam.cli.options import app, conclude
+from stratacam.cli.options import conclude
 from stratacam.errors import InputError
 
 
-@app.command()
 def benchmark_truth(
     prepared: Annotated[Path, typer.Argument(help="Folder of prepared scans, of two subjects or more.")],
     out: Annotated[Path, typer.Argument(help="Folder of the benchmark.")],

@@ -12,14 +12,12 @@ from stratacam.cli.options import (
     Model,
     Network,
     Workers,
-    app,
     as_options,
     conclude,
 )
 from stratacam.errors import InputError
 
 
-@app.command()
 def layers(
     model: Model,
     network: Network = None,
@@ -39,7 +37,6 @@ def layers(
     show_layers(found, console)
 
 
-@app.command()
 def explain(
     model: Model,
     prepared: Annotated[Path, typer.Argument(help="Folder of prepared scans.")],
@@ -98,7 +95,6 @@ def explain(
     conclude(out, len(left_out), accept_left_out)
 
 
-@app.command()
 def predict(
     model: Model,
     source: Annotated[

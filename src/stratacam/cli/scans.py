@@ -17,7 +17,6 @@ from stratacam.cli.options import (
     Sequences,
     Source,
     Workers,
-    app,
     conclude,
 )
 from stratacam.errors import InputError
@@ -39,7 +38,6 @@ class ScalingName(StrEnum):
     Z_SCORE = "z_score"
 
 
-@app.command()
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder of the cohort (BIDS).")],
     controls: Annotated[int, typer.Option(min=0, help="Healthy controls.")] = 8,
@@ -69,7 +67,6 @@ def phantom(
     conclude(out)
 
 
-@app.command("import-dicom")
 def import_dicom(
     folder: Annotated[Path, typer.Argument(help="Folder of DICOM files, under any names.")],
     out: Annotated[Path, typer.Argument(help="BIDS folder to write, new or from an earlier import.")],
@@ -97,7 +94,6 @@ def import_dicom(
     conclude(out, result.left_out, accept_left_out)
 
 
-@app.command()
 def check(
     source: Source,
     json_file: Annotated[
@@ -150,7 +146,6 @@ def check(
         )
 
 
-@app.command()
 def prepare(
     source: Source,
     out: Annotated[Path, typer.Argument(help="Folder of the prepared scans (BIDS derivatives).")],

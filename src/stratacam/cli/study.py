@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stratacam.cli.options import AcceptLeftOut, Force, StudyFile, app, conclude
+from stratacam.cli.options import AcceptLeftOut, Force, StudyFile, conclude
 
 
-@app.command()
 def run(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = False) -> None:
     """Run a whole study: prepare, train, evaluate, explain, report. Does only what is not done yet."""
     from stratacam.report import refresh_report
@@ -22,9 +21,8 @@ def run(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = 
     conclude(report_file, len(outcome.left_out), accept_left_out or configuration.run.accept_left_out)
 
 
-@app.command()
 def demo(
-    out: Annotated[Path, typer.Argument(metavar="[OUT]", help="Folder of the demonstration.")] = Path("demo"),
+    out: Annotated[Path, typer.Argument(help="Folder of the demonstration.")] = Path("demo"),
     subjects: Annotated[int, typer.Option(min=3, help="Subjects in each of the three groups.")] = 10,
     voxel_mm: Annotated[
         float, typer.Option("--voxel", min=0.7, max=5, help="Voxel size of the scans in mm.")
@@ -45,7 +43,6 @@ def demo(
     conclude(refresh_report(outcome.folders, console), len(outcome.left_out))
 
 
-@app.command()
 def evidence(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = False) -> None:
     """Measure which layers' maps are to be believed, in a study that has been run."""
     from stratacam.report import refresh_report
@@ -60,7 +57,6 @@ def evidence(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftO
     conclude(outcome.folders.evidence, len(outcome.left_out), accepted)
 
 
-@app.command()
 def leakage(
     study: StudyFile,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each kind.")] = 3,
@@ -82,7 +78,6 @@ def leakage(
     conclude(outcome.folders.leakage / "leakage.json", len(outcome.left_out), accepted)
 
 
-@app.command()
 def report(
     study: Annotated[Path, typer.Argument(metavar="RESULTS", help="Folder of a study that has been run.")],
 ) -> None:
