@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from stratacam.files import write_text
@@ -47,7 +46,7 @@ class Plot:
     """The plot of one measure, and the outliers that are named below it."""
 
     measure: Measure
-    chart: Markup
+    chart: str  # SVG
     strange: list[Row]
 
 
