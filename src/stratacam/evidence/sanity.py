@@ -175,7 +175,7 @@ def _is_next(layer: str, lowest: str, names: Sequence[str], layers: Sequence[str
 
 
 def _weights_of(layer: str, names: Sequence[str]) -> list[str]:
-    """The weighted modules that are a layer, lie in it (`layer1` holds `layer1.0`), or are the block that it lies in."""
+    """The weighted modules that are a layer, lie in it (`layer1` holds `layer1.0`), or hold it as a part of them."""
     module = layer.split("#", maxsplit=1)[0]
     return [
         name for name in names if f"{name}.".startswith(f"{module}.") or f"{module}.".startswith(f"{name}.")
