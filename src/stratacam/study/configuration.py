@@ -26,6 +26,9 @@ from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
+PATHS = (("", "out"), ("cohort", "input"), ("cohort", "prepared"), ("split", "table"), ("evidence", "atlas"))
+"""Settings that are paths: section and name."""
+
 
 class Section(BaseModel):
     """A section of the file: no unknown keys, never changed."""
@@ -221,32 +224,17 @@ def check_configuration(content: dict[str, Any], source: str) -> StudyConfigurat
 
 
 def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfiguration:
-    network, split, cohort = configuration.network, configuration.split, configuration.cohort
-    named = [_anchor_reference(name, folder) for name in network.architectures]
-    network = network.model_copy(
-        update={"architecture": named[0] if isinstance(network.architecture, str) else tuple(named)}
-    )
-    if network.weights not in WEIGHTS:
-        network = network.model_copy(update={"weights": str(_anchor(Path(network.weights), folder))})
-    if split.table is not None:
-        split = split.model_copy(update={"table": _anchor(split.table, folder)})
-    evidence = configuration.evidence
-    if evidence.atlas is not None:
-        evidence = evidence.model_copy(update={"atlas": _anchor(evidence.atlas, folder)})
-    return configuration.model_copy(
-        update={
-            "evidence": evidence,
-            "out": _anchor(configuration.out, folder),
-            "cohort": cohort.model_copy(
-                update={
-                    "input": _anchor(cohort.input, folder),
-                    "prepared": cohort.prepared and _anchor(cohort.prepared, folder),
-                }
-            ),
-            "network": network,
-            "split": split,
-        }
-    )
+    """The configuration with its relative paths made relative to a folder."""
+    content = configuration.model_dump()
+    for section, name in PATHS:
+        place = content[section] if section else content
+        place[name] = place[name] and _anchor(place[name], folder)
+    network = content["network"]
+    named = [_anchor_reference(name, folder) for name in configuration.network.architectures]
+    network["architecture"] = named[0] if isinstance(network["architecture"], str) else named
+    if network["weights"] not in WEIGHTS:
+        network["weights"] = str(_anchor(Path(network["weights"]), folder))
+    return StudyConfiguration.model_validate(content)
 
 
 def _anchor(path: Path, folder: Path) -> Path:
