@@ -1,6 +1,5 @@
 """The configuration of a study: one TOML file, every key checked."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from stratacam.errors import InputError
+from stratacam.errors import InputError, did_you_mean
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
@@ -254,9 +253,7 @@ def _describe(error: Mapping[str, Any]) -> str:
     key = ".".join(keys)
     if error["type"] == "extra_forbidden":
         allowed = list(_section(keys[:-1]).model_fields)
-        close = difflib.get_close_matches(keys[-1], allowed, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        return f"{key} is not known; {hint}Allowed here: {', '.join(allowed)}."
+        return f"{key} is not known; {did_you_mean(keys[-1], allowed)}Allowed here: {', '.join(allowed)}."
     if error["type"] == "missing":
         return f"{key} is missing; {_purpose(keys)}"
     if not keys or isinstance(error["input"], dict):  # settings that contradict each other
