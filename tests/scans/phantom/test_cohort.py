@@ -13,7 +13,8 @@ from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import find_scans
 from stratacam.scans.cohort.sources import read_cohort_groups
 from stratacam.scans.phantom import PhantomSettings, groups, make_cohort, make_subject, names
-from stratacam.scans.phantom.acquisition import Grid, bias_on
+from stratacam.scans.phantom.acquisition import bias_on
+from stratacam.scans.resampling import Grid
 
 SETTINGS = PhantomSettings(subjects={"control": 1, "RRMS": 1, "SPMS": 1}, voxel_mm=3.0, seed=4)
 TRUTH = Path("derivatives", "truth")

@@ -8,21 +8,13 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from stratacam.scans.phantom.anatomy import Array
+from stratacam.scans.resampling import Grid, interpolate
 
 Affine = NDArray[np.float64]
 
 _FIELD_OF_VIEW = np.array([192.0, 240.0, 200.0])  # mm
 _MIDDLE = np.array([0.0, -18.0, 4.0])  # of the field of view, RAS mm
 _BIAS_SPACING = 20.0  # mm between the values of a bias field
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A scan's voxels: shape and affine (4, 4), voxels to RAS mm; slices of `fine` thinner ones averaged."""
-
-    shape: tuple[int, int, int]
-    affine: Affine
-    fine: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,8 +42,7 @@ def scan_grid(voxel_mm: float, thickness_mm: float | None = None) -> Grid:
     counts = np.rint(_FIELD_OF_VIEW / voxel).astype(int)
     affine = np.diag([*voxel, 1.0])
     affine[:3, 3] = _MIDDLE - voxel * (counts - 1) / 2
-    fine = max(1, round(thickness_mm / min(voxel_mm, 1.5))) if thickness_mm else 1
-    return Grid((int(counts[0]), int(counts[1]), int(counts[2])), affine, fine)
+    return Grid((int(counts[0]), int(counts[1]), int(counts[2])), affine)
 
 
 def draw_acquisition(random: np.random.Generator, *, moves: bool) -> Acquisition:
@@ -89,10 +80,7 @@ def bias_on(bias: Array, grid: Grid) -> Array:
     origin = bias_affine()[:3, 3]
     for axis, size in enumerate(grid.shape):
         positions = grid.affine[axis, 3] + grid.affine[axis, axis] * np.arange(size)
-        line = np.clip((positions - origin[axis]) / _BIAS_SPACING, 0, bias.shape[axis] - 1)
-        low = np.minimum(line.astype(int), bias.shape[axis] - 2)
-        weight = (line - low).astype(np.float32).reshape([-1 if k == axis else 1 for k in range(3)])
-        bias = np.take(bias, low, axis) * (1 - weight) + np.take(bias, low + 1, axis) * weight
+        bias = interpolate(bias, axis, (positions - origin[axis]) / _BIAS_SPACING)
     return bias
 
 

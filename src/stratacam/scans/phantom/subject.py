@@ -2,18 +2,17 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
-from scipy import ndimage
 
 from stratacam.files import write_json
+from stratacam.scans.masks import bounding_box
 from stratacam.scans.phantom.acquisition import (
     Affine,
-    Grid,
     bias_affine,
     draw_acquisition,
     measure,
@@ -27,6 +26,7 @@ from stratacam.scans.phantom.disease import draw_disease
 from stratacam.scans.phantom.lesions import Lesions, grow_lesions
 from stratacam.scans.phantom.settings import PhantomSettings, groups, names, stream
 from stratacam.scans.register import write_transform
+from stratacam.scans.resampling import Grid
 from stratacam.scans.sequences import DEFAULT_SEQUENCES, simulated_sequences
 from stratacam.scans.volume import LPS, write_nifti
 
@@ -88,11 +88,9 @@ class _Visit:
     def blurred(self) -> tuple[tuple[slice, ...], Array, Array]:
         """The part of the template that lesions touch, and in it lesions and black holes as voxels see them."""
         margin = int(np.ceil(2 * self.settings.voxel_mm))
-        found = ndimage.find_objects((self.lesions.lesion > 0).astype(np.uint8))
-        box = (
-            tuple(slice(max(0, s.start - margin), s.stop + margin) for s in found[0])
-            if found
-            else (slice(0),) * 3
+        box = tuple(
+            slice(max(0, (side.start or 0) - margin), side.stop and side.stop + margin)
+            for side in bounding_box(self.lesions.lesion > 0)
         )
         lesion, core = (
             blur(part[box], self.settings.voxel_mm) for part in (self.lesions.lesion, self.lesions.black_hole)
@@ -181,11 +179,13 @@ def _write_scan(visit: _Visit, sequence: str, files: list[Path]) -> Row:
     settings, moves = visit.settings, sequence != "T1w"
     random = stream(settings, visit.index, sequence)
     acquisition = draw_acquisition(random, moves=moves)
-    grid = scan_grid(settings.voxel_mm, settings.thick_slices_mm if moves else None)
+    thickness = settings.thick_slices_mm if moves else None
+    grid = scan_grid(settings.voxel_mm, thickness)
+    thin = max(1, round(thickness / min(settings.voxel_mm, 1.5))) if thickness else 1
     contrast = _contrast(visit, sequence)
     matrix = rigid(acquisition)
     to_t1w = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
-    scan = measure(_slices(contrast, visit.body, grid, to_t1w), acquisition, grid, random)
+    scan = measure(_slices(contrast, visit.body, grid, to_t1w, thin), acquisition, grid, random)
     scans, truth = visit.scans, visit.truth
     files += [
         scans.with_name(f"{scans.name}_{sequence}.nii.gz"),
@@ -222,17 +222,14 @@ def _contrast(visit: _Visit, sequence: str) -> Array:
     return np.asarray(contrast, dtype=np.float32)
 
 
-def _slices(contrast: Array, body: Body, grid: Grid, to_t1w: Affine) -> Array:
-    """Sample a contrast once on a scan's grid; thick slices are means of thin ones."""
-    if grid.fine == 1:
-        return sample(contrast, template_voxels(body, to_t1w @ grid.affine, grid.shape))
+def _slices(contrast: Array, body: Body, grid: Grid, to_t1w: Affine, thin: int) -> Array:
+    """Sample a contrast once on a scan's grid; each slice is the mean of so many `thin` ones."""
     x, y, z = grid.shape
-    thin = grid.affine.copy()
-    thin[:3, 2] /= grid.fine
-    thin[:3, 3] -= thin[:3, 2] * (grid.fine - 1) / 2
-    fine = replace(grid, shape=(x, y, z * grid.fine), affine=thin)
-    sampled = sample(contrast, template_voxels(body, to_t1w @ fine.affine, fine.shape))
-    return np.asarray(sampled.reshape(x, y, z, grid.fine).mean(axis=3))
+    affine = grid.affine.copy()
+    affine[:3, 2] /= thin
+    affine[:3, 3] -= affine[:3, 2] * (thin - 1) / 2
+    sampled = sample(contrast, template_voxels(body, to_t1w @ affine, (x, y, z * thin)))
+    return np.asarray(sampled.reshape(x, y, z, thin).mean(axis=3)) if thin > 1 else sampled
 
 
 def _in_itk(matrix: Affine) -> SimpleITK.Euler3DTransform:
