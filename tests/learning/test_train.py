@@ -10,13 +10,13 @@ from small_cohort import CLASSES, make_scans, make_set, small_network
 from stratacam.errors import InputError
 from stratacam.learning import (
     TrainSettings,
+    apply_temperature,
     compute_logits,
     evaluate,
     keep_activations,
     keep_head_inputs,
     kept_inputs,
     make_dataset,
-    predict,
     predict_logits,
     read_head_inputs,
     slice_weights,
@@ -210,7 +210,8 @@ def test_the_weights_left_are_those_of_the_best_epoch(data, tmp_path):
     assert history.best_epoch == int(np.argmin(losses)) + 1
     assert len(losses) == min(history.best_epoch + 3, 12)
     validation = data[1]
-    probability = predict(model, validation)[np.arange(len(validation)), validation.label]
+    probabilities = apply_temperature(predict_logits(model, validation), 1.0)
+    probability = probabilities[np.arange(len(validation)), validation.label]
     assert np.mean(-np.log(probability)) == pytest.approx(
         min(losses), abs=1e-3
     )  # all subjects have four slices
@@ -224,7 +225,8 @@ def test_the_difference_between_groups_is_learnt(tmp_path):
         update={"epochs": 40, "patience": 40, "body_rate": 1e-2, "head_rate": 3e-2}
     )
     train(model, train_set, validation, settings, seed=0, work=tmp_path)
-    assert evaluate(test, predict(model, test)).subjects.accuracy.value >= 15 / 16
+    probabilities = apply_temperature(predict_logits(model, test), 1.0)
+    assert evaluate(test, probabilities).subjects.accuracy.value >= 15 / 16
 
 
 def test_each_class_weighs_alike_and_each_subject_of_a_class(tmp_path):

@@ -67,7 +67,7 @@ def delivered(folder, *axes):
 def predicted(copy_cohort, tmp_path_factory):
     """A scan of 5 mm voxels, classified by a model of scans of 6 mm: folders, and what was said."""
     folder = tmp_path_factory.mktemp("new")
-    copy_cohort(folder / "scans", control=1)
+    copy_cohort(folder / "scans", voxel_mm=5.0, control=1)
     said = Console(file=io.StringIO(), width=200)
     model = model_of(folder / "model", card(images={}))
     _, left_out = predict_folder(

@@ -13,7 +13,7 @@ from stratacam.learning.evaluation.table import write_comparison
 from stratacam.learning.features import keep_activations, keep_head_inputs, read_head_inputs
 from stratacam.learning.forward import compute_logits
 from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
-from stratacam.learning.predict import predict, predict_logits
+from stratacam.learning.predict import predict_logits
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import (
     PARTS,
@@ -58,7 +58,6 @@ __all__ = [
     "make_dataset",
     "make_splits",
     "pool_seeds",
-    "predict",
     "predict_logits",
     "read_head_inputs",
     "save_pictures",

@@ -151,7 +151,9 @@ def test_true_transform_maps_t1w_points_to_flair_points(root, by_group):
 
 
 def test_volumes_in_the_table_are_those_of_the_masks(root):
-    for row in _rows(root / TRUTH / "truth.tsv"):
+    rows = _rows(root / TRUTH / "truth.tsv")
+    assert len(rows) == 3
+    for row in rows:
         mask = _mask(root, row["participant_id"], "label-ventricle_mask")
         assert float(row["ventricle_ml"]) == pytest.approx(mask.sum() * 27 / 1000, abs=1e-3)
 

@@ -45,6 +45,11 @@ def scan_grid(voxel_mm: float, thickness_mm: float | None = None) -> Grid:
     return Grid((int(counts[0]), int(counts[1]), int(counts[2])), affine)
 
 
+def thin_slices(voxel_mm: float, thickness_mm: float | None) -> int:
+    """How many thin slices a slice of `thickness_mm` is the mean of."""
+    return max(1, round(thickness_mm / min(voxel_mm, 1.5))) if thickness_mm else 1
+
+
 def draw_acquisition(random: np.random.Generator, *, moves: bool) -> Acquisition:
     """Draw noise, bias field, units and, if the head `moves` between T1w and this sequence, by how much."""
     turn = np.deg2rad(random.normal(0, 1.5, size=3))

@@ -18,6 +18,7 @@ from stratacam.scans.phantom.acquisition import (
     measure,
     rigid,
     scan_grid,
+    thin_slices,
 )
 from stratacam.scans.phantom.anatomy import FRACTIONS, Array, blur, head
 from stratacam.scans.phantom.body import Body, draw_position, draw_warp, sample, template_voxels
@@ -180,12 +181,11 @@ def _write_scan(visit: _Visit, sequence: str, files: list[Path]) -> Row:
     random = stream(settings, visit.index, sequence)
     acquisition = draw_acquisition(random, moves=moves)
     thickness = settings.thick_slices_mm if moves else None
-    grid = scan_grid(settings.voxel_mm, thickness)
-    thin = max(1, round(thickness / min(settings.voxel_mm, 1.5))) if thickness else 1
+    grid, thin = scan_grid(settings.voxel_mm, thickness), thin_slices(settings.voxel_mm, thickness)
     contrast = _contrast(visit, sequence)
     matrix = rigid(acquisition)
     to_t1w = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
-    scan = measure(_slices(contrast, visit.body, grid, to_t1w, thin), acquisition, grid, random)
+    scan = measure(_slices(contrast, visit.body, grid, thin, to_t1w), acquisition, grid, random)
     scans, truth = visit.scans, visit.truth
     files += [
         scans.with_name(f"{scans.name}_{sequence}.nii.gz"),
@@ -222,14 +222,16 @@ def _contrast(visit: _Visit, sequence: str) -> Array:
     return np.asarray(contrast, dtype=np.float32)
 
 
-def _slices(contrast: Array, body: Body, grid: Grid, to_t1w: Affine, thin: int) -> Array:
-    """Sample a contrast once on a scan's grid; each slice is the mean of so many `thin` ones."""
+def _slices(contrast: Array, body: Body, grid: Grid, thin: int, to_t1w: Affine) -> Array:
+    """Sample a contrast once on a scan's grid; every slice is the mean of `thin` ones."""
+    if thin == 1:
+        return sample(contrast, template_voxels(body, to_t1w @ grid.affine, grid.shape))
     x, y, z = grid.shape
     affine = grid.affine.copy()
     affine[:3, 2] /= thin
     affine[:3, 3] -= affine[:3, 2] * (thin - 1) / 2
     sampled = sample(contrast, template_voxels(body, to_t1w @ affine, (x, y, z * thin)))
-    return np.asarray(sampled.reshape(x, y, z, thin).mean(axis=3)) if thin > 1 else sampled
+    return np.asarray(sampled.reshape(x, y, z, thin).mean(axis=3))
 
 
 def _in_itk(matrix: Affine) -> SimpleITK.Euler3DTransform:
