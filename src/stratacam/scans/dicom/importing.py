@@ -64,14 +64,17 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
         InputError: the map is wrong, the folder holds no MR images, dcm2niix is missing, nothing can be taken,
             or `out` cannot be written.
     """
+    # 1. Read the map and every header; sort the images into stacks, each of which is one volume.
     check_out(out, folder, may_hold_subjects=True)
     wanted = read_map(map_path)
     contents = read_folder(folder, wanted.keywords | SHOWN)
     program = find_dcm2niix()
+    # 2. Decide what each stack is, and which is taken.
     labels = subject_labels(contents.stacks, wanted)
     decisions = choose(contents.stacks, wanted)
     chosen = sorted({one.subject for one in decisions if one.subject and one.state == "taken"})
     merged_participants(out, chosen, wanted.groups)  # raises before the work if its faults forbid it
+    # 3. Convert and write what is taken, subject by subject; then the tables.
     try:
         out.mkdir(parents=True, exist_ok=True)
         remove_leftovers(out)
