@@ -20,7 +20,7 @@ from scipy import ndimage
 from torch import nn
 
 from benchmarks.stand_in import stand_in
-from stratacam.evidence.faithfulness.curves import road_of_slice
+from stratacam.evidence.faithfulness.curves import scores_of_slice
 from stratacam.evidence.faithfulness.imputation import impute
 from stratacam.evidence.heat import explain_slices
 from stratacam.networks import build
@@ -47,8 +47,8 @@ def main() -> None:
     maps = explain_slices(model, image[None], 0, "gradcam++")
     heat = np.concatenate([maps.heat(layer, image.shape[1:]) for layer in maps.layers[: chosen.layers]])
     contestants: dict[str, Callable[[], object]] = {
-        "stratacam": lambda: road_of_slice(
-            model, image, np.ones(image.shape[1:], bool), heat, 0, fractions=SHARES
+        "stratacam": lambda: scores_of_slice(
+            model, image, np.ones(image.shape[1:], bool), heat, 0, fractions=SHARES, areas=False
         ),
         **_peers(model, image, heat),
     }

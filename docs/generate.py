@@ -16,6 +16,8 @@ import typer
 import stratacam
 from stratacam.cam.methods import REGISTRY
 from stratacam.cli import app
+from stratacam.evidence.recommendation import rule
+from stratacam.evidence.registry import documentation_table
 from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.study.configuration import StudyConfiguration
 
@@ -81,6 +83,8 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "methods": methods,
+    "measures": documentation_table,
+    "rule": rule,
     "public_names": public_names,
     "sequences": sequences,
 }

@@ -7,7 +7,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stratacam.cam import upsample
 from stratacam.evidence.heat import explain_slices
-from stratacam.evidence.localisation import judged_slices, localisation, scores_of
+from stratacam.evidence.localisation import localisation, scored_slices, scores_of
 from stratacam.networks import build
 
 BRAIN = disc(24, 24, 10)
@@ -110,14 +110,14 @@ def test_heat_on_air_counts_against_a_map():
     assert score(heat)["average_precision"] == pytest.approx(1)
 
 
-def test_only_slices_that_are_classified_right_and_show_truth_are_judged():
+def test_only_slices_that_are_classified_right_and_show_truth_are_scored():
     truth = np.zeros((4, 8, 8), bool)
     truth[[0, 1, 3], 4, 4] = True
     scan = make_scan(np.zeros((4, 3, 8, 8)), np.ones((4, 8, 8), bool), truth)
     maps = make_maps({"a": np.ones((4, 8, 8))}, logits=[[2, 0], [0, 2], [2, 0], [2, 0]])
-    assert judged_slices(maps, scan, 0) == [0, 3]
-    assert judged_slices(maps, scan, 1) == []
-    assert judged_slices(maps, scan, None) == []
+    assert scored_slices(maps, scan, 0) == [0, 3]
+    assert scored_slices(maps, scan, 1) == []
+    assert scored_slices(maps, scan, None) == []
     assert {value.slices for value in localisation(maps, scan, right_class=0)} == {2}
 
 

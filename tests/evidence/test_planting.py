@@ -1,4 +1,4 @@
-"""Lesions planted into made-up slices, and maps judged by them."""
+"""Lesions planted into made-up slices, and maps scored by them."""
 
 import nibabel
 import numpy as np
@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from stratacam.errors import InputError
 from stratacam.evidence.planting import Anatomy, plant_scan, read_shapes, two_kinds
-from stratacam.evidence.planting.judge import PlantedSlice, judge, verdict
+from stratacam.evidence.planting.score import PlantedSlice, score_maps, verdict
 from stratacam.evidence.planting.shapes import compactness, cross_sections, to_area
 from stratacam.evidence.values import Summary
 
@@ -129,7 +129,7 @@ def test_a_network_that_uses_the_planted_lesions_is_seen_to_use_them():
     brain = disc(48, 48, 20)
     image = np.where(truth, 1.0, 0.3 * RANDOM.random((3, 48, 48)) * brain).astype(np.float32)
     one = PlantedSlice("regular", image, image[2], truth, brain, 2.0)
-    found = judge(BlobNetwork().eval(), one, 0, ["layercam"], seed=0)
+    found = score_maps(BlobNetwork().eval(), one, 0, ["layercam"], seed=0)
     scores = {(value.method, value.layer, value.measure): value.value for value in found.values}
     assert scores["layercam", "match.0", "pointing"] == 1
     assert scores["layercam", "match.0", "heat_inside"] == 1
@@ -150,9 +150,9 @@ REFERENCES = [
 ]
 
 
-def test_maps_of_a_network_at_chance_are_not_judged():
-    assert "cannot be judged" in verdict([*REFERENCES, summary("gradcam", "deep", 0.9, 0.8, 1)], 0.52, 400)
-    assert "cannot be judged" in verdict([*REFERENCES, summary("gradcam", "deep", 0.9, 0.8, 1)], 0.7, 20)
+def test_maps_of_a_network_at_chance_say_nothing():
+    assert "say nothing of it" in verdict([*REFERENCES, summary("gradcam", "deep", 0.9, 0.8, 1)], 0.52, 400)
+    assert "say nothing of it" in verdict([*REFERENCES, summary("gradcam", "deep", 0.9, 0.8, 1)], 0.7, 20)
 
 
 def test_the_verdict_names_the_best_map_and_whether_it_beats_edges():

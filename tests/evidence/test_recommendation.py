@@ -1,6 +1,6 @@
 import numpy as np
 
-from stratacam.evidence.recommendation import RULE, recommend
+from stratacam.evidence.recommendation import recommend, rule
 from stratacam.evidence.values import SubjectTable
 
 LAYERS = ("shallow", "middle", "deep")
@@ -17,7 +17,7 @@ SOUND = {
 }
 
 
-def judge(changed=None, alike=()):
+def recommended(changed=None, alike=()):
     measures = {**SOUND, **(changed or {})}
     noise = np.random.default_rng(0).normal(scale=0.001, size=len(SUBJECTS))
     keys = [("gradcam", layer, *measure) for measure in measures for layer in LAYERS]
@@ -31,16 +31,16 @@ def judge(changed=None, alike=()):
 
 
 def faults(found, layer):
-    return next(judged.faults for judged in found.layers if judged.layer == layer)
+    return next(verdict.faults for verdict in found.layers if verdict.layer == layer)
 
 
 def test_layers_that_nothing_speaks_against_are_read():
-    assert judge().read == LAYERS
+    assert recommended().recommended == LAYERS
 
 
 def test_of_layers_that_say_the_same_the_most_faithful_is_read():
-    found = judge(alike=[("middle", "deep")])
-    assert found.read == ("shallow", "deep")
+    found = recommended(alike=[("middle", "deep")])
+    assert found.recommended == ("shallow", "deep")
     assert found.layers[1].alike == ("middle", "deep")
     assert found.layers[1].faults == ()
 
@@ -49,25 +49,25 @@ def test_each_fault_keeps_a_layer_from_being_read_and_is_named():
     for measure, bad, words in (
         (("blank", ""), 0.4, "40% of its maps are blank"),
         (("inside_brain", ""), 0.5, "50% of its heat lies outside the brain"),
-        (("above_rank", ""), 0.9, "unchanged (0.90) when what stands above it is randomised"),
+        (("above_rank", ""), 0.9, "unchanged (0.90) when the layers above it are randomised"),
         (("road", "above control"), -0.1, "not more faithful than a random map (ROAD -0.100"),
         (("repeat_rank", "noise"), 0.2, "does not repeat under noise (0.20)"),
         (("average_precision", ""), 0.1, "finds the truth no better than an edge filter (-0.100"),
     ):
         sound = SOUND[measure]
-        found = judge({measure: (sound[0], bad, sound[2])})
-        assert found.read == ("shallow", "deep")
+        found = recommended({measure: (sound[0], bad, sound[2])})
+        assert found.recommended == ("shallow", "deep")
         (fault,) = faults(found, "middle")
         assert fault.startswith(words)
 
 
-def test_what_was_not_measured_is_not_asked():
+def test_unmeasured_criteria_are_skipped():
     keys = tuple(("gradcam", layer, "blank", "") for layer in LAYERS)
     table = SubjectTable(keys, SUBJECTS, np.zeros((len(SUBJECTS), len(LAYERS))))
-    assert recommend(table, "gradcam", LAYERS).read == LAYERS
+    assert recommend(table, "gradcam", LAYERS).recommended == LAYERS
 
 
 def test_it_may_recommend_nothing():
-    found = judge({("blank", ""): (1.0, 1.0, 1.0)})
-    assert found.read == ()
-    assert found.as_json()["rule"] == RULE
+    found = recommended({("blank", ""): (1.0, 1.0, 1.0)})
+    assert found.recommended == ()
+    assert found.as_json()["rule"] == rule()

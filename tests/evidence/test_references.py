@@ -2,15 +2,8 @@ import numpy as np
 import pytest
 from evidence_cases import disc, make_maps, make_scan
 
-from stratacam.evidence.localisation import scores_of
-from stratacam.evidence.references import (
-    CEILING,
-    chance,
-    prior_of,
-    reference_maps,
-    reference_values,
-    truth_at_layer,
-)
+from stratacam.evidence.localisation import chance, reference_rows, scores_of
+from stratacam.evidence.references import CEILING, prior_of, reference_maps, truth_at_layer
 
 BRAIN = disc(32, 32, 14)
 TRUTH = np.zeros((1, 32, 32), bool)
@@ -60,13 +53,13 @@ def test_finer_layers_could_do_better_and_every_layer_has_its_own_ceiling():
         {"fine": np.ones((1, 32, 32)), "middle": np.ones((1, 8, 8)), "coarse": np.ones((1, 2, 2))}
     )
     references = reference_maps(scan_of(), intensity=TRUTH.astype(np.float32))
-    rows = {value.key: value.value for value in reference_values(scan_of(), maps, references, right_class=0)}
+    rows = {value.key: value.value for value in reference_rows(scan_of(), maps, references, right_class=0)}
     ceiling = [rows[CEILING, layer, "average_precision", ""] for layer in ("fine", "middle", "coarse")]
     assert ceiling[0] == pytest.approx(1)
     assert ceiling[0] > ceiling[1] > ceiling[2] > rows["chance", "", "average_precision", ""]
     assert rows["intensity", "", "average_precision", ""] == pytest.approx(1)
 
 
-def test_where_nothing_is_judged_there_are_no_references():
+def test_where_nothing_is_scored_there_are_no_references():
     maps = make_maps({"a": np.ones((1, 8, 8))})
-    assert reference_values(scan_of(), maps, {}, right_class=1) == []
+    assert reference_rows(scan_of(), maps, {}, right_class=1) == []

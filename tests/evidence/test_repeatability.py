@@ -3,10 +3,15 @@ import pytest
 from evidence_cases import BlobNetwork, blob_slices, disc, make_maps, make_scan, with_zeros
 from scipy import stats
 
-from stratacam.evidence.agreement import intraclass_correlation
 from stratacam.evidence.heat import explain_slices
 from stratacam.evidence.redundancy import clusters, correlation_matrix, redundancy
-from stratacam.evidence.repeatability import compare, neighbours, perturbed, shift
+from stratacam.evidence.repeatability import (
+    compare,
+    intraclass_correlation,
+    neighbours,
+    perturbed,
+    shift,
+)
 from stratacam.evidence.similarity import rank_correlation, rank_matrix, ssim
 from stratacam.evidence.values import Summary
 

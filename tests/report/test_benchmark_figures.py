@@ -1,6 +1,6 @@
 import numpy as np
 
-from stratacam.evidence.planting.judge import Judged, PlantedSlice
+from stratacam.evidence.planting.score import PlantedSlice, ScoredSlice
 from stratacam.evidence.values import Summary
 from stratacam.report import draw_benchmark
 
@@ -22,6 +22,6 @@ def test_scores_and_examples_are_drawn(tmp_path):
         ("smoothgrad", "input"): np.zeros_like(image[0])
     }
     one = PlantedSlice("regular\nsub-01", image, image[2], truth, np.ones_like(truth), 2.0)
-    draw_benchmark(tmp_path, table, [(one, Judged([], LAYERS, heat))] * 2)
+    draw_benchmark(tmp_path, table, [(one, ScoredSlice([], LAYERS, heat))] * 2)
     for name in ("scores.png", "examples.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")

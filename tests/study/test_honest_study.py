@@ -217,7 +217,7 @@ def test_claims_and_recommendation_are_of_the_method(evidence):
     assert [one["method"] for one in recommended] == ["gradcam"]
     for one in recommended:
         for layer in one["layers"]:
-            assert not (layer["read"] and layer["faults"])
+            assert not (layer["recommended"] and layer["faults"])
 
 
 def test_groups_are_compared_in_regions_and_voxels(evidence):

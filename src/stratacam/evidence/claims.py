@@ -15,6 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from stratacam.evidence.faithfulness.curves import ABOVE, ROAD
+from stratacam.evidence.focus import BLANK, GINI, LIT_SHARE
+from stratacam.evidence.group_likeness import GROUP_LIKENESS
+from stratacam.evidence.localisation import AVERAGE_PRECISION
+from stratacam.evidence.measures import Measure
 from stratacam.evidence.values import SubjectTable, interval_of
 from stratacam.learning.evaluation.intervals import resample
 
@@ -34,6 +39,13 @@ TITLES = (
     "The block before the last shows too little to read",
     "The last convolution is the best compromise",
 )
+
+LOCALISES = {GINI: -1, AVERAGE_PRECISION: -1}
+GENERALISES = {LIT_SHARE: 1, GROUP_LIKENESS: 1}
+SHOWS_LITTLE = {BLANK: 1, LIT_SHARE: -1, AVERAGE_PRECISION: -1}
+"""Measures that test a claim, and the sign that it expects: of the correlation with depth, of the difference."""
+
+Floats = NDArray[np.float64]
 
 BLOCK = re.compile(r"block(\d+)_(conv|pool)")
 
@@ -95,7 +107,7 @@ class Claim:
         return {"title": self.title, "verdict": self.verdict, "tests": tests}
 
 
-def judge_claims(
+def assess_claims(
     table: SubjectTable, method: str, layers: Sequence[str], *, seed: int = 0
 ) -> tuple[Claim, ...]:
     """Test the four claims for the maps of one method.
@@ -113,87 +125,38 @@ def judge_claims(
         seed: of the bootstrap.
     """
     drawn = resample(len(table.subjects), seed=seed)
+    last = last_convolution(layers)
+    before = _before(layers, last)
 
-    def of(measure: str, against: str = "") -> NDArray[np.float64]:
+    def of(measure: Measure, against: str = "") -> Floats:
         """(subjects, layers)."""
-        return np.stack([table.column((method, layer, measure, against)) for layer in layers], axis=1)
+        columns = [table.column((method, layer, measure.name, against)) for layer in layers]
+        return np.stack(columns, axis=1)
 
-    def with_depth(name: str, values: NDArray[np.float64], expected: int) -> Test:
-        return _mean_test(
-            f"rank correlation of depth with {name}", _depth_correlation(values), drawn, expected
-        )
+    def with_depth(measure: Measure, expected: int) -> Test:
+        name = f"rank correlation of depth with {measure.title}"
+        return _mean_test(name, _depth_correlation(of(measure)), drawn, expected)
 
-    localisation = [("the Gini index of heat", of("gini")), ("average precision", of("average_precision"))]
-    generalisation = [
-        ("the share of the brain that is lit", of("lit_share")),
-        ("likeness within groups", of("group_likeness")),
-    ]
-    return (
-        Claim(TITLES[0], tuple(with_depth(name, values, -1) for name, values in localisation)),
-        Claim(TITLES[1], tuple(with_depth(name, values, 1) for name, values in generalisation)),
-        Claim(TITLES[2], _block_tests(table, method, layers, drawn)),
-        Claim(
-            TITLES[3],
-            _compromise_tests(
-                [
-                    _first_measured([values for _, values in localisation[::-1]]),
-                    of("group_likeness"),
-                    of("road", "above control"),
-                ],
-                layers,
-                drawn,
-            ),
-        ),
+    def before_the_last(measure: Measure, expected: int, layer: str) -> Test:
+        values = of(measure)
+        difference = values[:, layers.index(layer)] - values[:, layers.index(last)]
+        return _mean_test(f"{measure.title}, {layer} less {last}", difference, drawn, expected)
+
+    localised = of(AVERAGE_PRECISION)
+    if np.isnan(localised).all():
+        localised = of(GINI)
+    tests = (
+        [with_depth(*one) for one in LOCALISES.items()],
+        [with_depth(*one) for one in GENERALISES.items()],
+        [before_the_last(*one, before) for one in SHOWS_LITTLE.items()] if before else [],
+        [_compromise_test([localised, of(GROUP_LIKENESS), of(ROAD, ABOVE)], layers, drawn)],
     )
+    return tuple(Claim(title, tuple(found)) for title, found in zip(TITLES, tests, strict=True))
 
 
 def last_convolution(layers: Sequence[str]) -> str:
     """The last layer that is no pool."""
     return next((layer for layer in reversed(layers) if "pool" not in layer), layers[-1])
-
-
-def _depth_correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spearman's correlation of depth with values (subjects, layers); NaN where fewer than three layers have one."""
-    found = []
-    for row in values:
-        known = ~np.isnan(row)
-        varies = known.sum() > 2 and np.ptp(row[known]) > 0
-        found.append(stats.spearmanr(np.flatnonzero(known), row[known]).statistic if varies else np.nan)
-    return np.array(found, dtype=np.float64)
-
-
-def _mean_test(name: str, effects: NDArray[np.float64], drawn: NDArray[np.float64], expected: int) -> Test:
-    """A test of the mean of one effect for each subject."""
-    known = ~np.isnan(effects)
-    if not known.any():
-        return Test(name, np.nan, np.nan, np.nan, expected, 0)
-    counts = drawn @ known
-    means = np.divide(
-        drawn @ np.where(known, effects, 0), counts, out=np.full(len(drawn), np.nan), where=counts > 0
-    )
-    value = float(effects[known].mean())
-    return Test(name, value, *interval_of(means, value, int(known.sum())), expected, int(known.sum()))
-
-
-def _block_tests(
-    table: SubjectTable, method: str, layers: Sequence[str], drawn: NDArray[np.float64]
-) -> tuple[Test, ...]:
-    """The last convolution of the block before the last against the last convolution of all."""
-    last = last_convolution(layers)
-    before = _before(layers, last)
-    if before is None:
-        return ()
-
-    def difference(measure: str) -> NDArray[np.float64]:
-        first, second = (table.column((method, layer, measure, "")) for layer in (before, last))
-        return np.asarray(first - second)
-
-    pair = f"{before} less {last}"
-    return (
-        _mean_test(f"share of blank maps, {pair}", difference("blank"), drawn, 1),
-        _mean_test(f"share of the brain that is lit, {pair}", difference("lit_share"), drawn, -1),
-        _mean_test(f"average precision, {pair}", difference("average_precision"), drawn, -1),
-    )
 
 
 def _before(layers: Sequence[str], last: str) -> str | None:
@@ -205,51 +168,53 @@ def _before(layers: Sequence[str], last: str) -> str | None:
     return next((layer for layer in reversed(layers) if layer.startswith(block)), None)
 
 
-def _first_measured(candidates: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    return next((values for values in candidates if not np.isnan(values).all()), candidates[-1])
+def _depth_correlation(values: Floats) -> Floats:
+    """Spearman's correlation of depth with values (subjects, layers); NaN where fewer than three layers have one."""
+    found = []
+    for row in values:
+        known = ~np.isnan(row)
+        varies = known.sum() > 2 and np.ptp(row[known]) > 0
+        found.append(stats.spearmanr(np.flatnonzero(known), row[known]).statistic if varies else np.nan)
+    return np.array(found, dtype=np.float64)
 
 
-def _compromise_tests(
-    measures: Sequence[NDArray[np.float64]], layers: Sequence[str], drawn: NDArray[np.float64]
-) -> tuple[Test, ...]:
+def _mean_test(name: str, effects: Floats, drawn: Floats, expected: int) -> Test:
+    """A test of the mean of one effect for each subject."""
+    known = ~np.isnan(effects)
+    count = int(known.sum())
+    if not count:
+        return Test(name, np.nan, np.nan, np.nan, expected, 0)
+    means = _divide(drawn @ np.where(known, effects, 0), drawn @ known)
+    value = float(effects[known].mean())
+    return Test(name, value, *interval_of(means, value, count), expected, count)
+
+
+def _compromise_test(measures: Sequence[Floats], layers: Sequence[str], drawn: Floats) -> Test:
     """The score of the last convolution less that of the best other layer, which each resample chooses anew."""
-    name = f"score of {last_convolution(layers)} less that of the best other layer"
+    last = last_convolution(layers)
+    name = f"score of {last} less that of the best other layer"
     ranks = [_ranks(values) for values in measures if not np.isnan(values).all()]
-    if not ranks or len(layers) < 2:
-        return (Test(name, np.nan, np.nan, np.nan, 1, 0),)
-    stacked = np.stack(ranks)
-    known = ~np.isnan(stacked)
-    counts = known.sum(0)
-    score = np.divide(
-        np.where(known, stacked, 0).sum(0), counts, out=np.full(counts.shape, np.nan), where=counts > 0
-    )
+    score = _mean_known(np.stack(ranks)) if ranks else np.full((1, len(layers)), np.nan)
     usable = ~np.isnan(score).any(axis=1)
-    if not usable.any():
-        return (Test(name, np.nan, np.nan, np.nan, 1, 0),)
-    last = list(layers).index(last_convolution(layers))
+    count = int(usable.sum())
+    if not count or len(layers) < 2:
+        return Test(name, np.nan, np.nan, np.nan, 1, 0)
+    place = list(layers).index(last)
 
-    def lead(means: NDArray[np.float64]) -> NDArray[np.float64]:
+    def lead(means: Floats) -> Floats:
         """(resamples,) from mean scores (resamples, layers)."""
-        return np.asarray(means[:, last] - np.delete(means, last, axis=1).max(axis=1))
+        return np.asarray(means[:, place] - np.delete(means, place, axis=1).max(axis=1))
 
     weights = drawn[:, usable]
     counted = weights.sum(axis=1, keepdims=True)
     means = (weights @ score[usable]) / np.where(counted > 0, counted, np.nan)
     observed = score[usable].mean(axis=0)
-    best = layers[int(np.argmax(np.where(np.arange(len(layers)) == last, -np.inf, observed)))]
+    best = layers[int(np.argmax(np.where(np.arange(len(layers)) == place, -np.inf, observed)))]
     value = float(lead(observed[None])[0])
-    return (
-        Test(
-            f"{name} ({best})",
-            value,
-            *interval_of(lead(means), value, int(usable.sum())),
-            1,
-            int(usable.sum()),
-        ),
-    )
+    return Test(f"{name} ({best})", value, *interval_of(lead(means), value, count), 1, count)
 
 
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ranks(values: Floats) -> Floats:
     """Ranks of the layers within each subject, 0 lowest to 1 highest; NaN where there is no value."""
     found = np.full(values.shape, np.nan)
     for row, out in zip(values, found, strict=True):
@@ -257,3 +222,14 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
         if known.sum() > 1:
             out[known] = (stats.rankdata(row[known]) - 1) / (known.sum() - 1)
     return found
+
+
+def _mean_known(values: Floats) -> Floats:
+    """Mean over the first axis of the values that are numbers."""
+    known = ~np.isnan(values)
+    return _divide(np.where(known, values, 0).sum(axis=0), known.sum(axis=0))
+
+
+def _divide(totals: Floats, counts: Floats | NDArray[np.int_]) -> Floats:
+    """Totals by counts; NaN where there is nothing."""
+    return np.asarray(np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0))

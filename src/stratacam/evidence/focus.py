@@ -3,50 +3,109 @@
 The abstract that this project began from calls concentrated maps localising and spread ones generalising.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.evidence.heat import Heat, SliceMaps
+from stratacam.evidence.measures import Column, Criterion, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
-from stratacam.evidence.values import Value, mean_of
+from stratacam.evidence.values import Value
 
 NEIGHBOURS = np.ones((3, 3), dtype=bool)
 """Pixels that touch at a corner are connected."""
+
+MAXIMUM_BLANK = 0.1
+MINIMUM_INSIDE = 0.8
+
+BLANK = Measure(
+    name="blank",
+    title="share of blank maps",
+    definition="share of maps that show nothing, in all and by cause",
+    better="lower",
+    panel=Panel(limits=(-0.02, 1.02)),
+    column=Column(),
+    criterion=Criterion(
+        "at most",
+        MAXIMUM_BLANK,
+        rule=f"at most {MAXIMUM_BLANK:.0%} of its maps are blank",
+        fault="{value:.0%} of its maps are blank",
+    ),
+)
+LIT_SHARE = Measure(
+    name="lit_share",
+    title="share of the brain that is lit",
+    definition="share of the brain's pixels at or above half of the map's maximum",
+    panel=Panel(limits=(0, 1)),
+    column=Column(),
+)
+GINI = Measure(
+    name="gini",
+    title="Gini index of heat",
+    definition="how unevenly heat is spread over the brain: 0 even, 1 one pixel",
+    panel=Panel(limits=(0, 1)),
+)
+ENTROPY = Measure(
+    name="entropy",
+    title="entropy of heat",
+    definition="Shannon entropy of heat over the brain, as a share of its largest value: 1 even",
+)
+COMPONENTS = Measure(
+    name="components",
+    title="connected parts",
+    definition="number of connected parts at or above half of the map's maximum",
+)
+INSIDE_BRAIN = Measure(
+    name="inside_brain",
+    title="share of heat inside the brain",
+    definition="share of heat inside the brain mask; heat on air is a fault",
+    better="higher",
+    panel=Panel(limits=(0, 1.02)),
+    column=Column(),
+    criterion=Criterion(
+        "at least",
+        MINIMUM_INSIDE,
+        rule=f"at least {MINIMUM_INSIDE:.0%} of its heat lies in the brain",
+        fault="{rest:.0%} of its heat lies outside the brain",
+    ),
+)
+P95 = Measure(
+    name="p95",
+    title="95th percentile of heat",
+    definition="95th percentile of heat in the brain, over all slices, as a share of the scan's maximum",
+)
+P95_RAW = Measure(
+    name="p95_raw",
+    title="95th percentile of heat, raw",
+    definition="the same, not scaled (Zhang et al. 2021 found it higher in SPMS than in RRMS)",
+    unit="logits",
+)
 
 
 def focus(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
     """Every measure of focus of every layer.
 
     Means are over the slices whose map is not blank, but for the share of blank maps itself. The 95th percentile of
-    heat is over the brain pixels of all slices: in shares of the scan's highest heat of that layer, and raw, in logits
-    (Y. Zhang et al., "Grad-CAM helps interpret the deep learning models trained to classify multiple sclerosis types
-    using clinical brain magnetic resonance imaging", 2021, found it higher in SPMS than in RRMS).
+    heat is over the brain pixels of all slices.
     """
     values = []
     for layer in maps.layers:
+        causes = maps.blank[layer]
+        values += BLANK.rows(maps.method, layer, [float(bool(cause)) for cause in causes])
+        for cause in sorted(set(causes) - {""}):
+            values += BLANK.rows(maps.method, layer, [float(one == cause) for one in causes], cause)
         heat = maps.heat(layer, scan.shape)
-        shown = [index for index in range(len(scan)) if heat[index].any()]
-        measures: dict[str, list[float]] = {
-            "lit_share": [lit_share(heat[index], scan.brain[index]) for index in shown],
-            "gini": [gini(heat[index][scan.brain[index]]) for index in shown],
-            "entropy": [entropy(heat[index][scan.brain[index]]) for index in shown],
-            "components": [components(heat[index]) for index in shown],
-            "inside_brain": [inside(heat[index], scan.brain[index]) for index in shown],
-        }
-        for measure, found in measures.items():
-            values += mean_of(maps.method, layer, measure, found)
+        visible = [(heat[index], scan.brain[index]) for index in range(len(scan)) if heat[index].any()]
+        for measure, score in BY_SLICE.items():
+            values += measure.rows(maps.method, layer, [score(one, brain) for one, brain in visible])
         in_brain = heat[scan.brain]
         if in_brain.size:
-            highest = float(heat.max())
-            percentile = float(np.percentile(in_brain, 95))
-            values.append(Value(maps.method, layer, "p95_raw", "", percentile, len(scan)))
+            highest, percentile = float(heat.max()), float(np.percentile(in_brain, 95))
+            values.append(Value(maps.method, layer, P95_RAW.name, "", percentile, len(scan)))
             if highest > 0:
-                values.append(Value(maps.method, layer, "p95", "", percentile / highest, len(scan)))
-        causes = maps.blank[layer]
-        values += mean_of(maps.method, layer, "blank", [float(bool(cause)) for cause in causes])
-        for cause in sorted(set(causes) - {""}):
-            values += mean_of(maps.method, layer, "blank", [float(one == cause) for one in causes], cause)
+                values.append(Value(maps.method, layer, P95.name, "", percentile / highest, len(scan)))
     return values
 
 
@@ -90,3 +149,21 @@ def inside(heat: Heat, mask: NDArray[np.bool_]) -> float:
     """Share of heat inside a mask; NaN for a blank map."""
     total = float(heat.sum(dtype=np.float64))
     return float(heat[mask].sum(dtype=np.float64)) / total if total > 0 else float("nan")
+
+
+BY_SLICE: dict[Measure, Callable[[Heat, NDArray[np.bool_]], float]] = {
+    LIT_SHARE: lit_share,
+    GINI: lambda heat, brain: gini(heat[brain]),
+    ENTROPY: lambda heat, brain: entropy(heat[brain]),
+    COMPONENTS: lambda heat, _: components(heat),
+    INSIDE_BRAIN: inside,
+}
+"""From the heat and the brain of a slice."""
+
+KIND = Kind(
+    name="focus",
+    question="how concentrated heat is, and whether it lies in the brain",
+    needs=Need.MAPS,
+    measures=(BLANK, LIT_SHARE, GINI, ENTROPY, COMPONENTS, INSIDE_BRAIN, P95, P95_RAW),
+    of_scan=lambda explained: focus(explained.maps, explained.scan),
+)

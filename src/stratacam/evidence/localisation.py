@@ -11,39 +11,101 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.evidence.heat import Heat, SliceMaps
+from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
+from stratacam.evidence.references import CEILING, CHANCE, EDGES, REFERENCES, truth_at_layer
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.values import Value, mean_of
 
 Mask = NDArray[np.bool_]
 Scores = dict[str, NDArray[np.float64]]
 
-SCORES = (
-    "pointing",
-    "heat_inside",
-    "average_precision",
-    "auroc",
-    "top_k_precision",
-    "best_dice",
-    "peak_distance_mm",
+HELD_AGAINST = ", ".join(REFERENCES)
+
+AVERAGE_PRECISION = Measure(
+    name="average_precision",
+    title="average precision for the truth",
+    definition="area under the precision-recall curve, by pixel of the brain, with a threshold at each value that "
+    "occurs; the share of truth in the brain for a blank map",
+    better="higher",
+    held_against=HELD_AGAINST,
+    panel=Panel(limits=(0, 1.02)),
+    column=Column(interval=True),
+    criterion=Criterion(
+        "above",
+        0.0,
+        lower_bound=True,
+        above=EDGES,
+        rule="its maps find the truth, where it is known, better than an edge filter (lower bound of the difference in "
+        "average precision above 0)",
+        fault="finds the truth no better than an edge filter ({value:+.3f}, from {low:+.3f})",
+    ),
 )
+AUROC = Measure(
+    name="auroc",
+    title="AUROC for the truth",
+    definition="area under the ROC curve, likewise; 0.5 for a blank map",
+    better="higher",
+    held_against=HELD_AGAINST,
+)
+POINTING = Measure(
+    name="pointing",
+    title="maximum on the truth",
+    definition="whether the map's maximum lies on the truth, without tolerance; of several pixels with the maximum, "
+    "the share that does; 0 for a blank map",
+    better="higher",
+    held_against=HELD_AGAINST,
+    panel=Panel(limits=(-0.02, 1.02)),
+    column=Column(interval=True),
+)
+HEAT_INSIDE = Measure(
+    name="heat_inside",
+    title="share of heat on the truth",
+    definition="share of all heat of the picture on the truth; 0 for a blank map",
+    better="higher",
+    held_against=HELD_AGAINST,
+)
+TOP_K_PRECISION = Measure(
+    name="top_k_precision",
+    title="precision of the hottest pixels",
+    definition="share of truth among the k hottest pixels of the brain, k being the number of true ones; of pixels "
+    "that tie for the last places, the expectation",
+    better="higher",
+    held_against=HELD_AGAINST,
+)
+BEST_DICE = Measure(
+    name="best_dice",
+    title="best Dice with the truth",
+    definition="the best Dice of truth and the pixels at or above any value that occurs",
+    better="higher",
+    held_against=HELD_AGAINST,
+)
+PEAK_DISTANCE = Measure(
+    name="peak_distance_mm",
+    title="distance of the maximum from the truth",
+    definition="from the map's maximum to the centre of the nearest true pixel, a mean over several maxima; none for "
+    "a blank map",
+    better="lower",
+    unit="mm",
+    held_against=HELD_AGAINST,
+)
+SCORES = (AVERAGE_PRECISION, AUROC, POINTING, HEAT_INSIDE, TOP_K_PRECISION, BEST_DICE, PEAK_DISTANCE)
 
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """Values closer than this share of themselves are equal: upsampling rounds equal heat to neighbouring numbers."""
 
 
 def localisation(maps: SliceMaps, scan: ScanSlices, *, right_class: int | None) -> list[Value]:
-    """Every score of every layer, on the slices that `judged_slices` names; blank maps count as what they are."""
-    judged = judged_slices(maps, scan, right_class)
+    """Every score of every layer, on the slices that `scored_slices` names; blank maps count as what they are."""
+    chosen = scored_slices(maps, scan, right_class)
     values = []
-    for layer in maps.layers if judged else ():
+    for layer in maps.layers if chosen else ():
         heat = maps.heat(layer, scan.shape)
-        for measure, found in scores_of_slices(heat, scan, judged).items():
-            values += mean_of(maps.method, layer, measure, found)
+        values += score_rows(maps.method, layer, scores_of_slices(heat, scan, chosen))
     return values
 
 
-def judged_slices(maps: SliceMaps, scan: ScanSlices, right_class: int | None) -> list[int]:
-    """Slices with truth that the network gives the scan's own class, which is also the class explained.
+def scored_slices(maps: SliceMaps, scan: ScanSlices, right_class: int | None) -> list[int]:
+    """Slices with truth that the network gives the scan's true class, which is also the class explained.
 
     Elsewhere a map need not show the truth: the network may not have used it.
     """
@@ -54,29 +116,25 @@ def judged_slices(maps: SliceMaps, scan: ScanSlices, right_class: int | None) ->
     return [int(index) for index in np.flatnonzero(right & seen)]
 
 
-def scores_of_slices(heat: Heat, scan: ScanSlices, judged: list[int]) -> Scores:
+def scores_of_slices(heat: Heat, scan: ScanSlices, chosen: list[int]) -> Scores:
     """Every score of heat (n, rows, columns) on some slices, (slices,) each."""
     truth = scan.truth
     if truth is None:
         return {}
-    found = [scores_of(heat[index][None], truth[index], scan.brain[index], scan.pixel_mm) for index in judged]
-    return {score: np.array([one[score][0] for one in found]) for score in SCORES}
+    found = [scores_of(heat[index][None], truth[index], scan.brain[index], scan.pixel_mm) for index in chosen]
+    return {score.name: np.array([one[score.name][0] for one in found]) for score in SCORES}
+
+
+def score_rows(method: str, layer: str, scores: Scores) -> list[Value]:
+    """Scores by slice as rows."""
+    return [row for name, numbers in scores.items() for row in mean_of(method, layer, name, numbers)]
 
 
 def scores_of(heat: Heat, truth: Mask, brain: Mask, pixel_mm: float, *, tolerance_mm: float = 0.0) -> Scores:
-    """Every score of maps of one picture.
+    """Every score of maps of one picture, see the definitions above.
 
-    - pointing: whether the maximum lies on the truth; of several pixels with the maximum, the share that does. A
-      blank map points nowhere: 0. (J. Zhang et al., "Top-down neural attention by excitation backprop", 2018, allowed
-      15 pixels of tolerance; here there is none unless asked for.)
-    - heat_inside: share of all heat of the picture on the truth; 0 for a blank map.
-    - average_precision, auroc: by pixel of the brain, with a threshold at each value that occurs; the share of truth
-      in the brain, and 0.5, for a blank map.
-    - top_k_precision: share of truth among the k hottest pixels of the brain, k being the number of true ones; of the
-      pixels that tie for the last places, the expectation.
-    - best_dice: the best Dice of truth and the pixels at or above any value that occurs.
-    - peak_distance_mm: from the maximum to the centre of the nearest true pixel, a mean over several; NaN for a blank
-      map.
+    J. Zhang et al., "Top-down neural attention by excitation backprop" (2018), allowed 15 pixels of tolerance in
+    pointing; here there is none unless it is asked for.
 
     Args:
         heat: (m, rows, columns), not negative.
@@ -86,7 +144,7 @@ def scores_of(heat: Heat, truth: Mask, brain: Mask, pixel_mm: float, *, toleranc
         tolerance_mm: how far from the truth the maximum may lie to count as on it.
 
     Returns:
-        By name of the score, (m,).
+        By name of the score, (m,); the distance is NaN for a blank map.
     """
     distance = ndimage.distance_transform_edt(~truth) * pixel_mm
     peaks = heat >= heat.max(axis=(1, 2), keepdims=True) * (1 - ROUNDING)
@@ -97,10 +155,10 @@ def scores_of(heat: Heat, truth: Mask, brain: Mask, pixel_mm: float, *, toleranc
     on_truth = (heat * truth).sum(axis=(1, 2), dtype=np.float64)
     ranked = [_ranked(one[brain], truth[brain]) for one in heat]
     return {
-        "pointing": np.where(blank, 0.0, hits / counts),
-        "heat_inside": np.divide(on_truth, totals, out=np.zeros(len(heat)), where=totals > 0),
+        POINTING.name: np.where(blank, 0.0, hits / counts),
+        HEAT_INSIDE.name: np.divide(on_truth, totals, out=np.zeros(len(heat)), where=totals > 0),
         **{score: np.array([one[score] for one in ranked]) for score in ranked[0]},
-        "peak_distance_mm": np.where(blank, np.nan, (peaks * distance).sum(axis=(1, 2)) / counts),
+        PEAK_DISTANCE.name: np.where(blank, np.nan, (peaks * distance).sum(axis=(1, 2)) / counts),
     }
 
 
@@ -119,8 +177,74 @@ def _ranked(values: Heat, truth: Mask) -> Mapping[str, float]:
     level = int(np.searchsorted(selected, positives))
     before, hit = (selected[level - 1], found[level - 1]) if level else (0, 0.0)
     return {
-        "average_precision": float((precision * true).sum() / positives),
-        "auroc": float(pairs / (positives * negatives)) if negatives else float("nan"),
-        "top_k_precision": float((hit + (positives - before) * true[level] / pixels[level]) / positives),
-        "best_dice": float((2 * found / (selected + positives)).max()),
+        AVERAGE_PRECISION.name: float((precision * true).sum() / positives),
+        AUROC.name: float(pairs / (positives * negatives)) if negatives else float("nan"),
+        TOP_K_PRECISION.name: float((hit + (positives - before) * true[level] / pixels[level]) / positives),
+        BEST_DICE.name: float((2 * found / (selected + positives)).max()),
     }
+
+
+def reference_rows(
+    scan: ScanSlices,
+    maps: SliceMaps,
+    references: Mapping[str, Heat],
+    *,
+    right_class: int | None,
+    seed: int = 0,
+) -> list[Value]:
+    """Scores of what maps are held against, on the slices where `localisation` scores them.
+
+    Args:
+        scan: the slices.
+        maps: of the network, which decide the slices and the layers' resolutions.
+        references: from `reference_maps`.
+        right_class: see `localisation`.
+        seed: of the random map that chance is, where chance has no formula.
+
+    Returns:
+        Rows whose method is the name of the reference; layers are named for "truth at layer" alone.
+    """
+    chosen = scored_slices(maps, scan, right_class)
+    truth = scan.truth
+    if truth is None or not chosen:
+        return []
+    values = []
+    for name, heat in references.items():
+        values += score_rows(name, "", scores_of_slices(heat, scan, chosen))
+    chances = [chance(truth[index], scan.brain[index], scan.pixel_mm, seed=seed + index) for index in chosen]
+    for name in chances[0]:
+        values += mean_of(CHANCE, "", name, [one[name] for one in chances])
+    for cells in dict.fromkeys(raw.shape[1:] for raw in maps.raw.values()):
+        scores = scores_of_slices(truth_at_layer(truth, cells), scan, chosen)
+        for layer in (name for name, raw in maps.raw.items() if raw.shape[1:] == cells):
+            values += score_rows(CEILING, layer, scores)
+    return values
+
+
+def chance(truth: Mask, brain: Mask, pixel_mm: float, *, seed: int) -> dict[str, float]:
+    """What a map of random numbers in the brain scores on average; best Dice and distance of one such map."""
+    share = float((truth & brain).sum() / brain.sum())
+    noise = np.random.default_rng(seed).random(truth.shape, dtype=np.float32) * brain
+    drawn = scores_of(noise[None], truth, brain, pixel_mm)
+    return {
+        **{score.name: share for score in (AVERAGE_PRECISION, POINTING, HEAT_INSIDE, TOP_K_PRECISION)},
+        AUROC.name: 0.5,
+        **{score.name: float(drawn[score.name][0]) for score in (BEST_DICE, PEAK_DISTANCE)},
+    }
+
+
+def _of_scan(explained: ExplainedScan) -> list[Value]:
+    maps, scan, right_class = explained.maps, explained.scan, explained.true_class
+    values = localisation(maps, scan, right_class=right_class)
+    if explained.references is not None:
+        values += reference_rows(scan, maps, explained.references, right_class=right_class)
+    return values
+
+
+KIND = Kind(
+    name="localisation",
+    question="whether heat finds the truth (no lesion masks, or no slice with lesions classified right)",
+    needs=Need.TRUTH,
+    measures=SCORES,
+    of_scan=_of_scan,
+)

@@ -1,73 +1,72 @@
-"""Which layers are worth reading, by a rule that can be printed beside the answer."""
+"""Which layers are recommended, by a rule that can be printed beside the answer."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from stratacam.evidence import registry
+from stratacam.evidence.faithfulness.curves import ABOVE, ROAD
+from stratacam.evidence.localisation import AVERAGE_PRECISION
+from stratacam.evidence.measures import Criterion, Measure
 from stratacam.evidence.redundancy import clusters, correlation_matrix
-from stratacam.evidence.sanity import INSENSITIVE
 from stratacam.evidence.values import SubjectTable, Summary, summarise
 
-MOST_BLANK = 0.1
-LEAST_INSIDE = 0.8
-LEAST_REPEATED = 0.5
-REPEATED = ("shift", "noise", "seed")
+Summaries = Mapping[tuple[str, str, str, str], Summary]
 
-RULE = (
-    f"A layer is worth reading if at most {MOST_BLANK:.0%} of its maps are blank; at least {LEAST_INSIDE:.0%} of its "
-    "heat lies in the brain; its maps change when what stands above it is randomised (lower bound of the rank "
-    f"correlation below {INSENSITIVE}); they are more faithful to the network than random maps of the same blur and "
-    "area (lower bound of ROAD above control over 0); they repeat under small shifts, noise and other seeds (mean rank "
-    f"correlation at least {LEAST_REPEATED} for each); and, where the truth is known, they find it better than an edge "
-    "filter (lower bound of the difference in average precision over 0). What was not measured is not asked. Of layers "
-    "that say the same, the most faithful one is read."
-)
+
+def criteria() -> list[tuple[Measure, Criterion]]:
+    """What is asked of a layer, in the order of the registry."""
+    return [(measure, measure.criterion) for measure in registry.measures() if measure.criterion]
+
+
+def rule() -> str:
+    """The rule in words."""
+    asked = "; ".join(criterion.rule for _, criterion in criteria())
+    return (
+        f"A layer is recommended if {asked}. Unmeasured criteria are skipped. Of layers that say the same, the most "
+        "faithful one is recommended."
+    )
 
 
 @dataclass(frozen=True)
-class LayerJudgement:
-    """What speaks against the maps of one layer, and whether it is to be read.
+class LayerVerdict:
+    """What speaks against the maps of one layer, and whether it is recommended.
 
     Attributes:
         layer: its name.
-        faults: why it is not worth reading, in words; empty where it is.
+        faults: the criteria that it fails, in words.
         alike: the layers that say the same, itself among them.
-        read: whether it is the one to read of these.
+        recommended: whether it is the one of these to read.
     """
 
     layer: str
     faults: tuple[str, ...]
     alike: tuple[str, ...]
-    read: bool
+    recommended: bool
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The layers worth reading of one method's maps."""
+    """The recommended layers of one method's maps."""
 
     method: str
-    layers: tuple[LayerJudgement, ...]
+    layers: tuple[LayerVerdict, ...]
 
     @property
-    def read(self) -> tuple[str, ...]:
-        """Names of the layers to read, shallow to deep; there may be none."""
-        return tuple(judged.layer for judged in self.layers if judged.read)
+    def recommended(self) -> tuple[str, ...]:
+        """Names of the recommended layers, shallow to deep; there may be none."""
+        return tuple(verdict.layer for verdict in self.layers if verdict.recommended)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for a JSON file."""
-        return {
-            "method": self.method,
-            "rule": RULE,
-            "read": self.read,
-            "layers": [asdict(one) for one in self.layers],
-        }
+        layers = [asdict(one) for one in self.layers]
+        return {"method": self.method, "rule": rule(), "recommended": self.recommended, "layers": layers}
 
 
 def recommend(table: SubjectTable, method: str, layers: Sequence[str], *, seed: int = 0) -> Recommendation:
-    """Judge every layer of one method by `RULE`.
+    """Apply the rule to every layer of one method.
 
     Args:
         table: of all subjects.
@@ -75,76 +74,41 @@ def recommend(table: SubjectTable, method: str, layers: Sequence[str], *, seed: 
         layers: shallow to deep.
         seed: of the bootstrap.
     """
-    found = {summary.key: summary for summary in summarise(_with_edges(table, method, layers), seed=seed)}
+    summaries = {one.key: one for one in summarise(_with_differences(table, method, layers), seed=seed)}
 
-    def of(layer: str, measure: str, against: str = "") -> Summary | None:
-        return found.get((method, layer, measure, against))
+    def faithfulness(layer: str) -> tuple[float, float]:
+        keys = (method, layer, ROAD.name, ABOVE), (method, layer, AVERAGE_PRECISION.name, "")
+        road, precision = (summaries[key].value if key in summaries else 0.0 for key in keys)
+        return road, precision
 
-    faults = {layer: _faults(layer, of) for layer in layers}
-    alike = clusters(correlation_matrix(list(found.values()), layers, method), layers)
-    to_read = set()
-    for cluster in alike:
+    faults = {layer: _faults(summaries, method, layer) for layer in layers}
+    verdicts: dict[str, LayerVerdict] = {}
+    for cluster in clusters(correlation_matrix(list(summaries.values()), layers, method), layers):
         sound = [layer for layer in cluster if not faults[layer]]
-        if sound:
-            to_read.add(
-                max(
-                    sound,
-                    key=lambda layer: _order(
-                        of(layer, "road", "above control"), of(layer, "average_precision")
-                    ),
-                )
-            )
-    cluster_of = {layer: cluster for cluster in alike for layer in cluster}
-    return Recommendation(
-        method,
-        tuple(LayerJudgement(layer, faults[layer], cluster_of[layer], layer in to_read) for layer in layers),
-    )
+        best = max(sound, key=faithfulness) if sound else None
+        verdicts |= {layer: LayerVerdict(layer, faults[layer], cluster, layer == best) for layer in cluster}
+    return Recommendation(method, tuple(verdicts[layer] for layer in layers))
 
 
-def _faults(layer: str, of: Callable[..., Summary | None]) -> tuple[str, ...]:
-    """What speaks against a layer, of what was measured."""
-    blank, inside = of(layer, "blank"), of(layer, "inside_brain")
-    above, road = of(layer, "above_rank"), of(layer, "road", "above control")
-    gain = of(layer, "average_precision", "above edges")
+def _faults(summaries: Summaries, method: str, layer: str) -> tuple[str, ...]:
+    """The criteria that a layer fails, of those that were measured."""
     faults = []
-    if blank and blank.value > MOST_BLANK:
-        faults.append(f"{blank.value:.0%} of its maps are blank")
-    if inside and inside.value < LEAST_INSIDE:
-        faults.append(f"{1 - inside.value:.0%} of its heat lies outside the brain")
-    if above and _low(above) >= INSENSITIVE:
-        faults.append(f"unchanged ({above.value:.2f}) when what stands above it is randomised")
-    if road and _low(road) <= 0:
-        faults.append(f"not more faithful than a random map (ROAD {road.value:+.3f}, from {_low(road):+.3f})")
-    repeated = {change: of(layer, "repeat_rank", change) for change in REPEATED}
-    faults += [
-        f"does not repeat under {change} ({found.value:.2f})"
-        for change, found in repeated.items()
-        if found and found.value < LEAST_REPEATED
-    ]
-    if gain and _low(gain) <= 0:
-        faults.append(
-            f"finds the truth no better than an edge filter ({gain.value:+.3f}, from {_low(gain):+.3f})"
-        )
+    for measure, criterion in criteria():
+        for against in (f"above {criterion.above}",) if criterion.above else criterion.against:
+            summary = summaries.get((method, layer, measure.name, against))
+            if summary and (fault := criterion.fault_of(summary)):
+                faults.append(fault)
     return tuple(faults)
 
 
-def _low(summary: Summary) -> float:
-    """The lower bound; of one subject, who has no interval, the value."""
-    return summary.value if math.isnan(summary.low) else summary.low
-
-
-def _order(road: Summary | None, precision: Summary | None) -> tuple[float, float]:
-    return (road.value if road else 0.0, precision.value if precision else 0.0)
-
-
-def _with_edges(table: SubjectTable, method: str, layers: Sequence[str]) -> SubjectTable:
-    """The table with, for every layer, how much better than an edge filter it finds the truth."""
-    edges = table.column(("edges", "", "average_precision", ""))
-    keys = tuple((method, layer, "average_precision", "above edges") for layer in layers)
-    gains = [table.column((method, layer, "average_precision", "")) - edges for layer in layers]
-    measured = [column for column, gain in enumerate(gains) if not np.isnan(gain).all()]
-    return SubjectTable(
-        (*table.keys, *(keys[column] for column in measured)),
-        table.subjects,
-        np.column_stack([table.values, *(gains[column] for column in measured)]),
-    )
+def _with_differences(table: SubjectTable, method: str, layers: Sequence[str]) -> SubjectTable:
+    """The table with, for every layer, how far it is above a reference where a criterion asks for it."""
+    keys, columns = list(table.keys), [table.values]
+    for measure, criterion in criteria():
+        reference = table.column((criterion.above, "", measure.name, ""))
+        for layer in layers if criterion.above else ():
+            difference = table.column((method, layer, measure.name, "")) - reference
+            if not np.isnan(difference).all():
+                keys.append((method, layer, measure.name, f"above {criterion.above}"))
+                columns.append(difference[:, None])
+    return SubjectTable(tuple(keys), table.subjects, np.hstack(columns))

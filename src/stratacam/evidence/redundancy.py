@@ -8,12 +8,19 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from stratacam.evidence.heat import SliceMaps
+from stratacam.evidence.measures import Kind, Measure, Need
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.similarity import rank_matrix
-from stratacam.evidence.values import Summary, Value, mean_of
+from stratacam.evidence.values import Summary, Value
 
 ALIKE = 0.8
 """Mean rank correlation at which layers are taken to say the same."""
+
+CORRELATION = Measure(
+    name="correlation",
+    title="rank correlation of two layers",
+    definition="rank correlation of the maps of two layers",
+)
 
 
 def redundancy(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
@@ -25,7 +32,7 @@ def redundancy(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
         for row, layer in enumerate(maps.layers)
         for column, other in enumerate(maps.layers)
         if row < column
-        for value in mean_of(maps.method, layer, "correlation", matrices[:, row, column], other)
+        for value in CORRELATION.rows(maps.method, layer, matrices[:, row, column], other)
     ]
 
 
@@ -37,7 +44,7 @@ def correlation_matrix(
     np.fill_diagonal(matrix, 1.0)
     place = {layer: number for number, layer in enumerate(layers)}
     for summary in summaries:
-        if summary.measure == "correlation" and summary.method == method and summary.layer in place:
+        if summary.measure == CORRELATION.name and summary.method == method and summary.layer in place:
             row, column = place[summary.layer], place[summary.against]
             matrix[row, column] = matrix[column, row] = summary.value
     return matrix
@@ -67,3 +74,12 @@ def clusters(
     for layer, label in zip(layers, labels.tolist(), strict=True):
         found.setdefault(label, []).append(layer)
     return [tuple(group) for group in found.values()]
+
+
+KIND = Kind(
+    name="redundancy",
+    question="which layers say the same",
+    needs=Need.MAPS,
+    measures=(CORRELATION,),
+    of_scan=lambda explained: redundancy(explained.maps, explained.scan),
+)

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.nn import functional as F
 
-from stratacam.evidence.heat import Heat, SliceMaps, heat_of
-from stratacam.evidence.localisation import judged_slices, scores_of, scores_of_slices
+from stratacam.evidence.heat import Heat, heat_of
 from stratacam.evidence.scan import ScanSlices
-from stratacam.evidence.values import Value, mean_of
+
+CHANCE, EDGES, INTENSITY, PRIOR = "chance", "edges", "intensity", "lesion prior"
 
 CEILING = "truth at layer"
 """The truth itself, blurred to the resolution of a layer: the best that a map of so few cells could do."""
+
+REFERENCES = (CHANCE, EDGES, INTENSITY, PRIOR, CEILING)
 
 
 def reference_maps(scan: ScanSlices, *, intensity: Heat, prior: Heat | None = None) -> dict[str, Heat]:
@@ -36,9 +38,9 @@ def reference_maps(scan: ScanSlices, *, intensity: Heat, prior: Heat | None = No
         "edges", the magnitude of the Sobel gradient of the intensity; "intensity"; "lesion prior" where given.
         (n, rows, columns) each, 0 outside the brain.
     """
-    found = {"edges": edges_of(intensity), "intensity": intensity}
+    found = {EDGES: edges_of(intensity), INTENSITY: intensity}
     if prior is not None:
-        found["lesion prior"] = prior
+        found[PRIOR] = prior
     return {
         name: np.where(scan.brain, values, 0).clip(min=0).astype(np.float32) for name, values in found.items()
     }
@@ -64,60 +66,3 @@ def truth_at_layer(truth: NDArray[np.bool_], cells: tuple[int, int]) -> Heat:
     """The truth (n, rows, columns) averaged over the cells of a layer, and upsampled as its heat is."""
     masks = torch.from_numpy(truth.astype(np.float32))[:, None]
     return heat_of(F.adaptive_avg_pool2d(masks, cells)[:, 0].numpy(), (truth.shape[1], truth.shape[2]))
-
-
-def reference_values(
-    scan: ScanSlices,
-    maps: SliceMaps,
-    references: Mapping[str, Heat],
-    *,
-    right_class: int | None,
-    seed: int = 0,
-) -> list[Value]:
-    """Scores of what maps are held against, on the slices where `localisation` scores them.
-
-    Args:
-        scan: the slices.
-        maps: of the network, which decide the slices and the layers' resolutions.
-        references: from `reference_maps`.
-        right_class: see `localisation`.
-        seed: of the random map that chance is, where chance has no formula.
-
-    Returns:
-        Rows whose method is the name of the reference; layers are named for "truth at layer" alone.
-    """
-    judged = judged_slices(maps, scan, right_class)
-    truth = scan.truth
-    if truth is None or not judged:
-        return []
-    values = []
-    for name, heat in references.items():
-        for measure, found in scores_of_slices(heat, scan, judged).items():
-            values += mean_of(name, "", measure, found)
-    chances = [chance(truth[index], scan.brain[index], scan.pixel_mm, seed=seed + index) for index in judged]
-    for measure in chances[0]:
-        values += mean_of("chance", "", measure, [one[measure] for one in chances])
-    for cells in dict.fromkeys(raw.shape[1:] for raw in maps.raw.values()):
-        scored = scores_of_slices(truth_at_layer(truth, cells), scan, judged)
-        for layer in (name for name, raw in maps.raw.items() if raw.shape[1:] == cells):
-            for measure, found in scored.items():
-                values += mean_of(CEILING, layer, measure, found)
-    return values
-
-
-def chance(
-    truth: NDArray[np.bool_], brain: NDArray[np.bool_], pixel_mm: float, *, seed: int
-) -> dict[str, float]:
-    """What a map of random numbers in the brain scores on average; best Dice and distance of one such map."""
-    share = float((truth & brain).sum() / brain.sum())
-    noise = np.random.default_rng(seed).random(truth.shape, dtype=np.float32) * brain
-    drawn = scores_of(noise[None], truth, brain, pixel_mm)
-    return {
-        "pointing": share,
-        "heat_inside": share,
-        "average_precision": share,
-        "auroc": 0.5,
-        "top_k_precision": share,
-        "best_dice": float(drawn["best_dice"][0]),
-        "peak_distance_mm": float(drawn["peak_distance_mm"][0]),
-    }

@@ -1,17 +1,58 @@
 """Whether maps repeat: on the next slice, on a picture shifted or noisy by a little, and with another training."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
-from stratacam.evidence.agreement import intraclass_correlation
+from stratacam import cam
 from stratacam.evidence.heat import SliceMaps, explain_slices
+from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
-from stratacam.evidence.similarity import rank_correlation, ssim
-from stratacam.evidence.values import Value, mean_of
+from stratacam.evidence.similarity import likeness, likeness_rows
+from stratacam.evidence.values import Value
 
 SHIFT_PX = 2
 NOISE = 0.02
 """Standard deviation, as a share of the range of intensities."""
+
+NEIGHBOUR, SHIFTED, NOISY = "neighbour", "shift", "noise"
+SEED, FOLD, NETWORK = "seed", "fold", "network"
+"""How other models differ."""
+
+MINIMUM_REPEATED = 0.5
+
+REPEAT_RANK = Measure(
+    name="repeat_rank",
+    title="likeness of repeats",
+    definition="rank correlation with the map of the next slice (`neighbour`), of a picture shifted or noisy by a "
+    "little, and of models of another seed, fold or network",
+    better="higher",
+    panel=Panel(against=(NEIGHBOUR, SHIFTED, NOISY, SEED, FOLD, NETWORK), limits=(-0.3, 1.02)),
+    column=Column(SHIFTED),
+    criterion=Criterion(
+        "at least",
+        MINIMUM_REPEATED,
+        against=(SHIFTED, NOISY, SEED),
+        rule="its maps repeat under small shifts, noise and other seeds (mean rank correlation at least "
+        f"{MINIMUM_REPEATED} for each)",
+        fault="does not repeat under {against} ({value:.2f})",
+    ),
+)
+REPEAT_SSIM = Measure(
+    name="repeat_ssim",
+    title="structural similarity of repeats",
+    definition="the same by structural similarity (SSIM)",
+    better="higher",
+)
+REPEAT_ICC = Measure(
+    name="repeat_icc",
+    title="intraclass correlation of repeats",
+    definition="intraclass correlation of the regions' mean heat, each map by its highest heat",
+    better="higher",
+)
+PAIR = (REPEAT_RANK, REPEAT_SSIM)
 
 
 def compare(maps: SliceMaps, other: SliceMaps, scan: ScanSlices, against: str) -> list[Value]:
@@ -20,48 +61,45 @@ def compare(maps: SliceMaps, other: SliceMaps, scan: ScanSlices, against: str) -
     Args:
         maps: one.
         other: from another training, or of the same pictures after a change that was undone on the maps.
-        scan: the slices.
+        scan: the slices; without regions there is no intraclass correlation.
         against: what differs, such as "seed".
-
-    Returns:
-        Rows of `repeat_rank`, `repeat_ssim` and, where the scan has regions, `repeat_icc`, the intraclass correlation
-        of the regions' mean heat, each map by its highest heat.
     """
     values = []
     for layer in (name for name in maps.layers if name in other.raw):
         first, second = maps.heat(layer, scan.shape), other.heat(layer, scan.shape)
-        ranks, structures = [], []
-        for index in range(len(scan)):
-            if first[index].any() and second[index].any():
-                pair = first[index : index + 1], second[index : index + 1], scan.brain[index]
-                ranks.append(float(rank_correlation(*pair)[0]))
-                structures.append(float(ssim(*pair)[0]))
-        values += mean_of(maps.method, layer, "repeat_rank", ranks, against)
-        values += mean_of(maps.method, layer, "repeat_ssim", structures, against)
+        values += likeness_rows(PAIR, maps.method, layer, likeness(first, second, scan.brain), against)
         if scan.regions is not None and first.any() and second.any():
-            table = np.stack(
-                [_region_means(heat / heat.max(), scan.regions) for heat in (first, second)], axis=1
-            )
-            icc = intraclass_correlation(table)
-            values += mean_of(maps.method, layer, "repeat_icc", [icc], against)
+            means = [_region_means(heat / heat.max(), scan.regions) for heat in (first, second)]
+            icc = intraclass_correlation(np.stack(means, axis=1))
+            values += REPEAT_ICC.rows(maps.method, layer, [icc], against)
     return values
 
 
 def neighbours(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
     """Likeness of every slice's map to that of the next, inside both brains."""
+    brain = scan.brain[:-1] & scan.brain[1:]
     values = []
     for layer in maps.layers:
         heat = maps.heat(layer, scan.shape)
-        ranks, structures = [], []
-        for index in range(len(scan) - 1):
-            here, beyond = heat[index : index + 1], heat[index + 1 : index + 2]
-            brain = scan.brain[index] & scan.brain[index + 1]
-            if here.any() and beyond.any() and brain.any():
-                ranks.append(float(rank_correlation(here, beyond, brain)[0]))
-                structures.append(float(ssim(here, beyond, brain)[0]))
-        values += mean_of(maps.method, layer, "repeat_rank", ranks, "neighbour")
-        values += mean_of(maps.method, layer, "repeat_ssim", structures, "neighbour")
+        values += likeness_rows(PAIR, maps.method, layer, likeness(heat[:-1], heat[1:], brain), NEIGHBOUR)
     return values
+
+
+def other_models(models: Sequence[nn.Module], scan: ScanSlices, maps: SliceMaps, against: str) -> list[Value]:
+    """Likeness to the maps of other models for the same class, of the layers that they have too; the mean over them."""
+    rows: dict[tuple[str, str, str, str], list[Value]] = {}
+    for model in models:
+        its = set(cam.match_layers(model))
+        shared = tuple(layer for layer in maps.layers if layer in its)
+        if not shared:
+            continue
+        other = explain_slices(model, scan.images, maps.target, maps.method, layers=shared)
+        for value in compare(maps, other, scan, against):
+            rows.setdefault(value.key, []).append(value)
+    return [
+        Value(*key, float(np.mean([one.value for one in found])), sum(one.slices for one in found))
+        for key, found in rows.items()
+    ]
 
 
 def perturbed(
@@ -95,8 +133,8 @@ def perturbed(
         )
 
     return [
-        *compare(maps, _undone(explained(shifted), scan, shift_px), scan, "shift"),
-        *compare(maps, explained(noisy), scan, "noise"),
+        *compare(maps, _undone(explained(shifted), scan, shift_px), scan, SHIFTED),
+        *compare(maps, explained(noisy), scan, NOISY),
     ]
 
 
@@ -125,3 +163,44 @@ def _region_means(heat: np.ndarray, regions: np.ndarray) -> np.ndarray:
     totals = np.bincount(regions.ravel(), weights=heat.ravel())
     there = np.flatnonzero(counts[1:]) + 1
     return np.asarray(totals[there] / counts[there])
+
+
+def intraclass_correlation(table: NDArray[np.float64]) -> float:
+    """ICC(2, 1): two-way random effects, absolute agreement, one rater.
+
+    P. E. Shrout, J. L. Fleiss, "Intraclass correlations: uses in assessing rater reliability" (1979).
+
+    Args:
+        table: (targets, raters).
+
+    Returns:
+        1 where all raters agree; NaN for fewer than two targets or raters, or where nothing varies.
+    """
+    targets, raters = table.shape
+    if targets < 2 or raters < 2:
+        return float("nan")
+    grand = table.mean()
+    rows, columns = table.mean(axis=1), table.mean(axis=0)
+    between = raters * ((rows - grand) ** 2).sum() / (targets - 1)
+    of_raters = targets * ((columns - grand) ** 2).sum() / (raters - 1)
+    error = ((table - rows[:, None] - columns + grand) ** 2).sum() / ((targets - 1) * (raters - 1))
+    total = between + (raters - 1) * error + raters * (of_raters - error) / targets
+    return float((between - error) / total) if total > 0 else float("nan")
+
+
+def _of_scan(explained: ExplainedScan) -> list[Value]:
+    few, maps_of_few = explained.few, explained.maps_of_few
+    values = neighbours(explained.maps, explained.scan)
+    values += perturbed(explained.model, few, maps_of_few, seed=explained.seed)
+    for against, models in explained.others.items():
+        values += other_models(models, few, maps_of_few, against)
+    return values
+
+
+KIND = Kind(
+    name="repeatability",
+    question="whether maps repeat",
+    needs=Need.MODELS,
+    measures=(REPEAT_RANK, REPEAT_SSIM, REPEAT_ICC),
+    of_scan=_of_scan,
+)

@@ -4,20 +4,77 @@ J. Adebayo et al., "Sanity checks for saliency maps" (2018). A map that stays as
 layer is destroyed shows the picture, not the network's decision.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from stratacam.evidence.heat import SliceMaps, explain_slices
+from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
-from stratacam.evidence.similarity import rank_correlation, ssim
-from stratacam.evidence.values import Value, mean_of
+from stratacam.evidence.similarity import likeness, likeness_rows
+from stratacam.evidence.values import Value
 
 INSENSITIVE = 0.5
-"""A layer is marked where the lower bound of `above_rank` over subjects is at least this."""
+"""A layer fails where the lower bound of `ABOVE_RANK` over subjects is at least this."""
+
+ABOVE_RANK = Measure(
+    name="above_rank",
+    title="likeness if all above is random",
+    definition="rank correlation with the map of the same network whose layers above this one are randomised "
+    "(Adebayo et al. 2018)",
+    better="lower",
+    panel=Panel(
+        limits=(-0.55, 1.02),
+        level=INSENSITIVE,
+        note="“Likeness if all above is random”: to the map of the network whose layers above are randomised; low is "
+        "good, above the dotted line the layer is marked.",
+    ),
+    column=Column(),
+    criterion=Criterion(
+        "below",
+        INSENSITIVE,
+        lower_bound=True,
+        rule="its maps change when the layers above it are randomised (lower bound of the rank correlation below "
+        f"{INSENSITIVE})",
+        fault="unchanged ({value:.2f}) when the layers above it are randomised",
+    ),
+)
+ABOVE_SSIM = Measure(
+    name="above_ssim",
+    title="structural similarity if all above is random",
+    definition="the same by structural similarity (SSIM)",
+    better="lower",
+)
+CASCADE_RANK = Measure(
+    name="cascade_rank",
+    title="likeness after randomising from the output down",
+    definition="rank correlation after randomising from the output down to a layer",
+    better="lower",
+)
+CASCADE_SSIM = Measure(
+    name="cascade_ssim",
+    title="structural similarity after randomising from the output down",
+    definition="the same by structural similarity (SSIM)",
+    better="lower",
+)
+INDEPENDENT_RANK = Measure(
+    name="independent_rank",
+    title="likeness after randomising one layer",
+    definition="rank correlation after randomising a single layer",
+    better="lower",
+)
+INDEPENDENT_SSIM = Measure(
+    name="independent_ssim",
+    title="structural similarity after randomising one layer",
+    definition="the same by structural similarity (SSIM)",
+    better="lower",
+)
+ABOVE, CASCADE = (ABOVE_RANK, ABOVE_SSIM), (CASCADE_RANK, CASCADE_SSIM)
+INDEPENDENT = (INDEPENDENT_RANK, INDEPENDENT_SSIM)
 
 
 def weighted_layers(model: nn.Module) -> tuple[str, ...]:
@@ -90,12 +147,12 @@ def sanity(
         with randomised(model, drawn, seed=seed):
             found = _likeness(model, scan, maps, batch_size)
         if cascade:
-            values += _rows(maps, found, "cascade", drawn[0])
-        values += _rows(maps, {layer: found[layer] for layer in above}, "above", "")
+            values += _rows(maps, found, CASCADE, drawn[0])
+        values += _rows(maps, {layer: found[layer] for layer in above}, ABOVE, "")
     for name in names if independent else ():
         with randomised(model, [name], seed=seed):
             found = _likeness(model, scan, maps, batch_size)
-        values += _rows(maps, found, "independent", name)
+        values += _rows(maps, found, INDEPENDENT, name)
     return values
 
 
@@ -116,33 +173,29 @@ def _weights_of(layer: str, names: Sequence[str]) -> list[str]:
 
 def _likeness(
     model: nn.Module, scan: ScanSlices, maps: SliceMaps, batch_size: int
-) -> dict[str, tuple[list[float], list[float]]]:
-    """By layer, rank correlation and SSIM of every slice whose trained map is not blank."""
+) -> dict[str, NDArray[np.float64]]:
+    """By layer, likeness (n, 2) of every slice; NaN where the trained map is blank."""
     other = explain_slices(
         model, scan.images, maps.target, maps.method, layers=maps.layers, batch_size=batch_size
     )
     found = {}
     for layer in maps.layers:
         trained, drawn = maps.heat(layer, scan.shape), other.heat(layer, scan.shape)
-        ranks, structures = [], []
-        for index in range(len(scan)):
-            if not trained[index].any():
-                continue
-            pair = trained[index : index + 1], drawn[index : index + 1], scan.brain[index]
-            ranks.append(float(np.nan_to_num(rank_correlation(*pair)[0])))
-            structures.append(float(ssim(*pair)[0]) if drawn[index].any() else 0.0)
-        found[layer] = (ranks, structures)
+        alike = likeness(trained, drawn, scan.brain)
+        alike[:, 0] = np.nan_to_num(alike[:, 0])
+        alike[~drawn.any(axis=(1, 2))] = 0.0
+        alike[~trained.any(axis=(1, 2))] = np.nan
+        found[layer] = alike
     return found
 
 
 def _rows(
-    maps: SliceMaps, found: dict[str, tuple[list[float], list[float]]], kind: str, against: str
+    maps: SliceMaps, found: Mapping[str, NDArray[np.float64]], pair: tuple[Measure, Measure], against: str
 ) -> list[Value]:
     return [
-        value
-        for layer, (ranks, structures) in found.items()
-        for measure, numbers in ((f"{kind}_rank", ranks), (f"{kind}_ssim", structures))
-        for value in mean_of(maps.method, layer, measure, numbers, against)
+        row
+        for layer, alike in found.items()
+        for row in likeness_rows(pair, maps.method, layer, alike, against)
     ]
 
 
@@ -157,3 +210,28 @@ def _draw(module: nn.Module, seed: int) -> None:
         for parameter in module.parameters(recurse=False):
             spread = float(parameter.std()) if parameter.numel() > 1 else 1.0
             parameter.copy_(torch.randn(parameter.shape, device="cpu").to(parameter) * spread)
+
+
+def _of_scan(explained: ExplainedScan) -> list[Value]:
+    settings = explained.settings
+    if not settings.sanity_slices:
+        return []
+    few = explained.few.some(settings.sanity_slices)
+    maps = explained.maps
+    return sanity(
+        explained.model,
+        few,
+        explain_slices(explained.model, few.images, maps.target, maps.method, layers=settings.layers),
+        cascade=settings.cascade,
+        independent=settings.independent,
+        seed=explained.seed,
+    )
+
+
+KIND = Kind(
+    name="sanity",
+    question="whether maps depend on what was learned",
+    needs=Need.NETWORK,
+    measures=(*ABOVE, *CASCADE, *INDEPENDENT),
+    of_scan=_of_scan,
+)

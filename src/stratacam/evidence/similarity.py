@@ -5,12 +5,44 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from stratacam.evidence.heat import Heat
+from stratacam.evidence.measures import Measure
+from stratacam.evidence.values import Value
 
 Mask = NDArray[np.bool_]
 
 SIGMA = 1.5
 TRUNCATE = 3.5
 """Of the Gaussian window of SSIM: 11 x 11 pixels."""
+
+
+def likeness(first: Heat, second: Heat, brain: Mask) -> NDArray[np.float64]:
+    """Rank correlation and structural similarity of two maps of the same slices, slice by slice.
+
+    Args:
+        first: (n, rows, columns).
+        second: (n, rows, columns).
+        brain: (n, rows, columns).
+
+    Returns:
+        (n, 2), NaN where one of the two maps is blank.
+    """
+    found = np.full((len(first), 2), np.nan)
+    for index, inside in enumerate(brain):
+        a, b = first[index : index + 1], second[index : index + 1]
+        if a.any() and b.any() and inside.any():
+            found[index] = rank_correlation(a, b, inside)[0], ssim(a, b, inside)[0]
+    return found
+
+
+def likeness_rows(
+    measures: tuple[Measure, Measure], method: str, layer: str, found: NDArray[np.float64], against: str
+) -> list[Value]:
+    """What `likeness` gives as rows of the measures of rank correlation and of structural similarity."""
+    ranks, structures = found.T
+    return [
+        *measures[0].rows(method, layer, ranks, against),
+        *measures[1].rows(method, layer, structures, against),
+    ]
 
 
 def rank_correlation(first: Heat, second: Heat, brain: Mask) -> NDArray[np.float64]:
@@ -25,7 +57,9 @@ def rank_correlation(first: Heat, second: Heat, brain: Mask) -> NDArray[np.float
         (m,), NaN where one of the two maps is the same everywhere.
     """
     a, b = (stats.rankdata(maps[:, brain], axis=1) for maps in (first, second))
-    return _correlation(a, b)
+    a, b = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (a, b))
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.asarray(np.divide((a * b).sum(axis=1), norms, out=np.full(len(a), np.nan), where=norms > 0))
 
 
 def rank_matrix(maps: Heat, brain: Mask) -> NDArray[np.float64]:
@@ -70,10 +104,3 @@ def _by_maximum(maps: Heat) -> NDArray[np.float64]:
 
 def _window(maps: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(ndimage.gaussian_filter(maps, (0, SIGMA, SIGMA), truncate=TRUNCATE))
-
-
-def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pearson's correlation of rows (m, pixels)."""
-    a, b = (values - values.mean(axis=1, keepdims=True) for values in (a, b))
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return np.asarray(np.divide((a * b).sum(axis=1), norms, out=np.full(len(a), np.nan), where=norms > 0))

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
-from stratacam.evidence.claims import judge_claims
+from stratacam.evidence.claims import assess_claims
 from stratacam.evidence.groups import GROUP_MAPS, Compared, MeasuredScans, write_groups
+from stratacam.evidence.measure import with_measures_of_subjects
 from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.regions.region_values import read_region_values
 from stratacam.evidence.scan_evidence import ScanEvidence
 from stratacam.evidence.settings import EvidenceSettings
-from stratacam.evidence.values import SubjectTable, by_subject, read_values, summarise, write_rows
+from stratacam.evidence.values import by_subject, read_values, summarise, write_rows
 from stratacam.files import write_json
 
 
@@ -69,13 +69,19 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         templates={scan.name: scan.template for scan in scans},
     )
     table = by_subject({scan.name: read_values(scan.values) for scan in scans}, subject_of)
-    table = _with_likeness(table, measured, settings.methods, layers)
+    table = with_measures_of_subjects(
+        table,
+        lambda method, layer: measured.region_means(method, layer, table.subjects)[1],
+        [measured.group_of[subject] for subject in table.subjects],
+        settings.methods,
+        layers,
+    )
     write_rows(folder / "layers.tsv", summarise(table, seed=seed))
     write_json(
         folder / "claims.json",
         {
             "methods": {
-                method: [claim.as_json() for claim in judge_claims(table, method, layers, seed=seed)]
+                method: [claim.as_json() for claim in assess_claims(table, method, layers, seed=seed)]
                 for method in settings.methods
             }
         },
@@ -87,35 +93,6 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     compared = Compared(measured, tables.people, settings, seed, executor)
     statements = write_groups(compared, folder, layers)
     write_json(folder / "about.json", _about(tables, about, layers, statements))
-
-
-def _with_likeness(
-    table: SubjectTable, measured: MeasuredScans, methods: Sequence[str], layers: Sequence[str]
-) -> SubjectTable:
-    """The table with how alike each subject's heat over regions is to the mean of the others of its group."""
-    keys, columns = [], []
-    for method in methods:
-        for layer in layers:
-            _, means = measured.region_means(method, layer, table.subjects)
-            likeness = _likeness(means, [measured.group_of[subject] for subject in table.subjects])
-            if not np.isnan(likeness).all():
-                keys.append((method, layer, "group_likeness", ""))
-                columns.append(likeness)
-    return SubjectTable((*table.keys, *keys), table.subjects, np.column_stack([table.values, *columns]))
-
-
-def _likeness(means: np.ndarray, groups: Sequence[str]) -> np.ndarray:
-    """Rank correlation of each row (subjects, regions) with the mean of the other rows of its group; NaN for none."""
-    found = np.full(len(means), np.nan)
-    for row, group in enumerate(groups):
-        others = [other for other, its in enumerate(groups) if its == group and other != row]
-        if not others:
-            continue
-        known = ~np.isnan(means[[row, *others]]).any(axis=0)
-        own, mean = means[row, known], means[others][:, known].mean(axis=0)
-        if known.sum() > 2 and np.ptp(own) > 0 and np.ptp(mean) > 0:
-            found[row] = stats.spearmanr(own, mean).statistic
-    return found
 
 
 def _about(

@@ -6,16 +6,17 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from stratacam.cam.drawing import blend
-from stratacam.evidence.planting.judge import RANDOM, SMOOTHGRAD, Judged, PlantedSlice
-from stratacam.evidence.references import CEILING
+from stratacam.evidence.localisation import AVERAGE_PRECISION, POINTING
+from stratacam.evidence.planting.score import RANDOM, SMOOTHGRAD, PlantedSlice, ScoredSlice
+from stratacam.evidence.references import CEILING, EDGES, INTENSITY
 from stratacam.evidence.values import Summary
-from stratacam.report.evidence.figures import COLOURS, GREY, draw_line
 from stratacam.report.figure import ReportFigure, save_figure
+from stratacam.report.figures.layer_lines import COLOURS, draw_line, draw_references, name_layers
 from stratacam.report.overlay import OUTLINE, WHITE
 
-MEASURES = {"average_precision": "Average precision", "pointing": "Maximum on a planted lesion (pointing)"}
+MEASURES = {AVERAGE_PRECISION: "Average precision", POINTING: "Maximum on a planted lesion (pointing)"}
 
-LINES = {"edges": "--", "intensity": (0, (5, 1)), RANDOM: ":"}
+LINES = {EDGES: "--", INTENSITY: (0, (5, 1)), RANDOM: ":"}
 
 MOST_EXAMPLES = 4
 
@@ -24,7 +25,7 @@ MOST_LAYERS = 4
 
 
 def draw_benchmark(
-    out: Path, table: Sequence[Summary], examples: Sequence[tuple[PlantedSlice, Judged]]
+    out: Path, table: Sequence[Summary], examples: Sequence[tuple[PlantedSlice, ScoredSlice]]
 ) -> None:
     """Write `scores.png` and `examples.png` into a folder."""
     layers = examples[0][1].layers
@@ -36,22 +37,16 @@ def _scores(table: Sequence[Summary], layers: Sequence[str]) -> ReportFigure:
     """Scores by layer and method, with what they are held against."""
     figure = Figure(figsize=(10.5, 3.9), layout="constrained")
     for panel, (measure, title) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
-        found = {(one.method, one.layer): one for one in table if one.measure == measure}
+        found = {(one.method, one.layer): one for one in table if one.measure == measure.name}
         methods = dict.fromkeys(one.method for one in table if one.layer in layers and one.method != CEILING)
         for colour, method in zip(COLOURS, methods, strict=False):
             draw_line(panel, [found[method, layer] for layer in layers], colour, method)
-        ceiling = [found[CEILING, layer].value for layer in layers]
-        panel.plot(
-            range(len(layers)), ceiling, color=GREY, drawstyle="steps-mid", linewidth=1, label="attainable"
-        )
-        for name, style in LINES.items():
-            panel.axhline(found[name, ""].value, color=GREY, linestyle=style, linewidth=0.9, label=name)
+        references = {name: found[name, ""] for name in LINES}
+        draw_references(panel, [found[CEILING, layer] for layer in layers], references, LINES)
         panel.axhline(found[SMOOTHGRAD, "input"].value, color=COLOURS[2], linewidth=1.1, label=SMOOTHGRAD)
-        panel.set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
+        name_layers(panel, layers)
         panel.set_ylim(-0.02, 1.02)
-        panel.tick_params(labelsize=7)
         panel.set_title(title, fontsize=9, loc="left")
-        panel.spines[["top", "right"]].set_visible(False)
     panel.legend(fontsize=7, framealpha=0.9, edgecolor="none", ncols=2)
     return ReportFigure(
         "How well maps find planted lesions",
@@ -61,7 +56,7 @@ def _scores(table: Sequence[Summary], layers: Sequence[str]) -> ReportFigure:
     )
 
 
-def _examples(examples: Sequence[tuple[PlantedSlice, Judged]], layers: Sequence[str]) -> ReportFigure:
+def _examples(examples: Sequence[tuple[PlantedSlice, ScoredSlice]], layers: Sequence[str]) -> ReportFigure:
     """Slices with the planted lesions outlined, and heat over them."""
     spread = [layers[round(share * (len(layers) - 1))] for share in (0.25, 0.5, 0.75, 1.0)][:MOST_LAYERS]
     methods = dict.fromkeys(method for method, _ in examples[0][1].heat if method != SMOOTHGRAD)
@@ -70,7 +65,7 @@ def _examples(examples: Sequence[tuple[PlantedSlice, Judged]], layers: Sequence[
     ]
     figure = Figure(figsize=(1.25 * (len(shown) + 1) + 0.5, 1.45 * len(examples) + 0.4), layout="constrained")
     panels = figure.subplots(len(examples), len(shown) + 1, squeeze=False)
-    for row, (one, judged) in zip(panels, examples, strict=True):
+    for row, (one, scored) in zip(panels, examples, strict=True):
         grey = (one.picture / WHITE).clip(0, 1)
         for number, panel in enumerate(row):
             panel.set_axis_off()
@@ -80,7 +75,7 @@ def _examples(examples: Sequence[tuple[PlantedSlice, Judged]], layers: Sequence[
                     -0.05, 0.5, one.title, transform=panel.transAxes, ha="right", va="center", fontsize=7
                 )
             else:
-                heat = judged.heat[shown[number - 1]]
+                heat = scored.heat[shown[number - 1]]
                 panel.imshow(blend(grey, heat / heat.max() if heat.max() > 0 else heat))
             panel.contour(one.truth, levels=[0.5], colors=OUTLINE, linewidths=0.6)
     for panel, name in zip(

@@ -1,17 +1,16 @@
 """Insertion, deletion and ROAD of every layer's map and of its control, in batches through the network."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from stratacam.evidence.faithfulness.control import control_map
-from stratacam.evidence.faithfulness.imputation import impute
+from stratacam.evidence.faithfulness.pictures import RemovedPixels
 from stratacam.evidence.faithfulness.ranking import least, most, ranks
 from stratacam.evidence.heat import Heat, SliceMaps
+from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.values import Value, mean_of
 
@@ -22,10 +21,67 @@ NOISE = 0.01
 
 FRACTIONS = (0.1, 0.2, 0.4, 0.6, 0.8)
 
-SIGNS = {"deletion": -1, "insertion": 1, "road_most": -1, "road_least": 1, "road": 1}
-"""1 where more is more faithful."""
-
 CONTROL, ABOVE = "control", "above control"
+
+HELD_AGAINST = "a random map of the same blur and area"
+
+ROAD = Measure(
+    name="road",
+    title="ROAD",
+    definition="`road_least` less `road_most`",
+    better="higher",
+    held_against=HELD_AGAINST,
+    panel=Panel(
+        (ABOVE,),
+        level=0.0,
+        note="“Above control”: how much more faithful a map is than a random map of the same blur and area; above 0 "
+        "is good.",
+    ),
+    column=Column(ABOVE, interval=True),
+    criterion=Criterion(
+        "above",
+        0.0,
+        against=(ABOVE,),
+        lower_bound=True,
+        rule="its maps are more faithful to the network than random maps of the same blur and area (lower bound of "
+        "ROAD above control above 0)",
+        fault="not more faithful than a random map (ROAD {value:+.3f}, from {low:+.3f})",
+    ),
+)
+ROAD_MOST = Measure(
+    name="road_most",
+    title="ROAD, hottest first",
+    definition="mean probability of the class after the hottest pixels are replaced by ROAD's noisy linear imputation "
+    "(Rong et al. 2022)",
+    better="lower",
+    held_against=HELD_AGAINST,
+)
+ROAD_LEAST = Measure(
+    name="road_least",
+    title="ROAD, coldest first",
+    definition="the same after the coldest pixels are replaced",
+    better="higher",
+    held_against=HELD_AGAINST,
+)
+DELETION = Measure(
+    name="deletion",
+    title="deletion",
+    definition="area under the probability of the class while the hottest pixels are set to black (Petsiuk et al. "
+    "2018)",
+    better="lower",
+    held_against=HELD_AGAINST,
+    panel=Panel((ABOVE,), level=0.0),
+)
+INSERTION = Measure(
+    name="insertion",
+    title="insertion",
+    definition="the same while the hottest pixels are put into a black picture",
+    better="higher",
+    held_against=HELD_AGAINST,
+    panel=Panel((ABOVE,), level=0.0),
+)
+MEASURES = (ROAD, ROAD_MOST, ROAD_LEAST, DELETION, INSERTION)
+SIGN = {measure.name: 1 if measure.better == "higher" else -1 for measure in MEASURES}
 
 
 def faithfulness(
@@ -86,7 +142,7 @@ def faithfulness(
                 rows = found.setdefault((layer, measure), {"": [], CONTROL: [], ABOVE: []})
                 rows[""].append(float(own))
                 rows[CONTROL].append(float(control))
-                rows[ABOVE].append(SIGNS[measure] * float(own - control))
+                rows[ABOVE].append(SIGN[measure] * float(own - control))
     return [
         value
         for (layer, measure), rows in found.items()
@@ -103,6 +159,7 @@ def scores_of_slice(
     target: int,
     *,
     fractions: Sequence[float] = FRACTIONS,
+    areas: bool = True,
     noise: float = NOISE,
     batch_size: int = 32,
     seed: int = 0,
@@ -116,6 +173,7 @@ def scores_of_slice(
         heat: (m, rows, columns).
         target: position of the class.
         fractions: shares of the brain's pixels.
+        areas: measure deletion and insertion too, not only ROAD.
         noise: standard deviation of the imputation's noise; the same noise for every map.
         batch_size: pictures at once.
         seed: of ties and noise.
@@ -124,113 +182,48 @@ def scores_of_slice(
         By measure, (m,).
     """
     order = ranks(heat, brain, seed=seed)
-    pictures = _Pictures(image, noise, seed)
-    full, empty = pictures.black(np.zeros_like(brain)), pictures.black(brain)
-    steps = {
-        "deletion": [
+    pictures = RemovedPixels(image, noise, seed)
+    steps: dict[Measure, list[list[int]]] = {}
+    if areas:
+        full, empty = pictures.black(np.zeros_like(brain)), pictures.black(brain)
+        steps[DELETION] = [
             [full, *(pictures.black(most(one, brain, f)) for f in fractions), empty] for one in order
-        ],
-        "insertion": [
+        ]
+        steps[INSERTION] = [
             [empty, *(pictures.black(brain & ~most(one, brain, f)) for f in fractions), full] for one in order
-        ],
-        **_road_steps(pictures, order, brain, fractions),
-    }
-    curves = pictures.curves(steps, model, target, batch_size)
+        ]
+    steps[ROAD_MOST] = [[pictures.imputed(most(one, brain, f)) for f in fractions] for one in order]
+    steps[ROAD_LEAST] = [[pictures.imputed(least(one, brain, f)) for f in fractions] for one in order]
+    probability = pictures.probabilities(model, target, batch_size)
+    curves = {measure: probability[np.array(places)] for measure, places in steps.items()}
     shares = [0.0, *fractions, 1.0]
-    areas = {
-        measure: np.asarray(np.trapezoid(curves[measure], shares, axis=1))
-        for measure in ("deletion", "insertion")
+    found = {
+        measure.name: np.asarray(np.trapezoid(curves[measure], shares, axis=1))
+        for measure in (DELETION, INSERTION)
+        if measure in curves
     }
-    return {**areas, **_road(curves)}
+    hottest, coldest = (curves[measure].mean(axis=1) for measure in (ROAD_MOST, ROAD_LEAST))
+    return {**found, ROAD_MOST.name: hottest, ROAD_LEAST.name: coldest, ROAD.name: coldest - hottest}
 
 
-def road_of_slice(
-    model: nn.Module,
-    image: Heat,
-    brain: Mask,
-    heat: Heat,
-    target: int,
-    *,
-    fractions: Sequence[float] = FRACTIONS,
-    noise: float = NOISE,
-    batch_size: int = 32,
-    seed: int = 0,
-) -> dict[str, NDArray[np.float64]]:
-    """ROAD alone; arguments and result as those of `scores_of_slice`."""
-    pictures = _Pictures(image, noise, seed)
-    steps = _road_steps(pictures, ranks(heat, brain, seed=seed), brain, fractions)
-    return _road(pictures.curves(steps, model, target, batch_size))
+def _of_scan(explained: ExplainedScan) -> list[Value]:
+    settings = explained.settings
+    if not settings.fractions:
+        return []
+    return faithfulness(
+        explained.model,
+        explained.few,
+        explained.maps_of_few,
+        fractions=settings.fractions,
+        batch_size=settings.batch_size,
+        seed=explained.seed,
+    )
 
 
-def _road_steps(
-    pictures: "_Pictures", order: NDArray[np.int64], brain: Mask, fractions: Sequence[float]
-) -> dict[str, list[list[int]]]:
-    """The places of the pictures that ROAD needs, for every map and fraction."""
-    return {
-        "road_most": [[pictures.imputed(most(one, brain, f)) for f in fractions] for one in order],
-        "road_least": [[pictures.imputed(least(one, brain, f)) for f in fractions] for one in order],
-    }
-
-
-def _road(curves: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-    """Means over the fractions, and the difference of the two orders."""
-    hottest, coldest = (curves[measure].mean(axis=1) for measure in ("road_most", "road_least"))
-    return {"road_most": hottest, "road_least": coldest, "road": coldest - hottest}
-
-
-@dataclass(frozen=True)
-class _Removal:
-    removed: Mask
-    imputed: bool
-
-
-class _Pictures:
-    """Pictures from which pixels were removed, each listed once, however many maps ask for it."""
-
-    def __init__(self, image: Heat, noise: float, seed: int) -> None:
-        self.image = image
-        self.noise = np.random.default_rng(seed).normal(scale=noise, size=image.shape).astype(np.float32)
-        self.places: dict[tuple[bool, bytes], int] = {}
-        self.removals: list[_Removal] = []
-
-    def black(self, removed: Mask) -> int:
-        """The place of the picture with these pixels set to 0."""
-        return self._place(_Removal(removed, imputed=False))
-
-    def imputed(self, removed: Mask) -> int:
-        """The place of the picture with these pixels filled in."""
-        return self._place(_Removal(removed, imputed=True))
-
-    def curves(
-        self, steps: Mapping[str, list[list[int]]], model: nn.Module, target: int, batch_size: int
-    ) -> dict[str, NDArray[np.float64]]:
-        """By measure, the probability of the class at every step of every map: (m, steps)."""
-        probability = self._probabilities(model, target, batch_size)
-        return {measure: probability[np.array(places)] for measure, places in steps.items()}
-
-    def _probabilities(self, model: nn.Module, target: int, batch_size: int) -> NDArray[np.float64]:
-        """(pictures,), of the class."""
-        device = next(model.parameters()).device
-        found = []
-        with torch.inference_mode():
-            for start in range(0, len(self.removals), batch_size):
-                batch = np.stack(list(self._made(self.removals[start : start + batch_size])))
-                given = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
-                with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-                    logits = model(given)
-                found.append(logits.float().softmax(dim=1)[:, target].double().cpu().numpy())
-        return np.concatenate(found)
-
-    def _place(self, removal: _Removal) -> int:
-        key = (removal.imputed, np.packbits(removal.removed).tobytes())
-        if key not in self.places:
-            self.places[key] = len(self.removals)
-            self.removals.append(removal)
-        return self.places[key]
-
-    def _made(self, removals: Sequence[_Removal]) -> Iterator[Heat]:
-        for removal in removals:
-            if removal.imputed:
-                yield np.where(removal.removed, impute(self.image, removal.removed) + self.noise, self.image)
-            else:
-                yield np.where(removal.removed, np.float32(0), self.image)
+KIND = Kind(
+    name="faithfulness",
+    question="whether maps are true to the network",
+    needs=Need.NETWORK,
+    measures=MEASURES,
+    of_scan=_of_scan,
+)

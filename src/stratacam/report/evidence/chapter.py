@@ -49,5 +49,5 @@ def _chapter(evidence: EvidenceContent) -> Chapter:
         tuple(words.sentences(evidence)),
         tuple(table for table in shown if table),
         evidence,
-        (tables.seconds_table(evidence),),
+        (tables.measures_table(evidence), tables.seconds_table(evidence)),
     )

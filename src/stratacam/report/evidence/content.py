@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stratacam.errors import InputError
+from stratacam.evidence.measures import Measure
 from stratacam.evidence.values import Summary, read_summaries
 from stratacam.files import read_json, read_table
 from stratacam.report.reading import REPEAT, Row
@@ -49,11 +50,11 @@ class EvidenceContent:
         """The first one's maps are shown where there is room for one."""
         return tuple(self.about["methods"])
 
-    def of(self, method: str, layer: str, measure: str, against: str = "") -> Summary | None:
+    def of(self, method: str, layer: str, measure: Measure, against: str = "") -> Summary | None:
         """A measure; None where it was not taken."""
-        return self.summaries.get((method, layer, measure, against))
+        return self.summaries.get((method, layer, measure.name, against))
 
-    def along(self, method: str, measure: str, against: str = "") -> list[Summary | None]:
+    def along(self, method: str, measure: Measure, against: str = "") -> list[Summary | None]:
         """A measure of every layer, shallow to deep."""
         return [self.of(method, layer, measure, against) for layer in self.layers]
 

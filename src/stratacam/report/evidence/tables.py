@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from stratacam.evidence import registry
 from stratacam.evidence.values import Summary
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.numbers import NOT_KNOWN, small
@@ -40,47 +41,40 @@ def claims_table(evidence: EvidenceContent, method: str) -> Table:
 
 
 def layers_table(evidence: EvidenceContent, method: str) -> Table:
-    """Every layer: what was measured, and what speaks against its maps."""
-    judged = {one["layer"]: one for one in evidence.recommendations[method]["layers"]}
-    with_truth = any(evidence.along(method, "average_precision"))
-    rows = []
-    for layer in evidence.layers:
-
-        def of(measure: str, against: str = "", layer: str = layer) -> Summary | None:
-            return evidence.of(method, layer, measure, against)
-
-        truth = (_of(of("average_precision")), _of(of("pointing"))) if with_truth else ()
-        rows.append(
-            (
-                layer,
-                _of(of("blank"), interval=False),
-                _of(of("lit_share"), interval=False),
-                _of(of("inside_brain"), interval=False),
-                *truth,
-                _of(of("road", "above control")),
-                _of(of("above_rank"), interval=False),
-                _of(of("repeat_rank", "shift"), interval=False),
-                _verdict(judged[layer]),
-            )
+    """Every layer: the registered measures that have a column and were measured, and what speaks against its maps."""
+    verdicts = {one["layer"]: one for one in evidence.recommendations[method]["layers"]}
+    columns = [
+        (measure.heading(measure.column.against), found, measure.column.interval)
+        for measure in registry.measures()
+        if measure.column and any(found := evidence.along(method, measure, measure.column.against))
+    ]
+    rows = [
+        (
+            layer,
+            *(_of(found[number], interval=interval) for _, found, interval in columns),
+            _verdict(verdicts[layer]),
         )
-    columns = ("average precision", "pointing") if with_truth else ()
+        for number, layer in enumerate(evidence.layers)
+    ]
     return Table(
         f"Layers, maps by {method}",
-        (
-            "layer",
-            "blank",
-            "brain lit",
-            "heat in brain",
-            *columns,
-            "ROAD above random map",
-            "unchanged if all above is random",
-            "repeats if shifted",
-            "verdict, or what speaks against it",
-        ),
+        ("layer", *(heading for heading, _, _ in columns), "verdict, or what speaks against it"),
         tuple(rows),
         note="In brackets 95 % intervals over subjects. All measures, with every method and layer, are in "
         f"evidence/{evidence.folder.name}/layers.tsv.",
     )
+
+
+def measures_table(evidence: EvidenceContent) -> Table:
+    """What was measured, in the words of the registry."""
+    measured = {measure for _, _, measure, _ in evidence.summaries}
+    rows = [
+        (measure.name, measure.definition, measure.better or NOT_KNOWN, measure.held_against or NOT_KNOWN)
+        for measure in registry.measures()
+        if measure.name in measured
+    ]
+    title = f"What was measured, {evidence.folder.name}"
+    return Table(title, ("measure", "what it is", "better", "held against"), tuple(rows))
 
 
 def comparison_table(evidence: EvidenceContent) -> Table:
@@ -179,10 +173,8 @@ def _number(value: float | None, low: float | None, high: float | None) -> str:
     return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if known else "")
 
 
-def _verdict(judged: Mapping[str, Any]) -> str:
-    if judged["read"]:
-        return "read"
-    return (
-        "; ".join(judged["faults"])
-        or f"says the same as {', '.join(set(judged['alike']) - {judged['layer']})}"
-    )
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    if verdict["recommended"]:
+        return "recommended"
+    others = [layer for layer in verdict["alike"] if layer != verdict["layer"]]
+    return "; ".join(verdict["faults"]) or f"says the same as {', '.join(others)}"

@@ -1,14 +1,9 @@
-"""Which layers to read, in sentences."""
+"""Which layers are recommended, in sentences."""
 
 from collections.abc import Sequence
 
+from stratacam.evidence import registry
 from stratacam.report.evidence.content import EvidenceContent
-
-NOT_MEASURED = {
-    "average_precision": "whether heat finds the truth (no lesion masks, or no slice with lesions classified right)",
-    "road": "faithfulness",
-    "above_rank": "dependence on what was learned",
-}
 
 
 def sentences(evidence: EvidenceContent) -> list[str]:
@@ -20,18 +15,15 @@ def sentences(evidence: EvidenceContent) -> list[str]:
         f"for {about['explained']}. "
         + (
             f"The truth is known in {about['truth_slices']} slices of {about['truth_subjects']} subjects; "
-            "localisation is of those classified right. "
+            "localisation is measured on those classified right. "
             if about["truth_subjects"]
             else ""
         )
         + "Intervals of 95 % are over subjects."
     ]
     found += [_recommended(evidence, method) for method in evidence.methods]
-    missing = [
-        words
-        for measure, words in NOT_MEASURED.items()
-        if not any(summary.measure == measure for summary in evidence.summaries.values())
-    ]
+    measured = {measure for _, _, measure, _ in evidence.summaries}
+    missing = [kind.question for kind in registry.KINDS if not measured & {one.name for one in kind.measures}]
     if missing:
         found.append(f"Not measured: {'; '.join(missing)}.")
     rules = {one["rule"] for one in evidence.recommendations.values()}
@@ -40,16 +32,19 @@ def sentences(evidence: EvidenceContent) -> list[str]:
 
 def _recommended(evidence: EvidenceContent, method: str) -> str:
     found = evidence.recommendations[method]
-    judged = found["layers"]
-    if not found["read"]:
-        least = min(judged, key=lambda one: len(one["faults"]))
-        return f"Of {method}, no layer's map passes. {least['layer']} comes nearest: {'; '.join(least['faults'])}."
-    alike = {one["layer"]: one["alike"] for one in judged}
-    read = [
+    layers = found["layers"]
+    if not found["recommended"]:
+        nearest = min(layers, key=lambda one: len(one["faults"]))
+        return (
+            f"No layer's map by {method} is recommended. {nearest['layer']} comes nearest: "
+            f"{'; '.join(nearest['faults'])}."
+        )
+    alike = {one["layer"]: one["alike"] for one in layers}
+    recommended = [
         layer + (f" (for {_span(alike[layer])}, which say the same)" if len(alike[layer]) > 1 else "")
-        for layer in found["read"]
+        for layer in found["recommended"]
     ]
-    return f"Of {method}, worth reading by the rule below: {', '.join(read)}."
+    return f"Recommended maps by {method}, by the rule below: {', '.join(recommended)}."
 
 
 def _span(layers: Sequence[str]) -> str:

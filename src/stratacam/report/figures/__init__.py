@@ -6,13 +6,14 @@ list of figures and the files in `figures/` follow.
 
 from stratacam.report.content import StudyContent
 from stratacam.report.evidence.content import EvidenceContent
-from stratacam.report.evidence.figures import dependence_figure, layers_figure
-from stratacam.report.evidence.group_figure import group_figure
 from stratacam.report.figure import FigureEntry
 from stratacam.report.figures.confusion import confusion_matrices
+from stratacam.report.figures.dependence import dependence
 from stratacam.report.figures.every_layer import slice_at_every_layer
 from stratacam.report.figures.examples import example_slices
+from stratacam.report.figures.group_heat import group_heat
 from stratacam.report.figures.learning_curves import learning_curves
+from stratacam.report.figures.measures_by_layer import measures_by_layer
 from stratacam.report.figures.neighbouring_slices import slices_at_block_before, slices_at_last_block
 from stratacam.report.figures.reliability import reliability_plot
 
@@ -27,8 +28,8 @@ STUDY_FIGURES: tuple[FigureEntry[StudyContent], ...] = (
 )
 
 EVIDENCE_FIGURES: tuple[FigureEntry[EvidenceContent], ...] = (
-    FigureEntry("evidence", layers_figure),
-    FigureEntry("dependence", dependence_figure),
-    FigureEntry("groups", group_figure),
+    FigureEntry("evidence", measures_by_layer),
+    FigureEntry("dependence", dependence),
+    FigureEntry("groups", group_heat),
 )
 """Drawn for every network whose evidence was measured; the network's name is added to the name of the file."""

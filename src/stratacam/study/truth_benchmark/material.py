@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from stratacam.errors import InputError
 from stratacam.evidence.planting import Anatomy, plant_scan, read_anatomy
-from stratacam.evidence.planting.judge import PlantedSlice
 from stratacam.evidence.planting.plant import CLASSES
+from stratacam.evidence.planting.score import PlantedSlice
 from stratacam.learning import ScanPictures, SliceDataset, save_pictures
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepared import PreparedScan

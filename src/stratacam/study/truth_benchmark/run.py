@@ -1,4 +1,4 @@
-"""The whole benchmark: plant, train, explain, judge."""
+"""The whole benchmark: plant, train, explain, score."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from stratacam.errors import InputError
 from stratacam.evidence.planting import phantom_shapes, read_shapes, two_kinds
-from stratacam.evidence.planting.judge import Judged, PlantedSlice, judge, verdict
+from stratacam.evidence.planting.score import PlantedSlice, ScoredSlice, score_maps, verdict
 from stratacam.evidence.values import Summary, Value, by_subject, summarise, write_rows
 from stratacam.files import write_json
 from stratacam.learning import SliceDataset
@@ -26,7 +26,7 @@ from stratacam.study.truth_benchmark.training import make_fold, train_network
 
 FEWEST_SUBJECTS = 3
 
-Example = tuple[PlantedSlice, Judged]
+Example = tuple[PlantedSlice, ScoredSlice]
 
 Draw = Callable[[Path, Sequence[Summary], Sequence[Example]], object]
 """Draws the pictures of a benchmark: folder, scores, examples; handed in, as the report stands below the study."""
@@ -41,7 +41,7 @@ def run_benchmark(
     console: Console,
     draw: Draw,
 ) -> dict[str, Any]:
-    """Plant, train, explain and judge; write `benchmark.json`, `table.tsv` and pictures to `out`.
+    """Plant, train, explain and score; write `benchmark.json`, `table.tsv` and pictures to `out`.
 
     Every subject is held out once where there are up to five, or else in one of five folds. Truth is what was planted.
 
@@ -91,22 +91,22 @@ def run_benchmark(
         dataset = fold.test
         right += int((logits.argmax(axis=1) == dataset.label).sum())
         count += len(dataset)
-        with step_progress(console, f"judge {number} of {len(folds)}") as advance:
-            judged = _judged(dataset, logits, settings)
-            for done, row in enumerate(judged, start=1):
+        with step_progress(console, f"score {number} of {len(folds)}") as advance:
+            chosen = _chosen(dataset, logits, settings)
+            for done, row in enumerate(chosen, start=1):
                 name, one = slice_of(material, dataset, row)
-                found = judge(
+                found = score_maps(
                     model, one, int(dataset.label[row]), settings.methods, seed=settings.seed + done
                 )
                 values[name], layers = found.values, found.layers
                 subject = person_of(dataset.subjects[dataset.subject[row]])
                 subject_of[name] = subject if by_subjects else f"{subject} {dataset.slice_index[row]}"
-                if done in {1, len(judged)}:
+                if done in {1, len(chosen)}:
                     examples.append((one, found))
-                advance(done, len(judged), name)
+                advance(done, len(chosen), name)
     if not values:
         raise InputError(
-            f"{out}: no held-out slice was classified right; maps cannot be judged: train for longer."
+            f"{out}: no held-out slice was classified right; maps cannot be scored: train for longer."
         )
     table = summarise(by_subject(values, subject_of), seed=settings.seed)
     accuracy = right / count
@@ -128,7 +128,7 @@ def run_benchmark(
     return json.loads(json.dumps(content))  # type: ignore[no-any-return]
 
 
-def _judged(dataset: SliceDataset, logits: NDArray[np.float64], settings: BenchmarkSettings) -> list[int]:
+def _chosen(dataset: SliceDataset, logits: NDArray[np.float64], settings: BenchmarkSettings) -> list[int]:
     """Held-out slices that are classified right, evenly spaced, at most so many of each scan and class."""
     right = logits.argmax(axis=1) == dataset.label
     chosen: list[int] = []

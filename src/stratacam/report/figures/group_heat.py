@@ -23,7 +23,7 @@ LEVELS = 6
 KINDS = {"mean": "mean heat", "share": "share of subjects with high heat"}
 
 
-def group_figure(evidence: EvidenceContent) -> ReportFigure | None:
+def group_heat(evidence: EvidenceContent) -> ReportFigure | None:
     """Mean heat, and the share of subjects with high heat, of every group; None where there are no such maps."""
     method, layer = evidence.methods[0], last_convolution(evidence.layers)
     stem = f"{entity(method)}_{entity(layer)}"

@@ -1,4 +1,4 @@
-"""Maps of a network that was trained on planted lesions, judged by these."""
+"""Maps of a network that was trained on planted lesions, scored by these."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from torch import nn
 
 from stratacam import cam
 from stratacam.evidence.heat import Heat, explain_slices, heat_of
-from stratacam.evidence.localisation import scores_of
-from stratacam.evidence.references import CEILING, edges_of, truth_at_layer
+from stratacam.evidence.localisation import AVERAGE_PRECISION, scores_of
+from stratacam.evidence.references import CEILING, EDGES, INTENSITY, edges_of, truth_at_layer
 from stratacam.evidence.values import Summary, Value
 
 SMOOTHGRAD = "smoothgrad"
 COPIES_OF_SMOOTHGRAD = 16
 RANDOM = "random"
 
-LEAST_ACCURACY = 0.6
-"""Of a network whose maps can be judged; two classes."""
+MINIMUM_ACCURACY = 0.6
+"""Of a network whose maps say something; two classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ class PlantedSlice:
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class ScoredSlice:
     """Scores of every map of one slice.
 
     Attributes:
@@ -58,7 +58,9 @@ class Judged:
     heat: Mapping[tuple[str, str], Heat]
 
 
-def judge(model: nn.Module, one: PlantedSlice, target: int, methods: Sequence[str], *, seed: int) -> Judged:
+def score_maps(
+    model: nn.Module, one: PlantedSlice, target: int, methods: Sequence[str], *, seed: int
+) -> ScoredSlice:
     """Score the maps of every layer by each method, SmoothGrad, and what they are held against.
 
     SmoothGrad is the magnitude of the mean input gradient over 16 noisy copies (D. Smilkov et al., 2017).
@@ -79,8 +81,8 @@ def judge(model: nn.Module, one: PlantedSlice, target: int, methods: Sequence[st
             cells[layer] = (maps.raw[layer].shape[1], maps.raw[layer].shape[2])
     heat[SMOOTHGRAD, "input"] = _smoothgrad(model, one.image, target)
     references = {
-        ("edges", ""): edges_of(one.picture[None])[0] * one.brain,
-        ("intensity", ""): one.picture * one.brain,
+        (EDGES, ""): edges_of(one.picture[None])[0] * one.brain,
+        (INTENSITY, ""): one.picture * one.brain,
         (RANDOM, ""): np.random.default_rng(seed).random(one.brain.shape) * one.brain,
         **{(CEILING, layer): truth_at_layer(one.truth[None], shape)[0] for layer, shape in cells.items()},
     }
@@ -93,7 +95,7 @@ def judge(model: nn.Module, one: PlantedSlice, target: int, methods: Sequence[st
         for measure, numbers in scores.items()
         if not np.isnan(numbers[place])
     ]
-    return Judged(values, tuple(cells), heat)
+    return ScoredSlice(values, tuple(cells), heat)
 
 
 def verdict(table: Sequence[Summary], accuracy: float, count: int) -> str:
@@ -104,16 +106,16 @@ def verdict(table: Sequence[Summary], accuracy: float, count: int) -> str:
         accuracy: share of the held-out slices that were classified right; chance is a half.
         count: of these slices.
     """
-    if accuracy < 0.5 + 2 * np.sqrt(0.25 / count) or accuracy < LEAST_ACCURACY:
+    if accuracy < 0.5 + 2 * np.sqrt(0.25 / count) or accuracy < MINIMUM_ACCURACY:
         return (
             f"The network is right on {accuracy:.0%} of the held-out slices, chance being 50%: it has not learnt what "
-            "was planted, and its maps cannot be judged."
+            "was planted, and its maps say nothing of it."
         )
-    precision = [one for one in table if one.measure == "average_precision"]
+    precision = [one for one in table if one.measure == AVERAGE_PRECISION.name]
     references = {one.method: one for one in precision if not one.layer}
     maps = [one for one in precision if one.layer and one.method != CEILING]
     best = max(maps, key=lambda one: one.value)
-    edges = references["edges"]
+    edges = references[EDGES]
     better = [one for one in maps if one.low > edges.high]
     names = ", ".join(
         f"{one.method} at {one.layer}" for one in sorted(better, key=lambda one: -one.value)[:5]
@@ -121,7 +123,7 @@ def verdict(table: Sequence[Summary], accuracy: float, count: int) -> str:
     return (
         f"The network is right on {accuracy:.0%} of the held-out slices. Best is {best.method} at {best.layer}: "
         f"average precision {best.value:.2f} ({best.low:.2f} to {best.high:.2f}); edges {edges.value:.2f}, the "
-        f"FLAIR itself {references['intensity'].value:.2f}, random maps {references[RANDOM].value:.2f}. "
+        f"FLAIR itself {references[INTENSITY].value:.2f}, random maps {references[RANDOM].value:.2f}. "
         + (
             f"Better than edges beyond both intervals: {names}."
             if better

@@ -1,0 +1,35 @@
+"""Every measure: tables, figures, the rule, the report and the documentation are made from this list.
+
+To add a measure, write its module with a `Kind` and name that here.
+"""
+
+from stratacam.evidence import focus, group_likeness, localisation, redundancy, repeatability, sanity
+from stratacam.evidence.faithfulness import curves
+from stratacam.evidence.measures import Kind, Measure
+
+KINDS: tuple[Kind, ...] = (
+    focus.KIND,
+    localisation.KIND,
+    curves.KIND,
+    sanity.KIND,
+    repeatability.KIND,
+    redundancy.KIND,
+    group_likeness.KIND,
+)
+
+
+def measures() -> tuple[Measure, ...]:
+    """Every measure, in the order of the tables."""
+    return tuple(measure for kind in KINDS for measure in kind.measures)
+
+
+def documentation_table() -> str:
+    """The measures as a Markdown table."""
+    rows = ["| measure | what it is | better | needs | held against |", "|---|---|---|---|---|"]
+    rows += [
+        f"| `{measure.name}` | {measure.definition}{f', in {measure.unit}' if measure.unit else ''} | "
+        f"{measure.better} | {kind.needs} | {measure.held_against} |"
+        for kind in KINDS
+        for measure in kind.measures
+    ]
+    return "\n".join(rows) + "\n"

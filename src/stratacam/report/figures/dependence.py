@@ -1,0 +1,59 @@
+"""Which layers say the same, and which layers' weights each map depends on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from stratacam.evidence.redundancy import correlation_matrix
+from stratacam.evidence.sanity import CASCADE_RANK
+from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.figure import ReportFigure
+from stratacam.report.models import network_title
+
+CASCADE = (
+    " Right: a row for the map of each layer, a column for each step of the cascade: likeness to the trained "
+    "network's map when the layers from the output down to this one are randomised. A map that stays alike does not "
+    "depend on what was learned there."
+)
+
+
+def dependence(evidence: EvidenceContent) -> ReportFigure | None:
+    """Two matrices, the second where it was measured; None for a single layer."""
+    method, layers = evidence.methods[0], list(evidence.layers)
+    if len(layers) < 2:
+        return None
+    steps = list(
+        dict.fromkeys(
+            key[3] for key in evidence.summaries if key[0] == method and key[2] == CASCADE_RANK.name
+        )
+    )
+    columns = 2 if steps else 1
+    side = 0.21 * len(layers)
+    figure = Figure(figsize=(min(10.5, columns * (side + 1.6)), side + 1.9), layout="constrained")
+    panels = figure.subplots(1, columns, squeeze=False)[0]
+    alike = correlation_matrix(list(evidence.summaries.values()), layers, method)
+    _matrix(panels[0], alike, layers, layers, "Rank correlation of the maps of two layers")
+    if steps:
+        found = [evidence.along(method, CASCADE_RANK, step) for step in steps]
+        cascade = np.array([[one.value if one else np.nan for one in column] for column in found]).T
+        names = [step.removesuffix(".0") for step in steps]
+        _matrix(panels[1], cascade, layers, names, "Likeness after randomising, from the output down to")
+    bar = figure.colorbar(panels[-1].images[0], ax=list(panels), shrink=0.6)
+    bar.ax.tick_params(labelsize=7)
+    bar.set_label("Spearman's rank correlation", fontsize=8)
+    return ReportFigure(
+        f"Layers of {network_title(evidence.network)} that say the same, and what their maps depend on",
+        f"Maps by {method}. {'Left: ' if steps else ''}Spearman's correlation of heat inside the brain, mean over "
+        f"subjects; white where two layers never both had heat.{CASCADE if steps else ''}",
+        figure,
+    )
+
+
+def _matrix(axes: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str) -> None:
+    axes.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(rows)), rows, fontsize=7)
+    axes.tick_params(length=0)
+    axes.set_title(title, fontsize=8.5)
