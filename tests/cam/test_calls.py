@@ -114,7 +114,7 @@ def test_a_single_logit_speaks_for_class_one_and_against_class_zero(squeeze):
     both = sc.explain(model, images, classes="all")
     assert both.classes.tolist() == [[0, 1]] * 6
     torch.testing.assert_close(both["0"].raw[:, 0], -both["0"].raw[:, 1])
-    with pytest.raises(ValueError, match="from 0 to 1"):
+    with pytest.raises(ValueError, match="expected 0 to 1"):
         sc.explain(model, images, classes=2)
 
 
