@@ -3,7 +3,7 @@
 from stratacam.learning.augment import AugmentSettings
 from stratacam.learning.baselines.logistic import Baseline
 from stratacam.learning.baselines.simple import frozen_features, scan_baselines
-from stratacam.learning.dataset import ScanPictures, SliceDataset, make_dataset, save_pictures, three_channels
+from stratacam.learning.dataset import ScanPictures, SliceDataset, make_dataset, save_pictures
 from stratacam.learning.epoch import slice_weights
 from stratacam.learning.evaluation.calibration import apply_temperature, fit_temperature
 from stratacam.learning.evaluation.evaluate import evaluate, evaluate_subjects
@@ -13,7 +13,7 @@ from stratacam.learning.evaluation.table import write_comparison
 from stratacam.learning.features import keep_activations, keep_head_inputs, read_head_inputs
 from stratacam.learning.forward import compute_logits
 from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
-from stratacam.learning.predict import predict, predict_logits
+from stratacam.learning.predict import predict_logits
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import (
     PARTS,
@@ -25,7 +25,7 @@ from stratacam.learning.split import (
     make_splits,
     write_split,
 )
-from stratacam.learning.train import Epoch, History, Progress, train
+from stratacam.learning.train import Checkpoint, Epoch, History, Progress, train
 
 __all__ = [
     "PARTS",
@@ -33,6 +33,7 @@ __all__ = [
     "AnySplit",
     "AugmentSettings",
     "Baseline",
+    "Checkpoint",
     "Epoch",
     "Evaluation",
     "History",
@@ -58,13 +59,11 @@ __all__ = [
     "make_dataset",
     "make_splits",
     "pool_seeds",
-    "predict",
     "predict_logits",
     "read_head_inputs",
     "save_pictures",
     "scan_baselines",
     "slice_weights",
-    "three_channels",
     "train",
     "write_comparison",
     "write_evaluation",

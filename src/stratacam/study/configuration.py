@@ -1,6 +1,5 @@
 """The configuration of a study: one TOML file, every key checked."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,16 +15,19 @@ from pydantic import (
     model_validator,
 )
 
-from stratacam.errors import InputError
+from stratacam.errors import InputError, did_you_mean
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
-from stratacam.networks import ARCHITECTURES, is_reference
-from stratacam.scans.channels import choose_sequences
+from stratacam.networks import ARCHITECTURES, DEFAULT_ARCHITECTURE, WEIGHTS, is_reference
+from stratacam.scans.channels import choose_sequences, count_channels
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
+
+PATHS = (("", "out"), ("cohort", "input"), ("cohort", "prepared"), ("split", "table"), ("evidence", "atlas"))
+"""Settings that are paths: section and name."""
 
 
 class Section(BaseModel):
@@ -88,14 +90,14 @@ class NetworkSettings(Section):
     """The networks and where their weights start."""
 
     architecture: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        default="vgg16",
+        default=DEFAULT_ARCHITECTURE,
         description=f"one of {', '.join(ARCHITECTURES)}, a function of yours such as my_networks:make or "
         "networks.py:make, or a list of these; maps are made of the first",
     )
     weights: str = Field(
         default="default",
-        description='weights to start from: "default" (ImageNet where the architecture has them, else random), '
-        '"imagenet", "none" (random), or a file (Keras, torchvision, safetensors)',
+        description='weights to start from: "imagenet", "none" (random), a file (Keras, torchvision, safetensors), or '
+        '"default": "imagenet" where such weights can be found without naming a file, "none" otherwise',
     )
     head: str | None = Field(
         default=None,
@@ -175,6 +177,11 @@ class StudyConfiguration(Section):
     evidence: EvidenceSettings = EvidenceSettings()
     run: RunSettings = RunSettings()
 
+    @property
+    def channels(self) -> int:
+        """Of the pictures that networks see."""
+        return count_channels(self.pictures.sequences or self.cohort.sequences, self.pictures.channels)
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         choose_sequences(self.cohort.sequences, self.pictures.sequences, self.pictures.channels)
@@ -217,32 +224,17 @@ def check_configuration(content: dict[str, Any], source: str) -> StudyConfigurat
 
 
 def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfiguration:
-    network, split, cohort = configuration.network, configuration.split, configuration.cohort
-    named = [_anchor_reference(name, folder) for name in network.architectures]
-    network = network.model_copy(
-        update={"architecture": named[0] if isinstance(network.architecture, str) else tuple(named)}
-    )
-    if network.weights not in {"default", "imagenet", "none"}:
-        network = network.model_copy(update={"weights": str(_anchor(Path(network.weights), folder))})
-    if split.table is not None:
-        split = split.model_copy(update={"table": _anchor(split.table, folder)})
-    evidence = configuration.evidence
-    if evidence.atlas is not None:
-        evidence = evidence.model_copy(update={"atlas": _anchor(evidence.atlas, folder)})
-    return configuration.model_copy(
-        update={
-            "evidence": evidence,
-            "out": _anchor(configuration.out, folder),
-            "cohort": cohort.model_copy(
-                update={
-                    "input": _anchor(cohort.input, folder),
-                    "prepared": cohort.prepared and _anchor(cohort.prepared, folder),
-                }
-            ),
-            "network": network,
-            "split": split,
-        }
-    )
+    """The configuration with its relative paths made relative to a folder."""
+    content = configuration.model_dump()
+    for section, name in PATHS:
+        place = content[section] if section else content
+        place[name] = place[name] and _anchor(place[name], folder)
+    network = content["network"]
+    named = [_anchor_reference(name, folder) for name in configuration.network.architectures]
+    network["architecture"] = named[0] if isinstance(network["architecture"], str) else named
+    if network["weights"] not in WEIGHTS:
+        network["weights"] = str(_anchor(Path(network["weights"]), folder))
+    return StudyConfiguration.model_validate(content)
 
 
 def _anchor(path: Path, folder: Path) -> Path:
@@ -261,9 +253,7 @@ def _describe(error: Mapping[str, Any]) -> str:
     key = ".".join(keys)
     if error["type"] == "extra_forbidden":
         allowed = list(_section(keys[:-1]).model_fields)
-        close = difflib.get_close_matches(keys[-1], allowed, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        return f"{key} is not known; {hint}Allowed here: {', '.join(allowed)}."
+        return f"{key} is not known; {did_you_mean(keys[-1], allowed)}Allowed here: {', '.join(allowed)}."
     if error["type"] == "missing":
         return f"{key} is missing; {_purpose(keys)}"
     if not keys or isinstance(error["input"], dict):  # settings that contradict each other
