@@ -25,7 +25,7 @@ from stratacam.learning.split import (
     make_splits,
     write_split,
 )
-from stratacam.learning.train import Epoch, History, Progress, train
+from stratacam.learning.train import Checkpoint, Epoch, History, Progress, train
 
 __all__ = [
     "PARTS",
@@ -33,6 +33,7 @@ __all__ = [
     "AnySplit",
     "AugmentSettings",
     "Baseline",
+    "Checkpoint",
     "Epoch",
     "Evaluation",
     "History",
