@@ -5,6 +5,7 @@ these says nothing.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +20,13 @@ from stratacam.evidence.values import Value, mean_of
 Mask = NDArray[np.bool_]
 Scores = dict[str, NDArray[np.float64]]
 
-HELD_AGAINST = ", ".join(REFERENCES)
+score = partial(Measure, better="higher", held_against=", ".join(REFERENCES))
 
-AVERAGE_PRECISION = Measure(
-    name="average_precision",
-    title="average precision for the truth",
-    definition="area under the precision-recall curve, by pixel of the brain, with a threshold at each value that "
-    "occurs; the share of truth in the brain for a blank map",
-    better="higher",
-    held_against=HELD_AGAINST,
+AVERAGE_PRECISION = score(
+    "average_precision",
+    "average precision for the truth",
+    "area under the precision-recall curve, by pixel of the brain, with a threshold at each value that occurs; the "
+    "share of truth in the brain for a blank map",
     panel=Panel(limits=(0, 1.02)),
     column=Column(interval=True),
     criterion=Criterion(
@@ -40,53 +39,35 @@ AVERAGE_PRECISION = Measure(
         fault="finds the truth no better than an edge filter ({value:+.3f}, from {low:+.3f})",
     ),
 )
-AUROC = Measure(
-    name="auroc",
-    title="AUROC for the truth",
-    definition="area under the ROC curve, likewise; 0.5 for a blank map",
-    better="higher",
-    held_against=HELD_AGAINST,
-)
-POINTING = Measure(
-    name="pointing",
-    title="maximum on the truth",
-    definition="whether the map's maximum lies on the truth, without tolerance; of several pixels with the maximum, "
-    "the share that does; 0 for a blank map",
-    better="higher",
-    held_against=HELD_AGAINST,
+AUROC = score("auroc", "AUROC for the truth", "area under the ROC curve, likewise; 0.5 for a blank map")
+POINTING = score(
+    "pointing",
+    "maximum on the truth",
+    "whether the map's maximum lies on the truth, without tolerance; of several pixels with the maximum, the share "
+    "that does; 0 for a blank map",
     panel=Panel(limits=(-0.02, 1.02)),
     column=Column(interval=True),
 )
-HEAT_INSIDE = Measure(
-    name="heat_inside",
-    title="share of heat on the truth",
-    definition="share of all heat of the picture on the truth; 0 for a blank map",
-    better="higher",
-    held_against=HELD_AGAINST,
+HEAT_INSIDE = score(
+    "heat_inside", "share of heat on the truth", "share of all heat on the truth; 0 for a blank map"
 )
-TOP_K_PRECISION = Measure(
-    name="top_k_precision",
-    title="precision of the hottest pixels",
-    definition="share of truth among the k hottest pixels of the brain, k being the number of true ones; of pixels "
-    "that tie for the last places, the expectation",
-    better="higher",
-    held_against=HELD_AGAINST,
+TOP_K_PRECISION = score(
+    "top_k_precision",
+    "precision of the hottest pixels",
+    "share of truth among the k hottest pixels of the brain, k being the number of true ones; of pixels that tie for "
+    "the last places, the expectation",
 )
-BEST_DICE = Measure(
-    name="best_dice",
-    title="best Dice with the truth",
-    definition="the best Dice of truth and the pixels at or above any value that occurs",
-    better="higher",
-    held_against=HELD_AGAINST,
+BEST_DICE = score(
+    "best_dice",
+    "best Dice with the truth",
+    "the best Dice of truth and the pixels at or above any value that occurs",
 )
-PEAK_DISTANCE = Measure(
-    name="peak_distance_mm",
-    title="distance of the maximum from the truth",
-    definition="from the map's maximum to the centre of the nearest true pixel, a mean over several maxima; none for "
-    "a blank map",
+PEAK_DISTANCE = score(
+    "peak_distance_mm",
+    "distance of the maximum from the truth",
+    "from the map's maximum to the centre of the nearest true pixel, a mean over several maxima; none for a blank map",
     better="lower",
     unit="mm",
-    held_against=HELD_AGAINST,
 )
 SCORES = (AVERAGE_PRECISION, AUROC, POINTING, HEAT_INSIDE, TOP_K_PRECISION, BEST_DICE, PEAK_DISTANCE)
 

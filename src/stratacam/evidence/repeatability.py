@@ -10,7 +10,7 @@ from stratacam import cam
 from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
-from stratacam.evidence.similarity import likeness, likeness_rows
+from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
 
 SHIFT_PX = 2
@@ -23,11 +23,11 @@ SEED, FOLD, NETWORK = "seed", "fold", "network"
 
 MINIMUM_REPEATED = 0.5
 
-REPEAT_RANK = Measure(
-    name="repeat_rank",
-    title="likeness of repeats",
-    definition="rank correlation with the map of the next slice (`neighbour`), of a picture shifted or noisy by a "
-    "little, and of models of another seed, fold or network",
+REPEAT = likeness_pair(
+    "repeat",
+    "likeness of repeats",
+    "with the map of the next slice (`neighbour`), of a picture shifted or noisy by a little, and of models of another "
+    "seed, fold or network",
     better="higher",
     panel=Panel(against=(NEIGHBOUR, SHIFTED, NOISY, SEED, FOLD, NETWORK), limits=(-0.3, 1.02)),
     column=Column(SHIFTED),
@@ -40,19 +40,12 @@ REPEAT_RANK = Measure(
         fault="does not repeat under {against} ({value:.2f})",
     ),
 )
-REPEAT_SSIM = Measure(
-    name="repeat_ssim",
-    title="structural similarity of repeats",
-    definition="the same by structural similarity (SSIM)",
-    better="higher",
-)
 REPEAT_ICC = Measure(
     name="repeat_icc",
     title="intraclass correlation of repeats",
     definition="intraclass correlation of the regions' mean heat, each map by its highest heat",
     better="higher",
 )
-PAIR = (REPEAT_RANK, REPEAT_SSIM)
 
 
 def compare(maps: SliceMaps, other: SliceMaps, scan: ScanSlices, against: str) -> list[Value]:
@@ -67,7 +60,7 @@ def compare(maps: SliceMaps, other: SliceMaps, scan: ScanSlices, against: str) -
     values = []
     for layer in (name for name in maps.layers if name in other.raw):
         first, second = maps.heat(layer, scan.shape), other.heat(layer, scan.shape)
-        values += likeness_rows(PAIR, maps.method, layer, likeness(first, second, scan.brain), against)
+        values += likeness_rows(REPEAT, maps.method, layer, likeness(first, second, scan.brain), against)
         if scan.regions is not None and first.any() and second.any():
             means = [_region_means(heat / heat.max(), scan.regions) for heat in (first, second)]
             icc = intraclass_correlation(np.stack(means, axis=1))
@@ -81,7 +74,7 @@ def neighbours(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
     values = []
     for layer in maps.layers:
         heat = maps.heat(layer, scan.shape)
-        values += likeness_rows(PAIR, maps.method, layer, likeness(heat[:-1], heat[1:], brain), NEIGHBOUR)
+        values += likeness_rows(REPEAT, maps.method, layer, likeness(heat[:-1], heat[1:], brain), NEIGHBOUR)
     return values
 
 
@@ -201,6 +194,6 @@ KIND = Kind(
     name="repeatability",
     question="whether maps repeat",
     needs=Need.MODELS,
-    measures=(REPEAT_RANK, REPEAT_SSIM, REPEAT_ICC),
+    measures=(*REPEAT, REPEAT_ICC),
     of_scan=_of_scan,
 )

@@ -15,17 +15,16 @@ from torch import nn
 from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
-from stratacam.evidence.similarity import likeness, likeness_rows
+from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
 
 INSENSITIVE = 0.5
-"""A layer fails where the lower bound of `ABOVE_RANK` over subjects is at least this."""
+"""A layer fails where the lower bound of `above_rank` over subjects is at least this."""
 
-ABOVE_RANK = Measure(
-    name="above_rank",
-    title="likeness if all above is random",
-    definition="rank correlation with the map of the same network whose layers above this one are randomised "
-    "(Adebayo et al. 2018)",
+ABOVE = likeness_pair(
+    "above",
+    "likeness if all above is random",
+    "with the map of the same network whose layers above this one are randomised (Adebayo et al. 2018)",
     better="lower",
     panel=Panel(
         limits=(-0.55, 1.02),
@@ -43,38 +42,15 @@ ABOVE_RANK = Measure(
         fault="unchanged ({value:.2f}) when the layers above it are randomised",
     ),
 )
-ABOVE_SSIM = Measure(
-    name="above_ssim",
-    title="structural similarity if all above is random",
-    definition="the same by structural similarity (SSIM)",
+CASCADE = likeness_pair(
+    "cascade",
+    "likeness after randomising from the output down",
+    "after randomising from the output down to a layer",
     better="lower",
 )
-CASCADE_RANK = Measure(
-    name="cascade_rank",
-    title="likeness after randomising from the output down",
-    definition="rank correlation after randomising from the output down to a layer",
-    better="lower",
+INDEPENDENT = likeness_pair(
+    "independent", "likeness after randomising one layer", "after randomising a single layer", better="lower"
 )
-CASCADE_SSIM = Measure(
-    name="cascade_ssim",
-    title="structural similarity after randomising from the output down",
-    definition="the same by structural similarity (SSIM)",
-    better="lower",
-)
-INDEPENDENT_RANK = Measure(
-    name="independent_rank",
-    title="likeness after randomising one layer",
-    definition="rank correlation after randomising a single layer",
-    better="lower",
-)
-INDEPENDENT_SSIM = Measure(
-    name="independent_ssim",
-    title="structural similarity after randomising one layer",
-    definition="the same by structural similarity (SSIM)",
-    better="lower",
-)
-ABOVE, CASCADE = (ABOVE_RANK, ABOVE_SSIM), (CASCADE_RANK, CASCADE_SSIM)
-INDEPENDENT = (INDEPENDENT_RANK, INDEPENDENT_SSIM)
 
 
 def weighted_layers(model: nn.Module) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from rich.console import Console
 from stratacam.errors import InputError
 from stratacam.evidence.planting import phantom_shapes, read_shapes, two_kinds
 from stratacam.evidence.planting.score import PlantedSlice, ScoredSlice, score_maps, verdict
-from stratacam.evidence.values import Summary, Value, by_subject, summarise, write_rows
+from stratacam.evidence.rows import write_rows
+from stratacam.evidence.values import Summary, Value, by_subject, summarise
 from stratacam.files import write_json
 from stratacam.learning import SliceDataset
 from stratacam.scans.cohort.sources import check_out
@@ -121,7 +122,7 @@ def run_benchmark(
         "intervals_over": "subjects" if by_subjects else "levels of the slices, as there are two subjects",
         "verdict": verdict(table, accuracy, count),
     }
-    write_rows(out / "table.tsv", table)
+    write_rows(out / "table.tsv", table, Summary)
     draw(out, table, examples)
     write_json(out / "benchmark.json", content)
     shutil.rmtree(work)
