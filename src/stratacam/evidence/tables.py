@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from stratacam.evidence.claims import assess_claims
-from stratacam.evidence.groups import GROUP_MAPS, Compared, MeasuredScans, write_groups
+from stratacam.evidence.groups import GROUP_MAPS, MeasuredScans, write_groups
 from stratacam.evidence.measure import with_measures_of_subjects
 from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.regions.region_values import RegionValue
@@ -78,21 +78,12 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         layers,
     )
     write_rows(folder / "layers.tsv", summarise(table, seed=seed), Summary)
-    write_json(
-        folder / "claims.json",
-        {
-            "methods": {
-                method: [claim.as_json() for claim in assess_claims(table, method, layers, seed=seed)]
-                for method in settings.methods
-            }
-        },
-    )
-    write_json(
-        folder / "recommendation.json",
-        {"methods": [recommend(table, method, layers, seed=seed).as_json() for method in settings.methods]},
-    )
-    compared = Compared(measured, tables.people, settings, seed, executor)
-    statements = write_groups(compared, folder, layers)
+    claims = {method: assess_claims(table, method, layers, seed=seed) for method in settings.methods}
+    as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
+    write_json(folder / "claims.json", {"methods": as_json})
+    recommended = [recommend(table, method, layers, seed=seed).as_json() for method in settings.methods]
+    write_json(folder / "recommendation.json", {"methods": recommended})
+    statements = write_groups(measured, tables.people, settings, layers, folder, seed=seed, executor=executor)
     write_json(folder / "about.json", _about(tables, about, layers, statements))
 
 
