@@ -1,6 +1,6 @@
 """Remakes the pictures of the documentation from the study of `make demo`: `python docs/pictures.py demo/study`.
 
-The picture of the report needs Chromium; the other is drawn from stored maps, as `docs/python.md` shows.
+Pictures of HTML pages need Chromium; that of layers is drawn from stored maps, as `docs/python.md` shows.
 """
 
 import shutil
@@ -22,6 +22,8 @@ from stratacam.scans.prepared import find_prepared
 IMAGES = Path(__file__).parent / "images"
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
 GROUP = "SPMS"
+WIDTH = 1000
+"""Pixels of a page."""
 MARGIN = np.array([-4, 4])
 """Pixels before and after the brain."""
 
@@ -46,14 +48,14 @@ def draw_layers(study: Path, path: Path) -> None:
     _shrink(path)
 
 
-def photograph(report: Path, path: Path) -> None:
-    """Take a picture of the top of a report, as a browser shows it."""
+def photograph(page: Path, path: Path, height: int) -> None:
+    """Take a picture of the top of an HTML page, as a browser shows it."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         sys.exit(f"{path}: not made; expected Chromium on the path: install it, or take the picture by hand.")
     with tempfile.TemporaryDirectory() as profile:
-        options = ["--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1060,1400"]
-        options += [f"--user-data-dir={profile}", f"--screenshot={path}", report.resolve().as_uri()]
+        options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size=1060,{height}"]
+        options += [f"--user-data-dir={profile}", f"--screenshot={path}", page.resolve().as_uri()]
         subprocess.run([browser, *options], check=True, capture_output=True)  # noqa: S603 - the user's browser
     _shrink(path)
 
@@ -69,8 +71,20 @@ def _shrink(path: Path) -> None:
     )
 
 
+def shorten(figure: Path, path: Path) -> None:
+    """Copy a figure of the report at the width of a page."""
+    picture = Image.open(figure).convert("RGB")
+    picture.resize((WIDTH, round(WIDTH * picture.height / picture.width)), Image.Resampling.LANCZOS).save(
+        path
+    )
+    _shrink(path)
+
+
 if __name__ == "__main__":
     study = Path(sys.argv[1])
     IMAGES.mkdir(exist_ok=True)
     draw_layers(study, IMAGES / "layers.png")
-    photograph(study / "report.html", IMAGES / "report.png")
+    photograph(study / "report.html", IMAGES / "report.png", height=1400)
+    photograph(find_prepared(study / "prepared")[0].quality_page, IMAGES / "quality.png", height=1000)
+    (evidence,) = (study / "figures").glob("figure-*-evidence-*.png")
+    shorten(evidence, IMAGES / "evidence.png")

@@ -72,6 +72,13 @@ def test_links_lead_somewhere(page):
             assert heading in headings(there.read_text(encoding="utf-8")), f"{target}#{heading}"
 
 
+def test_pictures_are_small_and_shown_on_a_page():
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for picture in (ROOT / "docs" / "images").iterdir():
+        assert picture.stat().st_size < 300_000, picture
+        assert f"images/{picture.name}" in text, picture
+
+
 def headings(text):
     """The headings of a page as links name them."""
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)

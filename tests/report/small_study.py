@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from stratacam.cam import Explanation, LayerMaps
+from stratacam.cam import Explanation, LayerMaps, match_layers
 from stratacam.files import write_json, write_text
 from stratacam.learning import (
     SLICES_OF_ONE_PERSON,
@@ -21,7 +21,7 @@ from stratacam.learning import (
     write_split,
 )
 from stratacam.maps.store import Explained, write_maps
-from stratacam.networks import ModelCard, convolution_names
+from stratacam.networks import ModelCard, build
 from stratacam.scans.pictures import geometry_of
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.slices import slice_areas, write_slices_table
@@ -40,13 +40,7 @@ FEW = ("block4_conv3", "block4_pool", "block5_conv1", "block5_pool")
 
 
 def layer_names(architecture="vgg16"):
-    names = []
-    for name in convolution_names(architecture):
-        block = name.split("_")[0]
-        if names and not names[-1].startswith(block):
-            names.append(names[-1].split("_")[0] + "_pool")
-        names.append(name)
-    return (*names, "block5_pool")
+    return match_layers(build(architecture, 2, weights="none"))
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def a_record(**changes):
                 "MetricAfter": -0.761,
                 "SharedBefore": 0.11,
                 "SharedAfter": 0.33,
-                "Start": "moments",
+                "Start": "centres of mass",
                 "Rotation": 4.25,
                 "Translation": 12.04,
                 "FellBack": False,

@@ -101,7 +101,7 @@ def test_the_header_wins_only_where_a_registration_is_clearly_wrong(t1w, brain, 
     wrong = SimpleITK.Euler3DTransform()
     wrong.SetTranslation((np.array([0.6, -0.5, 0.62]) * millimetres).tolist())
     flair = to_itk(head("FLAIR", AFFINE, noise=0.04, seed=3), AFFINE)
-    found = check_registration(t1w, flair, brain, Registration(wrong, "moments", -0.3, -0.3))
+    found = check_registration(t1w, flair, brain, Registration(wrong, "centres of mass", -0.3, -0.3))
     assert found.fell_back != kept
     assert bool(found.doubts) != kept
 
@@ -147,7 +147,9 @@ def test_a_registration_that_makes_matters_worse_falls_back_to_the_header(t1w, b
     wrong = SimpleITK.Euler3DTransform()
     wrong.SetRotation(0.0, 0.0, np.deg2rad(degrees))
     module = sys.modules[register_checked.__module__]
-    monkeypatch.setattr(module, "register", lambda *_, **__: Registration(wrong, "moments", -0.3, -0.2))
+    monkeypatch.setattr(
+        module, "register", lambda *_, **__: Registration(wrong, "centres of mass", -0.3, -0.2)
+    )
     found = register_checked(t1w, to_itk(head("FLAIR", AFFINE, seed=3), AFFINE), brain, seed=0)
     assert found.fell_back
     assert found.transform.TransformPoint((10.0, 20.0, 30.0)) == (10.0, 20.0, 30.0)

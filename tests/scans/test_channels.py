@@ -70,12 +70,15 @@ def test_each_sequence_is_a_picture_of_its_own_slice_by_slice():
     np.testing.assert_allclose(grey(pictures)[:, 0], expected, atol=1e-6)
 
 
-def test_four_sequences_can_each_be_pictures_but_not_channels():
-    names = (*THREE, "PDw")
-    assert len(cut(volume_of(4), names, channels="each").images) == 28
-    with pytest.raises(InputError, match=r"pictures\.sequences: found 4 \(T1w, .*at most 3.*name 3 of them"):
-        cut(volume_of(4), names)
-    assert cut(volume_of(4), names, sequences=("PDw", "T1w", "T2w")).images.shape == (7, 3, 32, 32)
+def test_four_to_six_sequences_are_as_many_channels_and_more_are_refused():
+    names = (*THREE, "PDw", "T2star", "angio", "UNIT1")
+    four, six = (cut(volume_of(count), names[:count]) for count in (4, 6))
+    assert (four.images.shape, six.images.shape) == ((7, 4, 32, 32), (7, 6, 32, 32))
+    np.testing.assert_allclose(grey(six)[0], [min(value(number, 2), 1) for number in range(6)], atol=1e-6)
+    assert len(cut(volume_of(4), names[:4], channels="each").images) == 28
+    with pytest.raises(InputError, match=r"pictures\.sequences: found 7 \(T1w, .*at most 6.*name 6 of them"):
+        cut(volume_of(7), names)
+    assert cut(volume_of(4), names[:4], sequences=("PDw", "T1w", "T2w")).images.shape == (7, 3, 32, 32)
 
 
 @pytest.mark.parametrize("plane", AXES)

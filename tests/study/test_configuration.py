@@ -48,7 +48,7 @@ def test_a_weights_file_is_beside_the_configuration_too(tmp_path):
         ),
         (
             '[network]\narchitecture = "vgg11"\n',
-            r"network\.architecture = 'vgg11': .*'vgg11' is not known; it is one of vgg16, vgg19, small_cnn",
+            r"network\.architecture = 'vgg11': .*'vgg11' is not known; it is one of vgg16, vgg19, resnet18",
         ),
         ("[prepare]\ngrid = 50\n", r"^(?!.*constrained)(?!.*\n.*\n.*grid).*prepare\.grid = 50"),
         ('[network]\narchitecture = ["vgg16", "vgg16"]\n', r"a network is named twice"),

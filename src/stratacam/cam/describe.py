@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from stratacam.cam.inputs import read_inputs
-from stratacam.cam.layers import CONVOLUTIONS, candidate_layers
+from stratacam.cam.layers import CONVOLUTIONS, POOLS, candidate_layers
 from stratacam.cam.receptive_field import Field, FieldTracker
 from stratacam.cam.running import device_of, explainable
 from stratacam.cam.twin import twin_of
@@ -17,11 +17,11 @@ from stratacam.cam.twin import twin_of
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution or pooling layer.
+    """One convolution, pool or composite layer.
 
     Attributes:
-        name: its path in the model, such as `block5_conv3`.
-        kind: "convolution" or "pooling".
+        name: its path in the model, such as `layer4_block1`.
+        kind: "convolution", "pooling" or "composite".
         shape: of its output for one image, (channels, *spatial).
         stride: input pixels between neighbouring positions of its output, per axis.
         receptive_field: input pixels that one position of its output can depend on, per axis; None where that
@@ -44,7 +44,7 @@ def list_layers(
     kwargs: Mapping[str, Any] | None = None,
     spatial_input: int | str | None = None,
 ) -> list[Layer]:
-    """Describe every convolution and pooling layer that `model` runs on `example`.
+    """Describe every convolution, pool and composite layer that `model` runs on `example`.
 
     Args:
         model: any network.
@@ -95,12 +95,18 @@ def _describe(name: str, module: nn.Module, output: Tensor, field: Field | None,
         )
     return Layer(
         name=name,
-        kind="convolution" if isinstance(module, CONVOLUTIONS) else "pooling",
+        kind=_kind(module),
         shape=tuple(output.shape[1:]),
         stride=stride,
         receptive_field=tuple(math.ceil(size) for size in field.size) if field else None,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
     )
+
+
+def _kind(module: nn.Module) -> str:
+    if isinstance(module, CONVOLUTIONS):
+        return "convolution"
+    return "pooling" if isinstance(module, POOLS) else "composite"
 
 
 def _number_calls(layers: list[Layer]) -> list[Layer]:

@@ -18,7 +18,10 @@ POOLS = (
 )  # fmt: skip
 
 LAST = "last"
-"""Stands for the convolution that is run last."""
+"""Stands for the convolution, or composite layer, that is run last."""
+
+IS_LAYER = "is_layer"
+"""A module whose attribute of this name is True is one layer, such as a residual block: maps are of its output."""
 
 Layers = str | nn.Module | Sequence[str | nn.Module]
 """What a caller may give as layers, see `match_layers`."""
@@ -31,15 +34,31 @@ def spatial_axes(module: nn.Module) -> int:
 
 
 def candidate_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Convolution and pooling modules of `model` by name, in the order in which they are registered.
+    """Convolutions, pools and composite layers of `model` by name, in the order in which they are registered.
 
-    Pools to one position (global pooling) are none: their output says nothing of where.
+    Pools to one position (global pooling) are none: their output says nothing of where. Nor is what lies in a
+    composite layer.
     """
-    return {
-        name: module
-        for name, module in model.named_modules()
-        if name and isinstance(module, CONVOLUTIONS + POOLS) and not _is_global(module)
-    }
+    found: dict[str, nn.Module] = {}
+    composite = "."  # begins no name
+    for name, module in model.named_modules():
+        if not name or name.startswith(composite) or _is_global(module):
+            continue
+        if is_composite(module):
+            composite = f"{name}."
+        if isinstance(module, CONVOLUTIONS + POOLS) or is_composite(module):
+            found[name] = module
+    return found
+
+
+def is_composite(module: nn.Module) -> bool:
+    """Whether a module counts as one layer, with all that lies in it."""
+    return getattr(module, IS_LAYER, False) is True
+
+
+def may_be_last(module: nn.Module) -> bool:
+    """Whether "last" may mean a candidate layer: a convolution or composite layer, but no pool."""
+    return isinstance(module, CONVOLUTIONS) or is_composite(module)
 
 
 def match_layers(model: nn.Module, layers: Layers = "all") -> tuple[str, ...]:
@@ -47,10 +66,11 @@ def match_layers(model: nn.Module, layers: Layers = "all") -> tuple[str, ...]:
 
     Args:
         model: any network.
-        layers: "all" (every convolution and pooling layer), "last" (the last convolution), a module, a name,
-            a glob such as `block5_*`, or a sequence of these. A name may be that of any module, and `name#2`
-            is the second call of a module that is called more than once; globs match convolutions and pools,
-            or, where they match none of these, any module; `*#2` is the second call of all that match.
+        layers: "all" (every convolution and pool, and every module whose attribute `is_layer` is True, in place of
+            what lies in it), "last" (the last of these that is no pool), a module, a name, a glob such as `layer4_*`,
+            or a sequence of these. A name may be that of any module, and `name#2` is the second call of a module
+            that is called more than once; globs match the layers of "all", or, where they match none of these, any
+            module; `*#2` is the second call of all that match.
 
     Raises:
         ValueError: if a name or pattern matches nothing; close names and the candidates are listed.
@@ -63,9 +83,7 @@ def match_layers(model: nn.Module, layers: Layers = "all") -> tuple[str, ...]:
     chosen = choose(model, layers)
     if chosen.pop(LAST, None) is None:
         return tuple(chosen)
-    convolutions = (
-        name for name, module in candidate_layers(model).items() if isinstance(module, CONVOLUTIONS)
-    )
+    convolutions = (name for name, module in candidate_layers(model).items() if may_be_last(module))
     return tuple(dict.fromkeys([*chosen, *list(convolutions)[-1:]]))
 
 
@@ -116,7 +134,7 @@ def _find(model: nn.Module, one: str | nn.Module) -> tuple[list[str], bool]:
     elif split_call(one)[0] in modules:
         return [one], True
     elif one == LAST:
-        found = [LAST] if any(isinstance(module, CONVOLUTIONS) for module in candidates.values()) else []
+        found = [LAST] if any(map(may_be_last, candidates.values())) else []
     else:
         found = _matching(one, list(candidates)) or _once(model, _matching(one, modules))
     if not found and one in {"all", LAST}:

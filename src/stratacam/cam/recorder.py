@@ -15,7 +15,15 @@ from torch import Tensor, nn
 
 from stratacam.cam.feature_map import TokensToGrid, grid_of, map_fault
 from stratacam.cam.inputs import Inputs
-from stratacam.cam.layers import CONVOLUTIONS, LAST, POOLS, candidate_layers, spatial_axes, split_call
+from stratacam.cam.layers import (
+    CONVOLUTIONS,
+    LAST,
+    POOLS,
+    candidate_layers,
+    may_be_last,
+    spatial_axes,
+    split_call,
+)
 from stratacam.cam.memory import storage_of
 from stratacam.cam.origin import Origins
 from stratacam.cam.repeated import Kept, Repeat, repeat
@@ -54,7 +62,7 @@ class Recorder:
         self.last_calls: Counter[nn.Module] = Counter()
         if len(self.modules) < len(layers):
             for name, module in candidate_layers(model).items():
-                if isinstance(module, CONVOLUTIONS):
+                if may_be_last(module):
                     self.last_candidates[module] = name
 
     @contextmanager

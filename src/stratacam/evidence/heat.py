@@ -65,7 +65,7 @@ def explain_slices(
 
     Args:
         model: on the device where it is to run.
-        images: (n, 3, rows, columns).
+        images: (n, channels, rows, columns).
         target: position of the class.
         method: see `stratacam.cam.METHODS`.
         layers: see `stratacam.cam.match_layers`.

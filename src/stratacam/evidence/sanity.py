@@ -142,7 +142,7 @@ def _is_next(layer: str, lowest: str, names: Sequence[str], layers: Sequence[str
 
 
 def _weights_of(layer: str, names: Sequence[str]) -> list[str]:
-    """The weighted modules that are a layer or lie in it: `block1_conv1` holds `block1_conv1.0`."""
+    """The weighted modules that are a layer or lie in it: `layer1` holds `layer1.0`."""
     module = layer.split("#", maxsplit=1)[0]
     return [name for name in names if name == module or name.startswith(f"{module}.")]
 

@@ -20,7 +20,7 @@ class ScanSlices:
         name: of the scan, such as "sub-01_ses-2".
         subject: such as "sub-01".
         group: the class that the scan truly has; "" where it is not known.
-        images: (n, 3, rows, columns) in [0, 1].
+        images: (n, channels, rows, columns) in [0, 1].
         brain: (n, rows, columns), where the brain is.
         truth: (n, rows, columns), where what the classes differ by is, such as lesions; None where it is not known.
         geometry: of the n pictures, evenly spaced.
@@ -101,7 +101,7 @@ def read_slices(
         name=scan.name,
         subject=f"sub-{scan.subject}",
         group=group,
-        images=network_input(pictures).contiguous().numpy(),
+        images=network_input(pictures).numpy(),
         brain=inside(scan.load_brain_mask()),
         truth=None if truth is None else inside(truth),
         geometry=pictures.geometry,

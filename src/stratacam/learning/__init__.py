@@ -3,7 +3,7 @@
 from stratacam.learning.augment import AugmentSettings
 from stratacam.learning.baselines.logistic import Baseline
 from stratacam.learning.baselines.simple import frozen_features, scan_baselines
-from stratacam.learning.dataset import ScanPictures, SliceDataset, make_dataset, save_pictures, three_channels
+from stratacam.learning.dataset import ScanPictures, SliceDataset, make_dataset, save_pictures
 from stratacam.learning.epoch import slice_weights
 from stratacam.learning.evaluation.calibration import apply_temperature, fit_temperature
 from stratacam.learning.evaluation.evaluate import evaluate, evaluate_subjects
@@ -64,7 +64,6 @@ __all__ = [
     "save_pictures",
     "scan_baselines",
     "slice_weights",
-    "three_channels",
     "train",
     "write_comparison",
     "write_evaluation",

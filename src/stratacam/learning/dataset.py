@@ -12,9 +12,7 @@ import torch
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file
-
-CHANNELS = 3
-"""Of the networks' input."""
+from stratacam.scans.channels import fill_channels
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class SliceDataset:
         return len(self.label)
 
     def read(self, rows: npt.ArrayLike) -> torch.Tensor:
-        """Return the pictures of `rows`, (B, 3, H, W) float32 in [0, 1]; one channel is given three times."""
+        """Return the pictures of `rows`, (B, C, H, W) float32 in [0, 1]; one channel is given three times."""
         pictures = []
         opened: dict[int, npt.NDArray[np.float16]] = {}
         for row in np.asarray(rows, dtype=np.int64):
@@ -57,7 +55,7 @@ class SliceDataset:
             if scan not in opened:
                 opened[scan] = np.load(self.scans[scan].file, mmap_mode="r")
             pictures.append(opened[scan][self.position[row]].astype(np.float32))
-        return three_channels(np.stack(pictures))
+        return torch.from_numpy(fill_channels(np.stack(pictures)))
 
     def take(self, rows: npt.ArrayLike) -> Self:
         """Return the slices `rows`, renumbered from 0; scans and subjects without slices are left out."""
@@ -87,7 +85,7 @@ def save_pictures(file: Path, images: npt.ArrayLike, slices: npt.ArrayLike) -> N
 
     Args:
         file: a `.npy` file; the indices go to the same name with `_slices.npy`.
-        images: (n, 3, H, W) or (n, 1, H, W) in [0, 1], kept as float16, in steps of 0.0005 at most.
+        images: (n, C, H, W) in [0, 1], kept as float16, in steps of 0.0005 at most.
         slices: (n,) the index of each slice in the prepared volume.
     """
     for target, content in (
@@ -140,12 +138,6 @@ def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> Slice
         label=label_of_scan[scan_of],
         subject=subject_of_scan[scan_of],
     )
-
-
-def three_channels(images: npt.NDArray[np.float32]) -> torch.Tensor:
-    """Return pictures (B, 1 or 3, H, W) as networks take them, (B, 3, H, W): one channel is given three times."""
-    pictures = torch.from_numpy(images)
-    return pictures.expand(-1, CHANNELS, -1, -1).contiguous() if images.shape[1] == 1 else pictures
 
 
 def batches(count: int, batch_size: int) -> list[npt.NDArray[np.int64]]:

@@ -5,7 +5,6 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field
 
 from stratacam.learning.augment import AugmentSettings
-from stratacam.networks import DEFAULT_FROZEN
 
 PRETRAINED_RATE = 1e-4
 RANDOM_RATE = 1e-3
@@ -16,8 +15,8 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
 
     frozen: tuple[str, ...] | None = Field(
         default=None,
-        description="layers that are not trained, by name or pattern, [] for none; absent: "
-        f"{', '.join(DEFAULT_FROZEN)} of pretrained networks, none of others",
+        description="layers that are not trained, by name or pattern, [] for none; absent: all blocks but the last of "
+        "pretrained networks, none of others",
     )
     keep_activations: bool = Field(
         default=True,
@@ -67,8 +66,13 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
         0.05, ge=0, lt=1, description="share of the target that is spread evenly over all classes"
     )
 
-    def for_weights(self, *, pretrained: bool) -> Self:
-        """Return the settings with what depends on the first weights filled in."""
-        frozen = self.frozen if self.frozen is not None else DEFAULT_FROZEN if pretrained else ()
+    def for_weights(self, *, pretrained: bool, frozen: tuple[str, ...] = ()) -> Self:
+        """Return the settings with what depends on the network's first weights filled in.
+
+        Args:
+            pretrained: whether these are, which decides the rate.
+            frozen: layers that are frozen unless the settings say which.
+        """
+        frozen = frozen if self.frozen is None else self.frozen
         rate = self.body_rate or (PRETRAINED_RATE if pretrained else RANDOM_RATE)
         return self.model_copy(update={"frozen": frozen, "body_rate": rate})

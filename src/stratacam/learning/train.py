@@ -72,7 +72,7 @@ def train(
     also when the run was killed on the way and is started again with the same `work`.
 
     Args:
-        model: from (B, 3, H, W) in [0, 1] to logits; see `stratacam.networks`.
+        model: from (B, C, H, W) in [0, 1] to logits; see `stratacam.networks`.
         train_set: the slices to train on.
         validation_set: the slices that decide when to stop.
         settings: see `TrainSettings`; what depends on the first weights is taken as for random ones if absent.

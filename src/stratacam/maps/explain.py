@@ -13,12 +13,9 @@ from stratacam.maps.pictures import explained_pictures, network_input, predicted
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import Explained, ScanMaps, remove, write_maps
 from stratacam.maps.trained import channels_of, delivered_sequences, model_identity, part_in_training
-from stratacam.networks import ModelCard
+from stratacam.networks import ModelCard, last_block
 from stratacam.scans.derivatives import write_dataset_description
 from stratacam.scans.prepared import PreparedScan
-
-LAST_BLOCK = "block5_"
-"""Layers of the last block of a VGG begin so."""
 
 
 def maps_path(scan: PreparedScan, out: Path, method: str) -> Path:
@@ -116,7 +113,7 @@ def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings)
                 f"explain.sequence: found {settings.sequence!r}, but the model sees its sequences in one picture; "
                 "leave it out, and the maps are of all."
             )
-    return nifti_layers_of(model, settings)
+    return nifti_layers_of(model, card.architecture, settings)
 
 
 def _check_choice(setting: str, found: str, what: str, allowed: tuple[str, ...]) -> None:
@@ -126,15 +123,14 @@ def _check_choice(setting: str, found: str, what: str, allowed: tuple[str, ...])
         )
 
 
-def nifti_layers_of(model: nn.Module, settings: ExplainSettings) -> tuple[str, ...]:
+def nifti_layers_of(model: nn.Module, architecture: str, settings: ExplainSettings) -> tuple[str, ...]:
     """Names of the layers whose maps are to be written as NIfTI.
 
     Raises:
         InputError: a name or pattern matches no layer.
     """
     if settings.nifti_layers is None:
-        block = tuple(name for name in cam.match_layers(model) if name.startswith(LAST_BLOCK))
-        return block or cam.match_layers(model, "last")
+        return cam.match_layers(model, last_block(architecture) or "last")
     try:
         return cam.match_layers(model, settings.nifti_layers)
     except ValueError as fault:

@@ -48,8 +48,8 @@ def entity(name: str) -> str:
     """A name as the value of a BIDS entity, which holds only letters and digits.
 
     Example:
-        >>> entity("block5_conv3"), entity("gradcam++")
-        ('block5conv3', 'gradcamplusplus')
+        >>> entity("layer4_block1"), entity("gradcam++")
+        ('layer4block1', 'gradcamplusplus')
     """
     return "".join(letter for letter in name.replace("+", "plus") if letter.isalnum())
 

@@ -6,7 +6,7 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.maps.trained import channels_of, explained_sequence, trained_plane
 from stratacam.networks import ModelCard
-from stratacam.scans.channels import COUNT
+from stratacam.scans.channels import fill_channels
 from stratacam.scans.pictures import Pictures, PictureSettings, cut_scan
 from stratacam.scans.prepared import PreparedScan
 
@@ -36,8 +36,8 @@ def predicted_class(model: nn.Module, card: ModelCard, scan: PreparedScan, batch
 
 
 def network_input(pictures: Pictures) -> torch.Tensor:
-    """Images (m, 3, rows, columns) as a network takes them."""
-    return torch.from_numpy(pictures.images).expand(-1, COUNT, -1, -1)
+    """Images (m, channels, rows, columns) as a network takes them."""
+    return torch.from_numpy(fill_channels(pictures.images))
 
 
 def cut_pictures_for(card: ModelCard, scan: PreparedScan) -> Pictures:

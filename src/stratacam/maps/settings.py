@@ -35,8 +35,8 @@ class ExplainSettings(BaseModel):
     )
     nifti_layers: tuple[str, ...] | None = Field(
         default=None,
-        description="layers, or patterns of them, whose maps are written as NIfTI; absent: the last block of a "
-        "VGG, the last convolution of other networks",
+        description="layers, or patterns of them, whose maps are written as NIfTI; absent: the "
+        "last block of the network, of a custom one the last convolution",
     )
     nifti_scans: tuple[str, ...] = Field(
         default=("T1w",), description="sequences whose scans, as delivered, maps are written over as NIfTI"

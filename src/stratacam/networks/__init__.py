@@ -1,45 +1,51 @@
-"""Networks to train: VGG16, VGG19, a small one, a user's own; their weights; what is frozen; models on disk."""
+"""Networks to train: the registry of architectures, custom ones; their weights; what is frozen; models on disk."""
 
-from stratacam.networks.freeze import (
-    DEFAULT_FROZEN,
-    freeze,
-    frozen_prefix,
-    matching,
-    train_mode,
-)
+from stratacam.networks.architecture import Architecture, by_block
+from stratacam.networks.build import build
+from stratacam.networks.custom import load_network, made_of, make_network, source_file, state_hash
+from stratacam.networks.freeze import freeze, frozen_prefix, matching, train_mode
 from stratacam.networks.head import find_head
-from stratacam.networks.own import (
+from stratacam.networks.pretrained import Pretrained, initial_weights
+from stratacam.networks.registry import (
+    ARCHITECTURES,
+    DEFAULT_ARCHITECTURE,
+    WEIGHTS,
+    default_frozen,
+    default_weights,
+    find_architecture,
     is_reference,
-    load_network,
-    made_of,
-    make_network,
-    source_file,
-    state_hash,
+    last_block,
+    network_title,
+    short_name,
 )
-from stratacam.networks.pretrained import Pretrained, find_pretrained
 from stratacam.networks.saved import ModelCard, load_model, save_model
-from stratacam.networks.vgg import ARCHITECTURES, build, convolution_names, default_weights, initial_weights
 
 __all__ = [
     "ARCHITECTURES",
-    "DEFAULT_FROZEN",
+    "DEFAULT_ARCHITECTURE",
+    "WEIGHTS",
+    "Architecture",
     "ModelCard",
     "Pretrained",
     "build",
-    "convolution_names",
+    "by_block",
+    "default_frozen",
     "default_weights",
+    "find_architecture",
     "find_head",
-    "find_pretrained",
     "freeze",
     "frozen_prefix",
     "initial_weights",
     "is_reference",
+    "last_block",
     "load_model",
     "load_network",
     "made_of",
     "make_network",
     "matching",
+    "network_title",
     "save_model",
+    "short_name",
     "source_file",
     "state_hash",
     "train_mode",

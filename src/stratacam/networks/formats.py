@@ -1,8 +1,11 @@
-"""Convolution weights in the file formats that carry VGG: Keras, torchvision, safetensors, ONNX, palette."""
+"""Weights in the file formats that carry them: Keras, PyTorch, safetensors, ONNX, palette.
+
+Every reader gives weights as a state dictionary of PyTorch: kernels (out, in, height, width) as `<layer>.weight`,
+biases (out,) as `<layer>.bias`, layers in the natural order of their names.
+"""
 
 import pickle
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +15,12 @@ from torch import Tensor
 from stratacam.errors import InputError
 from stratacam.networks.convention import Convention
 
-
-@dataclass(frozen=True)
-class Convolution:
-    """A kernel (out, in, height, width), its bias (out,), and the name it goes by in its file."""
-
-    name: str
-    kernel: Tensor
-    bias: Tensor
+State = dict[str, Tensor]
+"""Weights and buffers by name."""
 
 
-def read_keras(path: Path) -> list[Convolution]:
-    """Read the convolutions of a Keras `.h5` or `.weights.h5` file, in the order of their names.
+def read_keras(path: Path) -> State:
+    """Read the convolutions of a Keras `.h5` or `.weights.h5` file.
 
     Keras stores kernels as (height, width, in, out). Layers are found by their groups, so files with a
     classifier on top, and both of Keras's file layouts, are read alike.
@@ -41,41 +38,43 @@ def read_keras(path: Path) -> list[Convolution]:
         with h5py.File(path) as file:
             file.visititems(collect)
     except OSError as fault:
-        raise InputError(f"weights: {path} cannot be read as HDF5 ({fault}); download it again.") from fault
-    groups = sorted((group for group in arrays if arrays[group].keys() == {1, 4}), key=_natural)
-    return [
-        Convolution(group, arrays[group][4].permute(3, 2, 0, 1).contiguous(), arrays[group][1])
-        for group in groups
-    ]
+        raise InputError(
+            f"weights: {path} cannot be read as HDF5 ({fault}); expected a Keras file: download it again."
+        ) from fault
+    state = {}
+    for group in sorted((group for group in arrays if arrays[group].keys() == {1, 4}), key=_natural):
+        state[f"{group}.weight"] = arrays[group][4].permute(3, 2, 0, 1).contiguous()
+        state[f"{group}.bias"] = arrays[group][1]
+    return state
 
 
-def read_state(path: Path) -> list[Convolution]:
-    """Read the convolutions of a PyTorch state dictionary such as torchvision's `vgg16-397923af.pth`."""
+def read_torch(path: Path) -> State:
+    """Read a PyTorch state dictionary such as torchvision's `resnet50-11ad3fa6.pth`."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as fault:
+        return _sorted(state)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, TypeError) as fault:
         raise InputError(
-            f"weights: {path} cannot be read as a PyTorch state dictionary ({fault}); download it again."
+            f"weights: {path} cannot be read as a PyTorch state dictionary ({fault}); expected tensors by name: "
+            "download it again."
         ) from fault
-    return _from_state(state)
 
 
-def read_safetensors(path: Path) -> list[Convolution]:
-    """Read the convolutions of a safetensors file, with torchvision's names or this project's own."""
-    return _from_state(_load_safetensors(path))
+def read_safetensors(path: Path) -> State:
+    """Read a safetensors file, with torchvision's names or this project's own."""
+    from safetensors import SafetensorError  # noqa: PLC0415
+    from safetensors.torch import load_file  # noqa: PLC0415
+
+    try:
+        return _sorted(load_file(path))
+    except SafetensorError as fault:
+        raise InputError(
+            f"weights: {path} cannot be read as safetensors ({fault}); expected such a file: download it again."
+        ) from fault
 
 
-def read_convention(path: Path) -> Convention | None:
-    """The input convention stored in a safetensors file of this project; None if it stores none."""
-    state = _load_safetensors(path)
-    if "input.scale" not in state:
-        return None
-    numbers = [tuple(state[f"input.{key}"].flatten().tolist()) for key in ("order", "scale", "shift")]
-    return Convention(*numbers)
-
-
-def read_onnx(path: Path) -> list[Convolution]:
-    """Read the convolutions of an ONNX graph exported from Keras; kernels are (out, in, height, width)."""
+def read_onnx(path: Path) -> State:
+    """Read the convolutions of an ONNX graph that was exported from Keras; kernels are (out, in, height, width)."""
     try:
         import onnx  # noqa: PLC0415 - only for these files
         from onnx import numpy_helper  # noqa: PLC0415
@@ -84,43 +83,47 @@ def read_onnx(path: Path) -> list[Convolution]:
             f"weights: reading {path.name} needs the package onnx; pip install 'stratacam[imagenet]'."
         ) from fault
 
-    kernels: dict[str, Tensor] = {}
-    biases: dict[str, Tensor] = {}
+    state = {}
     for item in onnx.load(path).graph.initializer:
         name = re.search(r"block\d_conv\d", item.name)
         if name:
-            kept = kernels if len(item.dims) == 4 else biases
-            kept[name[0]] = torch.from_numpy(numpy_helper.to_array(item).copy())
-    return [Convolution(name, kernels[name], biases[name]) for name in sorted(kernels)]
+            part = "weight" if len(item.dims) == 4 else "bias"
+            state[f"{name[0]}.{part}"] = torch.from_numpy(numpy_helper.to_array(item).copy())
+    return _sorted(state)
 
 
-def read_palette(path: Path) -> list[Convolution]:
+def read_palette(path: Path) -> State:
     """Read convolutions stored as 8-bit indices `<layer>_W_q` into a table `<layer>_W_table`."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    names = sorted(key.removesuffix("_W_q") for key in state if key.endswith("_W_q"))
-    return [
-        Convolution(name, state[f"{name}_W_table"][state[f"{name}_W_q"].long()], state[f"{name}_b"])
-        for name in names
-    ]
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    state = {}
+    for key in stored:
+        if key.endswith("_W_q"):
+            name = key.removesuffix("_W_q")
+            state[f"{name}.weight"] = stored[f"{name}_W_table"][stored[key].long()]
+            state[f"{name}.bias"] = stored[f"{name}_b"]
+    return _sorted(state)
 
 
-def _load_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError  # noqa: PLC0415
-    from safetensors.torch import load_file  # noqa: PLC0415
+READERS = {
+    ".h5": read_keras,
+    ".pth": read_torch,
+    ".pt": read_torch,
+    ".safetensors": read_safetensors,
+}
+"""By the ending of the file."""
 
-    try:
-        return load_file(path)
-    except SafetensorError as fault:
-        raise InputError(f"weights: {path} cannot be read as safetensors ({fault}).") from fault
+
+def convention_in(state: State) -> Convention | None:
+    """The input convention that this project's own files hold beside the weights; None if there is none."""
+    if "input.scale" not in state:
+        return None
+    return Convention(
+        *(tuple(state[f"input.{key}"].flatten().tolist()) for key in ("order", "scale", "shift"))
+    )
 
 
-def _from_state(state: dict[str, Tensor]) -> list[Convolution]:
-    names = [key.removesuffix(".weight") for key, value in state.items() if value.ndim == 4]
-    return [
-        Convolution(name, state[f"{name}.weight"], state[f"{name}.bias"])
-        for name in sorted(names, key=_natural)
-        if f"{name}.bias" in state
-    ]
+def _sorted(state: State) -> State:
+    return {name: state[name] for name in sorted(state, key=_natural)}
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

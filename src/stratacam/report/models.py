@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from stratacam.files import read_json
-from stratacam.networks import ARCHITECTURES
 from stratacam.report.reading import REPEAT, Row, expect, json_if_there, table_if_there
 from stratacam.study.folders import StudyFolders
-from stratacam.study.runs import TrainedRun, short_name
-
-IN_WORDS = {"small_cnn": "small CNN"}
+from stratacam.study.runs import TrainedRun
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class EvaluatedModel:
 
     @property
     def name(self) -> str:
-        """Such as "vgg16_seed-0"."""
+        """Such as "network_seed-0"."""
         return self.runs[0].run.model
 
     @property
@@ -68,15 +65,3 @@ def read_models(folders: StudyFolders, runs: Sequence[TrainedRun]) -> tuple[Eval
         metrics = read_json(expect(folder / "metrics.json", f"the evaluation of {name}"), REPEAT)
         found.append(EvaluatedModel(its, metrics, table_if_there(folder / "reliability.tsv"), histories))
     return tuple(found)
-
-
-def network_title(network: str) -> str:
-    """A network's name for readers; a user's network goes by the name of its function.
-
-    Example:
-        >>> network_title("vgg16"), network_title("small_cnn"), network_title("networks.py:make")
-        ('VGG16', 'small CNN', 'make')
-    """
-    if network not in ARCHITECTURES:
-        return short_name(network)
-    return IN_WORDS.get(network, network.upper())

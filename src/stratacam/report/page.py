@@ -9,12 +9,32 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stratacam.files import write_text
 from stratacam.report import result_tables, tables
-from stratacam.report.content import StudyContent, read_study
-from stratacam.report.evidence import Chapter, chapters
-from stratacam.report.figure import Content, FigureEntry, ReportFigure, save_figure, warn
+from stratacam.report.content import read_study
+from stratacam.report.evidence import chapters
+from stratacam.report.figure import Content, FigureEntry, chart_style, save_figure, warn
 from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
 from stratacam.report.summary import limits, summary
 from stratacam.study.folders import StudyFolders
+
+RESULTS = (
+    result_tables.metrics_table,
+    result_tables.comparison_table,
+    result_tables.class_table,
+    result_tables.probabilities_table,
+    result_tables.leakage_table,
+    result_tables.predictions_table,
+    tables.cohort_table,
+)
+"""Tables of the study, in their order; one that has nothing to show gives None."""
+
+DETAILS = (
+    tables.left_out_table,
+    tables.training_table,
+    tables.methods_table,
+    tables.settings_table,
+    tables.provenance_table,
+)
+"""Tables that are folded away."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +48,34 @@ class PageFigure:
     file: Path
 
 
-@dataclass(frozen=True)
-class PageChapter:
-    """A chapter of evidence, and its figures as the page shows them."""
+class _Album:
+    """Draws, numbers and saves figures into a folder."""
 
-    chapter: Chapter
-    figures: list[PageFigure]
+    def __init__(self, folder: Path, warning: str) -> None:
+        self.folder, self.warning = folder, warning
+        self.figures: list[PageFigure] = []
+
+    def add(
+        self, entries: Sequence[FigureEntry[Content]], content: Content, suffix: str = ""
+    ) -> list[PageFigure]:
+        """Add the figures of all entries that have something to show; return them."""
+        first = len(self.figures)
+        for entry in entries:
+            with chart_style():
+                figure = entry.draw(content)
+            if figure is None:
+                continue
+            number = len(self.figures) + 1
+            file = self.folder / f"figure-{number}-{entry.name}{suffix}.png"
+            shown = warn(figure, self.warning if entry.depends_on_split else "")
+            data = base64.b64encode(save_figure(shown, file)).decode("ascii")
+            self.figures.append(PageFigure(number, shown.title, shown.caption, data, file))
+        return self.figures[first:]
+
+    def remove_others(self) -> None:
+        """Remove what earlier reports left in the folder."""
+        for file in set(self.folder.glob("figure-*.png")) - {figure.file for figure in self.figures}:
+            file.unlink()
 
 
 def write_report(folders: StudyFolders) -> Path:
@@ -49,37 +91,13 @@ def write_report(folders: StudyFolders) -> Path:
         InputError: if a part of the study is missing or damaged; names the command that makes it.
     """
     study = read_study(folders)
-    found = chapters(study)
-    drawn = [_draw(STUDY_FIGURES, study, study.warning)]
-    drawn += [
-        _draw(EVIDENCE_FIGURES, chapter.evidence, study.warning, f"-{chapter.evidence.folder.name}")
-        for chapter in found
+    album = _Album(folders.figures, study.warning)
+    figures = album.add(STUDY_FIGURES, study)
+    evidence = [
+        (chapter, album.add(EVIDENCE_FIGURES, chapter.evidence, f"-{chapter.evidence.folder.name}"))
+        for chapter in chapters(study)
     ]
-    saved, number = [], 0
-    for part in drawn:
-        saved.append(
-            [_save(figure, folders.figures, number + n, name) for n, (name, figure) in enumerate(part, 1)]
-        )
-        number += len(part)
-    written = {figure.file for part in saved for figure in part}
-    for earlier in set(folders.figures.glob("figure-*.png")) - written:
-        earlier.unlink()
-    pages = [PageChapter(chapter, its) for chapter, its in zip(found, saved[1:], strict=True)]
-    write_text(folders.report, render(study, saved[0], pages))
-    return folders.report
-
-
-def render(study: StudyContent, figures: list[PageFigure], pages: list[PageChapter]) -> str:
-    """The page as HTML."""
-    results = [
-        result_tables.metrics_table(study),
-        result_tables.comparison_table(study),
-        result_tables.class_table(study),
-        result_tables.probabilities_table(study),
-        result_tables.leakage_table(study),
-        result_tables.predictions_table(study),
-        tables.cohort_table(study),
-    ]
+    album.remove_others()
     environment = Environment(
         loader=PackageLoader("stratacam.report", package_path=""),
         autoescape=True,
@@ -87,42 +105,19 @@ def render(study: StudyContent, figures: list[PageFigure], pages: list[PageChapt
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("template.html.j2").render(
-        name=study.configuration.get("name") or folders_name(study),
-        sentences=summary(study),
+    page = environment.get_template("template.html.j2").render(
+        name=study.configuration.get("name") or folders.root.resolve().name,
+        summary=summary(study),
         limits=limits(study),
-        figures=figures,
-        chapters=pages,
         warning=study.warning,
-        results=[table for table in results if table],
+        album=album.figures,
+        figures=figures,
+        chapters=evidence,
+        results=[table for make in RESULTS if (table := make(study))],
         details=[
-            tables.left_out_table(study),
-            tables.training_table(study),
-            tables.methods_table(study),
-            tables.settings_table(study),
-            tables.provenance_table(study),
-            *(table for page in pages for table in page.chapter.details),
+            *(make(study) for make in DETAILS),
+            *(table for chapter, _ in evidence for table in chapter.details),
         ],
     )
-
-
-def folders_name(study: StudyContent) -> str:
-    """The name of a study that was given none: that of its folder."""
-    return study.folders.root.resolve().name
-
-
-def _draw(
-    entries: Sequence[FigureEntry[Content]], content: Content, warning: str, suffix: str = ""
-) -> list[tuple[str, ReportFigure]]:
-    """Names and figures of the entries that have something to show."""
-    return [
-        (entry.name + suffix, warn(figure, warning if entry.depends_on_split else ""))
-        for entry in entries
-        if (figure := entry.draw(content))
-    ]
-
-
-def _save(figure: ReportFigure, folder: Path, number: int, name: str) -> PageFigure:
-    file = folder / f"figure-{number}-{name}.png"
-    content = save_figure(figure, file)
-    return PageFigure(number, figure.title, figure.caption, base64.b64encode(content).decode("ascii"), file)
+    write_text(folders.report, page)
+    return folders.report

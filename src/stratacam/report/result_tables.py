@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from stratacam.learning import SLICES_OF_ONE_PERSON
+from stratacam.networks import network_title
 from stratacam.report.content import StudyContent, subject_label
-from stratacam.report.models import network_title
 from stratacam.report.numbers import NOT_KNOWN, decimal, estimate, interval, small
 from stratacam.report.tables import Table, warned
 

@@ -1,7 +1,5 @@
 """One scan opened for the figures: its slices as pictures, and its maps laid over them."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -103,22 +101,6 @@ class ShownScan:
     def _cut(self, volume: NDArray[np.generic], index: int) -> Picture:
         picture: Picture = replace(self.geometry, slices=(index,)).cut(volume)[0]
         return picture
-
-
-def by_block(layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Group layer names by their block, in order.
-
-    Example:
-        >>> by_block(["block1_conv1", "block1_pool", "block2_conv1"])
-        {'block1': ('block1_conv1', 'block1_pool'), 'block2': ('block2_conv1',)}
-        >>> by_block(["layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1"])
-        {'layer1': ('layer1.0.conv1', 'layer1.0.conv2'), 'layer2': ('layer2.0.conv1',)}
-    """
-    blocks: dict[str, tuple[str, ...]] = {}
-    for layer in layers:
-        block = re.split("[_.]", layer)[0]
-        blocks[block] = (*blocks.get(block, ()), layer)
-    return blocks
 
 
 def drawn_width_mm(card: ModelCard) -> float:

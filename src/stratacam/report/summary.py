@@ -5,9 +5,8 @@ from typing import Any
 
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.maps import trained_plane
-from stratacam.networks import ARCHITECTURES, default_weights
+from stratacam.networks import ARCHITECTURES, default_weights, network_title
 from stratacam.report.content import StudyContent
-from stratacam.report.models import network_title
 from stratacam.report.numbers import decimal, interval, limits_of, listed, small
 
 

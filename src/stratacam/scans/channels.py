@@ -1,4 +1,4 @@
-"""How sequences and slices become the three channels that a network sees."""
+"""How sequences and slices become the channels that a network sees."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,8 +13,26 @@ from stratacam.scans.planes import AXES
 
 Channels = Literal["sequences", "each", "neighbours"]
 
-COUNT = 3
-"""Channels that a network sees."""
+MINIMUM = 3
+"""Channels of a picture at least: those of the photographs that pretrained networks come from."""
+
+MAXIMUM = 6
+"""Channels of a picture at most."""
+
+
+def count_channels(sequences: Sequence[str], channels: Channels) -> int:
+    """How many channels a picture has: one for each sequence, but at least three.
+
+    Example:
+        >>> [count_channels(names, "sequences") for names in (("T1w", "FLAIR"), ("T1w", "T2w", "PDw", "FLAIR"))]
+        [3, 4]
+    """
+    return max(MINIMUM, len(sequences)) if channels == "sequences" else MINIMUM
+
+
+def fill_channels(images: NDArray[Any]) -> NDArray[Any]:
+    """Pictures (m, C, rows, columns) as a network takes them: a single channel is given three times."""
+    return images if images.shape[1] > 1 else np.repeat(images, MINIMUM, axis=1)
 
 
 def choose_sequences(
@@ -41,10 +59,10 @@ def choose_sequences(
             f"pictures.sequences: found {', '.join(unknown)}, expected some of those prepared: "
             f"{', '.join(prepared)}. Remedy: choose among these, or add it to cohort.sequences"
         )
-    if channels == "sequences" and len(chosen) > COUNT:
+    if channels == "sequences" and len(chosen) > MAXIMUM:
         raise InputError(
-            f"pictures.sequences: found {len(chosen)} ({', '.join(chosen)}), expected at most {COUNT}, one for "
-            f"each channel. Remedy: name {COUNT} of them in pictures.sequences, or make every sequence a picture of "
+            f"pictures.sequences: found {len(chosen)} ({', '.join(chosen)}), expected at most {MAXIMUM}, one for "
+            f"each channel. Remedy: name {MAXIMUM} of them in pictures.sequences, or make every sequence a picture of "
             'its own: pictures.channels = "each" or "neighbours"'
         )
     return chosen
@@ -55,8 +73,8 @@ def cut_channels(
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Cut pictures from the volumes (X, Y, Z) of sequences and arrange them as channels.
 
-    - "sequences": a picture of each slice. The sequences are its three channels, in order; fewer than three
-      fill them in turn: T1w, FLAIR, T1w.
+    - "sequences": a picture of each slice. The sequences are its channels, in order; fewer than three fill three
+      in turn: T1w, FLAIR, T1w.
     - "each": a picture of each slice and sequence, given to the network three times; here it has one channel.
     - "neighbours": a picture of each slice and sequence. Its channels are the slice before, the slice and the
       slice after in the volume (below and above, of axial slices); at the volume's end the end slice again.
@@ -75,7 +93,7 @@ def cut_channels(
     else:
         cut = [geometry.cut(image)[:, None] for image in images.values()]
     if channels == "sequences":
-        filled = [cut[channel % len(cut)] for channel in range(COUNT)]
+        filled = [cut[channel % len(cut)] for channel in range(count_channels(tuple(images), channels))]
         return np.concatenate(filled, axis=1), ("+".join(images),) * len(filled[0])
     pictures = np.stack(cut, axis=1)  # (slices, sequences, channels, rows, columns)
     return pictures.reshape(-1, *pictures.shape[2:]), tuple(images) * len(pictures)

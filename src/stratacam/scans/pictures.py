@@ -60,8 +60,8 @@ class PictureSettings(BaseModel):
     )
     channels: Channels = Field(
         default="sequences",
-        description='what the network\'s channels are: the "sequences" together; "each" sequence in a picture of its '
-        'own; or each sequence\'s slice between its "neighbours"',
+        description='what the network\'s channels are: the "sequences" together (fewer than three fill three in turn); '
+        '"each" sequence in a picture of its own; or each sequence\'s slice between its "neighbours"',
     )
 
     @field_validator("sequences")
@@ -104,8 +104,8 @@ class Pictures:
     """Pictures of one prepared volume, slice by slice.
 
     Attributes:
-        images: (m, 3, rows, columns) in [0, 1]; (m, 1, rows, columns) where the three channels are alike because
-            every sequence is a picture of its own.
+        images: (m, channels, rows, columns) in [0, 1]; one channel where every sequence is a picture of its own, which
+            `fill_channels` gives to the network three times.
         slices: (m,) index of each picture's slice in the prepared volume.
         sequences: of each picture, the sequence it shows; "T1w+T2w+FLAIR" where it shows several.
         geometry: where the pictures of a sequence lie, one for each slice, and how maps of them find their way

@@ -38,7 +38,7 @@ class Registration:
     transform: (
         SimpleITK.Euler3DTransform
     )  # LPS mm, from points of the fixed image to points of the moving image
-    start: str  # the initialisation that won: "header", "geometry" or "moments"
+    start: str  # the initialisation that won: "header", "centres of volume" or "centres of mass"
     metric_before: float  # Mattes mutual information, negative, lower is better: by the headers alone
     metric_after: float  # the same, registered
 
@@ -137,8 +137,8 @@ def _starts(fixed: SimpleITK.Image, moving: SimpleITK.Image) -> list[tuple[str, 
     header.SetCenter(fixed.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in fixed.GetSize()]))
     starts = [("header", header)]
     for name, kind in (
-        ("geometry", SimpleITK.CenteredTransformInitializerFilter.GEOMETRY),
-        ("moments", SimpleITK.CenteredTransformInitializerFilter.MOMENTS),
+        ("centres of volume", SimpleITK.CenteredTransformInitializerFilter.GEOMETRY),
+        ("centres of mass", SimpleITK.CenteredTransformInitializerFilter.MOMENTS),
     ):
         start = SimpleITK.CenteredTransformInitializer(fixed, moving, SimpleITK.Euler3DTransform(), kind)
         shifted = SimpleITK.Euler3DTransform(start)

@@ -21,8 +21,8 @@ from stratacam.evidence.settings import EvidenceSettings
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
-from stratacam.networks import ARCHITECTURES, is_reference
-from stratacam.scans.channels import choose_sequences
+from stratacam.networks import ARCHITECTURES, DEFAULT_ARCHITECTURE, WEIGHTS, is_reference
+from stratacam.scans.channels import choose_sequences, count_channels
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
@@ -88,14 +88,14 @@ class NetworkSettings(Section):
     """The networks and where their weights start."""
 
     architecture: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        default="vgg16",
+        default=DEFAULT_ARCHITECTURE,
         description=f"one of {', '.join(ARCHITECTURES)}, a function of yours such as my_networks:make or "
         "networks.py:make, or a list of these; maps are made of the first",
     )
     weights: str = Field(
         default="default",
-        description='weights to start from: "default" (ImageNet where the architecture has them, else random), '
-        '"imagenet", "none" (random), or a file (Keras, torchvision, safetensors)',
+        description='weights to start from: "imagenet", "none" (random), a file (Keras, torchvision, safetensors), or '
+        '"default": "imagenet" where such weights can be found without naming a file, "none" otherwise',
     )
     head: str | None = Field(
         default=None,
@@ -175,6 +175,11 @@ class StudyConfiguration(Section):
     evidence: EvidenceSettings = EvidenceSettings()
     run: RunSettings = RunSettings()
 
+    @property
+    def channels(self) -> int:
+        """Of the pictures that networks see."""
+        return count_channels(self.pictures.sequences or self.cohort.sequences, self.pictures.channels)
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         choose_sequences(self.cohort.sequences, self.pictures.sequences, self.pictures.channels)
@@ -222,7 +227,7 @@ def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfigura
     network = network.model_copy(
         update={"architecture": named[0] if isinstance(network.architecture, str) else tuple(named)}
     )
-    if network.weights not in {"default", "imagenet", "none"}:
+    if network.weights not in WEIGHTS:
         network = network.model_copy(update={"weights": str(_anchor(Path(network.weights), folder))})
     if split.table is not None:
         split = split.model_copy(update={"table": _anchor(split.table, folder)})

@@ -1,12 +1,16 @@
 """The built-in study: a synthetic cohort, and the whole study on it."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
+from stratacam.cam import match_layers
 from stratacam.errors import InputError
+from stratacam.evidence.claims import last_convolution
 from stratacam.files import check_writable, write_text
+from stratacam.networks import DEFAULT_ARCHITECTURE, build, by_block
 from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.study.configuration import read_configuration
 from stratacam.study.execution import kept_workers, local_executor, tidied
@@ -36,11 +40,10 @@ test = 0.3
 
 [explain]
 every = 2
-nifti_layers = ["block5_*"]
 
 [evidence]  # a short form: one slice of each scan, some layers, one share of pixels removed
 methods = ["gradcam"]
-layers = ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_*"]
+layers = {layers}
 every = 4
 slices = 1
 sanity_slices = 1
@@ -65,6 +68,13 @@ def make_phantom(out: Path, settings: PhantomSettings, *, workers: int, console:
         make_cohort(out, settings, executor, count)
 
 
+def _short_form() -> list[str]:
+    """The last convolution of every block of the default network, and the last block as a whole."""
+    model = build(DEFAULT_ARCHITECTURE, 2, weights="none")
+    *blocks, last = by_block(match_layers(model)).values()
+    return [*(last_convolution(block) for block in blocks), *last]
+
+
 def run_demo(folder: Path, phantom: PhantomSettings, console: Console, write_report: WriteReport) -> Outcome:
     """Make the synthetic cohort in `folder`/cohort, write `folder`/study.toml, run the study, and measure its maps.
 
@@ -82,7 +92,7 @@ def run_demo(folder: Path, phantom: PhantomSettings, console: Console, write_rep
         )
     with kept_workers():
         make_phantom(cohort, phantom, workers=0, console=console)
-        write_text(file, STUDY.format(seed=phantom.seed))
+        write_text(file, STUDY.format(seed=phantom.seed, layers=json.dumps(_short_form())))
         configuration = read_configuration(file)
         outcome = run_study(configuration, console, write_report)
         _, left_out = measure_evidence(configuration, console, write_report=write_report)

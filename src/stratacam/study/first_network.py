@@ -22,6 +22,7 @@ class FirstNetwork:
         weights: where its weights start, see `stratacam.networks.initial_weights`.
         head: name of its classifier head; found if absent.
         classes: number of outputs.
+        channels: of the pictures.
         seed: of what is random in it.
         made_of: what its weights and its code are, wherever they lie; see `stratacam.networks.made_of`.
     """
@@ -30,6 +31,7 @@ class FirstNetwork:
     weights: str = field(metadata=NOT_IN_KEY)
     head: str | None
     classes: int
+    channels: int
     seed: int
     made_of: str
 
@@ -42,8 +44,14 @@ class FirstNetwork:
 @lru_cache(maxsize=1)
 def _make(first: FirstNetwork) -> tuple[nn.Module, str]:
     """The network, made once in each worker."""
-    pretrained = initial_weights(first.architecture, first.weights)
-    model = make_network(first.architecture, first.classes, weights=pretrained or "none", seed=first.seed)
+    pretrained = initial_weights(first.architecture, first.weights, first.channels)
+    model = make_network(
+        first.architecture,
+        first.classes,
+        channels=first.channels,
+        weights=pretrained or "none",
+        seed=first.seed,
+    )
     return model, pretrained.source if pretrained else "random"
 
 

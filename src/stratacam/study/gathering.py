@@ -9,6 +9,7 @@ from stratacam.scans.prepared import PreparedScan
 from stratacam.study import baseline_steps, planning, scan_steps
 from stratacam.study.execution import local_executor
 from stratacam.study.network_check import check_beginning, check_explained
+from stratacam.study.progress import say
 from stratacam.study.study import Study
 
 
@@ -58,7 +59,8 @@ def gather(study: Study) -> Gathered:
             sorted({f"sub-{scan.subject}" for scan in scans}),
         )
         if not folders.runs.is_file():
-            check_beginning(configuration)
+            for sentence in check_beginning(configuration):
+                say(work.console, sentence)
         prepared = scan_steps.prepare_scans(
             work,
             scans,

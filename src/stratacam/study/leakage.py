@@ -27,6 +27,7 @@ from stratacam.learning import (
     make_dataset,
     pool_seeds,
 )
+from stratacam.networks import short_name
 from stratacam.study import learning_steps
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.gathering import gather
@@ -34,7 +35,6 @@ from stratacam.study.network_check import check_networks
 from stratacam.study.planning import Cohort, Planned, plan_runs
 from stratacam.study.predictions import PREDICTIONS, read_predictions
 from stratacam.study.reporting import report_once
-from stratacam.study.runs import short_name
 from stratacam.study.study import Study, WriteReport, open_study
 from stratacam.study.work import Absence
 

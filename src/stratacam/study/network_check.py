@@ -9,6 +9,7 @@ from stratacam.errors import InputError
 from stratacam.maps import check_settings, nifti_layers_of
 from stratacam.networks import (
     ModelCard,
+    find_architecture,
     find_head,
     freeze,
     initial_weights,
@@ -25,16 +26,20 @@ def check_networks(configuration: StudyConfiguration) -> None:
     Where a study has several networks, a pattern of layers to freeze need match in one of them only.
 
     Raises:
-        InputError: a network cannot be made, has no such head, or nothing would be left to train; or a pattern
-            matches nothing.
+        InputError: a network cannot be made, has no such head, does not take the pictures, or nothing would be left to
+            train; or a pattern matches nothing.
     """
+    for name in configuration.network.architectures:
+        _check_size(name, configuration.pictures.size)
     networks = {
-        name: make_network(name, classes=2, weights="none") for name in configuration.network.architectures
+        name: make_network(name, classes=2, channels=configuration.channels, weights="none")
+        for name in configuration.network.architectures
     }
     patterns = configuration.training.frozen or ()
     for network in networks.values():
         find_head(network, configuration.network.head)
-    nifti_layers_of(networks[configuration.network.architectures[0]], configuration.explain)
+    first = configuration.network.architectures[0]
+    nifti_layers_of(networks[first], first, configuration.explain)
     for network in networks.values():
         freeze(network, frozen_here(network, patterns, alone=len(networks) == 1))
     lost = [one for one in patterns if not any(matching(network, one) for network in networks.values())]
@@ -54,8 +59,23 @@ def check_networks(configuration: StudyConfiguration) -> None:
             )
 
 
-def check_beginning(configuration: StudyConfiguration) -> None:
+def _check_size(architecture: str, size: int) -> None:
+    """Refuse pictures that are too small for a network of the registry; a custom one is tried when it is made."""
+    if is_reference(architecture):
+        return
+    entry = find_architecture(architecture)
+    if size < entry.minimum_size:
+        raise InputError(
+            f"pictures.size: found {size}; expected at least {entry.minimum_size} for {entry.title}, or the maps of "
+            "its last block have a single cell: enlarge the pictures, or choose another network."
+        )
+
+
+def check_beginning(configuration: StudyConfiguration) -> list[str]:
     """Find the device, and the weights that every network starts from, before any scan is prepared.
+
+    Returns:
+        How first layers are adapted to the pictures' channels, a sentence for each network of which they are.
 
     Raises:
         InputError: there is no such device, or weights cannot be found or do not fit.
@@ -67,8 +87,15 @@ def check_beginning(configuration: StudyConfiguration) -> None:
         raise InputError(
             f"run.device: {device!r} cannot be used here ({str(fault).splitlines()[0]}); choose another, such as cpu."
         ) from fault
-    for architecture in configuration.network.architectures:
-        initial_weights(architecture, configuration.network.weights)
+    found = {
+        architecture: initial_weights(architecture, configuration.network.weights, configuration.channels)
+        for architecture in configuration.network.architectures
+    }
+    return [
+        f"{architecture}: first layer adapted, {pretrained.adapted}"
+        for architecture, pretrained in found.items()
+        if pretrained and pretrained.adapted
+    ]
 
 
 def check_explained(
@@ -87,7 +114,8 @@ def check_explained(
         input={"sequences": list(sequences), "channels": pictures.channels},
         training={},
     )
-    check_settings(make_network(first, classes=len(classes), weights="none"), card, configuration.explain)
+    network = make_network(first, classes=len(classes), channels=configuration.channels, weights="none")
+    check_settings(network, card, configuration.explain)
     wanted = configuration.explain.subjects
     unknown = sorted(set(wanted) - set(subjects)) if isinstance(wanted, tuple) else []
     if unknown:

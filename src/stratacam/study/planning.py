@@ -12,14 +12,21 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.learning import PARTS, AnySplit, ScanPictures, SplitSettings, TrainSettings, make_splits
-from stratacam.networks import default_weights, frozen_prefix, made_of, make_network
+from stratacam.networks import (
+    default_frozen,
+    default_weights,
+    frozen_prefix,
+    made_of,
+    make_network,
+    short_name,
+)
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.first_network import FirstNetwork, Frozen, keep_scan
 from stratacam.study.folders import StudyFolders
 from stratacam.study.ledger import Task
 from stratacam.study.network_check import frozen_here
-from stratacam.study.runs import Run, models_of, short_name
+from stratacam.study.runs import Run, models_of
 from stratacam.study.study import Study
 
 
@@ -200,10 +207,14 @@ def plan_runs(
     for model in models_of(configuration):
         network = configuration.network
         chosen = default_weights(model.network) if network.weights == "default" else network.weights
-        settings = configuration.training.for_weights(pretrained=chosen != "none")
-        made = made_of(model.network, len(cohort.classes), weights=chosen, seed=model.seed)
-        first = FirstNetwork(model.network, chosen, network.head, len(cohort.classes), model.seed, made)
-        untrained = make_network(model.network, first.classes, weights="none")
+        pretrained = chosen != "none"
+        settings = configuration.training.for_weights(
+            pretrained=pretrained, frozen=default_frozen(model.network, pretrained=pretrained)
+        )
+        classes, channels = len(cohort.classes), configuration.channels
+        made = made_of(model.network, classes, channels=channels, weights=chosen, seed=model.seed)
+        first = FirstNetwork(model.network, chosen, network.head, classes, channels, model.seed, made)
+        untrained = make_network(model.network, classes, channels=channels, weights="none")
         alone = len(network.architectures) == 1
         frozen = frozen_here(untrained, settings.frozen or (), alone=alone)
         settings = settings.model_copy(update={"frozen": frozen})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from stratacam.errors import InputError
 from stratacam.files import read_json
+from stratacam.networks import short_name
 from stratacam.study.keys import NOT_IN_KEY
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ class Run:
 
     @property
     def model(self) -> str:
-        """What the folds of one network and seed share, such as "vgg16_seed-0": their predictions are pooled."""
+        """What the folds of one network and seed share, such as "network_seed-0": their predictions are pooled."""
         return f"{short_name(self.network)}_seed-{self.seed}"
 
     @property
     def name(self) -> str:
-        """Such as "vgg16_seed-0_fold-1", or "vgg16_seed-0" where there is one split."""
+        """Such as "network_seed-0_fold-1", or "network_seed-0" where there is one split."""
         return f"{self.model}_fold-{self.fold}" if self.fold else self.model
 
 
@@ -65,16 +66,6 @@ class TrainedRun:
     def from_json(cls, content: dict[str, Any]) -> Self:
         """Read what `as_json` gave."""
         return cls(Run(content["network"], content["seed"], content["fold"]), tuple(content["held_out"]))
-
-
-def short_name(network: str) -> str:
-    """The name of a network in names of files: the function's of a user's network.
-
-    Example:
-        >>> short_name("vgg16"), short_name("networks/mine.py:make")
-        ('vgg16', 'make')
-    """
-    return network.rpartition(":")[2]
 
 
 def models_of(configuration: StudyConfiguration) -> list[Run]:

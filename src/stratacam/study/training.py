@@ -120,6 +120,7 @@ def train_run(task: Training, key: str, progress: Progress = lambda *_: None) ->
     card = ModelCard(
         architecture=task.first.architecture,
         head=task.first.head,
+        channels=task.first.channels,
         classes=task.classes,
         input=dict(task.card),
         training={

@@ -10,6 +10,7 @@ from stratacam.errors import InputError
 from stratacam.scans.dicom.choose import choose
 from stratacam.scans.dicom.rules import read_map
 from stratacam.scans.dicom.series import read_folder
+from stratacam.scans.sequences import SEQUENCES, MRSequence
 
 TIMES = {"EchoTime", "RepetitionTime", "InversionTime", "SeriesDescription"}
 
@@ -173,7 +174,10 @@ def test_patients_are_numbered_or_labelled_by_the_map(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[[rule]]\nsequence = 'T1'\nEchoTime = 3", "rule 1.sequence = 'T1'"),
+        (
+            "[[rule]]\nsequence = 'T1'\nEchoTime = 3",
+            "rule 1.sequence = 'T1': is no sequence; expected one of T1w, ",
+        ),
         ("[[rule]]\nsequence = 'T1w'\nEchoTme = 3", "EchoTme is not a DICOM keyword; did you mean EchoTime?"),
         ("[[rule]]\nsequence = 'T1w'\nEchoTime = [3, 2]", r"rule 1.EchoTime = \[3, 2\]: the first number"),
         ("[[rule]]\nsequence = 'T1w'\nEchoTime = true", "rule 1.EchoTime = True: expected"),
@@ -200,6 +204,17 @@ def test_every_key_of_a_map_is_checked(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as fault:
         read_map(tmp_path / "map.toml")
     assert str(fault.value).startswith(str(tmp_path / "map.toml"))
+
+
+def test_a_sequence_that_is_registered_can_be_named_by_a_rule(tmp_path, monkeypatch):
+    rule = "[[rule]]\nsequence = 'STIR'\nSeriesDescription = 'KM'\n"
+    write_series(tmp_path / "in", SeriesDescription="STIR KM")
+    monkeypatch.setitem(SEQUENCES, "STIR", MRSequence("STIR"))
+    (plain,) = decide(tmp_path / "in", tmp_path, rule)
+    assert (plain.sequence, plain.state, plain.signs) == ("STIR", "not taken", ("contrast agent",))
+    monkeypatch.setitem(SEQUENCES, "STIR", MRSequence("STIR", enhances=False))
+    (taken,) = decide(tmp_path / "in", tmp_path, rule)
+    assert (taken.sequence, taken.state) == ("STIR", "taken")
 
 
 def test_a_missing_map_is_told(tmp_path):

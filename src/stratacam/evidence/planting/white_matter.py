@@ -63,7 +63,7 @@ def read_anatomy(scan: PreparedScan, settings: PictureSettings) -> Anatomy:
     chosen = settings.sequences or scan.sequences
     seen = replace(volume, images=np.stack([images[name] for name in chosen]))
     pictures = cut_pictures(seen, settings, sequences=chosen)
-    channels = [chosen[channel % len(chosen)] for channel in range(3)]
+    channels = [chosen[channel % len(chosen)] for channel in range(pictures.images.shape[1])]
     cut = pictures.geometry.cut
     closed = ndimage.binary_closing(white, iterations=2) & volume.brain_mask
     return Anatomy(

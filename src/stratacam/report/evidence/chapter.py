@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.evidence import tables, words
 from stratacam.report.evidence.content import EvidenceContent, read_evidence
-from stratacam.report.models import network_title
 from stratacam.report.tables import Table
 
 

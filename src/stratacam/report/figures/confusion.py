@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
-from stratacam.report.models import network_title
 
 READABLE_ON_DARK = 55
 
@@ -27,39 +27,30 @@ def confusion_matrices(study: StudyContent) -> ReportFigure:
     figure = Figure(figsize=(columns * (side + 0.3) + 0.3, rows * (side + 0.1) + 0.2), layout="constrained")
     panels = iter(figure.subplots(rows, columns, squeeze=False).flatten())
     for unit in UNITS:
-        for model in models:
-            panel = next(panels)
+        for model, panel in zip(models, panels, strict=False):
             confusion = np.array(model.metrics[unit]["confusion"])
-            _draw_confusion(panel, confusion, classes)
+            _draw(panel, confusion, classes)
             accuracy = model.metrics[unit]["accuracy"]["value"]
-            panel.set_title(
-                f"{network_title(model.network)}, {unit}\nn = {confusion.sum()}, accuracy {accuracy:.2f}",
-                fontsize=9,
-            )
-    result = (
-        ""
-        if study.by_slice
-        else " Slices of one person are not independent: the subjects' matrix is the result."
-    )
-    caption = (
-        f"{', '.join(map(study.title_of, models))}; per subject and per slice, {_who(study)}. Rows: true group; "
-        "columns: predicted. Counts, and per cent of the row. A subject is given the group of the highest mean "
-        f"probability over its slices.{result}"
-    )
-    held_out = "held-out slices" if study.by_slice else "held-out subjects"
-    return ReportFigure(f"Confusion matrices of the {held_out}", caption, figure)
-
-
-def _who(study: StudyContent) -> str:
-    if study.by_slice:
-        return "test slices only"
+            title = f"{network_title(model.network)}, {unit}\nn = {confusion.sum()}, accuracy {accuracy:.2f}"
+            panel.set_title(title)
+    held_out = "slices" if study.by_slice else "subjects"
     folds = study.main.folds
-    return (
-        f"every subject by the one of {folds} folds that held it out" if folds else "held-out subjects only"
+    who = (
+        f"every subject by the one of {folds} folds that held it out"
+        if folds
+        else f"held-out {held_out} only"
+    )
+    result = " Slices of one person are not independent: the subjects' matrix is the result."
+    return ReportFigure(
+        f"Confusion matrices of the held-out {held_out}",
+        f"{', '.join(map(study.title_of, models))}; per subject and per slice, {who}. Rows: true group; columns: "
+        "predicted group. Counts, and per cent of the row. A subject's group is the one of the highest mean "
+        f"probability over its slices.{'' if study.by_slice else result}",
+        figure,
     )
 
 
-def _draw_confusion(axes: Axes, confusion: NDArray[np.int_], classes: Sequence[str]) -> None:
+def _draw(axes: Axes, confusion: NDArray[np.int_], classes: Sequence[str]) -> None:
     of_row = confusion.sum(axis=1, keepdims=True)
     per_cent = np.divide(100 * confusion, of_row, out=np.zeros(confusion.shape), where=of_row > 0)
     axes.imshow(per_cent, cmap="Blues", vmin=0, vmax=100)
@@ -67,12 +58,8 @@ def _draw_confusion(axes: Axes, confusion: NDArray[np.int_], classes: Sequence[s
         colour = "white" if per_cent[row, column] > READABLE_ON_DARK else "black"
         share = f"\n{per_cent[row, column]:.0f} %" if of_row[row] else ""
         axes.text(column, row, f"{count}{share}", ha="center", va="center", fontsize=9, color=colour)
+    rows = [f"{name}\nn = {count}" for name, count in zip(classes, of_row[:, 0], strict=True)]
     axes.set_xticks(range(len(classes)), classes, fontsize=8)
-    axes.set_yticks(
-        range(len(classes)),
-        [f"{name}\nn = {count}" for name, count in zip(classes, of_row[:, 0], strict=True)],
-        fontsize=8,
-    )
-    axes.set_xlabel("predicted", fontsize=8)
-    axes.set_ylabel("true", fontsize=8)
+    axes.set_yticks(range(len(classes)), rows, fontsize=8)
+    axes.set(xlabel="predicted", ylabel="true")
     axes.tick_params(length=0)

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from stratacam.evidence.redundancy import correlation_matrix
 from stratacam.evidence.sanity import CASCADE
+from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import ReportFigure
-from stratacam.report.models import network_title
 
 NOTE = (
     " Right: a row for the map of each layer, a column for each step of the cascade: likeness to the trained "

@@ -5,15 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from stratacam.maps import ScanMaps, explained_sequence
-from stratacam.networks import ModelCard
+from stratacam.networks import ModelCard, by_block, network_title
 from stratacam.report.captions import UNIT, describe_scan, describe_slice, how_drawn
 from stratacam.report.choose import choose_patient, choose_slices
 from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
-from stratacam.report.models import network_title
 from stratacam.report.overlay import draw_colour_bar, draw_scale, draw_slice
 from stratacam.report.sheet import new_sheet
-from stratacam.report.shown import ShownScan, by_block, drawn_width_mm, open_scan, open_scan_of
+from stratacam.report.shown import ShownScan, drawn_width_mm, open_scan, open_scan_of
 from stratacam.scans.prepared import PreparedScan
 
 ACROSS = 6

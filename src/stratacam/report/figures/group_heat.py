@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from stratacam.cam.drawing import blend
 from stratacam.evidence.claims import last_convolution
 from stratacam.maps import entity
+from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import ReportFigure
-from stratacam.report.models import network_title
 from stratacam.scans.resampling import Grid, resample
 
 LEVELS = 6

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from stratacam.evidence import registry
 from stratacam.evidence.measures import Measure, Panel
 from stratacam.evidence.references import CEILING, CHANCE, EDGES, INTENSITY, PRIOR
+from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.figures.layer_lines import COLOURS, GREY, draw_line, draw_references, name_layers
-from stratacam.report.models import network_title
 
 STYLES = {CHANCE: ":", EDGES: "--", PRIOR: "-.", INTENSITY: (0, (5, 1))}
 

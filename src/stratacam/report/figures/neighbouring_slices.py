@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from stratacam.networks import by_block
 from stratacam.report.captions import UNIT, describe_layer, describe_scan, describe_slice, how_drawn
 from stratacam.report.choose import choose_patient, choose_slices
 from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.overlay import draw_colour_bar, draw_scale, draw_slice, label_row
 from stratacam.report.sheet import new_sheet
-from stratacam.report.shown import by_block, open_scan_of
+from stratacam.report.shown import open_scan_of
 
 
 def slices_at_last_block(study: StudyContent) -> ReportFigure:

@@ -92,10 +92,7 @@ def summarise(
 ) -> CheckedCohort:
     """Say whether a cohort can be used, by its scans.
 
-    Args:
-        scans: as checked one by one.
-        left_out: scans that lack a file.
-        problem: why the groups cannot be read, or no study can be run on them, if so.
+    `problem` says why the groups cannot be read, or no study can be run on them, if so.
     """
     images = [(scan, image) for scan in scans for image in scan.images]
     across, within = find_duplicates(

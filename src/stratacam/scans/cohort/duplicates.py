@@ -27,14 +27,7 @@ def voxels_hash(values: NDArray[Any]) -> str:
 
 
 def find_duplicates(hashes: Mapping[Place, str]) -> tuple[list[str], list[str]]:
-    """Find the images that are there more than once.
-
-    Args:
-        hashes: by place, the hash of the image there.
-
-    Returns:
-        Sentences about images under two subjects, and about images twice under one.
-    """
+    """Sentences about images that are there under two subjects, and about those twice under one, by their hashes."""
     places: dict[str, list[Place]] = {}
     for place, digest in sorted(hashes.items()):
         places.setdefault(digest, []).append(place)

@@ -41,11 +41,7 @@ class Kind(NamedTuple):
 
 
 def other_kind(path: Path, entities: Mapping[str, str]) -> Kind | None:
-    """Say of what other kind an image is by its entities and its JSON sidecar; None for the plain image.
-
-    Args:
-        path: of the image.
-        entities: in its name.
+    """Say of what other kind an image is by the entities in its name and its JSON sidecar; None for the plain image.
 
     Example:
         >>> other_kind(Path("sub-01_acq-postGd_T1w.nii"), {"acq": "postGd"}).reason

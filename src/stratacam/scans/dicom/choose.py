@@ -23,10 +23,6 @@ def choose(stacks: Sequence[Stack], wanted: ImportMap) -> list[Decision]:
     sequence of one study the fittest is taken (`_criteria`). Several studies of a subject become sessions 1, 2 ...
     in order of their dates; only studies of which something is taken count.
 
-    Args:
-        stacks: as `read_folder` gives them.
-        wanted: rules and labels.
-
     Returns:
         One decision per stack, in the same order.
     """

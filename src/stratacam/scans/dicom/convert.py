@@ -60,12 +60,7 @@ def find_dcm2niix() -> Path:
 
 
 def convert(stack: Stack, program: Path, workplace: Path) -> tuple[Path, dict[str, Any]]:
-    """Convert one stack with dcm2niix and check where its voxels lie.
-
-    Args:
-        stack: a stack without fault.
-        program: dcm2niix.
-        workplace: an empty folder for intermediate files.
+    """Convert one stack without fault with dcm2niix, in an empty folder, and check where its voxels lie.
 
     Returns:
         An uncompressed NIfTI file below `workplace`, and what is kept of its sidecar.
@@ -111,10 +106,9 @@ def write_image(volume: Path, target: Path) -> None:
 
 
 def corner_distance(stack: Stack, volume: Path) -> float:
-    """How far the corners of a volume's voxel grid lie from where the DICOM headers put them, at most, in mm.
+    """How far the corners of a volume's grid lie at most from where DICOM headers put them, in mm.
 
-    Returns:
-        The largest distance over the eight corners; infinity if the grids have other sizes or axes.
+    Infinity if the grids have other sizes or axes.
     """
     image = nibabel.Nifti1Image.from_filename(volume)
     if len(image.shape) != 3:
@@ -132,14 +126,9 @@ def corner_distance(stack: Stack, volume: Path) -> float:
 
 
 def voxel_map(stack: Stack, affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From voxels of a NIfTI volume to (column, row, slice) of the stack.
+    """From voxels of a NIfTI volume, whose `affine` (4, 4) is to RAS mm, to (column, row, slice) of the stack: (4, 4).
 
-    Args:
-        stack: a stack without fault.
-        affine: (4, 4), of the volume, to RAS mm.
-
-    Returns:
-        (4, 4); whole numbers up to rounding if both grids are the same.
+    Whole numbers up to rounding if both grids are the same.
     """
     return np.linalg.inv(LPS_TO_RAS @ affine_lps(stack)) @ affine
 

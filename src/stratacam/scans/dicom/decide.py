@@ -30,16 +30,9 @@ class Decision:
 
 
 def decide(stack: Stack, label: str | None, siblings: Mapping[str, str], wanted: ImportMap) -> Decision:
-    """Decide about one stack.
+    """Decide about one stack of the subject `label`, which shows the signs `siblings` together with others.
 
-    Args:
-        stack: as `read_folder` gives it.
-        label: the subject's, without "sub-".
-        siblings: signs that it shows together with other stacks.
-        wanted: the map.
-
-    Returns:
-        "taken" if nothing in the stack itself speaks against it.
+    It is "taken" if nothing in the stack itself speaks against it.
     """
     header = stack.first.header
     decision = Decision(stack, label, None, None, "not taken", "")
@@ -61,19 +54,19 @@ def decide(stack: Stack, label: str | None, siblings: Mapping[str, str], wanted:
     # 4. It can be used: whose it is is known, and it is one whole volume.
     if label is None and stack.first.patient:
         return replace(decision, reason="its PatientID is not in [subjects]")
-    if fault := _no_label(label) or stack_fault(stack):
+    fault = stack_fault(stack)
+    if label is None:
+        fault = 'has no PatientID; if all such files are one person, add "" = "label" to [subjects]'
+    if fault:
         return replace(decision, state="left out", reason=fault)
     reason = f"{by_rule}, in spite of {_listed(shown)}" if shown else by_rule
     return replace(decision, state="taken", reason=reason, signs=tuple(shown))
 
 
 def sibling_signs(stacks: Sequence[Stack]) -> list[dict[str, str]]:
-    """Signs that several stacks of one acquisition show together: echoes, phase beside magnitude, orientations.
+    """For every stack, signs (name -> DICOM keyword) that it shows together with others of its acquisition.
 
-    Exports may make series of what was one acquisition.
-
-    Returns:
-        For every stack: name of a sign -> DICOM keyword.
+    These are echoes, phase beside magnitude, and orientations: exports may make series of what was one acquisition.
     """
     acquisitions: dict[tuple[object, ...], list[Stack]] = {}
     for stack in stacks:
@@ -110,12 +103,6 @@ def _unfit(stack: Stack) -> str | None:
     if len(stack.slices) < MINIMUM_SLICES:
         differ = f"; the stacks of the series differ in {', '.join(stack.differ)}" if stack.differ else ""
         return f"{len(stack.slices)} slices, fewer than {MINIMUM_SLICES}{differ}"
-    return None
-
-
-def _no_label(label: str | None) -> str | None:
-    if label is None:
-        return 'has no PatientID; if all such files are one person, add "" = "label" to [subjects]'
     return None
 
 

@@ -93,14 +93,9 @@ class Frame:
 
 
 def read_frames(path: Path, keywords: Collection[str]) -> list[Frame]:
-    r"""Read the header of a file, not its pixels.
+    r"""Read the header of a file, not its pixels: one frame per image of the file.
 
-    Args:
-        path: any file.
-        keywords: DICOM keywords kept in `Frame.header`; several values are joined by a backslash.
-
-    Returns:
-        One frame per image of the file.
+    `Frame.header` holds `keywords`; several values are joined by a backslash.
 
     Raises:
         NotAnImageError: the file is not DICOM, or not an MR image.

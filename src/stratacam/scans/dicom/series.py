@@ -64,11 +64,7 @@ class Contents:
 
 
 def read_folder(folder: Path, keywords: Collection[str]) -> Contents:
-    """Read the headers of every file below a folder and sort them into stacks.
-
-    Args:
-        folder: any files, in any order and under any names.
-        keywords: DICOM keywords kept for the rules.
+    """Read the headers of every file below a folder, with these DICOM keywords, and sort them into stacks.
 
     Returns:
         The stacks in order of patient, study and series number, and the files that belong to none.

@@ -10,12 +10,7 @@ from stratacam.scans.dicom.people import listed
 
 
 def visit_notes(decisions: Sequence[Decision], sequences: Sequence[str]) -> list[str]:
-    """Notes on every visit of every subject, for the console.
-
-    Args:
-        decisions: on all stacks.
-        sequences: those that the map has rules for.
-    """
+    """Notes for the console on every visit of every subject; `sequences` are those that the map has rules for."""
     subjects: dict[str, dict[str, list[Decision]]] = {}
     for decision in decisions:
         if decision.subject is not None:

@@ -40,12 +40,9 @@ def source_digest(stack: Stack) -> str:
 
 
 def write_subject(out: Path, label: str, images: Mapping[Path, tuple[Path, dict[str, Any]]]) -> None:
-    """Write the folder of a subject, whole or not at all.
+    """Write the folder of a new subject, whole or not at all.
 
-    Args:
-        out: the BIDS folder, which has no such subject yet.
-        label: the subject, without "sub-".
-        images: path below the subject's folder -> uncompressed NIfTI file and sidecar.
+    `images`: path below the subject's folder -> uncompressed NIfTI file and sidecar.
     """
     final = out / f"sub-{label}"
     folder = temporary_name(final)
@@ -76,12 +73,7 @@ def write_description(out: Path) -> None:
 
 
 def merged_participants(out: Path, labels: Sequence[str], groups: Mapping[str, str]) -> str:
-    """The text of `participants.tsv` with further subjects; what is there stays.
-
-    Args:
-        out: the BIDS folder.
-        labels: subjects that have to be in the table, without "sub-".
-        groups: label -> group; n/a where there is none.
+    """The text of `participants.tsv` with further subjects (labels without "sub-"); what is there stays.
 
     Raises:
         InputError: the table has no participant_id, or another group for a subject.

@@ -22,7 +22,7 @@ class CheckedRegistration:
 
     Attributes:
         transform: LPS mm, from points of the T1w to points of the sequence; the identity where it fell back.
-        start: the initialisation that won: "header", "geometry" or "moments".
+        start: the initialisation that won: "header", "centres of volume" or "centres of mass".
         metric_before: negative Mattes mutual information, lower is better, by the headers alone.
         metric_after: the same, registered.
         shared_before: nats that T1w and sequence share inside the brain by the headers alone.

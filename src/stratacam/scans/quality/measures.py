@@ -36,23 +36,24 @@ def read_measures(record: Mapping[str, Any]) -> dict[Measure, float | None]:
     found: dict[Measure, float | None] = {
         Measure("", "brain volume", "ml", 0): number(record.get("BrainVolume")),
         Measure("", "kept slices", "", 0): number(record.get("KeptSlices")),
+        Measure("", "template fit", "", 3): number(part(record, "Template").get("Dice")),
+        Measure("", "time", "s", 0): total_seconds(record),
     }
-    registrations = part(record, "Registration")
-    for sequence in registrations:
-        one = part(registrations, sequence)
-        found[Measure(sequence, "moved", "mm", 1)] = length(one.get("Translation"))
-        found[Measure(sequence, "turned", "°", 1)] = number(one.get("Rotation"))
-        found[Measure(sequence, "mutual information", "", 3)] = information(one.get("MetricAfter"))
-        found[Measure(sequence, "shared", "nats", 2)] = number(one.get("SharedAfter"))
     biases = part(record, "BiasRange")
-    for sequence in biases:
-        found[Measure(sequence, "bias", "%", 1)] = per_cent(biases[sequence])
-    found[Measure("", "template fit", "", 3)] = number(part(record, "Template").get("Dice"))
-    found[Measure("", "time", "s", 0)] = total_seconds(record)
+    registrations = part(record, "Registration")
+    for sequence in dict.fromkeys((*biases, *registrations)):
+        if sequence in registrations:
+            one = part(registrations, sequence)
+            found[Measure(sequence, "moved", "mm", 1)] = length(one.get("Translation"))
+            found[Measure(sequence, "turned", "°", 1)] = number(one.get("Rotation"))
+            found[Measure(sequence, "mutual information", "", 3)] = information(one.get("MetricAfter"))
+            found[Measure(sequence, "shared", "nats", 2)] = number(one.get("SharedAfter"))
+        if sequence in biases:
+            found[Measure(sequence, "bias", "%", 1)] = per_cent(biases[sequence])
     return found
 
 
-def shown(value: float | None, digits: int, unit: str = "") -> str:
+def as_text(value: float | None, digits: int, unit: str = "") -> str:
     """Return a number as text, or a dash for None."""
     if value is None:
         return DASH

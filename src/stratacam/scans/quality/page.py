@@ -5,22 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from stratacam.errors import InputError
 from stratacam.files import write_text
 from stratacam.scans.prepared import PreparedScan
-from stratacam.scans.quality import pictures, wording
-from stratacam.scans.quality.charts import Axis, histogram_line
+from stratacam.scans.quality import charts, pictures, wording
 from stratacam.scans.quality.measures import flags_of
 from stratacam.scans.quality.planes import Planes
 from stratacam.scans.quality.views import SequenceViews
-
-CHART = (520.0, 190.0)  # width and height of a chart
-INSIDE = (46.0, 508.0, 150.0, 12.0)  # left, right, bottom and top of its axes
-GAPS_FROM = 6.0  # width of a bar: narrower ones stand without gaps
-LEAST_TOP = 0.01  # share of the brain: the least top of a histogram
 
 
 @dataclass(frozen=True)
@@ -34,33 +27,6 @@ class Frame:
     mask: str  # SVG paths, in mm
     edges: tuple[str, str]
     left_out: list[tuple[float, float, float, float]]
-
-
-@dataclass(frozen=True)
-class Histograms:
-    """Two charts: intensities as delivered and corrected, and normalised."""
-
-    x: Axis
-    y: Axis
-    delivered: str | None  # SVG paths
-    corrected: str
-    unit: float
-    zero: float
-    x_normalised: Axis
-    y_normalised: Axis
-    normalised: str
-    share_at_one: float
-    white_matter: float | None  # where the white matter is meant to be
-
-
-@dataclass(frozen=True)
-class Areas:
-    """The chart of the brain's area in every slice."""
-
-    x: Axis
-    y: Axis
-    bars: list[tuple[float, float, float, float, bool]]  # x, y, width, height, kept
-    plane: str
 
 
 def write_page(
@@ -85,6 +51,7 @@ def write_page(
         raise InputError(
             f"{prepared.name}: the quality page lacks the views of the T1w; prepare the scan again"
         )
+    slices = prepared.read_slices()
     fields = [picture for view in views if view.field is not None for picture in view.field]
     limit = pictures.field_limit(fields) if fields else 0.0
     html = (
@@ -100,12 +67,11 @@ def write_page(
             sequences=[_sequence(view, record, limit) for view in views],
             scale=pictures.colour_stops(),
             limit=limit,
-            areas=_areas(prepared),
+            plane=slices.plane,
+            areas=charts.slice_areas(slices),
             seconds=wording.seconds(record),
             notes=wording.notes(record),
             details=wording.details(record),
-            chart=CHART,
-            inside=INSIDE,
         )
     )
     write_text(prepared.quality_page, html)
@@ -144,58 +110,7 @@ def _sequence(view: SequenceViews, record: Mapping[str, Any], limit: float) -> d
         if view.field is None
         else [pictures.coloured(picture, limit) for picture in view.field],
         "bias_range": wording.bias_range(record, view.name),
-        "histograms": _histograms(view, record),
+        "view": view,
+        "intensities": charts.intensities(view),
+        "normalised": charts.normalised(view, wording.white_matter(record, view.name)),
     }
-
-
-def _histograms(view: SequenceViews, record: Mapping[str, Any]) -> Histograms:
-    left, right, bottom, top = INSIDE
-    x = Axis(view.low, view.high, left, right)
-    x_normalised = Axis(0.0, 1.0, left, right)
-    counts = [view.corrected] if view.delivered is None else [view.corrected, view.delivered]
-    y, y_normalised = (
-        Axis(
-            0.0,
-            1.08 * max(LEAST_TOP, *(float(one[1:-1].max() / max(1, one.sum())) for one in shown)),
-            bottom,
-            top,
-            4,
-        )
-        for shown in (counts, [view.normalised])
-    )
-    return Histograms(
-        x=x,
-        y=y,
-        delivered=None if view.delivered is None else histogram_line(view.delivered, x, y),
-        corrected=histogram_line(view.corrected, x, y),
-        unit=view.unit,
-        zero=view.zero,
-        x_normalised=x_normalised,
-        y_normalised=y_normalised,
-        normalised=histogram_line(view.normalised, x_normalised, y_normalised),
-        share_at_one=view.share_at_one,
-        white_matter=wording.white_matter(record, view.name),
-    )
-
-
-def _areas(prepared: PreparedScan) -> Areas:
-    """The chart of the table of slices, which is the only truth about them."""
-    table = prepared.read_slices()
-    areas = table.areas_mm2 / 100
-    count = len(areas)
-    kept = np.isin(np.arange(count), table.kept).tolist()
-    left, right, bottom, top = INSIDE
-    x = Axis(-0.5, count - 0.5, left, right, 10, whole=True)
-    y = Axis(0.0, max(1.0, 1.05 * float(areas.max(initial=0.0))), bottom, top, 4)
-    wide = (right - left) / max(1, count)
-    bars = [
-        (
-            x.place(i - 0.5),
-            y.place(area),
-            round((0.85 if wide > GAPS_FROM else 1.0) * wide, 2),
-            round(bottom - y.place(area), 1),
-            is_kept,
-        )
-        for i, (area, is_kept) in enumerate(zip(areas, kept, strict=True))
-    ]
-    return Areas(x, y, bars, table.plane)

@@ -6,12 +6,12 @@ from typing import Any
 
 from stratacam.scans.quality.measures import (
     DASH,
+    as_text,
     information,
     length,
     number,
     part,
     per_cent,
-    shown,
     total_seconds,
 )
 
@@ -36,8 +36,8 @@ def facts(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return the numbers of the whole scan: what, how much, and what to expect."""
     slices = number(record.get("KeptSlices"))
     return [
-        ("Brain volume", shown(number(record.get("BrainVolume")), 0, "ml"), "an adult's: 900 to 2000 ml"),
-        ("Slices kept", shown(slices, 0), "where the brain is large enough in the plane"),
+        ("Brain volume", as_text(number(record.get("BrainVolume")), 0, "ml"), "an adult's: 900 to 2000 ml"),
+        ("Slices kept", as_text(slices, 0), "where the brain is large enough in the plane"),
         (
             "Brain mask",
             without_folders(str(record.get("BrainMask", DASH))),
@@ -45,25 +45,25 @@ def facts(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ),
         (
             "Fit to the template",
-            shown(number(part(record, "Template").get("Dice")), 2),
+            as_text(number(part(record, "Template").get("Dice")), 2),
             "overlap of the brains (Dice)",
         ),
-        ("Time", shown(total_seconds(record), 0, "s"), "all steps"),
+        ("Time", as_text(total_seconds(record), 0, "s"), "all steps"),
     ]
 
 
 def registration_facts(record: Mapping[str, Any], sequence: str) -> list[tuple[str, str]]:
     """Return what is known of the registration of a sequence: what, how much."""
     one = part(part(record, "Registration"), sequence)
-    before = shown(information(one.get("MetricBefore")), 3)
-    after = shown(information(one.get("MetricAfter")), 3)
-    shared = shown(number(one.get("SharedBefore")), 2), shown(number(one.get("SharedAfter")), 2, "nats")
+    before = as_text(information(one.get("MetricBefore")), 3)
+    after = as_text(information(one.get("MetricAfter")), 3)
+    shared = as_text(number(one.get("SharedBefore")), 2), as_text(number(one.get("SharedAfter")), 2, "nats")
     unused = " (found, not used)" if fell_back(record, sequence) else ""
     return [
         ("Mutual information", f"{before} → {after}"),
         ("Shared in the brain", f"{shared[0]} → {shared[1]}"),
-        (f"Moved at the brain's centre{unused}", shown(length(one.get("Translation")), 1, "mm")),
-        (f"Turned{unused}", shown(number(one.get("Rotation")), 1, "°")),
+        (f"Moved at the brain's centre{unused}", as_text(length(one.get("Translation")), 1, "mm")),
+        (f"Turned{unused}", as_text(number(one.get("Rotation")), 1, "°")),
         ("Started from", str(one.get("Start", DASH))),
     ]
 
@@ -84,7 +84,7 @@ def white_matter(record: Mapping[str, Any], sequence: str) -> float | None:
 
 def bias_range(record: Mapping[str, Any], sequence: str) -> str:
     """Return the standard deviation of the bias field of a sequence inside the brain, as text."""
-    return shown(per_cent(part(record, "BiasRange").get(sequence)), 1, "%")
+    return as_text(per_cent(part(record, "BiasRange").get(sequence)), 1, "%")
 
 
 def seconds(record: Mapping[str, Any]) -> list[tuple[str, float, float]]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from stratacam.evidence.planting.plant import Difference
+from stratacam.networks import DEFAULT_ARCHITECTURE
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class BenchmarkSettings:
     """
 
     difference: Difference = "shape"
-    architecture: str = "vgg16"
+    architecture: str = DEFAULT_ARCHITECTURE
     methods: tuple[str, ...] = ("gradcam", "layercam")
     size: int = 128
     every: int = 2

@@ -21,7 +21,7 @@ from stratacam.learning import (
     make_dataset,
     train,
 )
-from stratacam.networks import default_weights, frozen_prefix, made_of
+from stratacam.networks import default_frozen, default_weights, frozen_prefix, made_of
 from stratacam.source_code import code_of, digest_of
 from stratacam.study.first_network import FirstNetwork
 from stratacam.study.truth_benchmark.material import Material, person_of
@@ -86,11 +86,13 @@ def train_network(
         The trained network, and its logits of the slices held out.
     """
     weights = default_weights(settings.architecture)
-    made = made_of(settings.architecture, 2, weights=weights, seed=settings.seed)
-    first = FirstNetwork(settings.architecture, weights, None, 2, settings.seed, made)
+    channels = fold.train.read([0]).shape[1]
+    made = made_of(settings.architecture, 2, channels=channels, weights=weights, seed=settings.seed)
+    first = FirstNetwork(settings.architecture, weights, None, 2, channels, settings.seed, made)
     model, _ = first.make()
+    pretrained = weights != "none"
     chosen = TrainSettings(epochs=settings.epochs, patience=settings.epochs).for_weights(
-        pretrained=weights != "none"
+        pretrained=pretrained, frozen=default_frozen(settings.architecture, pretrained=pretrained)
     )
     prefix, rest = frozen_prefix(model, chosen.frozen or ())
     kept = None

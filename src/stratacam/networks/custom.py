@@ -1,4 +1,4 @@
-"""Networks that a user wrote: functions named by reference, `my_networks:make` or `path/to/networks.py:make`."""
+"""Custom networks: a user's functions, named by reference: `my_networks:make` or `path/to/networks.py:make`."""
 
 import difflib
 import hashlib
@@ -18,49 +18,46 @@ import torch
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.networks.pretrained import PACKAGED, Pretrained, source_of
-from stratacam.networks.vgg import build, initial_weights
+from stratacam.networks.build import build
+from stratacam.networks.pretrained import Pretrained, initial_weights, source_of
+from stratacam.networks.registry import is_reference
 from stratacam.source_code import code_in, digest_of
 
-PROBE = (2, 3, 64, 64)
-"""Shape of the pictures that a user's network is tried with."""
-
-
-def is_reference(architecture: str) -> bool:
-    """Whether `architecture` names a function of the user and not a network of this package.
-
-    Example:
-        >>> is_reference("my_networks:make"), is_reference("vgg16")
-        (True, False)
-    """
-    return ":" in architecture
+PROBE = (2, 64, 64)
+"""Number, rows and columns of the pictures that a custom network is tried with."""
 
 
 def make_network(
-    architecture: str, classes: int, *, weights: str | Path | Pretrained = "default", seed: int = 0
+    architecture: str,
+    classes: int,
+    *,
+    channels: int = 3,
+    weights: str | Path | Pretrained = "default",
+    seed: int = 0,
 ) -> nn.Module:
-    """Make the network that a study names: `build` for one of this package, `load_network` for a user's.
+    """Make the network that a study names: by `build`, or a custom one by `load_network`.
 
     Raises:
         InputError: as `build`, `initial_weights` and `load_network`.
     """
     if not is_reference(architecture):
-        return build(architecture, classes, weights=weights, seed=seed)
+        return build(architecture, classes, channels=channels, weights=weights, seed=seed)
     initial_weights(architecture, weights)  # refuses weights that only a function of the user's could read
-    return load_network(architecture, classes, seed=seed)
+    return load_network(architecture, classes, channels=channels, seed=seed)
 
 
-def load_network(reference: str, classes: int, *, seed: int = 0) -> nn.Module:
+def load_network(reference: str, classes: int, *, channels: int = 3, seed: int = 0) -> nn.Module:
     """Call a user's function that makes a network, and try the network once.
 
-    The function is `make(classes) -> nn.Module` or `make(classes, seed) -> nn.Module`; the network takes pictures
-    (B, 3, H, W) in [0, 1] and gives logits (B, classes). The random numbers of torch, numpy and Python are seeded
-    while the function runs, and are then as they were.
+    The function is `make(classes) -> nn.Module`, with parameters `channels` and `seed` if it wants them; the network
+    takes pictures (B, channels, H, W) in [0, 1] and gives logits (B, classes). The random numbers of torch, numpy and
+    Python are seeded while the function runs, and are then as they were.
 
     Args:
         reference: `module:function` of a module that Python can import, or `path/to/file.py:function`.
         classes: number of outputs.
-        seed: of the random numbers, and passed on if the function has a parameter `seed`.
+        channels: of the pictures; passed on if the function has a parameter `channels`.
+        seed: of the random numbers; passed on if the function has a parameter `seed`.
 
     Returns:
         The network in evaluation mode.
@@ -71,39 +68,43 @@ def load_network(reference: str, classes: int, *, seed: int = 0) -> nn.Module:
     with _seeded(seed):
         function = _find_function(reference)
         try:
-            keywords = {"seed": seed} if "seed" in inspect.signature(function).parameters else {}
-            model = function(classes, **keywords)
+            wanted = inspect.signature(function).parameters
+            options = {"channels": channels, "seed": seed}
+            model = function(classes, **{name: value for name, value in options.items() if name in wanted})
         except Exception as fault:
             raise InputError(
                 f"network: {reference} failed with {type(fault).__name__} ({fault}); it is called with the number of "
-                "classes, and with seed=... if it has a parameter of that name."
+                "classes, and with channels=... and seed=... if it has parameters of these names."
             ) from fault
         if not isinstance(model, nn.Module):
             raise InputError(
                 f"network: {reference} returned a {type(model).__name__}, expected a torch.nn.Module."
             )
-        _try(reference, model.eval(), classes)
+        _try(reference, model.eval(), classes, channels)
     return model
 
 
-def made_of(architecture: str, classes: int, *, weights: str, seed: int) -> str:
+def made_of(architecture: str, classes: int, *, channels: int = 3, weights: str, seed: int) -> str:
     """What a network is before it is trained: two of which this is the same have the same code and first weights.
 
     Of a user's network: the source of its file and of what that imports, the versions of packages, and the weights
     that the function makes or reads, from wherever. Where two calls do not give the same weights, these do not count.
 
     Args:
-        architecture: a network of this package, or the reference of a user's function.
+        architecture: a network of the registry, or the reference of a user's function.
         classes: number of outputs.
+        channels: of the pictures.
         weights: "imagenet", "none", or the path of a file.
         seed: of the random numbers.
     """
     if not is_reference(architecture):
-        return f"{architecture}, {source_of(architecture, weights) if architecture in PACKAGED else weights}"
+        return f"{architecture}, {source_of(architecture, weights)}, {channels} channels"
     home, function = _split(architecture)
     in_file = home.endswith(".py")
     code = code_in(Path(home).stem, source_file(architecture)) if in_file else code_in(home)
-    first, second = (state_hash(load_network(architecture, classes, seed=seed)) for _ in range(2))
+    first, second = (
+        state_hash(load_network(architecture, classes, channels=channels, seed=seed)) for _ in range(2)
+    )
     return f"{function}, {digest_of(code)}, {first if first == second else 'random'}"
 
 
@@ -206,22 +207,27 @@ def _import_file(file: Path) -> ModuleType:
     return module
 
 
-def _try(reference: str, model: nn.Module, classes: int) -> None:
+def _try(reference: str, model: nn.Module, classes: int, channels: int) -> None:
     """Run the network once on grey pictures."""
+    count, *size = PROBE
+    pictures = torch.full((count, channels, *size), 0.5)
     try:
         with torch.no_grad():
-            logits = model(torch.full(PROBE, 0.5))
+            logits = model(pictures)
     except Exception as fault:
+        hint = (
+            "" if channels == 3 else '; give the function a parameter "channels" and build the network for it'
+        )
         raise InputError(
-            f"network: {reference} made a network that fails on pictures of shape {PROBE} with "
-            f"{type(fault).__name__} ({fault}); it must take (B, 3, H, W) float32 in [0, 1], on the CPU."
+            f"network: {reference} made a network that fails on pictures of shape {tuple(pictures.shape)} with "
+            f"{type(fault).__name__} ({fault}); it must take (B, {channels}, H, W) float32 in [0, 1], on the CPU{hint}."
         ) from fault
-    expected = (PROBE[0], classes)
+    expected = (count, classes)
     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if found != expected:
         raise InputError(
-            f"network: {reference} made a network that gives {found} for pictures of shape {PROBE}, expected "
-            f"logits {expected}: one for each class."
+            f"network: {reference} made a network that gives {found} for pictures of shape {tuple(pictures.shape)}, "
+            f"expected logits {expected}: one for each class."
         )
 
 

@@ -1,0 +1,95 @@
+"""What the registry says of an architecture."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from stratacam.networks.formats import State
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A weights file inside an installed package of the extra `imagenet`; the package itself is never imported."""
+
+    package: str
+    version: str
+    file: str
+    sha256: str
+    read: Callable[[Path], State]
+
+
+@dataclass(frozen=True)
+class Download:
+    """The official weights file. The MD5 is the one that keras.applications checks."""
+
+    url: str
+    md5: str
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network that ends in global average pooling (GAP) and a linear layer.
+
+    Attributes:
+        name: by which a study names it.
+        title: for readers.
+        body: makes the layers from the picture to GAP for a number of channels, with random weights. A layer is named
+            `<block>_<layer>`.
+        features: channels of the last layer.
+        blocks: shallow to deep. Of pretrained networks all but the last are frozen by default; the maps of the last
+            are written as NIfTI by default.
+        minimum_size: pixels along the shorter side of a picture, so that the last block's maps have several cells.
+        formats: endings of the weights files that it can take; none: it has no pretrained weights.
+        rename: from the names in such files, which may hold a classifier too, to those of the network.
+        imagenet: where its ImageNet weights are found if no file is named; None: a file has to be named.
+    """
+
+    name: str
+    title: str
+    body: Callable[[int], OrderedDict[str, nn.Module]]
+    features: int
+    blocks: tuple[str, ...]
+    minimum_size: int
+    formats: tuple[str, ...] = ()
+    rename: Callable[[State], State] = dict
+    imagenet: tuple[Packaged, Download] | None = None
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Patterns of the layers that are frozen by default where the weights are pretrained."""
+        return tuple(f"{block}_*" for block in self.blocks[:-1])
+
+
+def renaming(*rules: tuple[str, str]) -> Callable[[State], State]:
+    """A function that renames weights by regular expressions and their replacements, one after the other."""
+
+    def rename(state: State) -> State:
+        renamed = {}
+        for key, value in state.items():
+            name = key
+            for pattern, replacement in rules:
+                name = re.sub(pattern, replacement, name)
+            renamed[name] = value
+        return renamed
+
+    return rename
+
+
+def by_block(layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Group layers by their block: what stands before the first `_` or `.` of the name.
+
+    Example:
+        >>> by_block(["block1_conv1", "block1_pool", "block2_conv1"])
+        {'block1': ('block1_conv1', 'block1_pool'), 'block2': ('block2_conv1',)}
+        >>> by_block(["layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1"])
+        {'layer1': ('layer1.0.conv1', 'layer1.0.conv2'), 'layer2': ('layer2.0.conv1',)}
+    """
+    blocks: dict[str, tuple[str, ...]] = {}
+    for layer in layers:
+        block = re.split("[_.]", layer)[0]
+        blocks[block] = (*blocks.get(block, ()), layer)
+    return blocks

@@ -1,0 +1,62 @@
+"""Build a network of the registry."""
+
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from stratacam.networks.convention import CENTRED, InputConvention
+from stratacam.networks.layers import GlobalAveragePool
+from stratacam.networks.pretrained import Pretrained, initial_weights
+from stratacam.networks.registry import find_architecture
+
+
+def build(
+    architecture: str,
+    classes: int,
+    *,
+    channels: int = 3,
+    weights: str | Path | Pretrained = "default",
+    seed: int = 0,
+) -> nn.Sequential:
+    """Build a network that ends in global average pooling and a linear layer that gives logits.
+
+    The result is a plain `nn.Sequential`: an `input` layer that applies the weights' input convention, so that every
+    caller passes pictures in [0, 1]; the layers of the architecture, each a child of its own; `gap`; `predictions`.
+    It can be cut at any of these by slicing.
+
+    Args:
+        architecture: a name in `ARCHITECTURES`.
+        classes: number of outputs.
+        channels: of the pictures.
+        weights: see `initial_weights`; random ones are He's.
+        seed: of the random initialisation; the global random state is left as it was.
+
+    Returns:
+        A network from (B, channels, H, W) in [0, 1], H and W at least the architecture's minimum size, to logits
+        (B, classes).
+
+    Raises:
+        InputError: if the architecture is unknown or the weights cannot be found or do not fit.
+
+    Example:
+        >>> build("small_cnn", 2, channels=4)(torch.rand(1, 4, 32, 32)).shape
+        torch.Size([1, 2])
+    """
+    entry = find_architecture(architecture)
+    pretrained = initial_weights(architecture, weights, channels)
+    convention = pretrained.convention if pretrained else CENTRED.for_channels(channels)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        body = entry.body(channels)
+        head = nn.Linear(entry.features, classes)
+    model = nn.Sequential(
+        OrderedDict(input=InputConvention(convention), **body, gap=GlobalAveragePool(), predictions=head)
+    )
+    if pretrained:
+        model.load_state_dict(
+            pretrained.state, strict=False
+        )  # all but the head, as was checked when it was read
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # faster on a CPU
+    return model

@@ -1,0 +1,121 @@
+"""DenseNet-121, with layers named after torchvision's.
+
+G. Huang et al., "Densely connected convolutional networks" (2017). Layers: `stem_conv`, `stem_pool`, and of each dense
+block `denseblock1_layers` (all its layers, concatenated), `denseblock1_transition` and `denseblock1_pool`; the last
+block ends in `denseblock4_norm`, which is torchvision's `features.norm5` after its ReLU.
+"""
+
+from collections import OrderedDict
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stratacam.networks.architecture import Architecture, renaming
+from stratacam.networks.layers import CompositeLayer, Stem, initialise
+
+GROWTH = 32
+"""Channels that each layer adds."""
+
+BOTTLENECK = 4
+"""Channels of a layer's 1 x 1 convolution, in growths."""
+
+FIRST = 64
+"""Channels of the stem."""
+
+
+class DenseLayer(nn.Module):
+    """Adds `GROWTH` channels to those it is given."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.norm1 = nn.BatchNorm2d(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, BOTTLENECK * GROWTH, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(BOTTLENECK * GROWTH)
+        self.conv2 = nn.Conv2d(BOTTLENECK * GROWTH, GROWTH, 3, padding=1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, in_channels + GROWTH, H, W)."""
+        narrow = self.conv1(F.relu(self.norm1(features)))
+        return torch.cat([features, self.conv2(F.relu(self.norm2(narrow)))], dim=1)
+
+
+class DenseBlock(CompositeLayer):
+    """Dense layers, one after the other."""
+
+    def __init__(self, in_channels: int, count: int) -> None:
+        super().__init__()
+        for number in range(count):
+            self.add_module(f"denselayer{number + 1}", DenseLayer(in_channels + number * GROWTH))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, in_channels + count * GROWTH, H, W)."""
+        for layer in self.children():
+            features = layer(features)
+        return features
+
+
+class Transition(CompositeLayer):
+    """Batch normalisation, ReLU and a 1 x 1 convolution that halves the channels."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(in_channels)
+        self.conv = nn.Conv2d(in_channels, in_channels // 2, 1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, in_channels / 2, H, W)."""
+        found: Tensor = self.conv(F.relu(self.norm(features)))
+        return found
+
+
+class NormReLU(CompositeLayer):
+    """Batch normalisation and ReLU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalise and rectify: the shape is unchanged."""
+        return F.relu(self.norm(features))
+
+
+def _body(depths: tuple[int, ...], channels: int) -> OrderedDict[str, nn.Module]:
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["stem_conv"] = Stem(channels, FIRST)
+    layers["stem_pool"] = nn.MaxPool2d(3, stride=2, padding=1)
+    width = FIRST
+    for number, depth in enumerate(depths, 1):
+        layers[f"denseblock{number}_layers"] = DenseBlock(width, depth)
+        width += depth * GROWTH
+        if number < len(depths):
+            layers[f"denseblock{number}_transition"] = Transition(width)
+            layers[f"denseblock{number}_pool"] = nn.AvgPool2d(2)
+            width //= 2
+    layers[f"denseblock{len(depths)}_norm"] = NormReLU(width)
+    for layer in layers.values():
+        initialise(layer)
+    return layers
+
+
+_rename = renaming(
+    (r"^features\.", ""),
+    (r"^(conv|norm)0\.", r"stem_conv.\1."),
+    (r"^norm5\.", "denseblock4_norm.norm."),
+    (r"^transition(\d)\.", r"denseblock\1_transition."),
+    (r"^denseblock(\d)\.", r"denseblock\1_layers."),
+    (r"\.(norm|conv)\.([12])\.", r".\1\2."),  # names in torchvision's first files
+)
+
+DENSENET121 = Architecture(
+    name="densenet121",
+    title="DenseNet-121",
+    body=partial(_body, (6, 12, 24, 16)),
+    features=1024,
+    blocks=("stem", "denseblock1", "denseblock2", "denseblock3", "denseblock4"),
+    minimum_size=64,
+    formats=(".pth", ".pt", ".safetensors"),
+    rename=_rename,
+)

@@ -1,0 +1,111 @@
+"""ResNet-18 and ResNet-50, with layers named after torchvision's.
+
+K. He et al., "Deep residual learning for image recognition" (2016); the stride of a block that halves the picture is
+in its 3 x 3 convolution, as in torchvision. Layers: `stem_conv`, `stem_pool`, and one for each residual block, such as
+`layer4_block1`, which is `layer4.0` in torchvision.
+"""
+
+from collections import OrderedDict
+from functools import partial
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stratacam.networks.architecture import Architecture, renaming
+from stratacam.networks.formats import State
+from stratacam.networks.layers import CompositeLayer, Stem, initialise
+
+WIDTHS = (64, 128, 256, 512)
+
+
+class ResidualBlock(CompositeLayer):
+    """Convolutions and a shortcut around them, added and rectified: the output is the map after the ReLU.
+
+    Args:
+        in_channels: of the input.
+        width: of the convolutions but the last.
+        out_channels: of the output.
+        kernels: of the convolutions, in order.
+        stride: of the first 3 x 3 convolution, and of the shortcut.
+    """
+
+    def __init__(
+        self, in_channels: int, width: int, out_channels: int, kernels: tuple[int, ...], stride: int
+    ) -> None:
+        super().__init__()
+        self.count = len(kernels)
+        channels = in_channels
+        for number, kernel in enumerate(kernels, 1):
+            step = stride if number - 1 == kernels.index(3) else 1
+            after = out_channels if number == self.count else width
+            convolution = nn.Conv2d(channels, after, kernel, step, padding=kernel // 2, bias=False)
+            self.add_module(f"conv{number}", convolution)
+            self.add_module(f"bn{number}", nn.BatchNorm2d(after))
+            channels = after
+        self.downsample = (
+            nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+            )
+            if stride > 1 or in_channels != out_channels
+            else nn.Identity()
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        found = features
+        for number in range(1, self.count + 1):
+            convolution, norm = self.get_submodule(f"conv{number}"), self.get_submodule(f"bn{number}")
+            found = norm(convolution(found))
+            if number < self.count:
+                found = F.relu(found)
+        return F.relu(found + self.downsample(features))
+
+
+def _body(
+    depths: tuple[int, ...], kernels: tuple[int, ...], expansion: int, channels: int
+) -> OrderedDict[str, nn.Module]:
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["stem_conv"] = Stem(channels, 64)
+    layers["stem_pool"] = nn.MaxPool2d(3, stride=2, padding=1)
+    before = 64
+    for stage, (depth, width) in enumerate(zip(depths, WIDTHS, strict=True), 1):
+        for number in range(1, depth + 1):
+            stride = 2 if stage > 1 and number == 1 else 1
+            layers[f"layer{stage}_block{number}"] = ResidualBlock(
+                before, width, width * expansion, kernels, stride
+            )
+            before = width * expansion
+    for layer in layers.values():
+        initialise(layer)
+    return layers
+
+
+def _rename(state: State) -> State:
+    """Torchvision's names to ours: its blocks are counted from 0, ours from 1."""
+    numbered = renaming((r"^conv1\.", "stem_conv.conv."), (r"^bn1\.", "stem_conv.norm."))(state)
+    parts = {name: name.split(".", 2) for name in numbered}
+    return {
+        f"{part[0]}_block{int(part[1]) + 1}.{part[2]}"
+        if name.startswith("layer") and part[1].isdigit()
+        else name: numbered[name]
+        for name, part in parts.items()
+    }
+
+
+def _resnet(
+    name: str, title: str, depths: tuple[int, ...], kernels: tuple[int, ...], expansion: int
+) -> Architecture:
+    return Architecture(
+        name=name,
+        title=title,
+        body=partial(_body, depths, kernels, expansion),
+        features=WIDTHS[-1] * expansion,
+        blocks=("stem", "layer1", "layer2", "layer3", "layer4"),
+        minimum_size=64,
+        formats=(".pth", ".pt", ".safetensors"),
+        rename=_rename,
+    )
+
+
+RESNET18 = _resnet("resnet18", "ResNet-18", (2, 2, 2, 2), kernels=(3, 3), expansion=1)
+RESNET50 = _resnet("resnet50", "ResNet-50", (3, 4, 6, 3), kernels=(1, 3, 1), expansion=4)
