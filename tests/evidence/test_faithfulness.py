@@ -13,7 +13,7 @@ from stratacam.evidence.faithfulness import faithfulness
 from stratacam.evidence.faithfulness.control import control_map
 from stratacam.evidence.faithfulness.curves import scores_of_slice
 from stratacam.evidence.faithfulness.imputation import impute
-from stratacam.evidence.faithfulness.ranking import least, most, ranks
+from stratacam.evidence.faithfulness.ranking import coldest, hottest, ranks
 from stratacam.evidence.heat import heat_of
 
 SIZE = 20
@@ -47,15 +47,19 @@ def test_ranks_are_exact_in_number_with_60_per_cent_zeros():
         assert sorted(rank[BRAIN]) == list(range(PIXELS))
         assert (rank[~BRAIN] == PIXELS).all()
         for share in (0.1, 0.5, 0.9):
-            assert most(rank, BRAIN, share).sum() == least(rank, BRAIN, share).sum() == round(share * PIXELS)
-        assert one[most(rank, BRAIN, 0.1)].min() >= one[BRAIN & ~most(rank, BRAIN, 0.1)].max()
-        assert not (most(rank, BRAIN, 0.5) & least(rank, BRAIN, 0.5)).any()
+            assert (
+                hottest(rank, BRAIN, share).sum()
+                == coldest(rank, BRAIN, share).sum()
+                == round(share * PIXELS)
+            )
+        assert one[hottest(rank, BRAIN, 0.1)].min() >= one[BRAIN & ~hottest(rank, BRAIN, 0.1)].max()
+        assert not (hottest(rank, BRAIN, 0.5) & coldest(rank, BRAIN, 0.5)).any()
 
 
 def test_equal_pixels_are_equally_likely_to_go_first():
     heat = np.zeros((1, SIZE, SIZE), np.float32)
     taken = np.mean(
-        [most(ranks(heat, BRAIN, seed=seed)[0], BRAIN, 0.5)[BRAIN] for seed in range(400)], axis=0
+        [hottest(ranks(heat, BRAIN, seed=seed)[0], BRAIN, 0.5)[BRAIN] for seed in range(400)], axis=0
     )
     assert np.abs(taken - 0.5).max() < 4.5 * 0.5 / np.sqrt(400)
 

@@ -1,7 +1,7 @@
 """Whether a layer's map depends on what the network learned: the same maps after its weights are drawn anew.
 
-J. Adebayo et al., "Sanity checks for saliency maps" (2018). A map that stays as it was when what stands above its
-layer is destroyed shows the picture, not the network's decision.
+J. Adebayo et al., "Sanity checks for saliency maps" (2018). A map that does not change when the layers above its
+layer are randomised shows the picture, not the network's decision.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ INDEPENDENT = likeness_pair(
 
 
 def weighted_layers(model: nn.Module) -> tuple[str, ...]:
-    """Names of the modules that have weights of their own, in the order in which the network holds them."""
+    """Names of the modules that hold weights themselves, in the order of the network."""
     return tuple(
         name
         for name, module in model.named_modules()
@@ -72,7 +72,7 @@ def randomised(model: nn.Module, names: Sequence[str], *, seed: int = 0) -> Iter
     Args:
         model: whose modules they are.
         names: of these modules.
-        seed: each module's draw depends on the seed and its name alone.
+        seed: each module's draw depends only on the seed and its name.
     """
     modules = {name: model.get_submodule(name) for name in names}
     kept = {
@@ -101,7 +101,7 @@ def sanity(
     """Likeness of every layer's map to that of the network with weights drawn anew.
 
     From the output down, one weighted layer more at a time (`cascade_*`, `against` the last one drawn), and each layer
-    alone (`independent_*`). `above_*` is the step of the cascade at which all layers after the map's own are drawn, and
+    by itself (`independent_*`). `above_*` is the step of the cascade at which all layers after the map's own are drawn, and
     not itself. Slices whose trained map is blank are left out; a map that has gone blank is not alike at all: 0.
 
     Args:
@@ -109,7 +109,7 @@ def sanity(
         scan: a few slices.
         maps: of these slices by the trained model.
         cascade: take every step of the cascade; if not, only those that are some layer's own.
-        independent: also draw each layer alone.
+        independent: also draw each layer by itself.
         seed: of the draws.
         batch_size: slices at once.
     """

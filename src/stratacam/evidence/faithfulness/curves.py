@@ -9,7 +9,7 @@ from torch import nn
 
 from stratacam.evidence.faithfulness.control import control_map
 from stratacam.evidence.faithfulness.pictures import RemovedPixels
-from stratacam.evidence.faithfulness.ranking import least, most, ranks
+from stratacam.evidence.faithfulness.ranking import coldest, hottest, ranks
 from stratacam.evidence.heat import Heat, SliceMaps
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
@@ -172,13 +172,14 @@ def scores_of_slice(
     if areas:
         full, empty = pictures.black(np.zeros_like(brain)), pictures.black(brain)
         steps[DELETION] = [
-            [full, *(pictures.black(most(one, brain, f)) for f in fractions), empty] for one in order
+            [full, *(pictures.black(hottest(one, brain, f)) for f in fractions), empty] for one in order
         ]
         steps[INSERTION] = [
-            [empty, *(pictures.black(brain & ~most(one, brain, f)) for f in fractions), full] for one in order
+            [empty, *(pictures.black(brain & ~hottest(one, brain, f)) for f in fractions), full]
+            for one in order
         ]
-    steps[ROAD_MOST] = [[pictures.imputed(most(one, brain, f)) for f in fractions] for one in order]
-    steps[ROAD_LEAST] = [[pictures.imputed(least(one, brain, f)) for f in fractions] for one in order]
+    steps[ROAD_MOST] = [[pictures.imputed(hottest(one, brain, f)) for f in fractions] for one in order]
+    steps[ROAD_LEAST] = [[pictures.imputed(coldest(one, brain, f)) for f in fractions] for one in order]
     probability = pictures.probabilities(model, target, batch_size)
     curves = {measure: probability[np.array(places)] for measure, places in steps.items()}
     shares = [0.0, *fractions, 1.0]
@@ -187,8 +188,13 @@ def scores_of_slice(
         for measure in (DELETION, INSERTION)
         if measure in curves
     }
-    hottest, coldest = (curves[measure].mean(axis=1) for measure in (ROAD_MOST, ROAD_LEAST))
-    return {**found, ROAD_MOST.name: hottest, ROAD_LEAST.name: coldest, ROAD.name: coldest - hottest}
+    after_hottest, after_coldest = (curves[measure].mean(axis=1) for measure in (ROAD_MOST, ROAD_LEAST))
+    return {
+        **found,
+        ROAD_MOST.name: after_hottest,
+        ROAD_LEAST.name: after_coldest,
+        ROAD.name: after_coldest - after_hottest,
+    }
 
 
 def _of_scan(explained: ExplainedScan) -> list[Value]:
