@@ -6,7 +6,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from evidence_cases import BlobNetwork, blob_slices, disc, make_maps, make_scan, with_zeros
+from evidence_cases import BlobNetwork, blob_slices, disc, explained, make_maps, make_scan, with_zeros
 from torch import nn
 
 from stratacam.evidence.faithfulness import faithfulness
@@ -183,7 +183,10 @@ def test_a_map_of_what_the_network_uses_is_more_faithful_than_its_control():
     scan = blob_slices(count=6)
     model = BlobNetwork().eval()
     maps = make_maps({"squares": scan.truth + 0.1 * RANDOM.random(scan.truth.shape)})
-    rows = {value.key[2:]: value for value in faithfulness(model, scan, maps, fractions=(0.05, 0.1, 0.3))}
+    rows = {
+        value.key[2:]: value
+        for value in faithfulness(explained(maps, scan, model, fractions=(0.05, 0.1, 0.3)))
+    }
     for measure in ("deletion", "insertion", "road_most", "road"):
         assert rows[measure, "above control"].value > 0.02
     assert rows["road", "above control"].value > 0.1
@@ -200,6 +203,6 @@ def test_blank_slices_are_left_out_of_a_layers_rows():
     lit = np.where(BRAIN, 1.0, 0.5)
     shown = np.stack([lit, np.zeros((SIZE, SIZE)), lit])
     maps = make_maps({"a": shown, "b": np.zeros((3, SIZE, SIZE))})
-    rows = faithfulness(Linear(np.ones((SIZE, SIZE))).eval(), scan, maps, fractions=(0.5,))
+    rows = faithfulness(explained(maps, scan, Linear(np.ones((SIZE, SIZE))).eval(), fractions=(0.5,)))
     assert {value.layer for value in rows} == {"a"}
     assert {value.slices for value in rows} == {2}

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from stratacam.evidence.heat import Heat, SliceMaps
-from stratacam.evidence.measures import Column, Criterion, Kind, Measure, Need, Panel
-from stratacam.evidence.scan import ScanSlices
+from stratacam.evidence.heat import Heat
+from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.values import Value
 
 NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -84,12 +83,13 @@ P95_RAW = Measure(
 )
 
 
-def focus(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
+def focus(explained: ExplainedScan) -> list[Value]:
     """Every measure of focus of every layer.
 
     Means are over the slices whose map is not blank, but for the share of blank maps itself. The 95th percentile of
     heat is over the brain pixels of all slices.
     """
+    maps, scan = explained.maps, explained.scan
     values = []
     for layer in maps.layers:
         causes = maps.blank[layer]
@@ -165,5 +165,5 @@ KIND = Kind(
     question="how concentrated heat is, and whether it lies in the brain",
     needs=Need.MAPS,
     measures=(BLANK, LIT_SHARE, GINI, ENTROPY, COMPONENTS, INSIDE_BRAIN, P95, P95_RAW),
-    of_scan=lambda explained: focus(explained.maps, explained.scan),
+    of_scan=focus,
 )

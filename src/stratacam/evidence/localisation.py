@@ -75,13 +75,34 @@ ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """Values closer than this share of themselves are equal: upsampling rounds equal heat to neighbouring numbers."""
 
 
-def localisation(maps: SliceMaps, scan: ScanSlices, *, right_class: int | None) -> list[Value]:
-    """Every score of every layer, on the slices that `scored_slices` names; blank maps count as what they are."""
-    chosen = scored_slices(maps, scan, right_class)
-    values = []
-    for layer in maps.layers if chosen else ():
-        heat = maps.heat(layer, scan.shape)
-        values += score_rows(maps.method, layer, scores_of_slices(heat, scan, chosen))
+def localisation(explained: ExplainedScan) -> list[Value]:
+    """Every score of every layer, and of what maps are held against, on the slices that `scored_slices` names.
+
+    Blank maps count as what they are. The method of a reference's rows is its name; they name layers for "truth at
+    layer" only. There are none without reference maps.
+    """
+    maps, scan = explained.maps, explained.scan
+    chosen = scored_slices(maps, scan, explained.true_class)
+    truth = scan.truth
+    if truth is None or not chosen:
+        return []
+
+    def rows(method: str, layer: str, heat: Heat) -> list[Value]:
+        scores = scores_of_slices(heat, truth, scan, chosen)
+        return [row for name, numbers in scores.items() for row in mean_of(method, layer, name, numbers)]
+
+    values = [row for layer in maps.layers for row in rows(maps.method, layer, maps.heat(layer, scan.shape))]
+    if explained.references is None:
+        return values
+    for name, heat in explained.references.items():
+        values += rows(name, "", heat)
+    chances = [chance(truth[index], scan.brain[index], scan.pixel_mm, seed=index) for index in chosen]
+    for name in chances[0]:
+        values += mean_of(CHANCE, "", name, [one[name] for one in chances])
+    for cells in dict.fromkeys(raw.shape[1:] for raw in maps.raw.values()):
+        of_cells = rows(CEILING, "", truth_at_layer(truth, cells))
+        layers = [name for name, raw in maps.raw.items() if raw.shape[1:] == cells]
+        values += [row._replace(layer=layer) for layer in layers for row in of_cells]
     return values
 
 
@@ -97,18 +118,10 @@ def scored_slices(maps: SliceMaps, scan: ScanSlices, right_class: int | None) ->
     return [int(index) for index in np.flatnonzero(right & seen)]
 
 
-def scores_of_slices(heat: Heat, scan: ScanSlices, chosen: list[int]) -> Scores:
+def scores_of_slices(heat: Heat, truth: Mask, scan: ScanSlices, chosen: list[int]) -> Scores:
     """Every score of heat (n, rows, columns) on some slices, (slices,) each."""
-    truth = scan.truth
-    if truth is None:
-        return {}
     found = [scores_of(heat[index][None], truth[index], scan.brain[index], scan.pixel_mm) for index in chosen]
     return {score.name: np.array([one[score.name][0] for one in found]) for score in SCORES}
-
-
-def score_rows(method: str, layer: str, scores: Scores) -> list[Value]:
-    """Scores by slice as rows."""
-    return [row for name, numbers in scores.items() for row in mean_of(method, layer, name, numbers)]
 
 
 def scores_of(heat: Heat, truth: Mask, brain: Mask, pixel_mm: float, *, tolerance_mm: float = 0.0) -> Scores:
@@ -165,43 +178,6 @@ def _ranked(values: Heat, truth: Mask) -> Mapping[str, float]:
     }
 
 
-def reference_rows(
-    scan: ScanSlices,
-    maps: SliceMaps,
-    references: Mapping[str, Heat],
-    *,
-    right_class: int | None,
-    seed: int = 0,
-) -> list[Value]:
-    """Scores of what maps are held against, on the slices where `localisation` scores them.
-
-    Args:
-        scan: the slices.
-        maps: of the network, which decide the slices and the layers' resolutions.
-        references: from `reference_maps`.
-        right_class: see `localisation`.
-        seed: of the random map that chance is, where chance has no formula.
-
-    Returns:
-        Rows whose method is the name of the reference; layers are named for "truth at layer" alone.
-    """
-    chosen = scored_slices(maps, scan, right_class)
-    truth = scan.truth
-    if truth is None or not chosen:
-        return []
-    values = []
-    for name, heat in references.items():
-        values += score_rows(name, "", scores_of_slices(heat, scan, chosen))
-    chances = [chance(truth[index], scan.brain[index], scan.pixel_mm, seed=seed + index) for index in chosen]
-    for name in chances[0]:
-        values += mean_of(CHANCE, "", name, [one[name] for one in chances])
-    for cells in dict.fromkeys(raw.shape[1:] for raw in maps.raw.values()):
-        scores = scores_of_slices(truth_at_layer(truth, cells), scan, chosen)
-        for layer in (name for name, raw in maps.raw.items() if raw.shape[1:] == cells):
-            values += score_rows(CEILING, layer, scores)
-    return values
-
-
 def chance(truth: Mask, brain: Mask, pixel_mm: float, *, seed: int) -> dict[str, float]:
     """What a map of random numbers in the brain scores on average; best Dice and distance of one such map."""
     share = float((truth & brain).sum() / brain.sum())
@@ -214,18 +190,10 @@ def chance(truth: Mask, brain: Mask, pixel_mm: float, *, seed: int) -> dict[str,
     }
 
 
-def _of_scan(explained: ExplainedScan) -> list[Value]:
-    maps, scan, right_class = explained.maps, explained.scan, explained.true_class
-    values = localisation(maps, scan, right_class=right_class)
-    if explained.references is not None:
-        values += reference_rows(scan, maps, explained.references, right_class=right_class)
-    return values
-
-
 KIND = Kind(
     name="localisation",
     question="whether heat finds the truth (no lesion masks, or no slice with lesions classified right)",
     needs=Need.TRUTH,
     measures=SCORES,
-    of_scan=_of_scan,
+    of_scan=localisation,
 )

@@ -103,7 +103,6 @@ def perturbed(
     shift_px: int = SHIFT_PX,
     noise: float = NOISE,
     seed: int = 0,
-    batch_size: int = 8,
 ) -> list[Value]:
     """Likeness to maps of pictures that were shifted, shifted back, and of pictures with Gaussian noise in the brain.
 
@@ -114,16 +113,13 @@ def perturbed(
         shift_px: rows and columns of the shift.
         noise: standard deviation.
         seed: of the noise.
-        batch_size: pictures at once.
     """
     drawn = np.random.default_rng(seed).normal(scale=noise, size=scan.images.shape).astype(np.float32)
     noisy = np.where(scan.brain[:, None], scan.images + drawn, scan.images).clip(0, 1).astype(np.float32)
     shifted = shift(scan.images, shift_px)
 
     def explained(images: np.ndarray) -> SliceMaps:
-        return explain_slices(
-            model, images, maps.target, maps.method, layers=maps.layers, batch_size=batch_size
-        )
+        return explain_slices(model, images, maps.target, maps.method, layers=maps.layers)
 
     return [
         *compare(maps, _undone(explained(shifted), scan, shift_px), scan, SHIFTED),
@@ -181,7 +177,8 @@ def intraclass_correlation(table: NDArray[np.float64]) -> float:
     return float((between - error) / total) if total > 0 else float("nan")
 
 
-def _of_scan(explained: ExplainedScan) -> list[Value]:
+def repeatability(explained: ExplainedScan) -> list[Value]:
+    """Likeness to the next slice's map, to those of changed pictures, and to those of other models."""
     few, maps_of_few = explained.few, explained.maps_of_few
     values = neighbours(explained.maps, explained.scan)
     values += perturbed(explained.model, few, maps_of_few, seed=explained.seed)
@@ -195,5 +192,5 @@ KIND = Kind(
     question="whether maps repeat",
     needs=Need.MODELS,
     measures=(*REPEAT, REPEAT_ICC),
-    of_scan=_of_scan,
+    of_scan=repeatability,
 )

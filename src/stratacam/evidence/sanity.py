@@ -88,46 +88,35 @@ def randomised(model: nn.Module, names: Sequence[str], *, seed: int = 0) -> Iter
             module.load_state_dict(kept[name])
 
 
-def sanity(
-    model: nn.Module,
-    scan: ScanSlices,
-    maps: SliceMaps,
-    *,
-    cascade: bool = True,
-    independent: bool = True,
-    seed: int = 0,
-    batch_size: int = 8,
-) -> list[Value]:
-    """Likeness of every layer's map to that of the network with weights drawn anew.
+def sanity(explained: ExplainedScan) -> list[Value]:
+    """Likeness of every layer's map to that of the network with weights drawn anew, on a few slices.
 
     From the output down, one weighted layer more at a time (`cascade_*`, `against` the last one drawn), and each layer
-    by itself (`independent_*`). `above_*` is the step of the cascade at which all layers after the map's own are drawn, and
-    not itself. Slices whose trained map is blank are left out; a map that has gone blank is not alike at all: 0.
-
-    Args:
-        model: trained, in evaluation mode; it is put back as it was.
-        scan: a few slices.
-        maps: of these slices by the trained model.
-        cascade: take every step of the cascade; if not, only those that are some layer's own.
-        independent: also draw each layer by itself.
-        seed: of the draws.
-        batch_size: slices at once.
+    by itself (`independent_*`). `above_*` is the step of the cascade at which all layers after the map's layer are
+    drawn, and not that layer. Slices whose trained map is blank are left out; a map that has gone blank is not alike at
+    all: 0. The model is put back as it was.
     """
+    model, settings, seed = explained.model, explained.settings, explained.seed
+    if not settings.sanity_slices:
+        return []
+    scan = explained.few.some(settings.sanity_slices)
+    target, method = explained.maps.target, explained.maps.method
+    maps = explain_slices(model, scan.images, target, method, layers=settings.layers)
     names = weighted_layers(model)
     values: list[Value] = []
     for step in range(1, len(names) + 1):
         drawn = names[len(names) - step :]
         above = [layer for layer in maps.layers if _is_next(layer, drawn[0], names, maps.layers)]
-        if not cascade and not above:
+        if not settings.cascade and not above:
             continue
         with randomised(model, drawn, seed=seed):
-            found = _likeness(model, scan, maps, batch_size)
-        if cascade:
+            found = _likeness(model, scan, maps)
+        if settings.cascade:
             values += _rows(maps, found, CASCADE, drawn[0])
         values += _rows(maps, {layer: found[layer] for layer in above}, ABOVE, "")
-    for name in names if independent else ():
+    for name in names if settings.independent else ():
         with randomised(model, [name], seed=seed):
-            found = _likeness(model, scan, maps, batch_size)
+            found = _likeness(model, scan, maps)
         values += _rows(maps, found, INDEPENDENT, name)
     return values
 
@@ -147,13 +136,9 @@ def _weights_of(layer: str, names: Sequence[str]) -> list[str]:
     return [name for name in names if name == module or name.startswith(f"{module}.")]
 
 
-def _likeness(
-    model: nn.Module, scan: ScanSlices, maps: SliceMaps, batch_size: int
-) -> dict[str, NDArray[np.float64]]:
+def _likeness(model: nn.Module, scan: ScanSlices, maps: SliceMaps) -> dict[str, NDArray[np.float64]]:
     """By layer, likeness (n, 2) of every slice; NaN where the trained map is blank."""
-    other = explain_slices(
-        model, scan.images, maps.target, maps.method, layers=maps.layers, batch_size=batch_size
-    )
+    other = explain_slices(model, scan.images, maps.target, maps.method, layers=maps.layers)
     found = {}
     for layer in maps.layers:
         trained, drawn = maps.heat(layer, scan.shape), other.heat(layer, scan.shape)
@@ -188,26 +173,10 @@ def _draw(module: nn.Module, seed: int) -> None:
             parameter.copy_(torch.randn(parameter.shape, device="cpu").to(parameter) * spread)
 
 
-def _of_scan(explained: ExplainedScan) -> list[Value]:
-    settings = explained.settings
-    if not settings.sanity_slices:
-        return []
-    few = explained.few.some(settings.sanity_slices)
-    maps = explained.maps
-    return sanity(
-        explained.model,
-        few,
-        explain_slices(explained.model, few.images, maps.target, maps.method, layers=settings.layers),
-        cascade=settings.cascade,
-        independent=settings.independent,
-        seed=explained.seed,
-    )
-
-
 KIND = Kind(
     name="sanity",
     question="whether maps depend on what was learned",
     needs=Need.NETWORK,
     measures=(*ABOVE, *CASCADE, *INDEPENDENT),
-    of_scan=_of_scan,
+    of_scan=sanity,
 )

@@ -10,9 +10,8 @@ from torch import nn
 from stratacam.evidence.faithfulness.control import control_map
 from stratacam.evidence.faithfulness.pictures import RemovedPixels
 from stratacam.evidence.faithfulness.ranking import coldest, hottest, ranks
-from stratacam.evidence.heat import Heat, SliceMaps
+from stratacam.evidence.heat import Heat
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
-from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.values import Value, mean_of
 
 Mask = NDArray[np.bool_]
@@ -76,28 +75,15 @@ MEASURES = (ROAD, ROAD_MOST, ROAD_LEAST, DELETION, INSERTION)
 SIGN = {one.name: 1 if one.better == "higher" else -1 for one in MEASURES}
 
 
-def faithfulness(
-    model: nn.Module,
-    scan: ScanSlices,
-    maps: SliceMaps,
-    *,
-    fractions: Sequence[float] = FRACTIONS,
-    batch_size: int = 32,
-    seed: int = 0,
-) -> list[Value]:
+def faithfulness(explained: ExplainedScan) -> list[Value]:
     """Every measure of every layer's map, of its random control, and how much more faithful the map is than that.
 
     Shares of the brain's pixels are removed; what is measured is the probability of the class explained. A slice whose
     map of a layer is blank is left out for that layer: it ranks nothing.
-
-    Args:
-        model: in evaluation mode, on its device.
-        scan: a few slices.
-        maps: of these slices.
-        fractions: shares of the brain's pixels, ascending, between 0 and 1.
-        batch_size: pictures at once.
-        seed: of ties, controls and noise.
     """
+    scan, maps, settings = explained.few, explained.maps_of_few, explained.settings
+    if not settings.fractions:
+        return []
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     for index in range(len(scan)):
         brain = scan.brain[index]
@@ -108,19 +94,19 @@ def faithfulness(
         heat = np.stack(list(by_layer.values()))
         controls = np.stack(
             [
-                control_map(maps.raw[layer][index], one, brain, seed=seed + 1000 * index + number)
+                control_map(maps.raw[layer][index], one, brain, seed=explained.seed + 1000 * index + number)
                 for number, (layer, one) in enumerate(by_layer.items())
             ]
         )
         scores = scores_of_slice(
-            model,
+            explained.model,
             scan.images[index],
             brain,
             np.concatenate([heat, controls]),
             maps.target,
-            fractions=fractions,
-            batch_size=batch_size,
-            seed=seed + index,
+            fractions=settings.fractions,
+            batch_size=settings.batch_size,
+            seed=explained.seed + index,
         )
         for measure, numbers in scores.items():
             for layer, own, control in zip(by_layer, *np.split(numbers, 2), strict=True):
@@ -197,24 +183,10 @@ def scores_of_slice(
     }
 
 
-def _of_scan(explained: ExplainedScan) -> list[Value]:
-    settings = explained.settings
-    if not settings.fractions:
-        return []
-    return faithfulness(
-        explained.model,
-        explained.few,
-        explained.maps_of_few,
-        fractions=settings.fractions,
-        batch_size=settings.batch_size,
-        seed=explained.seed,
-    )
-
-
 KIND = Kind(
     name="faithfulness",
     question="whether maps are true to the network",
     needs=Need.NETWORK,
     measures=MEASURES,
-    of_scan=_of_scan,
+    of_scan=faithfulness,
 )

@@ -112,7 +112,7 @@ def two_kinds(shapes: Iterable[Shape], area: int) -> tuple[Sequence[Shape], Sequ
     count = len(ordered) // 3
     if count < MINIMUM_SHAPES:
         raise InputError(
-            f"--lesions: found {len(ordered)} cross-sections of {MINIMUM_AREA} to {MAXIMUM_AREA} pixels; expected at least "
-            f"{3 * MINIMUM_SHAPES}: give more masks, or leave it out for synthetic ones."
+            f"--lesions: found {len(ordered)} cross-sections of {MINIMUM_AREA} to {MAXIMUM_AREA} pixels; expected "
+            f"at least {3 * MINIMUM_SHAPES}; give more masks, or leave it out for synthetic ones."
         )
     return ordered[-count:], ordered[:count]
