@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 import typer
 
 import stratacam
@@ -18,6 +19,7 @@ from stratacam.cam.methods import REGISTRY
 from stratacam.cli import app
 from stratacam.evidence.recommendation import rule
 from stratacam.evidence.registry import documentation_table
+from stratacam.networks import ARCHITECTURES, default_weights
 from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.study.configuration import StudyConfiguration
 
@@ -79,10 +81,38 @@ def public_names() -> str:
     return "\n".join([_row("name", "what it is"), "|---|---|", *rows])
 
 
+def architectures() -> str:
+    """Every network of the registry: size, layers with maps, and where its weights start."""
+    rows = []
+    for name, entry in ARCHITECTURES.items():
+        with torch.device("meta"):  # shapes without numbers
+            model = stratacam.build(name, classes=2, weights="none")
+        layers = stratacam.match_layers(model)
+        parameters = sum(
+            value.numel() for key, value in model.named_parameters() if not key.startswith("predictions")
+        )
+        shown = f"{len(layers)}: `{layers[0]}` ... `{layers[-2]}`, `{layers[-1]}`"
+        size = f"{parameters / 1e6:.1f} million"
+        weights = f"`{_toml(default_weights(name))}`"
+        rows.append(
+            _row(f"`{_toml(name)}`", size, shown, f"`{entry.blocks[-1]}_*`", str(entry.minimum_size), weights)
+        )
+    head = (
+        "name",
+        "parameters without head",
+        "layers with maps",
+        "last block",
+        "smallest picture",
+        "`default` weights",
+    )
+    return "\n".join([_row(*head), "|" + "---|" * len(head), *rows])
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "methods": methods,
+    "architectures": architectures,
     "measures": documentation_table,
     "rule": rule,
     "public_names": public_names,

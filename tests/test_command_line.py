@@ -28,7 +28,6 @@ def run(monkeypatch, capsys):
 
     def command(*arguments):
         monkeypatch.setenv("COLUMNS", "80")
-        monkeypatch.setattr(cli, "console", Console())
         monkeypatch.setattr(sys, "argv", ["stratacam", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
             cli.main()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from stratacam.cam.drawing import montage, overlay
     from stratacam.errors import InputError
+    from stratacam.maps import find_maps, read_maps
     from stratacam.networks import build, load_model
 
 __all__ = [
@@ -32,28 +33,28 @@ __all__ = [
     "build",
     "explain",
     "explain_batches",
+    "find_maps",
     "fuse",
     "list_layers",
     "load_model",
     "match_layers",
     "montage",
     "overlay",
+    "read_maps",
     "view",
 ]
 
-_CAM = (
-    "METHODS", "Explanation", "Layer", "LayerMaps", "explain", "explain_batches", "fuse", "list_layers",
-    "match_layers", "view",
-)  # fmt: skip
 _HOMES = {
-    **dict.fromkeys(_CAM, "stratacam.cam"),
-    **dict.fromkeys(("montage", "overlay"), "stratacam.cam.drawing"),
-    **dict.fromkeys(("build", "load_model"), "stratacam.networks"),
-    "InputError": "stratacam.errors",
+    "stratacam.cam.drawing": ("montage", "overlay"),
+    "stratacam.errors": ("InputError",),
+    "stratacam.maps": ("find_maps", "read_maps"),
+    "stratacam.networks": ("build", "load_model"),
 }
+"""Modules of the names that are not in `stratacam.cam`."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'stratacam' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    home = next((module for module, names in _HOMES.items() if name in names), "stratacam.cam")
+    return getattr(importlib.import_module(home), name)

@@ -1,4 +1,8 @@
-"""What code a module runs: its own source and that of everything it imports; of other packages their versions."""
+"""What code a task runs: definitions of its package that it uses, and the versions of other packages.
+
+A definition is followed by the names in it: those of its own module, and those that the module imports. Of an imported
+module only what is used counts; where the module itself is named (`from package import module`), all of it does.
+"""
 
 import ast
 import hashlib
@@ -6,115 +10,189 @@ import importlib.util
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 Code = dict[str, str]
-"""Name of a module to the hash of its source, or of a package to its version."""
+"""Name of a module to the hash of what is used of it, or of a package to its version."""
 
-Follow = Callable[[str], Path | None]
-"""The source of a module, by its name; None if it is not followed."""
+Place = tuple[str, str | None]
+"""A definition: module and name; without a name all of the module."""
 
 INSTALLED = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")})
 
 
 @cache
 def code_of(thing: type | Callable[..., object]) -> Code:
-    """The code that a class or function of a module depends on, as it was when this was first asked; see `code_in`.
-
-    Of its own module only what it uses counts, so that a task may stand beside whatever plans it.
-    """
-    module = thing.__module__
-    path = _file_of(module, None, module)
-    if path is None:
-        raise ValueError(f"{module}: found no source, expected a module of Python")
-    used = _used_by(thing.__qualname__.partition(".")[0], _parsed(path)[0])
-    return _followed(module, None, [(module, path, (used, _digest(used)))])
+    """The code that a class or function depends on, as it was when this was first asked; see `code_in`."""
+    return _Following(thing.__module__, None).code((thing.__module__, thing.__qualname__.partition(".")[0]))
 
 
 def code_in(module: str, file: Path | None = None) -> Code:
     """The code that a module depends on.
 
-    Imports within functions count, those for types alone do not. A name that a package takes from one of its modules
-    leads to that module only. Comments, docstrings and layout are no part of the hash.
+    Imports within functions count, those for types alone do not. Comments, docstrings and layout are no part of a
+    hash.
 
     Args:
-        module: its name; the package that it is in is followed module by module, wherever it is installed.
+        module: its name; the package that it is in is followed, wherever it is installed.
         file: its file, where Python does not find it by its name; modules beside it are followed too.
     """
-    beside = file.resolve().parent if file else None
-    return _followed(module, beside, [(module, file or _file_of(module, beside, module), None)])
+    following = _Following(module, file.resolve().parent if file else None)
+    if file:
+        following.files[module] = file
+    return following.code((module, None))
 
 
-Parsed = tuple[ast.Module, str]
-"""Statements without docstrings, and their hash."""
+def digest_of(code: Code) -> str:
+    """One hash of all the code."""
+    return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
 
 
-def _followed(root: str, beside: Path | None, wanted: list[tuple[str, Path | None, Parsed | None]]) -> Code:
-    """The code of modules and of all that they import; of a module of which a part is wanted that part."""
-    found: Code = {"python": ".".join(map(str, sys.version_info[:2]))}
+@dataclass(frozen=True)
+class _Statement:
+    """A statement at the top of a module: what it defines, the names in it, and what it imports."""
 
-    def follow(name: str) -> Path | None:
-        return _file_of(name, beside, root)
-
-    seen: set[str] = set()
-    while wanted:
-        name, path, part = wanted.pop()
-        if name in seen:
-            continue
-        if part is None:
-            seen.add(name)
-        if path is None:
-            found |= _version_of(name.partition(".")[0])
-            continue
-        tree, digest = part or _parsed(path)
-        found[name] = digest
-        if beside is None:
-            found |= _data_beside(path.parent)
-        wanted += [(other, follow(other), None) for other in _imports(tree, name, path, follow)]
-    return dict(sorted(found.items()))
+    text: str
+    defines: frozenset[str]
+    uses: frozenset[str]
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+    is_import: bool
 
 
-def _used_by(name: str, tree: ast.Module) -> ast.Module:
-    """The statements of a module that define a name and all that it uses there, in order."""
-    defines: dict[str, list[ast.stmt]] = {}
-    for statement in tree.body:
-        for defined in _defined(statement):
-            defines.setdefault(defined, []).append(statement)
-    wanted, used = [name], {name}
-    kept: dict[int, ast.stmt] = {}
-    while wanted:
-        one = wanted.pop()
-        for statement in defines.get(one, ()):
-            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+@dataclass
+class _Following:
+    """Follows what is used from one definition to the next.
+
+    Attributes:
+        root: the module that is followed, with its package.
+        beside: folder of modules that are followed too.
+        files: of modules.
+    """
+
+    root: str
+    beside: Path | None
+    files: dict[str, Path | None] = field(default_factory=dict)
+    kept: dict[str, dict[int, str]] = field(default_factory=dict)
+
+    def code(self, place: Place) -> Code:
+        """What a definition depends on."""
+        wanted, seen = [place], {place}
+        found: Code = {"python": ".".join(map(str, sys.version_info[:2]))}
+        while wanted:
+            module, name = wanted.pop()
+            path = self.file(module)
+            if path is None:
+                found |= _version_of(module.partition(".")[0])
                 continue
-            kept[statement.lineno] = statement
-            names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)} - used
-            used |= names
-            wanted += names
-    for statement in tree.body:
-        if isinstance(statement, (ast.Import, ast.ImportFrom)):
-            names_of = [one for one in statement.names if _bound(one) in used]
-            if names_of:
-                part = (
-                    ast.Import(names_of)
-                    if isinstance(statement, ast.Import)
-                    else ast.ImportFrom(statement.module, names_of, statement.level)
-                )
-                kept[statement.lineno] = part
-    return ast.Module([kept[line] for line in sorted(kept)], [])
+            if self.beside is None:
+                found |= _data_beside(path.parent)
+            more = set(self._used(module, path, name)) - seen
+            seen |= more
+            wanted += more
+        for module, statements in self.kept.items():
+            text = repr([statements[number] for number in sorted(statements)])
+            found[module] = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return dict(sorted(found.items()))
+
+    def file(self, module: str) -> Path | None:
+        """The source of a module that is followed; None of others."""
+        if module not in self.files:
+            self.files[module] = _file_of(module, self.beside, self.root)
+        return self.files[module]
+
+    def _used(self, module: str, path: Path, name: str | None) -> Iterator[Place]:
+        """What the statements that define a name use; of all statements without a name, or where none defines it."""
+        statements = _statements(path.read_bytes())
+        defined = frozenset().union(*(one.defines for one in statements if not one.is_import))
+        imports = [one for one in statements if one.is_import]
+        named = frozenset().union(*(one.uses for one in statements))
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        kept = self.kept.setdefault(module, {})
+        for number, one in enumerate(statements):
+            others = (
+                bool(one.defines & named) if one.is_import else bool(one.defines) and name not in one.defines
+            )
+            if (
+                name in defined and others
+            ):  # what defines nothing, or nothing that is used, is there for its effect
+                continue
+            kept[number] = one.text
+            yield from ((module, used) for used in one.uses & defined)
+            for node in one.imports:
+                yield from self._imported(node, package, None)
+            for node in (node for other in imports if other.defines & one.uses for node in other.imports):
+                yield from self._imported(node, package, one.uses)
+
+    def _imported(
+        self, node: ast.Import | ast.ImportFrom, package: str, used: frozenset[str] | None
+    ) -> Iterator[Place]:
+        """What an import leads to, of all its names or of those that are used."""
+        for one in node.names:
+            if used is not None and _bound(one) not in used:
+                continue
+            if isinstance(node, ast.Import):
+                yield one.name, None
+                continue
+            home = node.module or ""
+            if node.level:
+                parent = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
+                home = ".".join(filter(None, (parent, home)))
+            yield self._origin(home, one.name)
+
+    def _origin(self, home: str, name: str) -> Place:
+        """Where `name`, imported from `home`, is: in a submodule, or where a package has it from."""
+        path = self.file(home)
+        if path is None:
+            return home, None
+        for one in _statements(path.read_bytes()):
+            if one.is_import and name in one.defines:
+                for node in one.imports:
+                    for alias in node.names:
+                        if _bound(alias) == name and isinstance(node, ast.ImportFrom) and not node.level:
+                            return self._origin(node.module or "", alias.name)
+        return (f"{home}.{name}", None) if self.file(f"{home}.{name}") else (home, name)
 
 
-def _defined(statement: ast.stmt) -> list[str]:
-    """The names that a statement of a module gives a meaning to."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        return [statement.name]
-    return [
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    ]
+@cache
+def _statements(text: bytes) -> tuple[_Statement, ...]:
+    """The statements at the top of a module; those for types alone are left out."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_text(body[0]):
+            del body[0]
+    return tuple(_read(one) for one in tree.body if not _is_for_types(one))
+
+
+def _read(statement: ast.stmt) -> _Statement:
+    nodes = list(ast.walk(statement))
+    imports = tuple(node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)))
+    is_import = isinstance(statement, (ast.Import, ast.ImportFrom))
+    if is_import:
+        defines = {_bound(one) for node in imports for one in node.names}
+    elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        defines = {statement.name}
+    else:
+        defines = {
+            node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
+    uses = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return _Statement(ast.dump(statement), frozenset(defines), frozenset(uses), imports, is_import)
+
+
+def _is_for_types(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+
+
+def _is_text(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _bound(imported: ast.alias) -> str:
@@ -129,73 +207,6 @@ def _data_beside(folder: Path) -> Code:
     return {
         f"{folder.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in files
     }
-
-
-def digest_of(code: Code) -> str:
-    """One hash of all the code."""
-    return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
-
-
-def _imports(tree: ast.Module, name: str, path: Path, follow: Follow) -> Iterator[str]:
-    """The modules that a module imports."""
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in _run(tree):
-        if isinstance(node, ast.Import):
-            yield from (one.name for one in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            home = node.module or ""
-            if node.level:
-                parent = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
-                home = ".".join(filter(None, (parent, home)))
-            for one in node.names:
-                yield _origin(home, one.name, follow)
-
-
-def _origin(home: str, name: str, follow: Follow) -> str:
-    """The module in which `name`, imported from `home`, is: a submodule, or where a package has it from."""
-    path = follow(home)
-    if path is None or path.name != "__init__.py":
-        return home
-    for node in _parsed(path)[0].body:
-        if isinstance(node, ast.ImportFrom) and not node.level and node.module not in {None, home}:
-            for one in node.names:
-                if (one.asname or one.name) == name:
-                    return _origin(node.module or "", one.name, follow)
-    return f"{home}.{name}" if follow(f"{home}.{name}") else home
-
-
-def _run(tree: ast.AST) -> Iterator[ast.AST]:
-    """All statements but those under `if TYPE_CHECKING:`."""
-    for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"):
-            yield node
-            yield from _run(node)
-
-
-def _parsed(path: Path) -> Parsed:
-    return _parsed_text(path.read_bytes())
-
-
-@cache
-def _parsed_text(text: bytes) -> Parsed:
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_text(body[0]):
-            del body[0]
-    return tree, _digest(tree)
-
-
-def _digest(tree: ast.Module) -> str:
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
-
-
-def _is_text(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
 
 
 def _file_of(name: str, beside: Path | None, root: str) -> Path | None:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from stratacam.learning.evaluation.calibration import BINS
+
 
 def random_case(seed, subjects=9, slices=70, classes=3, decimals=6):
     """Labels, probabilities and subjects of slices; with few decimals, many ties."""
@@ -30,3 +32,14 @@ def macro_auroc(label, probabilities):
 def balanced_accuracy(label, predicted):
     """The mean recall over the classes that occur."""
     return np.mean([(predicted[label == c] == c).mean() for c in set(label)])
+
+
+def expected_calibration_error(probabilities, label, bins=BINS):
+    """Guo et al. (2017), equation 3: |confidence - accuracy| of each bin, weighted by its share."""
+    sure, right = probabilities.max(1), probabilities.argmax(1) == np.asarray(label)
+    error = 0.0
+    for number in range(bins):
+        inside = (sure > number / bins) & (sure <= (number + 1) / bins)
+        if inside.any():
+            error += inside.mean() * abs(sure[inside].mean() - right[inside].mean())
+    return error

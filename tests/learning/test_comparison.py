@@ -1,6 +1,5 @@
 import itertools
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +7,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from slow_scores import balanced_accuracy, macro_auroc
 
 from stratacam.errors import InputError
-from stratacam.learning.evaluation.comparison import compare, compare_evaluations, swap_p_value
-from stratacam.learning.evaluation.evaluate import evaluate_subjects
+from stratacam.learning.evaluation.comparison import compare, swap_p_value
 
 LABEL = np.array([0] * 7 + [1] * 5 + [2] * 4)
 
@@ -96,33 +94,6 @@ def test_what_is_not_valid_is_none_and_all_is_json():
     assert without_the_first.balanced_accuracy.value == pytest.approx(0.25)
 
 
-def evaluation_of(names, labels=LABEL, classes=("control", "RRMS", "SPMS")):
-    return evaluate_subjects(names, labels, given(wrong_at(0, 8)), classes)
-
-
-def test_evaluations_are_compared_subject_by_subject_whatever_their_order():
-    names = [f"sub-{number:02}" for number in range(16)]
-    first = evaluation_of(names)
-    order = np.random.default_rng(0).permutation(16)
-    second = replace(
-        first,
-        subject_names=tuple(names[number] for number in order),
-        subject_labels=first.subject_labels[order],
-        subject_probabilities=first.subject_probabilities[order],
-    )
-    assert compare_evaluations(first, second).macro_auroc.bootstrap == (0, 0)
-
-
 def test_other_subjects_are_refused():
-    names = [f"sub-{number:02}" for number in range(16)]
-    other_group = LABEL.copy()
-    other_group[3] = 2
-    for second, expected in (
-        (evaluation_of([*names[:-1], "sub-99"]), "sub-15, sub-99 not alike"),
-        (evaluation_of(names, other_group), "sub-03 not alike"),
-        (evaluation_of(names, classes=("control", "SPMS", "RRMS")), "control, SPMS, RRMS"),
-    ):
-        with pytest.raises(InputError, match=f"{expected}.*Remedy"):
-            compare_evaluations(evaluation_of(names), second)
     with pytest.raises(InputError, match=r"\(16, 3\) and \(15, 3\) for 16 subjects"):
         compare(LABEL, given(LABEL), given(LABEL[:-1]))

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
-from slow_scores import balanced_accuracy, macro_auroc, random_case
+from slow_scores import balanced_accuracy, expected_calibration_error, macro_auroc, random_case
 
-from stratacam.learning.evaluation.calibration import expected_calibration_error
 from stratacam.learning.evaluation.intervals import balanced_posterior, permutation_p_value
 from stratacam.learning.evaluation.scores import score, score_decisions
 

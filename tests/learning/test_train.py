@@ -9,14 +9,15 @@ from small_cohort import CLASSES, make_scans, make_set, small_network
 
 from stratacam.errors import InputError
 from stratacam.learning import (
+    Checkpoint,
     TrainSettings,
+    apply_temperature,
     compute_logits,
     evaluate,
     keep_activations,
     keep_head_inputs,
     kept_inputs,
     make_dataset,
-    predict,
     predict_logits,
     read_head_inputs,
     slice_weights,
@@ -54,7 +55,8 @@ def run(data, work, settings=SETTINGS, *, seed=0, kept=None, progress=lambda *_:
     model = small_network()
     if settings.frozen and kept is None:
         kept = keep(data, work.parent / "kept", settings)
-    history = train(model, *data, settings, seed=seed, work=work, kept=kept, progress=progress)
+    checkpoint = Checkpoint(work / "saved.pt", f"{seed} {settings}")
+    history = train(model, *data, settings, seed=seed, checkpoint=checkpoint, kept=kept, progress=progress)
     return model, history
 
 
@@ -139,7 +141,7 @@ def test_a_resumed_training_repeats_no_finished_epoch(data, tmp_path):
     assert [message for message in seen if message.startswith(("epoch 1", "epoch 2"))] == []
 
 
-def test_what_another_training_left_in_the_work_folder_is_not_used(data, tmp_path):
+def test_a_checkpoint_that_was_left_under_another_key_is_not_used(data, tmp_path):
     def kill(_done, _total, message):
         if message.startswith("epoch 3"):
             raise KeyboardInterrupt
@@ -151,7 +153,7 @@ def test_what_another_training_left_in_the_work_folder_is_not_used(data, tmp_pat
     assert same(after, fresh)
 
 
-def test_frozen_layers_stay_and_the_others_move_and_the_work_folder_is_left_empty(data, tmp_path):
+def test_frozen_layers_stay_and_the_others_move_and_no_checkpoint_is_left(data, tmp_path):
     before, (after, _) = small_network().state_dict(), run(data, tmp_path / "work")
     moved = {name for name, value in after.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {name for name in before if name.startswith(("block2_conv1", "predictions"))}
@@ -165,7 +167,7 @@ def test_training_on_kept_activations_equals_training_on_the_pictures_without_au
     settings = SETTINGS.model_copy(update={"copies": 0})
     model, history = run(data, tmp_path / "a", settings)
     reference = small_network()
-    reference_history = train(reference, *data, settings, seed=0, work=tmp_path / "b")
+    reference_history = train(reference, *data, settings, seed=0)
     for name, value in model.state_dict().items():
         torch.testing.assert_close(value, reference.state_dict()[name], atol=2e-3, rtol=0)
     for epoch, expected in zip(history.epochs, reference_history.epochs, strict=True):
@@ -210,7 +212,8 @@ def test_the_weights_left_are_those_of_the_best_epoch(data, tmp_path):
     assert history.best_epoch == int(np.argmin(losses)) + 1
     assert len(losses) == min(history.best_epoch + 3, 12)
     validation = data[1]
-    probability = predict(model, validation)[np.arange(len(validation)), validation.label]
+    probabilities = apply_temperature(predict_logits(model, validation), 1.0)
+    probability = probabilities[np.arange(len(validation)), validation.label]
     assert np.mean(-np.log(probability)) == pytest.approx(
         min(losses), abs=1e-3
     )  # all subjects have four slices
@@ -223,8 +226,9 @@ def test_the_difference_between_groups_is_learnt(tmp_path):
     settings = EVERYTHING.model_copy(
         update={"epochs": 40, "patience": 40, "body_rate": 1e-2, "head_rate": 3e-2}
     )
-    train(model, train_set, validation, settings, seed=0, work=tmp_path)
-    assert evaluate(test, predict(model, test)).subjects.accuracy.value >= 15 / 16
+    train(model, train_set, validation, settings, seed=0)
+    probabilities = apply_temperature(predict_logits(model, test), 1.0)
+    assert evaluate(test, probabilities).subjects.accuracy.value >= 15 / 16
 
 
 def test_each_class_weighs_alike_and_each_subject_of_a_class(tmp_path):
@@ -237,10 +241,10 @@ def test_each_class_weighs_alike_and_each_subject_of_a_class(tmp_path):
     np.testing.assert_allclose(slice_weights(dataset), expected, rtol=1e-6)
 
 
-def test_a_subject_in_training_and_validation_is_refused_unless_slices_were_split(data, tmp_path):
+def test_a_subject_in_training_and_validation_is_refused_unless_slices_were_split(data):
     with pytest.raises(AssertionError, match="training and in validation"):
-        train(small_network(), data[0], data[0], SETTINGS, seed=0, work=tmp_path)
-    history = train(small_network(), data[0], data[0], EVERYTHING, seed=0, work=tmp_path, by_slice=True)
+        train(small_network(), data[0], data[0], SETTINGS, seed=0)
+    history = train(small_network(), data[0], data[0], EVERYTHING, seed=0, by_slice=True)
     assert len(history.epochs) == 4
 
 
@@ -257,9 +261,9 @@ def test_progress_runs_from_nothing_to_all_without_going_back(data, tmp_path):
     ("frozen", "message"),
     [(("block9_*",), "'block9_.' matches no layer"), (("block*", "predictions"), "nothing is left to train")],
 )
-def test_layers_that_cannot_be_frozen_are_named(data, tmp_path, frozen, message):
+def test_layers_that_cannot_be_frozen_are_named(data, frozen, message):
     with pytest.raises(InputError, match=message):
-        train(small_network(), *data, SETTINGS.model_copy(update={"frozen": frozen}), seed=0, work=tmp_path)
+        train(small_network(), *data, SETTINGS.model_copy(update={"frozen": frozen}), seed=0)
 
 
 def test_only_the_head_can_be_trained(data, tmp_path):
@@ -354,22 +358,23 @@ def test_any_network_resumes_exactly_dropout_and_all_and_frozen_statistics_stay(
 
     settings = EVERYTHING.model_copy(update={"frozen": ("body", "norm")})
     whole, killed, resumed = fresh(), fresh(), fresh()
-    train(whole, *data, settings, seed=0, work=tmp_path / "whole")
+    checkpoint = Checkpoint(tmp_path / "saved.pt", "key")
+    train(whole, *data, settings, seed=0)
     with pytest.raises(KeyboardInterrupt):
-        train(killed, *data, settings, seed=0, work=tmp_path / "killed", progress=kill)
+        train(killed, *data, settings, seed=0, checkpoint=checkpoint, progress=kill)
     torch.rand(7)  # elsewhere, numbers have been drawn meanwhile
-    train(resumed, *data, settings, seed=0, work=tmp_path / "killed")
+    train(resumed, *data, settings, seed=0, checkpoint=checkpoint)
     assert same(whole, resumed)
     assert torch.equal(whole.norm.running_mean, fresh().norm.running_mean)
     assert not torch.equal(whole.classifier.weight, fresh().classifier.weight)
 
 
-def test_rates_that_diverge_are_named(data, tmp_path):
+def test_rates_that_diverge_are_named(data):
     model = small_network()
     with torch.no_grad():
         model.predictions.weight.fill_(torch.inf)
     with pytest.raises(InputError, match=r"training\.body_rate.*Remedy: lower rates"):
-        train(model, *data, SETTINGS, seed=0, work=tmp_path)
+        train(model, *data, SETTINGS, seed=0)
 
 
 def test_activations_beyond_float16_are_not_kept(data, tmp_path):

@@ -47,6 +47,7 @@ def heads(cohort):
         assert not fit.doubts
         tissues = find_tissues(fit.transform, t1w, brain)
         found.append((images, brain, tissues, abs(np.linalg.det(affine)) / 1000))
+    assert len(found) == 2
     return found
 
 

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,12 @@ from stratacam.errors import InputError
 from stratacam.files import temporary_name
 from stratacam.learning import ScanPictures
 from stratacam.scans.volume import write_nifti
-from stratacam.study import scan_steps
+from stratacam.study import gathering
+from stratacam.study.cohort import make_cohort
 from stratacam.study.configuration import check_configuration
-from stratacam.study.execution import SerialExecutor
+from stratacam.study.execution import Workers
 from stratacam.study.gathering import gather
-from stratacam.study.planning import make_cohort
+from stratacam.study.steps.prepare import find_scans
 from stratacam.study.study import open_study
 from stratacam.study.work import Work
 
@@ -59,7 +61,7 @@ def test_a_study_finds_the_files_it_chooses_and_the_group_of_every_session(tmp_p
     (tmp_path / "cohort/participants.tsv").write_text("participant_id\tgroup\nsub-01\tRRMS\n")
     (tmp_path / "cohort/sub-01/sub-01_sessions.tsv").write_text("session_id\tgroup\nses-2\tSPMS\n")
     settings = configuration(tmp_path, choose={"T1w": {"acq": "fast"}}).cohort
-    scans, groups = scan_steps.find(Work(tmp_path / "records", quiet()), settings)
+    scans, groups = find_scans(Work(tmp_path / "records", quiet(), Workers(1)), settings)
     assert groups == {"sub-01_ses-1": "RRMS", "sub-01_ses-2": "SPMS"}
     assert [scan.images["T1w"].name for scan in scans] == [
         "sub-01_ses-1_acq-fast_T1w.nii",
@@ -72,17 +74,24 @@ def test_a_choice_for_a_sequence_that_is_not_used_is_refused(tmp_path):
         configuration(tmp_path, choose={"T1W": {"acq": "fast"}})
 
 
-def write_ones(file):
-    write_nifti(file, np.ones((20, 20, 20), np.float32), np.eye(4))
+@dataclass(frozen=True)
+class Ones:
+    file: Path
+
+    @property
+    def outputs(self):
+        return (self.file,)
+
+    def do(self):
+        write_nifti(self.file, np.ones((20, 20, 20), np.float32), np.eye(4))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
 def test_a_full_disk_leaves_one_scan_out_in_a_sentence_and_the_others_go_on(tmp_path):
     files = {name: tmp_path / f"{name}.nii" for name in ("sub-01", "sub-02", "sub-03")}
     temporary_name(files["sub-02"]).symlink_to("/dev/full")
-    work = Work(tmp_path / "records", quiet())
-    tasks = {name: work.task(write_ones, file, outputs=[file]) for name, file in files.items()}
-    assert work.each("prepare", tasks, SerialExecutor()) == {"sub-01", "sub-03"}
+    work = Work(tmp_path / "records", quiet(), Workers(1))
+    assert work.each("prepare", {name: Ones(file) for name, file in files.items()}) == {"sub-01", "sub-03"}
     (absence,) = work.absences
     assert absence.reason.startswith(
         f"{files['sub-02']}: cannot be written (No space left on device); make room"
@@ -208,7 +217,7 @@ def test_a_third_group_of_two_is_left_out_by_check_and_by_run_alike(tmp_path, mo
         prepared.extend(scan.name for scan in scans)
         raise InputError("far enough")
 
-    monkeypatch.setattr(scan_steps, "prepare_scans", prepare)
+    monkeypatch.setattr(gathering, "prepare_scans", prepare)
     configured = configuration(tmp_path)
     configured = configured.model_copy(update={"run": configured.run.model_copy(update={"workers": 1})})
     with open_study(configured, quiet()) as study, pytest.raises(InputError, match="far enough"):

@@ -2,12 +2,13 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 
 from stratacam.errors import InputError
-from stratacam.study.execution import Failure, WorkerPool, kept_workers, local_executor, run_each
+from stratacam.study.execution import Failure, SerialExecutor, WorkerPool, Workers, run_each
 
 
 def double(number):
@@ -20,10 +21,10 @@ def double(number):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_one_failure_stops_no_other_and_arrives_whole(workers):
-    with local_executor(workers) as executor:
+    with Workers(workers) as pool, pool.executor() as executor:
         outcomes = {
             done.name: done.outcome
-            for done in run_each(executor, double, {f"sub-0{number}": (number,) for number in range(4)})
+            for done in run_each(executor, double, {f"sub-0{number}": number for number in range(4)})
         }
     assert outcomes["sub-03"][0] == 6
     assert outcomes["sub-01"] == Failure("sub-01: the scan is empty; remove it.")
@@ -34,13 +35,30 @@ def test_one_failure_stops_no_other_and_arrives_whole(workers):
         assert outcomes["sub-03"][2] != os.getpid()
 
 
-def test_environment_is_as_before_when_the_workers_have_ended(monkeypatch):
+def threads_of(_):
+    return [os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")]
+
+
+def test_workers_have_the_threads_they_are_given_and_the_environment_stays_as_it_is(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    with local_executor(2):
-        assert os.environ["OMP_NUM_THREADS"] == "1"
-    assert os.environ["OMP_NUM_THREADS"] == "7"
-    assert "MKL_NUM_THREADS" not in os.environ
+    with Workers(2) as pool, pool.executor() as executor:
+        assert executor.submit(threads_of, None).result() == ["1", "1"]
+        assert os.environ["OMP_NUM_THREADS"] == "7"
+        assert "MKL_NUM_THREADS" not in os.environ
+
+
+def test_every_step_runs_in_the_executor_that_is_given():
+    with ThreadPoolExecutor(1) as cluster, Workers(2, executor=cluster) as pool:
+        for networks in (None, 3):
+            with pool.executor(networks=networks) as executor:
+                assert executor is cluster
+    assert pool.pool is None
+
+
+def test_networks_run_one_after_the_other_on_a_graphics_card():
+    with Workers(2, device="cuda") as pool, pool.executor(networks=3) as executor:
+        assert isinstance(executor, SerialExecutor)
 
 
 def _end_first(number):
@@ -56,29 +74,29 @@ def started(executor):
 
 
 def test_workers_serve_the_next_step_until_work_is_done_in_this_process():
-    with kept_workers():
-        with local_executor(2) as executor:
+    with Workers(2) as pool:
+        with pool.executor() as executor:
             first = started(executor)
-        with kept_workers(), local_executor(2) as executor:
+        with pool.executor() as executor:
             assert set(started(executor)) >= set(first)
             first = executor.processes
             assert 1 <= len(first) <= 2
         assert all(process.is_alive() for process in first)
-        with local_executor(1):
+        with pool.executor(networks=1):
             assert not any(process.is_alive() for process in first)
-        with local_executor(2) as executor:
+        with pool.executor() as executor:
             second = started(executor)
             assert not set(second) & set(first)
     assert not any(process.is_alive() for process in second)
 
 
 def test_a_lost_worker_costs_its_step_and_no_other():
-    with kept_workers():
-        with local_executor(2) as executor:
-            (lost,) = run_each(executor, _end_first, {"sub-01": (0,)})
+    with Workers(2) as pool:
+        with pool.executor() as executor:
+            (lost,) = run_each(executor, _end_first, {"sub-01": 0})
             assert "terminated abruptly" in lost.outcome.reason
-        with local_executor(2) as executor:
-            assert [done.outcome for done in run_each(executor, _end_first, {"sub-02": (2,)})] == [2]
+        with pool.executor() as executor:
+            assert [done.outcome for done in run_each(executor, _end_first, {"sub-02": 2})] == [2]
 
 
 def test_workers_end_in_the_middle_of_their_tasks_where_a_step_fails():

@@ -43,7 +43,7 @@ sanity_slices = 1
 fractions = [0.3]
 permutations = 0
 """
-PHANTOM = ("--controls", 3, "--rrms", 3, "--spms", 0, "--voxel", 5, "--workers", 2)
+PHANTOM = ("--controls", 3, "--rrms", 3, "--spms", 0, "--voxel", 4, "--workers", 2)
 
 
 def break_off(*arguments, called=PRINT, word, number=signal.SIGINT, folder):

@@ -20,24 +20,24 @@ ENDLESS = """\
 import hashlib, os, sys, time
 from rich.console import Console
 from stratacam import cli
-from stratacam.study.execution import kept_workers, local_executor, run_each
+from stratacam.study.execution import Workers, run_each
 from stratacam.study.progress import step_progress
 
-def nap():
+def nap(_):
     print("begun", flush=True)
     time.sleep(3600)
     print("woke", flush=True)
 
-def compute():
+def compute(_):
     print("begun", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)  # an hour outside Python
 
 def work():
     kind, workers = sys.argv[1:]
-    with kept_workers(), local_executor(int(workers)) as executor:
+    with Workers(int(workers)) as pool, pool.executor() as executor:
         with step_progress(Console(stderr=True), "nap") as advance:
             advance(0, 9, "sub-01")
-            for _ in run_each(executor, {"nap": nap, "compute": compute}[kind], dict.fromkeys("abcdefghi", ())):
+            for _ in run_each(executor, {"nap": nap, "compute": compute}[kind], dict.fromkeys("abcdefghi")):
                 pass
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.scans.volume import write_nifti
-from stratacam.study.alone import explain_folder
-from stratacam.study.predicting import predict_folder
+from stratacam.study.predict import predict_folder
+from stratacam.study.standalone import explain_folder
 from stratacam.study.suitability import resolution_of, settings_for
 
 SEQUENCES = ("T1w", "T2w", "FLAIR")
@@ -67,10 +67,10 @@ def delivered(folder, *axes):
 def predicted(copy_cohort, tmp_path_factory):
     """A scan of 5 mm voxels, classified by a model of scans of 6 mm: folders, and what was said."""
     folder = tmp_path_factory.mktemp("new")
-    copy_cohort(folder / "scans", control=1)
+    copy_cohort(folder / "scans", voxel_mm=5.0, control=1)
     said = Console(file=io.StringIO(), width=200)
     model = model_of(folder / "model", card(images={}))
-    _, left_out = predict_folder(
+    found = predict_folder(
         model,
         folder / "scans",
         folder / "out",
@@ -79,7 +79,7 @@ def predicted(copy_cohort, tmp_path_factory):
         workers=1,
         console=said,
     )
-    assert not left_out
+    assert not found.left_out
     return folder, said.file.getvalue()
 
 
@@ -101,11 +101,11 @@ def test_a_scan_of_another_scanner_is_prepared_with_the_models_voxels_and_that_i
 def test_what_predict_prepared_is_taken_by_predict_and_explain_as_it_is(predicted, tmp_path):
     folder, _ = predicted
     prepared, quiet = folder / "out/prepared", Console(file=io.StringIO())
-    found, _ = predict_folder(
+    found = predict_folder(
         folder / "model", prepared, tmp_path, accept_differences=False, network=None, workers=1, console=quiet
     )
     before = rows(folder / "out/predictions.tsv")[0]
-    assert found[0].probabilities == pytest.approx(
+    assert found.scans[0].probabilities == pytest.approx(
         [float(before[f"p_{name}"]) for name in ("control", "MS")], abs=1e-5
     )
     names, _ = explain_folder(

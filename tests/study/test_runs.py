@@ -7,8 +7,9 @@ from rich.console import Console
 
 from stratacam.errors import InputError
 from stratacam.learning import ScanPictures
+from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import check_configuration
-from stratacam.study.planning import Cohort, plan_runs
+from stratacam.study.planning import plan_runs
 from stratacam.study.runs import Run, TrainedRun, models_of, read_runs
 from stratacam.study.study import open_study
 

@@ -24,18 +24,17 @@ from rich.console import Console
 import stratacam
 from stratacam.errors import InputError
 from stratacam.files import read_json
-from stratacam.report import write_report
+from stratacam.report import refresh_report
 from stratacam.report.evidence.content import read_evidence
-from stratacam.scans.prepare import prepare
 from stratacam.scans.volume import write_nifti
 from stratacam.source_code import code_of
-from stratacam.study import learning_steps, run, scan_steps
-from stratacam.study import ledger as ledger_module
+from stratacam.study import cache as cache_module
+from stratacam.study.cache import Cache
 from stratacam.study.configuration import StudyConfiguration, read_configuration
 from stratacam.study.folders import StudyFolders
-from stratacam.study.ledger import Ledger
-from stratacam.study.run import run_study
-from stratacam.study.steps.evidence import measure_evidence
+from stratacam.study.run import measure_evidence, run_study
+from stratacam.study.steps import explain, prepare, train
+from stratacam.study.steps.prepare import Prepare
 from stratacam.study.work import Work
 
 STUDY = """\
@@ -246,28 +245,25 @@ class Watched:
     def __init__(self):
         self.step, self.opened, self.ran = None, {}, {}
 
-    def function(self, function):
-        """The same function, watched."""
+    @contextmanager
+    def task(self, task):
+        """Watch a task while it is done: all that it opens, and which code the first of its kind runs."""
+        kind = type(task)
 
         def profile(frame, event, _argument):
             if event == "call" and frame.f_code.co_name not in {"<module>", "<listcomp>", "<genexpr>"}:
-                self.ran[function].add(frame.f_code.co_filename)
+                self.ran[kind].add(frame.f_code.co_filename)
 
-        def watched(*arguments):
-            self.opened.setdefault(function, set())
-            self.step = function
-            if function not in self.ran:
-                self.ran[function] = set()
-                sys.setprofile(profile)
-            try:
-                return function(*arguments)
-            finally:
-                sys.setprofile(None)
-                self.step = None
-
-        watched.__module__, watched.__qualname__ = function.__module__, function.__qualname__
-        watched.__wrapped__ = function  # whose parameters the key names
-        return watched
+        self.opened.setdefault(kind, set())
+        self.step = kind
+        if kind not in self.ran:
+            self.ran[kind] = set()
+            sys.setprofile(profile)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+            self.step = None
 
     def open(self, event, arguments):
         if event == "open" and self.step and isinstance(arguments[0], (str, bytes)):
@@ -295,19 +291,32 @@ def study(copy_cohort, tmp_path_factory):
     configuration = read_configuration(folder / "study.toml")
     seen = Watched()
     sys.addaudithook(seen.open)
-    wrapped = {}
     with pytest.MonkeyPatch.context() as patch:
-        plain = Ledger.task
+        plain = Cache.entry
+        watched = set()
 
-        def task(self, function, *arguments, outputs):
-            whole = plain(self, function, *arguments, outputs=outputs)
-            object.__setattr__(whole, "function", wrapped.setdefault(function, seen.function(function)))
-            return whole
+        def entry(self, task, **more):
+            if type(task) not in watched:
+                watched.add(type(task))
+                do = type(task).do
 
-        patch.setattr(Ledger, "task", task)
-        run_study(configuration, Console(quiet=True), write_report)
-        measure_evidence(configuration, Console(quiet=True), write_report=write_report)
+                def watching(self, *arguments):
+                    with seen.task(self):
+                        return do(self, *arguments)
+
+                patch.setattr(type(task), "do", watching)
+            return plain(self, task, **more)
+
+        patch.setattr(Cache, "entry", entry)
+        finish(configuration)
     return types.SimpleNamespace(folder=folder, configuration=configuration, seen=seen)
+
+
+def finish(configuration):
+    """Do the study, its evidence and its report as the commands do."""
+    console = Console(quiet=True)
+    for step in (run_study, measure_evidence):
+        refresh_report(step(configuration, console).folders, console)
 
 
 def with_sessions(cohort):
@@ -340,31 +349,39 @@ def again(configuration):
     """The steps that would be done again, found without doing them."""
     found = set()
 
-    def each(self, step, tasks, executor, ledger=None):  # noqa: ARG001
-        if any(not (ledger or self.ledger).is_done(step, name, task) for name, task in tasks.items()):
+    def do(self, step, entries, cache=None, *, networks=False):  # noqa: ARG001
+        if any(not (cache or self.cache).is_done(step, name, one) for name, one in entries.items()):
             found.add(step.removesuffix(" make_seed-0").split(" make-")[0])
-        return set(tasks)
+        return set(entries)
 
-    def once(self, step, task, *, item="study", advance=None):  # noqa: ARG001
-        if not self.ledger.is_done(step, item, task):
+    def once(self, step, task, *, item="study", do=None):  # noqa: ARG001
+        entry = task if isinstance(task, cache_module.Entry) else self.cache.entry(task)
+        if not self.cache.is_done(step, item, entry):
             found.add(step)
+
+    def is_done(self, step, item, entry):
+        done = plain(self, step, item, entry)
+        if step == "report" and not done:
+            found.add(step)
+        return done or step == "report"
 
     def nothing(*_):
         return None
 
+    plain = Cache.is_done
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Work, "each", each)
+        patch.setattr(Work, "do", do)
         patch.setattr(Work, "once", once)
+        patch.setattr(Cache, "is_done", is_done)
         for module, name in (
-            (learning_steps, "_keep_earlier"),
-            (learning_steps, "_rename_cohort"),
-            (scan_steps, "_find_delivered"),
-            (run, "remove_other_maps"),
+            (train, "_keep_earlier"),
+            (train, "_rename_cohort"),
+            (prepare, "_find_delivered"),
+            (explain, "remove_other_maps"),
         ):
             patch.setattr(module, name, nothing)
         try:
-            run_study(configuration, Console(quiet=True), write_report)
-            measure_evidence(configuration, Console(quiet=True), write_report=write_report)
+            finish(configuration)
         except (InputError, FileNotFoundError):
             found.add(NEW_MODEL)
     return found
@@ -391,16 +408,16 @@ def test_a_setting_does_again_what_it_decides_and_nothing_else(study, name):
 
 def test_the_code_that_runs_in_a_step_is_in_its_key(study):
     home = Path(stratacam.__file__).parent
-    for function, files in study.seen.ran.items():
+    for kind, files in study.seen.ran.items():
         own = {Path(file) for file in files if Path(file).is_relative_to(home)}
         ran = {f"{path.parent.name}/{path.name}" for path in own if path.suffix != ".py"}
         for path in (path for path in own if path.suffix == ".py"):
             module = ".".join(("stratacam", *path.relative_to(home).with_suffix("").parts))
             ran.add(module.removesuffix(".__init__"))
-        code = code_of(function)
-        assert {name for name in ran - NOT_OF_RESULTS if name not in code} == set(), function
+        code = code_of(kind)
+        assert {name for name in ran - NOT_OF_RESULTS if name not in code} == set(), kind
     assert len(study.seen.ran) == 14
-    assert not any(name.startswith(("stratacam.cam", "stratacam.learning")) for name in code_of(prepare))
+    assert not any(name.startswith(("stratacam.cam", "stratacam.learning")) for name in code_of(Prepare))
 
 
 def test_every_file_of_the_user_that_is_opened_is_changed_in_a_test(study):
@@ -489,7 +506,7 @@ def test_code_does_again_what_runs_it_and_nothing_else(study, monkeypatch):
         def changed_code(*arguments):
             return {name: digest + "!" * (name == module) for name, digest in code_of(*arguments).items()}
 
-        monkeypatch.setattr(ledger_module, "code_of", changed_code)
+        monkeypatch.setattr(cache_module, "code_of", changed_code)
         return again(study.configuration)
 
     assert with_changed("stratacam.scans.register") == PREPARE - REPORT
@@ -529,9 +546,8 @@ def trained_again(study, tmp_path_factory):
     (folder / "study.toml").write_text(text)
     before = weights_of(folder / "study/models/make_seed-0")
     said = io.StringIO()
-    run_study(
-        read_configuration(folder / "study.toml"), Console(file=said, width=500), lambda folders: folders
-    )
+    console = Console(file=said, width=500)
+    refresh_report(run_study(read_configuration(folder / "study.toml"), console).folders, console)
     return types.SimpleNamespace(folder=folder, said=said.getvalue(), before=before)
 
 
@@ -556,9 +572,8 @@ def test_evidence_of_the_model_that_was_there_is_not_shown(trained_again, study)
 def test_a_model_comes_back_with_its_settings_and_a_new_name_trains_nothing(trained_again):
     folder, said = trained_again.folder, io.StringIO()
     (folder / "study.toml").write_text(STUDY.replace('"stale"', '"renamed again"'))
-    run_study(
-        read_configuration(folder / "study.toml"), Console(file=said, width=500), lambda folders: folders
-    )
+    console = Console(file=said, width=500)
+    refresh_report(run_study(read_configuration(folder / "study.toml"), console).folders, console)
     assert "train: unchanged" in said.getvalue()
     model = folder / "study/models/make_seed-0"
     assert weights_of(model) == trained_again.before
@@ -578,4 +593,4 @@ def test_studies_share_prepared_scans_and_neither_prepares_them_in_another_way(s
     with pytest.raises(
         InputError, match=r'is shared, and sub-.* settings\.grid was "T1w" and is 6\.0\. Give the'
     ):
-        run_study(other, Console(quiet=True), write_report)
+        run_study(other, Console(quiet=True))

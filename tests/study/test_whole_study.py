@@ -202,6 +202,7 @@ def test_a_killed_run_ends_with_the_same_numbers_and_repeats_no_finished_scan(fa
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     whole, _ = faulty
     unkilled, again = results(whole / "study"), results(study)
+    assert {name.partition("/")[0] for name in again} == {"models", "evaluation", "maps", "prepared"}
     assert all(again[name] == unkilled[name] for name in again)
     assert not list(study.rglob("*unfinished*"))
 

@@ -13,7 +13,7 @@ from stratacam.learning.evaluation.table import write_comparison
 from stratacam.learning.features import keep_activations, keep_head_inputs, read_head_inputs
 from stratacam.learning.forward import compute_logits
 from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
-from stratacam.learning.predict import predict, predict_logits
+from stratacam.learning.predict import predict_logits
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import (
     PARTS,
@@ -25,7 +25,7 @@ from stratacam.learning.split import (
     make_splits,
     write_split,
 )
-from stratacam.learning.train import Epoch, History, Progress, train
+from stratacam.learning.train import Checkpoint, Epoch, History, Progress, train
 
 __all__ = [
     "PARTS",
@@ -33,6 +33,7 @@ __all__ = [
     "AnySplit",
     "AugmentSettings",
     "Baseline",
+    "Checkpoint",
     "Epoch",
     "Evaluation",
     "History",
@@ -58,7 +59,6 @@ __all__ = [
     "make_dataset",
     "make_splits",
     "pool_seeds",
-    "predict",
     "predict_logits",
     "read_head_inputs",
     "save_pictures",

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from stratacam.learning.dataset import SliceDataset
-from stratacam.learning.evaluation.calibration import apply_temperature
 from stratacam.learning.forward import compute_logits
 from stratacam.learning.train import Progress
 
@@ -34,16 +33,3 @@ def predict_logits(
     return compute_logits(
         model, dataset.read, len(dataset), batch_size=batch_size, device=device, report=report
     )
-
-
-def predict(
-    model: nn.Module,
-    dataset: SliceDataset,
-    *,
-    batch_size: int = 16,
-    device: str = "cpu",
-    progress: Progress = lambda *_: None,
-) -> npt.NDArray[np.float64]:
-    """Return the probability of each class for every slice, (n, classes): the softmax of `predict_logits`."""
-    logits = predict_logits(model, dataset, batch_size=batch_size, device=device, progress=progress)
-    return apply_temperature(logits, 1.0)

@@ -1,25 +1,22 @@
 """Fine-tuning above frozen layers, stopped by the validation slices, resumed after a kill."""
 
-import hashlib
-import json
 import math
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.files import whole_file, write_text
+from stratacam.files import whole_file
 from stratacam.learning.dataset import SliceDataset
 from stratacam.learning.epoch import Trainee, run_epoch, validate
 from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
 from stratacam.learning.randomness import torch_generator
 from stratacam.learning.settings import TrainSettings
-from stratacam.networks import find_head, freeze, frozen_prefix, state_hash
-from stratacam.source_code import code_of, digest_of
+from stratacam.networks import find_head, freeze, frozen_prefix
 
 Progress = Callable[[int, int, str], None]
 """Told the number of slice passes done, the number in all, and what is being done."""
@@ -46,6 +43,13 @@ class History:
         return asdict(self)
 
 
+class Checkpoint(NamedTuple):
+    """Where a training is saved after every epoch, and the key of everything that decides its result."""
+
+    file: Path
+    key: str
+
+
 def train(
     model: nn.Module,
     train_set: SliceDataset,
@@ -53,8 +57,7 @@ def train(
     settings: TrainSettings,
     *,
     seed: int,
-    work: Path,
-    key: str = "",
+    checkpoint: Checkpoint | None = None,
     kept: Path | None = None,
     head: str | None = None,
     by_slice: bool = False,
@@ -69,7 +72,7 @@ def train(
     plain or as one of its augmented copies, at random; validation slices are never augmented.
 
     The same model, data, settings, seed, machine and number of threads give the same weights, bit for bit,
-    also when the run was killed on the way and is started again with the same `work`.
+    also when the run was killed on the way and is started again with the same checkpoint.
 
     Args:
         model: from (B, C, H, W) in [0, 1] to logits; see `stratacam.networks`.
@@ -77,8 +80,8 @@ def train(
         validation_set: the slices that decide when to stop.
         settings: see `TrainSettings`; what depends on the first weights is taken as for random ones if absent.
         seed: of shuffling and augmentation.
-        work: a folder for checkpoints; its subfolder `training` is removed at the end.
-        key: of whatever else decides the result, such as the code: what was left under another one is not used.
+        checkpoint: from which it goes on if it was broken off, unless that was left under another key; removed at the
+            end. If absent nothing is saved.
         kept: the folder in which `keep_activations` kept the outputs of the frozen layers of both sets, with as many
             copies as `settings` has; if absent the whole network is run on slices that are augmented anew.
         head: name of the classifier's last module; found by `stratacam.networks.find_head` if absent.
@@ -95,8 +98,6 @@ def train(
     settings = settings.for_weights(pretrained=False)
     patterns = settings.frozen or ()
     free = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-    key = f"{key} {head} {by_slice} {device} {kept is not None}"
-    folder = _work_folder(work / "training", model, (train_set, validation_set), settings, f"{seed} {key}")
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     freeze(model, patterns)
     trainee = Trainee(model, frozen_prefix(model, patterns)[1] if kept else model, patterns, device)
@@ -115,7 +116,7 @@ def train(
                 _optimiser(trainee.fed, find_head(model, head)[1], settings),
                 settings=settings,
                 seed=seed,
-                checkpoint=folder / "checkpoint.pt",
+                checkpoint=checkpoint,
                 progress=progress,
             )
     finally:
@@ -123,7 +124,8 @@ def train(
             parameter.requires_grad_(free[name])
     trainee.fed.load_state_dict(best)
     model.eval()
-    shutil.rmtree(folder)
+    if checkpoint:
+        checkpoint.file.unlink(missing_ok=True)
     return history
 
 
@@ -148,7 +150,7 @@ def _fit(
     *,
     settings: TrainSettings,
     seed: int,
-    checkpoint: Path,
+    checkpoint: Checkpoint | None,
     progress: Progress,
 ) -> tuple[History, dict[str, torch.Tensor]]:
     """Train from the last checkpoint on; return the history and the weights of the best epoch."""
@@ -156,8 +158,8 @@ def _fit(
     epochs: list[Epoch] = []
     best: dict[str, torch.Tensor] = {}
     tell = _Teller(progress, len(inputs.dataset) * settings.epochs)
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=trainee.device, weights_only=True)
+    saved = _load(checkpoint, trainee.device)
+    if saved:
         fed.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
         epochs, best = [Epoch(*values) for values in saved["epochs"]], saved["best"]
@@ -187,31 +189,25 @@ def _fit(
             )
         if _best(epochs) == len(epochs):
             best = {name: tensor.clone() for name, tensor in fed.state_dict().items()}
-        content = {"weights": fed.state_dict(), "optimiser": optimiser.state_dict(), "best": best}
-        with whole_file(checkpoint) as temporary:
-            torch.save(content | {"epochs": [tuple(asdict(epoch).values()) for epoch in epochs]}, temporary)
+        if checkpoint:
+            content: dict[str, Any] = {
+                "weights": fed.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "best": best,
+            }
+            content |= {"key": checkpoint.key, "epochs": [tuple(asdict(epoch).values()) for epoch in epochs]}
+            with whole_file(checkpoint.file) as temporary:
+                torch.save(content, temporary)
     progress(tell.total, tell.total, f"trained, best epoch {_best(epochs)}")
     return History(tuple(epochs), _best(epochs)), best
 
 
-def _work_folder(
-    folder: Path, model: nn.Module, datasets: tuple[SliceDataset, ...], settings: TrainSettings, others: str
-) -> Path:
-    """Return `folder`, emptied if it was left by a training with another model, data, settings, seed or key."""
-    content = hashlib.sha256(state_hash(model).encode())
-    for dataset in datasets:
-        for scan in dataset.scans:
-            stat = scan.file.stat()
-            content.update(json.dumps([scan.scan, scan.group, stat.st_size, stat.st_mtime_ns]).encode())
-        for numbers in (dataset.scan, dataset.position, dataset.label):
-            content.update(numbers.tobytes())
-    code = digest_of(code_of(train))
-    key = f"{content.hexdigest()} {code} {others} {settings.model_dump_json()}"
-    note = folder / "training.txt"
-    if not note.exists() or note.read_text(encoding="utf-8") != key:
-        shutil.rmtree(folder, ignore_errors=True)
-        write_text(note, key)
-    return folder
+def _load(checkpoint: Checkpoint | None, device: str) -> dict[str, Any]:
+    """What a training left under the same key; empty if there is nothing."""
+    if checkpoint is None or not checkpoint.file.exists():
+        return {}
+    saved: dict[str, Any] = torch.load(checkpoint.file, map_location=device, weights_only=True)
+    return saved if saved.get("key") == checkpoint.key else {}
 
 
 def _best(epochs: list[Epoch]) -> int:

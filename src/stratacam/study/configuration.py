@@ -1,6 +1,5 @@
 """The configuration of a study: one TOML file, every key checked."""
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from stratacam.errors import InputError
+from stratacam.errors import InputError, did_you_mean
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
@@ -26,6 +25,9 @@ from stratacam.scans.channels import choose_sequences, count_channels
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
+
+PATHS = (("", "out"), ("cohort", "input"), ("cohort", "prepared"), ("split", "table"), ("evidence", "atlas"))
+"""Settings that are paths: section and name."""
 
 
 class Section(BaseModel):
@@ -222,32 +224,17 @@ def check_configuration(content: dict[str, Any], source: str) -> StudyConfigurat
 
 
 def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfiguration:
-    network, split, cohort = configuration.network, configuration.split, configuration.cohort
-    named = [_anchor_reference(name, folder) for name in network.architectures]
-    network = network.model_copy(
-        update={"architecture": named[0] if isinstance(network.architecture, str) else tuple(named)}
-    )
-    if network.weights not in WEIGHTS:
-        network = network.model_copy(update={"weights": str(_anchor(Path(network.weights), folder))})
-    if split.table is not None:
-        split = split.model_copy(update={"table": _anchor(split.table, folder)})
-    evidence = configuration.evidence
-    if evidence.atlas is not None:
-        evidence = evidence.model_copy(update={"atlas": _anchor(evidence.atlas, folder)})
-    return configuration.model_copy(
-        update={
-            "evidence": evidence,
-            "out": _anchor(configuration.out, folder),
-            "cohort": cohort.model_copy(
-                update={
-                    "input": _anchor(cohort.input, folder),
-                    "prepared": cohort.prepared and _anchor(cohort.prepared, folder),
-                }
-            ),
-            "network": network,
-            "split": split,
-        }
-    )
+    """The configuration with its relative paths made relative to a folder."""
+    content = configuration.model_dump()
+    for section, name in PATHS:
+        place = content[section] if section else content
+        place[name] = place[name] and _anchor(place[name], folder)
+    network = content["network"]
+    named = [_anchor_reference(name, folder) for name in configuration.network.architectures]
+    network["architecture"] = named[0] if isinstance(network["architecture"], str) else named
+    if network["weights"] not in WEIGHTS:
+        network["weights"] = str(_anchor(Path(network["weights"]), folder))
+    return StudyConfiguration.model_validate(content)
 
 
 def _anchor(path: Path, folder: Path) -> Path:
@@ -266,9 +253,7 @@ def _describe(error: Mapping[str, Any]) -> str:
     key = ".".join(keys)
     if error["type"] == "extra_forbidden":
         allowed = list(_section(keys[:-1]).model_fields)
-        close = difflib.get_close_matches(keys[-1], allowed, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        return f"{key} is not known; {hint}Allowed here: {', '.join(allowed)}."
+        return f"{key} is not known; {did_you_mean(keys[-1], allowed)}Allowed here: {', '.join(allowed)}."
     if error["type"] == "missing":
         return f"{key} is missing; {_purpose(keys)}"
     if not keys or isinstance(error["input"], dict):  # settings that contradict each other

@@ -1,6 +1,7 @@
 """The built-in study: a synthetic cohort, and the whole study on it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,10 @@ from stratacam.files import check_writable, write_text
 from stratacam.networks import DEFAULT_ARCHITECTURE, build, by_block
 from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.study.configuration import read_configuration
-from stratacam.study.execution import kept_workers, local_executor, tidied
+from stratacam.study.execution import Workers, tidied
 from stratacam.study.progress import step_progress
-from stratacam.study.run import Outcome, run_study
-from stratacam.study.steps.evidence import measure_evidence
-from stratacam.study.study import WriteReport
+from stratacam.study.run import measure_evidence, run_study
+from stratacam.study.study import Outcome
 
 STUDY = """\
 # The built-in study. `stratacam run` on this file does again what has changed, and only that.
@@ -54,11 +54,11 @@ permutations = 0
 """
 
 
-def make_phantom(out: Path, settings: PhantomSettings, *, workers: int, console: Console) -> None:
-    """Make a synthetic cohort in `out` with worker processes, and show how far it is."""
+def make_phantom(out: Path, settings: PhantomSettings, *, workers: Workers, console: Console) -> None:
+    """Make a synthetic cohort in `out`, and show how far it is."""
     total = sum(settings.subjects.values())
     finished = 0
-    with tidied(out), local_executor(workers) as executor, step_progress(console, "phantom") as advance:
+    with tidied(out), workers.executor() as executor, step_progress(console, "phantom") as advance:
 
         def count(name: str) -> None:
             nonlocal finished
@@ -75,14 +75,16 @@ def _short_form() -> list[str]:
     return [*(last_convolution(block) for block in blocks), *last]
 
 
-def run_demo(folder: Path, phantom: PhantomSettings, console: Console, write_report: WriteReport) -> Outcome:
+def run_demo(
+    folder: Path, phantom: PhantomSettings, console: Console, *, force: Sequence[str] = ()
+) -> Outcome:
     """Make the synthetic cohort in `folder`/cohort, write `folder`/study.toml, run the study, and measure its maps.
 
     Args:
         folder: of the demonstration; may exist from an earlier run, whose work is kept.
         phantom: the cohort; its seed is also the study's.
         console: where progress is shown.
-        write_report: writes the report of a finished study.
+        force: steps that are done again.
     """
     cohort, file = folder / "cohort", folder / "study.toml"
     check_writable(folder)
@@ -90,10 +92,10 @@ def run_demo(folder: Path, phantom: PhantomSettings, console: Console, write_rep
         raise InputError(
             f"{file}: is not of a demonstration; expected a new folder, or one of an earlier: choose another"
         )
-    with kept_workers():
-        make_phantom(cohort, phantom, workers=0, console=console)
+    with Workers() as workers:
+        make_phantom(cohort, phantom, workers=workers, console=console)
         write_text(file, STUDY.format(seed=phantom.seed, layers=json.dumps(_short_form())))
         configuration = read_configuration(file)
-        outcome = run_study(configuration, console, write_report)
-        _, left_out = measure_evidence(configuration, console, write_report=write_report)
-    return replace(outcome, left_out=tuple(dict.fromkeys((*outcome.left_out, *left_out))))
+        studied = run_study(configuration, console, workers=workers, force=force)
+        measured = measure_evidence(configuration, console, workers=workers)
+    return replace(studied, left_out=tuple(dict.fromkeys((*studied.left_out, *measured.left_out))))

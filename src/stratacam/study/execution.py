@@ -9,17 +9,19 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Generic, ParamSpec, Self, TypeVar
+
+import threadpoolctl
 
 from stratacam.errors import InputError
 from stratacam.files import remove_leftovers
 from stratacam.interruption import Interrupted, held_back
 
+Given = TypeVar("Given")
 Result = TypeVar("Result")
 Parameters = ParamSpec("Parameters")
 
@@ -138,100 +140,80 @@ class WorkerPool(Executor):
             self.stop()
 
 
-class _Kept:
-    """Workers that go on from one step to the next, while these ask for as many with as many threads."""
+class Workers:
+    """Where the tasks of a study run: in this process, in worker processes, or in an executor of the user's.
 
-    def __init__(self) -> None:
-        self.pool: WorkerPool | None = None
-
-    def of_size(self, workers: int, threads: int) -> WorkerPool:
-        """The workers that are there, or others where the size differs."""
-        if self.pool is None or self.pool.size != (workers, threads):
-            self.end()
-            self.pool = WorkerPool(workers, threads)
-        return self.pool
-
-    def end(self, fault: BaseException | None = None) -> None:
-        """End the workers: when they are done, or now if there was an exception."""
-        if self.pool is not None:
-            self.pool.__exit__(None, fault, None)
-            self.pool = None
-
-
-_KEPT: ContextVar[_Kept | None] = ContextVar("_KEPT", default=None)
-
-
-@contextmanager
-def kept_workers() -> Iterator[None]:
-    """Within this, one step's workers serve the next: to start them takes longer than many a step.
-
-    They end where a step is done in this process, which has the memory and the cores to itself.
-    """
-    if _KEPT.get() is not None:
-        yield
-        return
-    kept = _Kept()
-    token = _KEPT.set(kept)
-    try:
-        yield
-    finally:
-        _KEPT.reset(token)
-        kept.end()
-
-
-@contextmanager
-def local_executor(workers: int = 0, *, tasks: int | None = None) -> Iterator[Executor]:
-    """An executor of `workers` processes (0: one per core); for 1, this process.
-
-    Workers have one thread each, or their share of the cores where there are fewer tasks than cores. They end with
-    the executor, unless within `kept_workers`, and with this process, however it ends.
+    Worker processes serve one step after the other, as starting them takes longer than many a step. They end before a
+    step that runs in this process, which then has memory and cores to itself, and with the `with` block.
 
     Args:
-        workers: processes.
-        tasks: how many tasks there will be; no more processes are started. One for each scan if absent.
+        count: processes; 0: one per core; 1: this process.
+        device: where networks run; on a graphics card they run one after the other, in this process.
+        executor: runs every task instead, such as a cluster's `Client.get_executor()`.
     """
-    cores = os.cpu_count() or 1
-    workers = workers or cores
-    if tasks is not None:
-        workers = min(workers, max(tasks, 1))
-    threads = 1 if tasks is None else max(1, cores // workers)
-    kept = _KEPT.get()
-    if workers == 1:
-        if kept is not None:
-            kept.end()
-        yield SerialExecutor()
-        return
-    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    try:
-        if kept is not None:
-            yield kept.of_size(workers, threads)
-        else:
-            with WorkerPool(workers, threads) as pool:
-                yield pool
-    except BaseException as fault:
-        if kept is not None:
-            kept.end(fault)
-        raise
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+
+    def __init__(self, count: int = 0, *, device: str = "cpu", executor: Executor | None = None) -> None:
+        self.count = count
+        self.device = device
+        self.given = executor
+        self.pool: WorkerPool | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing is started before there is work."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the worker processes: when they are done, or now if there was an exception."""
+        if self.pool is not None:
+            self.pool.__exit__(kind, fault, trace)
+            self.pool = None
+
+    @contextmanager
+    def executor(self, *, networks: int | None = None) -> Iterator[Executor]:
+        """Where a step runs.
+
+        Args:
+            networks: how many tasks it has, if these are few and run a network for long: no more processes are
+                started, which share the cores. If absent every process has one thread.
+        """
+        if self.given is not None:
+            yield self.given
+            return
+        cores = os.cpu_count() or 1
+        count, threads = self.count or cores, 1
+        if networks is not None:
+            count = min(count, max(networks, 1)) if self.device == "cpu" else 1
+            threads = max(1, cores // count)
+        try:
+            yield self._local(count, threads)
+        except BaseException as fault:
+            self.__exit__(type(fault), fault, fault.__traceback__)
+            raise
+
+    def _local(self, count: int, threads: int) -> Executor:
+        """The processes that are there, or others where the number differs."""
+        if count == 1:
+            self.__exit__(None, None, None)
+            return SerialExecutor()
+        if self.pool is None or self.pool.size != (count, threads):
+            self.__exit__(None, None, None)
+            self.pool = WorkerPool(count, threads)
+        return self.pool
 
 
 def run_each(
-    executor: Executor, function: Callable[..., Result], tasks: Mapping[str, tuple[Any, ...]]
+    executor: Executor, function: Callable[[Given], Result], tasks: Mapping[str, Given]
 ) -> Iterator[Finished[Result]]:
-    """Run `function` with the arguments of every task; yield each as it ends. One failure stops no other.
+    """Run `function` with every task; yield each as it ends. One failure stops no other.
 
     Args:
         executor: any `concurrent.futures.Executor`.
-        function: importable by name, as are its arguments' types.
-        tasks: arguments by the task's name.
+        function: importable by name, as are the types of the tasks.
+        tasks: by name.
     """
-    futures = {executor.submit(function, *arguments): name for name, arguments in tasks.items()}
+    futures = {executor.submit(function, task): name for name, task in tasks.items()}
     for future in as_completed(futures):
         fault = future.exception()
         outcome = future.result() if fault is None else _failure(fault)
@@ -272,7 +254,10 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 
 def _start_worker(threads: int) -> None:
     """`threads` for every library, and an end when the parent ends or says so."""
-    import SimpleITK  # noqa: PLC0415 - only in workers
+    os.environ.update(
+        dict.fromkeys(THREAD_VARIABLES, str(threads))
+    )  # which libraries read when they are loaded
+    import SimpleITK  # noqa: PLC0415 - only in workers, and after that
     import torch  # noqa: PLC0415
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -281,6 +266,7 @@ def _start_worker(threads: int) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     torch.set_num_threads(threads)
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+    threadpoolctl.threadpool_limits(threads)  # of libraries that were loaded before
 
 
 def _end_with_parent() -> None:

@@ -6,10 +6,19 @@ from dataclasses import dataclass
 from stratacam.files import write_text
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.prepared import PreparedScan
-from stratacam.study import baseline_steps, planning, scan_steps
-from stratacam.study.execution import local_executor
+from stratacam.study.cohort import (
+    Cohort,
+    Member,
+    check_study,
+    describe_scans,
+    make_cohort,
+    read_clusters,
+    seeds_of,
+)
 from stratacam.study.network_check import check_beginning, check_explained
 from stratacam.study.progress import say
+from stratacam.study.steps.pictures import cut_scans
+from stratacam.study.steps.prepare import check_scans, find_scans, prepare_scans
 from stratacam.study.study import Study
 
 
@@ -25,7 +34,7 @@ class Gathered:
 
     scans: Sequence[Scan]
     prepared: Sequence[PreparedScan]
-    cohort: planning.Cohort
+    cohort: Cohort
 
 
 def gather(study: Study) -> Gathered:
@@ -38,44 +47,37 @@ def gather(study: Study) -> Gathered:
     """
     configuration, folders, work = study.configuration, study.folders, study.work
     write_text(folders.configuration, configuration.model_dump_json(indent=2) + "\n")
-    found, groups = scan_steps.find(work, configuration.cohort)
-    with local_executor(configuration.run.workers) as executor:
-        scans = scan_steps.check_scans(work, found, executor)
-        clusters = baseline_steps.read_clusters(configuration, scans)
-        members = [planning.Member(scan.name, f"sub-{scan.subject}", groups[scan.name]) for scan in scans]
-        small = planning.check_study(
-            configuration.cohort.input,
-            members,
-            configuration.split,
-            planning.seeds_of(configuration),
-            clusters,
-        )
-        for name, reason in small.items():
-            work.leave_out(name, "split", reason)
-        scans = [scan for scan in scans if scan.name not in small]
-        check_explained(
-            configuration,
-            sorted({groups[scan.name] for scan in scans}),
-            sorted({f"sub-{scan.subject}" for scan in scans}),
-        )
-        if not folders.runs.is_file():
-            for sentence in check_beginning(configuration):
-                say(work.console, sentence)
-        prepared = scan_steps.prepare_scans(
-            work,
-            scans,
-            folders.prepared,
-            configuration.prepare,
-            executor,
-            groups=groups,
-            shared=configuration.cohort.prepared is not None,
-        )
-        pictures = scan_steps.cut_scans(
-            work,
-            {scan: groups[scan.name] for scan in prepared},
-            out=folders.pictures,
-            settings=configuration.pictures,
-            executor=executor,
-        )
-    cohort = planning.make_cohort(study, pictures, clusters)
-    return Gathered(scans, prepared, planning.describe_scans(cohort, prepared))
+    found, groups = find_scans(work, configuration.cohort)
+    scans = check_scans(work, found)
+    clusters = read_clusters(configuration, scans)
+    members = [Member(scan.name, f"sub-{scan.subject}", groups[scan.name]) for scan in scans]
+    small = check_study(
+        configuration.cohort.input, members, configuration.split, seeds_of(configuration), clusters
+    )
+    for name, reason in small.items():
+        work.leave_out(name, "split", reason)
+    scans = [scan for scan in scans if scan.name not in small]
+    check_explained(
+        configuration,
+        sorted({groups[scan.name] for scan in scans}),
+        sorted({f"sub-{scan.subject}" for scan in scans}),
+    )
+    if not folders.runs.is_file():
+        for sentence in check_beginning(configuration):
+            say(work.console, sentence)
+    prepared = prepare_scans(
+        work,
+        scans,
+        folders.prepared,
+        configuration.prepare,
+        groups=groups,
+        shared=configuration.cohort.prepared is not None,
+    )
+    pictures = cut_scans(
+        work,
+        {scan: groups[scan.name] for scan in prepared},
+        out=folders.pictures,
+        settings=configuration.pictures,
+    )
+    cohort = make_cohort(study, pictures, clusters)
+    return Gathered(scans, prepared, describe_scans(cohort, prepared))

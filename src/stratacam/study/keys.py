@@ -1,4 +1,4 @@
-"""What decides the result of a piece of work, derived from its arguments."""
+"""What decides the result of a task, derived from its fields."""
 
 import hashlib
 import json
@@ -24,50 +24,30 @@ def short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-@dataclass(frozen=True)
-class Deriving:
-    """How the parts of a key are derived.
+def derive_parts(
+    task: object,
+    outputs: Sequence[Path],
+    *,
+    made: Mapping[Hashable, str],
+    content: Callable[[Path], str],
+) -> Parts:
+    """What decides the result of a task.
 
-    Attributes:
-        made: what earlier work made, be it a path or an object that names it, and the key of that work.
+    Args:
+        task: a dataclass.
+        outputs: of the task; a path at or above one of them is only a place.
+        made: what earlier tasks make, be it a path or an object that names it, and the keys of these tasks.
         content: the hash of a file.
-        outputs: of the work; a path at or above one of them is only a place.
+
+    Raises:
+        TypeError: a field is of a kind that cannot be told from another of its kind, or a folder that no task makes.
     """
-
-    made: Mapping[Hashable, str]
-    content: Callable[[Path], str]
-    outputs: Sequence[Path]
-
-    def parts(self, name: str, value: Any) -> Parts:  # noqa: ANN401 - whatever a task is given
-        """The parts of a value.
-
-        Raises:
-            TypeError: it is of a kind that cannot be told from another of its kind, or a folder that no work made.
-        """
-        if value is None or isinstance(value, (bool, int, float, str)):
-            return {name: json.dumps(value)}
-        if isinstance(value, Path) and any(output.is_relative_to(value) for output in self.outputs):
-            return {}  # a place, also where others read what is made there
-        if _is_hashable(value) and value in self.made:
-            return {name: self.made[value]}
-        if isinstance(value, Path):
-            return self._of_path(name, value)
-        if isinstance(value, (list, tuple)):
-            return {name: self._of_sequence(value)}
-        found: Parts = {}
-        for one, part in _inside(name, value).items():
-            found |= self.parts(f"{name}.{one}".strip("."), part)
-        return found or {name: "{}"}
-
-    def _of_path(self, name: str, path: Path) -> Parts:
-        if not path.is_file():
-            raise TypeError(f"{name}: {path} is no file, and no work made it")
-        return {name: self.content(path)}
-
-    def _of_sequence(self, values: Sequence[Any]) -> str:
-        if all(one is None or isinstance(one, (bool, int, float, str)) for one in values):
-            return json.dumps(values)
-        return short_hash(json.dumps([self.parts("", one) for one in values], sort_keys=True))
+    deriving = _Deriving(outputs, made, content)
+    return {
+        name: part
+        for one, value in _inside("", task).items()
+        for name, part in deriving.parts(one, value).items()
+    }
 
 
 def is_plain(part: str) -> bool:
@@ -77,6 +57,37 @@ def is_plain(part: str) -> bool:
     except json.JSONDecodeError:
         return False
     return len(part) < 80 and not (isinstance(value, str) and HASH.fullmatch(value))
+
+
+@dataclass(frozen=True)
+class _Deriving:
+    outputs: Sequence[Path]
+    made: Mapping[Hashable, str]
+    content: Callable[[Path], str]
+
+    def parts(self, name: str, value: Any) -> Parts:  # noqa: ANN401 - whatever a task is given
+        """The parts of a value."""
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return {name: json.dumps(value)}
+        if isinstance(value, Path) and any(output.is_relative_to(value) for output in self.outputs):
+            return {}  # a place, also where others read what is made there
+        if _is_hashable(value) and value in self.made:
+            return {name: self.made[value]}
+        if isinstance(value, Path):
+            if not value.is_file():
+                raise TypeError(f"{name}: {value} is no file, and no task makes it")
+            return {name: self.content(value)}
+        if isinstance(value, (list, tuple)):
+            return {name: self._of_sequence(value)}
+        found: Parts = {}
+        for one, part in _inside(name, value).items():
+            found |= self.parts(f"{name}.{one}".strip("."), part)
+        return found or {name: "{}"}
+
+    def _of_sequence(self, values: Sequence[Any]) -> str:
+        if all(one is None or isinstance(one, (bool, int, float, str)) for one in values):
+            return json.dumps(values)
+        return short_hash(json.dumps([self.parts("", one) for one in values], sort_keys=True))
 
 
 def _inside(name: str, value: Any) -> dict[str, Any]:  # noqa: ANN401

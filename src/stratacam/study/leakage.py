@@ -8,12 +8,10 @@ neural networks" (2021), found 96 per cent by slice against 50 per cent by subje
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from stratacam.files import write_json
 from stratacam.learning import (
@@ -28,15 +26,15 @@ from stratacam.learning import (
     pool_seeds,
 )
 from stratacam.networks import short_name
-from stratacam.study import learning_steps
+from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.execution import Workers
 from stratacam.study.gathering import gather
 from stratacam.study.network_check import check_networks
-from stratacam.study.planning import Cohort, Planned, plan_runs
-from stratacam.study.predictions import PREDICTIONS, read_predictions
-from stratacam.study.reporting import report_once
-from stratacam.study.study import Study, WriteReport, open_study
-from stratacam.study.work import Absence
+from stratacam.study.planning import Planned, plan_runs
+from stratacam.study.steps.train import do_trainings, model_of, training_of
+from stratacam.study.study import Outcome, Study, open_study
+from stratacam.study.training import PREDICTIONS, read_predictions
 
 Unit = Literal["subject", "slice"]
 Labels = Literal["true", "shuffled"]
@@ -61,27 +59,33 @@ CONDITIONS = tuple(
 
 
 def measure_leakage(
-    configuration: StudyConfiguration, console: Console, *, seeds: int, write_report: WriteReport
-) -> tuple[Path, tuple[Absence, ...]]:
-    """Train by subject and by slice, with true and with shuffled groups; write and show what came of it.
+    configuration: StudyConfiguration,
+    console: Console,
+    *,
+    seeds: int,
+    workers: Workers | None = None,
+    force: Sequence[str] = (),
+) -> tuple[dict[str, Any], Outcome]:
+    """Train by subject and by slice, with true and with shuffled groups; write what came of it.
 
     Args:
-        configuration: of the study, whose prepared scans and kept activations are used where there are any.
-        console: where progress and the table are shown.
+        configuration: of the study, whose prepared scans and activations are used where there are any.
+        console: where progress is shown.
         seeds: trainings of each kind, each with a split and a shuffle of its own.
-        write_report: writes the report again where the study has one, which then shows what was found.
+        workers: where tasks run, see `open_study`.
+        force: steps that are done again.
 
     Returns:
-        `leakage.json` in the study's folder, and what was left out.
+        The content of `leakage.json` in the study's folder, and what came of the study.
 
     Raises:
         InputError: if the study as a whole cannot be done.
     """
     check_networks(configuration)
-    with open_study(configuration, console) as study:
+    with open_study(configuration, console, workers=workers, force=force) as study:
         cohort = gather(study).cohort
-        tasks = {}
-        planned: list[Planned] = []
+        plans: dict[str, Planned] = {}
+        entries = {}
         cohorts: dict[str, Cohort] = {}
         names: dict[Condition, list[str]] = {condition: [] for condition in CONDITIONS}
         for condition in CONDITIONS:
@@ -89,46 +93,19 @@ def measure_leakage(
                 one, plan = _plan(study, cohort, condition, configuration.seed + number)
                 name = f"{short_name(plan.run.network)}_{condition.name}_seed-{plan.run.seed}"
                 out = study.folders.leakage / "runs" / name
-                tasks[name] = learning_steps.training_task(study, one, plan, name=name, out=out)
-                planned.append(plan)
-                cohorts[name] = one
+                entries[name] = training_of(study, one, plan, name=name, out=out)
+                plans[name], cohorts[name] = plan, one
                 names[condition].append(name)
-        pending = [
-            plan
-            for plan, (name, task) in zip(planned, tasks.items(), strict=True)
-            if not study.work.ledger.is_done("leakage", name, task)
-        ]
-        learning_steps.keep_frozen(study, cohort, pending)
-        learning_steps.do_trainings(study, tasks, "leakage")
+        do_trainings(study, cohort, plans, entries, "leakage")
         found = {
             condition: [_predicted(study, cohorts[name], name) for name in names[condition]]
             for condition in CONDITIONS
         }
         first = plan_runs(configuration, study.folders, cohort, configuration.split)[0]
         content = _summary(configuration, cohort, found, seeds)
-        content["trained"] = {first.run.name: learning_steps.run_task(study, cohort, first).key}
-        file = study.folders.leakage / "leakage.json"
-        write_json(file, content)
-        show(content, console)
-        if study.folders.report.is_file():
-            report_once(study, write_report)
-        return file, tuple(study.work.absences)
-
-
-def show(content: Mapping[str, Any], console: Console) -> None:
-    """Print the table of what was found."""
-    table = Table("split by", "groups", "balanced accuracy of slices", "of subjects", "chance of subjects")
-    for row in content["conditions"]:
-        slices, subjects = row["slices"], row["subjects"]
-        table.add_row(
-            row["unit"],
-            row["labels"],
-            _words(slices["value"], slices["low"], slices["high"]),
-            _words(subjects["value"], subjects["low"], subjects["high"]),
-            _words(subjects["chance"], subjects["chance_low"], subjects["chance_high"]),
-        )
-    console.print(table)
-    console.print(f"By slice: {SLICES_OF_ONE_PERSON}.", highlight=False)
+        content["trained"] = {first.run.name: model_of(study, cohort, first).key}
+        write_json(study.folders.leakage / "leakage.json", content)
+    return content, study.outcome
 
 
 def shuffle_groups(
@@ -211,7 +188,3 @@ def _summary(
         "chance: middle 95 % of what the same predictions give when the held-out subjects' groups are permuted",
         "warning": f"by slice: {SLICES_OF_ONE_PERSON}",
     }
-
-
-def _words(value: float, low: float, high: float) -> str:
-    return f"{value:.2f} ({low:.2f} to {high:.2f})"

@@ -41,8 +41,8 @@ def check_networks(configuration: StudyConfiguration) -> None:
     first = configuration.network.architectures[0]
     nifti_layers_of(networks[first], first, configuration.explain)
     for network in networks.values():
-        freeze(network, frozen_here(network, patterns, alone=len(networks) == 1))
-    lost = [one for one in patterns if not any(matching(network, one) for network in networks.values())]
+        freeze(network, frozen_here(network, patterns, only=len(networks) == 1))
+    lost = [one for one in patterns if not any(matching(network, [one]) for network in networks.values())]
     if lost:
         layers = "; ".join(
             f"{name} has {', '.join(layer for layer, _ in network.named_modules() if layer)}"
@@ -125,6 +125,6 @@ def check_explained(
         )
 
 
-def frozen_here(network: nn.Module, patterns: tuple[str, ...], *, alone: bool) -> tuple[str, ...]:
+def frozen_here(network: nn.Module, patterns: tuple[str, ...], *, only: bool) -> tuple[str, ...]:
     """The patterns that are meant for a network: all if it is the only one, or else those that match."""
-    return patterns if alone else tuple(pattern for pattern in patterns if matching(network, pattern))
+    return patterns if only else tuple(pattern for pattern in patterns if matching(network, [pattern]))

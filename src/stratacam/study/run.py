@@ -1,57 +1,94 @@
-"""The whole study, step by step: from scans as delivered to the report."""
+"""The whole study, step by step: from scans as delivered to maps and their evidence."""
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from rich.console import Console
 
 from stratacam.errors import InputError
+from stratacam.evidence.regions.atlas import atlas_of
 from stratacam.files import read_json, write_json
-from stratacam.maps import check_settings, remove_other_maps
-from stratacam.scans.prepared import PreparedScan
-from stratacam.study import baseline_steps, learning_steps, planning, scan_steps
 from stratacam.study.configuration import StudyConfiguration
-from stratacam.study.execution import local_executor
-from stratacam.study.explaining import held_out_by, run_for, to_explain
+from stratacam.study.execution import Workers
 from stratacam.study.folders import StudyFolders
 from stratacam.study.gathering import gather
 from stratacam.study.network_check import check_networks
-from stratacam.study.reporting import report_once
-from stratacam.study.study import Study, WriteReport, open_study
-from stratacam.study.trained import load_once, trained_model
-from stratacam.study.work import Absence
+from stratacam.study.planning import plan_runs
+from stratacam.study.steps.baselines import evaluate_all, measure_scans
+from stratacam.study.steps.evaluate import evaluate_models
+from stratacam.study.steps.evidence import Measured, measure_networks, read_covariates
+from stratacam.study.steps.explain import explain_study
+from stratacam.study.steps.train import train_runs
+from stratacam.study.study import Outcome, Study, open_study
 
 PACKAGES = ("stratacam", "torch", "numpy", "scipy", "SimpleITK", "nibabel", "deepbet", "scikit-learn")
 """Packages whose versions are recorded."""
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a study left: where its report is, and what it had to leave out."""
-
-    report: Path
-    left_out: tuple[Absence, ...]
-
-
-def run_study(configuration: StudyConfiguration, console: Console, write_report: WriteReport) -> Outcome:
-    """Prepare, train, evaluate, explain and report; do only what is not done yet.
+def run_study(
+    configuration: StudyConfiguration,
+    console: Console,
+    *,
+    workers: Workers | None = None,
+    force: Sequence[str] = (),
+) -> Outcome:
+    """Prepare, train, evaluate and explain; do only what is not done yet.
 
     A scan that cannot be used is left out and listed; the others go on.
 
     Args:
         configuration: of the study.
         console: where progress is shown.
-        write_report: writes the report of a finished study.
+        workers: where tasks run, see `open_study`.
+        force: steps that are done again, see `stratacam.study.study.STEPS`.
 
     Raises:
         InputError: if the study as a whole cannot be done.
     """
     check_networks(configuration)
-    with open_study(configuration, console) as study:
-        return _run(study, write_report)
+    with open_study(configuration, console, workers=workers, force=force) as study:
+        gathered = gather(study)
+        prepared, cohort = gathered.prepared, gathered.cohort
+        planned = plan_runs(configuration, study.folders, cohort, configuration.split)
+        train_runs(study, cohort, planned)
+        evaluate_models(study, cohort, planned)
+        measures = measure_scans(study, prepared)
+        evaluate_all(study, gathered.scans, cohort, planned, measures)
+        explain_study(study, prepared, planned)
+        _write_provenance(study)
+    return study.outcome
+
+
+def measure_evidence(
+    configuration: StudyConfiguration,
+    console: Console,
+    *,
+    workers: Workers | None = None,
+    force: Sequence[str] = (),
+) -> Outcome:
+    """Measure the maps of every layer of the study's networks; do only what is not done yet.
+
+    Args:
+        configuration: of the study, whose trained models are used; what is missing of them is trained.
+        console: where progress is shown.
+        workers: where tasks run, see `open_study`.
+        force: steps that are done again, see `stratacam.study.study.STEPS`.
+
+    Raises:
+        InputError: if the study as a whole cannot be done.
+    """
+    check_networks(configuration)
+    atlas_of(configuration.evidence.atlas)
+    with open_study(configuration, console, workers=workers, force=force) as study:
+        gathered = gather(study)
+        cohort = gathered.cohort
+        people = read_covariates(study, gathered.scans, cohort.pictures)
+        planned = plan_runs(configuration, study.folders, cohort, configuration.split)
+        train_runs(study, cohort, planned)
+        measure_networks(study, Measured(gathered.prepared, cohort.pictures, planned, people))
+    return study.outcome
 
 
 def study_folders(path: Path) -> StudyFolders:
@@ -67,49 +104,6 @@ def study_folders(path: Path) -> StudyFolders:
             f"{path}: holds no study ({folders.configuration.name} is missing); run one first with `stratacam run`."
         )
     return folders
-
-
-def _run(study: Study, write_report: WriteReport) -> Outcome:
-    configuration, folders, work = study.configuration, study.folders, study.work
-    gathered = gather(study)
-    prepared, cohort = gathered.prepared, gathered.cohort
-    planned = planning.plan_runs(configuration, folders, cohort, configuration.split)
-    learning_steps.train_runs(study, cohort, planned)
-    learning_steps.evaluate_models(study, cohort, planned)
-    measures = baseline_steps.measure_scans(study, prepared)
-    baseline_steps.evaluate_all(study, gathered.scans, cohort, planned, measures)
-    _explain(study, prepared, planned)
-    _write_provenance(study)
-    report_once(study, write_report)
-    return Outcome(folders.report, tuple(work.absences))
-
-
-def _explain(study: Study, prepared: Sequence[PreparedScan], planned: Sequence[planning.Planned]) -> None:
-    """Maps of the first network and seed, of every scan by the run that held its subject out.
-
-    Subjects that no run held out are explained by the first.
-    """
-    configuration, folders = study.configuration, study.folders
-    first = planned[0].run
-    main = first.model
-    held_out = held_out_by(planned, main)
-    trained = {}
-    for scan in prepared:
-        run = run_for(scan, held_out, planned, main)
-        trained[scan.name] = trained_model(study, run)
-    check_settings(*load_once(trained_model(study, first)), configuration.explain)
-    with local_executor(configuration.run.workers) as executor:
-        explained = scan_steps.explain_scans(
-            study.work,
-            to_explain(configuration, prepared, held_out),
-            trained=trained,
-            out=folders.maps,
-            settings=configuration.explain.of_scans(),
-            executor=executor,
-        )
-    remove_other_maps(folders.maps, explained)
-    if not explained:
-        raise InputError(f"explain: no scan could be explained; see {folders.left_out} for the reasons.")
 
 
 def _write_provenance(study: Study) -> None:

@@ -1,7 +1,7 @@
-"""A study while it runs."""
+"""A study while it runs: what is to be done, where it goes, and the work on it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from filelock import FileLock, Timeout
@@ -11,39 +11,92 @@ from stratacam.errors import InputError
 from stratacam.files import remove_leftovers
 from stratacam.scans.cohort.sources import check_out
 from stratacam.study.configuration import StudyConfiguration
-from stratacam.study.execution import kept_workers, tidied
-from stratacam.study.folders import StudyFolders
-from stratacam.study.work import Work
+from stratacam.study.execution import Workers, tidied
+from stratacam.study.folders import RECORDS, StudyFolders
+from stratacam.study.work import Absence, Work
 
-WriteReport = Callable[[StudyFolders], object]
-"""Writes the report of a finished study; handed in, as the report stands below the study."""
+STEPS = (
+    "check", "prepare", "pictures", "activations", "train", "evaluate", "measures", "baselines", "comparison",
+    "explain", "truth", "evidence",
+)  # fmt: skip
+"""Steps that can be asked for again."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """What is to be done, where it goes, and the work on it."""
+    """A study.
+
+    Attributes:
+        configuration: what is to be done.
+        folders: where it goes.
+        work: does tasks, with the cache, the workers and the console.
+    """
 
     configuration: StudyConfiguration
     folders: StudyFolders
     work: Work
 
+    @property
+    def outcome(self) -> "Outcome":
+        """What came of it."""
+        return Outcome(self.folders, tuple(self.work.absences))
+
+    def failed(self, what: str, names: set[str]) -> InputError:
+        """The error of a step that could not be done for some items."""
+        reasons = "; ".join(absence.reason for absence in self.work.absences if absence.name in names)
+        return InputError(f"{what} failed for {', '.join(sorted(names))}: {reasons}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A study that was worked on: its folders, and what was left out."""
+
+    folders: StudyFolders
+    left_out: tuple[Absence, ...]
+
 
 @contextmanager
-def open_study(configuration: StudyConfiguration, console: Console) -> Iterator[Study]:
+def open_study(
+    configuration: StudyConfiguration,
+    console: Console,
+    *,
+    workers: Workers | None = None,
+    force: Sequence[str] = (),
+) -> Iterator[Study]:
     """The study of `configuration`, at which no other run may be at work; what was left out is written in the end.
 
+    Args:
+        configuration: of the study.
+        console: where progress is shown.
+        workers: where all its tasks run; processes of this machine if absent. A cluster goes in here.
+        force: steps that are done again, though nothing has changed.
+
     Raises:
-        InputError: its folder touches the cohort's or cannot be written, or another run is at work in it.
+        InputError: its folder touches the cohort's or cannot be written, a step is unknown, or another run is at work
+            in it.
     """
+    unknown = [step for step in force if step not in STEPS]
+    if unknown:
+        raise InputError(f"--force: {', '.join(unknown)} is no step; choose of {', '.join(STEPS)}.")
     folders = StudyFolders(configuration.out, configuration.cohort.prepared)
     check_out(folders.root, configuration.cohort.input)
     if configuration.cohort.prepared:
         check_out(configuration.cohort.prepared, configuration.cohort.input)
-    study = Study(configuration, folders, Work(folders.records, console))
     folders.records.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folders.records / "lock", timeout=0)
     try:
-        with FileLock(folders.records / "lock", timeout=0), tidied(folders.root), kept_workers():
+        with (
+            lock,
+            tidied(folders.root),
+            nullcontext(workers)
+            if workers
+            else Workers(configuration.run.workers, device=configuration.run.device) as here,
+        ):
             remove_leftovers(folders.root)
+            study = Study(configuration, folders, Work(folders.records, console, here))
+            for step in force:
+                cache = study.work.cache
+                (cache.at(folders.prepared / RECORDS) if step == "prepare" else cache).forget(step)
             try:
                 yield study
             finally:

@@ -1,4 +1,4 @@
-"""One training, and what is computed once for all of them, as tasks that any executor can run."""
+"""One training as a task, and its predictions."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from stratacam.learning import (
     PARTS,
     SLICES_OF_ONE_PERSON,
     AnySplit,
+    Checkpoint,
     Part,
     Progress,
     ScanPictures,
@@ -29,30 +30,48 @@ from stratacam.learning import (
     write_split,
 )
 from stratacam.networks import ModelCard, frozen_prefix, save_model
-from stratacam.study.first_network import FirstNetwork
+from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.study.keys import NOT_IN_KEY
-from stratacam.study.predictions import PREDICTIONS
+from stratacam.study.planning import FirstNetwork
 from stratacam.study.runs import Run
+
+PREDICTIONS = "predictions.npz"
+
+
+@dataclass(frozen=True)
+class RunPredictions:
+    """What a run predicted of the slices that it held out.
+
+    Attributes:
+        row: (n,) of the slices in the dataset of all pictures.
+        logits: (n, K).
+        temperature: fitted on the validation slices; logits over it are calibrated.
+    """
+
+    row: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    temperature: float
+
+
+def read_predictions(file: Path) -> RunPredictions:
+    """Read the predictions that `Training` wrote."""
+    with np.load(file) as content:
+        return RunPredictions(content["row"], content["logits"], float(content["temperature"]))
 
 
 @dataclass(frozen=True)
 class Training:
-    """Everything that one training needs.
+    """One network trained on one split.
 
     Attributes:
-        run: network, seed and fold.
-        first: the network before training.
         pictures: of every scan, held out or not, with the group that is to be learnt.
-        classes: in the order of the outputs.
-        split: who is in which part.
-        settings: of training.
-        device: where to compute.
-        work: folder of checkpoints.
+        work: folder of the checkpoint.
         out: folder of the model and its predictions.
-        kept: folder of kept activations; None where none are kept.
+        kept: folder of activations; None where none are kept.
         card: what the model's card says of the input; None: only the predictions are kept, not the model.
         images: by subject, the hashes of its images, for the card.
         cohort: its name, for the card.
+        key: of everything else, by which a checkpoint is known.
     """
 
     run: Run
@@ -64,81 +83,79 @@ class Training:
     device: str
     work: Path = field(metadata=NOT_IN_KEY)
     out: Path
-    kept: Path | None = None
-    card: Mapping[str, Any] | None = field(default=None, compare=False)
-    images: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False)
-    cohort: str = field(default="", metadata=NOT_IN_KEY)
+    kept: Path | None
+    card: Mapping[str, Any] | None
+    images: Mapping[str, Sequence[str]]
+    cohort: str = field(metadata=NOT_IN_KEY)
+    key: str = field(default="", metadata=NOT_IN_KEY)
 
+    @property
+    def outputs(self) -> list[Path]:
+        names = [PREDICTIONS, "split.tsv", "history.json"]
+        names += [WEIGHTS, CARD] if self.card is not None else []
+        return [self.out / name for name in names]
 
-def train_run(task: Training, key: str, progress: Progress = lambda *_: None) -> None:
-    """Train one network; write its predictions for the slices held out, its history and split, and the model.
+    def do(self, progress: Progress = lambda *_: None) -> None:
+        model, source = self.first.make()
+        dataset = make_dataset(self.pictures, self.classes)
+        rows = self.split.rows(dataset)
+        parts = {part: dataset.take(rows[part]) for part in PARTS}
+        history = train(
+            model,
+            parts["train"],
+            parts["validation"],
+            self.settings,
+            seed=self.run.seed,
+            checkpoint=Checkpoint(self.work / "checkpoint.pt", self.key),
+            kept=self.kept,
+            head=self.first.head,
+            by_slice=self.split.unit == "slice",
+            device=self.device,
+            progress=progress,
+        )
+        fed = frozen_prefix(model, self.settings.frozen or ())[1] if self.kept else model
 
-    Args:
-        task: what is trained.
-        key: of everything that decides the result; a checkpoint that was left under another one is not used.
-        progress: told how far training is.
-    """
-    model, source = task.first.make()
-    dataset = make_dataset(task.pictures, task.classes)
-    rows = task.split.rows(dataset)
-    parts = {part: dataset.take(rows[part]) for part in PARTS}
-    history = train(
-        model,
-        parts["train"],
-        parts["validation"],
-        task.settings,
-        seed=task.run.seed,
-        work=task.work,
-        key=key,
-        kept=task.kept,
-        head=task.first.head,
-        by_slice=task.split.unit == "slice",
-        device=task.device,
-        progress=progress,
-    )
-    fed = frozen_prefix(model, task.settings.frozen or ())[1] if task.kept else model
+        def logits_of(part: Part) -> NDArray[np.float64]:
+            dataset = parts[part]
+            read = kept_inputs(dataset, self.kept, copies=0).plain if self.kept else dataset.read
+            return compute_logits(fed, read, len(dataset), device=self.device)
 
-    def logits_of(part: Part) -> NDArray[np.float64]:
-        dataset = parts[part]
-        read = kept_inputs(dataset, task.kept, copies=0).plain if task.kept else dataset.read
-        return compute_logits(fed, read, len(dataset), device=task.device)
-
-    validation = parts["validation"]
-    temperature = fit_temperature(logits_of("validation"), validation.label, slice_weights(validation))
-    logits = logits_of("test")
-    task.out.mkdir(parents=True, exist_ok=True)
-    write_split(task.out / "split.tsv", task.split, dataset)
-    write_json(task.out / "history.json", history.as_json())
-    with whole_file(task.out / PREDICTIONS) as temporary:
-        np.savez(temporary, row=rows["test"], logits=logits, temperature=temperature)
-    if task.card is None:
-        return
-    subjects = {
-        part: list(getattr(task.split, part)) if isinstance(task.split, Split) else SLICES_OF_ONE_PERSON
-        for part in PARTS
-    }
-    card = ModelCard(
-        architecture=task.first.architecture,
-        head=task.first.head,
-        channels=task.first.channels,
-        classes=task.classes,
-        input=dict(task.card),
-        training={
-            "initial_weights": source,
-            "run": task.run.name,
-            "cohort": task.cohort,
-            "subjects": subjects,
-            "images": _parts_of_images(task.split, task.images),
-            "settings": task.settings.model_dump(mode="json"),
-            "best_epoch": history.best_epoch,
-            "temperature": temperature,
-            "seed": task.run.seed,
-            "fold": task.run.fold,
-            "versions": {name: version(name) for name in ("stratacam", "torch")},
-            "python": platform.python_version(),
-        },
-    )
-    save_model(task.out, model.cpu(), card)
+        validation = parts["validation"]
+        temperature = fit_temperature(logits_of("validation"), validation.label, slice_weights(validation))
+        logits = logits_of("test")
+        self.out.mkdir(parents=True, exist_ok=True)
+        write_split(self.out / "split.tsv", self.split, dataset)
+        write_json(self.out / "history.json", history.as_json())
+        with whole_file(self.out / PREDICTIONS) as temporary:
+            np.savez(temporary, row=rows["test"], logits=logits, temperature=temperature)
+        if self.card is None:
+            return
+        subjects = {
+            part: list(getattr(self.split, part)) if isinstance(self.split, Split) else SLICES_OF_ONE_PERSON
+            for part in PARTS
+        }
+        card = ModelCard(
+            architecture=self.first.architecture,
+            head=self.first.head,
+            channels=self.first.channels,
+            classes=self.classes,
+            input=dict(self.card),
+            training={
+                "initial_weights": source,
+                "run": self.run.name,
+                "cohort": self.cohort,
+                "subjects": subjects,
+                "images": _parts_of_images(self.split, self.images),
+                "settings": self.settings.model_dump(mode="json"),
+                "best_epoch": history.best_epoch,
+                "temperature": temperature,
+                "seed": self.run.seed,
+                "fold": self.run.fold,
+                "versions": {name: version(name) for name in ("stratacam", "torch")},
+                "python": platform.python_version(),
+            },
+        )
+        save_model(self.out, model.cpu(), card)
 
 
 def _parts_of_images(split: AnySplit, images: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -1,21 +1,19 @@
-"""Work on scans: done once, in an executor, with what cannot be used left out and listed."""
+"""Tasks of steps: done once, where the study's work runs, with what cannot be used left out and listed."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from stratacam.files import write_text
 from stratacam.interruption import broken_off_at
-from stratacam.study.execution import Failure, run_each
-from stratacam.study.ledger import Ledger, Task
+from stratacam.study.cache import Cache, Entry, Task
+from stratacam.study.execution import Failure, Workers, run_each
 from stratacam.study.progress import say, step_progress
 
 MOST_REASONS = 3
@@ -32,17 +30,18 @@ class Absence:
 
 
 class Work:
-    """Runs steps, and keeps what is done, what was left out, and how long each step took.
+    """Does the tasks of steps; knows what is done, what was left out, and how long each step took.
 
     Args:
         records: folder of the records of what is done.
         console: where progress is shown.
+        workers: where tasks run.
     """
 
-    def __init__(self, records: Path, console: Console) -> None:
-        self.records = records
+    def __init__(self, records: Path, console: Console, workers: Workers) -> None:
         self.console = console
-        self.ledger = Ledger(records)
+        self.workers = workers
+        self.cache = Cache(records)
         self.absences: list[Absence] = []
         self.seconds: dict[str, float] = {}
         self.finished: dict[str, str] = {}
@@ -50,7 +49,7 @@ class Work:
     def leave_out(self, name: str, step: str, reason: str, trace: str | None = None) -> None:
         """Leave a scan or subject out, say so, and keep the traceback of what was no user's mistake."""
         if trace:
-            path = self.records / "errors" / f"{step}-{name}.txt"
+            path = self.cache.folder / "errors" / f"{step}-{name}.txt"
             write_text(path, trace)
             reason = f"{reason} (details: {path})"
         self.absences.append(Absence(name, step, reason))
@@ -59,86 +58,97 @@ class Work:
     def write_left_out(self, path: Path) -> None:
         """Write everything left out to a table: name, step, reason."""
         rows = [("name", "step", "reason")]
-        rows += [
-            (absence.name, absence.step, " ".join(absence.reason.split()))
-            for absence in sorted(self.absences)
-        ]
+        rows += [(one.name, one.step, " ".join(one.reason.split())) for one in sorted(self.absences)]
         write_text(path, "".join("\t".join(row) + "\n" for row in rows))
 
-    def task(self, function: Callable[..., Any], *arguments: Any, outputs: Sequence[Path]) -> Task:  # noqa: ANN401
-        """A piece of work, see `Ledger.task`; what it leaves is known by its key from now on."""
-        task = self.ledger.task(function, *arguments, outputs=outputs)
-        self.ledger.is_made(task.key, *task.outputs)
-        return task
+    def entries(self, step: str, tasks: Mapping[str, Task], cache: Cache | None = None) -> dict[str, Entry]:
+        """Derive the keys of tasks; leave out what has an input that cannot be read."""
+        found = {}
+        for name, task in tasks.items():
+            try:
+                found[name] = (cache or self.cache).entry(task)
+            except OSError as fault:
+                self.leave_out(name, step, f"{fault.filename}: cannot be read ({fault.strerror}).")
+        return found
 
-    def each(
-        self, step: str, tasks: Mapping[str, Task], executor: Executor, ledger: Ledger | None = None
+    def each(self, step: str, tasks: Mapping[str, Task], *, networks: bool = False) -> set[str]:
+        """Do every task that is not done yet, see `do`."""
+        return self.do(step, self.entries(step, tasks), networks=networks)
+
+    def do(
+        self,
+        step: str,
+        entries: Mapping[str, Entry],
+        cache: Cache | None = None,
+        *,
+        networks: bool = False,
     ) -> set[str]:
         """Do every task that is not done yet; leave out what fails.
 
         Args:
-            step: the tasks are of, all of one function.
-            tasks: by name.
-            executor: where they run.
-            ledger: that the records are in, if not the study's own.
+            step: the tasks are of.
+            entries: tasks in the cache, by name.
+            cache: that the records are in, if not the study's own.
+            networks: whether tasks run a network for long, see `Workers.executor`.
 
         Returns:
             Names of the tasks whose result is there.
         """
-        ledger = ledger or self.ledger
-        pending = {name: task for name, task in tasks.items() if not ledger.is_done(step, name, task)}
-        done = set(tasks) - set(pending)
+        cache = cache or self.cache
+        pending = {name: one for name, one in entries.items() if not cache.is_done(step, name, one)}
+        done = set(entries) - set(pending)
         if not pending:
-            self.unchanged(step, len(done))
+            self._say_unchanged(step, len(done))
             return done
-        self._say_why(step, pending, ledger)
-        (function,) = {task.function for task in pending.values()}
-        with self.timed(step), step_progress(self.console, step) as advance:
-            advance(len(done), len(tasks), "starting")
-            arguments = {name: task.arguments for name, task in pending.items()}
-            for finished in run_each(executor, function, arguments):
+        self._say_why(step, pending, cache)
+        executor = self.workers.executor(networks=len(entries) if networks else None)
+        with self._timed(step), executor as place, step_progress(self.console, step) as advance:
+            advance(len(done), len(entries), "starting")
+            for finished in run_each(place, do_task, {name: one.task for name, one in pending.items()}):
                 name = finished.name
                 if isinstance(finished.outcome, Failure):
                     self.leave_out(name, step, finished.outcome.reason, finished.outcome.trace)
                 else:
-                    ledger.finish(step, name, tasks[name])
+                    cache.finish(step, name, entries[name])
                     done.add(name)
-                advance(len(done), len(tasks), name)
+                advance(len(done), len(entries), name)
         return done
 
-    def once(self, step: str, task: Task, *, item: str = "study", advance: object = None) -> None:
-        """Do a piece of work here, of one item or for the whole study, unless it is done.
+    def once(
+        self, step: str, task: Task | Entry, *, item: str = "study", do: Callable[[], object] | None = None
+    ) -> None:
+        """Do a task in this process unless it is done.
 
         Args:
             step: it is of.
             task: what is to be done.
             item: what it is done for.
-            advance: given to the function besides, where it tells how far it is.
+            do: does the task, where that takes more than its fields, such as somebody who is told how far it is.
         """
-        if self.ledger.is_done(step, item, task):
-            self.unchanged(step)
+        entry = task if isinstance(task, Entry) else self.cache.entry(task)
+        if self.cache.is_done(step, item, entry):
+            self._say_unchanged(step)
             return
-        self._say_why(step, {item: task}, self.ledger)
-        with self.timed(step):
-            task.function(*task.arguments, *([advance] if advance else []))
-        self.ledger.finish(step, item, task)
+        self._say_why(step, {item: entry}, self.cache)
+        with self._timed(step):
+            (do or entry.task.do)()
+        self.cache.finish(step, item, entry)
         say(self.console, f"{step}: {self.seconds[step]:.0f} s")
 
-    def _say_why(self, step: str, pending: Mapping[str, Task], ledger: Ledger) -> None:
+    def _say_why(self, step: str, pending: Mapping[str, Entry], cache: Cache) -> None:
         """Say why what was done before is done again."""
-        why = Counter("; ".join(ledger.why(step, name, task)) for name, task in pending.items())
+        why = Counter("; ".join(cache.why(step, name, one)) for name, one in pending.items())
         for reason, count in why.most_common(MOST_REASONS):
-            if reason and step != "report":  # which is written again whenever anything is done
+            if reason:
                 of = f" {count} of {len(pending)}" if len(pending) > 1 else ""
                 say(self.console, f"{step}: again{of}, since {reason}")
 
-    def unchanged(self, step: str, count: int | None = None) -> None:
-        """Say that a step need not be done again."""
+    def _say_unchanged(self, step: str, count: int | None = None) -> None:
         of = f" ({count})" if count else ""
         say(self.console, f"{step}: unchanged{of}")
 
     @contextmanager
-    def timed(self, step: str) -> Iterator[None]:
+    def _timed(self, step: str) -> Iterator[None]:
         """Keep the seconds that a step takes."""
         start = time.perf_counter()
         try:
@@ -147,3 +157,8 @@ class Work:
         finally:
             self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - start
             self.finished[step] = datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def do_task(task: Task) -> None:
+    """Do a task in a worker process."""
+    task.do()

@@ -13,7 +13,8 @@ from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import find_scans
 from stratacam.scans.cohort.sources import read_cohort_groups
 from stratacam.scans.phantom import PhantomSettings, groups, make_cohort, make_subject, names
-from stratacam.scans.phantom.acquisition import Grid, bias_on
+from stratacam.scans.phantom.acquisition import bias_on
+from stratacam.scans.resampling import Grid
 
 SETTINGS = PhantomSettings(subjects={"control": 1, "RRMS": 1, "SPMS": 1}, voxel_mm=3.0, seed=4)
 TRUTH = Path("derivatives", "truth")
@@ -150,7 +151,9 @@ def test_true_transform_maps_t1w_points_to_flair_points(root, by_group):
 
 
 def test_volumes_in_the_table_are_those_of_the_masks(root):
-    for row in _rows(root / TRUTH / "truth.tsv"):
+    rows = _rows(root / TRUTH / "truth.tsv")
+    assert len(rows) == 3
+    for row in rows:
         mask = _mask(root, row["participant_id"], "label-ventricle_mask")
         assert float(row["ventricle_ml"]) == pytest.approx(mask.sum() * 27 / 1000, abs=1e-3)
 

@@ -17,10 +17,11 @@ from sklearn.preprocessing import StandardScaler
 
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.phantom import PhantomSettings, groups, make_cohort, make_subject, names
-from stratacam.scans.phantom.acquisition import Grid, bias_on
+from stratacam.scans.phantom.acquisition import bias_on
 from stratacam.scans.phantom.contrast import signal, vary
 from stratacam.scans.phantom.settings import stream
 from stratacam.scans.prepare import PrepareSettings, prepare
+from stratacam.scans.resampling import Grid
 from stratacam.scans.sequences import simulated_sequences
 from stratacam.scans.volume import from_itk, to_itk
 

@@ -59,7 +59,7 @@ def fit_temperature(
     """
     values = np.asarray(logits, dtype=np.float64)
     label = np.asarray(labels, dtype=np.int64)
-    weight = _weights(weights, len(label))
+    weight = np.ones(len(label)) if weights is None else np.asarray(weights, dtype=np.float64)
     if values.ndim != 2 or len(values) != len(label) or len(label) == 0 or not np.isfinite(values).all():
         raise InputError(
             f"temperature, logits of the validation slices: found shape {values.shape} for {len(label)} labels, "
@@ -86,48 +86,27 @@ def confidence_bins(probabilities: Floats, bins: int) -> Integers:
     return np.asarray(np.clip(np.ceil(probabilities.max(1) * bins).astype(np.int64) - 1, 0, bins - 1))
 
 
-def reliability(
-    probabilities: Floats, labels: npt.ArrayLike, weights: npt.ArrayLike | None = None, bins: int = BINS
-) -> Reliability:
+def reliability(probabilities: Floats, labels: npt.ArrayLike, bins: int = BINS) -> Reliability:
     """Compare, bin by bin, how sure the classifier was with how often it was right.
 
     Args:
         probabilities: (n, classes).
         labels: (n,) the true class of each.
-        weights: (n,) how much each counts in confidence and accuracy; alike if not given.
         bins: number of bins of equal width between 0 and 1.
     """
     label = np.asarray(labels, dtype=np.int64)
-    weight = _weights(weights, len(label))
     where = confidence_bins(probabilities, bins)
-    in_bin = np.bincount(where, weight, minlength=bins)
+    count = np.bincount(where, minlength=bins)
 
     def mean(values: npt.ArrayLike) -> Floats:
-        sums = np.bincount(where, weight * np.asarray(values), minlength=bins)
-        return np.asarray(np.divide(sums, in_bin, out=np.full(bins, np.nan), where=in_bin > 0))
+        sums = np.bincount(where, np.asarray(values), minlength=bins)
+        return np.asarray(np.divide(sums, count, out=np.full(bins, np.nan), where=count > 0))
 
     edges = np.linspace(0, 1, bins + 1)
     return Reliability(
         low=edges[:-1],
         high=edges[1:],
-        count=np.bincount(where, minlength=bins),
+        count=count,
         confidence=mean(probabilities.max(1)),
         accuracy=mean(probabilities.argmax(1) == label),
     )
-
-
-def expected_calibration_error(
-    probabilities: Floats, labels: npt.ArrayLike, weights: npt.ArrayLike | None = None, bins: int = BINS
-) -> float:
-    """Return the mean distance between confidence and accuracy of the bins, each by its share: 0 to 1.
-
-    Guo et al. (2017), equation 3. Arguments as for `reliability`.
-    """
-    found = reliability(probabilities, labels, weights, bins)
-    weight = _weights(weights, len(probabilities))
-    share = np.bincount(confidence_bins(probabilities, bins), weight, minlength=bins) / weight.sum()
-    return float(np.nansum(share * np.abs(found.confidence - found.accuracy)))
-
-
-def _weights(weights: npt.ArrayLike | None, count: int) -> Floats:
-    return np.ones(count) if weights is None else np.asarray(weights, dtype=np.float64)

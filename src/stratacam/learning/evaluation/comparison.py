@@ -19,7 +19,6 @@ from stratacam.learning.evaluation.intervals import (
     percentile_interval,
     resample,
 )
-from stratacam.learning.evaluation.result import Evaluation
 
 
 @dataclass(frozen=True)
@@ -54,36 +53,6 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         """Return what JSON can hold, with the names of the attributes."""
         return asdict(self)
-
-
-def compare_evaluations(first: Evaluation, second: Evaluation, *, seed: int = 0) -> Comparison:
-    """Compare the subjects' mean probabilities of two evaluations; the order of subjects may differ.
-
-    Raises:
-        InputError: other subjects, groups of subjects, or classes.
-    """
-    group_of = [
-        {
-            name: evaluation.classes[label]
-            for name, label in zip(evaluation.subject_names, evaluation.subject_labels, strict=True)
-        }
-        for evaluation in (first, second)
-    ]
-    if group_of[0] != group_of[1] or first.classes != second.classes:
-        unlike = sorted(
-            name for name in {*group_of[0], *group_of[1]} if group_of[0].get(name) != group_of[1].get(name)
-        )
-        raise InputError(
-            f"comparison, subjects: found {len(group_of[0])} and {len(group_of[1])} of the groups "
-            f"{', '.join(first.classes)} and {', '.join(second.classes)}"
-            + (f", with {', '.join(unlike[:5])} not alike in both" if unlike else "")
-            + ", expected the same subjects in the same groups. Remedy: evaluate both models on one split"
-        )
-    position = {name: number for number, name in enumerate(second.subject_names)}
-    order = [position[name] for name in first.subject_names]
-    return compare(
-        first.subject_labels, first.subject_probabilities, second.subject_probabilities[order], seed=seed
-    )
 
 
 def compare(

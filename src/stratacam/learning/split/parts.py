@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -72,4 +72,10 @@ class SliceSplit:
         return {name: np.flatnonzero(part == number) for number, name in enumerate(PARTS)}
 
 
-AnySplit = Split | SliceSplit
+class AnySplit(Protocol):
+    """Slices shared out; `unit` is "subject" where no subject is in two parts, else "slice"."""
+
+    unit: ClassVar[str]
+
+    def rows(self, dataset: SliceDataset) -> Rows:
+        """Return the slices of each part."""

@@ -1,6 +1,6 @@
 """What the tables of a cohort say of people besides their group: age, sex, family, site."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from stratacam.errors import InputError
@@ -9,9 +9,6 @@ from stratacam.scans.cohort.delimited import Table, read_table
 from stratacam.scans.cohort.participants import PARTICIPANTS, bids_tables, labelled, values_of_scans
 from stratacam.scans.cohort.sources import is_table
 from stratacam.scans.cohort.table import NEEDED, read_listed_groups
-
-People = Mapping[str, Mapping[str, str]]
-"""Name of the scan ("sub-01_ses-2") to column, as asked for, to value, where there is one."""
 
 
 def read_people(

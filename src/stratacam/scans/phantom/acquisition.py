@@ -8,21 +8,13 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from stratacam.scans.phantom.anatomy import Array
+from stratacam.scans.resampling import Grid
 
 Affine = NDArray[np.float64]
 
 _FIELD_OF_VIEW = np.array([192.0, 240.0, 200.0])  # mm
 _MIDDLE = np.array([0.0, -18.0, 4.0])  # of the field of view, RAS mm
 _BIAS_SPACING = 20.0  # mm between the values of a bias field
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A scan's voxels: shape and affine (4, 4), voxels to RAS mm; slices of `fine` thinner ones averaged."""
-
-    shape: tuple[int, int, int]
-    affine: Affine
-    fine: int = 1
 
 
 @dataclass(frozen=True)
@@ -50,8 +42,12 @@ def scan_grid(voxel_mm: float, thickness_mm: float | None = None) -> Grid:
     counts = np.rint(_FIELD_OF_VIEW / voxel).astype(int)
     affine = np.diag([*voxel, 1.0])
     affine[:3, 3] = _MIDDLE - voxel * (counts - 1) / 2
-    fine = max(1, round(thickness_mm / min(voxel_mm, 1.5))) if thickness_mm else 1
-    return Grid((int(counts[0]), int(counts[1]), int(counts[2])), affine, fine)
+    return Grid((int(counts[0]), int(counts[1]), int(counts[2])), affine)
+
+
+def thin_slices(voxel_mm: float, thickness_mm: float | None) -> int:
+    """How many thin slices a slice of `thickness_mm` is the mean of."""
+    return max(1, round(thickness_mm / min(voxel_mm, 1.5))) if thickness_mm else 1
 
 
 def draw_acquisition(random: np.random.Generator, *, moves: bool) -> Acquisition:

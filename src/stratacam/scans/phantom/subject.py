@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from scipy import ndimage
 from stratacam.files import write_json
 from stratacam.scans.phantom.acquisition import (
     Affine,
-    Grid,
     bias_affine,
     draw_acquisition,
     measure,
     rigid,
     scan_grid,
+    thin_slices,
 )
 from stratacam.scans.phantom.anatomy import FRACTIONS, Array, blur, head
 from stratacam.scans.phantom.body import Body, draw_position, draw_warp, sample, template_voxels
@@ -27,6 +27,7 @@ from stratacam.scans.phantom.disease import draw_disease
 from stratacam.scans.phantom.lesions import Lesions, grow_lesions
 from stratacam.scans.phantom.settings import PhantomSettings, groups, names, stream
 from stratacam.scans.register import write_transform
+from stratacam.scans.resampling import Grid
 from stratacam.scans.sequences import DEFAULT_SEQUENCES, simulated_sequences
 from stratacam.scans.volume import LPS, write_nifti
 
@@ -181,11 +182,12 @@ def _write_scan(visit: _Visit, sequence: str, files: list[Path]) -> Row:
     settings, moves = visit.settings, sequence != "T1w"
     random = stream(settings, visit.index, sequence)
     acquisition = draw_acquisition(random, moves=moves)
-    grid = scan_grid(settings.voxel_mm, settings.thick_slices_mm if moves else None)
+    thickness = settings.thick_slices_mm if moves else None
+    grid, thin = scan_grid(settings.voxel_mm, thickness), thin_slices(settings.voxel_mm, thickness)
     contrast = _contrast(visit, sequence)
     matrix = rigid(acquisition)
     to_t1w = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
-    scan = measure(_slices(contrast, visit.body, grid, to_t1w), acquisition, grid, random)
+    scan = measure(_slices(contrast, visit.body, grid, thin, to_t1w), acquisition, grid, random)
     scans, truth = visit.scans, visit.truth
     files += [
         scans.with_name(f"{scans.name}_{sequence}.nii.gz"),
@@ -222,17 +224,16 @@ def _contrast(visit: _Visit, sequence: str) -> Array:
     return np.asarray(contrast, dtype=np.float32)
 
 
-def _slices(contrast: Array, body: Body, grid: Grid, to_t1w: Affine) -> Array:
-    """Sample a contrast once on a scan's grid; thick slices are means of thin ones."""
-    if grid.fine == 1:
+def _slices(contrast: Array, body: Body, grid: Grid, thin: int, to_t1w: Affine) -> Array:
+    """Sample a contrast once on a scan's grid; every slice is the mean of `thin` ones."""
+    if thin == 1:
         return sample(contrast, template_voxels(body, to_t1w @ grid.affine, grid.shape))
     x, y, z = grid.shape
-    thin = grid.affine.copy()
-    thin[:3, 2] /= grid.fine
-    thin[:3, 3] -= thin[:3, 2] * (grid.fine - 1) / 2
-    fine = replace(grid, shape=(x, y, z * grid.fine), affine=thin)
-    sampled = sample(contrast, template_voxels(body, to_t1w @ fine.affine, fine.shape))
-    return np.asarray(sampled.reshape(x, y, z, grid.fine).mean(axis=3))
+    affine = grid.affine.copy()
+    affine[:3, 2] /= thin
+    affine[:3, 3] -= affine[:3, 2] * (thin - 1) / 2
+    sampled = sample(contrast, template_voxels(body, to_t1w @ affine, (x, y, z * thin)))
+    return np.asarray(sampled.reshape(x, y, z, thin).mean(axis=3))
 
 
 def _in_itk(matrix: Affine) -> SimpleITK.Euler3DTransform:

@@ -1,36 +1,55 @@
-"""The whole benchmark: plant, train, explain, score."""
+"""The whole benchmark: plant, train, score the maps."""
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from stratacam.errors import InputError
 from stratacam.evidence.planting import phantom_shapes, read_shapes, two_kinds
-from stratacam.evidence.planting.score import PlantedSlice, ScoredSlice, score_maps, verdict
+from stratacam.evidence.planting.plant import CLASSES
+from stratacam.evidence.planting.score import verdict
 from stratacam.evidence.rows import write_rows
 from stratacam.evidence.values import Summary, Value, by_subject, summarise
 from stratacam.files import write_json
-from stratacam.learning import SliceDataset
+from stratacam.learning import TrainSettings, make_dataset
 from stratacam.scans.cohort.sources import check_out
-from stratacam.scans.prepared import find_prepared
-from stratacam.study.progress import step_progress
-from stratacam.study.truth_benchmark.material import person_of, plant_scans, slice_of
+from stratacam.scans.pictures import PictureSettings
+from stratacam.scans.prepared import PreparedScan, find_prepared
+from stratacam.study.cohort import Cohort
+from stratacam.study.configuration import CohortSettings, NetworkSettings, RunSettings, StudyConfiguration
+from stratacam.study.execution import Workers
+from stratacam.study.keys import short_hash
+from stratacam.study.planning import Planned, plan_network
+from stratacam.study.runs import Run
+from stratacam.study.steps.prepare import take_prepared
+from stratacam.study.steps.train import do_trainings, training_of
+from stratacam.study.study import Study, open_study
+from stratacam.study.trained import TrainedModel
+from stratacam.study.training import PREDICTIONS
+from stratacam.study.truth_benchmark.fold import make_folds
+from stratacam.study.truth_benchmark.planting import Plant, truth_file
+from stratacam.study.truth_benchmark.scoring import Example, ScoredFold, ScoreFold, read_scores
 from stratacam.study.truth_benchmark.settings import BenchmarkSettings
-from stratacam.study.truth_benchmark.training import make_fold, train_network
 
-FEWEST_SUBJECTS = 3
+MINIMUM_SUBJECTS = 3
+"""Subjects from which on intervals are over subjects."""
 
-Example = tuple[PlantedSlice, ScoredSlice]
+FOLDS_SHOWN = 2
+"""Folds of which slices are shown."""
 
-Draw = Callable[[Path, Sequence[Summary], Sequence[Example]], object]
-"""Draws the pictures of a benchmark: folder, scores, examples; handed in, as the report stands below the study."""
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What a benchmark found: the content of `benchmark.json`, the scores, and slices to show."""
+
+    content: dict[str, Any]
+    table: Sequence[Summary]
+    examples: Sequence[Example]
 
 
 def run_benchmark(
@@ -40,9 +59,9 @@ def run_benchmark(
     *,
     lesions: Path | None,
     console: Console,
-    draw: Draw,
-) -> dict[str, Any]:
-    """Plant, train, explain and score; write `benchmark.json`, `table.tsv` and pictures to `out`.
+    workers: Workers | None = None,
+) -> Benchmark:
+    """Plant, train and score; write `benchmark.json` and `table.tsv` to `out`. A run that was broken off goes on.
 
     Every subject is held out once where there are up to five, or else in one of five folds. Truth is what was planted.
 
@@ -52,17 +71,13 @@ def run_benchmark(
         settings: of the benchmark.
         lesions: folder of lesion masks; None: the phantom's.
         console: where progress is shown.
-        draw: makes the pictures.
-
-    Returns:
-        The content of `benchmark.json`.
+        workers: where tasks run, see `open_study`.
 
     Raises:
         InputError: there are no two subjects, too few shapes or slices, or a scan cannot be used; or `out` touches
             `prepared` or `lesions` or cannot be written.
     """
     check_out(out, prepared, *([lesions] if lesions else []))
-    work = out / "work"
     scans = find_prepared(prepared)
     subjects = sorted({f"sub-{scan.subject}" for scan in scans})
     if len(subjects) < 2:
@@ -71,70 +86,124 @@ def run_benchmark(
             "to test on."
         )
     shapes = phantom_shapes(settings.seed) if lesions is None else read_shapes(lesions)
-    kinds = two_kinds(shapes, settings.area)
-    with step_progress(console, "plant") as advance:
-        material = plant_scans(
-            scans, work, settings, kinds, lambda done: advance(done, len(scans), "planted")
-        )
-    number_of_folds = min(5, len(subjects))
-    folds = [
-        make_fold(material, subjects[start::number_of_folds], settings) for start in range(number_of_folds)
-    ]
-    by_subjects = len(subjects) >= FEWEST_SUBJECTS
-    right, count = 0, 0
-    values: dict[str, list[Value]] = {}
-    subject_of: dict[str, str] = {}
-    examples: list[Example] = []
-    layers: tuple[str, ...] = ()
-    for number, fold in enumerate(folds, start=1):
-        with step_progress(console, f"train {number} of {len(folds)}") as advance:
-            model, logits = train_network(material, fold, work / f"fold-{number}", settings, advance)
-        dataset = fold.test
-        right += int((logits.argmax(axis=1) == dataset.label).sum())
-        count += len(dataset)
-        with step_progress(console, f"score {number} of {len(folds)}") as advance:
-            chosen = _chosen(dataset, logits, settings)
-            for done, row in enumerate(chosen, start=1):
-                name, one = slice_of(material, dataset, row)
-                found = score_maps(
-                    model, one, int(dataset.label[row]), settings.methods, seed=settings.seed + done
-                )
-                values[name], layers = found.values, found.layers
-                subject = person_of(dataset.subjects[dataset.subject[row]])
-                subject_of[name] = subject if by_subjects else f"{subject} {dataset.slice_index[row]}"
-                if done in {1, len(chosen)}:
-                    examples.append((one, found))
-                advance(done, len(chosen), name)
-    if not values:
+    configuration = StudyConfiguration(
+        name="benchmark with truth",
+        out=out / "work",
+        seed=settings.seed,
+        cohort=CohortSettings(input=prepared, sequences=scans[0].sequences),
+        network=NetworkSettings(architecture=settings.architecture),
+        training=TrainSettings(epochs=settings.epochs, patience=settings.epochs),
+        run=RunSettings(),
+    )
+    with open_study(configuration, console, workers=workers) as study:
+        cohort = _plant(study, scans, settings, shapes)
+        folds = _train_and_score(study, cohort, settings, subjects)
+    scored = [read_scores(fold.file) for fold in folds]
+    if not any(fold.slices for fold in scored):
         raise InputError(
-            f"{out}: no held-out slice was classified right; maps cannot be scored: train for longer."
+            f"{out}: no held-out slice was classified right, so that no map can be scored; train for longer (--epochs)."
         )
-    table = summarise(by_subject(values, subject_of), seed=settings.seed)
-    accuracy = right / count
-    content = {
+    layers = next(fold.layers for fold in scored if fold.slices)
+    table, content = _summarise(scored, settings, subjects)
+    content |= {"shapes": len(shapes), "subjects": subjects, "layers": layers}
+    examples = [one for fold in folds[:FOLDS_SHOWN] for one in fold.examples()]
+    write_rows(out / "table.tsv", table, Summary)
+    write_json(out / "benchmark.json", content)
+    shutil.rmtree(out / "work")
+    return Benchmark(json.loads(json.dumps(content)), table, examples)
+
+
+def _plant(
+    study: Study, scans: Sequence[PreparedScan], settings: BenchmarkSettings, shapes: Sequence[Any]
+) -> Cohort:
+    """Lesions of both classes in the slices of every scan."""
+    kinds = two_kinds(shapes, settings.area)
+    digest = short_hash(repr([[shape.tolist() for shape in kind] for kind in kinds]))
+    take_prepared(study.work, scans)
+    tasks = {
+        scan.name: Plant(
+            scan=scan,
+            pictures=PictureSettings(size=settings.size, every=settings.every, part=settings.part),
+            kinds=kinds,
+            shapes=digest,
+            difference=settings.difference,
+            lesions=settings.lesions,
+            copies=settings.copies,
+            seed=settings.seed,
+            folder=study.folders.pictures,
+        )
+        for scan in scans
+    }
+    failed = set(tasks) - study.work.each("plant", tasks)
+    if failed:
+        raise study.failed("planting", failed)
+    pictures = tuple(pictures for task in tasks.values() for pictures in task.scans)
+    return Cohort(pictures, CLASSES[settings.difference], {})
+
+
+def _train_and_score(
+    study: Study, cohort: Cohort, settings: BenchmarkSettings, subjects: Sequence[str]
+) -> list[ScoreFold]:
+    """Train a network for every fold, and score its maps."""
+    model = Run(settings.architecture, settings.seed, 0)
+    network = plan_network(
+        study.configuration, study.folders, model, len(cohort.classes), kept_seed=settings.seed
+    )
+    dataset = make_dataset(cohort.pictures, cohort.classes)
+    plans: dict[str, Planned] = {}
+    entries = {}
+    for number, split in enumerate(make_folds(subjects, min(5, len(subjects))), start=1):
+        split.rows(dataset)  # which refuses too few slices before anything is trained
+        run = Run(settings.architecture, settings.seed, number)
+        plans[run.name] = Planned(run, network.first, network.settings, split, network.kept)
+        entries[run.name] = training_of(
+            study,
+            cohort,
+            plans[run.name],
+            name=run.name,
+            out=study.folders.models / run.name,
+            card={"range": [0, 1]},
+        )
+    do_trainings(study, cohort, plans, entries)
+    tasks = {
+        name: ScoreFold(
+            model=TrainedModel(study.folders.models / name, entry.key, "cpu"),
+            predictions=study.folders.models / name / PREDICTIONS,
+            pictures=cohort.pictures,
+            truths=tuple(truth_file(scan) for scan in cohort.pictures),
+            classes=cohort.classes,
+            methods=settings.methods,
+            most=settings.judged,
+            seed=settings.seed,
+            file=study.folders.root / "scores" / f"{name}.json",
+        )
+        for name, entry in entries.items()
+    }
+    failed = set(tasks) - study.work.each("score", tasks, networks=True)
+    if failed:
+        raise study.failed("scoring the maps", failed)
+    return list(tasks.values())
+
+
+def _summarise(
+    scored: Sequence[ScoredFold], settings: BenchmarkSettings, subjects: Sequence[str]
+) -> tuple[list[Summary], dict[str, Any]]:
+    """Means and intervals over subjects, or over levels where there are two; and what they say in words."""
+    over_subjects = len(subjects) >= MINIMUM_SUBJECTS
+    values: dict[str, list[Value]] = {}
+    unit_of: dict[str, str] = {}
+    for fold in scored:
+        for name, one in fold.slices.items():
+            values[name] = one.values
+            unit_of[name] = one.subject if over_subjects else f"{one.subject} {one.level}"
+    table = summarise(by_subject(values, unit_of), seed=settings.seed)
+    count = sum(fold.count for fold in scored)
+    accuracy = sum(fold.right for fold in scored) / count
+    return table, {
         "settings": asdict(settings),
-        "shapes": len(shapes),
-        "subjects": subjects,
-        "layers": layers,
         "accuracy": accuracy,
         "held_out_slices": count,
         "judged_slices": len(values),
-        "intervals_over": "subjects" if by_subjects else "levels of the slices, as there are two subjects",
+        "intervals_over": "subjects" if over_subjects else "levels of the slices, as there are two subjects",
         "verdict": verdict(table, accuracy, count),
     }
-    write_rows(out / "table.tsv", table, Summary)
-    draw(out, table, examples)
-    write_json(out / "benchmark.json", content)
-    shutil.rmtree(work)
-    return json.loads(json.dumps(content))  # type: ignore[no-any-return]
-
-
-def _chosen(dataset: SliceDataset, logits: NDArray[np.float64], settings: BenchmarkSettings) -> list[int]:
-    """Held-out slices that are classified right, evenly spaced, at most so many of each scan and class."""
-    right = logits.argmax(axis=1) == dataset.label
-    chosen: list[int] = []
-    for scan in range(len(dataset.scans)):
-        rows = np.flatnonzero(right & (dataset.scan == scan))
-        step = max(1, -(-len(rows) // settings.judged))
-        chosen += rows[::step].tolist()
-    return chosen

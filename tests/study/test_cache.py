@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from stratacam.scans.prepare import PrepareSettings
+from stratacam.study.cache import Cache
 from stratacam.study.keys import NOT_IN_KEY
-from stratacam.study.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,12 @@ class Piece:
     groups: tuple[str, ...] = ("control", "RRMS")
     work: Path = field(default=Path("anywhere"), metadata=NOT_IN_KEY)
 
+    @property
+    def outputs(self):
+        return (self.out,)
 
-def do(piece):
-    piece.out.write_text(piece.source.read_text())
+    def do(self):
+        self.out.write_text(self.source.read_text())
 
 
 @pytest.fixture
@@ -35,31 +38,31 @@ def files(tmp_path):
     return source, result
 
 
-def task(ledger, files, **changes):
+def entry(cache, files, **changes):
     settings = changes.pop("settings", PrepareSettings())
-    return ledger.task(do, Piece(files[0], settings, files[1], **changes), outputs=[files[1]])
+    return cache.entry(Piece(files[0], settings, files[1], **changes))
 
 
 def finished(tmp_path, files):
-    ledger = Ledger(tmp_path / "records")
-    ledger.finish("prepare", "sub-01", task(ledger, files))
-    return ledger
+    cache = Cache(tmp_path / "records")
+    cache.finish("prepare", "sub-01", entry(cache, files))
+    return cache
 
 
 def test_a_folder_that_a_piece_of_work_writes_into_is_a_place_also_where_others_read_from_it(tmp_path, files):
     """Activations were computed again as soon as something had read their folder."""
-    ledger = Ledger(tmp_path / "records")
-    before = task(ledger, files)
-    ledger.is_made("a key", tmp_path, files[1])
-    assert task(ledger, files).parts == before.parts
+    cache = Cache(tmp_path / "records")
+    before = entry(cache, files)
+    cache.is_made("a key", tmp_path, files[1])
+    assert entry(cache, files).parts == before.parts
 
 
 def test_finished_work_is_done_for_another_process(tmp_path, files):
     finished(tmp_path, files)
-    again = Ledger(tmp_path / "records")
-    assert again.is_done("prepare", "sub-01", task(again, files))
-    assert again.why("prepare", "sub-02", task(again, files)) == []
-    assert not again.is_done("prepare", "sub-02", task(again, files))
+    again = Cache(tmp_path / "records")
+    assert again.is_done("prepare", "sub-01", entry(again, files))
+    assert again.why("prepare", "sub-02", entry(again, files)) == []
+    assert not again.is_done("prepare", "sub-02", entry(again, files))
 
 
 def change_input(files):
@@ -80,8 +83,8 @@ def change_output(files):
 @pytest.mark.parametrize(
     ("change", "changes", "why"),
     [
-        (change_input, {}, "source has changed"),
-        (keep_time, {}, "source has changed"),
+        (change_input, {}, "it reads other source"),
+        (keep_time, {}, "it reads other source"),
         (change_output, {}, "result.txt was changed or removed"),
         (lambda files: files[1].unlink(), {}, "result.txt was changed or removed"),
         (None, {"settings": PrepareSettings(grid=2.0)}, 'settings.grid was "T1w" and is 2.0'),
@@ -89,56 +92,56 @@ def change_output(files):
     ],
 )
 def test_what_changed_is_not_done_and_the_reason_is_known(tmp_path, files, change, changes, why):
-    ledger = finished(tmp_path, files)
+    cache = finished(tmp_path, files)
     if change:
         change(files)
-    now = task(ledger, files, **changes)
-    assert not ledger.is_done("prepare", "sub-01", now)
-    assert ledger.why("prepare", "sub-01", now) == [why]
+    now = entry(cache, files, **changes)
+    assert not cache.is_done("prepare", "sub-01", now)
+    assert cache.why("prepare", "sub-01", now) == [why]
 
 
 def test_a_place_is_no_input_and_a_folder_that_nothing_made_is_refused(tmp_path, files):
-    ledger = finished(tmp_path, files)
-    assert ledger.is_done("prepare", "sub-01", task(ledger, files, work=tmp_path / "elsewhere"))
+    cache = finished(tmp_path, files)
+    assert cache.is_done("prepare", "sub-01", entry(cache, files, work=tmp_path / "elsewhere"))
     folder = tmp_path / "folder"
     folder.mkdir()
-    with pytest.raises(TypeError, match="is no file, and no work made it"):
-        task(ledger, (folder, files[1]))
-    ledger.is_made("a key", folder)
-    assert task(ledger, (folder, files[1])).parts["source"] == "a key"
+    with pytest.raises(TypeError, match="is no file, and no task makes it"):
+        entry(cache, (folder, files[1]))
+    cache.is_made("a key", folder)
+    assert entry(cache, (folder, files[1])).parts["source"] == "a key"
 
 
 def test_a_copy_of_the_same_input_keeps_its_key(tmp_path, files):
-    ledger = finished(tmp_path, files)
+    cache = finished(tmp_path, files)
     os.utime(files[0], (1, 1))
     copy = shutil.copy(files[0], tmp_path / "copy.txt")
-    assert ledger.is_done("prepare", "sub-01", task(ledger, files))
-    assert task(ledger, (Path(copy), files[1])).parts == task(ledger, files).parts
+    assert cache.is_done("prepare", "sub-01", entry(cache, files))
+    assert entry(cache, (Path(copy), files[1])).parts == entry(cache, files).parts
 
 
 def test_a_damaged_record_means_not_done(tmp_path, files):
-    ledger = finished(tmp_path, files)
+    cache = finished(tmp_path, files)
     (tmp_path / "records" / "prepare" / "sub-01.json").write_text("{")
-    assert not ledger.is_done("prepare", "sub-01", task(ledger, files))
+    assert not cache.is_done("prepare", "sub-01", entry(cache, files))
 
 
 def test_a_file_in_a_folder_that_work_left_is_watched(tmp_path, files):
-    ledger, folder = Ledger(tmp_path / "records"), tmp_path / "maps"
+    cache, folder = Cache(tmp_path / "records"), tmp_path / "maps"
     (folder / "layers").mkdir(parents=True)
     (folder / "layers" / "chunk").write_text("raw")
-    left = ledger.task(do, Piece(files[0], PrepareSettings(), folder), outputs=[folder])
-    ledger.finish("explain", "sub-01", left)
-    assert ledger.is_done("explain", "sub-01", left)
+    left = cache.entry(Piece(files[0], PrepareSettings(), folder))
+    cache.finish("explain", "sub-01", left)
+    assert cache.is_done("explain", "sub-01", left)
     (folder / "layers" / "chunk").write_text("cut")
-    assert not ledger.is_done("explain", "sub-01", left)
+    assert not cache.is_done("explain", "sub-01", left)
 
 
 def test_a_folder_that_was_copied_is_done_only_as_far_as_its_own_outputs_go(tmp_path, files):
-    ledger = finished(tmp_path, files)
+    cache = finished(tmp_path, files)
     copied = tmp_path.with_name("copy")
     shutil.copytree(tmp_path, copied)
-    copy, there = Ledger(copied / "records"), (copied / "source.txt", copied / "result.txt")
-    assert copy.is_done("prepare", "sub-01", task(copy, there))  # times of files are copied too
+    copy, there = Cache(copied / "records"), (copied / "source.txt", copied / "result.txt")
+    assert copy.is_done("prepare", "sub-01", entry(copy, there))  # times of files are copied too
     there[1].unlink()
-    assert not copy.is_done("prepare", "sub-01", task(copy, there))
-    assert ledger.is_done("prepare", "sub-01", task(ledger, files))
+    assert not copy.is_done("prepare", "sub-01", entry(copy, there))
+    assert cache.is_done("prepare", "sub-01", entry(cache, files))

@@ -1,13 +1,14 @@
 """Single steps on folders, outside a study: prepare a cohort, explain prepared scans."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from stratacam.errors import InputError
 from stratacam.maps import ExplainSettings, check_settings
-from stratacam.networks import load_model
+from stratacam.networks import load_model, source_file
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.choice import Choose
@@ -15,10 +16,12 @@ from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
-from stratacam.study import scan_steps
-from stratacam.study.execution import local_executor, tidied
+from stratacam.study.execution import Workers, tidied
+from stratacam.study.folders import RECORDS
+from stratacam.study.steps.explain import explain_scans
+from stratacam.study.steps.prepare import prepare_scans, take_prepared
 from stratacam.study.suitability import refuse_differences, tell_differences, tell_parts
-from stratacam.study.trained import TrainedModel, network_files
+from stratacam.study.trained import TrainedModel
 from stratacam.study.work import Absence, Work
 
 LEFT_OUT = "left_out.tsv"
@@ -52,18 +55,17 @@ def prepare_folder(
         InputError: if `source` holds no scans, or none of them can be used; or `out` touches it or cannot be written.
     """
     check_out(out, source)
-    work = Work(out / scan_steps.RECORDS, console)
-    scans, incomplete = find_cohort_scans(source, sequences, choose)
-    for absent in incomplete:
-        work.leave_out(absent.name, "find", absent.reason)
-    alike: dict[str, tuple[PrepareSettings, list[Scan]]] = {}
-    for scan in scans:
-        own = settings(scan) if callable(settings) else settings
-        alike.setdefault(repr(own), (own, []))[1].append(scan)
     prepared: list[PreparedScan] = []
-    with tidied(out), local_executor(workers) as executor:
-        for own, members in alike.values():
-            prepared += scan_steps.prepare_scans(work, members, out, own, executor)
+    with _work_in(out, console, workers) as work:
+        scans, incomplete = find_cohort_scans(source, sequences, choose)
+        for absent in incomplete:
+            work.leave_out(absent.name, "find", absent.reason)
+        alike: dict[str, tuple[PrepareSettings, list[Scan]]] = {}
+        for scan in scans:
+            its = settings(scan) if callable(settings) else settings
+            alike.setdefault(repr(its), (its, []))[1].append(scan)
+        for its, members in alike.values():
+            prepared += prepare_scans(work, members, out, its)
     return sorted(prepared, key=lambda scan: scan.name), _conclude(work, out, bool(prepared))
 
 
@@ -102,25 +104,23 @@ def explain_folder(
     check_out(out, model, prepared)
     loaded, card = load_model(model, network)
     check_settings(loaded, card, settings)
-    work = Work(out / scan_steps.RECORDS, console)
     scans = _named(find_prepared(prepared), names, prepared)
     tell_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
     tell_parts(scans, card, console)
-    key = work.ledger.content_of([model / CARD, model / WEIGHTS, *network_files(network)])
-    trained = TrainedModel(model, key, "cpu", network)
-    for scan in scans:
-        files = [*scan.anat.glob(f"{scan.name}_*"), *map(scan.delivered, scan.sequences)]
-        work.ledger.is_made(work.ledger.content_of(files), scan)
-    with tidied(out), local_executor(workers) as executor:
-        done = scan_steps.explain_scans(
-            work,
-            scans,
-            trained=dict.fromkeys((scan.name for scan in scans), trained),
-            out=out,
-            settings=settings,
-            executor=executor,
-        )
+    with _work_in(out, console, workers) as work:
+        own = [source_file(network)] if network else []
+        key = work.cache.content_of([model / CARD, model / WEIGHTS, *own])
+        take_prepared(work, scans)
+        trained = TrainedModel(model, key, "cpu", network)
+        done = explain_scans(work, dict.fromkeys(scans, trained), out=out, settings=settings)
     return sorted(done), _conclude(work, out, bool(done))
+
+
+@contextmanager
+def _work_in(out: Path, console: Console, workers: int) -> Iterator[Work]:
+    """Work whose records are in a folder; what was being written there is removed if it is interrupted."""
+    with tidied(out), Workers(workers) as here:
+        yield Work(out / RECORDS, console, here)
 
 
 def _named(scans: Sequence[PreparedScan], names: Sequence[str], folder: Path) -> list[PreparedScan]:

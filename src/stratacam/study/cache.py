@@ -1,30 +1,38 @@
-"""What has been done, from which inputs, settings and code, so that it is not done again."""
+"""The cache: what has been done, from which inputs, settings and code, so that it is not done again."""
 
 import hashlib
 import json
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from stratacam.files import read_json, write_json
 from stratacam.scans.image_file import image_files
 from stratacam.source_code import code_of, digest_of
-from stratacam.study.keys import Deriving, Parts, is_plain, short_hash
+from stratacam.study.keys import Parts, derive_parts, is_plain, short_hash
 
 SETTLED_NS = 2_000_000_000
 """Age of a file from which on its time tells whether it has changed."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """A piece of work: a function, its arguments, what it leaves, and what decides that."""
+class Task(Protocol):
+    """A piece of work: a frozen dataclass whose fields say everything that decides its result."""
 
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...]
-    outputs: tuple[Path, ...]
+    @property
+    def outputs(self) -> Sequence[Path]:
+        """Files and folders that it leaves."""
+
+    def do(self) -> None:
+        """Do it, in any process."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A task in the cache, and what decides its result."""
+
+    task: Task
     parts: Parts
 
     @property
@@ -34,77 +42,86 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Ledger:
+class Cache:
     """Records of finished work, one JSON file for each step and item.
 
-    A piece of work need not be done again while its record holds the same key and its outputs are as they were left.
-    The key is derived from the function and its arguments: nobody lists what a step depends on, so that nothing can
-    be forgotten which the function is given.
+    A task is not done again while its record holds the same key and its outputs are as they were left. The key is
+    derived from the fields of the task, so that nothing that the task is given can be forgotten.
+
+    Attributes:
+        folder: of the records.
+        made: what earlier tasks make, be it a path or an object that names it, and the keys of these tasks.
     """
 
     folder: Path
     made: dict[Hashable, str] = field(default_factory=dict)
 
-    def task(self, function: Callable[..., Any], *arguments: Any, outputs: Sequence[Path]) -> Task:  # noqa: ANN401
-        """A piece of work, with its key.
+    def at(self, folder: Path) -> "Cache":
+        """A cache with records in another folder, for results that several studies share."""
+        return Cache(folder, self.made)
 
-        In the key are the source of the function's module and of all that it imports; of its arguments the values;
-        of files the content; of what earlier work made, the key of that work. Paths at or above an output are only
-        places.
+    def entry(self, task: Task, *, makes: Iterable[Hashable] = ()) -> Entry:
+        """Derive the key of a task; later tasks know by it what this one makes.
+
+        In the key are the code that the task uses; of its fields the values; of files the content; of what earlier
+        tasks make, their keys. Paths at or above an output are only places.
 
         Args:
-            function: importable by name.
-            arguments: of plain values, dataclasses, settings, paths of files, and collections of these.
-            outputs: files and folders that it leaves.
+            task: of plain values, dataclasses, settings, paths of files, and collections of these.
+            makes: objects by which later tasks name its outputs.
 
         Raises:
-            TypeError: an argument is of another kind, or a folder that no work made.
+            TypeError: a field is of another kind, or a folder that no task makes.
         """
-        code = code_of(function)
+        code = code_of(type(task))
         parts = {"code": digest_of(code)}
         note = self.folder / "code" / f"{parts['code']}.json"
         if not note.is_file():
             write_json(note, code)
-        deriving = Deriving(self.made, self._content, outputs)
-        for name, argument in zip(signature(function).parameters, arguments, strict=False):
-            found = deriving.parts(name, argument)
-            if len(arguments) == 1:
-                found = {part.removeprefix(f"{name}."): value for part, value in found.items()}
-            parts |= found
-        return Task(function, arguments, tuple(outputs), parts)
+        entry = Entry(task, parts | derive_parts(task, task.outputs, made=self.made, content=self._content))
+        self.is_made(entry.key, *task.outputs, *makes)
+        return entry
 
-    def content_of(self, files: Sequence[Path]) -> str:
+    def content_of(self, files: Iterable[Path]) -> str:
         """One hash of what is in some files; a file that is not there counts as such."""
         return short_hash(
             json.dumps([self._content(file) if file.is_file() else None for file in sorted(files)])
         )
 
     def is_made(self, key: str, *things: Hashable) -> None:
-        """Say that work with this key made these paths, or what these objects name."""
+        """Say that a task with this key makes these paths, or what these objects name."""
         self.made.update(dict.fromkeys(things, key))
 
-    def is_done(self, step: str, item: str, task: Task) -> bool:
+    def is_done(self, step: str, item: str, entry: Entry) -> bool:
         """Whether a task was finished, and its outputs are as they were left."""
         record = self._record(step, item)
-        return record.get("parts") == task.parts and not self._changed(record, task)
+        return record.get("parts") == entry.parts and not self._changed(record, entry)
 
-    def why(self, step: str, item: str, task: Task) -> list[str]:
+    def why(self, step: str, item: str, entry: Entry) -> list[str]:
         """Why a task that was finished before is to be done again; empty if it never was."""
         record = self._record(step, item)
         if "parts" not in record:
             return []
         before: Parts = record["parts"]
         found = [
-            self._difference(name, before.get(name), task.parts.get(name))
-            for name in sorted({*before, *task.parts})
-            if before.get(name) != task.parts.get(name)
+            self._difference(name, before.get(name), entry.parts.get(name))
+            for name in sorted({*before, *entry.parts})
+            if before.get(name) != entry.parts.get(name)
         ]
-        return found or [f"{name} was changed or removed" for name in self._changed(record, task)]
+        if record["outputs"] is None:
+            return [*found, "--force asks for it"]
+        return found or [f"{name} was changed or removed" for name in self._changed(record, entry)]
 
-    def finish(self, step: str, item: str, task: Task) -> None:
+    def finish(self, step: str, item: str, entry: Entry) -> None:
         """Record that a task was finished."""
-        stamps = {self._named(path): _stamp(path) for path in task.outputs}
-        write_json(self._file(step, item), {"key": task.key, "parts": task.parts, "outputs": stamps})
+        stamps = {self._named(path): _stamp(path) for path in entry.task.outputs}
+        write_json(self._file(step, item), {"key": entry.key, "parts": entry.parts, "outputs": stamps})
+
+    def forget(self, step: str) -> None:
+        """Count every task of a step, and of steps such as "step network", as not done."""
+        for folder in (self.folder / step, *self.folder.glob(f"{step} *")):
+            for path in folder.glob("*.json"):
+                write_json(path, {**read_json(path), "outputs": None})
 
     def key_of(self, step: str, item: str) -> str | None:
         """The key of a task that was finished; None if there is none."""
@@ -115,26 +132,27 @@ class Ledger:
         return dict(self._record(step, item).get("parts", {}))
 
     def keys_of(self, step: str) -> dict[str, str]:
-        """The keys of everything that was finished in a step, by item."""
+        """The keys of all tasks of a step that were finished, by item."""
         return {
             path.stem: read_json(path).get("key", "") for path in sorted((self.folder / step).glob("*.json"))
         }
 
     def _difference(self, name: str, before: str | None, now: str | None) -> str:
+        """In words, what is another value of a field than it was."""
         if name == "code":
             old, new = (read_json(self.folder / "code" / f"{digest}.json") for digest in (before, now))
             changed = sorted(one for one in {*old, *new} if old.get(one) != new.get(one)) or ["everything"]
             return f"the code has changed ({', '.join(changed[:3])}{' ...' if len(changed) > 3 else ''})"
         if all(one is None or is_plain(one) for one in (before, now)):
             return f"{name} was {before or 'absent'} and is {now or 'absent'}"
-        return f"{name} has changed"
+        return f"it reads other {name}"
 
-    def _changed(self, record: Mapping[str, Any], task: Task) -> list[str]:
+    def _changed(self, record: Mapping[str, Any], entry: Entry) -> list[str]:
         """The outputs that are not as they were left."""
-        stamps = record.get("outputs", {})
+        stamps = record.get("outputs") or {}
         return [
             name
-            for path in task.outputs
+            for path in entry.task.outputs
             if (name := self._named(path)) not in stamps or _stamp(path) != stamps[name]
         ]
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 from torch import nn
 
 from stratacam.errors import InputError
@@ -17,8 +16,8 @@ from stratacam.maps import cut_pictures_for, edges, network_input, part_in_train
 from stratacam.networks import ModelCard, load_model
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepared import PreparedScan, find_prepared
-from stratacam.study.alone import prepare_folder
 from stratacam.study.progress import say, step_progress
+from stratacam.study.standalone import prepare_folder
 from stratacam.study.suitability import (
     refuse_differences,
     resolution_of,
@@ -27,15 +26,6 @@ from stratacam.study.suitability import (
     tell_parts,
 )
 from stratacam.study.work import Absence
-
-TRAINED_ON_WORDS = {
-    "train": "yes",
-    "validation": "yes, for validation",
-    "test": "no, held out",
-    "none": "no",
-    "unknown": "cannot be known",
-}
-"""Whether a model was trained on the images of a scan, by the part that they were in."""
 
 NOT_FOR_DIAGNOSIS = "For research only, not for diagnosis."
 PREPARED = "prepared"
@@ -60,6 +50,15 @@ class ScanPrediction:
     part: str
 
 
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says of scans, its card, and what was left out."""
+
+    card: ModelCard
+    scans: tuple[ScanPrediction, ...]
+    left_out: tuple[Absence, ...]
+
+
 def predict_folder(
     model: Path,
     source: Path,
@@ -69,7 +68,7 @@ def predict_folder(
     network: str | None,
     workers: int,
     console: Console,
-) -> tuple[list[ScanPrediction], list[Absence]]:
+) -> Predictions:
     """Classify every scan of a folder of prepared scans, or of a cohort as delivered, which is prepared first.
 
     Writes `predictions.tsv` (a row for each scan) and `predictions_slices.tsv` into `out`.
@@ -81,10 +80,7 @@ def predict_folder(
         accept_differences: classify scans that were prepared otherwise than the model's.
         network: reference of the model's network, if a user wrote it.
         workers: processes for preparation; 0: one per core.
-        console: where progress and the table are shown.
-
-    Returns:
-        The predictions, and what was left out.
+        console: where progress is shown.
 
     Raises:
         InputError: there is no model, or no scan that can be classified; or scans differ from the model's, and that
@@ -111,10 +107,9 @@ def predict_folder(
         raise InputError(f"{source}: no scan could be classified; see the reasons above.")
     differences = {name: [*unlike.get(name, ()), *found] for name, found in coarse.items()}
     _write(out, card, predictions, differences)
-    _show(card, predictions, console)
     tell_differences(unlike, console)
     tell_parts(scans, card, console)
-    return predictions, absences
+    return Predictions(card, tuple(predictions), tuple(absences))
 
 
 def _prepare_as_trained(
@@ -168,7 +163,7 @@ def _write(
     names = card.classes
     columns = ["scan", "predicted", *(f"p_{name}" for name in names)]
     columns += [*(f"calibrated_p_{name}" for name in names), "images_in_training", "differences", "note"]
-    note = f"{NOT_FOR_DIAGNOSIS} {_warning(card)}".strip()
+    note = f"{NOT_FOR_DIAGNOSIS} {warning_of(card)}".strip()
     rows = [
         [
             found.name,
@@ -194,20 +189,7 @@ def _write(
     )
 
 
-def _show(card: ModelCard, predictions: Sequence[ScanPrediction], console: Console) -> None:
-    table = Table("scan", "predicted", *(f"p {name}" for name in card.classes), "trained on")
-    for found in predictions:
-        predicted = card.classes[int(found.probabilities.argmax())]
-        trained_on = TRAINED_ON_WORDS[found.part]
-        table.add_row(found.name, predicted, *(f"{value:.2f}" for value in found.probabilities), trained_on)
-    console.print(table)
-    cohort = card.training.get("cohort", "unknown")
-    console.print(
-        f"Trained on: {cohort}. {NOT_FOR_DIAGNOSIS} {_warning(card)}".strip(), highlight=False, markup=False
-    )
-
-
-def _warning(card: ModelCard) -> str:
+def warning_of(card: ModelCard) -> str:
     """What a model trained on slices of everybody must carry along."""
     by_slice = SLICES_OF_ONE_PERSON in card.training.get("subjects", {}).values()
     return f"The model was trained by slice: {SLICES_OF_ONE_PERSON}." if by_slice else ""

@@ -1,0 +1,59 @@
+"""The command line: a module for each group of commands."""
+
+import sys
+
+from rich.console import Console
+
+from stratacam.cli import benchmark, models, scans, study
+from stratacam.cli.options import LEFT_OUT, UNUSABLE, app
+from stratacam.errors import InputError
+from stratacam.files import NOT_WRITABLE
+from stratacam.interruption import Interrupted, broken_off_at, interruptible
+
+__all__ = ["LEFT_OUT", "UNUSABLE", "app", "benchmark", "main", "models", "scans", "study"]
+
+
+COMMANDS = (
+    study.run,
+    study.demo,
+    scans.phantom,
+    scans.import_dicom,
+    scans.check,
+    scans.prepare,
+    models.layers,
+    models.explain,
+    models.predict,
+    study.evidence,
+    study.leakage,
+    benchmark.benchmark_truth,
+    study.report,
+)
+"""In the order of `--help`."""
+
+for command in COMMANDS:
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is told in a sentence, without a traceback."""
+    try:
+        with interruptible(), broken_off_at(" ".join(sys.argv[1:2])):
+            app()
+    except InputError as fault:
+        _complain(str(fault))
+        sys.exit(UNUSABLE)
+    except Interrupted as stop:
+        _complain(str(stop))
+        sys.exit(stop.code)
+    except OSError as fault:  # such as a disk that fills up
+        if fault.errno not in NOT_WRITABLE:
+            raise
+        place = fault.filename or "a file of the results"
+        _complain(
+            f"{place}: {fault.strerror}; make room, or give yourself the right to read and write there, and run again"
+        )
+        sys.exit(UNUSABLE)
+
+
+def _complain(words: str) -> None:
+    Console(stderr=True).print(words, style="red", highlight=False, markup=False, soft_wrap=True)

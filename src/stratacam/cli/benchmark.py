@@ -1,0 +1,69 @@
+"""The benchmark of maps with truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from stratacam.cli.options import conclude
+from stratacam.errors import InputError
+
+
+def benchmark_truth(
+    prepared: Annotated[Path, typer.Argument(help="Folder of prepared scans, of two subjects or more.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the benchmark.")],
+    lesions: Annotated[
+        Path | None, typer.Option(help="Folder of lesion masks (NIfTI) for shapes; synthetic ones if absent.")
+    ] = None,
+    difference: Annotated[
+        str, typer.Option(help="What tells the two classes apart: shape or place.")
+    ] = "shape",
+    architecture: Annotated[
+        str | None, typer.Option(help="The network; that of a study by default if absent.")
+    ] = None,
+    method: Annotated[
+        list[str] | None, typer.Option(help="Method for maps of layers; repeat for more.")
+    ] = None,
+    size: Annotated[int, typer.Option(min=32, help="Pixels of a picture, a multiple of 32.")] = 128,
+    every: Annotated[int, typer.Option(min=1, help="Take every n-th kept slice.")] = 2,
+    area: Annotated[int, typer.Option(min=9, help="Pixels of a lesion.")] = 40,
+    copies: Annotated[int, typer.Option(min=1, help="Plantings into each slice, in each class.")] = 4,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training slices.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+) -> None:
+    """Plant lesions, train a network to tell their classes apart, and see which maps find them."""
+    from stratacam.maps import LAYER_METHODS
+    from stratacam.networks import ARCHITECTURES, DEFAULT_ARCHITECTURE
+    from stratacam.report import draw_benchmark
+    from stratacam.study.truth_benchmark import BenchmarkSettings, run_benchmark
+
+    methods = tuple(method or BenchmarkSettings.methods)
+    architecture = architecture or DEFAULT_ARCHITECTURE
+    allowed = {
+        "--difference": ((difference,), ("shape", "place")),
+        "--architecture": ((architecture,), tuple(ARCHITECTURES)),
+        "--method": (methods, LAYER_METHODS),
+    }
+    for option, (given, known) in allowed.items():
+        for value in given:
+            if value not in known:
+                raise InputError(f"{option}: {value!r} is not known; choose one of {', '.join(known)}.")
+    if size % 32:
+        raise InputError(f"--size: found {size}, expected a multiple of 32.")
+    settings = BenchmarkSettings(
+        difference="shape" if difference == "shape" else "place",
+        architecture=architecture,
+        methods=methods,
+        size=size,
+        every=every,
+        area=area,
+        copies=copies,
+        epochs=epochs,
+        seed=seed,
+    )
+    console = Console()
+    found = run_benchmark(prepared, out, settings, lesions=lesions, console=console)
+    draw_benchmark(out, found.table, found.examples)
+    console.print(found.content["verdict"], highlight=False)
+    conclude(out / "benchmark.json")

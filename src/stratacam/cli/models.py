@@ -1,0 +1,128 @@
+"""Commands on a trained model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from stratacam.cli.options import (
+    AcceptDifferences,
+    AcceptLeftOut,
+    Model,
+    Network,
+    Workers,
+    as_options,
+    conclude,
+)
+from stratacam.errors import InputError
+
+
+def layers(
+    model: Model,
+    network: Network = None,
+) -> None:
+    """List the layers of a trained model: name, shape, stride, receptive field, parameters."""
+    import torch
+
+    from stratacam.cam import list_layers
+    from stratacam.cli.tables import show_layers
+    from stratacam.networks import load_model
+
+    trained, card = load_model(model, network)
+    height, width = card.input.get("shape") or [card.input["size"]] * 2
+    found = list_layers(trained, torch.zeros(1, card.channels, height, width))
+    console = Console()
+    console.print(f"{card.architecture}, classes {', '.join(card.classes)}, input {height} x {width}")
+    show_layers(found, console)
+
+
+def explain(
+    model: Model,
+    prepared: Annotated[Path, typer.Argument(help="Folder of prepared scans.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the maps (BIDS derivatives).")],
+    subject: Annotated[
+        list[str] | None,
+        typer.Option(help="A subject or scan such as sub-01; repeat for more; all if absent."),
+    ] = None,
+    target: Annotated[str, typer.Option(help="Class to explain, predicted, or all.")] = "predicted",
+    method: Annotated[str, typer.Option(help="Method, such as gradcam, layercam, hirescam.")] = "gradcam",
+    smooth: Annotated[int, typer.Option(min=0, help="Noisy copies to average over; 0: none.")] = 0,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(help="Layer or pattern to write as NIfTI; repeat for more."),
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Explain every n-th kept slice.")] = 1,
+    sequence: Annotated[
+        str | None, typer.Option(help="The sequence to explain, for models that see one at a time.")
+    ] = None,
+    accept_differences: AcceptDifferences = False,
+    network: Network = None,
+    workers: Workers = 0,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Maps of every layer for prepared scans, on the prepared grid and on the scan as delivered."""
+    from stratacam.maps import LAYER_METHODS, ExplainSettings
+    from stratacam.report import write_strips
+    from stratacam.study.standalone import explain_folder
+
+    console = Console()
+    if method not in LAYER_METHODS:
+        raise InputError(f"--method: {method!r} is not known; choose one of {', '.join(LAYER_METHODS)}.")
+    settings = ExplainSettings(
+        target=target,
+        sequence=sequence,
+        method=method,
+        smooth=smooth,
+        every=every,
+        nifti_layers=tuple(layer) if layer else None,
+    )
+    named = {"target": "--target", "sequence": "--sequence", "nifti_layers": "--layer"}
+    with as_options({f"explain.{setting}": option for setting, option in named.items()}):
+        names, left_out = explain_folder(
+            model,
+            prepared,
+            out,
+            settings,
+            names=subject or [],
+            accept_differences=accept_differences,
+            network=network,
+            workers=workers,
+            console=console,
+        )
+    for picture in write_strips(model, prepared, out, names):
+        console.print(f"Picture: {picture}", highlight=False, soft_wrap=True)
+    conclude(out, len(left_out), accept_left_out)
+
+
+def predict(
+    model: Model,
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="Prepared scans; or a BIDS folder or table of scans as delivered, to prepare first.",
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(help="Folder of the tables of predictions.")],
+    accept_differences: AcceptDifferences = False,
+    network: Network = None,
+    workers: Workers = 0,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Classify new scans with a trained model. For research only, not for diagnosis."""
+    from stratacam.cli.tables import show_predictions
+    from stratacam.study.predict import predict_folder
+
+    console = Console()
+    found = predict_folder(
+        model,
+        source,
+        out,
+        accept_differences=accept_differences,
+        network=network,
+        workers=workers,
+        console=console,
+    )
+    show_predictions(found.card, found.scans, console)
+    conclude(out / "predictions.tsv", len(found.left_out), accept_left_out)

@@ -1,0 +1,104 @@
+"""What the commands share: the application, options, exit codes, and how a command ends."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from stratacam.errors import InputError
+
+LEFT_OUT = 3
+"""Exit code when everything else was done, but scans were left out."""
+
+UNUSABLE = 2
+"""Exit code when nothing can be done with what the user gave."""
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+
+AcceptLeftOut = Annotated[
+    bool, typer.Option("--accept-left-out", help="Exit with 0 even if scans had to be left out.")
+]
+AcceptDifferences = Annotated[
+    bool,
+    typer.Option("--accept-differences", help="Use scans that were prepared otherwise than the model's."),
+]
+Force = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--force", metavar="STEP", help="Do a step again, such as train or explain; repeat for more."
+    ),
+]
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's TOML file.")]
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")]
+Network = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE:FUNCTION",
+        help="Function that makes the model's network, if the network is a custom one, such as my_networks.py:make.",
+    ),
+]
+Workers = Annotated[int, typer.Option(min=0, help="Processes for work on single scans; 0: one per core.")]
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="INPUT", help="BIDS folder, or table (.csv, .tsv), of the scans as delivered."),
+]
+Sequences = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Sequences that every scan must have, T1w among them, such as T1w,FLAIR; T1w, T2w and FLAIR if absent.",
+    ),
+]
+Choose = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ENTITIES",
+        help="BIDS entities that the file of a sequence must have, such as acq-mprage_T1w, or of every sequence, such "
+        "as run-2; repeat for more.",
+    ),
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stratacam {version('stratacam')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Train honest classifiers on brain MRI, and see what every layer of the network looked at."""
+
+
+@contextmanager
+def as_options(names: Mapping[str, str]) -> Iterator[None]:
+    """Within this, errors name the option in place of the setting; `names` leads from one to the other."""
+    try:
+        yield
+    except InputError as fault:
+        text = str(fault)
+        for setting, option in names.items():
+            text = text.replace(f"{setting}:", f"{option}:")
+        raise InputError(text) from fault
+
+
+def conclude(result: Path, left_out: int = 0, accepted: bool = False) -> None:
+    """Say where the result is; exit with `LEFT_OUT` if scans were left out and that is not accepted."""
+    console = Console()
+    console.print(f"Done: {result}", highlight=False, soft_wrap=True)
+    if left_out:
+        console.print(f"{left_out} left out, see above.", style="yellow", highlight=False)
+        if not accepted:
+            sys.exit(LEFT_OUT)

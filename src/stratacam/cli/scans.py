@@ -1,0 +1,185 @@
+"""Commands on scans."""
+
+import sys
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from stratacam.cli.options import (
+    LEFT_OUT,
+    UNUSABLE,
+    AcceptLeftOut,
+    Choose,
+    Sequences,
+    Source,
+    Workers,
+    conclude,
+)
+from stratacam.errors import InputError
+
+
+class PlaneName(StrEnum):
+    """Planes of slices."""
+
+    AXIAL = "axial"
+    CORONAL = "coronal"
+    SAGITTAL = "sagittal"
+
+
+class ScalingName(StrEnum):
+    """What intensities are scaled by."""
+
+    WHITE_MATTER = "white_matter"
+    PERCENTILES = "percentiles"
+    Z_SCORE = "z_score"
+
+
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder of the cohort (BIDS).")],
+    controls: Annotated[int, typer.Option(min=0, help="Healthy controls.")] = 8,
+    rrms: Annotated[int, typer.Option(min=0, help="People with relapsing-remitting MS.")] = 8,
+    spms: Annotated[int, typer.Option(min=0, help="People with secondary progressive MS.")] = 8,
+    voxel_mm: Annotated[float, typer.Option("--voxel", min=0.7, max=5, help="Voxel size in mm.")] = 2.0,
+    thick_mm: Annotated[
+        float | None,
+        typer.Option(
+            "--thick", min=1, max=8, help="Slice thickness of T2w and FLAIR in mm; isotropic if absent."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
+    workers: Workers = 0,
+) -> None:
+    """Make a synthetic cohort of brain MRI with known lesions."""
+    from stratacam.scans.phantom import PhantomSettings
+    from stratacam.study.demo import make_phantom
+    from stratacam.study.execution import Workers as Pool
+
+    counts = {"control": controls, "RRMS": rrms, "SPMS": spms}
+    if not any(counts.values()):
+        raise InputError("--controls, --rrms, --spms: found 0 in each; expected a subject: ask for one.")
+    settings = PhantomSettings(subjects=counts, voxel_mm=voxel_mm, thick_slices_mm=thick_mm, seed=seed)
+    with Pool(workers) as pool:
+        make_phantom(out, settings, workers=pool, console=Console())
+    conclude(out)
+
+
+def import_dicom(
+    folder: Annotated[Path, typer.Argument(help="Folder of DICOM files, under any names.")],
+    out: Annotated[Path, typer.Argument(help="BIDS folder to write, new or from an earlier import.")],
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", help="TOML file with rules, labels and groups; built-in rules if absent."),
+    ] = None,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Sort DICOM series into T1w, T2w and FLAIR by their headers and write them as BIDS, without names."""
+    from stratacam.scans.dicom import import_dicom, print_import
+
+    existed = out.exists()
+    try:
+        result = import_dicom(folder, out, map_file)
+    finally:
+        if not existed:
+            with suppress(OSError):
+                out.rmdir()  # which is empty where nothing was imported
+    print_import(result, Console())
+    if not any((out / f"sub-{label}").is_dir() for label in result.labels.values()):
+        raise InputError(
+            f"{folder}: nothing could be imported; see above why, and docs/dicom.md for what --map can change."
+        )
+    conclude(out, result.left_out, accept_left_out)
+
+
+def check(
+    source: Source,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the report to this file too.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A study's TOML file: check what that study wants of the cohort.")
+    ] = None,
+    sequences: Sequences = None,
+    choose: Choose = None,
+    workers: Workers = 0,
+) -> None:
+    """Say what a cohort holds and whether it can be used, without computing anything on it.
+
+    Exit code 0: sound; 3: some scans cannot be used, or an image is there twice; 2: no study can be run on the cohort,
+    or one image is there under two subjects.
+    """
+    from stratacam.cli.tables import check_as_json, show_check
+    from stratacam.files import check_apart, check_writable, write_json
+    from stratacam.scans.cohort.choice import read_choices, read_sequences
+    from stratacam.scans.cohort.sources import input_places
+    from stratacam.study.checking import check_cohort
+    from stratacam.study.configuration import CohortSettings, read_configuration
+
+    console = Console()
+    study = read_configuration(config) if config else None
+    cohort = study.cohort if study else CohortSettings(input=source)
+    wanted = read_sequences(sequences) if sequences else cohort.sequences
+    chosen = read_choices(choose, wanted) if choose else cohort.choose
+    cohort = cohort.model_copy(update={"input": source, "sequences": wanted, "choose": chosen})
+    study = study.model_copy(update={"cohort": cohort}) if study else None
+    if json_file:
+        check_apart(input_places(source), json_file)
+        check_writable(json_file.parent)
+        if not json_file.parent.is_dir():
+            raise InputError(
+                f"--json: {json_file.parent} is no folder; expected one that exists: make it first."
+            )
+    report = check_cohort(cohort, study, workers=workers, console=console)
+    show_check(report, source, console)
+    if json_file:
+        write_json(json_file, check_as_json(report, source))
+    if not report.complete:
+        sys.exit(LEFT_OUT if report.usable else UNUSABLE)
+    if report.subjects:
+        console.print("Sound: every scan can be used, and a study can be run on them.", highlight=False)
+    else:
+        console.print(
+            "Every scan can be prepared; no study can be run on them, as none has a group.", highlight=False
+        )
+
+
+def prepare(
+    source: Source,
+    out: Annotated[Path, typer.Argument(help="Folder of the prepared scans (BIDS derivatives).")],
+    grid_mm: Annotated[
+        float | None,
+        typer.Option(
+            "--grid", min=0.3, max=10, help="Isotropic voxels of this size in mm; the T1w's grid if absent."
+        ),
+    ] = None,
+    plane: Annotated[PlaneName, typer.Option(help="Plane of the slices.")] = PlaneName.AXIAL,
+    intensity: Annotated[
+        ScalingName, typer.Option(help="What intensities are scaled by.")
+    ] = ScalingName.WHITE_MATTER,
+    sequences: Sequences = None,
+    choose: Choose = None,
+    workers: Workers = 0,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Register, correct, mask and normalise every scan of a cohort."""
+    from stratacam.scans.cohort.choice import read_choices, read_sequences
+    from stratacam.scans.prepare import PrepareSettings
+    from stratacam.study.standalone import prepare_folder
+
+    settings = PrepareSettings(
+        grid="T1w" if grid_mm is None else grid_mm, plane=plane.value, intensity=intensity.value
+    )
+    wanted = read_sequences(sequences)
+    _, left_out = prepare_folder(
+        source,
+        out,
+        settings,
+        sequences=wanted,
+        choose=read_choices(choose or (), wanted),
+        workers=workers,
+        console=Console(),
+    )
+    conclude(out, len(left_out), accept_left_out)

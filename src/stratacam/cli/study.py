@@ -1,0 +1,88 @@
+"""Commands on a whole study."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from stratacam.cli.options import AcceptLeftOut, Force, StudyFile, conclude
+
+
+def run(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = False) -> None:
+    """Run a whole study: prepare, train, evaluate, explain, report. Does only what is not done yet."""
+    from stratacam.report import refresh_report
+    from stratacam.study.configuration import read_configuration
+    from stratacam.study.run import run_study
+
+    configuration, console = read_configuration(study), Console()
+    outcome = run_study(configuration, console, force=force or ())
+    report_file = refresh_report(outcome.folders, console)
+    conclude(report_file, len(outcome.left_out), accept_left_out or configuration.run.accept_left_out)
+
+
+def demo(
+    out: Annotated[Path, typer.Argument(help="Folder of the demonstration.")] = Path("demo"),
+    subjects: Annotated[int, typer.Option(min=3, help="Subjects in each of the three groups.")] = 10,
+    voxel_mm: Annotated[
+        float, typer.Option("--voxel", min=0.7, max=5, help="Voxel size of the scans in mm.")
+    ] = 2.0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the cohort and the study.")] = 0,
+    force: Force = None,
+) -> None:
+    """Make a synthetic cohort, run the whole study on it, and measure its maps."""
+    from stratacam.report import refresh_report
+    from stratacam.scans.phantom import PhantomSettings
+    from stratacam.study.demo import run_demo
+
+    console = Console()
+    cohort = PhantomSettings(
+        subjects=dict.fromkeys(("control", "RRMS", "SPMS"), subjects), voxel_mm=voxel_mm, seed=seed
+    )
+    outcome = run_demo(out, cohort, console, force=force or ())
+    conclude(refresh_report(outcome.folders, console), len(outcome.left_out))
+
+
+def evidence(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = False) -> None:
+    """Measure which layers' maps are to be believed, in a study that has been run."""
+    from stratacam.report import refresh_report
+    from stratacam.study.configuration import read_configuration
+    from stratacam.study.run import measure_evidence
+
+    configuration, console = read_configuration(study), Console()
+    outcome = measure_evidence(configuration, console, force=force or ())
+    if outcome.folders.report.is_file():
+        refresh_report(outcome.folders, console)
+    accepted = accept_left_out or configuration.run.accept_left_out
+    conclude(outcome.folders.evidence, len(outcome.left_out), accepted)
+
+
+def leakage(
+    study: StudyFile,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each kind.")] = 3,
+    force: Force = None,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Measure what slices of one person on both sides do: by subject and by slice, true and shuffled groups."""
+    from stratacam.cli.tables import show_leakage
+    from stratacam.report import refresh_report
+    from stratacam.study.configuration import read_configuration
+    from stratacam.study.leakage import measure_leakage
+
+    configuration, console = read_configuration(study), Console()
+    content, outcome = measure_leakage(configuration, console, seeds=seeds, force=force or ())
+    show_leakage(content, console)
+    if outcome.folders.report.is_file():
+        refresh_report(outcome.folders, console)
+    accepted = accept_left_out or configuration.run.accept_left_out
+    conclude(outcome.folders.leakage / "leakage.json", len(outcome.left_out), accepted)
+
+
+def report(
+    study: Annotated[Path, typer.Argument(metavar="RESULTS", help="Folder of a study that has been run.")],
+) -> None:
+    """Write the report of a finished study."""
+    from stratacam.report import write_report
+    from stratacam.study.run import study_folders
+
+    Console().print(f"Report: {write_report(study_folders(study))}", highlight=False)

@@ -1,0 +1,105 @@
+"""The report, written again where anything that it shows has changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from stratacam.files import read_json
+from stratacam.report.page import write_report
+from stratacam.study.cache import Cache
+from stratacam.study.folders import RECORDS, StudyFolders
+from stratacam.study.keys import NOT_IN_KEY
+from stratacam.study.progress import say
+from stratacam.study.runs import is_of_these_models
+
+
+@dataclass(frozen=True)
+class Report:
+    """The report of a study, and what it shows.
+
+    Attributes:
+        folders: of the study.
+        configuration: of the study.
+        made_with: versions and machine.
+        files: tables and figures that are read.
+        scans: keys of prepared and of explained scans.
+    """
+
+    folders: StudyFolders = field(metadata=NOT_IN_KEY)
+    configuration: Mapping[str, Any]
+    made_with: Mapping[str, Any]
+    files: Mapping[str, Path]
+    scans: Mapping[str, Mapping[str, str]]
+
+    @property
+    def outputs(self) -> tuple[Path]:
+        """The page."""
+        return (self.folders.report,)
+
+    def do(self) -> None:
+        """Write it."""
+        write_report(self.folders)
+
+
+def refresh_report(folders: StudyFolders, console: Console) -> Path:
+    """Write the report unless it is there and shows what there is now.
+
+    Every command that adds to a study ends with this, so that none of them makes the report of another stale.
+
+    Args:
+        folders: of the study.
+        console: where it is said.
+
+    Returns:
+        The report.
+    """
+    _say_what_is_of_earlier_models(folders, console)
+    cache = Cache(folders.records)
+    configuration = dict(read_json(folders.configuration))
+    configuration.pop("run", None)
+    patterns = {
+        folders.models: ("runs.json", "*/card.json", "*/history.json", "*/split.tsv"),
+        folders.evaluation: ("*.json", "*.tsv", "*/*.json", "*/*.tsv"),
+        folders.evidence: ("*/*.json", "*/*.tsv"),
+        folders.leakage: ("leakage.json",),
+        folders.root: (folders.left_out.name,),
+        Path(configuration["cohort"]["input"]): ("dataset_description.json",),
+    }
+    found = {path for folder, names in patterns.items() for name in names for path in folder.glob(name)}
+    report = Report(
+        folders,
+        configuration,
+        # without the times, which are others where a scan failed again
+        {key: value for key, value in read_json(folders.provenance).items() if key != "steps"},
+        {f"{path.parent.name}/{path.name}": path for path in sorted(found)},
+        {
+            "prepare": cache.at(folders.prepared / RECORDS).keys_of("prepare"),
+            "explain": cache.keys_of("explain"),
+        },
+    )
+    entry = cache.entry(report)
+    if cache.is_done("report", "study", entry):
+        say(console, "report: unchanged")
+    else:
+        report.do()
+        cache.finish("report", "study", entry)
+    return folders.report
+
+
+def _say_what_is_of_earlier_models(folders: StudyFolders, console: Console) -> None:
+    """Say that what was measured of models that were trained before is not shown."""
+    found = {
+        "evidence": folders.evidence.glob("*/about.json"),
+        "leakage": folders.leakage.glob("leakage.json"),
+    }
+    for command, files in found.items():
+        if any(not is_of_these_models(folders, read_json(file)) for file in files):
+            say(
+                console,
+                f"report: {command} was measured of models that were trained in another way, and is not shown; "
+                f"measure it again with `stratacam {command}`.",
+                "yellow",
+            )

@@ -1,0 +1,177 @@
+"""What keeps networks honest: simple baselines on the same splits, and everything in one table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stratacam.files import read_json, write_json
+from stratacam.learning import (
+    Baseline,
+    ScanPictures,
+    Split,
+    evaluate_subjects,
+    frozen_features,
+    make_dataset,
+    read_head_inputs,
+    scan_baselines,
+    write_comparison,
+    write_evaluation,
+)
+from stratacam.learning.baselines.simple import BASELINES
+from stratacam.networks import default_weights
+from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.cohort.people import read_people
+from stratacam.scans.measures import measure_scan
+from stratacam.scans.prepared import PreparedScan
+from stratacam.study.cohort import Cohort
+from stratacam.study.keys import short_hash
+from stratacam.study.planning import Planned
+from stratacam.study.steps.activations import activations_of, compute_activations
+from stratacam.study.study import Study
+
+PREFIX = "baseline_"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Simple measures of a scan, in `file`."""
+
+    scan: PreparedScan
+    file: Path
+
+    @property
+    def outputs(self) -> tuple[Path]:
+        return (self.file,)
+
+    def do(self) -> None:
+        write_json(self.file, dict(measure_scan(self.scan.load(), self.scan.sequences)))
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Simple baselines, to be scored on the subjects that splits hold out.
+
+    Attributes:
+        splits: of the first network and seed; where there are none, slices were split.
+        people: what the cohort's tables say of every scan.
+        measures: by scan, the file of its simple measures.
+        features: folder of what the head of the first network is fed; None where that is no baseline.
+    """
+
+    pictures: tuple[ScanPictures, ...]
+    classes: tuple[str, ...]
+    labels: Mapping[str, str]
+    splits: tuple[Split, ...]
+    people: Mapping[str, Mapping[str, str]]
+    measures: Mapping[str, Path]
+    features: Path | None
+    seed: int
+    out: Path
+
+    @property
+    def outputs(self) -> list[Path]:
+        names = (f"{PREFIX}{name}" for name in ("majority", *BASELINES))
+        return [self.out / "baselines.json", *(self.out / name for name in names)]
+
+    def do(self) -> None:
+        pictures, classes, splits, seed = self.pictures, self.classes, self.splits, self.seed
+        found: list[Baseline]
+        left_out: dict[str, str]
+        found, left_out = [], {"all": "slices were split, so that every subject is on both sides"}
+        subjects = sorted(subject for split in splits for subject in split.test)
+        # baselines have nothing to stop early, so they learn from the validation subjects too
+        folds = [([*split.train, *split.validation], list(split.test)) for split in splits]
+        if splits:
+            of_scan: dict[str, Any] = {scan: read_json(file) for scan, file in self.measures.items()}
+            found, left_out = scan_baselines(
+                [scan for scan in pictures if scan.scan in self.measures],
+                classes=classes,
+                subjects=subjects,
+                folds=folds,
+                people=self.people,
+                measures=of_scan,
+                seed=seed,
+            )
+        if splits and self.features:
+            dataset = make_dataset(pictures, classes)
+            inputs = read_head_inputs(dataset, self.features)
+            found.append(frozen_features(dataset, inputs, subjects=subjects, folds=folds, seed=seed))
+        for baseline in found:
+            truth = [classes.index(self.labels[subject]) for subject in subjects]
+            evaluation = evaluate_subjects(subjects, truth, baseline.probabilities, classes, seed=seed)
+            write_evaluation(self.out / f"{PREFIX}{baseline.name}", evaluation, part="test")
+        titles = {baseline.name: baseline.title for baseline in found}
+        write_json(self.out / "baselines.json", {"titles": titles, "left_out": left_out})
+
+
+@dataclass(frozen=True)
+class Compare:
+    """All evaluations, named as their folders are, in one table, each against the first."""
+
+    evaluations: Mapping[str, Path]
+    titles: Mapping[str, str]
+    seed: int
+    out: Path
+
+    @property
+    def outputs(self) -> tuple[Path, ...]:
+        return self.out / "comparison.json", self.out / "comparison.tsv"
+
+    def do(self) -> None:
+        write_comparison(self.out, self.titles, first=next(iter(self.evaluations)), seed=self.seed)
+
+
+def measure_scans(study: Study, scans: Sequence[PreparedScan]) -> dict[str, Path]:
+    """Take simple measures of every scan; return the files that they are in."""
+    tasks = {scan.name: Measure(scan, study.folders.measures / f"{scan.name}.json") for scan in scans}
+    return {name: tasks[name].file for name in sorted(study.work.each("measures", tasks))}
+
+
+def evaluate_all(
+    study: Study,
+    scans: Sequence[Scan],
+    cohort: Cohort,
+    planned: Sequence[Planned],
+    measures: Mapping[str, Path],
+) -> None:
+    """Score the baselines on the splits of the first network and seed, and put them into a table with the networks.
+
+    Where slices were split there are no baselines: every subject is on both sides.
+    """
+    work, folder, seed = study.work, study.folders.evaluation, study.configuration.seed
+    plan = planned[0]
+    splits = [
+        one.split for one in planned if one.run.model == plan.run.model and isinstance(one.split, Split)
+    ]
+    scan_of = {scan.name: scan for scan in scans}
+    features = plan.kept if splits and default_weights(plan.run.network) != "none" else None
+    if features:
+        kept = [
+            work.cache.entry(activations_of(plan, scan, study, augmented=False)) for scan in cohort.pictures
+        ]
+        work.cache.is_made(short_hash(" ".join(entry.key for entry in kept)), features)
+    baselines = Baselines(
+        pictures=cohort.pictures,
+        classes=cohort.classes,
+        labels=cohort.labels(),
+        splits=tuple(splits),
+        people=read_people(
+            study.configuration.cohort.input,
+            [scan_of[scan.scan] for scan in cohort.pictures],
+            ["age", "sex"],
+        ),
+        measures={scan.scan: measures[scan.scan] for scan in cohort.pictures if scan.scan in measures},
+        features=features,
+        seed=seed,
+        out=folder,
+    )
+    entry = work.cache.entry(baselines)
+    if features and not work.cache.is_done("baselines", "study", entry):
+        compute_activations(study, cohort, [plan])
+    work.once("baselines", entry)
+    models = dict.fromkeys(one.run.model for one in planned)
+    titles = {model: model for model in models}
+    for name, title in read_json(folder / "baselines.json").get("titles", {}).items():
+        titles[f"{PREFIX}{name}"] = title
+    work.once("comparison", Compare({name: folder / name for name in titles}, titles, seed, folder))

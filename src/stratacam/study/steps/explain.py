@@ -1,0 +1,105 @@
+"""Maps of every scan, by the run that held its subject out."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stratacam.errors import InputError
+from stratacam.learning import Split
+from stratacam.maps import ExplainSettings, check_settings, explain_scan, maps_path, remove_other_maps
+from stratacam.scans.prepared import PreparedScan
+from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.planning import Planned
+from stratacam.study.runs import Run
+from stratacam.study.study import Study
+from stratacam.study.trained import TrainedModel, load_once, trained_model
+from stratacam.study.work import Work
+
+
+@dataclass(frozen=True)
+class Explain:
+    """The maps of a scan by a trained model, below `out`."""
+
+    model: TrainedModel
+    scan: PreparedScan
+    out: Path
+    explain: ExplainSettings
+
+    @property
+    def outputs(self) -> tuple[Path]:
+        return (maps_path(self.scan, self.out, self.explain.method).parent,)
+
+    def do(self) -> None:
+        model, card = load_once(self.model)
+        explain_scan(model, card, self.scan, self.out, self.explain)
+
+
+def explain_study(study: Study, prepared: Sequence[PreparedScan], planned: Sequence[Planned]) -> None:
+    """Maps of the first network and seed, of every scan by the run that held its subject out.
+
+    Subjects that no run held out are explained by the first.
+
+    Raises:
+        InputError: no scan could be explained.
+    """
+    configuration, folders = study.configuration, study.folders
+    first = planned[0].run
+    held_out = held_out_by(planned, first.model)
+    check_settings(*load_once(trained_model(study, first)), configuration.explain)
+    scans = {
+        scan: trained_model(study, run_for(scan, held_out, planned, first.model))
+        for scan in to_explain(configuration, prepared, held_out)
+    }
+    explained = explain_scans(study.work, scans, out=folders.maps, settings=configuration.explain.of_scans())
+    remove_other_maps(folders.maps, explained)
+    if not explained:
+        raise InputError(f"explain: no scan could be explained; see {folders.left_out} for the reasons.")
+
+
+def explain_scans(
+    work: Work, scans: Mapping[PreparedScan, TrainedModel], *, out: Path, settings: ExplainSettings
+) -> set[str]:
+    """Explain every scan with a trained model; return the names of those that succeeded."""
+    in_order = sorted(
+        scans, key=lambda scan: (str(scans[scan].folder), scan.name)
+    )  # one model after the other
+    return work.each("explain", {scan.name: Explain(scans[scan], scan, out, settings) for scan in in_order})
+
+
+def held_out_by(planned: Sequence[Planned], model: str) -> dict[str, Run]:
+    """Subject to the run of a network and seed that held it out; nobody where slices were split.
+
+    Args:
+        planned: all runs of the study.
+        model: network and seed, see `Run.model`.
+    """
+    return {
+        subject: plan.run
+        for plan in planned
+        if plan.run.model == model and isinstance(plan.split, Split)
+        for subject in plan.split.test
+    }
+
+
+def run_for(scan: PreparedScan, held_out: Mapping[str, Run], planned: Sequence[Planned], model: str) -> Run:
+    """The run that explains a scan: the one that held its subject out, or else the first of the network and seed."""
+    first = next(plan.run for plan in planned if plan.run.model == model)
+    return held_out.get(f"sub-{scan.subject}", first)
+
+
+def to_explain(
+    configuration: StudyConfiguration, prepared: Sequence[PreparedScan], tested: Collection[str]
+) -> list[PreparedScan]:
+    """The scans of the subjects that the configuration wants explained.
+
+    Args:
+        configuration: of the study.
+        prepared: all scans.
+        tested: the subjects that a run held out.
+    """
+    wanted = configuration.explain.subjects
+    if isinstance(wanted, tuple):
+        chosen: Collection[str] = wanted
+    else:
+        chosen = tested if wanted == "test" and tested else {f"sub-{scan.subject}" for scan in prepared}
+    return [scan for scan in prepared if f"sub-{scan.subject}" in chosen]
