@@ -145,7 +145,7 @@ def test_the_predicted_class_is_of_all_slices_not_of_those_explained(scan, tmp_p
 def test_a_further_format_is_an_entry_and_gets_every_map(scan, tmp_path, monkeypatch):
     def write_maximum(stem, maps, layer, volume, _settings):
         path = stem.with_name(f"{stem.name}_{maps.explained}_desc-{layer}_maximum.txt")
-        path.write_text(str(volume.max()))
+        path.write_text(repr(float(volume.max())))
         return {path}
 
     monkeypatch.setitem(FORMATS, "maximum", write_maximum)
