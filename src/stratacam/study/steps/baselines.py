@@ -19,7 +19,7 @@ from stratacam.learning import (
     write_evaluation,
 )
 from stratacam.learning.baselines.simple import BASELINES
-from stratacam.networks import default_weights
+from stratacam.networks import RANDOM
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
 from stratacam.scans.measures import measure_scan
@@ -145,7 +145,7 @@ def evaluate_all(
         one.split for one in planned if one.run.model == plan.run.model and isinstance(one.split, Split)
     ]
     scan_of = {scan.name: scan for scan in scans}
-    features = plan.kept if splits and default_weights(plan.run.network) != "none" else None
+    features = plan.kept if splits and plan.first.weights != RANDOM else None
     if features:
         kept = [
             work.cache.entry(activations_of(plan, scan, study, augmented=False)) for scan in cohort.pictures
