@@ -200,14 +200,16 @@ def test_a_table_of_folds_says_who_is_held_out(tmp_path):
         (
             ["subject", "group"],
             [["sub-000", "a"]],
-            "has the columns group, subject; expected subject, and part",
+            "has the columns subject, group; expected subject, and part",
         ),
         (["subject", "part"], [["sub-000", "train"]], r"no row for sub-001, sub-002, sub-100"),
         (
             ["subject", "part"],
-            [["sub-000", "trian"], ["000", "test"]],
-            r"(?s)row 2, sub-000: part is 'trian'; expected train.*row 3: names sub-000 again.*no row for sub-001",
+            [["sub-000", "trian"], ["001", "test"]],
+            r"(?s)row 2, sub-000: part is 'trian'; expected train.*no row for sub-002",
         ),
+        (["subject", "part"], [["sub-000", "train"], ["000", "test"]], r"row 3 names sub-000 again"),
+        (["subject", "part"], [["sub-a", "train"], ["sub-A", "test"]], r"differ in more than case"),
         (
             ["subject", "part"],
             [[f"sub-{k}", "training"] for k in ("000", "001", "002", "100", "101", "102")],

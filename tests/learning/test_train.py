@@ -18,7 +18,6 @@ from stratacam.learning import (
     keep_head_inputs,
     kept_inputs,
     make_dataset,
-    predict_logits,
     read_head_inputs,
     slice_weights,
     train,
@@ -189,7 +188,7 @@ def test_kept_activations_are_those_of_plain_slices_and_of_copies_that_depend_on
     alone = keep([make_dataset(dataset.scans[2:3], CLASSES)], tmp_path / "alone")
     assert np.array_equal(np.load(kept_file(alone, dataset.scans[2].scan)), kept)
     logits = compute_logits(rest, kept_inputs(dataset, folder, copies=2).plain, len(dataset))
-    np.testing.assert_allclose(logits, predict_logits(small_network(), dataset), atol=2e-3)
+    np.testing.assert_allclose(logits, compute_logits(small_network(), dataset.read, len(dataset)), atol=2e-3)
 
 
 def test_what_the_untrained_head_is_fed_gives_the_logits_of_the_untrained_network(data, tmp_path):
@@ -202,7 +201,9 @@ def test_what_the_untrained_head_is_fed_gives_the_logits_of_the_untrained_networ
     features = torch.from_numpy(read_head_inputs(dataset, folder))
     assert features.shape == (len(dataset), 8)
     with torch.no_grad():
-        np.testing.assert_allclose(head(features).numpy(), predict_logits(model, dataset), atol=2e-3)
+        np.testing.assert_allclose(
+            head(features).numpy(), compute_logits(model, dataset.read, len(dataset)), atol=2e-3
+        )
 
 
 def test_the_weights_left_are_those_of_the_best_epoch(data, tmp_path):
@@ -212,7 +213,7 @@ def test_the_weights_left_are_those_of_the_best_epoch(data, tmp_path):
     assert history.best_epoch == int(np.argmin(losses)) + 1
     assert len(losses) == min(history.best_epoch + 3, 12)
     validation = data[1]
-    probabilities = apply_temperature(predict_logits(model, validation), 1.0)
+    probabilities = apply_temperature(compute_logits(model, validation.read, len(validation)), 1.0)
     probability = probabilities[np.arange(len(validation)), validation.label]
     assert np.mean(-np.log(probability)) == pytest.approx(
         min(losses), abs=1e-3
@@ -227,7 +228,7 @@ def test_the_difference_between_groups_is_learnt(tmp_path):
         update={"epochs": 40, "patience": 40, "body_rate": 1e-2, "head_rate": 3e-2}
     )
     train(model, train_set, validation, settings, seed=0)
-    probabilities = apply_temperature(predict_logits(model, test), 1.0)
+    probabilities = apply_temperature(compute_logits(model, test.read, len(test)), 1.0)
     assert evaluate(test, probabilities).subjects.accuracy.value >= 15 / 16
 
 

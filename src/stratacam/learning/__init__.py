@@ -1,7 +1,7 @@
 """Prepared pictures to trained classifiers, their evaluation, and what little could do as well."""
 
 from stratacam.learning.augment import AugmentSettings
-from stratacam.learning.baselines.logistic import Baseline
+from stratacam.learning.baselines.logistic import Baseline, Protocol
 from stratacam.learning.baselines.simple import frozen_features, scan_baselines
 from stratacam.learning.dataset import ScanPictures, SliceDataset, make_dataset, save_pictures
 from stratacam.learning.epoch import slice_weights
@@ -13,7 +13,6 @@ from stratacam.learning.evaluation.table import write_comparison
 from stratacam.learning.features import keep_activations, keep_head_inputs, read_head_inputs
 from stratacam.learning.forward import compute_logits
 from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
-from stratacam.learning.predict import predict_logits
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import (
     PARTS,
@@ -41,6 +40,7 @@ __all__ = [
     "Part",
     "Pooled",
     "Progress",
+    "Protocol",
     "ScanPictures",
     "SliceDataset",
     "Split",
@@ -59,7 +59,6 @@ __all__ = [
     "make_dataset",
     "make_splits",
     "pool_seeds",
-    "predict_logits",
     "read_head_inputs",
     "save_pictures",
     "scan_baselines",
