@@ -199,11 +199,11 @@ def test_what_cannot_be_known_of_one_subject_is_null_and_never_nan(tmp_path):
 def test_probabilities_that_do_not_belong_to_the_slices_are_refused(tmp_path):
     dataset = one_subject(tmp_path, 2)
     for wrong in (two_columns([0.1, 0.2, 0.3]), np.full((2, 3), 1 / 3), two_columns([0.1, np.nan])):
-        with pytest.raises(InputError, match=r"probabilities of slices: found shape.*Remedy"):
+        with pytest.raises(InputError, match=r"probabilities of slices: found shape.*predict the same"):
             evaluate(dataset, wrong)
-        with pytest.raises(InputError, match=r"probabilities of slices: found shape.*Remedy"):
+        with pytest.raises(InputError, match=r"probabilities of slices: found shape.*predict the same"):
             evaluate(dataset, two_columns([0.1, 0.2]), calibrated=wrong)
-        with pytest.raises(InputError, match=r"probabilities of subjects.*Remedy"):
+        with pytest.raises(InputError, match=r"probabilities of subjects.*predict the same"):
             evaluate_subjects(["sub-1", "sub-2"], [0, 1], wrong, CLASSES)
-    with pytest.raises(InputError, match=r"found 2 names, 1 of them different.*Remedy"):
+    with pytest.raises(InputError, match=r"found 2 names, 1 of them different.*give one row"):
         evaluate_subjects(["sub-1", "sub-1"], [0, 1], two_columns([0.1, 0.2]), CLASSES)

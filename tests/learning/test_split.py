@@ -237,12 +237,12 @@ def test_a_table_that_leaves_a_group_out_of_a_part_is_told(tmp_path):
 
 
 def test_a_group_of_two_subjects_is_named_with_its_size_and_the_remedy():
-    with pytest.raises(InputError, match=r'"SPMS" has 1 usable subject \(sub-9\).*at least 3.*Remedy'):
+    with pytest.raises(InputError, match=r'"SPMS" has 1 usable subject \(sub-9\).*at least 3.*add subjects'):
         make_splits(labels_of([4, 4]) | {"sub-9": "SPMS"})
 
 
 def test_a_single_group_cannot_be_split():
-    with pytest.raises(InputError, match=r"found 1 group \(group0\).*at least 2.*Remedy"):
+    with pytest.raises(InputError, match=r"found 1 group \(group0\).*at least 2.*add subjects"):
         make_splits(labels_of([9]))
 
 

@@ -10,9 +10,9 @@ from stratacam.learning.evaluation.evaluate import evaluate, evaluate_subjects
 from stratacam.learning.evaluation.pooled import Pooled, pool_seeds
 from stratacam.learning.evaluation.result import Evaluation, write_evaluation
 from stratacam.learning.evaluation.table import write_comparison
-from stratacam.learning.features import keep_activations, keep_head_inputs, read_head_inputs
+from stratacam.learning.features import cache_activations, cache_head_inputs, read_head_inputs
 from stratacam.learning.forward import compute_logits
-from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
+from stratacam.learning.inputs import Inputs, augmented_inputs, cached_inputs
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import (
     PARTS,
@@ -47,15 +47,15 @@ __all__ = [
     "SplitSettings",
     "TrainSettings",
     "apply_temperature",
+    "augmented_inputs",
+    "cache_activations",
+    "cache_head_inputs",
+    "cached_inputs",
     "compute_logits",
     "evaluate",
     "evaluate_subjects",
     "fit_temperature",
-    "fresh_inputs",
     "frozen_features",
-    "keep_activations",
-    "keep_head_inputs",
-    "kept_inputs",
     "make_dataset",
     "make_splits",
     "pool_seeds",

@@ -161,7 +161,7 @@ def _kept_folder(
     folders: StudyFolders, first: FirstNetwork, settings: TrainSettings, seed: int, untrained: nn.Module
 ) -> Path | None:
     """Where the outputs of the frozen layers are kept; None where there are none to keep."""
-    if not settings.keep_activations or not settings.frozen:
+    if not settings.cache_activations or not settings.frozen:
         return None
     if not len(frozen_prefix(untrained, settings.frozen)[0]):
         return None
