@@ -68,12 +68,8 @@ def measure_leakage(
 ) -> tuple[dict[str, Any], Outcome]:
     """Train by subject and by slice, with true and with shuffled groups; write what came of it.
 
-    Args:
-        configuration: of the study, whose prepared scans and activations are used where there are any.
-        console: where progress is shown.
-        seeds: trainings of each kind, each with a split and a shuffle of its own.
-        workers: where tasks run, see `open_study`.
-        force: steps that are done again.
+    There are `seeds` trainings of each kind, each with a split and a shuffle of its own. The study's prepared scans and
+    activations are used where there are any.
 
     Returns:
         The content of `leakage.json` in the study's folder, and what came of the study.

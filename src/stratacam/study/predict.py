@@ -73,14 +73,7 @@ def predict_folder(
 
     Writes `predictions.tsv` (a row for each scan) and `predictions_slices.tsv` into `out`.
 
-    Args:
-        model: folder of the model.
-        source: prepared scans, or a BIDS folder or table, which is prepared into `out`/prepared as the model's were.
-        out: where the tables go.
-        accept_differences: classify scans that were prepared otherwise than the model's.
-        network: reference of the model's network, if a user wrote it.
-        workers: processes for preparation; 0: one per core.
-        console: where progress is shown.
+    What is prepared is as the model's scans were, in `out`/prepared. `network` is the reference of a custom network.
 
     Raises:
         InputError: there is no model, or no scan that can be classified; or scans differ from the model's, and that

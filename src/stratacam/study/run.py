@@ -38,12 +38,6 @@ def run_study(
 
     A scan that cannot be used is left out and listed; the others go on.
 
-    Args:
-        configuration: of the study.
-        console: where progress is shown.
-        workers: where tasks run, see `open_study`.
-        force: steps that are done again, see `stratacam.study.study.STEPS`.
-
     Raises:
         InputError: if the study as a whole cannot be done.
     """
@@ -69,12 +63,6 @@ def measure_evidence(
     force: Sequence[str] = (),
 ) -> Outcome:
     """Measure the maps of every layer of the study's networks; do only what is not done yet.
-
-    Args:
-        configuration: of the study, whose trained models are used; what is missing of them is trained.
-        console: where progress is shown.
-        workers: where tasks run, see `open_study`.
-        force: steps that are done again, see `stratacam.study.study.STEPS`.
 
     Raises:
         InputError: if the study as a whole cannot be done.

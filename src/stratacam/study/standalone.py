@@ -39,14 +39,8 @@ def prepare_folder(
 ) -> tuple[list[PreparedScan], list[Absence]]:
     """Prepare every scan of a BIDS folder, or of a table of scans, into `out`; what is done already is not done again.
 
-    Args:
-        source: the scans as delivered.
-        out: folder of the prepared scans.
-        settings: of preparation, or those of each scan.
-        sequences: that every scan must have.
-        choose: which file of a sequence to take, where there are several.
-        workers: processes; 0: one per core.
-        console: where progress is shown.
+    Settings may be a function that gives those of each scan. `choose` says which file of a sequence to take, where
+    there are several.
 
     Returns:
         The prepared scans, and what was left out, which is also written to `out`/left_out.tsv.
@@ -83,16 +77,8 @@ def explain_folder(
 ) -> tuple[list[str], list[Absence]]:
     """Explain prepared scans with a trained model into `out`; what is done already is not done again.
 
-    Args:
-        model: folder of the model.
-        prepared: folder of prepared scans.
-        out: folder of the maps.
-        settings: what is explained.
-        names: subjects or scans such as "sub-01" or "sub-01_ses-2"; all if empty.
-        accept_differences: explain scans that were prepared otherwise than the model's.
-        network: reference of the model's network, if a user wrote it.
-        workers: processes; 0: one per core.
-        console: where progress is shown.
+    `names` are subjects or scans such as "sub-01" or "sub-01_ses-2", all if empty; `network` is the reference of a
+    custom network.
 
     Returns:
         Names of the explained scans, and what was left out, which is also written to `out`/left_out.tsv.

@@ -104,10 +104,10 @@ class Work:
         executor = self.workers.executor(networks=len(entries) if networks else None)
         with self._timed(step), executor as place, step_progress(self.console, step) as advance:
             advance(len(done), len(entries), "starting")
-            for finished in run_each(place, do_task, {name: one.task for name, one in pending.items()}):
-                name = finished.name
-                if isinstance(finished.outcome, Failure):
-                    self.leave_out(name, step, finished.outcome.reason, finished.outcome.trace)
+            tasks = {name: one.task for name, one in pending.items()}
+            for name, outcome in run_each(place, do_task, tasks):
+                if isinstance(outcome, Failure):
+                    self.leave_out(name, step, outcome.reason, outcome.trace)
                 else:
                     cache.finish(step, name, entries[name])
                     done.add(name)
