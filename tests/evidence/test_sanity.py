@@ -43,6 +43,20 @@ def test_weights_are_drawn_anew_and_come_back_bit_for_bit():
     assert same(before, state(model))
 
 
+def test_a_block_that_counts_as_one_layer_is_drawn_as_a_whole():
+    model = build("resnet18", classes=2).eval()
+    names = weighted_layers(model)
+    assert len(names) == 10  # the stem, eight blocks, the head
+    before = state(model)
+    with randomised(model, ["layer4_block1"]):
+        now = state(model)
+        changed = {name for name in now if not torch.equal(now[name], before[name])}
+        convolutions = [f"layer4_block1.{part}.weight" for part in ("conv1", "conv2", "downsample.0")]
+        assert set(convolutions) <= changed
+        assert all(name.startswith("layer4_block1.") for name in changed)
+    assert same(before, state(model))
+
+
 def test_weights_come_back_after_an_error_too():
     model = BlobNetwork()
     before = state(model)

@@ -165,7 +165,10 @@ def test_a_head_can_be_named_and_hold_several_layers():
             "prediction",
             r"no layer 'prediction'; did you mean predictions\?.*block1\.0, block2\.0, predictions",
         ),
-        ("pool", r"'pool' has no parameters to train; choose one of.*block1\.0, block2\.0, predictions"),
+        (
+            "pool",
+            r"'pool' has no parameters to train; choose one of these.*block1\.0, block2\.0, predictions",
+        ),
     ],
 )
 def test_a_head_that_cannot_be_one_is_refused_with_the_candidates(name, message):

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from stratacam.cam.layers import is_composite
 from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
@@ -78,12 +79,20 @@ INDEPENDENT = (INDEPENDENT_RANK, INDEPENDENT_SSIM)
 
 
 def weighted_layers(model: nn.Module) -> tuple[str, ...]:
-    """Names of the modules that have weights of their own, in the order in which the network holds them."""
-    return tuple(
-        name
-        for name, module in model.named_modules()
-        if next(module.parameters(recurse=False), None) is not None
-    )
+    """Names of the layers that have weights, in the order in which the network holds them.
+
+    A layer is a module with weights of its own, or a block that counts as one layer, in place of the modules in it.
+    """
+    found = []
+    block = "."  # begins no name
+    for name, module in model.named_modules():
+        if name.startswith(block):
+            continue
+        if is_composite(module):
+            block = f"{name}."
+        if next(module.parameters(recurse=is_composite(module)), None) is not None:
+            found.append(name)
+    return tuple(found)
 
 
 @contextmanager
@@ -166,9 +175,11 @@ def _is_next(layer: str, lowest: str, names: Sequence[str], layers: Sequence[str
 
 
 def _weights_of(layer: str, names: Sequence[str]) -> list[str]:
-    """The weighted modules that are a layer or lie in it: `layer1` holds `layer1.0`."""
+    """The weighted modules that are a layer, lie in it (`layer1` holds `layer1.0`), or hold it as a part of them."""
     module = layer.split("#", maxsplit=1)[0]
-    return [name for name in names if name == module or name.startswith(f"{module}.")]
+    return [
+        name for name in names if f"{name}.".startswith(f"{module}.") or f"{module}.".startswith(f"{name}.")
+    ]
 
 
 def _likeness(
@@ -200,16 +211,17 @@ def _rows(
 
 
 def _draw(module: nn.Module, seed: int) -> None:
-    """Draw a module's own weights anew."""
+    """Draw a module's own weights anew; of a block that counts as one layer all weights in it."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(seed)
-        reset = getattr(module, "reset_parameters", None)
-        if callable(reset):
-            reset()
-            return
-        for parameter in module.parameters(recurse=False):
-            spread = float(parameter.std()) if parameter.numel() > 1 else 1.0
-            parameter.copy_(torch.randn(parameter.shape, device="cpu").to(parameter) * spread)
+        for part in module.modules() if is_composite(module) else [module]:
+            reset = getattr(part, "reset_parameters", None)
+            if callable(reset):
+                reset()
+                continue
+            for parameter in part.parameters(recurse=False):
+                spread = float(parameter.std()) if parameter.numel() > 1 else 1.0
+                parameter.copy_(torch.randn(parameter.shape, device="cpu").to(parameter) * spread)
 
 
 def _of_scan(explained: ExplainedScan) -> list[Value]:

@@ -58,10 +58,11 @@ class InputConvention(nn.Module):
         Raises:
             InputError: the pictures have another number of channels.
         """
-        if pictures.ndim != 4 or pictures.shape[1] != len(self.order):
+        channels = len(self.order)
+        if pictures.ndim != 4 or pictures.shape[1] != channels:
             raise InputError(
-                f"pictures: found shape {tuple(pictures.shape)}; expected (B, {len(self.order)}, rows, columns), as "
-                f"the network was built for {len(self.order)} channels; give such pictures, or build it for others."
+                f"pictures: found shape {tuple(pictures.shape)}; expected (B, {channels}, rows, columns), for which "
+                "the network was built; give such pictures, or build it for other channels."
             )
         reordered = torch.empty_like(pictures).copy_(pictures.index_select(1, self.order))
         return reordered * self.scale + self.shift

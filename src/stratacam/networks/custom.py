@@ -1,6 +1,5 @@
 """Custom networks: a user's functions, named by reference: `my_networks:make` or `path/to/networks.py:make`."""
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from stratacam.errors import InputError
+from stratacam.errors import InputError, did_you_mean
 from stratacam.networks.build import build
 from stratacam.networks.pretrained import Pretrained, initial_weights, source_of
 from stratacam.networks.registry import is_reference
@@ -56,8 +55,8 @@ def load_network(reference: str, classes: int, *, channels: int = 3, seed: int =
     Args:
         reference: `module:function` of a module that Python can import, or `path/to/file.py:function`.
         classes: number of outputs.
-        channels: of the pictures; passed on if the function has a parameter `channels`.
-        seed: of the random numbers; passed on if the function has a parameter `seed`.
+        channels: of the pictures.
+        seed: of the random numbers.
 
     Returns:
         The network in evaluation mode.
@@ -65,12 +64,12 @@ def load_network(reference: str, classes: int, *, channels: int = 3, seed: int =
     Raises:
         InputError: if the module or the function is not there or fails, or what it returns is no such network.
     """
+    options = {"channels": channels, "seed": seed}
     with _seeded(seed):
         function = _find_function(reference)
         try:
             wanted = inspect.signature(function).parameters
-            options = {"channels": channels, "seed": seed}
-            model = function(classes, **{name: value for name, value in options.items() if name in wanted})
+            model = function(classes, **{name: options[name] for name in options if name in wanted})
         except Exception as fault:
             raise InputError(
                 f"network: {reference} failed with {type(fault).__name__} ({fault}); it is called with the number of "
@@ -87,21 +86,13 @@ def load_network(reference: str, classes: int, *, channels: int = 3, seed: int =
 def made_of(architecture: str, classes: int, *, channels: int = 3, weights: str, seed: int) -> str:
     """What a network is before it is trained: two of which this is the same have the same code and first weights.
 
-    Of a user's network: the source of its file and of what that imports, the versions of packages, and the weights
+    Of a custom network: the source of its file and of what that imports, the versions of packages, and the weights
     that the function makes or reads, from wherever. Where two calls do not give the same weights, these do not count.
-
-    Args:
-        architecture: a network of the registry, or the reference of a user's function.
-        classes: number of outputs.
-        channels: of the pictures.
-        weights: "imagenet", "none", or the path of a file.
-        seed: of the random numbers.
     """
     if not is_reference(architecture):
         return f"{architecture}, {source_of(architecture, weights)}, {channels} channels"
     home, function = _split(architecture)
-    in_file = home.endswith(".py")
-    code = code_in(Path(home).stem, source_file(architecture)) if in_file else code_in(home)
+    code = code_in(Path(home).stem, source_file(architecture)) if home.endswith(".py") else code_in(home)
     first, second = (
         state_hash(load_network(architecture, classes, channels=channels, seed=seed)) for _ in range(2)
     )
@@ -123,16 +114,20 @@ def source_file(reference: str) -> Path:
         InputError: if there is no such module or file.
     """
     home, _ = _split(reference)
+    remedy = (
+        f"{reference} must name a module that Python can import (installed, or its folder in PYTHONPATH), or the path "
+        "of a .py file, and a function in it."
+    )
     if home.endswith(".py"):
         if not Path(home).is_file():
-            raise InputError(f"network: {home} is not a file; {_remedy(reference)}")
+            raise InputError(f"network: {home} is not a file; {remedy}")
         return Path(home)
     try:
         specification = importlib.util.find_spec(home)
     except Exception as fault:
-        raise InputError(f"network: module {home!r} is not found ({fault}); {_remedy(reference)}") from fault
+        raise InputError(f"network: module {home!r} is not found ({fault}); {remedy}") from fault
     if specification is None or not specification.origin:
-        raise InputError(f"network: module {home!r} is not found; {_remedy(reference)}")
+        raise InputError(f"network: module {home!r} is not found; {remedy}")
     return Path(specification.origin)
 
 
@@ -143,11 +138,8 @@ def same_reference(first: str, second: str) -> bool:
         >>> same_reference("a/networks.py:make", "/b/networks.py:make"), same_reference("a:make", "b:make")
         (True, False)
     """
-    if first == second or not (is_reference(first) and is_reference(second)):
-        return first == second
-    (home, function), (other, other_function) = _split(first), _split(second)
-    files = home.endswith(".py") and other.endswith(".py")
-    return files and Path(home).name == Path(other).name and function == other_function
+    in_files = all(one.rpartition(":")[0].endswith(".py") for one in (first, second))
+    return Path(first).name == Path(second).name if in_files else first == second
 
 
 def _split(reference: str) -> tuple[str, str]:
@@ -157,13 +149,6 @@ def _split(reference: str) -> tuple[str, str]:
             f"network: {reference!r} names no function; write my_networks:make or path/to/networks.py:make."
         )
     return home, function
-
-
-def _remedy(reference: str) -> str:
-    return (
-        f"{reference} must name a module that Python can import (installed, or its folder in PYTHONPATH), or the path "
-        "of a .py file, and a function in it."
-    )
 
 
 def _find_function(reference: str) -> Callable[..., Any]:
@@ -177,16 +162,15 @@ def _find_function(reference: str) -> Callable[..., Any]:
         ) from fault
     function = getattr(module, name, None)
     if not callable(function):
-        there = [
+        known = [
             one
             for one, value in vars(module).items()
             if inspect.isfunction(value) and value.__module__ == module.__name__
         ]
-        close = difflib.get_close_matches(name, there, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
         found = "is no function" if hasattr(module, name) else "is not there"
         raise InputError(
-            f"network: {name} {found} in {home}; {hint}Its functions: {', '.join(there) or 'none'}."
+            f"network: {name} {found} in {home}; {did_you_mean(name, known)}Its functions: "
+            f"{', '.join(known) or 'none'}."
         )
     return function  # type: ignore[no-any-return]  # callable, whatever it is
 
@@ -211,6 +195,7 @@ def _try(reference: str, model: nn.Module, classes: int, channels: int) -> None:
     """Run the network once on grey pictures."""
     count, *size = PROBE
     pictures = torch.full((count, channels, *size), 0.5)
+    shape = tuple(pictures.shape)
     try:
         with torch.no_grad():
             logits = model(pictures)
@@ -219,15 +204,14 @@ def _try(reference: str, model: nn.Module, classes: int, channels: int) -> None:
             "" if channels == 3 else '; give the function a parameter "channels" and build the network for it'
         )
         raise InputError(
-            f"network: {reference} made a network that fails on pictures of shape {tuple(pictures.shape)} with "
+            f"network: {reference} made a network that fails on pictures of shape {shape} with "
             f"{type(fault).__name__} ({fault}); it must take (B, {channels}, H, W) float32 in [0, 1], on the CPU{hint}."
         ) from fault
-    expected = (count, classes)
     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-    if found != expected:
+    if found != (count, classes):
         raise InputError(
-            f"network: {reference} made a network that gives {found} for pictures of shape {tuple(pictures.shape)}, "
-            f"expected logits {expected}: one for each class."
+            f"network: {reference} made a network that gives {found} for pictures of shape {shape}, "
+            f"expected logits {(count, classes)}: one for each class."
         )
 
 

@@ -18,10 +18,10 @@ from stratacam.networks.layers import CompositeLayer, Stem, initialise
 GROWTH = 32
 """Channels that each layer adds."""
 
-BOTTLENECK = 4
-"""Channels of a layer's 1 x 1 convolution, in growths."""
+BOTTLENECK = 4 * GROWTH
+"""Channels of a layer's 1 x 1 convolution."""
 
-FIRST = 64
+STEM = 64
 """Channels of the stem."""
 
 
@@ -31,9 +31,9 @@ class DenseLayer(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(in_channels)
-        self.conv1 = nn.Conv2d(in_channels, BOTTLENECK * GROWTH, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(BOTTLENECK * GROWTH)
-        self.conv2 = nn.Conv2d(BOTTLENECK * GROWTH, GROWTH, 3, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, BOTTLENECK, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(BOTTLENECK)
+        self.conv2 = nn.Conv2d(BOTTLENECK, GROWTH, 3, padding=1, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, in_channels + GROWTH, H, W)."""
@@ -70,23 +70,19 @@ class Transition(CompositeLayer):
         return found
 
 
-class NormReLU(CompositeLayer):
+class NormReLU(CompositeLayer, nn.BatchNorm2d):
     """Batch normalisation and ReLU."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(channels)
-
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.BatchNorm2d gives it
         """Normalise and rectify: the shape is unchanged."""
-        return F.relu(self.norm(features))
+        return F.relu(super().forward(input))
 
 
 def _body(depths: tuple[int, ...], channels: int) -> OrderedDict[str, nn.Module]:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["stem_conv"] = Stem(channels, FIRST)
+    layers["stem_conv"] = Stem(channels, STEM)
     layers["stem_pool"] = nn.MaxPool2d(3, stride=2, padding=1)
-    width = FIRST
+    width = STEM
     for number, depth in enumerate(depths, 1):
         layers[f"denseblock{number}_layers"] = DenseBlock(width, depth)
         width += depth * GROWTH
@@ -103,7 +99,7 @@ def _body(depths: tuple[int, ...], channels: int) -> OrderedDict[str, nn.Module]
 _rename = renaming(
     (r"^features\.", ""),
     (r"^(conv|norm)0\.", r"stem_conv.\1."),
-    (r"^norm5\.", "denseblock4_norm.norm."),
+    (r"^norm5\.", "denseblock4_norm."),
     (r"^transition(\d)\.", r"denseblock\1_transition."),
     (r"^denseblock(\d)\.", r"denseblock\1_layers."),
     (r"\.(norm|conv)\.([12])\.", r".\1\2."),  # names in torchvision's first files

@@ -1,13 +1,13 @@
 """Which layers of a network are frozen, by patterns of their names, and what that means for training."""
 
-import difflib
 import fnmatch
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from torch import nn
 
-from stratacam.errors import InputError
+from stratacam.errors import InputError, did_you_mean
 
 CHANGING = (
     nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm,
@@ -21,19 +21,24 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
 
     Args:
         model: any network.
-        patterns: names or globs such as `block1_*` of modules, dotted where they are nested (`features.0`); a
+        patterns: names or globs such as `layer1_*` of modules, dotted where they are nested (`features.0`); a
             module is frozen with all that it holds. None: nothing is frozen.
 
     Raises:
         InputError: if a pattern matches no layer, or nothing is left to train.
     """
-    for module in _matched(model, patterns):
+    for module in _frozen_modules(model, patterns):
         module.requires_grad_(requires_grad=False)
 
 
-def matching(model: nn.Module, pattern: str) -> tuple[str, ...]:
-    """The names of the modules of `model` that a pattern matches."""
-    return tuple(name for name, _ in model.named_modules() if _matches(name, [pattern]))
+def matching(model: nn.Module, patterns: Iterable[str]) -> dict[str, nn.Module]:
+    """The modules of `model` whose names match one of the patterns."""
+    patterns = tuple(patterns)
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if name and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    }
 
 
 def train_mode(model: nn.Module, patterns: Sequence[str]) -> None:
@@ -43,9 +48,8 @@ def train_mode(model: nn.Module, patterns: Sequence[str]) -> None:
     `model` may be the rest that `frozen_prefix` gives: patterns that match nothing in it are passed over.
     """
     model.train()
-    for name, module in model.named_modules():
-        if _matches(name, patterns):
-            module.eval()
+    for module in matching(model, patterns).values():
+        module.eval()
 
 
 def frozen_prefix(model: nn.Module, patterns: Sequence[str]) -> tuple[nn.Sequential, nn.Module]:
@@ -68,37 +72,31 @@ def frozen_prefix(model: nn.Module, patterns: Sequence[str]) -> tuple[nn.Sequent
         >>> [len(part) for part in frozen_prefix(model, ["0"])]
         [3, 1]
     """
-    matched = _matched(model, patterns)
-    frozen = {id(parameter) for module in matched for parameter in module.parameters()}
-    still = {id(inner) for module in matched for inner in module.modules()}
-    if not isinstance(model, nn.Sequential):
+    frozen = {inner for module in _frozen_modules(model, patterns) for inner in module.modules()}
+    parameters = {id(parameter) for module in frozen for parameter in module.parameters()}
+
+    def is_still(child: tuple[str, nn.Module]) -> bool:
+        return all(id(parameter) in parameters for parameter in child[1].parameters()) and not any(
+            isinstance(inner, CHANGING) and inner not in frozen for inner in child[1].modules()
+        )
+
+    children = list(model.named_children()) if isinstance(model, nn.Sequential) else []
+    beginning = list(takewhile(is_still, children))
+    if not any(True for _, child in beginning for _ in child.parameters()):
         return nn.Sequential(), model
-    children = list(model.named_children())
-    length = 0
-    for _, child in children:
-        trained = any(id(parameter) not in frozen for parameter in child.parameters())
-        if trained or any(
-            isinstance(inner, CHANGING) and id(inner) not in still for inner in child.modules()
-        ):
-            break
-        length += 1
-    if not any(True for _, child in children[:length] for _ in child.parameters()):
-        return nn.Sequential(), model
-    return nn.Sequential(OrderedDict(children[:length])), nn.Sequential(OrderedDict(children[length:]))
+    return nn.Sequential(OrderedDict(beginning)), nn.Sequential(OrderedDict(children[len(beginning) :]))
 
 
-def _matched(model: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
+def _frozen_modules(model: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
     """The modules whose names match; checked as `freeze` says."""
-    modules = {name: module for name, module in model.named_modules() if name}
     for pattern in patterns:
-        if not any(fnmatch.fnmatchcase(name, pattern) for name in modules):
-            close = difflib.get_close_matches(pattern, list(modules), n=3)
-            hint = f"did you mean {' or '.join(close)}? " if close else ""
+        if not matching(model, [pattern]):
+            names = [name for name, _ in model.named_modules() if name]
             raise InputError(
-                f"frozen layers: {pattern!r} matches no layer of the network; {hint}"
-                f"The layers are: {', '.join(modules)}."
+                f"frozen layers: {pattern!r} matches no layer of the network; {did_you_mean(pattern, names)}"
+                f"The layers are: {', '.join(names)}."
             )
-    matched = [module for name, module in modules.items() if _matches(name, patterns)]
+    matched = list(matching(model, patterns).values())
     frozen = {id(parameter) for module in matched for parameter in module.parameters()}
     if all(id(parameter) in frozen or not parameter.requires_grad for parameter in model.parameters()):
         raise InputError(
@@ -106,7 +104,3 @@ def _matched(model: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:
             "to train; leave at least the head out."
         )
     return matched
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return bool(name) and any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

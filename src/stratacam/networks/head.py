@@ -1,10 +1,8 @@
 """The classifier head of a network: the layer that gives the logits."""
 
-import difflib
-
 from torch import nn
 
-from stratacam.errors import InputError
+from stratacam.errors import InputError, did_you_mean
 
 HEADS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """What a head is, where nobody named it."""
@@ -30,23 +28,16 @@ def find_head(model: nn.Module, name: str | None = None) -> tuple[str, nn.Module
     """
     modules = {path: module for path, module in model.named_modules() if path}
     candidates = [path for path, module in modules.items() if isinstance(module, HEADS)]
-    listed = ", ".join(candidates) or "none"
-    if name is None:
-        if not candidates:
-            raise InputError(
-                f"network.head: the {type(model).__name__} has no linear layer and no convolution that could be its "
-                "head; name the layer that gives the logits."
-            )
-        name = candidates[-1]
+    if name is None and not candidates:
+        raise InputError(
+            f"network.head: the {type(model).__name__} has no linear layer and no convolution that could be its "
+            "head; name the layer that gives the logits."
+        )
+    name = name or candidates[-1]
+    listed = f"Linear layers and convolutions: {', '.join(candidates) or 'none'}."
     if name not in modules:
-        close = difflib.get_close_matches(name, list(modules), n=3)
-        hint = f"did you mean {' or '.join(close)}? " if close else ""
-        raise InputError(
-            f"network.head: the network has no layer {name!r}; {hint}Linear layers and convolutions: {listed}."
-        )
+        hint = did_you_mean(name, modules)
+        raise InputError(f"network.head: the network has no layer {name!r}; {hint}{listed}")
     if not any(True for _ in modules[name].parameters()):
-        raise InputError(
-            f"network.head: {name!r} has no parameters to train; choose one of the linear layers and convolutions: "
-            f"{listed}."
-        )
+        raise InputError(f"network.head: {name!r} has no parameters to train; choose one of these. {listed}")
     return name, modules[name]

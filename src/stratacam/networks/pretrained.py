@@ -42,17 +42,13 @@ class Pretrained:
 def initial_weights(
     architecture: str, weights: str | Path | Pretrained = "default", channels: int = 3
 ) -> Pretrained | None:
-    """Find the weights that a network starts from.
+    """Find the weights that a network starts from; None if they are to be random.
 
     Args:
         architecture: an entry of the registry, or the reference of a custom network.
         weights: "default" (see `default_weights`), "imagenet" (cache, then installed package, then download), "none",
-            the path of a file in one of the entry's formats (Keras `.h5` or `.weights.h5`, torchvision's `.pth` or
-            `.pt`, safetensors), or weights already found.
-        channels: of the pictures. The first layer's weights are adapted to them, see `fit_channels`.
-
-    Returns:
-        The weights; None if they are to be random.
+            the path of a file in one of the entry's formats, or weights already found.
+        channels: of the pictures, to which the first layer's weights are adapted, see `fit_channels`.
 
     Raises:
         InputError: a file is missing, damaged or of another network, there is no source of such weights, or the
@@ -107,11 +103,7 @@ def fit_channels(found: Pretrained, channels: int) -> Pretrained:
 
 
 def source_of(architecture: str, weights: str) -> str:
-    """What weights would be found now, without reading them, or "none".
-
-    Args:
-        architecture: an entry of the registry.
-        weights: "imagenet", "none", or the path of a file.
+    """What `initial_weights` would find now, without reading it: "none", or hashes of files.
 
     Raises:
         InputError: there is no such file.
@@ -154,12 +146,12 @@ def _from_file(entry: Architecture, path: Path) -> Pretrained:
 
 def _imagenet(entry: Architecture, packaged: Packaged, download: Download) -> Pretrained:
     file, source = _where(packaged, download)
-    if file is not None:
-        return Pretrained(_fitting(entry, packaged.read(file), str(file)), KERAS, source)
-    cached = _cached(download)
-    if not cached.is_file() or _hash(cached, "md5") != download.md5:
-        _fetch(download, cached, packaged)
-    return Pretrained(_fitting(entry, formats.read_keras(cached), str(cached)), KERAS, source)
+    read = packaged.read
+    if file is None:
+        file, read = _cached(download), formats.read_keras
+        if not file.is_file() or _hash(file, "md5") != download.md5:
+            _fetch(download, file, packaged)
+    return Pretrained(_fitting(entry, read(file), str(file)), KERAS, source)
 
 
 def _fitting(entry: Architecture, found: State, where: str) -> State:

@@ -11,8 +11,7 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file, write_text
-from stratacam.networks.build import build
-from stratacam.networks.custom import load_network, same_reference
+from stratacam.networks.custom import make_network, same_reference
 from stratacam.networks.registry import is_reference
 
 WEIGHTS = "model.safetensors"
@@ -74,7 +73,7 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
         >>> import tempfile
         >>> folder = Path(tempfile.mkdtemp())
         >>> card = ModelCard(architecture="small_cnn", classes=("control", "MS"), input={}, training={})
-        >>> save_model(folder, build("small_cnn", 2), card)
+        >>> save_model(folder, make_network("small_cnn", 2), card)
         >>> load_model(folder)[1].classes
         ('control', 'MS')
     """
@@ -93,11 +92,7 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
             f"load_model(folder, network={card.architecture!r})."
         )
     classes = len(card.classes)
-    model: nn.Module = (
-        load_network(network, classes, channels=card.channels)
-        if network and is_reference(network)
-        else build(card.architecture, classes, channels=card.channels, weights="none")
-    )
+    model = make_network(network or card.architecture, classes, channels=card.channels, weights="none")
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as fault:

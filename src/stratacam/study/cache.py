@@ -118,7 +118,7 @@ class Cache:
         write_json(self._file(step, item), {"key": entry.key, "parts": entry.parts, "outputs": stamps})
 
     def forget(self, step: str) -> None:
-        """Count every task of a step, and of steps such as "step vgg16", as not done."""
+        """Count every task of a step, and of steps such as "step network", as not done."""
         for folder in (self.folder / step, *self.folder.glob(f"{step} *")):
             for path in folder.glob("*.json"):
                 write_json(path, {**read_json(path), "outputs": None})

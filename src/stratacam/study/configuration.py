@@ -1,7 +1,5 @@
 """The configuration of a study: one TOML file, every key checked."""
 
-import difflib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -16,8 +14,9 @@ from pydantic import (
     model_validator,
 )
 
-from stratacam.errors import InputError
+from stratacam.errors import InputError, did_you_mean
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.files import read_toml
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
@@ -204,12 +203,7 @@ def read_configuration(path: Path | str) -> StudyConfiguration:
             named with its key, what was found, and what is allowed.
     """
     path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise InputError(f"{path}: cannot be read ({fault.strerror}); name the study's TOML file.") from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise InputError(f"{path}: is not TOML ({fault}); mend that line.") from fault
+    content = read_toml(path, "name the study's TOML file")
     configuration = check_configuration(content, str(path))
     return _anchored(configuration, path.parent)
 
@@ -259,9 +253,7 @@ def _describe(error: Mapping[str, Any]) -> str:
     key = ".".join(keys)
     if error["type"] == "extra_forbidden":
         allowed = list(_section(keys[:-1]).model_fields)
-        close = difflib.get_close_matches(keys[-1], allowed, n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        return f"{key} is not known; {hint}Allowed here: {', '.join(allowed)}."
+        return f"{key} is not known; {did_you_mean(keys[-1], allowed)}Allowed here: {', '.join(allowed)}."
     if error["type"] == "missing":
         return f"{key} is missing; {_purpose(keys)}"
     if not keys or isinstance(error["input"], dict):  # settings that contradict each other

@@ -42,7 +42,7 @@ def check_networks(configuration: StudyConfiguration) -> None:
     nifti_layers_of(networks[first], first, configuration.explain)
     for network in networks.values():
         freeze(network, frozen_here(network, patterns, only=len(networks) == 1))
-    lost = [one for one in patterns if not any(matching(network, one) for network in networks.values())]
+    lost = [one for one in patterns if not any(matching(network, [one]) for network in networks.values())]
     if lost:
         layers = "; ".join(
             f"{name} has {', '.join(layer for layer, _ in network.named_modules() if layer)}"
@@ -127,4 +127,4 @@ def check_explained(
 
 def frozen_here(network: nn.Module, patterns: tuple[str, ...], *, only: bool) -> tuple[str, ...]:
     """The patterns that are meant for a network: all if it is the only one, or else those that match."""
-    return patterns if only else tuple(pattern for pattern in patterns if matching(network, pattern))
+    return patterns if only else tuple(pattern for pattern in patterns if matching(network, [pattern]))
