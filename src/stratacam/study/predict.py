@@ -10,7 +10,7 @@ from rich.console import Console
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.files import write_text
+from stratacam.files import write_table
 from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature, compute_logits
 from stratacam.maps import cut_pictures_for, edges, network_input, part_in_training, prepared_sequences
 from stratacam.networks import ModelCard, load_model
@@ -169,17 +169,14 @@ def _write(
         ]
         for found in predictions
     ]
-    _write_table(out / "predictions.tsv", columns, rows)
+    write_table(out / "predictions.tsv", [columns, *rows])
     slices = [
         [found.name, str(index), sequence, names[int(given.argmax())], *_decimals(given)]
         for found in predictions
         for index, sequence, given in found.slices
     ]
-    _write_table(
-        out / "predictions_slices.tsv",
-        ["scan", "slice", "sequence", "predicted", *(f"p_{name}" for name in names), "note"],
-        [[*row, note] for row in slices],
-    )
+    columns = ["scan", "slice", "sequence", "predicted", *(f"p_{name}" for name in names), "note"]
+    write_table(out / "predictions_slices.tsv", [columns, *([*row, note] for row in slices)])
 
 
 def warning_of(card: ModelCard) -> str:
@@ -190,7 +187,3 @@ def warning_of(card: ModelCard) -> str:
 
 def _decimals(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[str]:
     return [f"{value:.6f}" for value in values]
-
-
-def _write_table(file: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    write_text(file, "".join("\t".join(cells) + "\n" for cells in [columns, *rows]))

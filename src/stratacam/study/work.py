@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stratacam.files import write_text
+from stratacam.files import write_table, write_text
 from stratacam.interruption import broken_off_at
 from stratacam.study.cache import Cache, Entry, Task
 from stratacam.study.execution import Failure, Workers, run_each
@@ -57,9 +57,8 @@ class Work:
 
     def write_left_out(self, path: Path) -> None:
         """Write everything left out to a table: name, step, reason."""
-        rows = [("name", "step", "reason")]
-        rows += [(one.name, one.step, " ".join(one.reason.split())) for one in sorted(self.absences)]
-        write_text(path, "".join("\t".join(row) + "\n" for row in rows))
+        rows = [(one.name, one.step, " ".join(one.reason.split())) for one in sorted(self.absences)]
+        write_table(path, [("name", "step", "reason"), *rows])
 
     def entries(self, step: str, tasks: Mapping[str, Task], cache: Cache | None = None) -> dict[str, Entry]:
         """Derive the keys of tasks; leave out what has an input that cannot be read."""
