@@ -21,9 +21,9 @@ from stratacam.study.standalone import prepare_folder
 from stratacam.study.suitability import (
     refuse_differences,
     resolution_of,
+    say_differences,
+    say_parts,
     settings_for,
-    tell_differences,
-    tell_parts,
 )
 from stratacam.study.work import Absence
 
@@ -100,8 +100,8 @@ def predict_folder(
         raise InputError(f"{source}: no scan could be classified; see the reasons above.")
     differences = {name: [*unlike.get(name, ()), *found] for name, found in coarse.items()}
     _write(out, card, predictions, differences)
-    tell_differences(unlike, console)
-    tell_parts(scans, card, console)
+    say_differences(unlike, console)
+    say_parts(scans, card, console)
     return Predictions(card, tuple(predictions), tuple(absences))
 
 
@@ -116,7 +116,7 @@ def _prepare_as_trained(
     for scan in delivered:
         if isinstance(grid := settings[scan.name].grid, tuple):
             found[scan.name].append(f"prepared with the model's voxels, {edges(grid)} mm")
-    tell_differences(found, console)
+    say_differences(found, console)
     return prepare_folder(
         source, out, lambda scan: settings[scan.name], sequences=sequences, workers=workers, console=console
     )

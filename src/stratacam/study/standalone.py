@@ -20,7 +20,7 @@ from stratacam.study.execution import Workers, tidied
 from stratacam.study.folders import RECORDS
 from stratacam.study.steps.explain import explain_scans
 from stratacam.study.steps.prepare import prepare_scans, take_prepared
-from stratacam.study.suitability import refuse_differences, tell_differences, tell_parts
+from stratacam.study.suitability import refuse_differences, say_differences, say_parts
 from stratacam.study.trained import TrainedModel
 from stratacam.study.work import Absence, Work
 
@@ -91,8 +91,8 @@ def explain_folder(
     loaded, card = load_model(model, network)
     check_settings(loaded, card, settings)
     scans = _named(find_prepared(prepared), names, prepared)
-    tell_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
-    tell_parts(scans, card, console)
+    say_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
+    say_parts(scans, card, console)
     with _work_in(out, console, workers) as work:
         own = [source_file(network)] if network else []
         key = work.cache.content_of([model / CARD, model / WEIGHTS, *own])

@@ -16,7 +16,7 @@ from stratacam.study.cache import Cache, Entry, Task
 from stratacam.study.execution import Failure, Workers, run_each
 from stratacam.study.progress import say, step_progress
 
-MOST_REASONS = 3
+MAXIMUM_REASONS = 3
 """Reasons to do a step again that are said."""
 
 
@@ -137,7 +137,7 @@ class Work:
     def _say_why(self, step: str, pending: Mapping[str, Entry], cache: Cache) -> None:
         """Say why what was done before is done again."""
         why = Counter("; ".join(cache.why(step, name, one)) for name, one in pending.items())
-        for reason, count in why.most_common(MOST_REASONS):
+        for reason, count in why.most_common(MAXIMUM_REASONS):
             if reason:
                 of = f" {count} of {len(pending)}" if len(pending) > 1 else ""
                 say(self.console, f"{step}: again{of}, since {reason}")

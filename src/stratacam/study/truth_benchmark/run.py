@@ -161,7 +161,7 @@ def _train_and_score(
             truths=tuple(truth_file(scan) for scan in cohort.pictures),
             classes=cohort.classes,
             methods=settings.methods,
-            most=settings.judged,
+            most=settings.scored,
             seed=settings.seed,
             file=study.folders.root / "scores" / f"{name}.json",
         )
@@ -191,7 +191,7 @@ def _summarise(
         "settings": asdict(settings),
         "accuracy": accuracy,
         "held_out_slices": count,
-        "judged_slices": len(values),
+        "scored_slices": len(values),
         "intervals_over": "subjects" if over_subjects else "levels of the slices, as there are two subjects",
         "verdict": verdict(table, accuracy, count),
     }

@@ -22,7 +22,7 @@ from stratacam.study.study import Study
 
 
 @dataclass(frozen=True)
-class Gathered:
+class PreparedCohort:
     """The scans of a study, as delivered and as far as they could be prepared, and the cohort that is learnt from."""
 
     scans: Sequence[Scan]
@@ -30,7 +30,7 @@ class Gathered:
     cohort: Cohort
 
 
-def gather(study: Study) -> Gathered:
+def prepare_cohort(study: Study) -> PreparedCohort:
     """Find, check, prepare and cut the scans of a study; leave out and list what cannot be used.
 
     Raises:
@@ -69,4 +69,4 @@ def gather(study: Study) -> Gathered:
         settings=configuration.pictures,
     )
     cohort = make_cohort(study, pictures, clusters)
-    return Gathered(scans, prepared, describe_scans(cohort, prepared))
+    return PreparedCohort(scans, prepared, describe_scans(cohort, prepared))
