@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import shutil
+import tomllib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -184,6 +185,20 @@ def read_table(path: Path) -> list[dict[str, str]]:
 def write_table(path: Path, rows: Iterable[Iterable[object]]) -> None:
     """Write rows, of which the first names the columns, as a tab-separated table, whole or not at all."""
     write_text(path, "".join("\t".join(map(str, row)) + "\n" for row in rows))
+
+
+def read_toml(path: Path, remedy: str) -> dict[str, Any]:
+    """The content of a TOML file; `remedy` is for one that cannot be read.
+
+    Raises:
+        InputError: the file cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as fault:
+        raise InputError(f"{path}: cannot be read ({fault.strerror}); {remedy}") from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise InputError(f"{path}: is not TOML ({fault}); correct that line") from fault
 
 
 def temporary_name(path: Path) -> Path:

@@ -69,17 +69,21 @@ def test_several_inputs_are_cut_together_and_maps_lie_on_the_image():
         ),
         (torch.rand(0, 3, 20, 20), {}, "holds no image"),
         (torch.rand(1, 3, 20, 20), {"spatial_input": 1}, "no input spatial_input=1; the inputs are 0"),
-        (torch.rand(1, 3, 20, 20), {"batch_size": 0}, "batch_size=0 must be a whole number of at least 1"),
-        (torch.rand(1, 3, 20, 20), {"smooth": -1}, "smooth=-1 must be a whole number"),
+        (
+            torch.rand(1, 3, 20, 20),
+            {"batch_size": 0},
+            "batch_size: found 0; expected a whole number of at least 1",
+        ),
+        (torch.rand(1, 3, 20, 20), {"smooth": -1}, "smooth: found -1; expected a whole number"),
         (torch.rand(1, 3, 20, 20), {"layers": []}, "layers is empty; the layers are: conv1, conv2, pool"),
         (torch.rand(1, 3, 20, 20), {"layers": "head"}, r"head gives \(1, 3\), which is not a feature map"),
         (torch.rand(1, 3, 20, 20), {"layers": nn.Conv2d(1, 1, 1)}, "Conv2d given is no submodule"),
         (torch.rand(1, 3, 20, 20), {"layers": "conv1", "method": "input_gradient"}, "takes no layers"),
         (torch.rand(3, 3, 20, 20), {"classes": [0, 1]}, r"classes has 2 entries for 3 image\(s\)"),
         (torch.rand(2, 3, 20, 20), {"classes": [[0, 1], [2]]}, "a list of as many for each"),
-        (torch.rand(1, 3, 20, 20), {"classes": 1.5}, "classes must be whole numbers"),
-        (torch.rand(1, 3, 20, 20), {"classes": -1}, "classes must be from 0 to 2"),
-        (torch.rand(1, 3, 20, 20), {"classes": "best"}, "classes='best' is not known"),
+        (torch.rand(1, 3, 20, 20), {"classes": 1.5}, "expected whole numbers"),
+        (torch.rand(1, 3, 20, 20), {"classes": -1}, "expected 0 to 2"),
+        (torch.rand(1, 3, 20, 20), {"classes": "best"}, "classes: found 'best'; expected"),
     ],
 )
 def test_wrong_calls_are_refused_with_what_was_found(inputs, options, message):
@@ -110,7 +114,7 @@ def test_a_single_logit_speaks_for_class_one_and_against_class_zero(squeeze):
     both = sc.explain(model, images, classes="all")
     assert both.classes.tolist() == [[0, 1]] * 6
     torch.testing.assert_close(both["0"].raw[:, 0], -both["0"].raw[:, 1])
-    with pytest.raises(ValueError, match="from 0 to 1"):
+    with pytest.raises(ValueError, match="expected 0 to 1"):
         sc.explain(model, images, classes=2)
 
 
@@ -171,7 +175,7 @@ def test_segmentation_and_several_heads_are_explained_by_a_function():
     )
     both = sc.explain(make(Plain), images_for(Plain), classes=[[0, 2]] * 3)
     torch.testing.assert_close(two["model.conv1"].raw, both["conv1"].raw)
-    with pytest.raises(ValueError, match="it must give scores"):
+    with pytest.raises(ValueError, match="expected scores"):
         sc.explain(heads, images_for(Plain), classes=lambda output: output[0].sum())
 
 

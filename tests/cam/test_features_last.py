@@ -106,7 +106,7 @@ def test_registers_are_left_out_by_a_function_and_never_silently():
         sc.explain(model, images, layers="block", tokens_to_grid=(3, 3))
     options = {"layers": "block", "tokens_to_grid": lambda tokens: tokens[:, 3:].mT.unflatten(2, (3, 3))}
     assert sc.explain(model, images, **options)["block"].raw.shape == (2, 1, 3, 3)
-    with pytest.raises(ValueError, match=r"tokens_to_grid=\(0, 3\) is not known"):
+    with pytest.raises(ValueError, match=r"tokens_to_grid: found \(0, 3\); expected the grid"):
         sc.explain(model, images, layers="block", tokens_to_grid=(0, 3))
     with pytest.raises(ValueError, match="gives NoneType after tokens_to_grid"):
         sc.explain(model, images, layers="block", tokens_to_grid=lambda _: None)

@@ -294,5 +294,5 @@ def test_a_function_of_ones_own_is_a_method():
     torch.testing.assert_close(
         result["conv2"].raw[:, 0], (activation * gradient).amax(dim=1), rtol=1e-4, atol=1e-7
     )
-    with pytest.raises(ValueError, match=r"method='gradkam' is not known; choose one of gradcam"):
+    with pytest.raises(ValueError, match=r"method: found 'gradkam'; expected one of gradcam"):
         sc.explain(model, images, method="gradkam")

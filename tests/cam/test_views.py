@@ -62,11 +62,11 @@ def test_axes_stay_where_they_are():
 
 def test_wrong_views_are_refused():
     raw = torch.rand(1, 1, 3, 3)
-    with pytest.raises(ValueError, match="normalise='max' is not known"):
+    with pytest.raises(ValueError, match="normalise: found 'max'; expected none"):
         sc.view(raw, normalise="max")
     with pytest.raises(ValueError, match="is for 3 axes; the maps have 2"):
         sc.view(raw, size=(4, 4, 4))
-    with pytest.raises(ValueError, match="how='sum' is not known"):
+    with pytest.raises(ValueError, match="how: found 'sum'; expected mean"):
         sc.fuse([raw, raw], "sum")
 
 

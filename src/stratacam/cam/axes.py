@@ -66,13 +66,14 @@ def follow(func: Any, args: Sequence[Any], data: Data, output: Tensor) -> Axes |
     elif operation is aten.cat:
         found = _joined(args, data)
     elif len(data) != 1:
-        found = None
+        found = None  # such as attention, where images of two tensors may meet
     else:
         (given, axes), *_ = data
         rule = RULES.get(operation)
         if BATCH in axes[1:] and operation not in MOVING:
-            return None  # images are channels, positions or rows of it
-        found = axes if operation in IN_PLACE else rule(args, axes, given, output) if rule else None
+            found = None  # images are channels, positions or rows of it
+        else:
+            found = axes if operation in IN_PLACE else rule(args, axes, given, output) if rule else None
     return found if found and len(found) == output.ndim else None
 
 

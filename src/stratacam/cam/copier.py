@@ -13,7 +13,7 @@ import sys
 import types
 import weakref
 from collections import OrderedDict, UserDict, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -235,24 +235,20 @@ class Copier:
         return self.copy(value) if self._holds_parts(value) else value
 
     def _holds_parts(self, value: Any, depth: int = 0) -> bool:
+        """Whether a value is a part of a model, or a container, function or object of the user's that holds one."""
         if isinstance(value, PARTS):
             return True
+        if depth == DEEPEST:
+            return False
+        held: Iterable[Any] = ()
         if isinstance(value, types.FunctionType):
-            return self._function_holds_parts(value, depth)
-        if depth == DEEPEST:
-            return False
-        if isinstance(value, Mapping):
-            return any(self._holds_parts(one, depth + 1) for pair in value.items() for one in pair)
-        if isinstance(value, list | tuple | set | deque):
-            return any(self._holds_parts(one, depth + 1) for one in value)
-        return _root(type(value)) not in SHARED_ROOTS and any(
-            self._holds_parts(one, depth + 1) for one in getattr(value, "__dict__", {}).values()
-        )
-
-    def _function_holds_parts(self, function: types.FunctionType, depth: int) -> bool:
-        if depth == DEEPEST:
-            return False
-        held = [*map(_content, function.__closure__ or ()), *(function.__defaults__ or ())]
+            held = [*map(_content, value.__closure__ or ()), *(value.__defaults__ or ())]
+        elif isinstance(value, Mapping):
+            held = [one for pair in value.items() for one in pair]
+        elif isinstance(value, list | tuple | set | deque):
+            held = value
+        elif _root(type(value)) not in SHARED_ROOTS:
+            held = getattr(value, "__dict__", {}).values()
         return any(self._holds_parts(one, depth + 1) for one in held)
 
 

@@ -88,25 +88,8 @@ def explain(
         >>> explain(model, torch.rand(4, 1, 6, 5), classes="all")["0"].raw.shape
         torch.Size([4, 3, 6, 5])
     """
-    found = join(
-        list(
-            explain_batches(
-                model,
-                inputs,
-                layers=layers,
-                classes=classes,
-                method=method,
-                batch_size=batch_size,
-                kwargs=kwargs,
-                spatial_input=spatial_input,
-                per_image=per_image,
-                tokens_to_grid=tokens_to_grid,
-                smooth=smooth,
-                noise=noise,
-                seed=seed,
-            )
-        )
-    )
+    arguments = locals()  # all of them, under the same names
+    found = join(list(explain_batches(**arguments)))
     for name, reason in found.left_out.items():
         if choose(explainable(model), layers).get(name):
             raise LayerError(name, reason)
@@ -144,7 +127,9 @@ def explain_batches(
     found = find_method(method)
     name = method if isinstance(method, str) else getattr(method, "__name__", "custom method")
     if found.kind.at_input and layers != "all":
-        raise ValueError(f"method={method!r} is of the input and takes no layers; leave layers out.")
+        raise ValueError(
+            f"layers: found {layers!r}; {method} is of the input and takes no layers: leave layers out."
+        )
     chosen = {} if found.kind.at_input else choose(model, layers)
     if not chosen and not found.kind.at_input:
         raise ValueError(f"layers is empty; the layers are: {', '.join(candidate_layers(model))}.")
@@ -169,11 +154,11 @@ def explain_batches(
 
 def _check_numbers(batch_size: object, smooth: object, noise: object) -> None:
     if not isinstance(batch_size, Integral) or batch_size < 1:
-        raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1.")
+        raise ValueError(f"batch_size: found {batch_size!r}; expected a whole number of at least 1.")
     if not isinstance(smooth, Integral) or smooth < 0:
-        raise ValueError(f"smooth={smooth!r} must be a whole number, and not negative.")
+        raise ValueError(f"smooth: found {smooth!r}; expected a whole number of at least 0.")
     if not isinstance(noise, Real) or noise < 0:
-        raise ValueError(f"noise={noise!r} must be a number, and not negative.")
+        raise ValueError(f"noise: found {noise!r}; expected a number of at least 0.")
 
 
 def _result(maps: RawMaps, method: str) -> Explanation:

@@ -27,7 +27,7 @@ def grid_maker(tokens_to_grid: Sequence[int] | TokensToGrid | None) -> TokensToG
     grid = tuple(tokens_to_grid) if isinstance(tokens_to_grid, Sequence) else ()
     if not grid or not all(isinstance(length, int) and length > 0 for length in grid):
         raise ValueError(
-            f"tokens_to_grid={tokens_to_grid!r} is not known; give the grid of the tokens, such as (14, 14), or a "
+            f"tokens_to_grid: found {tokens_to_grid!r}; expected the grid of the tokens, such as (14, 14), or a "
             "function from tokens (B, T, D) to a feature map (B, D, *spatial)."
         )
     count = math.prod(grid)

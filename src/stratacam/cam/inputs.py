@@ -92,22 +92,14 @@ class Inputs:
 
     def tensors(self) -> list[Tensor]:
         """All tensors among the arguments."""
-        found: list[Tensor] = []
-        self._changed(lambda _, value: found.append(value) if isinstance(value, Tensor) else None)
-        return found
+        return [value for _, value in _parts(self.arguments) if isinstance(value, Tensor)]
 
     def uncertain(self) -> list[Way]:
         """Where there are as many entries as images, but nobody knows whether they are the images'."""
-        found: list[Way] = []
         if self.told:
-            return found
-
-        def note(way: Way, value: Value) -> Value:
-            if way not in self.per_image and _has_rows(value, self.count):
-                found.append(way)
-
-        self._changed(note)
-        return found
+            return []
+        parts = _parts(self.arguments)
+        return [way for way, value in parts if way not in self.per_image and _has_rows(value, self.count)]
 
     @property
     def faster_channels_last(self) -> bool:
@@ -151,7 +143,7 @@ def read_inputs(
                 f"there is no input {option}={key!r}; the inputs are {', '.join(map(repr, found))}."
             )
     keys = list(found) if spatial_input is None else [spatial_input]
-    path = next((way for key in keys if (way := _way_to_image(found[key], (key,)))), None)
+    path = next((way for key in keys for way, value in _parts(found[key], (key,)) if _is_image(value)), None)
     if path is None:
         shapes = ", ".join(map(_described, found.values())) or "none"
         raise ValueError(
@@ -172,9 +164,7 @@ def read_inputs(
 
 
 def _by_key(args: Sequence[Value], kwargs: Mapping[str, Value]) -> dict[Key, Value]:
-    found: dict[Key, Value] = dict(enumerate(args))
-    found.update(kwargs)
-    return found
+    return dict([*enumerate(args), *kwargs.items()])
 
 
 def _said(whole: Inputs, per_image: Sequence[Key]) -> set[Way]:
@@ -221,15 +211,13 @@ def _is_image(value: Value) -> bool:
     return isinstance(value, Tensor) and 3 <= value.ndim <= 5 and value.is_floating_point()
 
 
-def _way_to_image(value: Value, way: Way) -> Way | None:
-    found: list[Way] = []
-
-    def note(inside: Way, item: Value) -> Value:
-        if _is_image(item):
-            found.append(inside)
-
-    _walk(value, way, note)
-    return found[0] if found else None
+def _parts(value: Value, way: Way = ()) -> Iterator[tuple[Way, Value]]:
+    """A value, and everything in the containers that it is or holds, with the way to it."""
+    yield way, value
+    if isinstance(value, dict | UserDict | list | tuple):
+        pairs = value.items() if isinstance(value, dict | UserDict) else enumerate(value)
+        for key, item in pairs:
+            yield from _parts(item, (*way, key))
 
 
 def _walk(value: Value, way: Way, change: Callable[[Way, Value], Value]) -> Value:

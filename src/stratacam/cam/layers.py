@@ -95,7 +95,7 @@ def choose(model: nn.Module, layers: Layers) -> dict[str, bool]:
     asked = [layers] if isinstance(layers, str | nn.Module) else layers
     if not isinstance(asked, Sequence) or not all(isinstance(one, str | nn.Module) for one in asked):
         raise ValueError(
-            f"layers={layers!r} is not known; give a name, a pattern, a module, or a list of these."
+            f"layers: found {layers!r}; expected a name, a pattern, a module, or a list of these."
         )
     chosen: dict[str, bool] = {}
     for one in asked:

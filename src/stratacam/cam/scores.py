@@ -50,8 +50,8 @@ def logits_of(captured: Captured) -> Tensor:
         )
     if len(found) not in {1, captured.images}:
         raise ValueError(
-            f"the model gives {len(found)} row(s) for {captured.images} image(s); it must give one for each, one for "
-            "all, or classes be a function that makes them."
+            f"the model gives {len(found)} row(s) for {captured.images} image(s); expected one for each, or one for "
+            "all: give classes as a function that makes them."
         )
     return found
 
@@ -129,7 +129,7 @@ def _given_scores(function: Callable[..., Tensor], captured: Captured) -> Tensor
     if not isinstance(scores, Tensor) or scores.ndim not in {1, 2} or len(scores) not in rows:
         found = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
         raise ValueError(
-            f"the function given as classes gives {found} for {images} image(s); it must give scores (B,) or (B, C): "
+            f"the function given as classes gives {found} for {images} image(s); expected scores (B,) or (B, C): "
             "one, or one row, for each image of the batch, or one for all images of a bag."
         )
     return scores[:, None] if scores.ndim == 1 else scores
@@ -167,13 +167,13 @@ def _class_indices(
         if classes == "all":
             return torch.arange(count, device=logits.device).expand(batch, count)
         raise ValueError(
-            f'classes={classes!r} is not known; choose "predicted", "all", class indices or a function.'
+            f'classes: found {classes!r}; expected "predicted", "all", class indices or a function.'
         )
     try:
         indices = torch.as_tensor(classes, device=logits.device)
     except (TypeError, ValueError, RuntimeError) as fault:
         raise ValueError(
-            f'classes={classes!r} is not known; give "predicted", "all", a function, one class index, one for each '
+            f'classes: found {classes!r}; expected "predicted", "all", a function, one class index, one for each '
             f"image, or a list of as many for each ({fault})."
         ) from fault
     if indices.ndim > 2 or (indices.ndim > 0 and len(indices) != images):
@@ -182,9 +182,9 @@ def _class_indices(
             "list of indices) per image."
         )
     if indices.is_floating_point() or indices.dtype == torch.bool:
-        raise ValueError(f"classes must be whole numbers; found {indices.dtype}.")
+        raise ValueError(f"classes: found {indices.dtype}; expected whole numbers.")
     if not indices.numel() or bool(((indices < 0) | (indices >= count)).any()):
-        raise ValueError(f"classes must be from 0 to {count - 1}; found {indices.flatten().tolist()}.")
+        raise ValueError(f"classes: found {indices.flatten().tolist()}; expected 0 to {count - 1}.")
     mine = indices.expand(batch) if indices.ndim == 0 else indices[positions.to(indices.device)]
     return mine.long().reshape(batch, -1)
 

@@ -36,7 +36,7 @@ def smoothed(
         maps = make_maps(replace(task, inputs=inputs, target=lambda _: target))
         total = maps if total is None else _add(total, maps)
     if total is None:
-        raise ValueError(f"smooth={copies} must be at least 1.")
+        raise ValueError(f"smooth: found {copies}; expected at least 1.")
     return replace(total, raw={name: values / copies for name, values in total.raw.items()})
 
 

@@ -57,20 +57,20 @@ class Trial:
 
     def values(self, part: Inputs) -> Tensor:
         """The scores of a batch alone."""
+        return self._target_of(part).logits
+
+    def _target_of(self, part: Inputs) -> Target:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return self._made(part, lambda task: task.target(task.run(task.inputs))).logits
+            return self._made(part, lambda task: task.target(task.run(task.inputs)))
 
     def is_bag(self, part: Inputs, whole: Inputs, target: Target) -> bool:
         """Whether images that are run one by one are the instances of a bag, of which two have one score."""
         if part.count > 1 or target.by_image or self._counted:
             return False
         self._counted = True
-        pair = whole.take([0, 1])
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return self._made(pair, lambda task: task.target(task.run(task.inputs)).bag)
+            return self._target_of(whole.take([0, 1])).bag
         except (RuntimeError, ValueError):
             return False
 
@@ -87,7 +87,10 @@ class Trial:
         options = [replace(whole, per_image=whole.per_image | set(chosen)) for chosen in subsets]
         small = whole.count <= max(WHOLE, self.batch_size)
         expected = self.values_or_none(whole) if small else None
-        found = [self._in_parts(option) if small else self._last(option) for option in options]
+        found = [
+            self._in_parts(option) if small else self.values_or_none(option.take([option.count - 1]))
+            for option in options
+        ]
         fitting = [
             option
             for option, values in zip(options, found, strict=True)
@@ -110,9 +113,6 @@ class Trial:
         values: list[Tensor] = [one for one in parts if one is not None]
         alike = len(values) == len(parts) and len({one.shape[1:] for one in values}) == 1
         return torch.cat(values) if alike else None
-
-    def _last(self, option: Inputs) -> Tensor | None:
-        return self.values_or_none(option.take([option.count - 1]))
 
     def values_or_none(self, part: Inputs) -> Tensor | None:
         """The scores of a batch; None if the model cannot take it."""

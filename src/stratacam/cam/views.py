@@ -44,7 +44,7 @@ def view(
     """
     axes = {"map": range(2, raw.ndim), "volume": (0, *range(2, raw.ndim)), "layer": range(raw.ndim)}
     if normalise != "none" and normalise not in axes:
-        raise ValueError(f"normalise={normalise!r} is not known; choose none, {', '.join(axes)}.")
+        raise ValueError(f"normalise: found {normalise!r}; expected none, {', '.join(axes)}.")
     blank = ~raw.flatten(2).isfinite().all(dim=2) | _is_constant(raw)
     maps = raw.float()
     if bool(blank.any()):
@@ -88,7 +88,7 @@ def fuse(maps: Sequence[Tensor], how: Fusion = "mean") -> Tensor:
         return stacked.amax(dim=0)
     if how == "product":
         return stacked.prod(dim=0)
-    raise ValueError(f"how={how!r} is not known; choose mean, maximum or product.")
+    raise ValueError(f"how: found {how!r}; expected mean, maximum or product.")
 
 
 def blank_cause(raw: Tensor, zero_gradient: Tensor) -> tuple[tuple[str, ...], ...]:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.scans.grid import FULL_WIDTH, make_grid, onto_grid
+from stratacam.scans.masks import bounding_box, depth_mm
 from stratacam.scans.volume import from_itk, one_itk_thread
 
 SPACING = 2.0  # mm between points, before each is moved at random by up to half of it
@@ -44,10 +45,10 @@ def shared_information(
     """
     grid = make_grid(fixed, SPACING)
     inside = from_itk(onto_grid(brain, grid, SimpleITK.Transform())) >= 0.5
-    depth = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=SPACING)[1:-1, 1:-1, 1:-1]
+    depth = depth_mm(inside, (SPACING,) * 3)
     if not (depth > DEPTH).any():
         return 0.0
-    box = ndimage.find_objects(inside.astype(np.uint8))[0]
+    box = bounding_box(inside)
     index = np.moveaxis(np.indices(inside.shape), 0, -1)[box]
     points = _to_world(grid, index + np.random.default_rng(0).uniform(-0.5, 0.5, index.shape))
     depth = depth[box]

@@ -5,10 +5,12 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.errors import InputError
+from stratacam.scans.masks import volume_ml
 from stratacam.scans.volume import read_volume
 
 SMALLEST_BRAIN = 300.0  # ml
@@ -61,7 +63,7 @@ def extract_brain(data: NDArray[np.float32], affine: NDArray[Any], path: Path) -
             f"{path}: deepbet finds no brain; expected a T1w of a head: check it, or {remedy}"
         ) from error
     brain = np.asarray(mask) > 0
-    volume = brain.sum() * abs(np.linalg.det(np.asarray(affine)[:3, :3])) / 1000
+    volume = volume_ml(brain, affine)
     if not SMALLEST_BRAIN <= volume <= LARGEST_BRAIN:
         raise InputError(
             f"{path}: deepbet finds a brain of {volume:.0f} ml; expected {SMALLEST_BRAIN:.0f} to "
@@ -78,12 +80,10 @@ def doubts(brain: NDArray[np.bool_], affine: NDArray[Any]) -> tuple[str, ...]:
         affine: (4, 4), voxels to RAS millimetres.
 
     Returns:
-        Sentences: a volume outside 900 to 2000 ml, more than one part, a mask that is cut
-        at the border; none for a
-        plausible mask.
+        Sentences: a volume outside 900 to 2000 ml, several parts, a mask that is cut off by the border.
     """
     found = []
-    volume = float(brain.sum() * abs(np.linalg.det(np.asarray(affine)[:3, :3])) / 1000)
+    volume = volume_ml(brain, affine)
     if not ADULT_BRAIN[0] <= volume <= ADULT_BRAIN[1]:
         low, high = ADULT_BRAIN
         found.append(f"the brain mask has {volume:.0f} ml; expected {low:.0f} to {high:.0f} ml in an adult")
@@ -93,7 +93,7 @@ def doubts(brain: NDArray[np.bool_], affine: NDArray[Any]) -> tuple[str, ...]:
         found.append(
             f"the brain mask has {count} parts; expected one ({loose.sum()} voxels lie apart from the largest)"
         )
-    voxel = np.linalg.norm(np.asarray(affine)[:3, :3], axis=0)
+    voxel = voxel_sizes(affine)
     cut = max(
         np.take(brain, index, axis).sum() * voxel.prod() / voxel[axis]
         for axis in range(3)

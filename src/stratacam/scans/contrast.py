@@ -7,9 +7,9 @@ import numpy as np
 import SimpleITK
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_gm_template, load_mni152_wm_template
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from stratacam.scans.intensity import tissue_peak
+from stratacam.scans.masks import depth_mm
 from stratacam.scans.sequences import SEQUENCES, MRSequence, find_sequence
 from stratacam.scans.volume import from_itk, to_itk
 
@@ -53,8 +53,7 @@ def find_tissues(
     white, grey, inside = (
         from_itk(SimpleITK.Resample(one, grid, inverse, SimpleITK.sitkLinear, 0.0)) for one in _template()
     )
-    depth = ndimage.distance_transform_edt(np.pad(brain, 1), sampling=grid.GetSpacing())[1:-1, 1:-1, 1:-1]
-    fluid = (inside - white - grey > FLUID) & (depth > DEEP)
+    fluid = (inside - white - grey > FLUID) & (depth_mm(brain, grid.GetSpacing()) > DEEP)
     return Tissues(brain & (white > WHITE), brain & (grey > GREY), fluid)
 
 

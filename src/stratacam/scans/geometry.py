@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from nibabel.affines import apply_affine
+from nibabel.affines import apply_affine, voxel_sizes
 from numpy.typing import NDArray
 
 from stratacam.scans.planes import AXES, Plane, slices_first
-from stratacam.scans.resampling import Grid, blurred, resample
+from stratacam.scans.resampling import Grid, blurred, interpolate, resample
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,7 @@ class Geometry:
     @property
     def size_mm(self) -> tuple[float, float]:
         """Height and width of a picture."""
-        spacing = np.linalg.norm(self.prepared.affine[:3, :3], axis=0)
+        spacing = voxel_sizes(self.prepared.affine)
         (_, row, column), (height, width) = AXES[self.plane], self.extent
         return height * float(spacing[row]), width * float(spacing[column])
 
@@ -199,12 +199,9 @@ class _Places(NamedTuple):
         cells = values.shape[axis]
         places = self.first + self.step * np.arange(self.number)
         inside = (places >= -0.5 - 1e-9) & (places <= cells - 0.5 + 1e-9)
-        places = places.clip(0, cells - 1)
-        low = places.astype(np.intp)
         along = [-1 if one == axis else 1 for one in range(values.ndim)]
-        share, inside = (part.astype(np.float32).reshape(along) for part in (places - low, inside))
-        before, after = values.take(low, axis), values.take((low + 1).clip(max=cells - 1), axis)
-        return np.asarray(((1 - share) * before + share * after) * inside, dtype=np.float32)
+        seen = inside.astype(np.float32).reshape(along)
+        return np.asarray(interpolate(values, axis, places) * seen, dtype=np.float32)
 
 
 def _sample(pictures: NDArray[Any], rows: _Places, columns: _Places, *, labels: bool = False) -> NDArray[Any]:

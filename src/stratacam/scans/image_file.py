@@ -1,10 +1,9 @@
 """Image files as they are found: known by their content, and their headers mended where there is one meaning only."""
 
 import gzip
-import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -78,15 +77,6 @@ def image_end(name: str, ends: Iterable[str] = FORMATS) -> str | None:
 def sidecar_path(image: Path) -> Path:
     """Where the JSON sidecar of an image is by BIDS."""
     return image.with_name(image.name.removesuffix(image_end(image.name) or "") + ".json")
-
-
-def read_sidecar(image: Path) -> Mapping[str, Any]:
-    """The content of an image's JSON sidecar; empty if there is none, or it cannot be read."""
-    try:
-        content = json.loads(sidecar_path(image).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def conversion(name: str) -> str | None:

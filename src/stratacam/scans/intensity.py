@@ -6,7 +6,7 @@ its standard deviation move with the volume of lesions and ventricles; this peak
 much published work uses them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.errors import InputError
+from stratacam.scans.masks import depth_mm
 
 ERODED = 3.0  # mm off the surface of the brain: no skull, no partial volume with CSF
 BINS = 256
@@ -75,6 +76,25 @@ def _checked_scale(zero: float, one: float) -> Scale:
     return Scale(zero, one)
 
 
+def reference_tissue(
+    images: Mapping[str, NDArray[np.float32]], brain_mask: NDArray[np.bool_], voxel_mm: Sequence[float]
+) -> NDArray[np.bool_]:
+    """Find the tissue whose intensity all others are multiples of: white matter. The choice is made here alone.
+
+    Args:
+        images: by sequence, (X, Y, Z), registered and bias-corrected.
+        brain_mask: (X, Y, Z).
+        voxel_mm: size of a voxel along each axis.
+
+    Returns:
+        (X, Y, Z): voxels that hold this tissue and no other, not all of it.
+
+    Raises:
+        InputError: too few voxels are left.
+    """
+    return white_matter(white_matter_contrast(images), brain_mask, voxel_mm)
+
+
 def white_matter_contrast(images: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
     """Return an image in which white matter is the brightest tissue by far: T1w over T2w, or T1w where there is no T2w.
 
@@ -95,7 +115,7 @@ def white_matter_contrast(images: Mapping[str, NDArray[np.float32]]) -> NDArray[
 
 
 def white_matter(
-    contrast: NDArray[np.float32], brain_mask: NDArray[np.bool_], voxel_mm: tuple[float, ...]
+    contrast: NDArray[np.float32], brain_mask: NDArray[np.bool_], voxel_mm: Sequence[float]
 ) -> NDArray[np.bool_]:
     """Find white matter: the brightest tissue of `contrast`.
 
@@ -114,8 +134,7 @@ def white_matter(
     Raises:
         InputError: too few voxels are left.
     """
-    depth = ndimage.distance_transform_edt(np.pad(brain_mask, 1), sampling=voxel_mm)[1:-1, 1:-1, 1:-1]
-    inside = depth > ERODED
+    inside = depth_mm(brain_mask, voxel_mm) > ERODED
     if inside.sum() < FEWEST_VOXELS:
         raise InputError(
             f"the brain mask has {int(inside.sum())} voxels deeper than {ERODED:g} mm; expected at least "

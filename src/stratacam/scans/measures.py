@@ -6,10 +6,12 @@ They are what a classifier could do without seeing any shape, so that one can te
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.errors import InputError
+from stratacam.scans.masks import bounding_box, depth_mm
 from stratacam.scans.prepared import PreparedVolume
 from stratacam.scans.sequences import find_sequence
 
@@ -34,13 +36,13 @@ def measure_scan(volume: PreparedVolume, sequences: Sequence[str]) -> dict[str, 
             f"sequences: found {', '.join(sequences)} for {len(volume.images)} images, expected a name for each, "
             "T1w among them. Remedy: give the sequences that the scan was prepared with"
         )
-    box = ndimage.find_objects(volume.brain_mask.astype(np.uint8))
-    if not box:
+    box = bounding_box(volume.brain_mask)
+    if not volume.brain_mask.any():
         raise InputError("brain mask: found no voxel in it, expected a brain. Remedy: prepare the scan again")
-    brain = volume.brain_mask[box[0]]
-    images = {name: image[box[0]] for name, image in zip(sequences, volume.images, strict=True)}
+    brain = volume.brain_mask[box]
+    images = {name: image[box] for name, image in zip(sequences, volume.images, strict=True)}
     voxel_ml = abs(float(np.linalg.det(volume.affine[:3, :3]))) / 1000
-    voxel_mm = np.linalg.norm(volume.affine[:3, :3], axis=0)
+    voxel_mm = voxel_sizes(volume.affine)
     return {
         **intensity_percentiles(images, brain),
         "brain_ml": float(np.count_nonzero(brain) * voxel_ml),
@@ -112,8 +114,7 @@ def ventricle_like(
 def _depth(brain: NDArray[np.bool_], voxel_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the distance of each voxel from the surface of the brain, mm, in steps of about 2 mm."""
     steps = np.maximum(1, np.floor(COARSE / voxel_mm + 1e-6)).astype(int)
-    coarse = np.pad(brain[tuple(slice(None, None, step) for step in steps)], 1)
-    depth = ndimage.distance_transform_edt(coarse, sampling=voxel_mm * steps)[1:-1, 1:-1, 1:-1]
+    depth = depth_mm(brain[tuple(slice(None, None, step) for step in steps)], voxel_mm * steps)
     for axis, step in enumerate(steps):
         depth = depth.repeat(step, axis=axis)
     return np.asarray(depth[tuple(slice(size) for size in brain.shape)])

@@ -11,13 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.errors import InputError
 from stratacam.scans.channels import Channels, choose_sequences, cut_channels
 from stratacam.scans.geometry import Geometry
-from stratacam.scans.planes import AXES, Plane, slices_first
+from stratacam.scans.masks import extent
+from stratacam.scans.planes import AXES, Plane
 from stratacam.scans.prepared import PreparedScan, PreparedVolume
 from stratacam.scans.resampling import Grid
 
@@ -122,10 +124,10 @@ def brain_mm(
     mask: NDArray[np.bool_], affine: NDArray[np.float64], plane: Plane = "axial"
 ) -> tuple[float, float]:
     """Width and height of a brain mask's (X, Y, Z) bounding box, as slices of a plane show it."""
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    (top, bottom), (left, right) = _bounds(mask, plane)
+    spacing = voxel_sizes(affine)
     _, row, column = AXES[plane]
-    return float((right - left + 1) * spacing[column]), float((bottom - top + 1) * spacing[row])
+    (top, bottom), (left, right) = (extent(mask, axis) for axis in (row, column))
+    return float((right - left) * spacing[column]), float((bottom - top) * spacing[row])
 
 
 def geometry_of(
@@ -146,7 +148,7 @@ def geometry_of(
         raise InputError(
             "the prepared scan has no kept slices; expected a brain: see its mask, prepare it again"
         )
-    spacing = np.linalg.norm(volume.affine[:3, :3], axis=0)
+    spacing = voxel_sizes(volume.affine)
     height_mm, width_mm = (count * pixel_mm for count in size)
     brain = brain_mm(volume.brain_mask, volume.affine, volume.plane)
     for length, available in zip(brain, (width_mm, height_mm), strict=True):
@@ -156,13 +158,13 @@ def geometry_of(
                 "give a larger width, or cut the pictures to the brain with pictures.crop_margin_mm."
             )
     _, row, column = AXES[volume.plane]
-    (top, bottom), (left, right) = _bounds(volume.brain_mask, volume.plane)
+    (top, bottom), (left, right) = (extent(volume.brain_mask, axis) for axis in (row, column))
     return Geometry(
         prepared=Grid(volume.brain_mask.shape, volume.affine),
         plane=volume.plane,
         slices=tuple(slices.tolist()),
         size=size,
-        centre=((top + bottom) / 2, (left + right) / 2),
+        centre=((top + bottom - 1) / 2, (left + right - 1) / 2),
         extent=(height_mm / float(spacing[row]), width_mm / float(spacing[column])),
     )
 
@@ -210,10 +212,3 @@ def cut_scan(scan: PreparedScan, settings: PictureSettings, shape: tuple[int, in
     """
     seen = choose_sequences(scan.sequences, settings.sequences, settings.channels)
     return cut_pictures(replace(scan, sequences=seen).load(), settings, shape, sequences=seen)
-
-
-def _bounds(mask: NDArray[np.bool_], plane: Plane) -> list[tuple[int, int]]:
-    """First and last index of a mask along the row axis and the column axis of a plane."""
-    planes = slices_first(mask, plane)
-    occupied = [np.flatnonzero(planes.any(axis=axes)) for axes in ((0, 2), (0, 1))]
-    return [(int(found[0]), int(found[-1])) for found in occupied]

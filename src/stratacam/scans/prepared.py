@@ -1,11 +1,14 @@
 """A prepared scan on disk: every sequence on one grid, in the world space of the T1w."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
@@ -97,12 +100,8 @@ class PreparedScan:
         Raises:
             InputError: the record is missing or damaged, or the scan was prepared without that sequence.
         """
-        try:
+        with _readable(self.record, f"Delivered names no {sequence}"):
             return Path(self.read_record()["Delivered"][sequence])
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{self.record}: Delivered names no {sequence}; prepare the scan again with that sequence"
-            ) from error
 
     def delivered_grid(self, sequence: str) -> Grid:
         """The grid of a sequence as it was delivered, and its place in the world of the T1w.
@@ -128,11 +127,9 @@ class PreparedScan:
         Raises:
             InputError: the record is missing or damaged.
         """
-        try:
+        with _readable(self.record, "lacks BrainWidthHeight"):
             width, height = self.read_record()["BrainWidthHeight"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{self.record}: lacks BrainWidthHeight; prepare the scan again") from error
-        return float(width), float(height)
+            return float(width), float(height)
 
     @property
     def voxel_mm(self) -> tuple[float, float, float]:
@@ -141,14 +138,10 @@ class PreparedScan:
         Raises:
             InputError: the mask is missing or damaged.
         """
-        try:
-            affine = np.asarray(nibabel.Nifti1Image.from_filename(self.brain_mask).affine)
-        except (OSError, EOFError, ValueError) as error:
-            raise InputError(
-                f"{self.brain_mask}: cannot be read ({error}); prepare the scan again"
-            ) from error
-        right, anterior, superior = np.linalg.norm(affine[:3, :3], axis=0)
-        return float(right), float(anterior), float(superior)
+        with _readable(self.brain_mask):
+            affine = nibabel.Nifti1Image.from_filename(self.brain_mask).affine
+        right, anterior, superior = voxel_sizes(affine).tolist()
+        return right, anterior, superior
 
     def load_brain_mask(self) -> NDArray[np.bool_]:
         """Read the brain mask alone, (X, Y, Z).
@@ -156,12 +149,8 @@ class PreparedScan:
         Raises:
             InputError: the file is missing or damaged.
         """
-        try:
+        with _readable(self.brain_mask):
             return np.asarray(nibabel.Nifti1Image.from_filename(self.brain_mask).dataobj) > 0
-        except (OSError, EOFError, ValueError) as error:
-            raise InputError(
-                f"{self.brain_mask}: cannot be read ({error}); prepare the scan again"
-            ) from error
 
     def load(self) -> PreparedVolume:
         """Read the prepared images, mask and kept slices.
@@ -169,24 +158,30 @@ class PreparedScan:
         Raises:
             InputError: a file is missing or damaged.
         """
-        try:
+        table = self.read_slices()
+        with _readable(self.anat, f"{self.name} is not complete"):
             images = [nibabel.Nifti1Image.from_filename(self.image(sequence)) for sequence in self.sequences]
-            mask = nibabel.Nifti1Image.from_filename(self.brain_mask)
-            table = self.read_slices()
             volume = PreparedVolume(
                 np.stack([image.get_fdata(dtype=np.float32, caching="unchanged") for image in images]),
-                np.asarray(mask.dataobj) > 0,
-                np.asarray(mask.affine, dtype=np.float64),
+                self.load_brain_mask(),
+                np.asarray(images[0].affine, dtype=np.float64),
                 table.kept,
                 table.plane,
             )
-        except (OSError, EOFError, ValueError, KeyError) as error:
-            raise InputError(
-                f"{self.anat}: {self.name} is not complete ({error}); prepare it again"
-            ) from error
         if len(table.areas_mm2) != volume.brain_mask.shape[AXES[table.plane][0]]:
             raise InputError(f"{self.slices_table}: is not of {self.brain_mask.name}; prepare the scan again")
         return volume
+
+
+@contextmanager
+def _readable(path: Path, found: str = "cannot be read") -> Iterator[None]:
+    """Turn what goes wrong in reading a file of a prepared scan into an InputError."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: {found} ({error}); prepare the scan again") from error
 
 
 def find_prepared(folder: Path | str) -> list[PreparedScan]:

@@ -7,6 +7,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import SimpleITK
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -37,7 +38,7 @@ class Grid:
     @property
     def voxel_mm(self) -> tuple[float, float, float]:
         """Edges of a voxel towards right, anterior and superior, in whatever order the axes are stored."""
-        edges = np.linalg.norm(self.affine[:3, :3], axis=0)
+        edges = voxel_sizes(self.affine)
         stored = np.argsort(nibabel.io_orientation(self.affine)[:, 0])
         right, anterior, superior = edges[stored].tolist()
         return right, anterior, superior
@@ -125,6 +126,24 @@ def blurred(values: NDArray[np.float32], steps: NDArray[np.float64]) -> NDArray[
     still = values.ndim - len(sigma)
     result: NDArray[np.float32] = ndimage.gaussian_filter(values, (*[0.0] * still, *sigma), mode="nearest")
     return result
+
+
+def interpolate(
+    values: NDArray[np.float32], axis: int, places: NDArray[np.floating[Any]]
+) -> NDArray[np.float32]:
+    """Return values at fractional indices along an axis, linearly; beyond the ends the last value goes on.
+
+    Example:
+        >>> interpolate(np.array([0, 10, 20], dtype=np.float32), 0, np.array([0.5, 1, 5])).tolist()
+        [5.0, 10.0, 20.0]
+    """
+    last = values.shape[axis] - 1
+    places = places.clip(0, last)
+    low = places.astype(np.intp)
+    along = [-1 if one == axis else 1 for one in range(values.ndim)]
+    share = (places - low).astype(np.float32).reshape(along)
+    before, after = values.take(low, axis), values.take((low + 1).clip(max=last), axis)
+    return np.asarray((1 - share) * before + share * after)
 
 
 def read_matrix(transform: Path) -> NDArray[np.float64]:

@@ -1,6 +1,5 @@
 """The configuration of a study: one TOML file, every key checked."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +16,7 @@ from pydantic import (
 
 from stratacam.errors import InputError, did_you_mean
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.files import read_toml
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
@@ -198,12 +198,7 @@ def read_configuration(path: Path | str) -> StudyConfiguration:
             named with its key, what was found, and what is allowed.
     """
     path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise InputError(f"{path}: cannot be read ({fault.strerror}); name the study's TOML file.") from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise InputError(f"{path}: is not TOML ({fault}); mend that line.") from fault
+    content = read_toml(path, "name the study's TOML file")
     configuration = check_configuration(content, str(path))
     return _anchored(configuration, path.parent)
 

@@ -95,7 +95,7 @@ def find_method(method: str | MapFunction) -> Method:
         return Method(GRADIENT, method, "arbitrary")
     if method not in REGISTRY:
         raise ValueError(
-            f"method={method!r} is not known; choose one of {', '.join(METHODS)}, or give a function from "
+            f"method: found {method!r}; expected one of {', '.join(METHODS)}, or a function from "
             "activation and gradient (B, channels, *spatial) to maps (B, *spatial)."
         )
     return REGISTRY[method]

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from stratacam.scans.intensity import white_matter, white_matter_contrast
+from stratacam.scans.intensity import reference_tissue
 from stratacam.scans.phantom.contrast import TISSUES, signal
 from stratacam.scans.pictures import PictureSettings, cut_pictures
 from stratacam.scans.prepared import PreparedScan
@@ -58,8 +59,8 @@ def read_anatomy(scan: PreparedScan, settings: PictureSettings) -> Anatomy:
     """
     volume = scan.load()
     images = dict(zip(scan.sequences, volume.images, strict=True))
-    voxel_mm = tuple(np.linalg.norm(volume.affine[:3, :3], axis=0).tolist())
-    white = white_matter(white_matter_contrast(images), volume.brain_mask, voxel_mm)
+    voxel_mm = voxel_sizes(volume.affine)
+    white = reference_tissue(images, volume.brain_mask, voxel_mm)
     chosen = settings.sequences or scan.sequences
     seen = replace(volume, images=np.stack([images[name] for name in chosen]))
     pictures = cut_pictures(seen, settings, sequences=chosen)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from stratacam.scans.image_file import read_sidecar
+from stratacam.files import read_json
+from stratacam.scans.image_file import sidecar_path
 from stratacam.scans.signs import (
     ELSEWHERE,
     LOCALISER,
@@ -76,7 +77,7 @@ def _by_entity(key: str, value: str) -> str | None:
 
 
 def _by_sidecar(path: Path) -> str | None:
-    content = read_sidecar(path)
+    content = read_json(sidecar_path(path))
     header = {key: str(value) for key, value in content.items()}
     if tag := agent_tag(header):
         return f"{AFTER_AGENT} ({tag}: {header[tag]})"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.files import remove_leftovers
+from stratacam.files import read_json, remove_leftovers
 from stratacam.scans.cohort.sources import check_out
 from stratacam.scans.dicom.choose import choose, subject_labels
 from stratacam.scans.dicom.convert import ConversionError, convert, find_dcm2niix
@@ -25,7 +25,7 @@ from stratacam.scans.dicom.write import (
     write_subject,
     write_tables,
 )
-from stratacam.scans.image_file import read_sidecar
+from stratacam.scans.image_file import sidecar_path
 
 SHOWN = {*TIMES, "SeriesDescription"}
 
@@ -64,14 +64,17 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
         InputError: the map is wrong, the folder holds no MR images, dcm2niix is missing, nothing can be taken,
             or `out` cannot be written.
     """
+    # 1. Read the map and every header; sort the images into stacks, each of which is one volume.
     check_out(out, folder, may_hold_subjects=True)
     wanted = read_map(map_path)
     contents = read_folder(folder, wanted.keywords | SHOWN)
     program = find_dcm2niix()
+    # 2. Decide what each stack is, and which is taken.
     labels = subject_labels(contents.stacks, wanted)
     decisions = choose(contents.stacks, wanted)
     chosen = sorted({one.subject for one in decisions if one.subject and one.state == "taken"})
     merged_participants(out, chosen, wanted.groups)  # raises before the work if its faults forbid it
+    # 3. Convert and write what is taken, subject by subject; then the tables.
     try:
         out.mkdir(parents=True, exist_ok=True)
         remove_leftovers(out)
@@ -145,7 +148,10 @@ def _convert_subject(taken: Sequence[Decision], label: str, out: Path, program: 
 def _compare(taken: Sequence[Decision], folder: Path) -> list[Decision]:
     """Decisions about a subject that is there already: kept if it has the same sources, else left out."""
     wanted = {image_path(decision): source_digest(decision.stack) for decision in taken}
-    there = {path.relative_to(folder): read_sidecar(path).get(SOURCE) for path in folder.rglob("*.nii.gz")}
+    there = {
+        path.relative_to(folder): read_json(sidecar_path(path)).get(SOURCE)
+        for path in folder.rglob("*.nii.gz")
+    }
     if there == wanted:
         return [replace(decision, reason=f"{decision.reason}; there already, kept") for decision in taken]
     reason = (

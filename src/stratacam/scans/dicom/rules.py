@@ -19,6 +19,7 @@ from pydantic import (
 from pydicom.datadict import keyword_dict
 
 from stratacam.errors import InputError
+from stratacam.files import read_toml
 from stratacam.scans import signs
 from stratacam.scans.sequences import SEQUENCES
 
@@ -162,12 +163,7 @@ def read_map(path: Path | None) -> ImportMap:
     built_in["allow"] = {name: [signs.AGENT] for name, one in SEQUENCES.items() if not one.enhances}
     if path is None:
         return ImportMap.model_validate(built_in)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as fault:
-        raise InputError(f"{path}: cannot be read ({fault.strerror}); name the map's TOML file") from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise InputError(f"{path}: is not TOML ({fault}); correct that line") from fault
+    content = read_toml(path, "name the map's TOML file")
     try:
         allow = content.get("allow", {})
         merged = {**built_in["allow"], **allow} if isinstance(allow, dict) else allow

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stratacam.errors import InputError
-from stratacam.files import temporary_name, write_json, write_text
+from stratacam.files import temporary_name, write_json, write_table, write_text
 from stratacam.scans.cohort.bids import scan_name
 from stratacam.scans.cohort.delimited import is_missing, read_table
 from stratacam.scans.dicom.convert import write_image
@@ -72,8 +72,8 @@ def write_description(out: Path) -> None:
         write_text(ignore, "\n".join([*lines, TABLE]) + "\n")
 
 
-def merged_participants(out: Path, labels: Sequence[str], groups: Mapping[str, str]) -> str:
-    """The text of `participants.tsv` with further subjects (labels without "sub-"); what is there stays.
+def merged_participants(out: Path, labels: Sequence[str], groups: Mapping[str, str]) -> list[list[str]]:
+    """The rows of `participants.tsv` with further subjects (labels without "sub-"); what is there stays.
 
     Raises:
         InputError: the table has no participant_id, or another group for a subject.
@@ -90,22 +90,22 @@ def merged_participants(out: Path, labels: Sequence[str], groups: Mapping[str, s
                 f"{path}: sub-{label} has the group {there}, the map says {group}; change one of them"
             )
         row["group"] = group if is_missing(there) else there
-    return _table(columns, [known[name] for name in sorted(known)])
+    return _in_order(columns, [known[name] for name in sorted(known)])
 
 
-def write_tables(out: Path, decisions: Sequence[Decision], participants: str) -> None:
+def write_tables(out: Path, decisions: Sequence[Decision], participants: Sequence[Sequence[str]]) -> None:
     """Write `participants.tsv` and `import.tsv`.
 
     In the latter, rows of earlier imports stay, but for subjects of whom something is taken now.
     """
-    write_text(out / "participants.tsv", participants)
+    write_table(out / "participants.tsv", participants)
     _, rows = _read(out / TABLE, COLUMNS, COLUMNS)
     known = {row["subject"] for row in rows} - {"n/a"}
     now = [_row(decision) for decision in decisions]
     settled = {row["subject"] for row in now if row["state"] == "taken"} | {"n/a"}
     rows = [row for row in rows if row["subject"] not in settled]
     rows += [row for row in now if row["subject"] in settled or row["subject"] not in known]
-    write_text(out / TABLE, _table(COLUMNS, sorted(rows, key=lambda row: row["subject"])))
+    write_table(out / TABLE, _in_order(COLUMNS, sorted(rows, key=lambda row: row["subject"])))
 
 
 def _row(decision: Decision) -> Cells:
@@ -133,7 +133,6 @@ def _read(path: Path, columns: Sequence[str], needed: Sequence[str]) -> tuple[tu
     return table.columns, [dict(row.fields) for row in table.rows]
 
 
-def _table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
-    lines = ["\t".join(columns)]
-    lines += ["\t".join(row.get(column) or "n/a" for column in columns) for row in rows]
-    return "\n".join(lines) + "\n"
+def _in_order(columns: Sequence[str], rows: Sequence[Cells]) -> list[list[str]]:
+    """The columns, and the cells of every row below them."""
+    return [list(columns), *([row.get(column) or "n/a" for column in columns] for row in rows)]

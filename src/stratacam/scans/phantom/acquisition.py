@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from stratacam.scans.phantom.anatomy import Array
-from stratacam.scans.resampling import Grid
+from stratacam.scans.resampling import Grid, interpolate
 
 Affine = NDArray[np.float64]
 
@@ -85,10 +85,7 @@ def bias_on(bias: Array, grid: Grid) -> Array:
     origin = bias_affine()[:3, 3]
     for axis, size in enumerate(grid.shape):
         positions = grid.affine[axis, 3] + grid.affine[axis, axis] * np.arange(size)
-        line = np.clip((positions - origin[axis]) / _BIAS_SPACING, 0, bias.shape[axis] - 1)
-        low = np.minimum(line.astype(int), bias.shape[axis] - 2)
-        weight = (line - low).astype(np.float32).reshape([-1 if k == axis else 1 for k in range(3)])
-        bias = np.take(bias, low, axis) * (1 - weight) + np.take(bias, low + 1, axis) * weight
+        bias = interpolate(bias, axis, (positions - origin[axis]) / _BIAS_SPACING)
     return bias
 
 

@@ -14,6 +14,8 @@ from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from stratacam.scans.resampling import interpolate
+
 Array = NDArray[np.float32]
 
 FRACTIONS = ("grey matter", "white matter", "fluid", "bone", "fat", "muscle")
@@ -132,13 +134,9 @@ def _signed_distance(coarse: NDArray[np.bool_]) -> Array:
 
 def _refine(coarse: Array) -> Array:
     """Interpolate a map from the 2 mm to the 1 mm grid."""
-    where = [np.arange(size) / 2 for size in _SHAPE]
-    for axis, line in enumerate(where):
-        low = np.minimum(line.astype(int), coarse.shape[axis] - 1)
-        high = np.minimum(low + 1, coarse.shape[axis] - 1)
-        weight = (line - low).astype(np.float32).reshape([-1 if k == axis else 1 for k in range(3)])
-        coarse = np.take(coarse, low, axis) * (1 - weight) + np.take(coarse, high, axis) * weight
-    return np.asarray(coarse)
+    for axis, size in enumerate(_SHAPE):
+        coarse = interpolate(coarse, axis, np.arange(size) / 2)
+    return coarse
 
 
 def _ellipsoid(centre: tuple[float, float, float], radii: tuple[float, float, float]) -> Array:

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from stratacam.scans.phantom.anatomy import Array, Head
+from stratacam.scans.resampling import interpolate
 
 Points = NDArray[np.float64]
 
@@ -72,7 +74,7 @@ def template_voxels(body: Body, affine: Points, shape: tuple[int, int, int]) -> 
         affine: (4, 4) voxels of the grid to RAS mm in the space the head was drawn in.
         shape: of the grid.
     """
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    spacing = voxel_sizes(affine)
     steps = np.maximum(1, np.floor(_KNOTS / spacing)).astype(int)
     counts = [int(np.ceil((size - 1) / step)) + 1 for size, step in zip(shape, steps, strict=True)]
     lines = [np.arange(count) * step for count, step in zip(counts, steps, strict=True)]
@@ -81,22 +83,13 @@ def template_voxels(body: Body, affine: Points, shape: tuple[int, int, int]) -> 
     voxels = body.template_points(points) - _column(body.template.lowest, 4)
     values = voxels.astype(np.float32)
     for axis, (size, step) in enumerate(zip(shape, steps, strict=True), start=1):
-        values = _upsample(values, axis, size, int(step))
+        values = interpolate(values, axis, np.arange(size) / step)
     return values
 
 
 def sample(volume: Array, voxels: Array) -> Array:
     """Interpolate a template map linearly at template `voxels` (3, X, Y, Z)."""
     return np.asarray(ndimage.map_coordinates(volume, voxels, order=1, mode="nearest"))
-
-
-def _upsample(values: Array, axis: int, size: int, step: int) -> Array:
-    """Interpolate linearly along one axis from every `step`-th to each of `size` positions."""
-    line = np.arange(size) / step
-    low = np.minimum(line.astype(int), values.shape[axis] - 1)
-    high = np.minimum(low + 1, values.shape[axis] - 1)
-    weight = (line - low).astype(np.float32).reshape([-1 if k == axis else 1 for k in range(values.ndim)])
-    return np.asarray(np.take(values, low, axis) * (1 - weight) + np.take(values, high, axis) * weight)
 
 
 def _look_up(field: Array, points: Points, lowest: NDArray[np.int_], spacing: float) -> Points:

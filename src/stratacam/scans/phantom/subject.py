@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK
-from scipy import ndimage
 
 from stratacam.files import write_json
+from stratacam.scans.masks import bounding_box
 from stratacam.scans.phantom.acquisition import (
     Affine,
     bias_affine,
@@ -89,11 +89,9 @@ class _Visit:
     def blurred(self) -> tuple[tuple[slice, ...], Array, Array]:
         """The part of the template that lesions touch, and in it lesions and black holes as voxels see them."""
         margin = int(np.ceil(2 * self.settings.voxel_mm))
-        found = ndimage.find_objects((self.lesions.lesion > 0).astype(np.uint8))
-        box = (
-            tuple(slice(max(0, s.start - margin), s.stop + margin) for s in found[0])
-            if found
-            else (slice(0),) * 3
+        box = tuple(
+            slice(max(0, (side.start or 0) - margin), side.stop and side.stop + margin)
+            for side in bounding_box(self.lesions.lesion > 0)
         )
         lesion, core = (
             blur(part[box], self.settings.voxel_mm) for part in (self.lesions.lesion, self.lesions.black_hole)

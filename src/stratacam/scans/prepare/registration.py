@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK
 
 from stratacam.scans.agreement import SAME_HEAD, shared_information
-from stratacam.scans.register import Registration, register
+from stratacam.scans.register import Registration
 from stratacam.scans.volume import from_itk
 
 MOST_ROTATION = 45.0  # degrees between two scans of one session
@@ -21,45 +21,27 @@ class CheckedRegistration:
     """Where a sequence lies, and how far that is to be trusted.
 
     Attributes:
+        found: the registration.
         transform: LPS mm, from points of the T1w to points of the sequence; the identity where it fell back.
-        start: the initialisation that won: "header", "centres of volume" or "centres of mass".
-        metric_before: negative Mattes mutual information, lower is better, by the headers alone.
-        metric_after: the same, registered.
         shared_before: nats that T1w and sequence share inside the brain by the headers alone.
         shared_after: the same, registered.
         rotation: degrees, as found.
         shift: mm by which the brain's centre was found to move.
-        fell_back: whether the headers were kept instead.
         doubts: what is wrong with it, as sentences; empty if nothing is.
     """
 
+    found: Registration
     transform: SimpleITK.Transform
-    start: str
-    metric_before: float
-    metric_after: float
     shared_before: float
     shared_after: float
     rotation: float
     shift: float
-    fell_back: bool
     doubts: tuple[str, ...]
 
-
-def register_checked(
-    t1w: SimpleITK.Image, image: SimpleITK.Image, brain: SimpleITK.Image, *, seed: int
-) -> CheckedRegistration:
-    """Register a sequence to the T1w, and check the result (see `check_registration`).
-
-    Args:
-        t1w: float32.
-        image: the sequence, float32.
-        brain: uint8, on the grid of the T1w.
-        seed: of the sampled points.
-
-    Raises:
-        InputError: the images do not overlap, however they are laid.
-    """
-    return check_registration(t1w, image, brain, register(t1w, image, seed=seed))
+    @property
+    def fell_back(self) -> bool:
+        """Whether the headers were kept instead."""
+        return self.transform is not self.found.transform
 
 
 def check_registration(
@@ -101,18 +83,8 @@ def check_registration(
             f"shares {shared:.2f} nats with the T1w inside the brain, expected at least {SAME_HEAD:.2f}: it is of "
             "another person, damaged, or not aligned"
         )
-    return CheckedRegistration(
-        headers if fell_back else found.transform,
-        found.start,
-        found.metric_before,
-        found.metric_after,
-        before,
-        after,
-        rotation,
-        shift,
-        fell_back,
-        tuple(doubts),
-    )
+    transform = headers if fell_back else found.transform
+    return CheckedRegistration(found, transform, before, after, rotation, shift, tuple(doubts))
 
 
 def _centre(brain: SimpleITK.Image) -> list[float]:

@@ -7,7 +7,6 @@ import nibabel
 import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from stratacam.scans.background import background_level
 from stratacam.scans.brain_mask import doubts, extract_brain, read_brain_mask
@@ -18,11 +17,11 @@ from stratacam.scans.grid import make_grid, onto_grid
 from stratacam.scans.intensity import (
     Scale,
     percentile_scale,
-    white_matter,
-    white_matter_contrast,
+    reference_tissue,
     white_matter_scale,
     z_score_scale,
 )
+from stratacam.scans.masks import bounding_box
 from stratacam.scans.prepare.sequence import LaidSequence, Target, about, lay, timed
 from stratacam.scans.prepare.settings import PrepareSettings
 from stratacam.scans.prepare.write import Results, write_results
@@ -106,18 +105,18 @@ def find_scales(
     Raises:
         InputError: the intensities are not a scan's; the message names the file.
     """
-    box = ndimage.find_objects(inside.astype(np.uint8))[0]
+    box = bounding_box(inside)
     brain = inside[box]
     images = {name: sequence.image[box] for name, sequence in sequences.items()}
     if settings.intensity == "white_matter":
         with about(scan.images["T1w"]):
-            white = white_matter(white_matter_contrast(images), brain, voxel_mm)
+            reference = reference_tissue(images, brain, voxel_mm)
     scales = {}
     for name, sequence in sequences.items():
         with about(sequence.source):
             if settings.intensity == "white_matter":
                 full_scale = settings.full_scale.get(name, settings.full_scale_other)
-                scales[name] = white_matter_scale(images[name][white], full_scale)
+                scales[name] = white_matter_scale(images[name][reference], full_scale)
             else:
                 find = percentile_scale if settings.intensity == "percentiles" else z_score_scale
                 scales[name] = find(images[name][brain])

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from stratacam.errors import InputError
 from stratacam.scans.bias_field import correct_bias
 from stratacam.scans.grid import onto_grid
-from stratacam.scans.prepare.registration import CheckedRegistration, register_checked
+from stratacam.scans.prepare.registration import CheckedRegistration, check_registration
+from stratacam.scans.register import register
 from stratacam.scans.volume import from_itk
 
 LEAST_COVERED = 0.5  # of the brain; less cannot be used
@@ -76,7 +77,8 @@ def lay(
     with about(path):
         if name != "T1w":
             with timed(seconds, "registration"):
-                registration = register_checked(target.t1w, image, target.brain, seed=seed)
+                found = register(target.t1w, image, seed=seed)
+                registration = check_registration(target.t1w, image, target.brain, found)
             transform = registration.transform
             covered = _covered(image, target.brain, transform)
             if covered < LEAST_COVERED:
@@ -102,7 +104,7 @@ def lay(
 
 
 def _covered(image: SimpleITK.Image, brain: SimpleITK.Image, transform: SimpleITK.Transform) -> float:
-    everywhere = SimpleITK.Add(SimpleITK.Multiply(image, 0.0), 1.0)
+    everywhere = SimpleITK.Add(SimpleITK.Multiply(image, 0.0), 1.0)  # 1 in the field of view
     seen = from_itk(SimpleITK.Resample(everywhere, brain, transform, SimpleITK.sitkNearestNeighbor, 0.0))
     return float(seen[from_itk(brain) > 0].mean())
 

@@ -12,6 +12,7 @@ from stratacam.files import write_json
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.derivatives import bids_uri, write_dataset_description, write_sidecar
 from stratacam.scans.intensity import Scale, normalise
+from stratacam.scans.masks import volume_ml
 from stratacam.scans.pictures import brain_mm
 from stratacam.scans.planes import AXES
 from stratacam.scans.prepare.sequence import LaidSequence, timed
@@ -146,7 +147,7 @@ def _record(scan: Scan, settings: PrepareSettings, results: Results, *, kept: in
         "Flags": list(results.flags),
         "Settings": settings.model_dump(mode="json"),
         "BrainMask": _mask_maker(scan),
-        "BrainVolume": float(mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000),
+        "BrainVolume": volume_ml(mask, affine),
         "BrainWidthHeight": brain_mm(mask, affine, settings.plane),
         "KeptSlices": kept,
         "IntensityOfZero": {name: scale.zero for name, scale in results.scales.items()},
@@ -168,17 +169,17 @@ def _registrations(results: Results) -> dict[str, dict[str, Any]]:
         name: {
             "Maps": "points of the T1w to points of the sequence, LPS mm",
             "Metric": "negative Mattes mutual information",
-            "MetricBefore": found.metric_before,
-            "MetricAfter": found.metric_after,
-            "SharedBefore": found.shared_before,
-            "SharedAfter": found.shared_after,
-            "Start": found.start,
-            "Rotation": found.rotation,
-            "Translation": found.shift,
-            "FellBack": found.fell_back,
+            "MetricBefore": checked.found.metric_before,
+            "MetricAfter": checked.found.metric_after,
+            "SharedBefore": checked.shared_before,
+            "SharedAfter": checked.shared_after,
+            "Start": checked.found.start,
+            "Rotation": checked.rotation,
+            "Translation": checked.shift,
+            "FellBack": checked.fell_back,
         }
         for name, sequence in results.sequences.items()
-        if (found := sequence.registration) is not None
+        if (checked := sequence.registration) is not None
     }
 
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.errors import InputError
+from stratacam.scans.masks import extent
 from stratacam.scans.planes import AXES, SIDES, Plane
 
 MARGIN = 20.0  # mm around the brain, so that the skin is seen
@@ -64,14 +66,14 @@ class Planes:
         """
         if not brain_mask.any() or not len(kept):
             raise InputError("the brain mask is empty or no slice is kept; expected a brain: check the mask")
-        voxel = np.linalg.norm(affine[:3, :3], axis=0)
-        extent = [_extent(brain_mask, along) for along in range(3)]
+        voxel = voxel_sizes(np.asarray(affine))
+        extents = [extent(brain_mask, along) for along in range(3)]
         box = tuple(
             (max(0, low - round(MARGIN / mm)), min(size, high + round(MARGIN / mm)))
-            for (low, high), mm, size in zip(extent, voxel, brain_mask.shape, strict=True)
+            for (low, high), mm, size in zip(extents, voxel, brain_mask.shape, strict=True)
         )
         middle = [round(place) for place in ndimage.center_of_mass(brain_mask)]
-        middle[0] += round(OFF_MIDLINE * (extent[0][1] - extent[0][0]))
+        middle[0] += round(OFF_MIDLINE * (extents[0][1] - extents[0][0]))
         first, last = int(kept[0]), int(kept[-1])
         places = [(axis, round(first + share * (last - first))) for share in KEPT_SHARES]
         places += [(other, middle[other]) for other in (2, 1, 0) if other != axis]
@@ -131,9 +133,3 @@ class Planes:
         if upright:
             return [(0.0, 0.0, width, after), (0.0, height - before, width, before)]
         return [(0.0, 0.0, after, height), (width - before, 0.0, before, height)]
-
-
-def _extent(mask: NDArray[np.bool_], axis: int) -> tuple[int, int]:
-    """First and last+1 voxel of `mask` along `axis`."""
-    inside = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-    return int(inside[0]), int(inside[-1]) + 1

@@ -13,7 +13,8 @@ from stratacam.errors import InputError
 from stratacam.evidence.planting import phantom_shapes, read_shapes, two_kinds
 from stratacam.evidence.planting.plant import CLASSES
 from stratacam.evidence.planting.score import verdict
-from stratacam.evidence.values import Summary, Value, by_subject, summarise, write_rows
+from stratacam.evidence.rows import write_rows
+from stratacam.evidence.values import Summary, Value, by_subject, summarise
 from stratacam.files import write_json
 from stratacam.learning import TrainSettings, make_dataset
 from stratacam.scans.cohort.sources import check_out
@@ -106,7 +107,7 @@ def run_benchmark(
     table, content = _summarise(scored, settings, subjects)
     content |= {"shapes": len(shapes), "subjects": subjects, "layers": layers}
     examples = [one for fold in folds[:FOLDS_SHOWN] for one in fold.examples()]
-    write_rows(out / "table.tsv", table)
+    write_rows(out / "table.tsv", table, Summary)
     write_json(out / "benchmark.json", content)
     shutil.rmtree(out / "work")
     return Benchmark(json.loads(json.dumps(content)), table, examples)
