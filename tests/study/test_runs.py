@@ -109,3 +109,12 @@ def test_slices_that_are_split_hold_nobody_out(tmp_path):
     (plan,) = planned(tmp_path, split={"unit": "slice"}, network={"weights": "none"})
     assert plan.split.unit == "slice"
     assert plan.run.name == "vgg16_seed-0"
+
+
+def test_an_unknown_step_is_refused_with_those_there_are(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"--force: trian is no step; choose of check, prepare, .*evidence\."),
+        open_study(configured(tmp_path), Console(file=io.StringIO()), force=["train", "trian"]),
+    ):
+        pass
+    assert not (tmp_path / "out").exists()
