@@ -78,7 +78,7 @@ def _every_layer(scan: ShownScan, sequence: str, architecture: str, rule: str) -
     return ReportFigure(
         "One slice at every layer of the network",
         f"{heading}; {describe_slice(scan, index).replace(chr(10), '; ')}. The same slice at all "
-        f"{len(maps.layers)} convolution and pooling layers of {architecture}, in the order in "
+        f"{len(maps.layers)} layers of {architecture}, in the order in "
         "which the network runs them, one row per block. Above each panel: the map's own resolution, and its peak as a "
         f"share of the layer's maximum in the scan. Subject: {rule}. Slice: {slice_rule}. {how_drawn(scan)}",
         sheet.figure,

@@ -22,7 +22,7 @@ from stratacam.study.folders import RECORDS
 from stratacam.study.progress import say
 from stratacam.study.work import Work
 
-MOST_NAMED = 5
+MAXIMUM_NAMED = 5
 """Flagged scans whose flags are printed."""
 
 
@@ -153,7 +153,7 @@ def prepare_scans(
         if done:
             write_index(out, groups)
     finished = [tasks[name].prepared for name in done]
-    _tell_flags(work, finished, out)
+    _say_flags(work, finished, out)
     return finished
 
 
@@ -201,11 +201,11 @@ def _find_delivered(cache: Cache, task: Prepare, entry: Entry) -> None:
         cache.finish("prepare", task.scan.name, entry)
 
 
-def _tell_flags(work: Work, scans: Sequence[PreparedScan], out: Path) -> None:
+def _say_flags(work: Work, scans: Sequence[PreparedScan], out: Path) -> None:
     """Say what is doubtful about scans: of the first few in sentences, of the others that there is something."""
     flags = {scan.name: scan.read_record().get("Flags", ()) for scan in scans}
     flagged = [name for name in flags if flags[name]]
-    lines = [f"prepare: {name}: {flag}" for name in flagged[:MOST_NAMED] for flag in flags[name]]
+    lines = [f"prepare: {name}: {flag}" for name in flagged[:MAXIMUM_NAMED] for flag in flags[name]]
     if flagged:
         lines.append(f"prepare: {len(flagged)} of {len(scans)} flagged, see {out / INDEX}")
     for line in lines:
