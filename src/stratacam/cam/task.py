@@ -127,7 +127,7 @@ class Run:
         return torch.ones_like(self.target.classes, dtype=torch.bool)
 
     def maps(self, raw: dict[str, Tensor], zero_gradient: dict[str, Tensor]) -> RawMaps:
-        """The maps in the order asked; layers that no gradient reached are refused."""
+        """The maps in the order given; layers that no gradient reached are refused."""
         refused = self.captured.refused
         for name, tap in self.captured.taps.items():
             if tap.name in raw:
