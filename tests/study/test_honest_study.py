@@ -156,6 +156,16 @@ def test_a_second_run_does_nothing_again_even_without_the_kept_activations(folde
     assert not (folder / "study" / "activations").exists()
 
 
+def test_a_step_that_is_forced_is_run_again_and_no_other(folder, capsys):
+    assert run("run", folder / "study.toml", "--force", "evaluate", "--force", "comparison") == 0
+    said = capsys.readouterr().out
+    assert said.count("evaluate: again, since --force asks for it") == 2
+    assert "comparison: again, since --force asks for it" in said
+    assert "train: unchanged" in said
+    assert run("run", folder / "study.toml") == 0
+    assert "again" not in capsys.readouterr().out
+
+
 @pytest.fixture(scope="module")
 def evidence(folder):
     """Evidence of both networks; the heads of the phantoms are taken to lie in MNI152 space as they are."""
@@ -415,8 +425,8 @@ def test_benchmark_with_truth_judges_every_layer_against_what_needs_no_network(b
     _, out = benchmark
     content = json.loads((out / "benchmark.json").read_text())
     assert content["subjects"] == ["sub-01", "sub-04", "sub-07"]
-    assert 0 < content["judged_slices"] <= content["held_out_slices"]
-    assert content["judged_slices"] == pytest.approx(content["accuracy"] * content["held_out_slices"])
+    assert 0 < content["scored_slices"] <= content["held_out_slices"]
+    assert content["scored_slices"] == pytest.approx(content["accuracy"] * content["held_out_slices"])
     table = read_rows(out / "table.tsv", Summary)
     judged = {one.layer for one in table if one.method == "gradcam" and one.measure == "average_precision"}
     assert judged == set(content["layers"])
