@@ -12,7 +12,7 @@ from stratacam.scans.register import Level, descend, isotropic
 from stratacam.scans.volume import from_itk, one_itk_thread, to_itk
 
 LEVELS = (Level(8.0, 1.0, 2.0), Level(4.0, 0.5, 1.0), Level(2.0, 0.1, 0.25))
-MINIMUM_OVERLAP = 0.85  # Dice of the brain's mask and the template's; below it the fit is doubted
+LEAST_OVERLAP = 0.85  # Dice of the brain's mask and the template's; below it the fit is doubted
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class TemplateFit:
     @property
     def doubts(self) -> tuple[str, ...]:
         """What is implausible about the fit, as sentences."""
-        if self.overlap >= MINIMUM_OVERLAP:
+        if self.overlap >= LEAST_OVERLAP:
             return ()
         return (
             (
                 f"laid over the MNI152 template, the brain overlaps it by {self.overlap:.2f} (Dice), expected at least "
-                f"{MINIMUM_OVERLAP:.2f}: do not trust statistics over regions of this scan"
+                f"{LEAST_OVERLAP:.2f}: do not trust statistics over regions of this scan"
             ),
         )
 
