@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from stratacam.evidence.heat import SliceMaps
+from stratacam.evidence.measures import ExplainedScan
 from stratacam.evidence.scan import ScanSlices
+from stratacam.evidence.settings import EvidenceSettings
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid
 
@@ -38,6 +40,12 @@ def make_maps(raw, *, logits=None, target=0, method="gradcam"):
         {k: v.astype(np.float32) for k, v in raw.items()},
         blank,
     )
+
+
+def explained(maps, scan, model=None, *, true_class=None, references=None, seed=0, **settings):
+    """What a measure is given; networks run again on all slices."""
+    chosen = EvidenceSettings(slices=len(scan), sanity_slices=len(scan), layers=maps.layers, **settings)
+    return ExplainedScan(model, scan, maps, scan, maps, chosen, true_class, references, {}, seed)
 
 
 def disc(rows, columns, radius):

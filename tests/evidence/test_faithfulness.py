@@ -6,14 +6,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
-from evidence_cases import BlobNetwork, blob_slices, disc, make_maps, make_scan, with_zeros
+from evidence_cases import BlobNetwork, blob_slices, disc, explained, make_maps, make_scan, with_zeros
 from torch import nn
 
 from stratacam.evidence.faithfulness import faithfulness
 from stratacam.evidence.faithfulness.control import control_map
 from stratacam.evidence.faithfulness.curves import scores_of_slice
 from stratacam.evidence.faithfulness.imputation import impute
-from stratacam.evidence.faithfulness.ranking import least, most, ranks
+from stratacam.evidence.faithfulness.ranking import coldest, hottest, ranks
 from stratacam.evidence.heat import heat_of
 
 SIZE = 20
@@ -47,15 +47,19 @@ def test_ranks_are_exact_in_number_with_60_per_cent_zeros():
         assert sorted(rank[BRAIN]) == list(range(PIXELS))
         assert (rank[~BRAIN] == PIXELS).all()
         for share in (0.1, 0.5, 0.9):
-            assert most(rank, BRAIN, share).sum() == least(rank, BRAIN, share).sum() == round(share * PIXELS)
-        assert one[most(rank, BRAIN, 0.1)].min() >= one[BRAIN & ~most(rank, BRAIN, 0.1)].max()
-        assert not (most(rank, BRAIN, 0.5) & least(rank, BRAIN, 0.5)).any()
+            assert (
+                hottest(rank, BRAIN, share).sum()
+                == coldest(rank, BRAIN, share).sum()
+                == round(share * PIXELS)
+            )
+        assert one[hottest(rank, BRAIN, 0.1)].min() >= one[BRAIN & ~hottest(rank, BRAIN, 0.1)].max()
+        assert not (hottest(rank, BRAIN, 0.5) & coldest(rank, BRAIN, 0.5)).any()
 
 
 def test_equal_pixels_are_equally_likely_to_go_first():
     heat = np.zeros((1, SIZE, SIZE), np.float32)
     taken = np.mean(
-        [most(ranks(heat, BRAIN, seed=seed)[0], BRAIN, 0.5)[BRAIN] for seed in range(400)], axis=0
+        [hottest(ranks(heat, BRAIN, seed=seed)[0], BRAIN, 0.5)[BRAIN] for seed in range(400)], axis=0
     )
     assert np.abs(taken - 0.5).max() < 4.5 * 0.5 / np.sqrt(400)
 
@@ -179,7 +183,10 @@ def test_a_map_of_what_the_network_uses_is_more_faithful_than_its_control():
     scan = blob_slices(count=6)
     model = BlobNetwork().eval()
     maps = make_maps({"squares": scan.truth + 0.1 * RANDOM.random(scan.truth.shape)})
-    rows = {value.key[2:]: value for value in faithfulness(model, scan, maps, fractions=(0.05, 0.1, 0.3))}
+    rows = {
+        value.key[2:]: value
+        for value in faithfulness(explained(maps, scan, model, fractions=(0.05, 0.1, 0.3)))
+    }
     for measure in ("deletion", "insertion", "road_most", "road"):
         assert rows[measure, "above control"].value > 0.02
     assert rows["road", "above control"].value > 0.1
@@ -196,6 +203,6 @@ def test_blank_slices_are_left_out_of_a_layers_rows():
     lit = np.where(BRAIN, 1.0, 0.5)
     shown = np.stack([lit, np.zeros((SIZE, SIZE)), lit])
     maps = make_maps({"a": shown, "b": np.zeros((3, SIZE, SIZE))})
-    rows = faithfulness(Linear(np.ones((SIZE, SIZE))).eval(), scan, maps, fractions=(0.5,))
+    rows = faithfulness(explained(maps, scan, Linear(np.ones((SIZE, SIZE))).eval(), fractions=(0.5,)))
     assert {value.layer for value in rows} == {"a"}
     assert {value.slices for value in rows} == {2}

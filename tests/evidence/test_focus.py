@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from evidence_cases import disc, make_maps, make_scan, with_zeros
+from evidence_cases import disc, explained, make_maps, make_scan, with_zeros
 
 from stratacam.evidence.focus import components, entropy, focus, gini, inside, lit_share
 
@@ -53,7 +53,7 @@ def test_blank_maps_are_counted_by_cause_and_left_out_of_the_rest():
     raw = np.stack([even, np.zeros((8, 8)), -np.ones((8, 8))])
     rows = {
         (value.measure, value.against): value
-        for value in focus(make_maps({"a": raw}), make_scan(np.ones((3, 3, 8, 8)), brain))
+        for value in focus(explained(make_maps({"a": raw}), make_scan(np.ones((3, 3, 8, 8)), brain)))
     }
     assert rows["blank", ""].value == pytest.approx(2 / 3)
     assert rows["blank", "zero gradient"].value == pytest.approx(1 / 3)
@@ -67,7 +67,7 @@ def test_the_95th_percentile_is_over_all_slices_and_by_the_scans_highest_heat():
     heat = np.arange(200, dtype=np.float32).reshape(2, 10, 10)
     rows = {
         value.measure: value.value
-        for value in focus(make_maps({"a": heat}), make_scan(np.ones((2, 3, 10, 10)), brain))
+        for value in focus(explained(make_maps({"a": heat}), make_scan(np.ones((2, 3, 10, 10)), brain)))
     }
     assert rows["p95_raw"] == pytest.approx(np.percentile(np.arange(200), 95))
     assert rows["p95"] == pytest.approx(np.percentile(np.arange(200), 95) / 199)

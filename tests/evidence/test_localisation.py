@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from evidence_cases import BlobNetwork, blob_slices, disc, make_maps, make_scan, with_zeros
+from evidence_cases import BlobNetwork, blob_slices, disc, explained, make_maps, make_scan, with_zeros
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -118,13 +118,13 @@ def test_only_slices_that_are_classified_right_and_show_truth_are_scored():
     assert scored_slices(maps, scan, 0) == [0, 3]
     assert scored_slices(maps, scan, 1) == []
     assert scored_slices(maps, scan, None) == []
-    assert {value.slices for value in localisation(maps, scan, right_class=0)} == {2}
+    assert {value.slices for value in localisation(explained(maps, scan, true_class=0))} == {2}
 
 
 def test_a_network_made_to_fire_on_squares_points_at_them_and_nowhere_else():
     scan = blob_slices()
     maps = explain_slices(BlobNetwork().eval(), scan.images, 0, "layercam", layers=("match",))
-    found = {value.measure: value.value for value in localisation(maps, scan, right_class=0)}
+    found = {value.measure: value.value for value in localisation(explained(maps, scan, true_class=0))}
     assert found["pointing"] == 1
     assert found["heat_inside"] == 1
     assert found["auroc"] > 0.5

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from evidence_cases import disc, make_maps, make_scan
+from evidence_cases import disc, explained, make_maps, make_scan
 
-from stratacam.evidence.localisation import chance, reference_rows, scores_of
+from stratacam.evidence.localisation import chance, localisation, scores_of
 from stratacam.evidence.references import CEILING, prior_of, reference_maps, truth_at_layer
 
 BRAIN = disc(32, 32, 14)
@@ -53,7 +53,10 @@ def test_finer_layers_could_do_better_and_every_layer_has_its_own_ceiling():
         {"fine": np.ones((1, 32, 32)), "middle": np.ones((1, 8, 8)), "coarse": np.ones((1, 2, 2))}
     )
     references = reference_maps(scan_of(), intensity=TRUTH.astype(np.float32))
-    rows = {value.key: value.value for value in reference_rows(scan_of(), maps, references, right_class=0)}
+    rows = {
+        value.key: value.value
+        for value in localisation(explained(maps, scan_of(), true_class=0, references=references))
+    }
     ceiling = [rows[CEILING, layer, "average_precision", ""] for layer in ("fine", "middle", "coarse")]
     assert ceiling[0] == pytest.approx(1)
     assert ceiling[0] > ceiling[1] > ceiling[2] > rows["chance", "", "average_precision", ""]
@@ -62,4 +65,4 @@ def test_finer_layers_could_do_better_and_every_layer_has_its_own_ceiling():
 
 def test_where_nothing_is_scored_there_are_no_references():
     maps = make_maps({"a": np.ones((1, 8, 8))})
-    assert reference_rows(scan_of(), maps, {}, right_class=1) == []
+    assert localisation(explained(maps, scan_of(), true_class=1, references={})) == []

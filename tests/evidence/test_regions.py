@@ -10,7 +10,7 @@ from scipy import ndimage, stats
 from stratacam.errors import InputError
 from stratacam.evidence.regions.atlas import LOBES, default_atlas, read_atlas
 from stratacam.evidence.regions.group_maps import group_maps
-from stratacam.evidence.regions.region_values import read_region_values, region_values, write_region_values
+from stratacam.evidence.regions.region_values import RegionValue, region_values
 from stratacam.evidence.regions.template_space import (
     from_template,
     template_brain,
@@ -18,6 +18,7 @@ from stratacam.evidence.regions.template_space import (
     to_template,
 )
 from stratacam.evidence.regions.voxelwise import compare_voxels
+from stratacam.evidence.rows import read_rows, write_rows
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.resampling import Grid
 from stratacam.scans.volume import write_nifti
@@ -152,8 +153,8 @@ def test_heat_of_regions_is_over_what_was_explained_and_in_the_brain(tmp_path):
     assert rows[atlas.names[1]].maximum == 2
     assert rows[atlas.names[1]].share == pytest.approx(1, abs=0.01)
     assert rows[atlas.names[2]][3:] == (0, 0, 0)
-    write_region_values(tmp_path / "regions.tsv", list(rows.values()))
-    assert read_region_values(tmp_path / "regions.tsv")[0].region == atlas.names[1]
+    write_rows(tmp_path / "regions.tsv", list(rows.values()), RegionValue)
+    assert read_rows(tmp_path / "regions.tsv", RegionValue)[0].region == atlas.names[1]
 
 
 def test_group_maps_are_means_and_shares_of_subjects():

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from evidence_cases import BlobNetwork, blob_slices, disc, make_maps, make_scan, with_zeros
+from evidence_cases import BlobNetwork, blob_slices, disc, explained, make_maps, make_scan, with_zeros
 from scipy import stats
 
 from stratacam.evidence.heat import explain_slices
@@ -139,7 +139,9 @@ def test_neighbours_are_compared_pairwise_inside_both_brains():
 def test_redundancy_is_the_mean_rank_correlation_of_each_pair_of_layers():
     heat = {name: with_zeros((2, 40, 40), 0.3, seed=seed) for seed, name in enumerate(("a", "b", "c"))}
     heat["c"] = heat["a"] ** 2
-    rows = redundancy(make_maps(heat), make_scan(np.zeros((2, 3, 40, 40)), np.tile(BRAIN, (2, 1, 1))))
+    rows = redundancy(
+        explained(make_maps(heat), make_scan(np.zeros((2, 3, 40, 40)), np.tile(BRAIN, (2, 1, 1))))
+    )
     found = {(value.layer, value.against): value.value for value in rows}
     assert set(found) == {("a", "b"), ("a", "c"), ("b", "c")}
     assert found["a", "c"] == pytest.approx(1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from evidence_cases import BlobNetwork, blob_slices
+from evidence_cases import BlobNetwork, blob_slices, explained
 from torch import nn
 
 from stratacam.evidence.heat import explain_slices
@@ -98,7 +98,7 @@ def test_the_cascade_goes_from_the_output_down_and_each_layer_has_its_step():
     maps = explain_slices(
         model, scan.images, 0, "gradcam", layers=("block4_conv3", "block4_pool", "block5_conv3")
     )
-    rows = sanity(model, scan, maps, independent=False)
+    rows = sanity(explained(maps, scan, model, independent=False))
     steps = list(dict.fromkeys(value.against for value in rows if value.measure == "cascade_rank"))
     assert steps == list(reversed(weighted_layers(model)))
     above = {value.layer: value.value for value in rows if value.measure == "above_rank"}
@@ -119,7 +119,8 @@ def test_a_map_that_shows_the_picture_whatever_stands_above_is_found_out():
     for seed in range(8):
         maps = explain_slices(model, scan.images, 0, "gradcam", layers=("first",))
         rows = {
-            value.measure: value.value for value in sanity(model, scan, maps, seed=seed, independent=False)
+            value.measure: value.value
+            for value in sanity(explained(maps, scan, model, seed=seed, independent=False))
         }
         insensitive.append(rows["above_rank"])
     shown = [
@@ -133,7 +134,7 @@ def test_a_map_of_many_channels_changes_with_what_stands_above():
     model = build("vgg16", classes=2, weights="none").eval()
     scan = blob_slices(count=1, size=64)
     maps = explain_slices(model, scan.images, 0, "gradcam", layers=("block3_conv3", "block5_conv1"))
-    every = sanity(model, scan, maps)
+    every = sanity(explained(maps, scan, model))
     rows = [value for value in every if value.measure == "above_rank"]
     assert len(rows) == 2
     assert np.mean([value.value for value in rows]) < INSENSITIVE

@@ -4,16 +4,8 @@ import numpy as np
 import pytest
 
 from stratacam.errors import InputError
-from stratacam.evidence.values import (
-    SubjectTable,
-    Value,
-    by_subject,
-    mean_of,
-    read_summaries,
-    read_values,
-    summarise,
-    write_rows,
-)
+from stratacam.evidence.rows import read_rows, write_rows
+from stratacam.evidence.values import SubjectTable, Summary, Value, by_subject, mean_of, summarise
 
 KEY = ("gradcam", "block5_conv3", "gini", "")
 
@@ -64,11 +56,11 @@ def test_one_subject_has_no_interval():
 
 def test_tables_come_back_as_they_were_written(tmp_path):
     values = [row(0.25), row(1e-7, "p95_raw")]
-    write_rows(tmp_path / "values.tsv", values)
-    assert read_values(tmp_path / "values.tsv") == values
+    write_rows(tmp_path / "values.tsv", values, Value)
+    assert read_rows(tmp_path / "values.tsv", Value) == values
     summaries = summarise(by_subject({"sub-1": values}, {"sub-1": "sub-1"}))
-    write_rows(tmp_path / "layers.tsv", summaries)
-    (first, _) = read_summaries(tmp_path / "layers.tsv")
+    write_rows(tmp_path / "layers.tsv", summaries, Summary)
+    (first, _) = read_rows(tmp_path / "layers.tsv", Summary)
     assert first.key == KEY
     assert first.value == 0.25
     assert math.isnan(first.low)
@@ -76,7 +68,10 @@ def test_tables_come_back_as_they_were_written(tmp_path):
 
 def test_a_damaged_table_is_named(tmp_path):
     (tmp_path / "values.tsv").write_text("method\tlayer\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"values\.tsv: is damaged, expected columns method, layer, measure"):
-        read_values(tmp_path / "values.tsv")
+    with pytest.raises(
+        InputError,
+        match=r"values\.tsv: cannot be read \(columns method, layer\); expected columns method, layer, measure",
+    ):
+        read_rows(tmp_path / "values.tsv", Value)
     with pytest.raises(InputError, match=r"gone\.tsv: cannot be read"):
-        read_values(tmp_path / "gone.tsv")
+        read_rows(tmp_path / "gone.tsv", Value)

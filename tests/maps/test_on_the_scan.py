@@ -293,7 +293,7 @@ def test_a_scan_of_many_slices_is_held_one_batch_at_a_time(tmp_path):
     geometry = Geometry(
         Grid((8, 8, 136), np.eye(4)), "axial", tuple(range(136)), (32, 32), (4.0, 4.0), (8.0, 8.0)
     )
-    explained = Explained("sub-01", "gradcam", 0, ("a", "b"), "b", ("a",), geometry)
+    explained = Explained("sub-01", "gradcam", 0, ("a", "b"), {"a": 0.4, "b": 0.6}, ("a",), geometry)
     maps = write_maps(tmp_path / "maps.zarr", explained, batches())
     assert most <= 2  # the one being written, and the next
     assert maps.raw("layer")[:, 0, 0].tolist() == [8 * (index // 8) for index in range(136)]

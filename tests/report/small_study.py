@@ -230,6 +230,8 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
     position = classes.index(predicted)
     logits = np.zeros((len(KEPT), len(classes)), dtype=np.float32)
     logits[:, position] = 4 if certain else 1
+    sure = np.exp(logits[0])
+    probabilities = dict(zip(classes, (sure / sure.sum()).tolist(), strict=True))
     sides = {layer: side_of(layer) for layer in layers}
     raw = {
         layer: rng.normal(size=(len(KEPT), side, side)).astype(np.float32) for layer, side in sides.items()
@@ -241,7 +243,8 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
         blank["block5_conv1"][lesion_position] = "zero gradient"
     pictures = geometry_of(scan.load(), (SIZE, SIZE), 208.0 / SIZE, KEPT)
     explained = Explained(
-        name=scan.name, method="gradcam", smooth=0, classes=classes, predicted=predicted, every_explained=(predicted,),
+        name=scan.name, method="gradcam", smooth=0, classes=classes,
+        scan_probabilities=probabilities, every_explained=(predicted,),
         geometry=replace(pictures, delivered={"T1w": scan.delivered_grid("T1w")}),
     )  # fmt: skip
     made = Explanation(

@@ -16,7 +16,8 @@ from stratacam.errors import InputError
 from stratacam.evidence.claims import TITLES
 from stratacam.evidence.planting.plant import CLASSES
 from stratacam.evidence.regions.template_space import template_grid
-from stratacam.evidence.values import read_summaries
+from stratacam.evidence.rows import read_rows
+from stratacam.evidence.values import Summary
 from stratacam.maps import differences_of, find_maps
 from stratacam.networks import load_model
 from stratacam.scans.prepared import find_prepared
@@ -155,6 +156,16 @@ def test_a_second_run_does_nothing_again_even_without_the_kept_activations(folde
     assert not (folder / "study" / "activations").exists()
 
 
+def test_a_step_that_is_forced_is_run_again_and_no_other(folder, capsys):
+    assert run("run", folder / "study.toml", "--force", "evaluate", "--force", "comparison") == 0
+    said = capsys.readouterr().out
+    assert said.count("evaluate: again, since --force asks for it") == 2
+    assert "comparison: again, since --force asks for it" in said
+    assert "train: unchanged" in said
+    assert run("run", folder / "study.toml") == 0
+    assert "again" not in capsys.readouterr().out
+
+
 @pytest.fixture(scope="module")
 def evidence(folder):
     """Evidence of both networks; the heads of the phantoms are taken to lie in MNI152 space as they are."""
@@ -165,7 +176,7 @@ def evidence(folder):
 
 
 def test_evidence_has_every_layer_of_every_network_with_intervals(evidence):
-    found = read_summaries(evidence / "make_seed-0/layers.tsv")
+    found = read_rows(evidence / "make_seed-0/layers.tsv", Summary)
     of_maps = {one.layer for one in found if one.method == "gradcam"}
     assert of_maps == {"body1.0", "body1.2", "body2.0", "body2.2"}
     measures = {one.measure for one in found}
@@ -414,9 +425,9 @@ def test_benchmark_with_truth_judges_every_layer_against_what_needs_no_network(b
     _, out = benchmark
     content = json.loads((out / "benchmark.json").read_text())
     assert content["subjects"] == ["sub-01", "sub-04", "sub-07"]
-    assert 0 < content["judged_slices"] <= content["held_out_slices"]
-    assert content["judged_slices"] == pytest.approx(content["accuracy"] * content["held_out_slices"])
-    table = read_summaries(out / "table.tsv")
+    assert 0 < content["scored_slices"] <= content["held_out_slices"]
+    assert content["scored_slices"] == pytest.approx(content["accuracy"] * content["held_out_slices"])
+    table = read_rows(out / "table.tsv", Summary)
     judged = {one.layer for one in table if one.method == "gradcam" and one.measure == "average_precision"}
     assert judged == set(content["layers"])
     assert {one.method for one in table} >= {"gradcam", "smoothgrad", "edges", "random"}

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from stratacam.evidence.heat import Heat, SliceMaps
-from stratacam.evidence.measures import Column, Criterion, Kind, Measure, Need, Panel
-from stratacam.evidence.scan import ScanSlices
+from stratacam.evidence.heat import Heat
+from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.values import Value
 
 NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -21,9 +20,9 @@ MAXIMUM_BLANK = 0.1
 MINIMUM_INSIDE = 0.8
 
 BLANK = Measure(
-    name="blank",
-    title="share of blank maps",
-    definition="share of maps that show nothing, in all and by cause",
+    "blank",
+    "share of blank maps",
+    "share of maps that show nothing, in all and by cause",
     better="lower",
     panel=Panel(limits=(-0.02, 1.02)),
     column=Column(),
@@ -35,32 +34,32 @@ BLANK = Measure(
     ),
 )
 LIT_SHARE = Measure(
-    name="lit_share",
-    title="share of the brain that is lit",
-    definition="share of the brain's pixels at or above half of the map's maximum",
+    "lit_share",
+    "share of the brain that is lit",
+    "share of the brain's pixels at or above half of the map's maximum",
     panel=Panel(limits=(0, 1)),
     column=Column(),
 )
 GINI = Measure(
-    name="gini",
-    title="Gini index of heat",
-    definition="how unevenly heat is spread over the brain: 0 even, 1 one pixel",
+    "gini",
+    "Gini index of heat",
+    "how unevenly heat is spread over the brain: 0 even, 1 one pixel",
     panel=Panel(limits=(0, 1)),
 )
 ENTROPY = Measure(
-    name="entropy",
-    title="entropy of heat",
-    definition="Shannon entropy of heat over the brain, as a share of its largest value: 1 even",
+    "entropy",
+    "entropy of heat",
+    "Shannon entropy of heat over the brain, as a share of its largest value: 1 even",
 )
 COMPONENTS = Measure(
-    name="components",
-    title="connected parts",
-    definition="number of connected parts at or above half of the map's maximum",
+    "components",
+    "connected parts",
+    "number of connected parts at or above half of the map's maximum",
 )
 INSIDE_BRAIN = Measure(
-    name="inside_brain",
-    title="share of heat inside the brain",
-    definition="share of heat inside the brain mask; heat on air is a fault",
+    "inside_brain",
+    "share of heat inside the brain",
+    "share of heat inside the brain mask; heat on air is a fault",
     better="higher",
     panel=Panel(limits=(0, 1.02)),
     column=Column(),
@@ -72,24 +71,25 @@ INSIDE_BRAIN = Measure(
     ),
 )
 P95 = Measure(
-    name="p95",
-    title="95th percentile of heat",
-    definition="95th percentile of heat in the brain, over all slices, as a share of the scan's maximum",
+    "p95",
+    "95th percentile of heat",
+    "95th percentile of heat in the brain, over all slices, as a share of the scan's maximum",
 )
 P95_RAW = Measure(
-    name="p95_raw",
-    title="95th percentile of heat, raw",
-    definition="the same, not scaled (Zhang et al. 2021 found it higher in SPMS than in RRMS)",
+    "p95_raw",
+    "95th percentile of heat, raw",
+    "the same, not scaled (Zhang et al. 2021 found it higher in SPMS than in RRMS)",
     unit="logits",
 )
 
 
-def focus(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
+def focus(explained: ExplainedScan) -> list[Value]:
     """Every measure of focus of every layer.
 
     Means are over the slices whose map is not blank, but for the share of blank maps itself. The 95th percentile of
     heat is over the brain pixels of all slices.
     """
+    maps, scan = explained.maps, explained.scan
     values = []
     for layer in maps.layers:
         causes = maps.blank[layer]
@@ -165,5 +165,5 @@ KIND = Kind(
     question="how concentrated heat is, and whether it lies in the brain",
     needs=Need.MAPS,
     measures=(BLANK, LIT_SHARE, GINI, ENTROPY, COMPONENTS, INSIDE_BRAIN, P95, P95_RAW),
-    of_scan=lambda explained: focus(explained.maps, explained.scan),
+    of_scan=focus,
 )

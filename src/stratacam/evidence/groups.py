@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from stratacam.files import write_json, write_text
 from stratacam.maps import entity
 from stratacam.scans.volume import write_nifti
 
-FEWEST = 3
+MINIMUM_SUBJECTS = 3
 """Subjects of a group that is compared voxel by voxel."""
 
 GROUP_MAPS = "group_maps"
@@ -80,85 +80,66 @@ class MeasuredScans:
         return np.stack(laid)
 
 
-@dataclass(frozen=True, eq=False)
-class _People:
-    """Who is compared, and beside what: (subjects, c), or None."""
-
-    subjects: list[str]
-    groups: list[str]
-    covariate_names: tuple[str, ...]
-    covariates: NDArray[np.float64] | None
+COLUMNS = (
+    "method", "layer", "region", "groups", "test", "statistic", "p", "q", "family_wise", "effect", "subjects"
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Compared:
-    """What groups are compared in.
-
-    Attributes:
-        measured: of a network.
-        people: what they are compared beside, by subject.
-        settings: of the evidence.
-        seed: of permutations.
-        executor: where voxels are compared.
-    """
-
-    measured: MeasuredScans
-    people: Mapping[str, Mapping[str, str]]
-    settings: EvidenceSettings
-    seed: int
-    executor: Executor
-
-
-def write_groups(compared: Compared, folder: Path, layers: Sequence[str]) -> list[str]:
+def write_groups(
+    measured: MeasuredScans,
+    people: Mapping[str, Mapping[str, str]],
+    settings: EvidenceSettings,
+    layers: Sequence[str],
+    folder: Path,
+    *,
+    seed: int,
+    executor: Executor,
+) -> list[str]:
     """Write `comparison.tsv`, `groups.json` and `group_maps`; return in words what was done.
 
     Args:
-        compared: what is compared.
-        folder: of the network's evidence.
+        measured: of a network.
+        people: what they are compared beside, by subject.
+        settings: of the evidence.
         layers: shallow to deep.
+        folder: of the network's evidence.
+        seed: of permutations.
+        executor: where voxels are compared.
     """
-    measured, settings = compared.measured, compared.settings
     shutil.rmtree(folder / GROUP_MAPS, ignore_errors=True)
-    subjects = [subject for subject in sorted(measured.group_of) if measured.group_of[subject]]
-    groups = [measured.group_of[subject] for subject in subjects]
+    group_of = {subject: group for subject, group in sorted(measured.group_of.items()) if group}
+    groups = list(group_of.values())
     without = sorted({measured.subject_of[scan] for scan, values in measured.regions.items() if not values})
     if len(set(groups)) < 2 or without:
         write_json(folder / "groups.json", {"statement": _why_not(without), "voxelwise": []})
         write_text(folder / "comparison.tsv", "\t".join(COLUMNS) + "\n")
         return []
-    people = _People(subjects, groups, *covariates_of(compared.people, subjects, settings.covariates))
+    names, covariates = covariates_of(people, list(group_of), settings.covariates)
+    beside: dict[str, Any] = {"covariates": covariates, "covariate_names": names, "seed": seed}
     keys, columns = [], []
-    for method in settings.methods:
-        for layer in layers:
-            regions, means = measured.region_means(method, layer, subjects)
-            keys += [(method, layer, region) for region in regions]
-            columns.append(means)
-    comparison = compare_groups(
-        np.hstack(columns),
-        groups,
-        covariates=people.covariates,
-        covariate_names=people.covariate_names,
-        seed=compared.seed,
-    )
+    for method, layer in product(settings.methods, layers):
+        regions, means = measured.region_means(method, layer, list(group_of))
+        keys += [(method, layer, region) for region in regions]
+        columns.append(means)
+    comparison = compare_groups(np.hstack(columns), groups, **beside)
     _write_comparison(folder / "comparison.tsv", comparison.tests, keys)
-    _write_group_maps(folder / GROUP_MAPS, settings, measured, people, layers)
-    voxelwise = _voxelwise(folder / GROUP_MAPS, compared, people, layers)
+    for method, layer in product(settings.methods, layers):
+        maps = measured.on_template(method, layer, list(group_of))
+        _write_group_maps(folder / GROUP_MAPS / _stem(method, layer), maps, groups, settings)
+    voxelwise = _voxelwise(
+        measured, group_of, settings, layers, folder / GROUP_MAPS, executor=executor, beside=beside
+    )
     write_json(
         folder / "groups.json",
         {
             "statement": comparison.statement,
             "caution": CAUTION if settings.target == "predicted" else "",
             "atlas": atlas_of(settings.atlas).title,
-            "covariates": people.covariate_names,
+            "covariates": names,
             "voxelwise": voxelwise,
         },
     )
     return [comparison.statement, *(found["statement"] for found in voxelwise)]
-
-
-COLUMNS = (
-    "method", "layer", "region", "groups", "test", "statistic", "p", "q", "family_wise", "effect", "subjects"
-)  # fmt: skip
 
 
 def _why_not(without: Sequence[str]) -> str:
@@ -182,67 +163,53 @@ def _write_comparison(path: Path, tests: Sequence[GroupTest], keys: Sequence[tup
     write_text(path, "".join("\t".join(row) + "\n" for row in rows))
 
 
+def _stem(method: str, layer: str) -> str:
+    return f"{entity(method)}_{entity(layer)}"
+
+
 def _write_group_maps(
-    folder: Path, settings: EvidenceSettings, measured: MeasuredScans, people: _People, layers: Sequence[str]
+    stem: Path, maps: NDArray[np.float32], groups: Sequence[str], settings: EvidenceSettings
 ) -> None:
-    """Mean heat, and the share of subjects with high heat, of every group and layer, as NIfTI."""
+    """Mean heat, and the share of subjects with high heat, of every group, as NIfTI."""
     grid = template_grid(settings.voxel_mm)
-    for method in settings.methods:
-        for layer in layers:
-            for one in group_maps(measured.on_template(method, layer, people.subjects), people.groups):
-                stem = f"{entity(method)}_{entity(layer)}_{entity(one.group)}"
-                write_nifti(folder / f"{stem}_mean.nii.gz", one.mean, grid.affine)
-                write_nifti(folder / f"{stem}_share.nii.gz", one.share, grid.affine)
+    for one in group_maps(maps, groups):
+        for name, volume in (("mean", one.mean), ("share", one.share)):
+            write_nifti(Path(f"{stem}_{entity(one.group)}_{name}.nii.gz"), volume, grid.affine)
 
 
 def _voxelwise(
-    folder: Path, compared: Compared, people: _People, layers: Sequence[str]
+    measured: MeasuredScans,
+    group_of: Mapping[str, str],
+    settings: EvidenceSettings,
+    layers: Sequence[str],
+    folder: Path,
+    *,
+    executor: Executor,
+    beside: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     """Every pair of groups at the chosen layers of the first method."""
-    settings, groups, measured = compared.settings, people.groups, compared.measured
     if not settings.permutations:
         return []
-    method = settings.methods[0]
-    wanted = settings.group_layers
+    method, groups, wanted = settings.methods[0], list(group_of.values()), settings.group_layers
     chosen = (last_convolution(layers),) if wanted is None else named_layers(wanted, layers)
-    pairs = [
-        pair
-        for pair in combinations(sorted(set(groups)), 2)
-        if min(groups.count(group) for group in pair) >= FEWEST
-    ]
+    enough = sorted(group for group in set(groups) if groups.count(group) >= MINIMUM_SUBJECTS)
     grid = template_grid(settings.voxel_mm)
     brain = template_brain(grid)
     comparisons = {}
     for layer in chosen:
-        maps = measured.on_template(method, layer, people.subjects)
-        for pair in pairs:
-            comparisons[layer, pair] = compared.executor.submit(
-                compare_voxels,
-                maps,
-                groups,
-                pair,
-                brain,
-                grid,
-                covariates=people.covariates,
-                covariate_names=people.covariate_names,
-                permutations=settings.permutations,
-                seed=compared.seed,
+        maps = measured.on_template(method, layer, list(group_of))
+        for pair in combinations(enough, 2):
+            comparisons[layer, pair] = executor.submit(
+                compare_voxels, maps, groups, pair, brain, grid, permutations=settings.permutations, **beside
             )
     found = []
     for (layer, pair), comparison in comparisons.items():
         result = comparison.result()
-        stem = f"{entity(method)}_{entity(layer)}_{entity(pair[0])}-{entity(pair[1])}"
+        stem = f"{_stem(method, layer)}_{entity(pair[0])}-{entity(pair[1])}"
         for name, volume in (("t", result.t), ("logp", result.log_p), ("logptfce", result.log_p_tfce)):
             write_nifti(folder / f"{stem}_{name}.nii.gz", volume, grid.affine)
-        found.append(
-            {
-                "method": method,
-                "layer": layer,
-                "pair": f"{pair[0]} - {pair[1]}",
-                **result.summary,
-                "statement": result.statement,
-            }
-        )
+        words = {"method": method, "layer": layer, "pair": " - ".join(pair)}
+        found.append({**words, **result.summary, "statement": result.statement})
     return found
 
 

@@ -5,6 +5,7 @@ these says nothing.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +20,13 @@ from stratacam.evidence.values import Value, mean_of
 Mask = NDArray[np.bool_]
 Scores = dict[str, NDArray[np.float64]]
 
-HELD_AGAINST = ", ".join(REFERENCES)
+score = partial(Measure, better="higher", held_against=", ".join(REFERENCES))
 
-AVERAGE_PRECISION = Measure(
-    name="average_precision",
-    title="average precision for the truth",
-    definition="area under the precision-recall curve, by pixel of the brain, with a threshold at each value that "
-    "occurs; the share of truth in the brain for a blank map",
-    better="higher",
-    held_against=HELD_AGAINST,
+AVERAGE_PRECISION = score(
+    "average_precision",
+    "average precision for the truth",
+    "area under the precision-recall curve, by pixel of the brain, with a threshold at each value that occurs; the "
+    "share of truth in the brain for a blank map",
     panel=Panel(limits=(0, 1.02)),
     column=Column(interval=True),
     criterion=Criterion(
@@ -40,53 +39,35 @@ AVERAGE_PRECISION = Measure(
         fault="finds the truth no better than an edge filter ({value:+.3f}, from {low:+.3f})",
     ),
 )
-AUROC = Measure(
-    name="auroc",
-    title="AUROC for the truth",
-    definition="area under the ROC curve, likewise; 0.5 for a blank map",
-    better="higher",
-    held_against=HELD_AGAINST,
-)
-POINTING = Measure(
-    name="pointing",
-    title="maximum on the truth",
-    definition="whether the map's maximum lies on the truth, without tolerance; of several pixels with the maximum, "
-    "the share that does; 0 for a blank map",
-    better="higher",
-    held_against=HELD_AGAINST,
+AUROC = score("auroc", "AUROC for the truth", "area under the ROC curve, likewise; 0.5 for a blank map")
+POINTING = score(
+    "pointing",
+    "maximum on the truth",
+    "whether the map's maximum lies on the truth, without tolerance; of several pixels with the maximum, the share "
+    "that does; 0 for a blank map",
     panel=Panel(limits=(-0.02, 1.02)),
     column=Column(interval=True),
 )
-HEAT_INSIDE = Measure(
-    name="heat_inside",
-    title="share of heat on the truth",
-    definition="share of all heat of the picture on the truth; 0 for a blank map",
-    better="higher",
-    held_against=HELD_AGAINST,
+HEAT_INSIDE = score(
+    "heat_inside", "share of heat on the truth", "share of all heat on the truth; 0 for a blank map"
 )
-TOP_K_PRECISION = Measure(
-    name="top_k_precision",
-    title="precision of the hottest pixels",
-    definition="share of truth among the k hottest pixels of the brain, k being the number of true ones; of pixels "
-    "that tie for the last places, the expectation",
-    better="higher",
-    held_against=HELD_AGAINST,
+TOP_K_PRECISION = score(
+    "top_k_precision",
+    "precision of the hottest pixels",
+    "share of truth among the k hottest pixels of the brain, k being the number of true ones; of pixels that tie for "
+    "the last places, the expectation",
 )
-BEST_DICE = Measure(
-    name="best_dice",
-    title="best Dice with the truth",
-    definition="the best Dice of truth and the pixels at or above any value that occurs",
-    better="higher",
-    held_against=HELD_AGAINST,
+BEST_DICE = score(
+    "best_dice",
+    "best Dice with the truth",
+    "the best Dice of truth and the pixels at or above any value that occurs",
 )
-PEAK_DISTANCE = Measure(
-    name="peak_distance_mm",
-    title="distance of the maximum from the truth",
-    definition="from the map's maximum to the centre of the nearest true pixel, a mean over several maxima; none for "
-    "a blank map",
+PEAK_DISTANCE = score(
+    "peak_distance_mm",
+    "distance of the maximum from the truth",
+    "from the map's maximum to the centre of the nearest true pixel, a mean over several maxima; none for a blank map",
     better="lower",
     unit="mm",
-    held_against=HELD_AGAINST,
 )
 SCORES = (AVERAGE_PRECISION, AUROC, POINTING, HEAT_INSIDE, TOP_K_PRECISION, BEST_DICE, PEAK_DISTANCE)
 
@@ -94,13 +75,34 @@ ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """Values closer than this share of themselves are equal: upsampling rounds equal heat to neighbouring numbers."""
 
 
-def localisation(maps: SliceMaps, scan: ScanSlices, *, right_class: int | None) -> list[Value]:
-    """Every score of every layer, on the slices that `scored_slices` names; blank maps count as what they are."""
-    chosen = scored_slices(maps, scan, right_class)
-    values = []
-    for layer in maps.layers if chosen else ():
-        heat = maps.heat(layer, scan.shape)
-        values += score_rows(maps.method, layer, scores_of_slices(heat, scan, chosen))
+def localisation(explained: ExplainedScan) -> list[Value]:
+    """Every score of every layer, and of what maps are held against, on the slices that `scored_slices` names.
+
+    Blank maps count as what they are. The method of a reference's rows is its name; they name layers for "truth at
+    layer" only. There are none without reference maps.
+    """
+    maps, scan = explained.maps, explained.scan
+    chosen = scored_slices(maps, scan, explained.true_class)
+    truth = scan.truth
+    if truth is None or not chosen:
+        return []
+
+    def rows(method: str, layer: str, heat: Heat) -> list[Value]:
+        scores = scores_of_slices(heat, truth, scan, chosen)
+        return [row for name, numbers in scores.items() for row in mean_of(method, layer, name, numbers)]
+
+    values = [row for layer in maps.layers for row in rows(maps.method, layer, maps.heat(layer, scan.shape))]
+    if explained.references is None:
+        return values
+    for name, heat in explained.references.items():
+        values += rows(name, "", heat)
+    chances = [chance(truth[index], scan.brain[index], scan.pixel_mm, seed=index) for index in chosen]
+    for name in chances[0]:
+        values += mean_of(CHANCE, "", name, [one[name] for one in chances])
+    for cells in dict.fromkeys(raw.shape[1:] for raw in maps.raw.values()):
+        of_cells = rows(CEILING, "", truth_at_layer(truth, cells))
+        layers = [name for name, raw in maps.raw.items() if raw.shape[1:] == cells]
+        values += [row._replace(layer=layer) for layer in layers for row in of_cells]
     return values
 
 
@@ -116,18 +118,10 @@ def scored_slices(maps: SliceMaps, scan: ScanSlices, right_class: int | None) ->
     return [int(index) for index in np.flatnonzero(right & seen)]
 
 
-def scores_of_slices(heat: Heat, scan: ScanSlices, chosen: list[int]) -> Scores:
+def scores_of_slices(heat: Heat, truth: Mask, scan: ScanSlices, chosen: list[int]) -> Scores:
     """Every score of heat (n, rows, columns) on some slices, (slices,) each."""
-    truth = scan.truth
-    if truth is None:
-        return {}
     found = [scores_of(heat[index][None], truth[index], scan.brain[index], scan.pixel_mm) for index in chosen]
     return {score.name: np.array([one[score.name][0] for one in found]) for score in SCORES}
-
-
-def score_rows(method: str, layer: str, scores: Scores) -> list[Value]:
-    """Scores by slice as rows."""
-    return [row for name, numbers in scores.items() for row in mean_of(method, layer, name, numbers)]
 
 
 def scores_of(heat: Heat, truth: Mask, brain: Mask, pixel_mm: float, *, tolerance_mm: float = 0.0) -> Scores:
@@ -184,43 +178,6 @@ def _ranked(values: Heat, truth: Mask) -> Mapping[str, float]:
     }
 
 
-def reference_rows(
-    scan: ScanSlices,
-    maps: SliceMaps,
-    references: Mapping[str, Heat],
-    *,
-    right_class: int | None,
-    seed: int = 0,
-) -> list[Value]:
-    """Scores of what maps are held against, on the slices where `localisation` scores them.
-
-    Args:
-        scan: the slices.
-        maps: of the network, which decide the slices and the layers' resolutions.
-        references: from `reference_maps`.
-        right_class: see `localisation`.
-        seed: of the random map that chance is, where chance has no formula.
-
-    Returns:
-        Rows whose method is the name of the reference; layers are named for "truth at layer" alone.
-    """
-    chosen = scored_slices(maps, scan, right_class)
-    truth = scan.truth
-    if truth is None or not chosen:
-        return []
-    values = []
-    for name, heat in references.items():
-        values += score_rows(name, "", scores_of_slices(heat, scan, chosen))
-    chances = [chance(truth[index], scan.brain[index], scan.pixel_mm, seed=seed + index) for index in chosen]
-    for name in chances[0]:
-        values += mean_of(CHANCE, "", name, [one[name] for one in chances])
-    for cells in dict.fromkeys(raw.shape[1:] for raw in maps.raw.values()):
-        scores = scores_of_slices(truth_at_layer(truth, cells), scan, chosen)
-        for layer in (name for name, raw in maps.raw.items() if raw.shape[1:] == cells):
-            values += score_rows(CEILING, layer, scores)
-    return values
-
-
 def chance(truth: Mask, brain: Mask, pixel_mm: float, *, seed: int) -> dict[str, float]:
     """What a map of random numbers in the brain scores on average; best Dice and distance of one such map."""
     share = float((truth & brain).sum() / brain.sum())
@@ -233,18 +190,10 @@ def chance(truth: Mask, brain: Mask, pixel_mm: float, *, seed: int) -> dict[str,
     }
 
 
-def _of_scan(explained: ExplainedScan) -> list[Value]:
-    maps, scan, right_class = explained.maps, explained.scan, explained.true_class
-    values = localisation(maps, scan, right_class=right_class)
-    if explained.references is not None:
-        values += reference_rows(scan, maps, explained.references, right_class=right_class)
-    return values
-
-
 KIND = Kind(
     name="localisation",
     question="whether heat finds the truth (no lesion masks, or no slice with lesions classified right)",
     needs=Need.TRUTH,
     measures=SCORES,
-    of_scan=_of_scan,
+    of_scan=localisation,
 )

@@ -1,4 +1,4 @@
-"""What a measure is: its name and words, how it is computed, where it is shown, and what the rule asks of it."""
+"""What a measure is: its name and words, how it is computed, where it is shown, and its criterion in the rule."""
 
 import math
 import operator
@@ -63,14 +63,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Criterion:
-    """What the recommendation asks of a layer's maps.
+    """A criterion of the recommendation.
 
     Attributes:
         must: how the number compares with the threshold where the criterion is met.
         threshold: that number.
         rule: the criterion in words, after "A layer is recommended if".
         fault: what is said of a layer that fails; may name {value}, {low}, {rest} (1 - value) and {against}.
-        against: what the rows are against; each is asked.
+        against: what the rows are against; each must meet the criterion.
         lower_bound: compare the lower bound of the interval, not the mean.
         above: a reference whose value is subtracted, subject by subject.
     """
@@ -84,7 +84,7 @@ class Criterion:
     above: str = ""
 
     def fault_of(self, summary: Summary) -> str:
-        """What speaks against a layer, in words; "" where the criterion is met.
+        """The fault of a layer, in words; "" where the criterion is met.
 
         One subject has no interval: the value itself is compared.
         """
@@ -109,7 +109,7 @@ class Measure:
         held_against: what it is compared with.
         panel: its chart in the report, if any.
         column: its column in the report's table of layers, if any.
-        criterion: what the recommendation asks, if anything.
+        criterion: of the recommendation, if any.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Which layers are recommended, by a rule that can be printed beside the answer."""
+"""Which layers are recommended, by a rule that is printed with the answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,22 +17,22 @@ Summaries = Mapping[tuple[str, str, str, str], Summary]
 
 
 def criteria() -> list[tuple[Measure, Criterion]]:
-    """What is asked of a layer, in the order of the registry."""
+    """The criteria of a layer, in the order of the registry."""
     return [(measure, measure.criterion) for measure in registry.measures() if measure.criterion]
 
 
 def rule() -> str:
     """The rule in words."""
-    asked = "; ".join(criterion.rule for _, criterion in criteria())
+    clauses = "; ".join(criterion.rule for _, criterion in criteria())
     return (
-        f"A layer is recommended if {asked}. Unmeasured criteria are skipped. Of layers that say the same, the most "
+        f"A layer is recommended if {clauses}. Unmeasured criteria are skipped. Of layers that say the same, the most "
         "faithful one is recommended."
     )
 
 
 @dataclass(frozen=True)
 class LayerVerdict:
-    """What speaks against the maps of one layer, and whether it is recommended.
+    """The faults of one layer's maps, and whether it is recommended.
 
     Attributes:
         layer: its name.

@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
-from stratacam.evidence.heat import SliceMaps
-from stratacam.evidence.measures import Kind, Measure, Need
-from stratacam.evidence.scan import ScanSlices
+from stratacam.evidence.measures import ExplainedScan, Kind, Measure, Need
 from stratacam.evidence.similarity import rank_matrix
 from stratacam.evidence.values import Summary, Value
 
@@ -23,8 +21,9 @@ CORRELATION = Measure(
 )
 
 
-def redundancy(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
+def redundancy(explained: ExplainedScan) -> list[Value]:
     """Rank correlation of the heat of all pairs of layers inside the brain, over slices where neither is blank."""
+    maps, scan = explained.maps, explained.scan
     heat = np.stack([maps.heat(layer, scan.shape) for layer in maps.layers], axis=1)
     matrices = np.stack([rank_matrix(heat[index], scan.brain[index]) for index in range(len(scan))])
     return [
@@ -81,5 +80,5 @@ KIND = Kind(
     question="which layers say the same",
     needs=Need.MAPS,
     measures=(CORRELATION,),
-    of_scan=lambda explained: redundancy(explained.maps, explained.scan),
+    of_scan=redundancy,
 )

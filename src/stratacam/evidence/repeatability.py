@@ -10,7 +10,7 @@ from stratacam import cam
 from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
-from stratacam.evidence.similarity import likeness, likeness_rows
+from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
 
 SHIFT_PX = 2
@@ -23,11 +23,11 @@ SEED, FOLD, NETWORK = "seed", "fold", "network"
 
 MINIMUM_REPEATED = 0.5
 
-REPEAT_RANK = Measure(
-    name="repeat_rank",
-    title="likeness of repeats",
-    definition="rank correlation with the map of the next slice (`neighbour`), of a picture shifted or noisy by a "
-    "little, and of models of another seed, fold or network",
+REPEAT = likeness_pair(
+    "repeat",
+    "likeness of repeats",
+    "with the map of the next slice (`neighbour`), of a picture shifted or noisy by a little, and of models of another "
+    "seed, fold or network",
     better="higher",
     panel=Panel(against=(NEIGHBOUR, SHIFTED, NOISY, SEED, FOLD, NETWORK), limits=(-0.3, 1.02)),
     column=Column(SHIFTED),
@@ -40,19 +40,12 @@ REPEAT_RANK = Measure(
         fault="does not repeat under {against} ({value:.2f})",
     ),
 )
-REPEAT_SSIM = Measure(
-    name="repeat_ssim",
-    title="structural similarity of repeats",
-    definition="the same by structural similarity (SSIM)",
-    better="higher",
-)
 REPEAT_ICC = Measure(
     name="repeat_icc",
     title="intraclass correlation of repeats",
     definition="intraclass correlation of the regions' mean heat, each map by its highest heat",
     better="higher",
 )
-PAIR = (REPEAT_RANK, REPEAT_SSIM)
 
 
 def compare(maps: SliceMaps, other: SliceMaps, scan: ScanSlices, against: str) -> list[Value]:
@@ -67,7 +60,7 @@ def compare(maps: SliceMaps, other: SliceMaps, scan: ScanSlices, against: str) -
     values = []
     for layer in (name for name in maps.layers if name in other.raw):
         first, second = maps.heat(layer, scan.shape), other.heat(layer, scan.shape)
-        values += likeness_rows(PAIR, maps.method, layer, likeness(first, second, scan.brain), against)
+        values += likeness_rows(REPEAT, maps.method, layer, likeness(first, second, scan.brain), against)
         if scan.regions is not None and first.any() and second.any():
             means = [_region_means(heat / heat.max(), scan.regions) for heat in (first, second)]
             icc = intraclass_correlation(np.stack(means, axis=1))
@@ -81,7 +74,7 @@ def neighbours(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
     values = []
     for layer in maps.layers:
         heat = maps.heat(layer, scan.shape)
-        values += likeness_rows(PAIR, maps.method, layer, likeness(heat[:-1], heat[1:], brain), NEIGHBOUR)
+        values += likeness_rows(REPEAT, maps.method, layer, likeness(heat[:-1], heat[1:], brain), NEIGHBOUR)
     return values
 
 
@@ -110,7 +103,6 @@ def perturbed(
     shift_px: int = SHIFT_PX,
     noise: float = NOISE,
     seed: int = 0,
-    batch_size: int = 8,
 ) -> list[Value]:
     """Likeness to maps of pictures that were shifted, shifted back, and of pictures with Gaussian noise in the brain.
 
@@ -121,16 +113,13 @@ def perturbed(
         shift_px: rows and columns of the shift.
         noise: standard deviation.
         seed: of the noise.
-        batch_size: pictures at once.
     """
     drawn = np.random.default_rng(seed).normal(scale=noise, size=scan.images.shape).astype(np.float32)
     noisy = np.where(scan.brain[:, None], scan.images + drawn, scan.images).clip(0, 1).astype(np.float32)
     shifted = shift(scan.images, shift_px)
 
     def explained(images: np.ndarray) -> SliceMaps:
-        return explain_slices(
-            model, images, maps.target, maps.method, layers=maps.layers, batch_size=batch_size
-        )
+        return explain_slices(model, images, maps.target, maps.method, layers=maps.layers)
 
     return [
         *compare(maps, _undone(explained(shifted), scan, shift_px), scan, SHIFTED),
@@ -188,7 +177,8 @@ def intraclass_correlation(table: NDArray[np.float64]) -> float:
     return float((between - error) / total) if total > 0 else float("nan")
 
 
-def _of_scan(explained: ExplainedScan) -> list[Value]:
+def repeatability(explained: ExplainedScan) -> list[Value]:
+    """Likeness to the next slice's map, to those of changed pictures, and to those of other models."""
     few, maps_of_few = explained.few, explained.maps_of_few
     values = neighbours(explained.maps, explained.scan)
     values += perturbed(explained.model, few, maps_of_few, seed=explained.seed)
@@ -201,6 +191,6 @@ KIND = Kind(
     name="repeatability",
     question="whether maps repeat",
     needs=Need.MODELS,
-    measures=(REPEAT_RANK, REPEAT_SSIM, REPEAT_ICC),
-    of_scan=_of_scan,
+    measures=(*REPEAT, REPEAT_ICC),
+    of_scan=repeatability,
 )

@@ -1,7 +1,7 @@
 """Whether a layer's map depends on what the network learned: the same maps after its weights are drawn anew.
 
-J. Adebayo et al., "Sanity checks for saliency maps" (2018). A map that stays as it was when what stands above its
-layer is destroyed shows the picture, not the network's decision.
+J. Adebayo et al., "Sanity checks for saliency maps" (2018). A map that does not change when the layers above its
+layer are randomised shows the picture, not the network's decision.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,17 +16,16 @@ from stratacam.cam.layers import is_composite
 from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
-from stratacam.evidence.similarity import likeness, likeness_rows
+from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
 
 INSENSITIVE = 0.5
-"""A layer fails where the lower bound of `ABOVE_RANK` over subjects is at least this."""
+"""A layer fails where the lower bound of `above_rank` over subjects is at least this."""
 
-ABOVE_RANK = Measure(
-    name="above_rank",
-    title="likeness if all above is random",
-    definition="rank correlation with the map of the same network whose layers above this one are randomised "
-    "(Adebayo et al. 2018)",
+ABOVE = likeness_pair(
+    "above",
+    "likeness if all above is random",
+    "with the map of the same network whose layers above this one are randomised (Adebayo et al. 2018)",
     better="lower",
     panel=Panel(
         limits=(-0.55, 1.02),
@@ -44,44 +43,21 @@ ABOVE_RANK = Measure(
         fault="unchanged ({value:.2f}) when the layers above it are randomised",
     ),
 )
-ABOVE_SSIM = Measure(
-    name="above_ssim",
-    title="structural similarity if all above is random",
-    definition="the same by structural similarity (SSIM)",
+CASCADE = likeness_pair(
+    "cascade",
+    "likeness after randomising from the output down",
+    "after randomising from the output down to a layer",
     better="lower",
 )
-CASCADE_RANK = Measure(
-    name="cascade_rank",
-    title="likeness after randomising from the output down",
-    definition="rank correlation after randomising from the output down to a layer",
-    better="lower",
+INDEPENDENT = likeness_pair(
+    "independent", "likeness after randomising one layer", "after randomising a single layer", better="lower"
 )
-CASCADE_SSIM = Measure(
-    name="cascade_ssim",
-    title="structural similarity after randomising from the output down",
-    definition="the same by structural similarity (SSIM)",
-    better="lower",
-)
-INDEPENDENT_RANK = Measure(
-    name="independent_rank",
-    title="likeness after randomising one layer",
-    definition="rank correlation after randomising a single layer",
-    better="lower",
-)
-INDEPENDENT_SSIM = Measure(
-    name="independent_ssim",
-    title="structural similarity after randomising one layer",
-    definition="the same by structural similarity (SSIM)",
-    better="lower",
-)
-ABOVE, CASCADE = (ABOVE_RANK, ABOVE_SSIM), (CASCADE_RANK, CASCADE_SSIM)
-INDEPENDENT = (INDEPENDENT_RANK, INDEPENDENT_SSIM)
 
 
 def weighted_layers(model: nn.Module) -> tuple[str, ...]:
-    """Names of the layers that have weights, in the order in which the network holds them.
+    """Names of the layers that have weights, in the order of the network.
 
-    A layer is a module with weights of its own, or a block that counts as one layer, in place of the modules in it.
+    A layer is a module that holds weights itself, or a block that counts as one layer, in place of the modules in it.
     """
     found = []
     block = "."  # begins no name
@@ -105,7 +81,7 @@ def randomised(model: nn.Module, names: Sequence[str], *, seed: int = 0) -> Iter
     Args:
         model: whose modules they are.
         names: of these modules.
-        seed: each module's draw depends on the seed and its name alone.
+        seed: each module's draw depends only on the seed and its name.
     """
     modules = {name: model.get_submodule(name) for name in names}
     kept = {
@@ -121,46 +97,35 @@ def randomised(model: nn.Module, names: Sequence[str], *, seed: int = 0) -> Iter
             module.load_state_dict(kept[name])
 
 
-def sanity(
-    model: nn.Module,
-    scan: ScanSlices,
-    maps: SliceMaps,
-    *,
-    cascade: bool = True,
-    independent: bool = True,
-    seed: int = 0,
-    batch_size: int = 8,
-) -> list[Value]:
-    """Likeness of every layer's map to that of the network with weights drawn anew.
+def sanity(explained: ExplainedScan) -> list[Value]:
+    """Likeness of every layer's map to that of the network with weights drawn anew, on a few slices.
 
     From the output down, one weighted layer more at a time (`cascade_*`, `against` the last one drawn), and each layer
-    alone (`independent_*`). `above_*` is the step of the cascade at which all layers after the map's own are drawn, and
-    not itself. Slices whose trained map is blank are left out; a map that has gone blank is not alike at all: 0.
-
-    Args:
-        model: trained, in evaluation mode; it is put back as it was.
-        scan: a few slices.
-        maps: of these slices by the trained model.
-        cascade: take every step of the cascade; if not, only those that are some layer's own.
-        independent: also draw each layer alone.
-        seed: of the draws.
-        batch_size: slices at once.
+    by itself (`independent_*`). `above_*` is the step of the cascade at which all layers after the map's layer are
+    drawn, and not that layer. Slices whose trained map is blank are left out; a map that has gone blank is not alike at
+    all: 0. The model is put back as it was.
     """
+    model, settings, seed = explained.model, explained.settings, explained.seed
+    if not settings.sanity_slices:
+        return []
+    scan = explained.few.some(settings.sanity_slices)
+    target, method = explained.maps.target, explained.maps.method
+    maps = explain_slices(model, scan.images, target, method, layers=settings.layers)
     names = weighted_layers(model)
     values: list[Value] = []
     for step in range(1, len(names) + 1):
         drawn = names[len(names) - step :]
         above = [layer for layer in maps.layers if _is_next(layer, drawn[0], names, maps.layers)]
-        if not cascade and not above:
+        if not settings.cascade and not above:
             continue
         with randomised(model, drawn, seed=seed):
-            found = _likeness(model, scan, maps, batch_size)
-        if cascade:
+            found = _likeness(model, scan, maps)
+        if settings.cascade:
             values += _rows(maps, found, CASCADE, drawn[0])
         values += _rows(maps, {layer: found[layer] for layer in above}, ABOVE, "")
-    for name in names if independent else ():
+    for name in names if settings.independent else ():
         with randomised(model, [name], seed=seed):
-            found = _likeness(model, scan, maps, batch_size)
+            found = _likeness(model, scan, maps)
         values += _rows(maps, found, INDEPENDENT, name)
     return values
 
@@ -182,13 +147,9 @@ def _weights_of(layer: str, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _likeness(
-    model: nn.Module, scan: ScanSlices, maps: SliceMaps, batch_size: int
-) -> dict[str, NDArray[np.float64]]:
+def _likeness(model: nn.Module, scan: ScanSlices, maps: SliceMaps) -> dict[str, NDArray[np.float64]]:
     """By layer, likeness (n, 2) of every slice; NaN where the trained map is blank."""
-    other = explain_slices(
-        model, scan.images, maps.target, maps.method, layers=maps.layers, batch_size=batch_size
-    )
+    other = explain_slices(model, scan.images, maps.target, maps.method, layers=maps.layers)
     found = {}
     for layer in maps.layers:
         trained, drawn = maps.heat(layer, scan.shape), other.heat(layer, scan.shape)
@@ -224,26 +185,10 @@ def _draw(module: nn.Module, seed: int) -> None:
                 parameter.copy_(torch.randn(parameter.shape, device="cpu").to(parameter) * spread)
 
 
-def _of_scan(explained: ExplainedScan) -> list[Value]:
-    settings = explained.settings
-    if not settings.sanity_slices:
-        return []
-    few = explained.few.some(settings.sanity_slices)
-    maps = explained.maps
-    return sanity(
-        explained.model,
-        few,
-        explain_slices(explained.model, few.images, maps.target, maps.method, layers=settings.layers),
-        cascade=settings.cascade,
-        independent=settings.independent,
-        seed=explained.seed,
-    )
-
-
 KIND = Kind(
     name="sanity",
     question="whether maps depend on what was learned",
     needs=Need.NETWORK,
     measures=(*ABOVE, *CASCADE, *INDEPENDENT),
-    of_scan=_of_scan,
+    of_scan=sanity,
 )

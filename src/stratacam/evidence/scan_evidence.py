@@ -12,11 +12,12 @@ from stratacam.evidence.heat import SliceMaps
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.references import prior_of, reference_maps
 from stratacam.evidence.regions.atlas import Atlas, atlas_of
-from stratacam.evidence.regions.region_values import RegionValue, region_values, write_region_values
+from stratacam.evidence.regions.region_values import RegionValue, region_values
 from stratacam.evidence.regions.template_space import from_template, template_grid, to_template
+from stratacam.evidence.rows import write_rows
 from stratacam.evidence.scan import ScanSlices, read_slices
 from stratacam.evidence.settings import EvidenceSettings
-from stratacam.evidence.values import write_rows
+from stratacam.evidence.values import Value
 from stratacam.files import whole_file, write_json
 from stratacam.maps import explained_sequence, predicted_class
 from stratacam.networks import ModelCard
@@ -138,8 +139,8 @@ def measure_evidence_of(
         seed=seed,
     )
     found = next(iter(measured.maps.values()))
-    write_rows(out.values, measured.values)
-    write_region_values(out.regions, _regions(measured.maps, slices, atlas))
+    write_rows(out.values, measured.values, Value)
+    write_rows(out.regions, _regions(measured.maps, slices, atlas), RegionValue)
     write_json(
         out.about,
         {

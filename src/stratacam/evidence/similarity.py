@@ -1,5 +1,7 @@
 """How alike two maps are: rank correlation and structural similarity, inside the brain."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, stats
@@ -32,6 +34,21 @@ def likeness(first: Heat, second: Heat, brain: Mask) -> NDArray[np.float64]:
         if a.any() and b.any() and inside.any():
             found[index] = rank_correlation(a, b, inside)[0], ssim(a, b, inside)[0]
     return found
+
+
+def likeness_pair(name: str, title: str, definition: str, **shown: Any) -> tuple[Measure, Measure]:  # noqa: ANN401
+    """Measures of rank correlation, `NAME_rank`, and of structural similarity, `NAME_ssim`.
+
+    Args:
+        name: what both begin with.
+        title: of the rank correlation.
+        definition: what a map is compared with, after "rank correlation".
+        shown: where the rank correlation is shown, see `Measure`.
+    """
+    return (
+        Measure(f"{name}_rank", title, f"rank correlation {definition}", **shown),
+        Measure(f"{name}_ssim", f"{title} (SSIM)", f"`{name}_rank` by SSIM", better=shown["better"]),
+    )
 
 
 def likeness_rows(

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from stratacam.evidence.claims import assess_claims
-from stratacam.evidence.groups import GROUP_MAPS, Compared, MeasuredScans, write_groups
+from stratacam.evidence.groups import GROUP_MAPS, MeasuredScans, write_groups
 from stratacam.evidence.measure import with_measures_of_subjects
 from stratacam.evidence.recommendation import recommend
-from stratacam.evidence.regions.region_values import read_region_values
+from stratacam.evidence.regions.region_values import RegionValue
+from stratacam.evidence.rows import read_rows, write_rows
 from stratacam.evidence.scan_evidence import ScanEvidence
 from stratacam.evidence.settings import EvidenceSettings
-from stratacam.evidence.values import by_subject, read_values, summarise, write_rows
+from stratacam.evidence.values import Summary, Value, by_subject, summarise
 from stratacam.files import write_json
 
 
@@ -65,10 +66,10 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     measured = MeasuredScans(
         subject_of=subject_of,
         group_of={found["subject"]: found["group"] for found in about.values()},
-        regions={scan.name: read_region_values(scan.regions) for scan in scans},
+        regions={scan.name: read_rows(scan.regions, RegionValue) for scan in scans},
         templates={scan.name: scan.template for scan in scans},
     )
-    table = by_subject({scan.name: read_values(scan.values) for scan in scans}, subject_of)
+    table = by_subject({scan.name: read_rows(scan.values, Value) for scan in scans}, subject_of)
     table = with_measures_of_subjects(
         table,
         lambda method, layer: measured.region_means(method, layer, table.subjects)[1],
@@ -76,22 +77,13 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         settings.methods,
         layers,
     )
-    write_rows(folder / "layers.tsv", summarise(table, seed=seed))
-    write_json(
-        folder / "claims.json",
-        {
-            "methods": {
-                method: [claim.as_json() for claim in assess_claims(table, method, layers, seed=seed)]
-                for method in settings.methods
-            }
-        },
-    )
-    write_json(
-        folder / "recommendation.json",
-        {"methods": [recommend(table, method, layers, seed=seed).as_json() for method in settings.methods]},
-    )
-    compared = Compared(measured, tables.people, settings, seed, executor)
-    statements = write_groups(compared, folder, layers)
+    write_rows(folder / "layers.tsv", summarise(table, seed=seed), Summary)
+    claims = {method: assess_claims(table, method, layers, seed=seed) for method in settings.methods}
+    as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
+    write_json(folder / "claims.json", {"methods": as_json})
+    recommended = [recommend(table, method, layers, seed=seed).as_json() for method in settings.methods]
+    write_json(folder / "recommendation.json", {"methods": recommended})
+    statements = write_groups(measured, tables.people, settings, layers, folder, seed=seed, executor=executor)
     write_json(folder / "about.json", _about(tables, about, layers, statements))
 
 

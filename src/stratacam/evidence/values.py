@@ -1,15 +1,12 @@
-"""Every measure as rows of one long table, and their means over subjects with intervals."""
+"""Measures as rows of one long table, and their means over subjects with intervals."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.errors import InputError
-from stratacam.files import write_text
 from stratacam.learning.evaluation.intervals import percentile_interval, resample
 
 
@@ -119,60 +116,3 @@ def interval_of(resampled: NDArray[np.float64], value: float, subjects: int) -> 
     if interval is None:
         return math.nan, math.nan
     return min(interval[0], value), max(interval[1], value)
-
-
-def write_rows(path: Path, rows: Sequence[Value | Summary]) -> None:
-    """Write rows of one kind as a table; numbers that are none are written as n/a."""
-    columns = rows[0]._fields if rows else Value._fields
-    lines = ["\t".join(columns)]
-    lines += ["\t".join(_word(cell) for cell in row) for row in rows]
-    write_text(path, "\n".join(lines) + "\n")
-
-
-def read_values(path: Path) -> list[Value]:
-    """Read the values of a scan that `write_rows` wrote.
-
-    Raises:
-        InputError: the table is missing or damaged.
-    """
-    return [
-        Value(method, layer, measure, against, float(value), int(slices))
-        for method, layer, measure, against, value, slices in _rows(path, Value._fields)
-    ]
-
-
-def read_summaries(path: Path) -> list[Summary]:
-    """Read the summaries that `write_rows` wrote.
-
-    Raises:
-        InputError: the table is missing or damaged.
-    """
-    return [
-        Summary(method, layer, measure, against, _number(value), _number(low), _number(high), int(subjects))
-        for method, layer, measure, against, value, low, high, subjects in _rows(path, Summary._fields)
-    ]
-
-
-def _rows(path: Path, columns: Sequence[str]) -> list[list[str]]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as fault:
-        raise InputError(
-            f"{path}: cannot be read ({fault.strerror}); run `stratacam evidence` again."
-        ) from fault
-    rows = [line.split("\t") for line in lines]
-    if not rows or rows[0] != list(columns) or any(len(row) != len(columns) for row in rows):
-        raise InputError(
-            f"{path}: is damaged, expected columns {', '.join(columns)}; remove it and run again."
-        )
-    return rows[1:]
-
-
-def _word(cell: object) -> str:
-    if isinstance(cell, float):
-        return "n/a" if math.isnan(cell) else f"{cell:.6g}"
-    return str(cell)
-
-
-def _number(cell: str) -> float:
-    return math.nan if cell == "n/a" else float(cell)

@@ -8,7 +8,13 @@ from stratacam.maps.explain import (
     nifti_layers_of,
 )
 from stratacam.maps.nifti import entity, label_of
-from stratacam.maps.pictures import cut_pictures_for, explained_pictures, network_input, predicted_class
+from stratacam.maps.pictures import (
+    classify_scan,
+    cut_pictures_for,
+    explained_pictures,
+    network_input,
+    predicted_class,
+)
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import ScanMaps, find_maps, read_maps, remove_other_maps
 from stratacam.maps.trained import (
@@ -27,6 +33,7 @@ __all__ = [
     "ExplainSettings",
     "ScanMaps",
     "check_settings",
+    "classify_scan",
     "cut_pictures_for",
     "differences_of",
     "edges",

@@ -9,7 +9,7 @@ from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.maps.formats import FORMATS
 from stratacam.maps.nifti import entity
-from stratacam.maps.pictures import explained_pictures, network_input, predicted_class
+from stratacam.maps.pictures import classify_scan, explained_pictures, network_input
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import Explained, ScanMaps, remove, write_maps
 from stratacam.maps.trained import channels_of, delivered_sequences, model_identity, part_in_training
@@ -52,7 +52,8 @@ def explain_scan(
     """
     written_layers = check_settings(model, card, settings)
     pictures = explained_pictures(card, scan, every=settings.every, sequence=settings.sequence)
-    predicted = card.classes[predicted_class(model, card, scan, settings.batch_size)]
+    probabilities = classify_scan(model, card, scan, settings.batch_size)
+    predicted = max(probabilities, key=probabilities.__getitem__)
     target = predicted if settings.target == "predicted" else settings.target
     path = maps_path(scan, out, settings.method)
     write_dataset_description(
@@ -65,7 +66,7 @@ def explain_scan(
             method=settings.method,
             smooth=settings.smooth,
             classes=card.classes,
-            predicted=predicted,
+            scan_probabilities=probabilities,
             every_explained=card.classes if target == "all" else (target,),
             model=model_identity(card),
             in_training=part_in_training(scan, card),

@@ -12,7 +12,15 @@ from stratacam.scans.prepared import PreparedScan
 
 
 def predicted_class(model: nn.Module, card: ModelCard, scan: PreparedScan, batch_size: int = 8) -> int:
-    """Position of the class that a model gives a scan: the one of the highest mean probability over its pictures.
+    """Position of the class that a model gives a scan: the one of the highest probability, see `classify_scan`."""
+    probabilities = classify_scan(model, card, scan, batch_size)
+    return card.classes.index(max(probabilities, key=probabilities.__getitem__))
+
+
+def classify_scan(
+    model: nn.Module, card: ModelCard, scan: PreparedScan, batch_size: int = 8
+) -> dict[str, float]:
+    """Class to its mean probability over the pictures of a scan.
 
     The pictures are those that evaluation and `stratacam predict` take, whichever slices are explained or measured.
 
@@ -32,7 +40,7 @@ def predicted_class(model: nn.Module, card: ModelCard, scan: PreparedScan, batch
             model(batch.to(device, memory_format=torch.channels_last)).softmax(dim=1)
             for batch in torch.split(images, batch_size)
         ]
-    return int(torch.cat(probabilities).mean(dim=0).argmax())
+    return dict(zip(card.classes, torch.cat(probabilities).mean(dim=0).tolist(), strict=True))
 
 
 def network_input(pictures: Pictures) -> torch.Tensor:

@@ -33,7 +33,7 @@ class ScanMaps:
         name: of the scan, such as "sub-01_ses-2".
         method: that made the maps.
         classes: names of the network's outputs.
-        predicted: the class that the network gives the scan, see `predicted_class`.
+        scan_probabilities: class to its probability for the scan as a whole, see `classify_scan`.
         every_explained: the classes that there are maps of.
         explained: the class that these maps are of.
         logits: (n, K).
@@ -48,7 +48,7 @@ class ScanMaps:
     name: str
     method: str
     classes: tuple[str, ...]
-    predicted: str
+    scan_probabilities: Mapping[str, float]
     every_explained: tuple[str, ...]
     explained: str
     logits: NDArray[np.float32]
@@ -93,6 +93,11 @@ class ScanMaps:
         return self.geometry.to_delivered(raw, sequence) if sequence else self.geometry.to_volume(raw)
 
     @property
+    def predicted(self) -> str:
+        """The class that the network gives the scan as a whole."""
+        return _highest(self.scan_probabilities)
+
+    @property
     def blank(self) -> dict[str, list[str]]:
         """By layer, for each slice "" or why its map shows nothing."""
         return {layer: list(causes[self._column]) for layer, causes in self.blank_of.items()}
@@ -120,7 +125,7 @@ class Explained:
     method: str
     smooth: int
     classes: tuple[str, ...]
-    predicted: str
+    scan_probabilities: Mapping[str, float]
     every_explained: tuple[str, ...]
     geometry: Geometry
     model: Mapping[str, Any] = field(default_factory=dict)
@@ -146,7 +151,8 @@ def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation])
                 "model": dict(explained.model),
                 "in_training": explained.in_training,
                 "classes": list(explained.classes),
-                "predicted": explained.predicted,
+                "predicted": _highest(explained.scan_probabilities),
+                "scan_probabilities": dict(explained.scan_probabilities),
                 "explained": list(explained.every_explained),
                 "layers": list(blank),
                 "blank": blank,
@@ -175,13 +181,12 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
     group = _open(path)
     attributes: dict[str, Any] = dict(group.attrs)
     try:
-        available = tuple(attributes["explained"])
-        predicted = attributes["predicted"]
+        available, predicted = tuple(attributes["explained"]), attributes["predicted"]
         maps = ScanMaps(
             name=attributes["name"],
             method=attributes["method"],
             classes=tuple(attributes["classes"]),
-            predicted=predicted,
+            scan_probabilities=attributes["scan_probabilities"],
             every_explained=available,
             explained=predicted if predicted in available else available[0],
             logits=np.asarray(group["logits"]),
@@ -249,6 +254,10 @@ def _write_batches(
                 causes.extend(row[column] for row in maps.blank)
         start = stop
     return blank, np.concatenate(logits)
+
+
+def _highest(probabilities: Mapping[str, float]) -> str:
+    return max(probabilities, key=probabilities.__getitem__)
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401 - zarr's groups hold arrays and groups alike

@@ -10,7 +10,7 @@ from stratacam.evidence.localisation import AVERAGE_PRECISION, POINTING
 from stratacam.evidence.planting.score import RANDOM, SMOOTHGRAD, PlantedSlice, ScoredSlice
 from stratacam.evidence.references import CEILING, EDGES, INTENSITY
 from stratacam.evidence.values import Summary
-from stratacam.report.figure import ReportFigure, save_figure
+from stratacam.report.figure import ReportFigure, chart_style, save_figure
 from stratacam.report.figures.layer_lines import COLOURS, draw_line, draw_references, name_layers
 from stratacam.report.overlay import OUTLINE, WHITE
 
@@ -18,9 +18,9 @@ MEASURES = {AVERAGE_PRECISION: "Average precision", POINTING: "Maximum on a plan
 
 LINES = {EDGES: "--", INTENSITY: (0, (5, 1)), RANDOM: ":"}
 
-MOST_EXAMPLES = 4
+MAXIMUM_EXAMPLES = 4
 
-MOST_LAYERS = 4
+MAXIMUM_LAYERS = 4
 """Whose heat is shown in an example, of each method: spread from shallow to deep."""
 
 
@@ -29,8 +29,9 @@ def draw_benchmark(
 ) -> None:
     """Write `scores.png` and `examples.png` into a folder."""
     layers = examples[0][1].layers
-    save_figure(_scores(table, layers), out / "scores.png")
-    save_figure(_examples(examples[:MOST_EXAMPLES], layers), out / "examples.png")
+    with chart_style():
+        save_figure(_scores(table, layers), out / "scores.png")
+        save_figure(_examples(examples[:MAXIMUM_EXAMPLES], layers), out / "examples.png")
 
 
 def _scores(table: Sequence[Summary], layers: Sequence[str]) -> ReportFigure:
@@ -46,8 +47,8 @@ def _scores(table: Sequence[Summary], layers: Sequence[str]) -> ReportFigure:
         panel.axhline(found[SMOOTHGRAD, "input"].value, color=COLOURS[2], linewidth=1.1, label=SMOOTHGRAD)
         name_layers(panel, layers)
         panel.set_ylim(-0.02, 1.02)
-        panel.set_title(title, fontsize=9, loc="left")
-    panel.legend(fontsize=7, framealpha=0.9, edgecolor="none", ncols=2)
+        panel.set_title(title, loc="left")
+    panel.legend(ncols=2)
     return ReportFigure(
         "How well maps find planted lesions",
         "Lines: means over held-out slices that are classified right; bands: 95 % intervals. Grey: what maps are held "
@@ -58,7 +59,7 @@ def _scores(table: Sequence[Summary], layers: Sequence[str]) -> ReportFigure:
 
 def _examples(examples: Sequence[tuple[PlantedSlice, ScoredSlice]], layers: Sequence[str]) -> ReportFigure:
     """Slices with the planted lesions outlined, and heat over them."""
-    spread = [layers[round(share * (len(layers) - 1))] for share in (0.25, 0.5, 0.75, 1.0)][:MOST_LAYERS]
+    spread = [layers[round(share * (len(layers) - 1))] for share in (0.25, 0.5, 0.75, 1.0)][:MAXIMUM_LAYERS]
     methods = dict.fromkeys(method for method, _ in examples[0][1].heat if method != SMOOTHGRAD)
     shown = [(method, layer) for method in methods for layer in dict.fromkeys(spread)] + [
         (SMOOTHGRAD, "input")

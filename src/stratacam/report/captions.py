@@ -4,7 +4,6 @@ import numpy as np
 
 from stratacam.cam.drawing import COLOURS, STRONG
 from stratacam.maps import ScanMaps
-from stratacam.report.choose import probability
 from stratacam.report.overlay import WHITE
 from stratacam.report.shown import ShownScan
 from stratacam.scans.planes import AXES
@@ -25,7 +24,7 @@ def describe_scan(scan: ShownScan) -> str:
     maps = scan.explained
     group = f", group {scan.group}" if scan.group else ""
     return (
-        f"{scan.name}{group} · predicted {maps.predicted}, p = {probability(maps, maps.predicted):.2f}"
+        f"{scan.name}{group} · predicted {maps.predicted}, p = {maps.scan_probabilities[maps.predicted]:.2f}"
         f" · maps of {maps.explained} ({maps.method}, ReLU, normalised per volume)"
     )
 

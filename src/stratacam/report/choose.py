@@ -88,7 +88,9 @@ def choose_patient(study: StudyContent) -> Choice:
     known = [maps for maps in mapped if group_of(maps) in last_first]
     if not known:
         return Choice(mapped[0].name, "the first explained scan, as no explained subject has a known group")
-    best = max(known, key=lambda maps: (kind(maps), probability(maps, group_of(maps)), maps.name))
+    best = max(
+        known, key=lambda maps: (kind(maps), maps.scan_probabilities.get(group_of(maps), 0.0), maps.name)
+    )
     count = sum(kind(maps) == kind(best) for maps in known)
     fold = study.fold_of.get(subject_label(best.name))
     whose = f"; its maps are of the model of fold {fold}, which held the subject out" if fold else ""
@@ -102,11 +104,6 @@ def _rule(kind: tuple[bool, bool, bool, int], group: str, count: int) -> str:
     scans += " classified right" if right else ""
     none = "" if right else " (none was classified right)"
     return f"of {count} {scans}, the one with the highest probability of {group}{none}"
-
-
-def probability(maps: ScanMaps, group: str) -> float:
-    """Mean probability of a class over the explained slices."""
-    return float(maps.probabilities[:, maps.classes.index(group)].mean())
 
 
 def choose_slices(scan: ShownScan, count: int = 3) -> tuple[NDArray[np.intp], str]:

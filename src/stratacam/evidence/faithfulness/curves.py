@@ -1,6 +1,7 @@
 """Insertion, deletion and ROAD of every layer's map and of its control, in batches through the network."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,10 +9,9 @@ from torch import nn
 
 from stratacam.evidence.faithfulness.control import control_map
 from stratacam.evidence.faithfulness.pictures import RemovedPixels
-from stratacam.evidence.faithfulness.ranking import least, most, ranks
-from stratacam.evidence.heat import Heat, SliceMaps
+from stratacam.evidence.faithfulness.ranking import coldest, hottest, ranks
+from stratacam.evidence.heat import Heat
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
-from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.values import Value, mean_of
 
 Mask = NDArray[np.bool_]
@@ -23,14 +23,13 @@ FRACTIONS = (0.1, 0.2, 0.4, 0.6, 0.8)
 
 CONTROL, ABOVE = "control", "above control"
 
-HELD_AGAINST = "a random map of the same blur and area"
+measure = partial(Measure, held_against="a random map of the same blur and area")
 
-ROAD = Measure(
-    name="road",
-    title="ROAD",
-    definition="`road_least` less `road_most`",
+ROAD = measure(
+    "road",
+    "ROAD",
+    "`road_least` less `road_most`",
     better="higher",
-    held_against=HELD_AGAINST,
     panel=Panel(
         (ABOVE,),
         level=0.0,
@@ -48,97 +47,69 @@ ROAD = Measure(
         fault="not more faithful than a random map (ROAD {value:+.3f}, from {low:+.3f})",
     ),
 )
-ROAD_MOST = Measure(
-    name="road_most",
-    title="ROAD, hottest first",
-    definition="mean probability of the class after the hottest pixels are replaced by ROAD's noisy linear imputation "
-    "(Rong et al. 2022)",
+ROAD_MOST = measure(
+    "road_most",
+    "ROAD, hottest first",
+    "mean probability of the class after the hottest pixels are replaced by ROAD's noisy linear imputation (Rong et "
+    "al. 2022)",
     better="lower",
-    held_against=HELD_AGAINST,
 )
-ROAD_LEAST = Measure(
-    name="road_least",
-    title="ROAD, coldest first",
-    definition="the same after the coldest pixels are replaced",
-    better="higher",
-    held_against=HELD_AGAINST,
+ROAD_LEAST = measure(
+    "road_least", "ROAD, coldest first", "the same after the coldest pixels are replaced", better="higher"
 )
-DELETION = Measure(
-    name="deletion",
-    title="deletion",
-    definition="area under the probability of the class while the hottest pixels are set to black (Petsiuk et al. "
-    "2018)",
+DELETION = measure(
+    "deletion",
+    "deletion",
+    "area under the probability of the class while the hottest pixels are set to black (Petsiuk et al. 2018)",
     better="lower",
-    held_against=HELD_AGAINST,
     panel=Panel((ABOVE,), level=0.0),
 )
-INSERTION = Measure(
-    name="insertion",
-    title="insertion",
-    definition="the same while the hottest pixels are put into a black picture",
+INSERTION = measure(
+    "insertion",
+    "insertion",
+    "the same while the hottest pixels are put into a black picture",
     better="higher",
-    held_against=HELD_AGAINST,
     panel=Panel((ABOVE,), level=0.0),
 )
 MEASURES = (ROAD, ROAD_MOST, ROAD_LEAST, DELETION, INSERTION)
-SIGN = {measure.name: 1 if measure.better == "higher" else -1 for measure in MEASURES}
+SIGN = {one.name: 1 if one.better == "higher" else -1 for one in MEASURES}
 
 
-def faithfulness(
-    model: nn.Module,
-    scan: ScanSlices,
-    maps: SliceMaps,
-    *,
-    fractions: Sequence[float] = FRACTIONS,
-    batch_size: int = 32,
-    seed: int = 0,
-) -> list[Value]:
+def faithfulness(explained: ExplainedScan) -> list[Value]:
     """Every measure of every layer's map, of its random control, and how much more faithful the map is than that.
 
-    Shares of the brain's pixels are removed; what is measured is the probability of the class explained.
-
-    - deletion: area under it while the hottest pixels are set to black, 0 to all of them (V. Petsiuk et al., "RISE",
-      2018); low is faithful.
-    - insertion: area under it while the hottest pixels are put into the empty picture; high is faithful.
-    - road_most, road_least: mean over `fractions` when the hottest, or the coldest, are replaced by noisy linear
-      imputation; road: the second less the first; high is faithful.
-
-    A slice whose map of a layer is blank is left out for that layer: it ranks nothing.
-
-    Args:
-        model: in evaluation mode, on its device.
-        scan: a few slices.
-        maps: of these slices.
-        fractions: shares of the brain's pixels, ascending, between 0 and 1.
-        batch_size: pictures at once.
-        seed: of ties, controls and noise.
+    Shares of the brain's pixels are removed; what is measured is the probability of the class explained. A slice whose
+    map of a layer is blank is left out for that layer: it ranks nothing.
     """
+    scan, maps, settings = explained.few, explained.maps_of_few, explained.settings
+    if not settings.fractions:
+        return []
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     for index in range(len(scan)):
-        shown = [
-            layer for layer in maps.layers if maps.heat(layer, scan.shape)[index][scan.brain[index]].any()
-        ]
-        if not shown:
+        brain = scan.brain[index]
+        by_layer = {layer: maps.heat(layer, scan.shape)[index] for layer in maps.layers}
+        by_layer = {layer: one for layer, one in by_layer.items() if one[brain].any()}
+        if not by_layer:
             continue
-        heat = np.stack([maps.heat(layer, scan.shape)[index] for layer in shown])
+        heat = np.stack(list(by_layer.values()))
         controls = np.stack(
             [
-                control_map(maps.raw[layer][index], one, scan.brain[index], seed=seed + 1000 * index + number)
-                for number, (layer, one) in enumerate(zip(shown, heat, strict=True))
+                control_map(maps.raw[layer][index], one, brain, seed=explained.seed + 1000 * index + number)
+                for number, (layer, one) in enumerate(by_layer.items())
             ]
         )
         scores = scores_of_slice(
-            model,
+            explained.model,
             scan.images[index],
-            scan.brain[index],
+            brain,
             np.concatenate([heat, controls]),
             maps.target,
-            fractions=fractions,
-            batch_size=batch_size,
-            seed=seed + index,
+            fractions=settings.fractions,
+            batch_size=settings.batch_size,
+            seed=explained.seed + index,
         )
         for measure, numbers in scores.items():
-            for layer, own, control in zip(shown, *np.split(numbers, 2), strict=True):
+            for layer, own, control in zip(by_layer, *np.split(numbers, 2), strict=True):
                 rows = found.setdefault((layer, measure), {"": [], CONTROL: [], ABOVE: []})
                 rows[""].append(float(own))
                 rows[CONTROL].append(float(control))
@@ -187,13 +158,14 @@ def scores_of_slice(
     if areas:
         full, empty = pictures.black(np.zeros_like(brain)), pictures.black(brain)
         steps[DELETION] = [
-            [full, *(pictures.black(most(one, brain, f)) for f in fractions), empty] for one in order
+            [full, *(pictures.black(hottest(one, brain, f)) for f in fractions), empty] for one in order
         ]
         steps[INSERTION] = [
-            [empty, *(pictures.black(brain & ~most(one, brain, f)) for f in fractions), full] for one in order
+            [empty, *(pictures.black(brain & ~hottest(one, brain, f)) for f in fractions), full]
+            for one in order
         ]
-    steps[ROAD_MOST] = [[pictures.imputed(most(one, brain, f)) for f in fractions] for one in order]
-    steps[ROAD_LEAST] = [[pictures.imputed(least(one, brain, f)) for f in fractions] for one in order]
+    steps[ROAD_MOST] = [[pictures.imputed(hottest(one, brain, f)) for f in fractions] for one in order]
+    steps[ROAD_LEAST] = [[pictures.imputed(coldest(one, brain, f)) for f in fractions] for one in order]
     probability = pictures.probabilities(model, target, batch_size)
     curves = {measure: probability[np.array(places)] for measure, places in steps.items()}
     shares = [0.0, *fractions, 1.0]
@@ -202,22 +174,13 @@ def scores_of_slice(
         for measure in (DELETION, INSERTION)
         if measure in curves
     }
-    hottest, coldest = (curves[measure].mean(axis=1) for measure in (ROAD_MOST, ROAD_LEAST))
-    return {**found, ROAD_MOST.name: hottest, ROAD_LEAST.name: coldest, ROAD.name: coldest - hottest}
-
-
-def _of_scan(explained: ExplainedScan) -> list[Value]:
-    settings = explained.settings
-    if not settings.fractions:
-        return []
-    return faithfulness(
-        explained.model,
-        explained.few,
-        explained.maps_of_few,
-        fractions=settings.fractions,
-        batch_size=settings.batch_size,
-        seed=explained.seed,
-    )
+    after_hottest, after_coldest = (curves[measure].mean(axis=1) for measure in (ROAD_MOST, ROAD_LEAST))
+    return {
+        **found,
+        ROAD_MOST.name: after_hottest,
+        ROAD_LEAST.name: after_coldest,
+        ROAD.name: after_coldest - after_hottest,
+    }
 
 
 KIND = Kind(
@@ -225,5 +188,5 @@ KIND = Kind(
     question="whether maps are true to the network",
     needs=Need.NETWORK,
     measures=MEASURES,
-    of_scan=_of_scan,
+    of_scan=faithfulness,
 )

@@ -1,4 +1,4 @@
-"""The order in which pixels are removed: by heat, exact in number, and without favour among pixels of equal heat."""
+"""The order in which pixels are removed: by heat, exact in number, ties at random."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,12 @@ def ranks(heat: Heat, brain: NDArray[np.bool_], *, seed: int) -> NDArray[np.int6
     return found
 
 
-def most(rank: NDArray[np.int64], brain: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+def hottest(rank: NDArray[np.int64], brain: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
     """The hottest share of the brain's pixels, by their ranks (rows, columns)."""
     return np.asarray(rank < round(share * int(brain.sum())))
 
 
-def least(rank: NDArray[np.int64], brain: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+def coldest(rank: NDArray[np.int64], brain: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
     """The coldest share of the brain's pixels, by their ranks (rows, columns)."""
     count = int(brain.sum())
     return np.asarray(brain & (rank >= count - round(share * count)))

@@ -1,4 +1,4 @@
-"""In-plane shapes of lesions, cut from masks, brought to one area, and told apart by how compact they are."""
+"""In-plane shapes of lesions, cut from masks, brought to one area, and sorted by how compact they are."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,11 +15,11 @@ from stratacam.scans.phantom.lesions import grow_lesions
 
 Shape = NDArray[np.bool_]
 
-LEAST, MOST = 16, 900
+MINIMUM_AREA, MAXIMUM_AREA = 16, 900
 """Area of the cross-sections that are taken, in pixels of the mask: smaller ones have no shape."""
 
-FEWEST = 20
-"""Shapes of each kind."""
+MINIMUM_SHAPES = 20
+"""Of each kind."""
 
 
 def read_shapes(folder: Path) -> list[Shape]:
@@ -55,13 +55,13 @@ def phantom_shapes(seed: int) -> list[Shape]:
 
 
 def cross_sections(mask: NDArray[np.bool_]) -> list[Shape]:
-    """Connected parts of the axial slices of a mask (X, Y, Z), cut out, of `LEAST` to `MOST` pixels."""
+    """Connected parts of the axial slices of a mask (X, Y, Z), cut out, of `MINIMUM_AREA` to `MAXIMUM_AREA` pixels."""
     shapes = []
     for level in np.flatnonzero(mask.any(axis=(0, 1))):
         labels, _ = ndimage.label(mask[:, :, level])
         for number, box in enumerate(ndimage.find_objects(labels), start=1):
             shape = labels[box] == number
-            if LEAST <= shape.sum() <= MOST:
+            if MINIMUM_AREA <= shape.sum() <= MAXIMUM_AREA:
                 shapes.append(shape)
     return shapes
 
@@ -100,7 +100,7 @@ def to_area(shape: Shape, area: int) -> Shape:
 
 
 def two_kinds(shapes: Iterable[Shape], area: int) -> tuple[Sequence[Shape], Sequence[Shape]]:
-    """The most and the least compact third of the shapes, all of one area, as many of the one kind as of the other.
+    """The most and the least compact third of the shapes, in equal numbers, all of one area.
 
     Shapes that fall apart at that area are left out.
 
@@ -110,9 +110,9 @@ def two_kinds(shapes: Iterable[Shape], area: int) -> tuple[Sequence[Shape], Sequ
     scaled = [to_area(shape, area) for shape in shapes]
     ordered = sorted((shape for shape in scaled if ndimage.label(shape)[1] == 1), key=compactness)
     count = len(ordered) // 3
-    if count < FEWEST:
+    if count < MINIMUM_SHAPES:
         raise InputError(
-            f"--lesions: found {len(ordered)} cross-sections of {LEAST} to {MOST} pixels; expected at least "
-            f"{3 * FEWEST}: give more masks, or leave it out for synthetic ones."
+            f"--lesions: found {len(ordered)} cross-sections of {MINIMUM_AREA} to {MAXIMUM_AREA} pixels; expected "
+            f"at least {3 * MINIMUM_SHAPES}; give more masks, or leave it out for synthetic ones."
         )
     return ordered[-count:], ordered[:count]

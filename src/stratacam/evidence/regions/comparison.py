@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy import stats
 Floats = NDArray[np.float64]
 
 ALL = "all"
-FEWEST = 2
+MINIMUM_SUBJECTS = 2
 """Subjects of a group in a test."""
 
 PERMUTATIONS = 1000
@@ -28,11 +28,11 @@ class GroupTest:
         test: "Kruskal-Wallis", "Quade", or "Mann-Whitney".
         statistic: H, F or U.
         p: of this test alone.
+        subjects: how many had a value.
         q: after Benjamini and Hochberg, over all tests of its kind ("all", or pairs).
         family_wise: of "all": probability of so large a statistic anywhere, by permutation; NaN for pairs.
         effect: of pairs, Cliff's delta: the share of pairs of subjects in which the first group is higher less that in
             which it is lower; of "all", NaN.
-        subjects: how many had a value.
     """
 
     column: int
@@ -40,10 +40,10 @@ class GroupTest:
     test: str
     statistic: float
     p: float
-    q: float
-    family_wise: float
-    effect: float
     subjects: int
+    q: float = math.nan
+    family_wise: float = math.nan
+    effect: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -83,33 +83,39 @@ def compare_groups(
     label = np.array([names.index(group) for group in groups])
     usable = [column for column in range(values.shape[1]) if _usable(values[:, column], label, len(names))]
     adjusted = {column: _adjusted(values[:, column], covariates) for column in usable}
-    omnibus = {column: _omnibus(adjusted[column], label, covariates is not None) for column in usable}
-    scores = {
-        column: found if covariates is not None else _ranked(found) for column, found in adjusted.items()
-    }
+    scores = adjusted if covariates is not None else {column: _ranks(adjusted[column]) for column in usable}
     family_wise = _family_wise(scores, label, permutations=permutations, seed=seed)
     kind = "Quade" if covariates is not None else "Kruskal-Wallis"
-    over_all = [
-        GroupTest(column, ALL, kind, *omnibus[column], math.nan, family_wise[column], math.nan,
-                  int((~np.isnan(adjusted[column])).sum()))
-        for column in usable
-    ]  # fmt: skip
-    pairs = [
-        _pair(column, adjusted[column], label, names, pair)
-        for column in usable
-        for pair in combinations(range(len(names)), 2)
-    ]
-    return Comparison(
-        (*_with_q(over_all), *_with_q(pairs)),
-        _statement(
-            groups,
-            f"{kind} tests in {len(usable)} of {values.shape[1]} regions and layers",
-            covariates=covariate_names,
-            left_out=values.shape[1] - len(usable),
-            corrected=f"over the {len(usable)} tests of all groups, and over the {len(pairs)} of pairs",
-            permutations=permutations,
-        ),
+    over_all, pairs = [], []
+    for column in usable:
+        parts = [_known(adjusted[column][label == group]) for group in range(len(names))]
+        test = stats.f_oneway(*parts) if covariates is not None else stats.kruskal(*parts)
+        count = sum(map(len, parts))
+        over_all.append(
+            GroupTest(column, ALL, kind, float(test.statistic), float(test.pvalue), subjects=count,
+                      family_wise=family_wise[column])
+        )  # fmt: skip
+        for (one, first), (other, second) in combinations(zip(names, parts, strict=True), 2):
+            test = stats.mannwhitneyu(first, second, alternative="two-sided")
+            delta = float(2 * test.statistic / (len(first) * len(second)) - 1)
+            pairs.append(
+                GroupTest(column, f"{one} - {other}", "Mann-Whitney", float(test.statistic), float(test.pvalue),
+                          subjects=len(first) + len(second), effect=delta)
+            )  # fmt: skip
+    counts = ", ".join(f"{list(groups).count(name)} {name}" for name in names)
+    beside = f", beside {' and '.join(covariate_names)}" if covariate_names else ""
+    left_out = values.shape[1] - len(usable)
+    missing = (
+        f"; {left_out} were left out, as a group had fewer than {MINIMUM_SUBJECTS} subjects with a value or nothing "
+        "varied"
     )
+    permuted = f"; family-wise p-values by {permutations} permutations of the subjects' groups"
+    statement = (
+        f"{len(groups)} subjects ({counts}); {kind} tests in {len(usable)} of {values.shape[1]} regions and layers"
+        f"{beside}{missing if left_out else ''}. q: false discovery rate over the {len(usable)} tests of all groups, "
+        f"and over the {len(pairs)} of pairs{permuted if permutations else ''}."
+    )
+    return Comparison((*_with_q(over_all), *_with_q(pairs)), statement)
 
 
 def benjamini_hochberg(p: Floats) -> Floats:
@@ -122,10 +128,18 @@ def benjamini_hochberg(p: Floats) -> Floats:
     return np.asarray(stats.false_discovery_control(p)) if len(p) else p
 
 
+def _known(column: Floats) -> Floats:
+    return np.asarray(column[~np.isnan(column)])
+
+
 def _usable(column: Floats, label: NDArray[np.int_], groups: int) -> bool:
-    known = ~np.isnan(column)
-    enough = (np.bincount(label[known], minlength=groups) >= FEWEST).all()
-    return bool(enough and np.ptp(column[known]) > 0)
+    counts = np.bincount(label[~np.isnan(column)], minlength=groups)
+    return bool((counts >= MINIMUM_SUBJECTS).all() and np.ptp(_known(column)) > 0)
+
+
+def _ranks(column: Floats) -> Floats:
+    """Ranks of the values; NaN where there is none."""
+    return np.asarray(stats.rankdata(column, nan_policy="omit"))
 
 
 def _adjusted(column: Floats, covariates: Floats | None) -> Floats:
@@ -141,39 +155,9 @@ def _adjusted(column: Floats, covariates: Floats | None) -> Floats:
     return found
 
 
-def _ranked(column: Floats) -> Floats:
-    """Ranks of the values, NaN where there is none."""
-    found = np.full_like(column, np.nan)
-    known = ~np.isnan(column)
-    found[known] = stats.rankdata(column[known])
-    return found
-
-
-def _omnibus(column: Floats, label: NDArray[np.int_], quade: bool) -> tuple[float, float]:
-    """Statistic and p-value over all groups."""
-    known = ~np.isnan(column)
-    parts = [column[known & (label == group)] for group in np.unique(label)]
-    found = stats.f_oneway(*parts) if quade else stats.kruskal(*parts)
-    return float(found.statistic), float(found.pvalue)
-
-
-def _pair(
-    column: int, values: Floats, label: NDArray[np.int_], names: Sequence[str], pair: tuple[int, int]
-) -> GroupTest:
-    first, second = (values[(label == group) & ~np.isnan(values)] for group in pair)
-    found = stats.mannwhitneyu(first, second, alternative="two-sided")
-    delta = 2 * found.statistic / (len(first) * len(second)) - 1
-    return GroupTest(
-        column, f"{names[pair[0]]} - {names[pair[1]]}", "Mann-Whitney", float(found.statistic), float(found.pvalue),
-        math.nan, math.nan, float(delta), len(first) + len(second),
-    )  # fmt: skip
-
-
 def _with_q(tests: Sequence[GroupTest]) -> list[GroupTest]:
     q = benjamini_hochberg(np.array([test.p for test in tests]))
-    return [
-        GroupTest(**{**vars(test), "q": float(value)}) for test, value in zip(tests, q.tolist(), strict=True)
-    ]
+    return [replace(test, q=value) for test, value in zip(tests, q.tolist(), strict=True)]
 
 
 def _family_wise(
@@ -216,22 +200,3 @@ def _p_values(table: Floats, labels: NDArray[np.int_]) -> Floats:
     between = np.divide(sums**2, counts, out=np.zeros_like(sums), where=counts > 0).sum(axis=1)
     statistic = (known.sum(axis=0) - 1) * between / (scores**2).sum(axis=0)
     return np.asarray(stats.chi2.sf(statistic, groups - 1))
-
-
-def _statement(
-    groups: Sequence[str],
-    tests: str,
-    *,
-    covariates: Sequence[str],
-    left_out: int,
-    corrected: str,
-    permutations: int,
-) -> str:
-    counts = ", ".join(f"{list(groups).count(name)} {name}" for name in sorted(set(groups)))
-    beside = f", beside {' and '.join(covariates)}" if covariates else ""
-    missing = f"; {left_out} were left out, as a group had fewer than {FEWEST} subjects with a value or nothing varied"
-    family_wise = f"; family-wise p-values by {permutations} permutations of the subjects' groups"
-    return (
-        f"{len(groups)} subjects ({counts}); {tests}{beside}{missing if left_out else ''}. q: false discovery rate "
-        f"{corrected}{family_wise if permutations else ''}."
-    )

@@ -7,7 +7,8 @@ from typing import Any
 
 from stratacam.errors import InputError
 from stratacam.evidence.measures import Measure
-from stratacam.evidence.values import Summary, read_summaries
+from stratacam.evidence.rows import read_rows
+from stratacam.evidence.values import Summary
 from stratacam.files import read_json, read_table
 from stratacam.report.reading import REPEAT, Row
 from stratacam.study.folders import StudyFolders
@@ -79,7 +80,7 @@ def read_evidence(folders: StudyFolders, classes: tuple[str, ...]) -> list[Evide
                     network=trained.network,
                     classes=classes,
                     about=read_json(folder / "about.json", REPEAT),
-                    summaries={summary.key: summary for summary in read_summaries(folder / "layers.tsv")},
+                    summaries={summary.key: summary for summary in read_rows(folder / "layers.tsv", Summary)},
                     claims=read_json(folder / "claims.json", REPEAT)["methods"],
                     recommendations={
                         one["method"]: one

@@ -1,13 +1,16 @@
 """Tables of the evidence: the claims, the layers, and the groups."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from stratacam.evidence import registry
+from stratacam.evidence.rows import NONE
 from stratacam.evidence.values import Summary
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.numbers import NOT_KNOWN, small
+from stratacam.report.reading import Row
 from stratacam.report.tables import Table
 
 STRONGEST = 12
@@ -41,7 +44,7 @@ def claims_table(evidence: EvidenceContent, method: str) -> Table:
 
 
 def layers_table(evidence: EvidenceContent, method: str) -> Table:
-    """Every layer: the registered measures that have a column and were measured, and what speaks against its maps."""
+    """Every layer: the registered measures that have a column and were measured, and its verdict."""
     verdicts = {one["layer"]: one for one in evidence.recommendations[method]["layers"]}
     columns = [
         (measure.heading(measure.column.against), found, measure.column.interval)
@@ -58,7 +61,7 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
     ]
     return Table(
         f"Layers, maps by {method}",
-        ("layer", *(heading for heading, _, _ in columns), "verdict, or what speaks against it"),
+        ("layer", *(heading for heading, _, _ in columns), "verdict, or faults"),
         tuple(rows),
         note="In brackets 95 % intervals over subjects. All measures, with every method and layer, are in "
         f"evidence/{evidence.folder.name}/layers.tsv.",
@@ -77,45 +80,32 @@ def measures_table(evidence: EvidenceContent) -> Table:
     return Table(title, ("measure", "what it is", "better", "held against"), tuple(rows))
 
 
+REGION_COLUMNS: dict[str, Callable[[Row], str]] = {
+    "layer": itemgetter("layer"),
+    "method": itemgetter("method"),
+    "region": itemgetter("region"),
+    "groups": itemgetter("groups"),
+    "test": itemgetter("test"),
+    "subjects": itemgetter("subjects"),
+    "Cliff's delta": lambda row: _known(row["effect"], "{:+.2f}".format),
+    "p": lambda row: _known(row["p"], small),
+    "q": lambda row: _known(row["q"], small),
+    "family-wise p": lambda row: _known(row["family_wise"], small),
+}
+
+
 def comparison_table(evidence: EvidenceContent) -> Table:
     """The strongest differences between groups, region by region."""
-    tests = [row for row in evidence.comparison if row["q"] != "n/a"]
+    tests = [row for row in evidence.comparison if row["q"] != NONE]
     found = sum(float(row["q"]) < LEVEL for row in tests)
     strongest = sorted(tests, key=lambda row: (float(row["q"]), float(row["p"])))[:STRONGEST]
-    rows = [
-        (
-            row["layer"],
-            row["method"],
-            row["region"],
-            row["groups"],
-            row["test"],
-            row["subjects"],
-            NOT_KNOWN if row["effect"] == "n/a" else f"{float(row['effect']):+.2f}",
-            small(float(row["p"])),
-            small(float(row["q"])),
-            NOT_KNOWN if row["family_wise"] == "n/a" else small(float(row["family_wise"])),
-        )
-        for row in strongest
-    ]
-    said = "none" if not found else str(found)
     statement, caution = evidence.groups.get("statement", ""), evidence.groups.get("caution", "")
     return Table(
         "Heat of regions, groups compared",
-        (
-            "layer",
-            "method",
-            "region",
-            "groups",
-            "test",
-            "subjects",
-            "Cliff's delta",
-            "p",
-            "q",
-            "family-wise p",
-        ),
-        tuple(rows),
+        tuple(REGION_COLUMNS),
+        tuple(tuple(cell(row) for cell in REGION_COLUMNS.values()) for row in strongest),
         otherwise=statement or "No groups were compared.",
-        note=f"{statement} {said.capitalize()} of {len(tests)} tests with q below {LEVEL}; the {len(rows)} smallest "
+        note=f"{statement} {found or 'None'} of {len(tests)} tests with q below {LEVEL}; the {len(strongest)} smallest "
         f"are shown. Regions: {evidence.groups.get('atlas', '')}. {caution}",
     )
 
@@ -123,6 +113,8 @@ def comparison_table(evidence: EvidenceContent) -> Table:
 def voxelwise_table(evidence: EvidenceContent) -> Table | None:
     """Groups compared voxel by voxel; None where they were not."""
     found = evidence.groups.get("voxelwise", [])
+    if not found:
+        return None
     rows = [
         (
             one["layer"],
@@ -135,29 +127,21 @@ def voxelwise_table(evidence: EvidenceContent) -> Table | None:
         )
         for one in found
     ]
-    if not rows:
-        return None
-    return Table(
-        f"Heat voxel by voxel, groups compared ({found[0]['method']})",
-        (
-            "layer",
-            "groups",
-            f"voxels with family-wise p up to {LEVEL}, largest t",
-            "smallest p",
-            "voxels, TFCE",
-            "smallest p",
-            "what was done",
-        ),
-        tuple(rows),
-    )
+    voxels = f"voxels with family-wise p up to {LEVEL}"
+    columns = ("layer", "groups", f"{voxels}, largest t", "smallest p", f"{voxels}, TFCE", "smallest p")
+    title = f"Heat voxel by voxel, groups compared ({found[0]['method']})"
+    return Table(title, (*columns, "what was done"), tuple(rows))
 
 
 def seconds_table(evidence: EvidenceContent) -> Table:
     """How long each kind of measure took for a scan."""
     rows = tuple((kind, f"{seconds:.1f}") for kind, seconds in evidence.about["seconds"].items())
-    return Table(
-        f"Time of the evidence, {evidence.folder.name}", ("measures", "mean seconds of a scan"), rows
-    )
+    title = f"Time of the evidence, {evidence.folder.name}"
+    return Table(title, ("measures", "mean seconds of a scan"), rows)
+
+
+def _known(cell: str, write: Callable[[float], str]) -> str:
+    return NOT_KNOWN if cell == NONE else write(float(cell))
 
 
 def _of(summary: Summary | None, *, interval: bool = True) -> str:

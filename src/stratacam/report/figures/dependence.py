@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stratacam.evidence.redundancy import correlation_matrix
-from stratacam.evidence.sanity import CASCADE_RANK
+from stratacam.evidence.sanity import CASCADE
 from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import ReportFigure
 
-CASCADE = (
+NOTE = (
     " Right: a row for the map of each layer, a column for each step of the cascade: likeness to the trained "
     "network's map when the layers from the output down to this one are randomised. A map that stays alike does not "
     "depend on what was learned there."
@@ -25,9 +25,7 @@ def dependence(evidence: EvidenceContent) -> ReportFigure | None:
     if len(layers) < 2:
         return None
     steps = list(
-        dict.fromkeys(
-            key[3] for key in evidence.summaries if key[0] == method and key[2] == CASCADE_RANK.name
-        )
+        dict.fromkeys(key[3] for key in evidence.summaries if key[0] == method and key[2] == CASCADE[0].name)
     )
     columns = 2 if steps else 1
     side = 0.21 * len(layers)
@@ -36,7 +34,7 @@ def dependence(evidence: EvidenceContent) -> ReportFigure | None:
     alike = correlation_matrix(list(evidence.summaries.values()), layers, method)
     _matrix(panels[0], alike, layers, layers, "Rank correlation of the maps of two layers")
     if steps:
-        found = [evidence.along(method, CASCADE_RANK, step) for step in steps]
+        found = [evidence.along(method, CASCADE[0], step) for step in steps]
         cascade = np.array([[one.value if one else np.nan for one in column] for column in found]).T
         names = [step.removesuffix(".0") for step in steps]
         _matrix(panels[1], cascade, layers, names, "Likeness after randomising, from the output down to")
@@ -46,7 +44,7 @@ def dependence(evidence: EvidenceContent) -> ReportFigure | None:
     return ReportFigure(
         f"Layers of {network_title(evidence.network)} that say the same, and what their maps depend on",
         f"Maps by {method}. {'Left: ' if steps else ''}Spearman's correlation of heat inside the brain, mean over "
-        f"subjects; white where two layers never both had heat.{CASCADE if steps else ''}",
+        f"subjects; white where two layers never both had heat.{NOTE if steps else ''}",
         figure,
     )
 

@@ -47,7 +47,5 @@ def draw_references(
 
 
 def name_layers(axes: Axes, layers: Sequence[str]) -> None:
-    """Write the layers below, and take away what distracts."""
-    axes.set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
-    axes.tick_params(labelsize=7)
-    axes.spines[["top", "right"]].set_visible(False)
+    """Write the layers below."""
+    axes.set_xticks(range(len(layers)), layers, rotation=90)

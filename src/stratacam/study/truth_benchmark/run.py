@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from stratacam.errors import InputError
 from stratacam.evidence.planting import phantom_shapes, read_shapes, two_kinds
 from stratacam.evidence.planting.plant import CLASSES
 from stratacam.evidence.planting.score import verdict
-from stratacam.evidence.values import Summary, Value, by_subject, summarise, write_rows
+from stratacam.evidence.rows import write_rows
+from stratacam.evidence.values import Summary, Value, by_subject, summarise
 from stratacam.files import write_json
 from stratacam.learning import TrainSettings, make_dataset
 from stratacam.scans.cohort.sources import check_out
@@ -64,13 +65,7 @@ def run_benchmark(
 
     Every subject is held out once where there are up to five, or else in one of five folds. Truth is what was planted.
 
-    Args:
-        prepared: folder of prepared scans.
-        out: folder of the benchmark.
-        settings: of the benchmark.
-        lesions: folder of lesion masks; None: the phantom's.
-        console: where progress is shown.
-        workers: where tasks run, see `open_study`.
+    Shapes are those of the lesion masks in the folder `lesions`, or the phantom's.
 
     Raises:
         InputError: there are no two subjects, too few shapes or slices, or a scan cannot be used; or `out` touches
@@ -106,7 +101,7 @@ def run_benchmark(
     table, content = _summarise(scored, settings, subjects)
     content |= {"shapes": len(shapes), "subjects": subjects, "layers": layers}
     examples = [one for fold in folds[:FOLDS_SHOWN] for one in fold.examples()]
-    write_rows(out / "table.tsv", table)
+    write_rows(out / "table.tsv", table, Summary)
     write_json(out / "benchmark.json", content)
     shutil.rmtree(out / "work")
     return Benchmark(json.loads(json.dumps(content)), table, examples)
@@ -144,24 +139,19 @@ def _train_and_score(
     study: Study, cohort: Cohort, settings: BenchmarkSettings, subjects: Sequence[str]
 ) -> list[ScoreFold]:
     """Train a network for every fold, and score its maps."""
-    model = Run(settings.architecture, settings.seed, 0)
-    network = plan_network(
-        study.configuration, study.folders, model, len(cohort.classes), kept_seed=settings.seed
-    )
     dataset = make_dataset(cohort.pictures, cohort.classes)
+    folds = make_folds(subjects, min(5, len(subjects)))
+    run = Run(settings.architecture, settings.seed, 1)
+    first = plan_network(study.configuration, study.folders, run, folds[0], len(cohort.classes))
     plans: dict[str, Planned] = {}
     entries = {}
-    for number, split in enumerate(make_folds(subjects, min(5, len(subjects))), start=1):
+    for number, split in enumerate(folds, start=1):
         split.rows(dataset)  # which refuses too few slices before anything is trained
-        run = Run(settings.architecture, settings.seed, number)
-        plans[run.name] = Planned(run, network.first, network.settings, split, network.kept)
-        entries[run.name] = training_of(
-            study,
-            cohort,
-            plans[run.name],
-            name=run.name,
-            out=study.folders.models / run.name,
-            card={"range": [0, 1]},
+        plan = replace(first, run=replace(run, fold=number), split=split)
+        name = plan.run.name
+        plans[name] = plan
+        entries[name] = training_of(
+            study, cohort, plan, name=name, out=study.folders.models / name, card={"range": [0, 1]}
         )
     do_trainings(study, cohort, plans, entries)
     tasks = {
@@ -172,7 +162,7 @@ def _train_and_score(
             truths=tuple(truth_file(scan) for scan in cohort.pictures),
             classes=cohort.classes,
             methods=settings.methods,
-            most=settings.judged,
+            most=settings.scored,
             seed=settings.seed,
             file=study.folders.root / "scores" / f"{name}.json",
         )
@@ -202,7 +192,7 @@ def _summarise(
         "settings": asdict(settings),
         "accuracy": accuracy,
         "held_out_slices": count,
-        "judged_slices": len(values),
+        "scored_slices": len(values),
         "intervals_over": "subjects" if over_subjects else "levels of the slices, as there are two subjects",
         "verdict": verdict(table, accuracy, count),
     }
