@@ -12,7 +12,7 @@ from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.overlay import draw_colour_bar, draw_scale, draw_slice
 from stratacam.report.sheet import new_sheet
-from stratacam.report.shown import ShownScan, drawn_width_mm, open_scan, open_scan_of
+from stratacam.report.shown import ShownScan, open_scan, open_scan_of
 from stratacam.scans.prepared import PreparedScan
 
 ACROSS = 6
@@ -38,7 +38,7 @@ def layer_strip(scan: PreparedScan, maps: ScanMaps, card: ModelCard) -> ReportFi
     Raises:
         InputError: if a file of the scan is missing or damaged.
     """
-    shown = open_scan(scan, maps, width_mm=drawn_width_mm(card))
+    shown = open_scan(scan, maps, card)
     return _every_layer(shown, explained_sequence(card), network_title(card.architecture), "this scan")
 
 
