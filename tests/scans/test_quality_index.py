@@ -19,7 +19,7 @@ def _cohort(folder, count=12, **of_scan):
         scan = PreparedScan(folder, subject, None, ("T1w", "FLAIR"))
         scan.anat.mkdir(parents=True)
         record = a_record(BrainVolume=float(rng.uniform(1200, 1400)))
-        record["Registration"]["FLAIR"]["Translation"] = rng.uniform(1, 2, 3).tolist()
+        record["Registration"]["FLAIR"]["Translation"] = float(rng.uniform(1, 2))
         scan.record.write_text(json.dumps(record | of_scan.get(f"sub{subject}", {})))
         scan.quality_page.parent.mkdir(parents=True, exist_ok=True)
         scan.quality_page.write_text("page")
@@ -112,7 +112,7 @@ def test_the_plots_of_a_large_cohort_link_the_outliers_only(tmp_path, monkeypatc
 
 def test_measures_come_from_the_record():
     record = a_record()
-    record["Registration"]["FLAIR"]["Translation"] = [2.0, 3.0, 6.0]
+    record["Registration"]["FLAIR"]["Translation"] = 7.0
     found = {measure.label: value for measure, value in read_measures(record).items()}
     assert found["Brain volume, ml"] == 1078.4
     assert found["FLAIR moved, mm"] == 7.0

@@ -6,7 +6,7 @@ its standard deviation move with the volume of lesions and ventricles; this peak
 much published work uses them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +52,13 @@ def z_score_scale(values: NDArray[np.float32]) -> Scale:
     mean, deviation = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
     low, high = (mean + number * deviation for number in DEVIATIONS)
     return _checked_scale(low, high)
+
+
+BY_BRAIN: Mapping[Scaling, Callable[[NDArray[np.float32]], Scale]] = {
+    "percentiles": percentile_scale,
+    "z_score": z_score_scale,
+}
+"""Scalings by the brain as a whole."""
 
 
 def white_matter_scale(values: NDArray[np.float32], full_scale: float) -> Scale:

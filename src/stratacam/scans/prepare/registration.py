@@ -73,14 +73,13 @@ def check_registration(
     elif after < before - max(CLEARLY_LESS, CLEAR_SHARE * before):
         doubts.append(
             f"registered, T1w and sequence share clearly less ({after:.2f} nats) than by the headers "
-            f"({before:.2f}); the "
-            "position in the header is kept"
+            f"({before:.2f}); the position in the header is kept"
         )
     fell_back = bool(doubts)
     shared = before if fell_back else after
     if shared < SAME_HEAD:
         doubts.append(
-            f"shares {shared:.2f} nats with the T1w inside the brain, expected at least {SAME_HEAD:.2f}: it is of "
+            f"shares {shared:.2f} nats with the T1w inside the brain; expected at least {SAME_HEAD:.2f}: it is of "
             "another person, damaged, or not aligned"
         )
     transform = headers if fell_back else found.transform

@@ -76,6 +76,7 @@ def lay(
     transform, own_brain = SimpleITK.Transform(), target.brain
     with about(path):
         if name != "T1w":
+            # Register, and check that the sequence covers the brain.
             with timed(seconds, "registration"):
                 found = register(target.t1w, image, seed=seed)
                 registration = check_registration(target.t1w, image, target.brain, found)
@@ -89,12 +90,15 @@ def lay(
             flags = tuple(f"{name}: {doubt}" for doubt in registration.doubts)
             if covered < FULLY_COVERED:
                 flags += (f"{name}: covers {covered:.0%} of the brain; what it does not cover is 0",)
-            inverse = registration.transform.GetInverse()
-            own_brain = SimpleITK.Resample(target.brain, image, inverse, SimpleITK.sitkNearestNeighbor, 0.0)
+            # Carry the brain to the sequence's own grid, where its bias field is found.
+            own_brain = SimpleITK.Resample(
+                target.brain, image, transform.GetInverse(), SimpleITK.sitkNearestNeighbor, 0.0
+            )
             with timed(seconds, "resampling"):
                 delivered = from_itk(onto_grid(image, target.grid, SimpleITK.Transform()))
         with timed(seconds, "bias_field"):
             corrected, field = correct_bias(image, own_brain)
+        # Resample the corrected sequence once.
         with timed(seconds, "resampling"):
             laid = from_itk(onto_grid(corrected, target.grid, transform))
             field_laid = from_itk(onto_grid(field, target.grid, transform, outside=1.0))
