@@ -1,4 +1,4 @@
-"""The benchmark with truth: lesions planted, a network trained to tell their classes apart, and its maps judged."""
+"""The benchmark with truth: lesions planted, a network trained to tell their classes apart, and its maps scored."""
 
 from stratacam.study.truth_benchmark.run import run_benchmark
 from stratacam.study.truth_benchmark.settings import BenchmarkSettings

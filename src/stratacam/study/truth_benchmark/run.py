@@ -173,7 +173,7 @@ def _train_and_score(
             truths=tuple(truth_file(scan) for scan in cohort.pictures),
             classes=cohort.classes,
             methods=settings.methods,
-            most=settings.judged,
+            maximum=settings.scored,
             seed=settings.seed,
             file=study.folders.root / "scores" / f"{name}.json",
         )
@@ -203,7 +203,7 @@ def _summarise(
         "settings": asdict(settings),
         "accuracy": accuracy,
         "held_out_slices": count,
-        "judged_slices": len(values),
+        "scored_slices": len(values),
         "intervals_over": "subjects" if over_subjects else "levels of the slices, as there are two subjects",
         "verdict": verdict(table, accuracy, count),
     }

@@ -8,12 +8,12 @@ from stratacam.networks import DEFAULT_ARCHITECTURE
 
 @dataclass(frozen=True)
 class BenchmarkSettings:
-    """What is planted, learnt and judged.
+    """What is planted, learnt and scored.
 
     Attributes:
         difference: what tells the two classes apart, "shape" or "place".
         architecture: of the network.
-        methods: whose maps are judged, besides SmoothGrad.
+        methods: whose maps are scored, besides SmoothGrad.
         size: pixels of a picture.
         every: take every n-th slice.
         part: of the kept slices.
@@ -21,7 +21,7 @@ class BenchmarkSettings:
         lesions: in a slice.
         copies: of each slice, with other lesions, in each class.
         epochs: of training.
-        judged: slices of each scan and class that are judged, at most.
+        scored: maximum of slices of each scan and class whose maps are scored.
         seed: of everything random.
     """
 
@@ -35,5 +35,5 @@ class BenchmarkSettings:
     lesions: int = 3
     copies: int = 4
     epochs: int = 12
-    judged: int = 40
+    scored: int = 40
     seed: int = 0
