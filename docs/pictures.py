@@ -11,12 +11,11 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
 import stratacam as sc
-from stratacam.maps import ScanMaps, find_maps
+from stratacam.maps import ScanMaps
 from stratacam.scans.prepared import find_prepared
 
 IMAGES = Path(__file__).parent / "images"
@@ -30,7 +29,7 @@ MARGIN = np.array([-4, 4])
 
 def draw_layers(study: Path, path: Path) -> None:
     """Draw one slice of the held-out scan that is surest of `GROUP`: FLAIR, then maps from shallow to deep."""
-    maps = max(find_maps(study / "maps"), key=_probability)
+    maps = max(sc.find_maps(study / "maps"), key=_probability)
     scan = next(scan for scan in find_prepared(study / "prepared") if scan.name == maps.name)
     flair = maps.geometry.cut(nibabel.load(scan.image("FLAIR")).get_fdata(dtype=np.float32))
     number = int(maps.probabilities[:, maps.classes.index(GROUP)].argmax())
@@ -39,9 +38,9 @@ def draw_layers(study: Path, path: Path) -> None:
     panels = figure.subplots(1, len(LAYERS) + 1)
     sc.overlay(flair[number], np.zeros_like(flair[number]), axes=panels[0], title="FLAIR")
     for axes, layer in zip(panels[1:], LAYERS, strict=True):
-        raw = torch.from_numpy(maps.raw(layer))[:, None]
-        heat = sc.view(raw, size=maps.geometry.size, normalise="volume")[number, 0]
-        sc.overlay(flair[number], heat, axes=axes, title=f"{layer}\n{raw.shape[2]} x {raw.shape[3]}")
+        rows_of_map, columns_of_map = maps.raw(layer).shape[1:]
+        heat = maps.heat(layer, maps.geometry.size)[number]
+        sc.overlay(flair[number], heat, axes=axes, title=f"{layer}\n{rows_of_map} x {columns_of_map}")
     for axes in panels:
         axes.set(xlim=columns + MARGIN, ylim=(rows + MARGIN)[::-1])
     figure.savefig(path)

@@ -1,9 +1,10 @@
 """The study's TOML file: every fault is named with key, value and what is allowed."""
 
 import pytest
+from test_stale import SETTINGS, leaves
 
 from stratacam.errors import InputError
-from stratacam.study.configuration import read_configuration
+from stratacam.study.configuration import StudyConfiguration, read_configuration
 
 MINIMAL = 'out = "results"\n[cohort]\ninput = "scans"\n'
 
@@ -83,3 +84,8 @@ def test_no_file_and_no_toml_are_told_apart(tmp_path):
         read_configuration(tmp_path / "absent.toml")
     with pytest.raises(InputError, match=r"is not TOML .*line 1"):
         read(tmp_path, "out = \n")
+
+
+def test_what_every_setting_makes_be_done_again_is_tested():
+    """The tests themselves take long: a new setting is missed at once."""
+    assert set(SETTINGS) == set(leaves(StudyConfiguration))

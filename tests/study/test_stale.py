@@ -37,6 +37,10 @@ from stratacam.study.steps import explain, prepare, train
 from stratacam.study.steps.prepare import Prepare
 from stratacam.study.work import Work
 
+pytestmark = (
+    pytest.mark.long
+)  # a study that is watched, and a hundred that are asked what they would do again
+
 STUDY = """\
 name = "stale"
 out = "study"
@@ -389,10 +393,6 @@ def again(configuration):
 
 def test_nothing_is_done_again_where_nothing_has_changed(study):
     assert again(study.configuration) == set()
-
-
-def test_every_setting_is_known_here():
-    assert set(SETTINGS) == set(leaves(StudyConfiguration))
 
 
 @pytest.mark.parametrize("name", [name for name, change in SETTINGS.items() if change])

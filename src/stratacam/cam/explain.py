@@ -88,25 +88,8 @@ def explain(
         >>> explain(model, torch.rand(4, 1, 6, 5), classes="all")["0"].raw.shape
         torch.Size([4, 3, 6, 5])
     """
-    found = join(
-        list(
-            explain_batches(
-                model,
-                inputs,
-                layers=layers,
-                classes=classes,
-                method=method,
-                batch_size=batch_size,
-                kwargs=kwargs,
-                spatial_input=spatial_input,
-                per_image=per_image,
-                tokens_to_grid=tokens_to_grid,
-                smooth=smooth,
-                noise=noise,
-                seed=seed,
-            )
-        )
-    )
+    arguments = locals()  # all of them, under the same names
+    found = join(list(explain_batches(**arguments)))
     for name, reason in found.left_out.items():
         if choose(explainable(model), layers).get(name):
             raise LayerError(name, reason)

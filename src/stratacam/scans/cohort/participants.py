@@ -35,7 +35,8 @@ def read_scan_groups(bids: Path, scans: Sequence[Scan], column: str = "group") -
     labels = {owner: labelled(table, column) for owner, table in tables.items()}
     of_sessions = values_of_scans(scans, {**labels, "": {}})
     rest = [scan for scan in scans if scan.name not in of_sessions]
-    if rest and column not in getattr(tables.get(""), "columns", ()):
+    participants = tables.get("")
+    if rest and (participants is None or column not in participants.columns):
         read_table(bids / PARTICIPANTS, ["participant_id", column])  # raises, and names what is there
     folders: dict[str, list[str]] = {"": [f"sub-{scan.subject}" for scan in rest]}
     for scan in scans:
