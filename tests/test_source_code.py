@@ -61,3 +61,50 @@ def test_preparation_depends_on_no_network_and_on_what_it_registers_with():
         "quality/page.html.j2",
     } <= set(found)
     assert not any(name.startswith(("stratacam.cam", "stratacam.networks", "torch")) for name in found)
+
+
+TASKS = """\
+from blocks import first, second
+
+LIMIT = 1
+print(LIMIT)
+
+def helped():
+    return first() + LIMIT
+
+class Task:
+    def do(self):
+        return helped()
+
+def planned():
+    return second()
+"""
+BLOCKS = "def first():\n    return 1\n\ndef second():\n    return 2\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (("tasks.py", "first() +", "first() -"), False),
+        (("tasks.py", "LIMIT = 1", "LIMIT = 2"), False),
+        (("tasks.py", "print(LIMIT)", "print(LIMIT, 2)"), False),
+        (("tasks.py", "return second()", "return 2 * second()"), True),
+        (("blocks.py", "return 1", "return 3"), False),
+        (("blocks.py", "return 2", "return 3"), True),
+    ],
+)
+def test_of_the_module_of_a_task_and_of_others_only_what_it_uses_counts(tmp_path, monkeypatch, change, same):
+    package = tmp_path.name
+    folder = tmp_path / package
+    folder.mkdir()
+    for name, text in {"__init__.py": "", "tasks.py": TASKS, "blocks.py": BLOCKS}.items():
+        (folder / name).write_text(text.replace("from blocks", f"from {package}.blocks"))
+    monkeypatch.syspath_prepend(tmp_path)
+    task = type("Task", (), {"__module__": f"{package}.tasks"})
+    before = code_of.__wrapped__(task)
+    assert {name for name in before if name.startswith(package)} == {f"{package}.tasks", f"{package}.blocks"}
+    file, old, new = change
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+    assert (code_of.__wrapped__(task) == before) is same

@@ -145,3 +145,17 @@ def test_a_folder_that_was_copied_is_done_only_as_far_as_its_own_outputs_go(tmp_
     there[1].unlink()
     assert not copy.is_done("prepare", "sub-01", entry(copy, there))
     assert cache.is_done("prepare", "sub-01", entry(cache, files))
+
+
+def test_a_step_that_is_forced_is_done_once_more_and_its_key_stays(tmp_path, files):
+    cache = finished(tmp_path, files)
+    cache.finish("prepare scans", "sub-01", entry(cache, files))
+    cache.finish("pictures", "sub-01", entry(cache, files))
+    cache.forget("prepare")
+    for step in ("prepare", "prepare scans"):
+        assert not cache.is_done(step, "sub-01", entry(cache, files))
+        assert cache.why(step, "sub-01", entry(cache, files)) == ["--force asks for it"]
+        assert cache.key_of(step, "sub-01") == entry(cache, files).key
+    assert cache.is_done("pictures", "sub-01", entry(cache, files))
+    cache.finish("prepare", "sub-01", entry(cache, files))
+    assert cache.is_done("prepare", "sub-01", entry(cache, files))

@@ -14,11 +14,11 @@ from stratacam.errors import InputError
 from stratacam.files import temporary_name
 from stratacam.learning import ScanPictures
 from stratacam.scans.volume import write_nifti
-from stratacam.study import gathering
+from stratacam.study import prepared_cohort
 from stratacam.study.cohort import make_cohort
 from stratacam.study.configuration import check_configuration
 from stratacam.study.execution import Workers
-from stratacam.study.gathering import gather
+from stratacam.study.prepared_cohort import prepare_cohort
 from stratacam.study.steps.prepare import find_scans
 from stratacam.study.study import open_study
 from stratacam.study.work import Work
@@ -217,11 +217,11 @@ def test_a_third_group_of_two_is_left_out_by_check_and_by_run_alike(tmp_path, mo
         prepared.extend(scan.name for scan in scans)
         raise InputError("far enough")
 
-    monkeypatch.setattr(gathering, "prepare_scans", prepare)
+    monkeypatch.setattr(prepared_cohort, "prepare_scans", prepare)
     configured = configuration(tmp_path)
     configured = configured.model_copy(update={"run": configured.run.model_copy(update={"workers": 1})})
     with open_study(configured, quiet()) as study, pytest.raises(InputError, match="far enough"):
-        gather(study)
+        prepare_cohort(study)
     assert prepared == [f"sub-{number}" for number in range(1, 7)]
     reasons = {absence.name: absence.reason for absence in study.work.absences if absence.step == "split"}
     assert set(reasons) == {"sub-7", "sub-8"}

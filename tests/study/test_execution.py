@@ -22,10 +22,7 @@ def double(number):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_one_failure_stops_no_other_and_arrives_whole(workers):
     with Workers(workers) as pool, pool.executor() as executor:
-        outcomes = {
-            done.name: done.outcome
-            for done in run_each(executor, double, {f"sub-0{number}": number for number in range(4)})
-        }
+        outcomes = dict(run_each(executor, double, {f"sub-0{number}": number for number in range(4)}))
     assert outcomes["sub-03"][0] == 6
     assert outcomes["sub-01"] == Failure("sub-01: the scan is empty; remove it.")
     assert outcomes["sub-02"].reason == "KeyError: 'a fault of the program'"
@@ -93,10 +90,10 @@ def test_workers_serve_the_next_step_until_work_is_done_in_this_process():
 def test_a_lost_worker_costs_its_step_and_no_other():
     with Workers(2) as pool:
         with pool.executor() as executor:
-            (lost,) = run_each(executor, _end_first, {"sub-01": 0})
-            assert "terminated abruptly" in lost.outcome.reason
+            ((_, lost),) = run_each(executor, _end_first, {"sub-01": 0})
+            assert "terminated abruptly" in lost.reason
         with pool.executor() as executor:
-            assert [done.outcome for done in run_each(executor, _end_first, {"sub-02": 2})] == [2]
+            assert list(run_each(executor, _end_first, {"sub-02": 2})) == [("sub-02", 2)]
 
 
 def test_workers_end_in_the_middle_of_their_tasks_where_a_step_fails():

@@ -156,6 +156,16 @@ def test_a_second_run_does_nothing_again_even_without_the_kept_activations(folde
     assert not (folder / "study" / "activations").exists()
 
 
+def test_a_step_that_is_forced_is_run_again_and_no_other(folder, capsys):
+    assert run("run", folder / "study.toml", "--force", "evaluate", "--force", "comparison") == 0
+    said = capsys.readouterr().out
+    assert said.count("evaluate: again, since --force asks for it") == 2
+    assert "comparison: again, since --force asks for it" in said
+    assert "train: unchanged" in said
+    assert run("run", folder / "study.toml") == 0
+    assert "again" not in capsys.readouterr().out
+
+
 @pytest.fixture(scope="module")
 def evidence(folder):
     """Evidence of both networks; the heads of the phantoms are taken to lie in MNI152 space as they are."""

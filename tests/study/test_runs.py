@@ -78,7 +78,7 @@ def test_pretrained_layers_are_kept_once_for_all_seeds_and_folds_and_random_ones
     assert len({plan.kept for plan in random}) == 2
     nothing_frozen = planned(tmp_path, network={"weights": "none"})
     assert {plan.kept for plan in nothing_frozen} == {None}
-    assert {plan.kept for plan in planned(tmp_path, training={"keep_activations": False})} == {None}
+    assert {plan.kept for plan in planned(tmp_path, training={"cache_activations": False})} == {None}
 
 
 def test_other_augmentation_or_copies_are_kept_elsewhere(tmp_path):
@@ -109,3 +109,12 @@ def test_slices_that_are_split_hold_nobody_out(tmp_path):
     (plan,) = planned(tmp_path, split={"unit": "slice"}, network={"weights": "none"})
     assert plan.split.unit == "slice"
     assert plan.run.name == "vgg16_seed-0"
+
+
+def test_an_unknown_step_is_refused_with_those_there_are(tmp_path):
+    with (
+        pytest.raises(InputError, match=r"--force: trian is no step; choose of check, prepare, .*evidence\."),
+        open_study(configured(tmp_path), Console(file=io.StringIO()), force=["train", "trian"]),
+    ):
+        pass
+    assert not (tmp_path / "out").exists()

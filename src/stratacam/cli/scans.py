@@ -115,7 +115,7 @@ def check(
     from stratacam.files import check_apart, check_writable, write_json
     from stratacam.scans.cohort.choice import read_choices, read_sequences
     from stratacam.scans.cohort.sources import input_places
-    from stratacam.study.checking import check_cohort
+    from stratacam.study.check import check_cohort
     from stratacam.study.configuration import CohortSettings, read_configuration
 
     console = Console()

@@ -64,12 +64,8 @@ def check_study(
 ) -> dict[str, str]:
     """Find whether a study can be run on scans; tried on the scans as found, and again on those that were prepared.
 
-    Args:
-        where: they are from.
-        members: the scans that can be used.
-        split: how subjects are shared out.
-        seeds: of the splits.
-        clusters: subject to what it shares with those it stays together with.
+    `where` the scans are from is named in messages; `clusters` is subject to what it shares with those it stays
+    together with.
 
     Returns:
         By scan, why it must be left out: its group has too few subjects to be in every part.
@@ -98,9 +94,17 @@ def check_study(
     }
 
 
-def seeds_of(configuration: StudyConfiguration) -> range:
-    """The seeds that every network is trained with."""
-    return range(configuration.seed, configuration.seed + configuration.repeats)
+def leave_small_groups_out(
+    study: Study, members: Sequence[Member], clusters: Mapping[str, str]
+) -> dict[str, str]:
+    """Leave out the scans of groups with too few subjects to be in every part; see `check_study`."""
+    configuration = study.configuration
+    small = check_study(
+        configuration.cohort.input, members, configuration.split, configuration.seeds, clusters
+    )
+    for name, reason in small.items():
+        study.work.leave_out(name, "split", reason)
+    return small
 
 
 def make_cohort(study: Study, pictures: Sequence[ScanPictures], clusters: Mapping[str, str]) -> Cohort:
@@ -109,16 +113,11 @@ def make_cohort(study: Study, pictures: Sequence[ScanPictures], clusters: Mappin
     Raises:
         InputError: if no study can be run on it, see `check_study`.
     """
-    configuration = study.configuration
     members = [Member(scan.scan, scan.subject, scan.group) for scan in pictures]
-    small = check_study(
-        configuration.cohort.input, members, configuration.split, seeds_of(configuration), clusters
-    )
-    for name, reason in small.items():
-        study.work.leave_out(name, "split", reason)
+    small = leave_small_groups_out(study, members, clusters)
     used = tuple(scan for scan in pictures if scan.scan not in small)
     found = {scan.group for scan in used}
-    wanted = configuration.cohort.groups or sorted(found)
+    wanted = study.configuration.cohort.groups or sorted(found)
     return Cohort(used, tuple(group for group in wanted if group in found), clusters)
 
 

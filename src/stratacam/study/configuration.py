@@ -178,6 +178,11 @@ class StudyConfiguration(Section):
     run: RunSettings = RunSettings()
 
     @property
+    def seeds(self) -> range:
+        """The seeds that every network is trained with."""
+        return range(self.seed, self.seed + self.repeats)
+
+    @property
     def channels(self) -> int:
         """Of the pictures that networks see."""
         return count_channels(self.pictures.sequences or self.cohort.sequences, self.pictures.channels)

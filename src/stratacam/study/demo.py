@@ -80,11 +80,7 @@ def run_demo(
 ) -> Outcome:
     """Make the synthetic cohort in `folder`/cohort, write `folder`/study.toml, run the study, and measure its maps.
 
-    Args:
-        folder: of the demonstration; may exist from an earlier run, whose work is kept.
-        phantom: the cohort; its seed is also the study's.
-        console: where progress is shown.
-        force: steps that are done again.
+    The folder may exist from an earlier run, whose work is kept. The seed of the phantom is also the study's.
     """
     cohort, file = folder / "cohort", folder / "study.toml"
     check_writable(folder)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Generic, ParamSpec, Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 import threadpoolctl
 
@@ -66,14 +66,6 @@ class Failure:
 
     reason: str
     trace: str | None = None
-
-
-@dataclass(frozen=True)
-class Finished(Generic[Result]):
-    """A task that ended: its name, and its result or why there is none."""
-
-    name: str
-    outcome: Result | Failure
 
 
 class WorkerPool(Executor):
@@ -205,8 +197,8 @@ class Workers:
 
 def run_each(
     executor: Executor, function: Callable[[Given], Result], tasks: Mapping[str, Given]
-) -> Iterator[Finished[Result]]:
-    """Run `function` with every task; yield each as it ends. One failure stops no other.
+) -> Iterator[tuple[str, Result | Failure]]:
+    """Run `function` with every task; yield its name and outcome as it ends. One failure stops no other.
 
     Args:
         executor: any `concurrent.futures.Executor`.
@@ -216,8 +208,7 @@ def run_each(
     futures = {executor.submit(function, task): name for name, task in tasks.items()}
     for future in as_completed(futures):
         fault = future.exception()
-        outcome = future.result() if fault is None else _failure(fault)
-        yield Finished(futures[future], outcome)
+        yield futures[future], future.result() if fault is None else _failure(fault)
 
 
 def _failure(fault: BaseException) -> Failure:

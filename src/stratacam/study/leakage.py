@@ -29,9 +29,9 @@ from stratacam.networks import short_name
 from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import Workers
-from stratacam.study.gathering import gather
 from stratacam.study.network_check import check_networks
 from stratacam.study.planning import Planned, plan_runs
+from stratacam.study.prepared_cohort import prepare_cohort
 from stratacam.study.steps.train import do_trainings, model_of, training_of
 from stratacam.study.study import Outcome, Study, open_study
 from stratacam.study.training import PREDICTIONS, read_predictions
@@ -68,12 +68,8 @@ def measure_leakage(
 ) -> tuple[dict[str, Any], Outcome]:
     """Train by subject and by slice, with true and with shuffled groups; write what came of it.
 
-    Args:
-        configuration: of the study, whose prepared scans and activations are used where there are any.
-        console: where progress is shown.
-        seeds: trainings of each kind, each with a split and a shuffle of its own.
-        workers: where tasks run, see `open_study`.
-        force: steps that are done again.
+    There are `seeds` trainings of each kind, each with a split and a shuffle of its own. The study's prepared scans and
+    activations are used where there are any.
 
     Returns:
         The content of `leakage.json` in the study's folder, and what came of the study.
@@ -83,7 +79,7 @@ def measure_leakage(
     """
     check_networks(configuration)
     with open_study(configuration, console, workers=workers, force=force) as study:
-        cohort = gather(study).cohort
+        cohort = prepare_cohort(study).cohort
         plans: dict[str, Planned] = {}
         entries = {}
         cohorts: dict[str, Cohort] = {}

@@ -1,12 +1,10 @@
 """What is to be trained: every run with its network, its split and its frozen layers."""
 
-import hashlib
 import json
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 from torch import nn
 
@@ -23,7 +21,7 @@ from stratacam.networks import (
 from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.folders import StudyFolders
-from stratacam.study.keys import NOT_IN_KEY
+from stratacam.study.keys import NOT_IN_KEY, short_hash
 from stratacam.study.network_check import frozen_here
 from stratacam.study.runs import Run, models_of
 
@@ -33,12 +31,9 @@ class FirstNetwork:
     """A network as it is before training.
 
     Attributes:
-        architecture: name, or reference of a user's function.
+        architecture: name, or reference of a custom function.
         weights: where its weights start, see `stratacam.networks.initial_weights`.
         head: name of its classifier head; found if absent.
-        classes: number of outputs.
-        channels: of the pictures.
-        seed: of what is random in it.
         made_of: what its weights and its code are, wherever they lie; see `stratacam.networks.made_of`.
     """
 
@@ -99,71 +94,58 @@ def plan_runs(
 ) -> list[Planned]:
     """Every training of a study: for each network and seed one, or one for each fold.
 
-    Args:
-        configuration: of the study.
-        folders: of the study.
-        cohort: what is learnt from.
-        split: how it is shared out.
-        kept_seed: of the augmented copies whose activations are kept; the study's own if absent.
+    `kept_seed` is that of the augmented copies whose activations are kept; the study's own if absent.
 
     Raises:
         InputError: the split, the layers to freeze or the network do not suit.
     """
     planned = []
     for model in models_of(configuration):
-        seed = configuration.seed if kept_seed is None else kept_seed
-        plan = plan_network(configuration, folders, model, len(cohort.classes), kept_seed=seed)
         splits = make_splits(cohort.labels(), split, seed=model.seed, clusters=cohort.clusters)
+        plan = plan_network(
+            configuration, folders, model, splits[0], len(cohort.classes), kept_seed=kept_seed
+        )
         for number, part in enumerate(splits, start=1):
-            fold = replace(model, fold=number if len(splits) > 1 else 0)
-            planned.append(Planned(fold, plan.first, plan.settings, part, plan.kept))
+            run = replace(model, fold=number if len(splits) > 1 else 0)
+            planned.append(replace(plan, run=run, split=part))
     return planned
 
 
-class PlannedNetwork(NamedTuple):
-    """A network before training, its settings, and the folder of its activations; see `Planned`."""
-
-    first: FirstNetwork
-    settings: TrainSettings
-    kept: Path | None
-
-
 def plan_network(
-    configuration: StudyConfiguration, folders: StudyFolders, model: Run, classes: int, *, kept_seed: int
-) -> PlannedNetwork:
-    """One network and seed of a study.
-
-    Args:
-        configuration: of the study.
-        folders: of the study.
-        model: network and seed.
-        classes: number of outputs.
-        kept_seed: of the augmented copies whose activations are kept.
+    configuration: StudyConfiguration,
+    folders: StudyFolders,
+    run: Run,
+    split: AnySplit,
+    classes: int,
+    *,
+    kept_seed: int | None = None,
+) -> Planned:
+    """One run of a study, of which other splits may follow; see `plan_runs`.
 
     Raises:
         InputError: the layers to freeze or the network do not suit.
     """
     network = configuration.network
-    chosen = default_weights(model.network) if network.weights == "default" else network.weights
+    chosen = default_weights(run.network) if network.weights == "default" else network.weights
     pretrained, channels = chosen != "none", configuration.channels
     settings = configuration.training.for_weights(
-        pretrained=pretrained, frozen=default_frozen(model.network, pretrained=pretrained)
+        pretrained=pretrained, frozen=default_frozen(run.network, pretrained=pretrained)
     )
-    made = made_of(model.network, classes, channels=channels, weights=chosen, seed=model.seed)
-    first = FirstNetwork(model.network, chosen, network.head, classes, channels, model.seed, made)
-    untrained = make_network(model.network, classes, channels=channels, weights="none")
+    made = made_of(run.network, classes, channels=channels, weights=chosen, seed=run.seed)
+    first = FirstNetwork(run.network, chosen, network.head, classes, channels, run.seed, made)
+    untrained = make_network(run.network, classes, channels=channels, weights="none")
     frozen = frozen_here(untrained, settings.frozen or (), only=len(network.architectures) == 1)
     settings = settings.model_copy(update={"frozen": frozen})
-    return PlannedNetwork(first, settings, _kept_folder(folders, first, settings, kept_seed, untrained))
+    seed = configuration.seed if kept_seed is None else kept_seed
+    return Planned(run, first, settings, split, _kept_folder(folders, first, settings, seed, untrained))
 
 
 def _kept_folder(
     folders: StudyFolders, first: FirstNetwork, settings: TrainSettings, seed: int, untrained: nn.Module
 ) -> Path | None:
     """Where the outputs of the frozen layers are kept; None where there are none to keep."""
-    if not settings.keep_activations or not settings.frozen:
-        return None
-    if not len(frozen_prefix(untrained, settings.frozen)[0]):
+    frozen = settings.frozen if settings.cache_activations else ()
+    if not frozen or not len(frozen_prefix(untrained, frozen)[0]):
         return None
     content = [
         first.made_of,
@@ -172,5 +154,5 @@ def _kept_folder(
         settings.model_dump(mode="json", include={"frozen", "copies", "augmentation"}),
         seed,
     ]
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+    digest = short_hash(json.dumps(content, sort_keys=True))[:8]
     return folders.activations / f"{short_name(first.architecture)}-{digest}"

@@ -10,7 +10,7 @@ from rich.console import Console
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.files import write_text
+from stratacam.files import write_table
 from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature, compute_logits
 from stratacam.maps import cut_pictures_for, edges, network_input, part_in_training, prepared_sequences
 from stratacam.networks import ModelCard, load_model
@@ -21,9 +21,9 @@ from stratacam.study.standalone import prepare_folder
 from stratacam.study.suitability import (
     refuse_differences,
     resolution_of,
+    say_differences,
+    say_parts,
     settings_for,
-    tell_differences,
-    tell_parts,
 )
 from stratacam.study.work import Absence
 
@@ -73,14 +73,7 @@ def predict_folder(
 
     Writes `predictions.tsv` (a row for each scan) and `predictions_slices.tsv` into `out`.
 
-    Args:
-        model: folder of the model.
-        source: prepared scans, or a BIDS folder or table, which is prepared into `out`/prepared as the model's were.
-        out: where the tables go.
-        accept_differences: classify scans that were prepared otherwise than the model's.
-        network: reference of the model's network, if a user wrote it.
-        workers: processes for preparation; 0: one per core.
-        console: where progress is shown.
+    What is prepared is as the model's scans were, in `out`/prepared. `network` is the reference of a custom network.
 
     Raises:
         InputError: there is no model, or no scan that can be classified; or scans differ from the model's, and that
@@ -107,8 +100,8 @@ def predict_folder(
         raise InputError(f"{source}: no scan could be classified; see the reasons above.")
     differences = {name: [*unlike.get(name, ()), *found] for name, found in coarse.items()}
     _write(out, card, predictions, differences)
-    tell_differences(unlike, console)
-    tell_parts(scans, card, console)
+    say_differences(unlike, console)
+    say_parts(scans, card, console)
     return Predictions(card, tuple(predictions), tuple(absences))
 
 
@@ -123,7 +116,7 @@ def _prepare_as_trained(
     for scan in delivered:
         if isinstance(grid := settings[scan.name].grid, tuple):
             found[scan.name].append(f"prepared with the model's voxels, {edges(grid)} mm")
-    tell_differences(found, console)
+    say_differences(found, console)
     return prepare_folder(
         source, out, lambda scan: settings[scan.name], sequences=sequences, workers=workers, console=console
     )
@@ -176,17 +169,14 @@ def _write(
         ]
         for found in predictions
     ]
-    _write_table(out / "predictions.tsv", columns, rows)
+    write_table(out / "predictions.tsv", [columns, *rows])
     slices = [
         [found.name, str(index), sequence, names[int(given.argmax())], *_decimals(given)]
         for found in predictions
         for index, sequence, given in found.slices
     ]
-    _write_table(
-        out / "predictions_slices.tsv",
-        ["scan", "slice", "sequence", "predicted", *(f"p_{name}" for name in names), "note"],
-        [[*row, note] for row in slices],
-    )
+    columns = ["scan", "slice", "sequence", "predicted", *(f"p_{name}" for name in names), "note"]
+    write_table(out / "predictions_slices.tsv", [columns, *([*row, note] for row in slices)])
 
 
 def warning_of(card: ModelCard) -> str:
@@ -197,7 +187,3 @@ def warning_of(card: ModelCard) -> str:
 
 def _decimals(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[str]:
     return [f"{value:.6f}" for value in values]
-
-
-def _write_table(file: Path, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    write_text(file, "".join("\t".join(cells) + "\n" for cells in [columns, *rows]))

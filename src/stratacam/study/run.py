@@ -13,9 +13,9 @@ from stratacam.files import read_json, write_json
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import Workers
 from stratacam.study.folders import StudyFolders
-from stratacam.study.gathering import gather
 from stratacam.study.network_check import check_networks
 from stratacam.study.planning import plan_runs
+from stratacam.study.prepared_cohort import prepare_cohort
 from stratacam.study.steps.baselines import evaluate_all, measure_scans
 from stratacam.study.steps.evaluate import evaluate_models
 from stratacam.study.steps.evidence import Measured, measure_networks, read_covariates
@@ -38,24 +38,18 @@ def run_study(
 
     A scan that cannot be used is left out and listed; the others go on.
 
-    Args:
-        configuration: of the study.
-        console: where progress is shown.
-        workers: where tasks run, see `open_study`.
-        force: steps that are done again, see `stratacam.study.study.STEPS`.
-
     Raises:
         InputError: if the study as a whole cannot be done.
     """
     check_networks(configuration)
     with open_study(configuration, console, workers=workers, force=force) as study:
-        gathered = gather(study)
-        prepared, cohort = gathered.prepared, gathered.cohort
+        found = prepare_cohort(study)
+        prepared, cohort = found.prepared, found.cohort
         planned = plan_runs(configuration, study.folders, cohort, configuration.split)
         train_runs(study, cohort, planned)
         evaluate_models(study, cohort, planned)
         measures = measure_scans(study, prepared)
-        evaluate_all(study, gathered.scans, cohort, planned, measures)
+        evaluate_all(study, found.scans, cohort, planned, measures)
         explain_study(study, prepared, planned)
         _write_provenance(study)
     return study.outcome
@@ -70,24 +64,18 @@ def measure_evidence(
 ) -> Outcome:
     """Measure the maps of every layer of the study's networks; do only what is not done yet.
 
-    Args:
-        configuration: of the study, whose trained models are used; what is missing of them is trained.
-        console: where progress is shown.
-        workers: where tasks run, see `open_study`.
-        force: steps that are done again, see `stratacam.study.study.STEPS`.
-
     Raises:
         InputError: if the study as a whole cannot be done.
     """
     check_networks(configuration)
     atlas_of(configuration.evidence.atlas)
     with open_study(configuration, console, workers=workers, force=force) as study:
-        gathered = gather(study)
-        cohort = gathered.cohort
-        people = read_covariates(study, gathered.scans, cohort.pictures)
+        found = prepare_cohort(study)
+        cohort = found.cohort
+        people = read_covariates(study, found.scans, cohort.pictures)
         planned = plan_runs(configuration, study.folders, cohort, configuration.split)
         train_runs(study, cohort, planned)
-        measure_networks(study, Measured(gathered.prepared, cohort.pictures, planned, people))
+        measure_networks(study, Measured(found.prepared, cohort.pictures, planned, people))
     return study.outcome
 
 

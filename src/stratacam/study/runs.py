@@ -1,21 +1,16 @@
 """The trainings of a study: every network, seed and fold is one run, independent of the others."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
 
 from stratacam.errors import InputError
 from stratacam.files import read_json
 from stratacam.networks import short_name
+from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.folders import StudyFolders
 from stratacam.study.keys import NOT_IN_KEY
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from stratacam.study.configuration import StudyConfiguration
-    from stratacam.study.folders import StudyFolders
 
 
 @dataclass(frozen=True, order=True)
@@ -52,15 +47,8 @@ class TrainedRun:
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for a JSON file."""
-        run = self.run
-        return {
-            "name": run.name,
-            "model": run.model,
-            "network": run.network,
-            "seed": run.seed,
-            "fold": run.fold,
-            "held_out": list(self.held_out),
-        }
+        names = {"name": self.run.name, "model": self.run.model}
+        return {**names, **asdict(self.run), "held_out": list(self.held_out)}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
@@ -79,8 +67,7 @@ def models_of(configuration: StudyConfiguration) -> list[Run]:
         raise InputError(
             f"network.architecture: {', '.join(networks)} would go by one name; give their functions different names."
         )
-    seeds = range(configuration.seed, configuration.seed + configuration.repeats)
-    return [Run(network, seed, 0) for network in networks for seed in seeds]
+    return [Run(network, seed, 0) for network in networks for seed in configuration.seeds]
 
 
 def is_of_these_models(folders: StudyFolders, measured: Mapping[str, Any]) -> bool:

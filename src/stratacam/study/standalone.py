@@ -20,7 +20,7 @@ from stratacam.study.execution import Workers, tidied
 from stratacam.study.folders import RECORDS
 from stratacam.study.steps.explain import explain_scans
 from stratacam.study.steps.prepare import prepare_scans, take_prepared
-from stratacam.study.suitability import refuse_differences, tell_differences, tell_parts
+from stratacam.study.suitability import refuse_differences, say_differences, say_parts
 from stratacam.study.trained import TrainedModel
 from stratacam.study.work import Absence, Work
 
@@ -39,14 +39,8 @@ def prepare_folder(
 ) -> tuple[list[PreparedScan], list[Absence]]:
     """Prepare every scan of a BIDS folder, or of a table of scans, into `out`; what is done already is not done again.
 
-    Args:
-        source: the scans as delivered.
-        out: folder of the prepared scans.
-        settings: of preparation, or those of each scan.
-        sequences: that every scan must have.
-        choose: which file of a sequence to take, where there are several.
-        workers: processes; 0: one per core.
-        console: where progress is shown.
+    Settings may be a function that gives those of each scan. `choose` says which file of a sequence to take, where
+    there are several.
 
     Returns:
         The prepared scans, and what was left out, which is also written to `out`/left_out.tsv.
@@ -83,16 +77,8 @@ def explain_folder(
 ) -> tuple[list[str], list[Absence]]:
     """Explain prepared scans with a trained model into `out`; what is done already is not done again.
 
-    Args:
-        model: folder of the model.
-        prepared: folder of prepared scans.
-        out: folder of the maps.
-        settings: what is explained.
-        names: subjects or scans such as "sub-01" or "sub-01_ses-2"; all if empty.
-        accept_differences: explain scans that were prepared otherwise than the model's.
-        network: reference of the model's network, if a user wrote it.
-        workers: processes; 0: one per core.
-        console: where progress is shown.
+    `names` are subjects or scans such as "sub-01" or "sub-01_ses-2", all if empty; `network` is the reference of a
+    custom network.
 
     Returns:
         Names of the explained scans, and what was left out, which is also written to `out`/left_out.tsv.
@@ -105,8 +91,8 @@ def explain_folder(
     loaded, card = load_model(model, network)
     check_settings(loaded, card, settings)
     scans = _named(find_prepared(prepared), names, prepared)
-    tell_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
-    tell_parts(scans, card, console)
+    say_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
+    say_parts(scans, card, console)
     with _work_in(out, console, workers) as work:
         own = [source_file(network)] if network else []
         key = work.cache.content_of([model / CARD, model / WEIGHTS, *own])

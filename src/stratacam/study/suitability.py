@@ -18,7 +18,7 @@ from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.resampling import read_grid
 from stratacam.study.progress import say
 
-MOST_NAMED = 5
+MAXIMUM_NAMED = 5
 """Scans that a line on the console names."""
 
 TRAINED_ON = ("train", "validation")
@@ -107,7 +107,7 @@ def refuse_differences(
     return unlike
 
 
-def tell_parts(scans: Sequence[PreparedScan], card: ModelCard, console: Console) -> None:
+def say_parts(scans: Sequence[PreparedScan], card: ModelCard, console: Console) -> None:
     """Say which scans a model was trained on, or that it cannot be known."""
     parts = {scan.name: part_in_training(scan, card) for scan in scans}
     learnt = [name for name, part in parts.items() if part in TRAINED_ON]
@@ -129,7 +129,7 @@ def tell_parts(scans: Sequence[PreparedScan], card: ModelCard, console: Console)
         )
 
 
-def tell_differences(found: Mapping[str, Sequence[str]], console: Console) -> None:
+def say_differences(found: Mapping[str, Sequence[str]], console: Console) -> None:
     """Say in what scans differ from a model's, scans that differ alike in one line."""
     alike: dict[str, list[str]] = {}
     for name, sentences in found.items():
@@ -140,8 +140,8 @@ def tell_differences(found: Mapping[str, Sequence[str]], console: Console) -> No
 
 
 def _named(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAXIMUM_NAMED} more" if len(names) > MAXIMUM_NAMED else ""
+    return ", ".join(names[:MAXIMUM_NAMED]) + more
 
 
 def _delivered_edges(images: Mapping[str, Path]) -> dict[str, tuple[float, float, float]]:

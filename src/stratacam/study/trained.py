@@ -11,7 +11,7 @@ from stratacam.study.keys import NOT_IN_KEY
 from stratacam.study.runs import Run
 from stratacam.study.study import Study
 
-MOST_LOADED = 8
+MAXIMUM_LOADED = 8
 """Models that a worker holds at once: about 60 MB each."""
 
 
@@ -32,7 +32,7 @@ def trained_model(study: Study, run: Run) -> TrainedModel:
     return TrainedModel(folder, study.work.cache.made[folder], study.configuration.run.device, network)
 
 
-@lru_cache(maxsize=MOST_LOADED)
+@lru_cache(maxsize=MAXIMUM_LOADED)
 def load_once(trained: TrainedModel) -> tuple[nn.Module, ModelCard]:
     """The model on its device, in evaluation mode, and its card; loaded once in each worker."""
     model, card = load_model(trained.folder, trained.network)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stratacam.files import write_text
+from stratacam.files import write_table, write_text
 from stratacam.interruption import broken_off_at
 from stratacam.study.cache import Cache, Entry, Task
 from stratacam.study.execution import Failure, Workers, run_each
 from stratacam.study.progress import say, step_progress
 
-MOST_REASONS = 3
+MAXIMUM_REASONS = 3
 """Reasons to do a step again that are said."""
 
 
@@ -57,9 +57,8 @@ class Work:
 
     def write_left_out(self, path: Path) -> None:
         """Write everything left out to a table: name, step, reason."""
-        rows = [("name", "step", "reason")]
-        rows += [(one.name, one.step, " ".join(one.reason.split())) for one in sorted(self.absences)]
-        write_text(path, "".join("\t".join(row) + "\n" for row in rows))
+        rows = [(one.name, one.step, " ".join(one.reason.split())) for one in sorted(self.absences)]
+        write_table(path, [("name", "step", "reason"), *rows])
 
     def entries(self, step: str, tasks: Mapping[str, Task], cache: Cache | None = None) -> dict[str, Entry]:
         """Derive the keys of tasks; leave out what has an input that cannot be read."""
@@ -104,10 +103,10 @@ class Work:
         executor = self.workers.executor(networks=len(entries) if networks else None)
         with self._timed(step), executor as place, step_progress(self.console, step) as advance:
             advance(len(done), len(entries), "starting")
-            for finished in run_each(place, do_task, {name: one.task for name, one in pending.items()}):
-                name = finished.name
-                if isinstance(finished.outcome, Failure):
-                    self.leave_out(name, step, finished.outcome.reason, finished.outcome.trace)
+            tasks = {name: one.task for name, one in pending.items()}
+            for name, outcome in run_each(place, do_task, tasks):
+                if isinstance(outcome, Failure):
+                    self.leave_out(name, step, outcome.reason, outcome.trace)
                 else:
                     cache.finish(step, name, entries[name])
                     done.add(name)
@@ -138,7 +137,7 @@ class Work:
     def _say_why(self, step: str, pending: Mapping[str, Entry], cache: Cache) -> None:
         """Say why what was done before is done again."""
         why = Counter("; ".join(cache.why(step, name, one)) for name, one in pending.items())
-        for reason, count in why.most_common(MOST_REASONS):
+        for reason, count in why.most_common(MAXIMUM_REASONS):
             if reason:
                 of = f" {count} of {len(pending)}" if len(pending) > 1 else ""
                 say(self.console, f"{step}: again{of}, since {reason}")

@@ -28,7 +28,7 @@ from stratacam.study.steps.explain import held_out_by, run_for, to_explain
 from stratacam.study.study import Study
 from stratacam.study.trained import TrainedModel, load_once, trained_model
 
-MOST_OTHERS = 2
+MAXIMUM_OTHERS = 2
 """Models of each kind that a model's maps are compared with."""
 
 
@@ -263,4 +263,4 @@ def _others(planned: Sequence[Planned], run: Run, scan: PreparedScan) -> dict[st
     found["fold"] = [
         plan.run for plan in planned if plan.run.model == run.model and plan.run.fold != run.fold
     ]
-    return {change: runs[:MOST_OTHERS] for change, runs in found.items() if runs}
+    return {change: runs[:MAXIMUM_OTHERS] for change, runs in found.items() if runs}

@@ -67,12 +67,7 @@ def explain_scans(
 
 
 def held_out_by(planned: Sequence[Planned], model: str) -> dict[str, Run]:
-    """Subject to the run of a network and seed that held it out; nobody where slices were split.
-
-    Args:
-        planned: all runs of the study.
-        model: network and seed, see `Run.model`.
-    """
+    """Subject to the run of a network and seed that held it out; nobody where slices were split."""
     return {
         subject: plan.run
         for plan in planned
@@ -90,13 +85,7 @@ def run_for(scan: PreparedScan, held_out: Mapping[str, Run], planned: Sequence[P
 def to_explain(
     configuration: StudyConfiguration, prepared: Sequence[PreparedScan], tested: Collection[str]
 ) -> list[PreparedScan]:
-    """The scans of the subjects that the configuration wants explained.
-
-    Args:
-        configuration: of the study.
-        prepared: all scans.
-        tested: the subjects that a run held out.
-    """
+    """The scans of the subjects that the configuration wants explained."""
     wanted = configuration.explain.subjects
     if isinstance(wanted, tuple):
         chosen: Collection[str] = wanted

@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from stratacam.errors import InputError
-from stratacam.files import read_json, remove_leftovers, told_if_not_writable, write_json
+from stratacam.files import input_error_if_not_writable, read_json, remove_leftovers, write_json
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.check import check_images
 from stratacam.scans.cohort.duplicates import find_duplicates
@@ -22,7 +22,7 @@ from stratacam.study.folders import RECORDS
 from stratacam.study.progress import say
 from stratacam.study.work import Work
 
-MOST_NAMED = 5
+MAXIMUM_NAMED = 5
 """Flagged scans whose flags are printed."""
 
 
@@ -153,7 +153,7 @@ def prepare_scans(
         if done:
             write_index(out, groups)
     finished = [tasks[name].prepared for name in done]
-    _tell_flags(work, finished, out)
+    _say_flags(work, finished, out)
     return finished
 
 
@@ -161,7 +161,9 @@ def prepare_scans(
 def _locked(out: Path, cache: Cache, work: Work) -> Iterator[None]:
     """Wait until nobody else prepares into `out`, and remove what killed processes left half written there."""
     lock = FileLock(cache.folder / "lock")
-    with told_if_not_writable(lock.lock_file if isinstance(lock.lock_file, Path) else Path(lock.lock_file)):
+    with input_error_if_not_writable(
+        lock.lock_file if isinstance(lock.lock_file, Path) else Path(lock.lock_file)
+    ):
         cache.folder.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
@@ -201,11 +203,11 @@ def _find_delivered(cache: Cache, task: Prepare, entry: Entry) -> None:
         cache.finish("prepare", task.scan.name, entry)
 
 
-def _tell_flags(work: Work, scans: Sequence[PreparedScan], out: Path) -> None:
+def _say_flags(work: Work, scans: Sequence[PreparedScan], out: Path) -> None:
     """Say what is doubtful about scans: of the first few in sentences, of the others that there is something."""
     flags = {scan.name: scan.read_record().get("Flags", ()) for scan in scans}
     flagged = [name for name in flags if flags[name]]
-    lines = [f"prepare: {name}: {flag}" for name in flagged[:MOST_NAMED] for flag in flags[name]]
+    lines = [f"prepare: {name}: {flag}" for name in flagged[:MAXIMUM_NAMED] for flag in flags[name]]
     if flagged:
         lines.append(f"prepare: {len(flagged)} of {len(scans)} flagged, see {out / INDEX}")
     for line in lines:

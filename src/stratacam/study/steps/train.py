@@ -106,12 +106,7 @@ def do_trainings(
 ) -> None:
     """Do the trainings that are not done yet, as many at once as there are cores.
 
-    Args:
-        study: that they belong to.
-        cohort: whose activations they read.
-        plans: by name.
-        entries: the same trainings in the cache.
-        step: they are of.
+    Plans and their entries in the cache go by the same names; `cohort` is that whose activations they read.
 
     Raises:
         InputError: one of them failed.

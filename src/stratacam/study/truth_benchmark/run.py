@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +65,7 @@ def run_benchmark(
 
     Every subject is held out once where there are up to five, or else in one of five folds. Truth is what was planted.
 
-    Args:
-        prepared: folder of prepared scans.
-        out: folder of the benchmark.
-        settings: of the benchmark.
-        lesions: folder of lesion masks; None: the phantom's.
-        console: where progress is shown.
-        workers: where tasks run, see `open_study`.
+    Shapes are those of the lesion masks in the folder `lesions`, or the phantom's.
 
     Raises:
         InputError: there are no two subjects, too few shapes or slices, or a scan cannot be used; or `out` touches
@@ -145,24 +139,19 @@ def _train_and_score(
     study: Study, cohort: Cohort, settings: BenchmarkSettings, subjects: Sequence[str]
 ) -> list[ScoreFold]:
     """Train a network for every fold, and score its maps."""
-    model = Run(settings.architecture, settings.seed, 0)
-    network = plan_network(
-        study.configuration, study.folders, model, len(cohort.classes), kept_seed=settings.seed
-    )
     dataset = make_dataset(cohort.pictures, cohort.classes)
+    folds = make_folds(subjects, min(5, len(subjects)))
+    run = Run(settings.architecture, settings.seed, 1)
+    first = plan_network(study.configuration, study.folders, run, folds[0], len(cohort.classes))
     plans: dict[str, Planned] = {}
     entries = {}
-    for number, split in enumerate(make_folds(subjects, min(5, len(subjects))), start=1):
+    for number, split in enumerate(folds, start=1):
         split.rows(dataset)  # which refuses too few slices before anything is trained
-        run = Run(settings.architecture, settings.seed, number)
-        plans[run.name] = Planned(run, network.first, network.settings, split, network.kept)
-        entries[run.name] = training_of(
-            study,
-            cohort,
-            plans[run.name],
-            name=run.name,
-            out=study.folders.models / run.name,
-            card={"range": [0, 1]},
+        plan = replace(first, run=replace(run, fold=number), split=split)
+        name = plan.run.name
+        plans[name] = plan
+        entries[name] = training_of(
+            study, cohort, plan, name=name, out=study.folders.models / name, card={"range": [0, 1]}
         )
     do_trainings(study, cohort, plans, entries)
     tasks = {

@@ -21,7 +21,7 @@ class BenchmarkSettings:
         lesions: in a slice.
         copies: of each slice, with other lesions, in each class.
         epochs: of training.
-        scored: maximum of slices of each scan and class whose maps are scored.
+        scored: maximum number of slices of each scan and class that are scored.
         seed: of everything random.
     """
 

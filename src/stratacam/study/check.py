@@ -9,7 +9,7 @@ from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.check import CheckedCohort, CheckedImage, CheckedScan, check_images, summarise
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
-from stratacam.study.cohort import Member, check_study, read_clusters, seeds_of
+from stratacam.study.cohort import Member, check_study, read_clusters
 from stratacam.study.configuration import CohortSettings, StudyConfiguration
 from stratacam.study.execution import Failure, Workers, run_each
 from stratacam.study.network_check import check_explained, check_networks
@@ -21,12 +21,8 @@ def check_cohort(
 ) -> CheckedCohort:
     """Check every scan of a cohort, and whether a study can be run on it.
 
-    Args:
-        cohort: where it is, and what is wanted of it.
-        configuration: the study that is wanted of it. If None it is the default study, and a cohort without any groups
-            can be used too, as it can be prepared.
-        workers: processes; 0: one per core.
-        console: where progress is shown.
+    Without `configuration` the default study is tried, and a cohort without any groups can be used too, as it can be
+    prepared.
 
     Raises:
         InputError: the input as a whole cannot be read.
@@ -41,15 +37,15 @@ def check_cohort(
     by_name = {scan.name: scan for scan in scans}
     checked: dict[str, CheckedScan] = {}
     with Workers(workers) as here, here.executor() as executor, step_progress(console, "check") as advance:
-        for finished in run_each(executor, check_images, by_name):
-            scan = by_name[finished.name]
+        for name, outcome in run_each(executor, check_images, by_name):
+            scan = by_name[name]
             missing = (
                 group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups)
                 if groups or (configuration and not problem)
                 else None
             )
-            checked[scan.name] = _conclude(scan, groups.get(scan.name), finished.outcome, missing)
-            advance(len(checked), len(by_name), finished.name)
+            checked[name] = _conclude(scan, groups.get(name), outcome, missing)
+            advance(len(checked), len(by_name), name)
     members = [
         Member(name, scan.subject, scan.group)
         for name, scan in checked.items()
@@ -59,7 +55,7 @@ def check_cohort(
         wanted = configuration or StudyConfiguration(out=Path(), cohort=cohort)
         try:
             clusters = read_clusters(wanted, [by_name[member.scan] for member in members])
-            small = check_study(cohort.input, members, wanted.split, seeds_of(wanted), clusters)
+            small = check_study(cohort.input, members, wanted.split, wanted.seeds, clusters)
             if configuration:
                 learnt = [member for member in members if member.scan not in small]
                 check_networks(configuration)

@@ -9,11 +9,10 @@ from stratacam.scans.prepared import PreparedScan
 from stratacam.study.cohort import (
     Cohort,
     Member,
-    check_study,
     describe_scans,
+    leave_small_groups_out,
     make_cohort,
     read_clusters,
-    seeds_of,
 )
 from stratacam.study.network_check import check_beginning, check_explained
 from stratacam.study.progress import say
@@ -23,21 +22,15 @@ from stratacam.study.study import Study
 
 
 @dataclass(frozen=True)
-class Gathered:
-    """The scans of a study, as delivered and as prepared, and the cohort that is learnt from.
-
-    Attributes:
-        scans: as delivered.
-        prepared: those that could be prepared.
-        cohort: pictures, groups and classes.
-    """
+class PreparedCohort:
+    """The scans of a study, as delivered and as far as they could be prepared, and the cohort that is learnt from."""
 
     scans: Sequence[Scan]
     prepared: Sequence[PreparedScan]
     cohort: Cohort
 
 
-def gather(study: Study) -> Gathered:
+def prepare_cohort(study: Study) -> PreparedCohort:
     """Find, check, prepare and cut the scans of a study; leave out and list what cannot be used.
 
     Raises:
@@ -51,11 +44,7 @@ def gather(study: Study) -> Gathered:
     scans = check_scans(work, found)
     clusters = read_clusters(configuration, scans)
     members = [Member(scan.name, f"sub-{scan.subject}", groups[scan.name]) for scan in scans]
-    small = check_study(
-        configuration.cohort.input, members, configuration.split, seeds_of(configuration), clusters
-    )
-    for name, reason in small.items():
-        work.leave_out(name, "split", reason)
+    small = leave_small_groups_out(study, members, clusters)
     scans = [scan for scan in scans if scan.name not in small]
     check_explained(
         configuration,
@@ -80,4 +69,4 @@ def gather(study: Study) -> Gathered:
         settings=configuration.pictures,
     )
     cohort = make_cohort(study, pictures, clusters)
-    return Gathered(scans, prepared, describe_scans(cohort, prepared))
+    return PreparedCohort(scans, prepared, describe_scans(cohort, prepared))
