@@ -1,6 +1,5 @@
 """One phantom subject: drawn, scanned and written with its truth."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
-from stratacam.files import write_json
+from stratacam.files import read_json, write_json
 from stratacam.scans.masks import bounding_box
 from stratacam.scans.phantom.acquisition import (
     Affine,
@@ -128,9 +127,9 @@ def _draw(out: Path, settings: PhantomSettings, index: int) -> _Visit:
 
 def _finished(record: Path, wanted: Mapping[str, object], out: Path) -> Row | None:
     """Return the row of a subject that was finished before under the same settings, else nothing."""
-    if not record.is_file():
+    content = read_json(record)
+    if not content:
         return None
-    content = json.loads(record.read_text(encoding="utf-8"))
     content["settings"].setdefault("sequences", list(DEFAULT_SEQUENCES))
     same = all(content.get(key) == value for key, value in wanted.items())
     if not same or not all((out / file).is_file() for file in content["files"]):
