@@ -1,7 +1,6 @@
 """What a registered scan shows of its contrast: whether fluid, grey and white matter look as its sequence has them."""
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import SimpleITK
@@ -11,7 +10,8 @@ from numpy.typing import NDArray
 from stratacam.scans.intensity import tissue_peak
 from stratacam.scans.masks import depth_mm
 from stratacam.scans.sequences import SEQUENCES, MRSequence, find_sequence
-from stratacam.scans.volume import from_itk, to_itk
+from stratacam.scans.template import load_template
+from stratacam.scans.volume import from_itk
 
 WHITE, GREY, FLUID = 0.95, 0.8, 0.8  # least probability of a voxel of the template
 DEEP = 10.0  # mm off the surface of the brain: fluid there is that of the ventricles
@@ -51,18 +51,11 @@ def find_tissues(
     """
     inverse = template_to_t1w.GetInverse()
     white, grey, inside = (
-        from_itk(SimpleITK.Resample(one, grid, inverse, SimpleITK.sitkLinear, 0.0)) for one in _template()
+        from_itk(SimpleITK.Resample(load_template(load), grid, inverse, SimpleITK.sitkLinear, 0.0))
+        for load in (load_mni152_wm_template, load_mni152_gm_template, load_mni152_brain_mask)
     )
     fluid = (inside - white - grey > FLUID) & (depth_mm(brain, grid.GetSpacing()) > DEEP)
     return Tissues(brain & (white > WHITE), brain & (grey > GREY), fluid)
-
-
-@cache
-def _template() -> tuple[SimpleITK.Image, ...]:
-    """Probability of white and of grey matter, and the brain mask, at 2 mm."""
-    loaded = (load_mni152_wm_template, load_mni152_gm_template, load_mni152_brain_mask)
-    images = [load(resolution=2) for load in loaded]
-    return tuple(to_itk(np.asarray(image.dataobj, dtype=np.float32), image.affine) for image in images)
 
 
 def contrast_doubt(
