@@ -8,7 +8,7 @@ from quality_scan import a_record
 from stratacam.errors import InputError
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import charts, outliers, write_index
-from stratacam.scans.quality.measures import DASH, FEWEST, read_measures
+from stratacam.scans.quality.measures import DASH, MINIMUM_VALUES, read_measures
 
 
 def _cohort(folder, count=12, **of_scan):
@@ -104,7 +104,7 @@ def test_a_damaged_record_is_named(tmp_path):
 
 
 def test_the_plots_of_a_large_cohort_link_the_outliers_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(charts, "MOST_LINKED", 10)
+    monkeypatch.setattr(charts, "MAXIMUM_LINKED", 10)
     html = write_index(_cohort(tmp_path, sub07={"BrainVolume": 640.0})).read_text(encoding="utf-8")
     assert re.findall(r"<title>(sub-.*?):", html) == ["sub-07"]
     assert "data:image/png" in html  # the others are one picture
@@ -147,4 +147,4 @@ def test_where_most_values_are_equal_the_mean_deviation_counts():
 
 
 def test_of_few_values_none_is_strange():
-    assert not outliers([1.0] * (FEWEST - 2) + [100.0]).any()
+    assert not outliers([1.0] * (MINIMUM_VALUES - 2) + [100.0]).any()

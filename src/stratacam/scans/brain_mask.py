@@ -17,7 +17,7 @@ SMALLEST_BRAIN = 300.0  # ml
 LARGEST_BRAIN = 2500.0
 ADULT_BRAIN = (900.0, 2000.0)  # ml: outside of it a mask is doubted
 SAME_PLACE = 0.01  # mm
-MOST_CUT = 1000.0  # mm2 at a border of the T1w: the brain stem runs out of many scans, and is less
+MAXIMUM_CUT = 1000.0  # mm2 at a border of the T1w: the brain stem runs out of many scans, and is less
 SMALL_PART = 0.001  # of the mask: loose parts below it are not worth a word
 
 
@@ -95,7 +95,7 @@ def doubts(brain: NDArray[np.bool_], affine: NDArray[Any]) -> tuple[str, ...]:
         for axis in range(3)
         for index in (0, -1)
     )
-    if cut > MOST_CUT:
+    if cut > MAXIMUM_CUT:
         found.append(
             f"the brain mask touches the border of the T1w over {cut / 100:.0f} cm2: part of the brain is not in "
             "the scan"

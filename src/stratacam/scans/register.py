@@ -24,7 +24,7 @@ class Level:
 
 LEVELS = (Level(4.0, 0.25, 2.0), Level(2.0, 0.20, 0.5), Level(1.0, 0.40, 0.25))
 HISTOGRAM_BINS = 32
-MOST_ITERATIONS = 200
+MAXIMUM_ITERATIONS = 200
 LAST_STEP = 0.005  # of the spacing of the level: the search ends when its step is shorter
 RELAXATION = 0.7  # of the step when the direction turns; 0.5 stops short in narrow valleys
 SAME_START = 1.0  # mm
@@ -181,7 +181,7 @@ def descend(
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=level.step,
         minStep=LAST_STEP * level.spacing,
-        numberOfIterations=MOST_ITERATIONS,
+        numberOfIterations=MAXIMUM_ITERATIONS,
         relaxationFactor=RELAXATION,
         gradientMagnitudeTolerance=SMALLEST_GRADIENT,
     )

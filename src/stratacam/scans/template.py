@@ -14,7 +14,7 @@ from stratacam.scans.register import Level, descend, isotropic
 from stratacam.scans.volume import from_itk, one_itk_thread, to_itk
 
 LEVELS = (Level(8.0, 1.0, 2.0), Level(4.0, 0.5, 1.0), Level(2.0, 0.1, 0.25))
-LEAST_OVERLAP = 0.85  # Dice of the brain's mask and the template's; below it the fit is doubted
+MINIMUM_OVERLAP = 0.85  # Dice of the brain's mask and the template's; below it the fit is doubted
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class TemplateFit:
     @property
     def doubts(self) -> tuple[str, ...]:
         """What is implausible about the fit, as sentences."""
-        if self.overlap >= LEAST_OVERLAP:
+        if self.overlap >= MINIMUM_OVERLAP:
             return ()
         return (
             (
                 f"laid over the MNI152 template, the brain overlaps it by {self.overlap:.2f} (Dice); expected at least "
-                f"{LEAST_OVERLAP:.2f}: do not trust statistics over regions of this scan"
+                f"{MINIMUM_OVERLAP:.2f}: do not trust statistics over regions of this scan"
             ),
         )
 
@@ -47,7 +47,7 @@ def fit_template(t1w: SimpleITK.Image, brain: SimpleITK.Image, *, seed: int = 0)
     """Find the affine transform that lays a brain over the MNI152 template.
 
     From the centres of mass, first moved and scaled by the second moments' sizes, then all twelve parameters by
-    Mattes mutual information at 8, 4 and 2 mm, on the brain alone.
+    Mattes mutual information at 8, 4 and 2 mm, inside the brain.
 
     Args:
         t1w: bias-corrected or as delivered, float32.

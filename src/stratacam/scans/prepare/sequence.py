@@ -17,7 +17,7 @@ from stratacam.scans.prepare.registration import CheckedRegistration, check_regi
 from stratacam.scans.register import register
 from stratacam.scans.volume import from_itk
 
-LEAST_COVERED = 0.5  # of the brain; less cannot be used
+MINIMUM_COVERED = 0.5  # of the brain; less cannot be used
 FULLY_COVERED = 0.98  # less is flagged
 
 
@@ -82,10 +82,10 @@ def lay(
                 registration = check_registration(target.t1w, image, target.brain, found)
             transform = registration.transform
             covered = _covered(image, target.brain, transform)
-            if covered < LEAST_COVERED:
+            if covered < MINIMUM_COVERED:
                 raise InputError(
                     f"covers {covered:.0%} of the brain seen in the T1w; expected at least "
-                    f"{LEAST_COVERED:.0%}: check that both scans are of one session"
+                    f"{MINIMUM_COVERED:.0%}: check that both scans are of one session"
                 )
             flags = tuple(f"{name}: {doubt}" for doubt in registration.doubts)
             if covered < FULLY_COVERED:
@@ -103,7 +103,7 @@ def lay(
             laid = from_itk(onto_grid(corrected, target.grid, transform))
             field_laid = from_itk(onto_grid(field, target.grid, transform, outside=1.0))
     logarithm = np.log(np.maximum(field_laid[target.inside], np.finfo(np.float32).tiny))
-    shown = field_laid.astype(np.float16)  # for pictures alone
+    shown = field_laid.astype(np.float16)  # for pictures only
     return LaidSequence(path, laid, delivered, shown, float(logarithm.std()), covered, registration, flags)
 
 
