@@ -8,7 +8,7 @@ from quality_scan import a_record
 from stratacam.errors import InputError
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import charts, outliers, write_index
-from stratacam.scans.quality.measures import DASH, MINIMUM_VALUES, read_measures
+from stratacam.scans.quality.measures import DASH, MINIMUM_SCANS, read_measures
 
 
 def _cohort(folder, count=12, **of_scan):
@@ -147,4 +147,4 @@ def test_where_most_values_are_equal_the_mean_deviation_counts():
 
 
 def test_of_few_values_none_is_strange():
-    assert not outliers([1.0] * (MINIMUM_VALUES - 2) + [100.0]).any()
+    assert not outliers([1.0] * (MINIMUM_SCANS - 2) + [100.0]).any()

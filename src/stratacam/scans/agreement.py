@@ -18,7 +18,7 @@ FLOOR = 0.1  # of the median: darker points count as this bright where the bias 
 KNOWN = 0.95  # of what a blurred voxel sees has to be in the image
 BINS = 32
 MINIMUM_POINTS = 2000
-TINY = 1e-6
+MINIMUM_VALUE = 1e-6
 SAME_HEAD = 0.12
 """Nats of `shared_information` below which two images are not two sequences of one head, well registered."""
 
@@ -99,7 +99,7 @@ def _flattened(image: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[n
     """The image over the parabola that fits its logarithm, and over its mean within some centimetres; where seen."""
     x, y, z = (place / size for place, size in zip(np.nonzero(seen), image.shape, strict=True))
     terms = np.stack([np.ones_like(x), x, y, z, x * x, y * y, z * z, x * y, x * z, y * z], axis=1)
-    logarithm = np.log(np.maximum(image[seen], max(FLOOR * float(np.median(image[seen])), TINY)))
+    logarithm = np.log(np.maximum(image[seen], max(FLOOR * float(np.median(image[seen])), MINIMUM_VALUE)))
     flat = np.zeros_like(image)
     fit = np.linalg.pinv(terms) @ logarithm
     flat[seen] = image[seen] / np.exp(terms @ fit)
@@ -107,7 +107,7 @@ def _flattened(image: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[n
         ndimage.gaussian_filter(part, FLAT / SPACING, mode="constant")
         for part in (flat, seen.astype(np.float32))
     )
-    mean = total / np.maximum(count, TINY)
+    mean = total / np.maximum(count, MINIMUM_VALUE)
     return np.asarray(np.divide(flat, mean, out=flat, where=seen & (mean != 0)))
 
 

@@ -18,7 +18,7 @@ from stratacam.scans.sequences import find_sequence
 PERCENTILES = (5, 25, 50, 75, 95)
 DEEP = 20.0  # mm from the surface of the brain mask: no sulci, the lateral ventricles hardly touched
 COARSE = 2.0  # mm: that distance need not be finer
-MINIMUM_POOL = 0.2  # of the largest pool: the other lateral ventricle, not a fissure
+MINIMUM_SHARE = 0.2  # of the largest pool: the other lateral ventricle, not a fissure
 
 
 def measure_scan(volume: PreparedVolume, sequences: Sequence[str]) -> dict[str, float]:
@@ -107,7 +107,7 @@ def ventricle_like(
     heights = np.array(ndimage.center_of_mass(fluid, pools, range(1, count + 1)))[:, 2]
     high = heights > ndimage.center_of_mass(brain)[2]
     candidates = np.where(high, sizes, 0) if high.any() else sizes
-    chosen = np.flatnonzero(candidates >= MINIMUM_POOL * candidates.max()) + 1
+    chosen = np.flatnonzero(candidates >= MINIMUM_SHARE * candidates.max()) + 1
     return np.asarray(np.isin(pools, chosen))
 
 

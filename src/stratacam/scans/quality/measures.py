@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 MAXIMUM_ROBUST_SD = 3.5
-MINIMUM_VALUES = 8  # values: of fewer, none is called an outlier
+MINIMUM_SCANS = 8  # values: of fewer, none is called an outlier
 MAD_TO_SD = 1.4826
 MEAN_DEVIATION_TO_SD = 1.2533
 DASH = "\N{EN DASH}"
@@ -117,7 +117,7 @@ def outliers(values: ArrayLike) -> NDArray[np.bool_]:
     """
     array = np.asarray(values, dtype=np.float64)
     seen = np.isfinite(array)
-    if seen.sum() < MINIMUM_VALUES:
+    if seen.sum() < MINIMUM_SCANS:
         return np.zeros(len(array), dtype=bool)
     away = np.abs(array - np.median(array[seen]))
     spread = MAD_TO_SD * np.median(away[seen]) or MEAN_DEVIATION_TO_SD * away[seen].mean()
