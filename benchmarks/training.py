@@ -21,8 +21,8 @@ from stratacam.learning import (
     AugmentSettings,
     ScanPictures,
     TrainSettings,
-    keep_activations,
-    kept_inputs,
+    cache_activations,
+    cached_inputs,
     make_dataset,
     save_pictures,
 )
@@ -69,7 +69,7 @@ def _measure(folder: Path, settings: TrainSettings, size: int, rounds: int) -> t
     freeze(model, patterns)
     prefix, rest = frozen_prefix(model, patterns)
     start = time.perf_counter()
-    keep_activations(
+    cache_activations(
         prefix,
         scan,
         kept_folder,
@@ -79,7 +79,7 @@ def _measure(folder: Path, settings: TrainSettings, size: int, rounds: int) -> t
         batch_size=BATCH,
     )
     once = (time.perf_counter() - start) / len(dataset) / (1 + settings.copies)
-    inputs = kept_inputs(dataset, kept_folder, copies=settings.copies)
+    inputs = cached_inputs(dataset, kept_folder, copies=settings.copies)
     augment = _monai(RandAffine, settings.augmentation, size)
     labels = torch.zeros(BATCH, dtype=torch.int64)
     optimisers = [_optimiser(model) for _ in range(2)]

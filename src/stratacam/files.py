@@ -47,7 +47,7 @@ def check_apart(inputs: Iterable[Path], out: Path) -> None:
         >>> check_apart([folder / "scans"], folder / "prepared")
     """
     for given in inputs:
-        with told_if_not_writable(out):
+        with input_error_if_not_writable(out):
             if not given.exists():
                 continue
             around, inside = _is_inside(given, out), _is_inside(out, given)
@@ -74,7 +74,7 @@ def _real(path: Path) -> Path:
 
 def check_writable(folder: Path) -> None:
     """Raise InputError unless files can be written in a folder; one that is not there is made and removed again."""
-    with told_if_not_writable(folder):
+    with input_error_if_not_writable(folder):
         folder = _real(folder)
         missing = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def check_writable(folder: Path) -> None:
 
 
 @contextmanager
-def told_if_not_writable(path: Path) -> Iterator[None]:
+def input_error_if_not_writable(path: Path) -> Iterator[None]:
     """Turn what the system says about a place that cannot be written into an InputError that names `path`."""
     try:
         yield
@@ -131,7 +131,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     temporary = temporary_name(path)
     try:
-        with told_if_not_writable(path):
+        with input_error_if_not_writable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             temporary.replace(path)

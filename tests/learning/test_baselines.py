@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 from stratacam.errors import InputError
-from stratacam.learning.baselines.logistic import Features, logistic, majority, row_weights
+from stratacam.learning.baselines.logistic import Features, Protocol, logistic, majority, row_weights
 from stratacam.learning.baselines.simple import age_and_sex, frozen_features, scan_baselines
 from stratacam.learning.dataset import ScanPictures, SliceDataset
 
@@ -38,9 +38,7 @@ def table(values, label, subject):
 
 
 def predict(features, subjects, folds, classes=2, **settings):
-    return logistic(
-        features, name="x", title="x", subjects=subjects, folds=folds, classes=classes, **settings
-    )
+    return logistic(features, Protocol(subjects, folds, range(classes), **settings), name="x", title="x")
 
 
 def made_up(seed, *, per_class=8, classes=2, distance=0.0, columns=4):
@@ -55,9 +53,8 @@ def made_up(seed, *, per_class=8, classes=2, distance=0.0, columns=4):
 def test_the_majority_is_the_shares_of_the_training_subjects_each_counted_once():
     subject = np.array(["a", "a", "a", "b", "c", "d", "d"])
     label = np.array([0, 0, 0, 1, 0, 1, 2])  # d is of class 1, as first seen
-    given = majority(
-        label, subject, subjects="dcba", folds=[("abd", "c"), ("ac", "bd"), ("bcd", "a")], classes=3
-    )
+    folds = [("abd", "c"), ("ac", "bd"), ("bcd", "a")]
+    given = majority(label, subject, Protocol("dcba", folds, range(3)))
     np.testing.assert_allclose(
         given.probabilities, [[1, 0, 0], [1 / 3, 2 / 3, 0], [1, 0, 0], [1 / 3, 2 / 3, 0]]
     )
@@ -266,9 +263,7 @@ def test_each_baseline_sees_its_own_features():
         subjects = named(12)
         made, left_out = scan_baselines(
             scans,
-            classes=CLASSES,
-            subjects=subjects,
-            folds=in_folds(subjects),
+            Protocol(subjects, in_folds(subjects), CLASSES),
             people=people,
             measures=measures,
         )
@@ -288,9 +283,7 @@ def test_without_age_and_sex_that_baseline_is_left_out_with_a_reason():
     subjects = named(8)
     made, left_out = scan_baselines(
         scans,
-        classes=CLASSES,
-        subjects=subjects,
-        folds=in_folds(subjects),
+        Protocol(subjects, in_folds(subjects), CLASSES),
         people={"sub-00": {"age": "unknown", "sex": "O"}},
         measures=measured(scans, T1w_p50=range(8), brain_ml=range(8), ventricle_ml=range(8)),
     )
@@ -313,7 +306,7 @@ def test_frozen_features_are_judged_by_the_mean_over_slices():
     empty = np.zeros(60, dtype=np.int64)
     dataset = SliceDataset((), CLASSES[:2], named(12), empty, empty, empty, label, subject)
     folds = in_folds(named(12))
-    found = frozen_features(dataset, features, subjects=named(12), folds=folds)
+    found = frozen_features(dataset, features, Protocol(named(12), folds, CLASSES[:2]))
     (train, test), strength = folds[0], found.strengths[0]
     rows = np.isin(subject, [named(12).index(one) for one in train])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=strength))

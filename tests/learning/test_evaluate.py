@@ -13,7 +13,7 @@ from stratacam.learning.dataset import ScanPictures, make_dataset
 from stratacam.learning.evaluation.calibration import apply_temperature
 from stratacam.learning.evaluation.evaluate import evaluate, evaluate_subjects
 from stratacam.learning.evaluation.result import write_evaluation
-from stratacam.learning.predict import predict_logits
+from stratacam.learning.forward import compute_logits
 
 
 def two_columns(patient):
@@ -29,7 +29,7 @@ def test_logits_are_those_of_plain_slices_and_probabilities_their_softmax(tmp_pa
     dataset, model = make_set(tmp_path, 2), small_network()
     with torch.no_grad():
         expected = model(dataset.read(range(len(dataset))))
-    logits = predict_logits(model, dataset, batch_size=3)
+    logits = compute_logits(model, dataset.read, len(dataset), batch_size=3)
     assert logits.dtype == np.float64
     np.testing.assert_allclose(logits, expected.numpy(), atol=1e-5)
     np.testing.assert_allclose(apply_temperature(logits, 1.0), expected.softmax(1).numpy(), atol=1e-6)
@@ -47,7 +47,9 @@ def test_any_module_predicts_and_in_evaluation_mode(tmp_path):
 
     dataset = make_set(tmp_path, 1)
     expected = dataset.read(range(len(dataset))).mean((1, 2, 3))
-    np.testing.assert_allclose(predict_logits(Brightness().train(), dataset)[:, 1], expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        compute_logits(Brightness().train(), dataset.read, len(dataset))[:, 1], expected, rtol=1e-4
+    )
 
 
 def test_a_subject_has_the_mean_probability_of_all_slices_of_all_its_sessions(tmp_path):
@@ -197,11 +199,11 @@ def test_what_cannot_be_known_of_one_subject_is_null_and_never_nan(tmp_path):
 def test_probabilities_that_do_not_belong_to_the_slices_are_refused(tmp_path):
     dataset = one_subject(tmp_path, 2)
     for wrong in (two_columns([0.1, 0.2, 0.3]), np.full((2, 3), 1 / 3), two_columns([0.1, np.nan])):
-        with pytest.raises(InputError, match=r"probabilities of slices: found shape.*Remedy"):
+        with pytest.raises(InputError, match=r"probabilities of slices: found shape.*predict the same"):
             evaluate(dataset, wrong)
-        with pytest.raises(InputError, match=r"probabilities of slices: found shape.*Remedy"):
+        with pytest.raises(InputError, match=r"probabilities of slices: found shape.*predict the same"):
             evaluate(dataset, two_columns([0.1, 0.2]), calibrated=wrong)
-        with pytest.raises(InputError, match=r"probabilities of subjects.*Remedy"):
+        with pytest.raises(InputError, match=r"probabilities of subjects.*predict the same"):
             evaluate_subjects(["sub-1", "sub-2"], [0, 1], wrong, CLASSES)
-    with pytest.raises(InputError, match=r"found 2 names, 1 of them different.*Remedy"):
+    with pytest.raises(InputError, match=r"found 2 names, 1 of them different.*give one row"):
         evaluate_subjects(["sub-1", "sub-1"], [0, 1], two_columns([0.1, 0.2]), CLASSES)

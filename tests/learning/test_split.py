@@ -200,14 +200,16 @@ def test_a_table_of_folds_says_who_is_held_out(tmp_path):
         (
             ["subject", "group"],
             [["sub-000", "a"]],
-            "has the columns group, subject; expected subject, and part",
+            "has the columns subject, group; expected subject, and part",
         ),
         (["subject", "part"], [["sub-000", "train"]], r"no row for sub-001, sub-002, sub-100"),
         (
             ["subject", "part"],
-            [["sub-000", "trian"], ["000", "test"]],
-            r"(?s)row 2, sub-000: part is 'trian'; expected train.*row 3: names sub-000 again.*no row for sub-001",
+            [["sub-000", "trian"], ["001", "test"]],
+            r"(?s)row 2, sub-000: part is 'trian'; expected train.*no row for sub-002",
         ),
+        (["subject", "part"], [["sub-000", "train"], ["000", "test"]], r"row 3 names sub-000 again"),
+        (["subject", "part"], [["sub-a", "train"], ["sub-A", "test"]], r"differ in more than case"),
         (
             ["subject", "part"],
             [[f"sub-{k}", "training"] for k in ("000", "001", "002", "100", "101", "102")],
@@ -235,12 +237,12 @@ def test_a_table_that_leaves_a_group_out_of_a_part_is_told(tmp_path):
 
 
 def test_a_group_of_two_subjects_is_named_with_its_size_and_the_remedy():
-    with pytest.raises(InputError, match=r'"SPMS" has 1 usable subject \(sub-9\).*at least 3.*Remedy'):
+    with pytest.raises(InputError, match=r'"SPMS" has 1 usable subject \(sub-9\).*at least 3.*add subjects'):
         make_splits(labels_of([4, 4]) | {"sub-9": "SPMS"})
 
 
 def test_a_single_group_cannot_be_split():
-    with pytest.raises(InputError, match=r"found 1 group \(group0\).*at least 2.*Remedy"):
+    with pytest.raises(InputError, match=r"found 1 group \(group0\).*at least 2.*add subjects"):
         make_splits(labels_of([9]))
 
 

@@ -12,19 +12,18 @@ from stratacam.learning import (
     Checkpoint,
     TrainSettings,
     apply_temperature,
+    cache_activations,
+    cache_head_inputs,
+    cached_inputs,
     compute_logits,
     evaluate,
-    keep_activations,
-    keep_head_inputs,
-    kept_inputs,
     make_dataset,
-    predict_logits,
     read_head_inputs,
     slice_weights,
     train,
 )
 from stratacam.learning.epoch import Trainee, run_epoch
-from stratacam.learning.features import kept_file
+from stratacam.learning.features import activations_file
 from stratacam.learning.inputs import Inputs
 from stratacam.learning.randomness import torch_generator
 from stratacam.networks import default_frozen, find_head, frozen_prefix
@@ -40,7 +39,7 @@ def keep(datasets, folder, settings=SETTINGS):
     prefix, _ = frozen_prefix(small_network(), settings.frozen)
     for dataset in datasets:
         for scan in dataset.scans:
-            keep_activations(
+            cache_activations(
                 prefix, scan, folder, copies=settings.copies, augmentation=settings.augmentation, seed=0
             )
     return folder
@@ -56,7 +55,7 @@ def run(data, work, settings=SETTINGS, *, seed=0, kept=None, progress=lambda *_:
     if settings.frozen and kept is None:
         kept = keep(data, work.parent / "kept", settings)
     checkpoint = Checkpoint(work / "saved.pt", f"{seed} {settings}")
-    history = train(model, *data, settings, seed=seed, checkpoint=checkpoint, kept=kept, progress=progress)
+    history = train(model, *data, settings, seed=seed, checkpoint=checkpoint, cached=kept, progress=progress)
     return model, history
 
 
@@ -180,16 +179,16 @@ def test_kept_activations_are_those_of_plain_slices_and_of_copies_that_depend_on
     dataset = data[0]
     prefix, rest = frozen_prefix(small_network(), ("block1_*",))
     folder = keep([dataset], tmp_path / "all")
-    kept = np.load(kept_file(folder, dataset.scans[2].scan))
+    kept = np.load(activations_file(folder, dataset.scans[2].scan))
     assert kept.shape == (3, 4, 8, 8, 8)
     with torch.no_grad():
         plain = prefix(make_dataset(dataset.scans[2:3], CLASSES).read(range(4)))
     np.testing.assert_allclose(kept[0], plain.numpy(), atol=2e-3)
     assert not np.allclose(kept[1], kept[2], atol=1e-2)
     alone = keep([make_dataset(dataset.scans[2:3], CLASSES)], tmp_path / "alone")
-    assert np.array_equal(np.load(kept_file(alone, dataset.scans[2].scan)), kept)
-    logits = compute_logits(rest, kept_inputs(dataset, folder, copies=2).plain, len(dataset))
-    np.testing.assert_allclose(logits, predict_logits(small_network(), dataset), atol=2e-3)
+    assert np.array_equal(np.load(activations_file(alone, dataset.scans[2].scan)), kept)
+    logits = compute_logits(rest, cached_inputs(dataset, folder, copies=2).plain, len(dataset))
+    np.testing.assert_allclose(logits, compute_logits(small_network(), dataset.read, len(dataset)), atol=2e-3)
 
 
 def test_what_the_untrained_head_is_fed_gives_the_logits_of_the_untrained_network(data, tmp_path):
@@ -198,11 +197,13 @@ def test_what_the_untrained_head_is_fed_gives_the_logits_of_the_untrained_networ
     _, rest = frozen_prefix(model, ("block1_*",))
     _, head = find_head(model)
     for scan in dataset.scans:
-        keep_head_inputs(rest, head, scan, folder)
+        cache_head_inputs(rest, head, scan, folder)
     features = torch.from_numpy(read_head_inputs(dataset, folder))
     assert features.shape == (len(dataset), 8)
     with torch.no_grad():
-        np.testing.assert_allclose(head(features).numpy(), predict_logits(model, dataset), atol=2e-3)
+        np.testing.assert_allclose(
+            head(features).numpy(), compute_logits(model, dataset.read, len(dataset)), atol=2e-3
+        )
 
 
 def test_the_weights_left_are_those_of_the_best_epoch(data, tmp_path):
@@ -212,7 +213,7 @@ def test_the_weights_left_are_those_of_the_best_epoch(data, tmp_path):
     assert history.best_epoch == int(np.argmin(losses)) + 1
     assert len(losses) == min(history.best_epoch + 3, 12)
     validation = data[1]
-    probabilities = apply_temperature(predict_logits(model, validation), 1.0)
+    probabilities = apply_temperature(compute_logits(model, validation.read, len(validation)), 1.0)
     probability = probabilities[np.arange(len(validation)), validation.label]
     assert np.mean(-np.log(probability)) == pytest.approx(
         min(losses), abs=1e-3
@@ -227,7 +228,7 @@ def test_the_difference_between_groups_is_learnt(tmp_path):
         update={"epochs": 40, "patience": 40, "body_rate": 1e-2, "head_rate": 3e-2}
     )
     train(model, train_set, validation, settings, seed=0)
-    probabilities = apply_temperature(predict_logits(model, test), 1.0)
+    probabilities = apply_temperature(compute_logits(model, test.read, len(test)), 1.0)
     assert evaluate(test, probabilities).subjects.accuracy.value >= 15 / 16
 
 
@@ -373,7 +374,7 @@ def test_rates_that_diverge_are_named(data):
     model = small_network()
     with torch.no_grad():
         model.predictions.weight.fill_(torch.inf)
-    with pytest.raises(InputError, match=r"training\.body_rate.*Remedy: lower rates"):
+    with pytest.raises(InputError, match=r"training\.body_rate.*lower the rates"):
         train(model, *data, SETTINGS, seed=0)
 
 
@@ -382,8 +383,8 @@ def test_activations_beyond_float16_are_not_kept(data, tmp_path):
     with torch.no_grad():
         layers.block1_conv1[0].bias.fill_(1e5)
     folder = tmp_path / "kept"
-    with pytest.raises(InputError, match="keep_activations = false"):
-        keep_activations(
+    with pytest.raises(InputError, match="cache_activations = false"):
+        cache_activations(
             layers, data[0].scans[0], folder, copies=0, augmentation=SETTINGS.augmentation, seed=0
         )
     assert list(folder.iterdir()) == []

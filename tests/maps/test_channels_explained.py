@@ -9,6 +9,7 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.files import write_json
 from stratacam.maps import ExplainSettings, explain_scan, predicted_class
+from stratacam.maps.formats import FORMATS
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.pictures import PictureSettings, cut_scan
@@ -139,6 +140,22 @@ def test_the_predicted_class_is_of_all_slices_not_of_those_explained(scan, tmp_p
     maps = explain_scan(model, seen, scan, tmp_path, ExplainSettings(every=2, nifti_layers=()))
     assert maps.predicted == maps.explained == expected
     assert predicted_class(model, seen, scan) == seen.classes.index(expected)
+
+
+def test_a_further_format_is_an_entry_and_gets_every_map(scan, tmp_path, monkeypatch):
+    def write_maximum(stem, maps, layer, volume, _settings):
+        path = stem.with_name(f"{stem.name}_{maps.explained}_desc-{layer}_maximum.txt")
+        path.write_text(repr(float(volume.max())))
+        return {path}
+
+    monkeypatch.setitem(FORMATS, "maximum", write_maximum)
+    maps = explain(scan, tmp_path, card("FLAIR"), target="all", nifti_layers=("0", "2"))
+    written = {path.name: float(path.read_text()) for path in maps.path.parent.glob("*_maximum.txt")}
+    assert written == {
+        f"sub-01_{name}_desc-{layer}_maximum.txt": float(maps.of(name).volume(layer).max())
+        for name in ("a", "b")
+        for layer in ("0", "2")
+    }
 
 
 def test_maps_lie_over_the_t1w_also_of_a_network_that_does_not_see_it(scan, tmp_path):

@@ -14,6 +14,7 @@ from small_study import FEW, KEPT, LESION_SLICE, SIZE, write_study
 from stratacam.cam.drawing import OPACITY, blend
 from stratacam.errors import InputError
 from stratacam.files import write_json
+from stratacam.networks import ModelCard
 from stratacam.report import write_report, write_strips
 from stratacam.report.captions import place_of
 from stratacam.report.choose import choose_examples, choose_level, choose_patient, choose_slices
@@ -390,7 +391,13 @@ def test_a_slice_is_drawn_and_labelled_in_its_plane(tmp_path, plane, letters, pl
     write_nifti(scan.brain_mask, mask, affine)
     areas = slice_areas(mask, affine, plane)
     write_slices_table(scan.slices_table, areas, np.arange(len(areas)), affine, shape, plane=plane)
-    shown = open_scan(scan, None, width_mm=120.0)
+    card = ModelCard(
+        architecture="vgg16",
+        classes=("a", "b"),
+        input={"size": 64, "width_mm": 120.0, "part": (0, 1)},
+        training={},
+    )
+    shown = open_scan(scan, None, card)
     index = {"axial": 13, "coronal": 11, "sagittal": 9}[plane]
     rows, columns = np.nonzero(shown.picture("T1w", index) > 0.5)
     pixel = 120 / PIXELS

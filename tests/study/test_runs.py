@@ -78,7 +78,7 @@ def test_pretrained_layers_are_kept_once_for_all_seeds_and_folds_and_random_ones
     assert len({plan.kept for plan in random}) == 2
     nothing_frozen = planned(tmp_path, network={"weights": "none"})
     assert {plan.kept for plan in nothing_frozen} == {None}
-    assert {plan.kept for plan in planned(tmp_path, training={"keep_activations": False})} == {None}
+    assert {plan.kept for plan in planned(tmp_path, training={"cache_activations": False})} == {None}
 
 
 def test_other_augmentation_or_copies_are_kept_elsewhere(tmp_path):

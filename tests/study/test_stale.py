@@ -171,7 +171,7 @@ SETTINGS = {
     "split.group_by": ("family", FROZEN | {"baselines"}),
     "split.table": ("split.tsv", TRAIN | {"baselines"}),
     "training.frozen": ((), TRAIN),
-    "training.keep_activations": (False, TRAIN),
+    "training.cache_activations": (False, TRAIN),
     "training.copies": (2, FROZEN),
     **{f"training.augmentation.{name}": (0.07, FROZEN) for name in (
         "rotation", "translation", "scaling", "flip", "gamma", "bias_field", "noise"

@@ -20,7 +20,7 @@ class Captured:
 
     output: Any  # of the model
     anchor: Tensor  # where a backward has to end to reach every tap: the input of `torch.autograd.grad`
-    taps: dict[str, Tap]  # by name, in the order asked
+    taps: dict[str, Tap]  # by name, in the order given
     refused: dict[str, str]  # layers matched by a pattern that have no map, and why
     by_image: bool  # each image's part of the output is known to be made of that image alone
     origins: Origins  # of the output
@@ -37,7 +37,7 @@ class Captured:
         return list({id(tap): tap for tap in self.taps.values()}.values())
 
     def by_name(self, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What was found for taps, in the order asked, under every name that was asked."""
+        """What was found for taps, in the order given, under every name that was given."""
         return {name: found[tap.name] for name, tap in self.taps.items() if tap.name in found}
 
 

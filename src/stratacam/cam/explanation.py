@@ -42,7 +42,7 @@ class Explanation:
     Attributes:
         logits: (B, K); the scores where a function gave them.
         classes: (B, C) indices of the classes explained.
-        maps: by layer name, in the order asked.
+        maps: by layer name, in the order given.
         method: the name of the method.
         left_out: layers that a pattern matched but that have no map, and why.
     """
@@ -55,7 +55,7 @@ class Explanation:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers, in the order asked."""
+        """Names of the layers, in the order given."""
         return tuple(self.maps)
 
     def __getitem__(self, layer: str) -> LayerMaps:

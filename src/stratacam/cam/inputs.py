@@ -32,7 +32,7 @@ class Inputs:
     spatial: Way  # to the image
     positions: Tensor  # (B,) of these images among all that the caller gave
     per_image: frozenset[Way]  # where there is an entry for each image, which is cut with the batch
-    told: bool = False  # the caller said which these are
+    stated: bool = False  # the caller named these
 
     @property
     def count(self) -> int:
@@ -96,7 +96,7 @@ class Inputs:
 
     def uncertain(self) -> list[Way]:
         """Where there are as many entries as images, but nobody knows whether they are the images'."""
-        if self.told:
+        if self.stated:
             return []
         parts = _parts(self.arguments)
         return [way for way, value in parts if way not in self.per_image and _has_rows(value, self.count)]
@@ -158,7 +158,7 @@ def read_inputs(
         raise ValueError(f"the image input has shape {tuple(image.shape)}, which holds no image.")
     whole = replace(whole, positions=torch.arange(len(image), device="cpu"))
     if per_image is not None:
-        return replace(whole, per_image=whole.per_image | _said(whole, per_image), told=True)
+        return replace(whole, per_image=whole.per_image | _stated(whole, per_image), stated=True)
     alike = [way for way in whole.uncertain() if getattr(_at(whole, way), "shape", None) == image.shape]
     return replace(whole, per_image=whole.per_image | set(alike))
 
@@ -167,7 +167,7 @@ def _by_key(args: Sequence[Value], kwargs: Mapping[str, Value]) -> dict[Key, Val
     return dict([*enumerate(args), *kwargs.items()])
 
 
-def _said(whole: Inputs, per_image: Sequence[Key]) -> set[Way]:
+def _stated(whole: Inputs, per_image: Sequence[Key]) -> set[Way]:
     """Where the arguments that a caller named have entries for each image."""
     found: set[Way] = set()
     for key in per_image:

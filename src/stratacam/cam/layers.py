@@ -62,7 +62,7 @@ def may_be_last(module: nn.Module) -> bool:
 
 
 def match_layers(model: nn.Module, layers: Layers = "all") -> tuple[str, ...]:
-    """Names of the layers meant by `layers`, in the order asked, each once.
+    """Names of the layers meant by `layers`, in the order given, each once.
 
     Args:
         model: any network.

@@ -52,10 +52,10 @@ class Origins:
     A tensor is known by its address. An address is used again only by a tensor that is seen as it is made.
 
     Attributes:
-        asked: whether the model's own code looked at values, or at how they lie in memory.
+        inspected: whether the model's own code looked at values, or at how they lie in memory.
     """
 
-    asked: bool = False
+    inspected: bool = False
     _kinds: dict[int, str] = field(default_factory=dict)
     _data: set[int] = field(default_factory=set)
     _axes: dict[int, Axes] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Origins:
             parts = output.values() if isinstance(output, dict) else output
             return all(map(self.is_by_image, parts))
         lying = self.axes_of(output) if isinstance(output, Tensor) else None
-        return lying is not None and lying[:1] == (axes.BATCH,) and not self.asked
+        return lying is not None and lying[:1] == (axes.BATCH,) and not self.inspected
 
     def kind_of(self, tensor: Tensor) -> str | None:
         """`FEATURES`, `WEIGHED`, `PROBABILITIES`, or None for what was not seen to come from an argument."""
@@ -101,7 +101,7 @@ class Origins:
         given = [] if operation in SHAPES_ALONE else tensors([*args, *kwargs.values()])
         kind = self._kind(operation, args, kwargs, given)
         data = [value for value in given if storage_of(value) in self._data]
-        self.asked = self.asked or (bool(data) and operation in READINGS)
+        self.inspected = self.inspected or (bool(data) and operation in READINGS)
         # 2. The same for every output, and for what was changed in place.
         changed = given[:1] if func._schema.is_mutable else []
         for output in {id(value): value for value in [*tensors([result]), *changed]}.values():

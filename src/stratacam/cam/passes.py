@@ -130,11 +130,6 @@ def forward_maps(task: Task, one_image: Callable[[Tap, Tensor, int, Target], Ten
     return _without_gradient(target, raw, captured)
 
 
-def weighted_channels(weights: Tensor, activation: Tensor) -> Tensor:
-    """Sum of channels (channels, *spatial) by weights (channels, C): (C, *spatial), float32."""
-    return torch.einsum("kc,k...->c...", weights, activation.to(weights.dtype))
-
-
 def _without_gradient(target: Target, raw: dict[str, Tensor], captured: Captured) -> RawMaps:
     zero = {name: torch.zeros_like(target.classes, dtype=torch.bool) for name in raw}
     return RawMaps(target, captured.by_name(raw), captured.by_name(zero), captured.refused)

@@ -146,7 +146,7 @@ class Recorder:
         return tap, tied
 
     def select(self) -> tuple[dict[str, Tap], dict[str, str]]:
-        """Taps in the order asked, `name#1`, `name#2` where a module was called more than once; and refusals."""
+        """Taps in the order given, `name#1`, `name#2` where a module was called more than once; and refusals."""
         taps: dict[str, Tap] = {}
         refused: dict[str, str] = {}
         for name, named in self.layers.items():

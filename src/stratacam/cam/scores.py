@@ -1,4 +1,4 @@
-"""What is explained: the score of each image for each class asked."""
+"""What is explained: the score of each image for each class to explain."""
 
 import inspect
 import warnings

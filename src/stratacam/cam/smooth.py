@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 
 import torch
 
@@ -18,7 +19,7 @@ def smoothed(
     Args:
         task: the batch.
         make_maps: the method.
-        copies: noisy copies of each image.
+        copies: noisy copies of each image, at least 1.
         noise: standard deviation as a share of each image's range, from its lowest to its highest value.
         seed: of the noise, which is the same for every image: a map depends neither on the other images nor on
             where in the batch its own stands. It is drawn on the CPU, so that every device has the same.
@@ -29,14 +30,13 @@ def smoothed(
     flat = image.flatten(1)
     deviation = noise * (flat.amax(dim=1) - flat.amin(dim=1)).reshape(-1, *[1] * (image.ndim - 1))
     generator = torch.Generator(device="cpu").manual_seed(seed)
-    total: RawMaps | None = None
-    for _ in range(copies):
+
+    def of_noisy_copy() -> RawMaps:
         drawn = torch.randn(image.shape[1:], generator=generator, dtype=torch.float32, device="cpu").to(image)
         inputs = task.inputs.copied(None).with_image(image + deviation * drawn)  # the model may change them
-        maps = make_maps(replace(task, inputs=inputs, target=lambda _: target))
-        total = maps if total is None else _add(total, maps)
-    if total is None:
-        raise ValueError(f"smooth: found {copies}; expected at least 1.")
+        return make_maps(replace(task, inputs=inputs, target=lambda _: target))
+
+    total = reduce(_add, (of_noisy_copy() for _ in range(copies)))
     return replace(total, raw={name: values / copies for name, values in total.raw.items()})
 
 

@@ -62,7 +62,7 @@ class Run:
         self.classes = self.scores.shape[1]
 
     def backward(self, receive: Callable[[Tap, int, Tensor], None]) -> None:
-        """Tell `receive` each layer's tap, the column of the class, and the gradient there as a feature map."""
+        """Call `receive` with each layer's tap, the column of the class, and the gradient there as a feature map."""
         if not self.scores.requires_grad:
             if self.captured.taps:
                 self._check_differentiable()
@@ -73,9 +73,11 @@ class Run:
             if apart:
                 self._image_by_image(receive, column, last=last)
                 continue
-            self._differentiate(
-                self.scores[:, column].sum(), partial(self._pass_on, receive, column), last=last
-            )
+
+            def pass_on(tap: Tap, gradient: Tensor, column: int = column) -> None:
+                receive(tap, column, tap.as_grid(gradient))
+
+            self._differentiate(self.scores[:, column].sum(), pass_on, last=last)
 
     def _image_by_image(
         self, receive: Callable[[Tap, int, Tensor], None], column: int, *, last: bool
@@ -125,7 +127,7 @@ class Run:
         return torch.ones_like(self.target.classes, dtype=torch.bool)
 
     def maps(self, raw: dict[str, Tensor], zero_gradient: dict[str, Tensor]) -> RawMaps:
-        """The maps in the order asked; layers that no gradient reached are refused."""
+        """The maps in the order given; layers that no gradient reached are refused."""
         refused = self.captured.refused
         for name, tap in self.captured.taps.items():
             if tap.name in raw:
@@ -139,9 +141,3 @@ class Run:
             refused[name] = reason
         by_name = self.captured.by_name
         return RawMaps(self.target, by_name(raw), by_name(zero_gradient), refused)
-
-    @staticmethod
-    def _pass_on(
-        receive: Callable[[Tap, int, Tensor], None], column: int, tap: Tap, gradient: Tensor
-    ) -> None:
-        receive(tap, column, tap.as_grid(gradient))

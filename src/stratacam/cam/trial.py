@@ -56,7 +56,7 @@ class Trial:
         return found
 
     def values(self, part: Inputs) -> Tensor:
-        """The scores of a batch alone."""
+        """The scores of a batch, without maps."""
         return self._target_of(part).logits
 
     def _target_of(self, part: Inputs) -> Target:
@@ -80,7 +80,7 @@ class Trial:
         The model is called with everything, and then in parts for each way to cut; the same scores must come.
 
         Raises:
-            ValueError: if that cannot be told.
+            ValueError: if the scores do not show it.
         """
         ways = whole.uncertain()
         subsets = [chosen for size in range(len(ways) + 1) for chosen in combinations(ways, size)]
@@ -164,21 +164,21 @@ class Trial:
         plain = replace(self, channels_last=False)
         given, again = target.logits, False
         apart = not target.bag and not part.uncertain() and part.count > 1
-        alone = plain.alone(part) if apart else None
-        if apart and _same(alone, given):
+        single = plain.single_scores(part) if apart else None
+        if apart and _same(single, given):
             return False
         # 2. Channels last: only if the scores are those of the usual order.
         if self.channels_last and part.image.ndim == 4:
             whole = plain.values(part)
             if not _agree(given, whole):
                 self.channels_last, given, again = False, whole, True
-                if apart and _same(alone, given):
+                if apart and _same(single, given):
                     return True
         # 3. Mixing: a score that changes with the images beside it, unless it changes from run to run anyway.
         if self.repeats and part.count == 1:
             self.mixing = not self._is_by_itself_among_others(part, given)
             return again or self.mixing
-        if not apart or alone is None:
+        if not apart or single is None:
             return again
         if not _agree(given, self.values(part)):
             warnings.warn(
@@ -202,7 +202,7 @@ class Trial:
         except ValueError:
             return part
 
-    def alone(self, part: Inputs) -> dict[int, Tensor] | None:
+    def single_scores(self, part: Inputs) -> dict[int, Tensor] | None:
         """Scores of the first and of the last image by themselves, or as a pair if the model takes no single ones."""
         ends = [0, part.count - 1]
         single = [self.values_or_none(part.take([end])) for end in ends]
@@ -220,14 +220,14 @@ class Trial:
         return found is None or _agree(found[:1], given)
 
 
-def _same(alone: dict[int, Tensor] | None, given: Tensor) -> bool:
+def _same(single: dict[int, Tensor] | None, given: Tensor) -> bool:
     """Whether images have the same scores by themselves as in the batch."""
     noise = _rounding(given)
-    return alone is not None and all(_agree(given[place], values, noise) for place, values in alone.items())
+    return single is not None and all(_agree(given[place], values, noise) for place, values in single.items())
 
 
 def _rounding(values: Tensor) -> float:
-    """What scores (B, K) may differ by through rounding alone, besides a share of their own size.
+    """What scores (B, K) may differ by through rounding only, besides a share of their own size.
 
     It goes by how far images lie apart, so that a masked class or an offset of all scores hides no difference.
     """

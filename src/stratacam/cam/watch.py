@@ -86,5 +86,5 @@ class Inquiries(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if func in INQUIRIES:
-            self._origins.asked = True
+            self._origins.inspected = True
         return func(*args, **(kwargs or {}))

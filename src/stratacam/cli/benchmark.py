@@ -17,22 +17,24 @@ def benchmark_truth(
         Path | None, typer.Option(help="Folder of lesion masks (NIfTI) for shapes; synthetic ones if absent.")
     ] = None,
     difference: Annotated[
-        str, typer.Option(help="What tells the two classes apart: shape or place.")
+        str, typer.Option(help="Difference of the two classes: shape or place of the lesions.")
     ] = "shape",
     architecture: Annotated[
-        str | None, typer.Option(help="The network; that of a study by default if absent.")
+        str | None, typer.Option(help="Network to train; if absent, the default of a study.")
     ] = None,
-    method: Annotated[
-        list[str] | None, typer.Option(help="Method for maps of layers; repeat for more.")
-    ] = None,
+    method: Annotated[list[str] | None, typer.Option(help="Method of the maps; repeat for more.")] = None,
     size: Annotated[int, typer.Option(min=32, help="Pixels of a picture, a multiple of 32.")] = 128,
-    every: Annotated[int, typer.Option(min=1, help="Take every n-th kept slice.")] = 2,
+    every: Annotated[
+        int, typer.Option(min=1, help="Step between the slices: 2 takes every other kept slice.")
+    ] = 2,
     area: Annotated[int, typer.Option(min=9, help="Pixels of a lesion.")] = 40,
-    copies: Annotated[int, typer.Option(min=1, help="Plantings into each slice, in each class.")] = 4,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training slices.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    copies: Annotated[
+        int, typer.Option(min=1, help="Copies of each slice with other lesions, in each class.")
+    ] = 4,
+    epochs: Annotated[int, typer.Option(min=1, help="Number of passes over the training slices.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
 ) -> None:
-    """Plant lesions, train a network to tell their classes apart, and see which maps find them."""
+    """Plant lesions, train a network to classify them, and measure which maps find them."""
     from stratacam.maps import LAYER_METHODS
     from stratacam.networks import ARCHITECTURES, DEFAULT_ARCHITECTURE
     from stratacam.report import draw_benchmark

@@ -43,25 +43,29 @@ def explain(
     out: Annotated[Path, typer.Argument(help="Folder of the maps (BIDS derivatives).")],
     subject: Annotated[
         list[str] | None,
-        typer.Option(help="A subject or scan such as sub-01; repeat for more; all if absent."),
+        typer.Option(help="Subject or scan to explain, such as sub-01; repeat for more; all if absent."),
     ] = None,
-    target: Annotated[str, typer.Option(help="Class to explain, predicted, or all.")] = "predicted",
+    target: Annotated[str, typer.Option(help="Class to explain: a name, predicted, or all.")] = "predicted",
     method: Annotated[str, typer.Option(help="Method, such as gradcam, layercam, hirescam.")] = "gradcam",
-    smooth: Annotated[int, typer.Option(min=0, help="Noisy copies to average over; 0: none.")] = 0,
+    smooth: Annotated[
+        int, typer.Option(min=0, help="Number of noisy copies that a map is averaged over; 0: none.")
+    ] = 0,
     layer: Annotated[
         list[str] | None,
         typer.Option(help="Layer or pattern to write as NIfTI; repeat for more."),
     ] = None,
-    every: Annotated[int, typer.Option(min=1, help="Explain every n-th kept slice.")] = 1,
+    every: Annotated[
+        int, typer.Option(min=1, help="Step between the slices: 2 explains every other kept slice.")
+    ] = 1,
     sequence: Annotated[
-        str | None, typer.Option(help="The sequence to explain, for models that see one at a time.")
+        str | None, typer.Option(help="Sequence to explain, for models that see one at a time.")
     ] = None,
     accept_differences: AcceptDifferences = False,
     network: Network = None,
     workers: Workers = 0,
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
-    """Maps of every layer for prepared scans, on the prepared grid and on the scan as delivered."""
+    """Make maps of every layer for prepared scans, on the prepared grid and on the scan as delivered."""
     from stratacam.maps import LAYER_METHODS, ExplainSettings
     from stratacam.report import write_strips
     from stratacam.study.standalone import explain_folder

@@ -27,12 +27,14 @@ AcceptLeftOut = Annotated[
 ]
 AcceptDifferences = Annotated[
     bool,
-    typer.Option("--accept-differences", help="Use scans that were prepared otherwise than the model's."),
+    typer.Option(
+        "--accept-differences", help="Use scans although they were prepared differently from the model's."
+    ),
 ]
 Force = Annotated[
     list[str] | None,
     typer.Option(
-        "--force", metavar="STEP", help="Do a step again, such as train or explain; repeat for more."
+        "--force", metavar="STEP", help="Run a step again, such as train or explain; repeat for more."
     ),
 ]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's TOML file.")]
@@ -41,10 +43,12 @@ Network = Annotated[
     str | None,
     typer.Option(
         metavar="FILE:FUNCTION",
-        help="Function that makes the model's network, if the network is a custom one, such as my_networks.py:make.",
+        help="Function that makes a custom network, such as my_networks.py:make; needed if the model has one.",
     ),
 ]
-Workers = Annotated[int, typer.Option(min=0, help="Processes for work on single scans; 0: one per core.")]
+Workers = Annotated[
+    int, typer.Option(min=0, help="Number of processes for work on single scans; 0: one per core.")
+]
 Source = Annotated[
     Path,
     typer.Argument(metavar="INPUT", help="BIDS folder, or table (.csv, .tsv), of the scans as delivered."),

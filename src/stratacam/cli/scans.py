@@ -31,7 +31,7 @@ class PlaneName(StrEnum):
 
 
 class ScalingName(StrEnum):
-    """What intensities are scaled by."""
+    """Scaling of the intensities."""
 
     WHITE_MATTER = "white_matter"
     PERCENTILES = "percentiles"
@@ -40,9 +40,9 @@ class ScalingName(StrEnum):
 
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder of the cohort (BIDS).")],
-    controls: Annotated[int, typer.Option(min=0, help="Healthy controls.")] = 8,
-    rrms: Annotated[int, typer.Option(min=0, help="People with relapsing-remitting MS.")] = 8,
-    spms: Annotated[int, typer.Option(min=0, help="People with secondary progressive MS.")] = 8,
+    controls: Annotated[int, typer.Option(min=0, help="Number of healthy controls.")] = 8,
+    rrms: Annotated[int, typer.Option(min=0, help="Number of people with relapsing-remitting MS.")] = 8,
+    spms: Annotated[int, typer.Option(min=0, help="Number of people with secondary progressive MS.")] = 8,
     voxel_mm: Annotated[float, typer.Option("--voxel", min=0.7, max=5, help="Voxel size in mm.")] = 2.0,
     thick_mm: Annotated[
         float | None,
@@ -50,7 +50,9 @@ def phantom(
             "--thick", min=1, max=8, help="Slice thickness of T2w and FLAIR in mm; isotropic if absent."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the cohort: the same seed gives the same bytes.")
+    ] = 0,
     workers: Workers = 0,
 ) -> None:
     """Make a synthetic cohort of brain MRI with known lesions."""
@@ -97,10 +99,10 @@ def import_dicom(
 def check(
     source: Source,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the report to this file too.")
+        Path | None, typer.Option("--json", help="JSON file to which the report is also written.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A study's TOML file: check what that study wants of the cohort.")
+        Path | None, typer.Option(help="A study's TOML file: check what that study needs of the cohort.")
     ] = None,
     sequences: Sequences = None,
     choose: Choose = None,
@@ -152,12 +154,12 @@ def prepare(
     grid_mm: Annotated[
         float | None,
         typer.Option(
-            "--grid", min=0.3, max=10, help="Isotropic voxels of this size in mm; the T1w's grid if absent."
+            "--grid", min=0.3, max=10, help="Edge of isotropic voxels in mm; if absent, the grid of the T1w."
         ),
     ] = None,
     plane: Annotated[PlaneName, typer.Option(help="Plane of the slices.")] = PlaneName.AXIAL,
     intensity: Annotated[
-        ScalingName, typer.Option(help="What intensities are scaled by.")
+        ScalingName, typer.Option(help="Scaling of the intensities.")
     ] = ScalingName.WHITE_MATTER,
     sequences: Sequences = None,
     choose: Choose = None,

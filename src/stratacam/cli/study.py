@@ -44,7 +44,7 @@ def demo(
 
 
 def evidence(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = False) -> None:
-    """Measure which layers' maps are to be believed, in a study that has been run."""
+    """Measure which layers' maps to believe, in a study that has been run."""
     from stratacam.report import refresh_report
     from stratacam.study.configuration import read_configuration
     from stratacam.study.run import measure_evidence
@@ -59,11 +59,11 @@ def evidence(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftO
 
 def leakage(
     study: StudyFile,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each kind.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of trainings of each kind.")] = 3,
     force: Force = None,
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
-    """Measure what slices of one person on both sides do: by subject and by slice, true and shuffled groups."""
+    """Measure leakage: accuracy by subject and by slice, with true and with shuffled groups."""
     from stratacam.cli.tables import show_leakage
     from stratacam.report import refresh_report
     from stratacam.study.configuration import read_configuration

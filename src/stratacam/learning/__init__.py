@@ -1,7 +1,7 @@
 """Prepared pictures to trained classifiers, their evaluation, and what little could do as well."""
 
 from stratacam.learning.augment import AugmentSettings
-from stratacam.learning.baselines.logistic import Baseline
+from stratacam.learning.baselines.logistic import Baseline, Protocol
 from stratacam.learning.baselines.simple import frozen_features, scan_baselines
 from stratacam.learning.dataset import ScanPictures, SliceDataset, make_dataset, save_pictures
 from stratacam.learning.epoch import slice_weights
@@ -10,10 +10,9 @@ from stratacam.learning.evaluation.evaluate import evaluate, evaluate_subjects
 from stratacam.learning.evaluation.pooled import Pooled, pool_seeds
 from stratacam.learning.evaluation.result import Evaluation, write_evaluation
 from stratacam.learning.evaluation.table import write_comparison
-from stratacam.learning.features import keep_activations, keep_head_inputs, read_head_inputs
+from stratacam.learning.features import cache_activations, cache_head_inputs, read_head_inputs
 from stratacam.learning.forward import compute_logits
-from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
-from stratacam.learning.predict import predict_logits
+from stratacam.learning.inputs import Inputs, augmented_inputs, cached_inputs
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import (
     PARTS,
@@ -41,25 +40,25 @@ __all__ = [
     "Part",
     "Pooled",
     "Progress",
+    "Protocol",
     "ScanPictures",
     "SliceDataset",
     "Split",
     "SplitSettings",
     "TrainSettings",
     "apply_temperature",
+    "augmented_inputs",
+    "cache_activations",
+    "cache_head_inputs",
+    "cached_inputs",
     "compute_logits",
     "evaluate",
     "evaluate_subjects",
     "fit_temperature",
-    "fresh_inputs",
     "frozen_features",
-    "keep_activations",
-    "keep_head_inputs",
-    "kept_inputs",
     "make_dataset",
     "make_splits",
     "pool_seeds",
-    "predict_logits",
     "read_head_inputs",
     "save_pictures",
     "scan_baselines",

@@ -104,24 +104,22 @@ def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> Slice
     """
     scans = tuple(sorted(scans, key=lambda scan: scan.scan))
     if not scans:
-        raise InputError(
-            "pictures: found no scan, expected at least one. Remedy: see why the scans were left out"
-        )
+        raise InputError("pictures: found no scan; expected at least one: see why the scans were left out")
     slices = []
     sizes: set[tuple[int, ...]] = set()
     for scan in scans:
         if scan.group not in classes:
             raise InputError(
                 f'{scan.scan}, group: found "{scan.group}", expected one of {", ".join(classes)}. '
-                "Remedy: correct the groups of the cohort or the classes of the study"
+                "correct the groups of the cohort or the classes of the study"
             )
         index, shape = np.load(slices_file(scan.file)), np.load(scan.file, mmap_mode="r").shape
         sizes.add(shape[1:])
         if len(shape) != 4 or len(index) != shape[0] or len(sizes) > 1:
             raise InputError(
                 f"{scan.file}: found pictures of shape {shape} for {len(index)} slices, expected "
-                f"(slices, channels, height, width), one picture for each slice, all of one size. "
-                "Remedy: cut the pictures again"
+                f"(slices, channels, height, width), one picture for each slice, all of one size: "
+                "cut the pictures again"
             )
         slices.append(index)
     subjects = tuple(sorted({scan.subject for scan in scans}))

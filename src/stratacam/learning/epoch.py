@@ -23,7 +23,7 @@ class Trainee:
 
     Attributes:
         model: the whole network.
-        fed: the part of it that the inputs are fed to: all of it, or what follows the kept activations.
+        fed: the part of it that takes the inputs: all of it, or what follows the cached activations.
         frozen: patterns of the layers that stay as they are.
         device: where it is.
     """
@@ -53,7 +53,7 @@ def run_epoch(
         number: of the epoch, from 0.
         settings: see `TrainSettings`.
         generator: of order, versions and augmentation.
-        report: told the number of slices done after every step.
+        report: called with the number of slices done after every step.
     """
     dataset, device = inputs.dataset, trainee.device
     labels = torch.from_numpy(dataset.label).to(device)
@@ -87,12 +87,12 @@ def run_epoch(
             )
         optimiser.step()
         loss_sum += float(loss.detach()) * len(rows)
-        report(len(rows))
+        report(int(positions[-1]) + 1)
     return loss_sum / len(dataset)
 
 
 def validate(trainee: Trainee, inputs: Inputs, settings: TrainSettings) -> tuple[float, float]:
-    """Return loss and share classified right: means over slices in which groups, and their subjects, weigh alike."""
+    """Return loss and accuracy: means over slices, with equal weight for groups and for the subjects of a group."""
     dataset = inputs.dataset
     weights = slice_weights(dataset)
     logits = compute_logits(
@@ -117,7 +117,7 @@ def rate_at(done: float, settings: TrainSettings) -> float:
 
 
 def slice_weights(dataset: SliceDataset) -> npt.NDArray[np.float32]:
-    """Return a weight for each slice, mean 1: classes weigh alike, subjects of a class too."""
+    """Return a weight for each slice, mean 1: equal for classes, and for the subjects of a class."""
     slices_of_subject = np.bincount(dataset.subject)
     subjects_of_class = np.bincount(dataset.subject_labels(), minlength=len(dataset.classes))
     weights = 1 / (slices_of_subject[dataset.subject] * subjects_of_class[dataset.label])

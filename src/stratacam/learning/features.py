@@ -1,11 +1,10 @@
 """Outputs of the frozen layers, computed once for each scan and read by every training that freezes the same layers.
 
 What frozen layers give for a plain slice is the same in every epoch, fold and seed, and so is what they give for an
-augmented copy that is drawn once. Both are kept as float16, one memory-mapped file a scan.
+augmented copy that is drawn once. Both are cached as float16, one memory-mapped file a scan.
 """
 
 import hashlib
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,12 +23,12 @@ OPEN_FILES = 256
 """Memory-mapped files that a process holds open at most."""
 
 
-def kept_file(folder: Path, scan: str) -> Path:
-    """Where the activations of a scan are kept."""
+def activations_file(folder: Path, scan: str) -> Path:
+    """Where the activations of a scan are cached."""
     return folder / f"{scan}.npy"
 
 
-def keep_activations(
+def cache_activations(
     frozen: nn.Module,
     scan: ScanPictures,
     folder: Path,
@@ -39,9 +38,8 @@ def keep_activations(
     seed: int,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
-    report: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Compute and keep the output of the frozen layers for every slice of a scan, plain and augmented.
+    """Compute and cache the output of the frozen layers for every slice of a scan, plain and augmented.
 
     Args:
         frozen: the frozen layers, on `device`.
@@ -52,14 +50,13 @@ def keep_activations(
         seed: of the copies, with the scan's name: they do not depend on which other scans there are.
         batch_size: slices at a time.
         device: where to compute.
-        report: told the number of slices done after every batch.
 
     Raises:
         InputError: an activation exceeds the range of float16.
     """
     dataset = make_dataset([scan], [scan.group])
     frozen.eval()
-    file = kept_file(folder, scan.scan)
+    file = activations_file(folder, scan.scan)
     with whole_file(file) as temporary, torch.inference_mode():
         kept: np.memmap[tuple[int, ...], np.dtype[np.float16]] | None = None
         for version in range(1 + copies):
@@ -72,18 +69,17 @@ def keep_activations(
                 if not np.isfinite(activations).all():
                     raise InputError(
                         "training.frozen: found activations beyond 65504, expected them to fit the float16 that "
-                        "they are kept in. Remedy: freeze other layers, or set training.keep_activations = false"
+                        "they are cached in: freeze other layers, or set training.cache_activations = false"
                     )
                 if kept is None:
                     shape = (1 + copies, len(dataset), *activations.shape[1:])
                     kept = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
                 kept[version, rows] = activations
-                report(len(rows))
         if kept is not None:
             kept.flush()
 
 
-def keep_head_inputs(
+def cache_head_inputs(
     rest: nn.Module,
     head: nn.Module,
     scan: ScanPictures,
@@ -92,17 +88,17 @@ def keep_head_inputs(
     batch_size: int = 16,
     device: torch.device | str = "cpu",
 ) -> None:
-    """Compute and keep what the classifier head is fed for the plain slices of a scan, from its kept activations.
+    """Compute and cache the inputs of the classifier head for the plain slices of a scan, from its cached activations.
 
     Args:
         rest: what follows the frozen layers, in which `head` is.
         head: the classifier head.
-        scan: whose activations `keep_activations` has kept in `folder`.
+        scan: whose activations `cache_activations` has put into `folder`.
         folder: gets `<scan>_head.npy`, (n, d) float32: the mean over positions where the head is a convolution.
         batch_size: slices at a time.
         device: where to compute.
     """
-    activations = np.load(kept_file(folder, scan.scan), mmap_mode="r")[0]
+    activations = np.load(activations_file(folder, scan.scan), mmap_mode="r")[0]
     fed: list[torch.Tensor] = []
     hook = head.register_forward_pre_hook(lambda _, arguments: fed.append(arguments[0]))
     rest.eval()
@@ -118,15 +114,15 @@ def keep_head_inputs(
 
 
 def head_inputs_file(folder: Path, scan: str) -> Path:
-    """Where the inputs of the untrained head are kept for a scan."""
+    """Where the inputs of the untrained head are cached for a scan."""
     return folder / f"{scan}_head.npy"
 
 
 def read_activations(
     dataset: SliceDataset, folder: Path, rows: npt.ArrayLike, versions: npt.ArrayLike
 ) -> torch.Tensor:
-    """Read kept activations of slices, (B, ...) float32: of each row the version asked for, 0 being the plain one."""
-    files = [kept_file(folder, scan.scan) for scan in dataset.scans]
+    """Read cached activations of slices, (B, ...) float32: of each row the version asked for, 0 being the plain one."""
+    files = [activations_file(folder, scan.scan) for scan in dataset.scans]
     picked = []
     for row, version in zip(np.asarray(rows), np.asarray(versions), strict=True):
         file = files[dataset.scan[row]]
@@ -135,7 +131,7 @@ def read_activations(
 
 
 def read_head_inputs(dataset: SliceDataset, folder: Path) -> npt.NDArray[np.float32]:
-    """Read what `keep_head_inputs` kept of every slice, (n, d), in the order of the dataset."""
+    """Read what `cache_head_inputs` wrote of every slice, (n, d), in the order of the dataset."""
     files = [np.load(head_inputs_file(folder, scan.scan)) for scan in dataset.scans]
     return np.stack([files[scan][place] for scan, place in zip(dataset.scan, dataset.position, strict=True)])
 

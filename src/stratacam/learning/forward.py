@@ -27,7 +27,6 @@ def compute_logits(
     *,
     batch_size: int = 16,
     device: str = "cpu",
-    report: Callable[[int], None] = lambda _: None,
 ) -> npt.NDArray[np.float64]:
     """Return the logits (n, K) of pictures, or of what stands for them; `network` is left in evaluation mode.
 
@@ -37,12 +36,8 @@ def compute_logits(
         count: of the pictures, n.
         batch_size: pictures at a time.
         device: where the network is.
-        report: told the number of pictures done after every batch.
     """
     network.eval()
-    logits = []
     with torch.inference_mode():
-        for rows in batches(count, batch_size):
-            logits.append(forward(network, read(rows), device).double().cpu().numpy())
-            report(len(rows))
-    return np.concatenate(logits)
+        logits = [forward(network, read(rows), device).double().cpu() for rows in batches(count, batch_size)]
+    return torch.cat(logits).numpy()

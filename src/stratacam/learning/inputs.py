@@ -1,4 +1,4 @@
-"""What the trained layers are fed: kept activations of frozen layers, or slices augmented anew in every epoch."""
+"""Inputs of the trained layers: cached activations of the frozen layers, or slices augmented anew in every epoch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,8 +29,8 @@ class Inputs:
         return self.read(rows, torch.zeros(len(rows), dtype=torch.int64), torch.Generator())
 
 
-def kept_inputs(dataset: SliceDataset, folder: Path, *, copies: int) -> Inputs:
-    """Read what `keep_activations` kept in `folder` of the plain slices and of each augmented copy."""
+def cached_inputs(dataset: SliceDataset, folder: Path, *, copies: int) -> Inputs:
+    """Read what `cache_activations` put into `folder`: of the plain slices and of each augmented copy."""
     return Inputs(
         dataset,
         1 + copies,
@@ -38,7 +38,7 @@ def kept_inputs(dataset: SliceDataset, folder: Path, *, copies: int) -> Inputs:
     )
 
 
-def fresh_inputs(
+def augmented_inputs(
     dataset: SliceDataset, *, copies: int, augmentation: AugmentSettings, device: torch.device | str
 ) -> Inputs:
     """Read the slices themselves; augmented versions are drawn anew every time, on the device."""

@@ -18,9 +18,9 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
         description="layers that are not trained, by name or pattern, [] for none; absent: all blocks but the last of "
         "pretrained networks, none of others",
     )
-    keep_activations: bool = Field(
+    cache_activations: bool = Field(
         default=True,
-        description="whether the outputs of the frozen layers are computed once and kept on disk; false: they are "
+        description="whether the outputs of the frozen layers are computed once and cached on disk; false: they are "
         "computed in every epoch, with new augmented copies each time",
     )
     copies: int = Field(

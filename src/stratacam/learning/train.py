@@ -13,7 +13,7 @@ from stratacam.errors import InputError
 from stratacam.files import whole_file
 from stratacam.learning.dataset import SliceDataset
 from stratacam.learning.epoch import Trainee, run_epoch, validate
-from stratacam.learning.inputs import Inputs, fresh_inputs, kept_inputs
+from stratacam.learning.inputs import Inputs, augmented_inputs, cached_inputs
 from stratacam.learning.randomness import torch_generator
 from stratacam.learning.settings import TrainSettings
 from stratacam.networks import find_head, freeze, frozen_prefix
@@ -24,7 +24,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training slices: losses are means over subjects, every class weighing alike."""
+    """One pass over the training slices: losses are means over subjects, with equal weight for every class."""
 
     train_loss: float
     validation_loss: float
@@ -33,7 +33,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class History:
-    """What happened in training; `best_epoch` counts from 1 and is the one whose weights were kept."""
+    """What happened in training; `best_epoch` counts from 1 and is the one whose weights the model has."""
 
     epochs: tuple[Epoch, ...]
     best_epoch: int
@@ -58,7 +58,7 @@ def train(
     *,
     seed: int,
     checkpoint: Checkpoint | None = None,
-    kept: Path | None = None,
+    cached: Path | None = None,
     head: str | None = None,
     by_slice: bool = False,
     device: str = "cpu",
@@ -66,10 +66,10 @@ def train(
 ) -> History:
     """Fine-tune `model`, leave the weights of its best epoch in it, and return what happened.
 
-    The loss is the cross-entropy; by default it is weighted so that every class weighs alike and, within a class,
-    every subject, however many slices it has. The weights kept are those with the lowest validation loss, weighted
-    likewise. AdamW; the rates rise linearly, then fall by a half cosine to 0. Every epoch takes each slice once,
-    plain or as one of its augmented copies, at random; validation slices are never augmented.
+    The loss is the cross-entropy. By default classes have equal weight and, within a class, subjects too, however many
+    slices they have. The best epoch has the lowest validation loss, with the same weights. AdamW; the rates rise
+    linearly, then fall by a half cosine to 0. Every epoch takes each slice once, plain or as one of its augmented
+    copies, at random; validation slices are never augmented.
 
     The same model, data, settings, seed, machine and number of threads give the same weights, bit for bit,
     also when the run was killed on the way and is started again with the same checkpoint.
@@ -82,8 +82,8 @@ def train(
         seed: of shuffling and augmentation.
         checkpoint: from which it goes on if it was broken off, unless that was left under another key; removed at the
             end. If absent nothing is saved.
-        kept: the folder in which `keep_activations` kept the outputs of the frozen layers of both sets, with as many
-            copies as `settings` has; if absent the whole network is run on slices that are augmented anew.
+        cached: the folder into which `cache_activations` put the outputs of the frozen layers for both sets, with as
+            many copies as `settings` has; if absent the whole network is run on slices that are augmented anew.
         head: name of the classifier's last module; found by `stratacam.networks.find_head` if absent.
         by_slice: subjects may be on both sides, as in a split by slice.
         device: where to compute, as torch names it.
@@ -100,12 +100,12 @@ def train(
     free = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     freeze(model, patterns)
-    trainee = Trainee(model, frozen_prefix(model, patterns)[1] if kept else model, patterns, device)
+    trainee = Trainee(model, frozen_prefix(model, patterns)[1] if cached else model, patterns, device)
 
     def inputs(dataset: SliceDataset, copies: int) -> Inputs:
-        if kept:
-            return kept_inputs(dataset, kept, copies=copies)
-        return fresh_inputs(dataset, copies=copies, augmentation=settings.augmentation, device=device)
+        if cached:
+            return cached_inputs(dataset, cached, copies=copies)
+        return augmented_inputs(dataset, copies=copies, augmentation=settings.augmentation, device=device)
 
     try:
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
@@ -157,13 +157,13 @@ def _fit(
     fed = trainee.fed
     epochs: list[Epoch] = []
     best: dict[str, torch.Tensor] = {}
-    tell = _Teller(progress, len(inputs.dataset) * settings.epochs)
+    slices, total = len(inputs.dataset), len(inputs.dataset) * settings.epochs
     saved = _load(checkpoint, trainee.device)
     if saved:
         fed.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
         epochs, best = [Epoch(*values) for values in saved["epochs"]], saved["best"]
-        tell.add(len(inputs.dataset) * len(epochs), "resumed")
+        progress(slices * len(epochs), total, "resumed")
 
     while len(epochs) < settings.epochs and len(epochs) - _best(epochs) < settings.patience:
         number = len(epochs)
@@ -177,15 +177,15 @@ def _fit(
                 number,
                 settings=settings,
                 generator=generator,
-                report=lambda count, number=number: tell.add(
-                    count, f"epoch {number + 1} of {settings.epochs}"
-                ),  # type: ignore[misc]
+                report=lambda done, number=number: progress(  # type: ignore[misc]
+                    slices * number + done, total, f"epoch {number + 1} of {settings.epochs}"
+                ),
             )
         epochs.append(Epoch(loss, *validate(trainee, validation_inputs, settings)))
         if not math.isfinite(loss) or not math.isfinite(epochs[-1].validation_loss):
             raise InputError(
                 f"training.body_rate, training.head_rate: found {settings.body_rate:g} and {settings.head_rate:g}, "
-                f"with which the loss of epoch {number + 1} is not finite. Remedy: lower rates"
+                f"with which the loss of epoch {number + 1} is not finite; expected a finite loss: lower the rates"
             )
         if _best(epochs) == len(epochs):
             best = {name: tensor.clone() for name, tensor in fed.state_dict().items()}
@@ -198,7 +198,7 @@ def _fit(
             content |= {"key": checkpoint.key, "epochs": [tuple(asdict(epoch).values()) for epoch in epochs]}
             with whole_file(checkpoint.file) as temporary:
                 torch.save(content, temporary)
-    progress(tell.total, tell.total, f"trained, best epoch {_best(epochs)}")
+    progress(total, total, f"trained, best epoch {_best(epochs)}")
     return History(tuple(epochs), _best(epochs)), best
 
 
@@ -213,16 +213,3 @@ def _load(checkpoint: Checkpoint | None, device: str) -> dict[str, Any]:
 def _best(epochs: list[Epoch]) -> int:
     """Return the epoch, from 1, with the lowest validation loss; 0 before the first."""
     return min(range(len(epochs)), key=lambda number: epochs[number].validation_loss) + 1 if epochs else 0
-
-
-@dataclass
-class _Teller:
-    """Adds up what is done and tells the caller's progress function."""
-
-    progress: Progress
-    total: int
-    done: int = 0
-
-    def add(self, count: int, message: str) -> None:
-        self.done += count
-        self.progress(self.done, self.total, message)

@@ -9,6 +9,7 @@ from stratacam.networks.pretrained import Pretrained, initial_weights
 from stratacam.networks.registry import (
     ARCHITECTURES,
     DEFAULT_ARCHITECTURE,
+    RANDOM,
     WEIGHTS,
     default_frozen,
     default_weights,
@@ -23,6 +24,7 @@ from stratacam.networks.saved import ModelCard, load_model, save_model
 __all__ = [
     "ARCHITECTURES",
     "DEFAULT_ARCHITECTURE",
+    "RANDOM",
     "WEIGHTS",
     "Architecture",
     "ModelCard",

@@ -64,19 +64,15 @@ class Architecture:
         return tuple(f"{block}_*" for block in self.blocks[:-1])
 
 
-def renaming(*rules: tuple[str, str]) -> Callable[[State], State]:
+def renaming(*rules: tuple[str, str | Callable[[re.Match[str]], str]]) -> Callable[[State], State]:
     """A function that renames weights by regular expressions and their replacements, one after the other."""
 
-    def rename(state: State) -> State:
-        renamed = {}
-        for key, value in state.items():
-            name = key
-            for pattern, replacement in rules:
-                name = re.sub(pattern, replacement, name)
-            renamed[name] = value
-        return renamed
+    def rename(name: str) -> str:
+        for pattern, replacement in rules:
+            name = re.sub(pattern, replacement, name)
+        return name
 
-    return rename
+    return lambda state: {rename(name): value for name, value in state.items()}
 
 
 def by_block(layers: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stratacam.networks.architecture import Architecture, renaming
-from stratacam.networks.formats import State
 from stratacam.networks.layers import CompositeLayer, Stem, initialise
 
 WIDTHS = (64, 128, 256, 512)
@@ -80,16 +79,11 @@ def _body(
     return layers
 
 
-def _rename(state: State) -> State:
-    """Torchvision's names to ours: its blocks are counted from 0, ours from 1."""
-    numbered = renaming((r"^conv1\.", "stem_conv.conv."), (r"^bn1\.", "stem_conv.norm."))(state)
-    parts = {name: name.split(".", 2) for name in numbered}
-    return {
-        f"{part[0]}_block{int(part[1]) + 1}.{part[2]}"
-        if name.startswith("layer") and part[1].isdigit()
-        else name: numbered[name]
-        for name, part in parts.items()
-    }
+_rename = renaming(
+    (r"^conv1\.", "stem_conv.conv."),
+    (r"^bn1\.", "stem_conv.norm."),
+    (r"^layer(\d)\.(\d+)\.", lambda found: f"layer{found[1]}_block{int(found[2]) + 1}."),
+)
 
 
 def _resnet(

@@ -40,7 +40,7 @@ class ShownScan:
         geometry: of the pictures as they are drawn, one for each slice of the volume: squares that hold what the
             network saw.
         width_mm: of these squares.
-        part: of the kept slices that the network is for, from 0 (lowest) to 1 (highest).
+        seen: indices of the slices that the network is for.
         maps: of the scan, or None.
     """
 
@@ -52,13 +52,8 @@ class ShownScan:
     lesions: NDArray[np.bool_] | None
     geometry: Geometry
     width_mm: float
-    part: tuple[float, float]
+    seen: NDArray[np.intp]
     maps: ScanMaps | None
-
-    @property
-    def seen(self) -> NDArray[np.intp]:
-        """Indices of the slices that the network is for: its part of the kept ones."""
-        return part_of(self.volume.kept, self.part)
 
     @property
     def explained(self) -> ScanMaps:
@@ -103,13 +98,6 @@ class ShownScan:
         return picture
 
 
-def drawn_width_mm(card: ModelCard) -> float:
-    """Width of the squares that hold the pictures that the network sees."""
-    size, width_mm = card.input["size"], float(card.input["width_mm"])
-    longest = float(max(card.input.get("shape", (size, size))))
-    return longest * width_mm / float(size)
-
-
 def open_scan_of(study: StudyContent, name: str) -> ShownScan:
     """Open the scan `name` of a study, with its maps and true lesions where there are any.
 
@@ -117,12 +105,10 @@ def open_scan_of(study: StudyContent, name: str) -> ShownScan:
         InputError: if a file of the scan is missing or damaged.
     """
     scan = study.scans[name]
-    low, high = study.card.input["part"]
     return open_scan(
         scan,
         study.maps.get(name),
-        width_mm=drawn_width_mm(study.card),
-        part=(float(low), float(high)),
+        study.card,
         group=study.group.get(subject_label(name), "unknown group"),
         lesions=read_lesions(study.delivered, scan),
     )
@@ -131,20 +117,20 @@ def open_scan_of(study: StudyContent, name: str) -> ShownScan:
 def open_scan(
     scan: PreparedScan,
     maps: ScanMaps | None,
+    card: ModelCard,
     *,
-    width_mm: float,
-    part: tuple[float, float] = (0.0, 1.0),
     group: str | None = None,
     lesions: NDArray[np.bool_] | None = None,
 ) -> ShownScan:
-    """Open a prepared scan, with its maps and what is known of it.
+    """Open a prepared scan, with its maps and what is known of it, for pictures like those of a model.
 
     Raises:
         InputError: if a file of the scan is missing or damaged.
     """
     volume = scan.load()
-    if maps:
-        width_mm = max(maps.geometry.size_mm)
+    size = card.input["size"]
+    pixels = max(card.input.get("shape", (size, size)))
+    width_mm = max(maps.geometry.size_mm) if maps else pixels * card.input["width_mm"] / size
     every_slice = np.arange(volume.brain_mask.shape[AXES[volume.plane][0]])
     return ShownScan(
         name=scan.name,
@@ -155,6 +141,6 @@ def open_scan(
         lesions=lesions,
         geometry=geometry_of(volume, (PIXELS, PIXELS), width_mm / PIXELS, every_slice),
         width_mm=width_mm,
-        part=part,
+        seen=part_of(volume.kept, card.input["part"]),
         maps=maps,
     )

@@ -57,12 +57,12 @@ def choose_sequences(
     if unknown:
         raise InputError(
             f"pictures.sequences: found {', '.join(unknown)}, expected some of those prepared: "
-            f"{', '.join(prepared)}. Remedy: choose among these, or add it to cohort.sequences"
+            f"{', '.join(prepared)}: choose among these, or add it to cohort.sequences"
         )
     if channels == "sequences" and len(chosen) > MAXIMUM:
         raise InputError(
             f"pictures.sequences: found {len(chosen)} ({', '.join(chosen)}), expected at most {MAXIMUM}, one for "
-            f"each channel. Remedy: name {MAXIMUM} of them in pictures.sequences, or make every sequence a picture of "
+            f"each channel: name {MAXIMUM} of them in pictures.sequences, or make every sequence a picture of "
             'its own: pictures.channels = "each" or "neighbours"'
         )
     return chosen

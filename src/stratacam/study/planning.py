@@ -144,7 +144,7 @@ def _kept_folder(
     folders: StudyFolders, first: FirstNetwork, settings: TrainSettings, seed: int, untrained: nn.Module
 ) -> Path | None:
     """Where the outputs of the frozen layers are kept; None where there are none to keep."""
-    frozen = settings.frozen if settings.keep_activations else ()
+    frozen = settings.frozen if settings.cache_activations else ()
     if not frozen or not len(frozen_prefix(untrained, frozen)[0]):
         return None
     content = [

@@ -21,9 +21,9 @@ from stratacam.learning import (
     ScanPictures,
     Split,
     TrainSettings,
+    cached_inputs,
     compute_logits,
     fit_temperature,
-    kept_inputs,
     make_dataset,
     slice_weights,
     train,
@@ -107,7 +107,7 @@ class Training:
             self.settings,
             seed=self.run.seed,
             checkpoint=Checkpoint(self.work / "checkpoint.pt", self.key),
-            kept=self.kept,
+            cached=self.kept,
             head=self.first.head,
             by_slice=self.split.unit == "slice",
             device=self.device,
@@ -117,7 +117,7 @@ class Training:
 
         def logits_of(part: Part) -> NDArray[np.float64]:
             dataset = parts[part]
-            read = kept_inputs(dataset, self.kept, copies=0).plain if self.kept else dataset.read
+            read = cached_inputs(dataset, self.kept, copies=0).plain if self.kept else dataset.read
             return compute_logits(fed, read, len(dataset), device=self.device)
 
         validation = parts["validation"]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from stratacam.cam.feature_map import TokensToGrid
 from stratacam.cam.layers import split_call
-from stratacam.cam.passes import forward_maps, weighted_channels
+from stratacam.cam.passes import forward_maps, sum_of_channels
 from stratacam.cam.scores import Target
 from stratacam.cam.tap import Tap
 from stratacam.cam.task import RawMaps, Task
@@ -33,7 +33,8 @@ def ablationcam(task: Task) -> RawMaps:
         for channels in torch.split(torch.arange(len(activation), device=activation.device), task.batch_size):
             with _ablated(task.model, tap, channels):
                 found.append(scores(len(channels)))
-        return weighted_channels((whole - torch.cat(found)).float(), activation)
+        weights = (whole - torch.cat(found)).float()
+        return sum_of_channels(weights.T[None], activation[None])[0]
 
     return forward_maps(task, one_image)
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from stratacam.cam.passes import forward_maps, weighted_channels
+from stratacam.cam.passes import forward_maps, sum_of_channels
 from stratacam.cam.scores import Target
 from stratacam.cam.tap import Tap
 from stratacam.cam.task import RawMaps, Task
@@ -26,7 +26,8 @@ def scorecam(task: Task) -> RawMaps:
             inputs = task.inputs.repeat(index, len(part)).with_image(image * masks)
             rows = target.classes[index].expand(len(part), -1)
             found.append(target.score(task.run(inputs), rows))
-        return weighted_channels(torch.cat(found).float().softmax(dim=0), activation)
+        weights = torch.cat(found).float().softmax(dim=0)
+        return sum_of_channels(weights.T[None], activation[None])[0]
 
     return forward_maps(task, one_image)
 

@@ -1,6 +1,6 @@
-"""What little could do as well: the classes' shares, and logistic regression on simple features.
+"""Baselines: the classes' shares, and logistic regression on simple features.
 
-Every baseline is judged as the networks are: a subject is predicted by a model that saw nothing of it. Whatever is
+Every baseline is scored as the networks are: a subject is predicted by a model that saw nothing of it. Whatever is
 learned (what a missing value becomes, the scale of a feature, the strength of regularisation, the weights) is
 learned from the training subjects of the fold alone.
 """
@@ -62,90 +62,87 @@ class Baseline:
     strengths: tuple[float, ...] = ()
 
 
-def majority(
-    label: npt.NDArray[np.int64],
-    subject: npt.NDArray[np.str_],
-    *,
-    subjects: Sequence[str],
-    folds: Sequence[Fold],
-    classes: int,
-) -> Baseline:
+@dataclass(frozen=True)
+class Protocol:
+    """Who is predicted, from whom, and as what.
+
+    Attributes:
+        subjects: whose probabilities are wanted, in this order.
+        folds: each of `subjects` is predicted in one.
+        classes: names of the groups.
+        seed: of inner folds.
+    """
+
+    subjects: Sequence[str]
+    folds: Sequence[Fold]
+    classes: Sequence[str]
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if any(set(train) & set(test) for train, test in self.folds):
+            raise AssertionError("a subject is on two sides of a fold")
+        if sorted(one for _, test in self.folds for one in test) != sorted(self.subjects):
+            raise AssertionError("the folds do not predict every subject exactly once")
+
+
+def majority(label: npt.NDArray[np.int64], subject: npt.NDArray[np.str_], protocol: Protocol) -> Baseline:
     """Give every subject the shares of the classes among the training subjects of its fold.
 
     Args:
         label: (n,) of scans or slices.
         subject: (n,) whose they are; a subject counts once, with its first label.
-        subjects: whose probabilities are wanted, in this order.
-        folds: each of `subjects` is predicted in one.
-        classes: how many.
-
-    Raises:
-        AssertionError: a subject is on two sides of a fold, or is not predicted exactly once.
+        protocol: who is predicted.
     """
-    _check_folds(subjects, folds)
-    probabilities = np.empty((len(subjects), classes))
+    probabilities = np.empty((len(protocol.subjects), len(protocol.classes)))
     first = _first_labels(label, subject)
-    for train, test in folds:
-        counts = np.bincount([first[one] for one in train], minlength=classes)
-        probabilities[_positions(subjects, test)] = counts / counts.sum()
+    for train, test in protocol.folds:
+        counts = np.bincount([first[one] for one in train], minlength=len(protocol.classes))
+        probabilities[_positions(protocol.subjects, test)] = counts / counts.sum()
     return Baseline("majority", "shares of the classes among the training subjects", probabilities)
 
 
-def logistic(
-    features: Features,
-    *,
-    name: str,
-    title: str,
-    subjects: Sequence[str],
-    folds: Sequence[Fold],
-    classes: int,
-    seed: int = 0,
-) -> Baseline:
+def logistic(features: Features, protocol: Protocol, *, name: str, title: str) -> Baseline:
     """Predict subjects by multinomial logistic regression on the features of their scans or slices.
 
     In each fold, missing values become the median of the training rows, features are standardised by the training
-    rows, and an L2-penalised logistic regression is fitted in which every class weighs alike and, within a class,
-    every subject, however many rows it has; the weights add up to the number of subjects. With one row a subject
+    rows, and an L2-penalised logistic regression is fitted in which classes have equal weight and, within a class,
+    subjects too, however many rows they have; the weights add up to the number of subjects. With one row a subject
     this is `class_weight="balanced"`. C is the power of ten from 0.0001 to 100 with the lowest cross-entropy per
-    subject, classes weighing alike, in a stratified 3-fold cross-validation over the training subjects (the
+    subject, classes having equal weight, in a stratified 3-fold cross-validation over the training subjects (the
     smallest of those within 1e-9); it is 1 where a class has fewer than 6 of them.
 
     A subject's probabilities are the means over its rows in the class of the first row: someone whose group changes
-    between sessions is judged once, by the group that came first.
+    between sessions is scored once, by the group that came first.
 
     Args:
         features: of the scans or slices of all subjects.
+        protocol: who is predicted.
         name: of the baseline.
         title: of the baseline, in words.
-        subjects: whose probabilities are wanted, in this order.
-        folds: each of `subjects` is predicted in one.
-        classes: how many.
-        seed: of the inner folds.
 
     Raises:
         InputError: the training subjects of a fold are all of one class.
-        AssertionError: a subject is on two sides of a fold, or is not predicted exactly once.
     """
-    _check_folds(subjects, folds)
-    probabilities = np.empty((len(subjects), classes))
+    classes = len(protocol.classes)
+    probabilities = np.empty((len(protocol.subjects), classes))
     first = _first_labels(features.label, features.subject)
     strengths = []
-    for number, (train, test) in enumerate(folds, start=1):
+    for number, (train, test) in enumerate(protocol.folds, start=1):
         if len({first[one] for one in train}) < 2:
             raise InputError(
-                f"fold {number}: found {len(train)} training subjects, all of one group, expected two groups at "
-                "least. Remedy: fewer folds, or more subjects of the smaller groups"
+                f"fold {number}: found {len(train)} training subjects, all of one group; expected two groups at "
+                "least: fewer folds, or more subjects of the smaller groups"
             )
         with threadpool_limits(1):  # small products: threads that wait for each other take 20 times as long
-            strength = _choose_strength(features, sorted(train), classes, seed)
+            strength = _choose_strength(features, sorted(train), classes, protocol.seed)
             predicted = _fit_predict(features, train, test, [strength], classes)[0]
-        probabilities[_positions(subjects, test)] = predicted
+        probabilities[_positions(protocol.subjects, test)] = predicted
         strengths.append(strength)
     return Baseline(name, title, probabilities, tuple(strengths))
 
 
 def row_weights(label: npt.NDArray[np.int64], subject: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:
-    """Return a weight for each row: classes weigh alike, subjects of a class too; the sum is that of the subjects.
+    """Return a weight for each row, equal for classes and for the subjects of a class; the sum is that of the subjects.
 
     A subject with rows in two classes is one subject in each.
     """
@@ -187,13 +184,13 @@ def _fit_predict(
     first = _first_labels(features.label, features.subject)
     fitted = np.flatnonzero(np.isin(features.subject, list(train)))
     of_first = features.label == np.array([first[one] for one in features.subject])
-    judged = np.flatnonzero(np.isin(features.subject, list(test)) & of_first)
+    scored = np.flatnonzero(np.isin(features.subject, list(test)) & of_first)
     label, subject = features.label[fitted], features.subject[fitted]
     prepare = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     training = prepare.fit_transform(features.values[fitted])
-    held_out = prepare.transform(features.values[judged])
+    held_out = prepare.transform(features.values[scored])
     weights = row_weights(label, subject)
-    place = _positions(test, features.subject[judged])
+    place = _positions(test, features.subject[scored])
     probabilities = np.zeros((len(strengths), len(test), classes))
     for number, strength in enumerate(strengths):
         model = LogisticRegression(C=strength, max_iter=ITERATIONS)
@@ -216,11 +213,3 @@ def _positions(
     """The position in `subjects` of each of `wanted`."""
     position = {one: number for number, one in enumerate(subjects)}
     return np.array([position[str(one)] for one in wanted], dtype=np.int64)
-
-
-def _check_folds(subjects: Sequence[str], folds: Sequence[Fold]) -> None:
-    """Raise AssertionError unless every subject is predicted once, by a model that did not see it."""
-    if any(set(train) & set(test) for train, test in folds):
-        raise AssertionError("a subject is on two sides of a fold")
-    if sorted(one for _, test in folds for one in test) != sorted(subjects):
-        raise AssertionError("the folds do not predict every subject exactly once")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stratacam.learning.baselines.logistic import Baseline, Features, Fold, logistic, majority
+from stratacam.learning.baselines.logistic import Baseline, Features, Protocol, logistic, majority
 from stratacam.learning.dataset import ScanPictures, SliceDataset
 
 VOLUMES = ("brain_ml", "ventricle_ml")
@@ -21,32 +21,26 @@ BASELINES = {
 
 def scan_baselines(
     scans: Sequence[ScanPictures],
+    protocol: Protocol,
     *,
-    classes: Sequence[str],
-    subjects: Sequence[str],
-    folds: Sequence[Fold],
     people: Mapping[str, Mapping[str, str]],
     measures: Mapping[str, Mapping[str, float]],
-    seed: int = 0,
 ) -> tuple[list[Baseline], dict[str, str]]:
     """Make the baselines that need no network: majority, age and sex, intensity, volume.
 
     Args:
         scans: all sessions of all subjects, to train on and to predict; a subject's in their order.
-        classes: the groups.
-        subjects: whose probabilities are wanted, in this order.
-        folds: each of `subjects` is predicted in one.
+        protocol: who is predicted.
         people: name of the scan to column ("age", "sex") to value, where there is one.
         measures: name of the scan to the measures of `stratacam.scans.measures`, the same ones for every scan.
-        seed: see `logistic`.
 
     Returns:
         The baselines, and the name of each that was left out with the reason.
 
     Raises:
-        InputError, AssertionError: see `logistic`.
+        InputError: see `logistic`.
     """
-    label = np.array([list(classes).index(scan.group) for scan in scans])
+    label = np.array([list(protocol.classes).index(scan.group) for scan in scans])
     subject = np.array([scan.subject for scan in scans])
     names = list(measures[scans[0].scan])
     tables = {
@@ -58,43 +52,27 @@ def scan_baselines(
     if not any(tables["age_sex"].values()):
         left_out["age_sex"] = "no table of the cohort gives an age or a sex that can be read"
         del tables["age_sex"]
-    baselines = [majority(label, subject, subjects=subjects, folds=folds, classes=len(classes))]
+    baselines = [majority(label, subject, protocol)]
     for name, table in tables.items():
         columns = tuple(dict.fromkeys(column for scan in scans for column in table[scan.scan]))
         values = np.array([[table[scan.scan].get(column, np.nan) for column in columns] for scan in scans])
-        baselines.append(
-            logistic(
-                Features(columns, values, label, subject),
-                name=name,
-                title=BASELINES[name],
-                subjects=subjects,
-                folds=folds,
-                classes=len(classes),
-                seed=seed,
-            )
-        )
+        features = Features(columns, values, label, subject)
+        baselines.append(logistic(features, protocol, name=name, title=BASELINES[name]))
     return baselines, left_out
 
 
 def frozen_features(
-    dataset: SliceDataset,
-    features: npt.NDArray[np.floating],
-    *,
-    subjects: Sequence[str],
-    folds: Sequence[Fold],
-    seed: int = 0,
+    dataset: SliceDataset, features: npt.NDArray[np.floating], protocol: Protocol
 ) -> Baseline:
-    """Make the baseline that trains nothing but a linear layer: on features of slices by the frozen network.
+    """Make the baseline that trains nothing but a linear layer: on features of slices by the untrained network.
 
     Args:
         dataset: the slices of all subjects, to train on and to predict.
         features: (n_slices, d), such as the output of global average pooling, in the order of `dataset`.
-        subjects: whose probabilities are wanted, in this order.
-        folds: each of `subjects` is predicted in one.
-        seed: see `logistic`.
+        protocol: who is predicted.
 
     Raises:
-        InputError, AssertionError: see `logistic`.
+        InputError: see `logistic`.
     """
     rows = Features(
         tuple(f"feature_{number}" for number in range(features.shape[1])),
@@ -102,15 +80,8 @@ def frozen_features(
         dataset.label,
         np.array(dataset.subjects)[dataset.subject],
     )
-    return logistic(
-        rows,
-        name="frozen_features",
-        title=BASELINES["frozen_features"],
-        subjects=subjects,
-        folds=folds,
-        classes=len(dataset.classes),
-        seed=seed,
-    )
+    name = "frozen_features"
+    return logistic(rows, protocol, name=name, title=BASELINES[name])
 
 
 def age_and_sex(person: Mapping[str, str]) -> dict[str, float]:

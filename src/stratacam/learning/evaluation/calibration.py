@@ -63,7 +63,7 @@ def fit_temperature(
     if values.ndim != 2 or len(values) != len(label) or len(label) == 0 or not np.isfinite(values).all():
         raise InputError(
             f"temperature, logits of the validation slices: found shape {values.shape} for {len(label)} labels, "
-            "expected one finite row for each of at least one slice. Remedy: see whether training went astray"
+            "expected one finite row for each of at least one slice: see whether training went astray"
         )
 
     def loss(log_temperature: float) -> float:

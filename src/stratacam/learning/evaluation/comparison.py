@@ -76,7 +76,7 @@ def compare(
     if both[0].shape != both[1].shape or both[0].ndim != 2 or len(both[0]) != len(label) or len(label) == 0:
         raise InputError(
             f"comparison, probabilities: found shapes {both[0].shape} and {both[1].shape} for {len(label)} subjects, "
-            "expected one row a subject and one column a group in both. Remedy: give the same subjects to both"
+            "expected one row a subject and one column a group in both: give the same subjects to both"
         )
     subjects, classes = both[0].shape
     times = resample(subjects, seed=seed)

@@ -83,7 +83,7 @@ def _checked_folds(folds: int, possible: int, sizes: Counter[str]) -> int:
         smallest = min(sizes, key=lambda group: sizes[group])
         raise InputError(
             f"split.folds: found {folds}; the smallest group, {smallest}, has {sizes[smallest]} subjects, and with "
-            f"those who stay together at most {possible} folds are possible. Remedy: fewer folds, or leave folds out"
+            f"those who stay together at most {possible} folds are possible: fewer folds, or leave folds out"
         )
     return folds
 
@@ -131,8 +131,8 @@ def _checked(
         missing = sorted(set(labels.values()) - present)
         if missing and not (folds and part == "test" and present):
             raise InputError(
-                f"{where}: no subject of {', '.join(missing)} came into the part for {part}; expected every group. "
-                "Remedy: another number of folds, other fractions, another column in split.group_by (groups must be "
+                f"{where}: no subject of {', '.join(missing)} came into the part for {part}; expected every group: "
+                "another number of folds, other fractions, another column in split.group_by (groups must be "
                 "mixed among those who stay together), or another table of the split"
             )
     return split
@@ -148,7 +148,7 @@ def _group_sizes(labels: Mapping[str, str]) -> Counter[str]:
     if len(sizes) < 2:
         raise InputError(
             f"participants.tsv, group: found {len(sizes)} group ({', '.join(sizes) or 'none'}) among the "
-            "usable subjects, expected at least 2. Remedy: add subjects of another group, or choose another "
+            "usable subjects, expected at least 2: add subjects of another group, or choose another "
             "column"
         )
     for group, size in sorted(sizes.items()):
@@ -157,7 +157,7 @@ def _group_sizes(labels: Mapping[str, str]) -> Counter[str]:
             raise InputError(
                 f'participants.tsv, group: "{group}" has {size} usable subject'
                 f"{'s' if size > 1 else ''} ({', '.join(subjects)}), expected at least "
-                f"{len(PARTS)}: one each to train, validate and test. Remedy: add subjects, merge the group "
+                f"{len(PARTS)}: one each to train, validate and test; add subjects, merge the group "
                 "with another, or leave it out"
             )
     return sizes

@@ -41,7 +41,7 @@ class SplitSettings(BaseModel, frozen=True, extra="forbid"):
     )
     table: Path | None = Field(
         default=None,
-        description="tab-separated table of the split, with the columns `subject` and `part` (train, validation, "
+        description="table (.tsv, .csv) of the split, with the columns `subject` and `part` (train, validation, "
         "test), or `subject` and `fold` (number of the fold in which the subject is held out)",
     )
 

@@ -1,7 +1,6 @@
 """The split as a table: read from the user, and written beside the model."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +8,8 @@ from stratacam.errors import InputError
 from stratacam.files import write_table
 from stratacam.learning.dataset import SliceDataset
 from stratacam.learning.split.parts import PARTS, SLICES_OF_ONE_PERSON, AnySplit, Split
+from stratacam.scans.cohort.delimited import SEPARATORS, read_table
+from stratacam.scans.cohort.participants import labelled
 
 
 @dataclass(frozen=True)
@@ -23,62 +24,49 @@ def read_parts(file: Path, labels: Mapping[str, str]) -> TableParts:
     """Read a table with the columns `subject` and `part`, or `subject` and `fold`.
 
     Args:
-        file: tab-separated, with a header. Subjects that the cohort does not have are passed over.
+        file: `.tsv` or `.csv`, with a header. Subjects that the cohort does not have are passed over.
         labels: the subjects that must be in the table.
 
     Raises:
         InputError: the table cannot be read, lacks a column or a subject, or names one twice.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as table:
-            rows = list(csv.DictReader(table, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as fault:
+    if file.suffix.lower() not in SEPARATORS:
         raise InputError(
-            f"split.table: {file} cannot be read ({fault}); name a tab-separated table"
-        ) from fault
-    columns = set(rows[0]) if rows else set()
-    column = "part" if "part" in columns else "fold"
-    if not {"subject", column} <= columns:
-        raise InputError(
-            f"split.table: {file} has the columns {', '.join(sorted(map(str, columns))) or 'none'}; expected subject, "
-            "and part or fold, separated by tabs"
+            f"split.table: {file} ends in {file.suffix!r}; expected one of {', '.join(SEPARATORS)}"
         )
-    value_of, faults = _values(rows, column)
+    table = read_table(file, ["subject"])
+    column = "part" if "part" in table.columns else "fold"
+    if column not in table.columns:
+        raise InputError(
+            f"split.table: {file} has the columns {', '.join(table.columns)}; expected subject, and part or fold"
+        )
+    value_of = {label: value or "" for label, value in labelled(table, column, key="subject").items()}
+    known = {value for value in value_of.values() if value in PARTS or (value and column == "fold")}
+    faults = [
+        f"row {row.line}, {subject}: {column} is {value!r}; expected "
+        + (", ".join(PARTS) if column == "part" else "a fold")
+        for row, (subject, value) in zip(table.rows, value_of.items(), strict=True)
+        if value not in known
+    ]
     missing = sorted(set(labels) - set(value_of))
     if missing:
         faults.append(f"no row for {', '.join(missing)}; expected every usable subject: add the rows")
     if faults:
         raise InputError("\n".join(f"split.table: {file}, {fault}" for fault in faults))
-    values = {value_of[subject] for subject in labels}
-    if column == "part":
-        if values != set(PARTS):
-            raise InputError(
-                f"split.table: {file}, part: found {', '.join(sorted(values))}; expected each of {', '.join(PARTS)}"
-            )
-        return TableParts(Split(*(tuple(sorted(s for s in labels if value_of[s] == part)) for part in PARTS)))
-    if len(values) < 2:
+    held = {value: tuple(sorted(one for one in labels if value_of[one] == value)) for value in known}
+    present = sorted(value for value in held if held[value])
+    if column == "part" and set(present) != set(PARTS):
         raise InputError(
-            f"split.table: {file}, fold: found {', '.join(sorted(values))} alone; expected at least two folds"
+            f"split.table: {file}, part: found {', '.join(present)}; expected each of {', '.join(PARTS)}"
         )
-    ordered = sorted(values, key=lambda value: (not value.isdigit(), value.zfill(9)))
-    return TableParts(
-        None, {value: tuple(sorted(s for s in labels if value_of[s] == value)) for value in ordered}
-    )
-
-
-def _values(rows: Sequence[Mapping[str, str | None]], column: str) -> tuple[dict[str, str], list[str]]:
-    """Subject to part or fold, and everything that is wrong with the rows."""
-    value_of: dict[str, str] = {}
-    faults = []
-    for line, row in enumerate(rows, start=2):
-        subject, value = "sub-" + (row["subject"] or "").removeprefix("sub-"), (row[column] or "").strip()
-        if subject in value_of:
-            faults.append(f"row {line}: names {subject} again; remove one row")
-        if not value or (column == "part" and value not in PARTS):
-            allowed = ", ".join(PARTS) if column == "part" else "a fold"
-            faults.append(f"row {line}, {subject}: {column} is {value!r}; expected {allowed}")
-        value_of[subject] = value
-    return value_of, faults
+    if column == "part":
+        return TableParts(Split(*(held[part] for part in PARTS)))
+    if len(present) < 2:
+        raise InputError(
+            f"split.table: {file}, fold: found {', '.join(present)} alone; expected at least two folds"
+        )
+    ordered = sorted(present, key=lambda value: (not value.isdigit(), value.zfill(9)))
+    return TableParts(None, {value: held[value] for value in ordered})
 
 
 def write_split(file: Path, split: AnySplit, dataset: SliceDataset) -> None:

@@ -12,7 +12,7 @@ from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.overlay import draw_colour_bar, draw_scale, draw_slice
 from stratacam.report.sheet import new_sheet
-from stratacam.report.shown import ShownScan, drawn_width_mm, open_scan, open_scan_of
+from stratacam.report.shown import ShownScan, open_scan, open_scan_of
 from stratacam.scans.prepared import PreparedScan
 
 ACROSS = 6
@@ -38,7 +38,7 @@ def layer_strip(scan: PreparedScan, maps: ScanMaps, card: ModelCard) -> ReportFi
     Raises:
         InputError: if a file of the scan is missing or damaged.
     """
-    shown = open_scan(scan, maps, width_mm=drawn_width_mm(card))
+    shown = open_scan(scan, maps, card)
     return _every_layer(shown, explained_sequence(card), network_title(card.architecture), "this scan")
 
 
@@ -78,7 +78,7 @@ def _every_layer(scan: ShownScan, sequence: str, architecture: str, rule: str) -
     return ReportFigure(
         "One slice at every layer of the network",
         f"{heading}; {describe_slice(scan, index).replace(chr(10), '; ')}. The same slice at all "
-        f"{len(maps.layers)} convolution and pooling layers of {architecture}, in the order in "
+        f"{len(maps.layers)} layers of {architecture}, in the order in "
         "which the network runs them, one row per block. Above each panel: the map's own resolution, and its peak as a "
         f"share of the layer's maximum in the scan. Subject: {rule}. Slice: {slice_rule}. {how_drawn(scan)}",
         sheet.figure,

@@ -55,8 +55,13 @@ def bids_tables(bids: Path, scans: Iterable[Scan]) -> dict[str, Table]:
     return {owner: read_table(path, [key]) for owner, (path, key) in files.items() if path.is_file()}
 
 
-def labelled(table: Table, column: str) -> Labelled:
-    """What one of `bids_tables` gives every label in a column; nothing if it has no such column.
+def labelled(table: Table, column: str, key: str | None = None) -> Labelled:
+    """What a table gives every label in a column; nothing if it has no such column.
+
+    Args:
+        table: one of `bids_tables`, or any with a column of subjects.
+        column: of the values.
+        key: column of the subjects, if it is none of `bids_tables`.
 
     Raises:
         InputError: a subject or session is named twice, or two differ only in case.
@@ -64,8 +69,9 @@ def labelled(table: Table, column: str) -> Labelled:
     values: dict[str, str | None] = {}
     if column not in table.columns:
         return values
-    people = table.path.name == PARTICIPANTS
-    key, prefix = ("participant_id", "sub-") if people else ("session_id", "ses-")
+    people = key is not None or table.path.name == PARTICIPANTS
+    prefix = "sub-" if people else "ses-"
+    key = key or ("participant_id" if people else "session_id")
     seen: dict[str, str] = {}
     for row in table.rows:
         label = prefix + without_prefix(row[key], prefix)

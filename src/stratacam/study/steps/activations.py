@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stratacam.learning import ScanPictures, Split, keep_activations, keep_head_inputs
+from stratacam.learning import ScanPictures, Split, cache_activations, cache_head_inputs
 from stratacam.learning.augment import AugmentSettings
 from stratacam.networks import find_head, frozen_prefix
 from stratacam.study.cohort import Cohort
@@ -40,7 +40,7 @@ class Activations:
         model, _ = make_once(self.first)
         model.to(self.device)
         prefix, rest = frozen_prefix(model, self.frozen)
-        keep_activations(
+        cache_activations(
             prefix,
             self.scan,
             self.folder,
@@ -49,7 +49,7 @@ class Activations:
             seed=self.seed,
             device=self.device,
         )
-        keep_head_inputs(
+        cache_head_inputs(
             rest, find_head(model, self.first.head)[1], self.scan, self.folder, device=self.device
         )
 

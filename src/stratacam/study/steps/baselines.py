@@ -8,6 +8,7 @@ from typing import Any
 from stratacam.files import read_json, write_json
 from stratacam.learning import (
     Baseline,
+    Protocol,
     ScanPictures,
     Split,
     evaluate_subjects,
@@ -19,7 +20,7 @@ from stratacam.learning import (
     write_evaluation,
 )
 from stratacam.learning.baselines.simple import BASELINES
-from stratacam.networks import default_weights
+from stratacam.networks import RANDOM
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
 from stratacam.scans.measures import measure_scan
@@ -82,21 +83,19 @@ class Baselines:
         subjects = sorted(subject for split in splits for subject in split.test)
         # baselines have nothing to stop early, so they learn from the validation subjects too
         folds = [([*split.train, *split.validation], list(split.test)) for split in splits]
+        protocol = Protocol(subjects, folds, classes, seed)
         if splits:
             of_scan: dict[str, Any] = {scan: read_json(file) for scan, file in self.measures.items()}
             found, left_out = scan_baselines(
                 [scan for scan in pictures if scan.scan in self.measures],
-                classes=classes,
-                subjects=subjects,
-                folds=folds,
+                protocol,
                 people=self.people,
                 measures=of_scan,
-                seed=seed,
             )
         if splits and self.features:
             dataset = make_dataset(pictures, classes)
             inputs = read_head_inputs(dataset, self.features)
-            found.append(frozen_features(dataset, inputs, subjects=subjects, folds=folds, seed=seed))
+            found.append(frozen_features(dataset, inputs, protocol))
         for baseline in found:
             truth = [classes.index(self.labels[subject]) for subject in subjects]
             evaluation = evaluate_subjects(subjects, truth, baseline.probabilities, classes, seed=seed)
@@ -145,7 +144,7 @@ def evaluate_all(
         one.split for one in planned if one.run.model == plan.run.model and isinstance(one.split, Split)
     ]
     scan_of = {scan.name: scan for scan in scans}
-    features = plan.kept if splits and default_weights(plan.run.network) != "none" else None
+    features = plan.kept if splits and plan.first.weights != RANDOM else None
     if features:
         kept = [
             work.cache.entry(activations_of(plan, scan, study, augmented=False)) for scan in cohort.pictures

@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from stratacam.errors import InputError
-from stratacam.files import read_json, remove_leftovers, told_if_not_writable, write_json
+from stratacam.files import input_error_if_not_writable, read_json, remove_leftovers, write_json
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.check import check_images
 from stratacam.scans.cohort.duplicates import find_duplicates
@@ -161,7 +161,9 @@ def prepare_scans(
 def _locked(out: Path, cache: Cache, work: Work) -> Iterator[None]:
     """Wait until nobody else prepares into `out`, and remove what killed processes left half written there."""
     lock = FileLock(cache.folder / "lock")
-    with told_if_not_writable(lock.lock_file if isinstance(lock.lock_file, Path) else Path(lock.lock_file)):
+    with input_error_if_not_writable(
+        lock.lock_file if isinstance(lock.lock_file, Path) else Path(lock.lock_file)
+    ):
         cache.folder.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=0)
