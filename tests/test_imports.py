@@ -1,4 +1,4 @@
-"""Data flows one way: which package may import which, and no circles."""
+"""Data flows one way: which package may import which, no circles, and modules that can be read in one sitting."""
 
 import ast
 import graphlib
@@ -40,6 +40,7 @@ LIBRARIES = {
     "networks": {"h5py", "numpy", "onnx", "pydantic", "safetensors", "torch"},
 }
 """Libraries that packages which know nothing of MRI may import."""
+MAXIMUM_LINES = 300
 
 
 def read_modules(sources):
@@ -151,6 +152,14 @@ def test_run_time_dependencies_are_what_is_imported():
     used = {name.lower().replace("_", "-") for module in imported for name in homes.get(module, ())}
     assert needed - used == set()
     assert used - needed - optional <= {"stratacam"}
+
+
+def test_every_module_is_read_in_one_sitting():
+    lines = {
+        name: len(path.read_text(encoding="utf-8").splitlines())
+        for name, path in read_modules(SOURCES).items()
+    }
+    assert {name: count for name, count in lines.items() if count > MAXIMUM_LINES} == {}
 
 
 @pytest.fixture

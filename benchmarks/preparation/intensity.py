@@ -13,13 +13,13 @@ from stratacam.scans.bias_field import correct_bias
 from stratacam.scans.brain_mask import extract_brain
 from stratacam.scans.grid import make_grid, onto_grid
 from stratacam.scans.intensity import (
+    BY_BRAIN,
     Scale,
     Scaling,
-    percentile_scale,
+    reference_tissue,
     white_matter,
     white_matter_contrast,
     white_matter_scale,
-    z_score_scale,
 )
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.register import register
@@ -86,9 +86,8 @@ def lesioned(head: Head, millilitres: float, generator: np.random.Generator) -> 
 def scales(head: Head, scaling: Scaling) -> dict[str, Scale]:
     """What becomes 0 and 1 in each sequence."""
     if scaling != "white_matter":
-        find = percentile_scale if scaling == "percentiles" else z_score_scale
-        return {name: find(image[head.brain]) for name, image in head.images.items()}
-    white = white_matter(white_matter_contrast(head.images), head.brain, (GRID_MM,) * 3)
+        return {name: BY_BRAIN[scaling](image[head.brain]) for name, image in head.images.items()}
+    white = reference_tissue(head.images, head.brain, (GRID_MM,) * 3)
     full = PrepareSettings().full_scale
     return {name: white_matter_scale(image[white], full[name]) for name, image in head.images.items()}
 

@@ -15,6 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 
 import stratacam as sc
+from stratacam.cam.origin import Origins
+from stratacam.cam.watch import Watch
 
 
 def images(count=4, size=12):
@@ -356,6 +358,15 @@ def test_a_weighed_ensemble_of_sigmoids_gives_probabilities(weigh):
 
     with pytest.warns(UserWarning, match="seems to give probabilities"):
         assert not sc.explain(Ensemble(), images(3)).classes.any()
+
+
+def test_a_constant_made_in_the_forward_is_no_feature_whatever_lay_at_its_address_before():
+    origins, constant = Origins(), torch.tensor([0.3, 0.7])
+    origins.start(constant, [])
+    with Watch(origins, {}):
+        torch.ops.aten.lift_fresh(constant)  # as `torch.tensor` calls it, for memory that was the image's
+    assert origins.kind_of(constant) is None
+    assert origins.axes_of(constant) is None
 
 
 def test_sparse_matrices_and_additions_of_quantisable_networks_are_run():

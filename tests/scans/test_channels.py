@@ -120,7 +120,7 @@ def test_at_the_volumes_ends_the_end_slice_stands_for_the_one_beyond():
 
 def test_sequences_that_were_not_prepared_are_named_with_those_there_are():
     with pytest.raises(
-        InputError, match=r"pictures\.sequences: found PDw, dwi, expected some .*prepared: T1w, T2w, FLAIR"
+        InputError, match=r"pictures\.sequences: found PDw, dwi; expected some .*prepared: T1w, T2w, FLAIR"
     ):
         choose_sequences(THREE, ("T1w", "PDw", "dwi"), "each")
     assert choose_sequences(THREE, None, "sequences") == THREE

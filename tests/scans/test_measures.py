@@ -112,7 +112,7 @@ def test_sequences_of_unknown_contrast_have_percentiles_and_no_say_in_the_volume
 def test_without_t1w_or_brain_it_is_refused():
     volume = scan()
     with pytest.raises(
-        InputError, match="found T2w, FLAIR for 3 images, expected a name for each, T1w among"
+        InputError, match="found T2w, FLAIR for 3 images; expected a name for each, T1w among"
     ):
         measure_scan(volume, ("T2w", "FLAIR"))
     empty = PreparedVolume(volume.images, volume.brain_mask & False, volume.affine, volume.kept)

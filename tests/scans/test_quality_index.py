@@ -8,7 +8,7 @@ from quality_scan import a_record
 from stratacam.errors import InputError
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import charts, outliers, write_index
-from stratacam.scans.quality.measures import DASH, FEWEST, read_measures
+from stratacam.scans.quality.measures import DASH, MINIMUM_SCANS, read_measures
 
 
 def _cohort(folder, count=12, **of_scan):
@@ -19,7 +19,7 @@ def _cohort(folder, count=12, **of_scan):
         scan = PreparedScan(folder, subject, None, ("T1w", "FLAIR"))
         scan.anat.mkdir(parents=True)
         record = a_record(BrainVolume=float(rng.uniform(1200, 1400)))
-        record["Registration"]["FLAIR"]["Translation"] = rng.uniform(1, 2, 3).tolist()
+        record["Registration"]["FLAIR"]["Translation"] = float(rng.uniform(1, 2))
         scan.record.write_text(json.dumps(record | of_scan.get(f"sub{subject}", {})))
         scan.quality_page.parent.mkdir(parents=True, exist_ok=True)
         scan.quality_page.write_text("page")
@@ -104,7 +104,7 @@ def test_a_damaged_record_is_named(tmp_path):
 
 
 def test_the_plots_of_a_large_cohort_link_the_outliers_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(charts, "MOST_LINKED", 10)
+    monkeypatch.setattr(charts, "MAXIMUM_LINKED", 10)
     html = write_index(_cohort(tmp_path, sub07={"BrainVolume": 640.0})).read_text(encoding="utf-8")
     assert re.findall(r"<title>(sub-.*?):", html) == ["sub-07"]
     assert "data:image/png" in html  # the others are one picture
@@ -112,7 +112,7 @@ def test_the_plots_of_a_large_cohort_link_the_outliers_only(tmp_path, monkeypatc
 
 def test_measures_come_from_the_record():
     record = a_record()
-    record["Registration"]["FLAIR"]["Translation"] = [2.0, 3.0, 6.0]
+    record["Registration"]["FLAIR"]["Translation"] = 7.0
     found = {measure.label: value for measure, value in read_measures(record).items()}
     assert found["Brain volume, ml"] == 1078.4
     assert found["FLAIR moved, mm"] == 7.0
@@ -147,4 +147,4 @@ def test_where_most_values_are_equal_the_mean_deviation_counts():
 
 
 def test_of_few_values_none_is_strange():
-    assert not outliers([1.0] * (FEWEST - 2) + [100.0]).any()
+    assert not outliers([1.0] * (MINIMUM_SCANS - 2) + [100.0]).any()

@@ -60,6 +60,8 @@ def test_pictures_show_them(prepared):
     settings = PictureSettings(size=96, channels="each")
     pictures = cut_scan(scan, settings)
     assert set(pictures.sequences) == {*DEFAULT_SEQUENCES, "STIR", "angio"}
+    together = cut_scan(scan, PictureSettings(size=96))
+    assert together.images.shape[1] == 5, "a channel each"
 
 
 def test_the_quality_page_shows_them(prepared):

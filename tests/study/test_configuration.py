@@ -57,7 +57,7 @@ def test_a_weights_file_is_beside_the_configuration_too(tmp_path):
         ('[split]\nunit = "slice"\nfolds = 5\n', r'split: unit = "slice" knows no folds; leave folds out'),
         (
             '[pictures]\nsequences = ["PD"]\n',
-            r"pictures\.sequences: found PD, expected some of those prepared",
+            r"pictures\.sequences: found PD; expected some of those prepared",
         ),
         (
             '[prepare]\nplane = "sagittal"\n[training.augmentation]\nflip = 0.5\n',

@@ -9,6 +9,7 @@ from stratacam.errors import InputError
 from stratacam.learning import ScanPictures
 from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import check_configuration
+from stratacam.study.network_check import check_networks, check_size
 from stratacam.study.planning import plan_runs
 from stratacam.study.runs import Run, TrainedRun, models_of, read_runs
 from stratacam.study.study import open_study
@@ -118,3 +119,42 @@ def test_an_unknown_step_is_refused_with_those_there_are(tmp_path):
     ):
         pass
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("network", "least"), [("resnet18", 64), ("densenet121", 64), ("vgg16", 32)])
+def test_pictures_too_small_for_a_network_are_refused_before_any_scan_is_read(tmp_path, network, least):
+    content = {
+        "out": str(tmp_path / "out"),
+        "cohort": {"input": str(tmp_path / "cohort")},
+        "network": {"architecture": network, "weights": "none"},
+        "pictures": {"size": 32},
+    }
+    configuration = check_configuration(content, "test")
+    if least > 32:
+        expected = rf"pictures\.size: found pictures of 32 x 32 pixels; expected at least {least}"
+        with pytest.raises(InputError, match=expected):
+            check_networks(configuration)
+    else:
+        check_networks(configuration)
+    with pytest.raises(InputError, match="found pictures of 128 x 16"):
+        check_size(configuration, (128, 16))  # cut to small brains
+
+
+def test_the_networks_channels_follow_the_sequences(tmp_path):
+    def channels(*sequences, **pictures):
+        cohort = {"input": str(tmp_path / "cohort"), "sequences": sequences}
+        content = {"out": str(tmp_path / "out"), "cohort": cohort, "pictures": pictures}
+        return check_configuration(content, "test").channels
+
+    four = ("T1w", "T2w", "FLAIR", "PDw")
+    assert (channels("T1w"), channels("T1w", "FLAIR"), channels(*four)) == (3, 3, 4)
+    assert channels(*four, channels="each") == 3
+    assert channels(*four, sequences=("T1w", "FLAIR")) == 3
+    (plan,) = planned(
+        tmp_path,
+        cohort={"input": str(tmp_path / "cohort"), "sequences": four},
+        network={"architecture": "resnet18"},
+        split={"folds": 1},
+    )
+    assert plan.first.channels == 4
+    assert plan.first.make()[0].get_submodule("stem_conv.conv").in_channels == 4

@@ -23,10 +23,15 @@ Data = Sequence[tuple[Tensor, Axes]]
 
 aten = torch.ops.aten
 
-IN_PLACE = {
+PLAIN = {
     aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d,
     aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d, aten.clone, aten.detach, aten.alias,
-    aten._to_copy, aten.native_dropout, aten._native_batch_norm_legit_no_training, aten.native_group_norm,
+    aten._to_copy, aten.native_dropout, aten._native_batch_norm_legit_no_training,
+}  # fmt: skip
+"""Operations whose values lie where they did: of each position by itself, or copied to the edge."""
+
+IN_PLACE = PLAIN | {
+    aten.native_group_norm,
     aten._adaptive_avg_pool2d, aten._adaptive_avg_pool3d, aten.adaptive_max_pool2d, aten.adaptive_max_pool3d,
     aten.max_pool2d_with_indices, aten.max_pool3d_with_indices, aten.avg_pool2d, aten.avg_pool3d,
     aten.hardtanh, aten.hardtanh_,
@@ -192,10 +197,11 @@ def _numbers(value: Any, count: int) -> set[int]:
     return {axis % count for axis in values}
 
 
-UPSAMPLINGS = (
-    aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d,
-    aten.upsample_linear1d, aten.upsample_bilinear2d, aten.upsample_trilinear3d,
-)  # fmt: skip
+UPSAMPLINGS = {
+    aten.upsample_nearest1d: 0, aten.upsample_nearest2d: 0, aten.upsample_nearest3d: 0,
+    aten.upsample_linear1d: 1, aten.upsample_bilinear2d: 1, aten.upsample_trilinear3d: 1,
+}  # fmt: skip
+"""With how many further positions each position is made of, per axis."""
 REDUCTIONS = (aten.mean, aten.sum, aten.amax, aten.amin, aten.max, aten.min, aten.std, aten.var)
 
 Rule = Callable[[Sequence[Any], Axes, Tensor, Tensor], Axes | None]

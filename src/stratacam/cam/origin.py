@@ -31,11 +31,12 @@ WEIGHINGS = {
 READINGS = {aten._local_scalar_dense, aten.as_strided, aten.view_as_complex, aten.view_as_real}
 """Operations that tell the model's code a value, or that count on the memory's order."""
 
-SHAPES_ALONE = {
+FRESH = {
     aten.empty_like, aten.zeros_like, aten.ones_like, aten.full_like, aten.rand_like, aten.randn_like,
     aten.new_empty, aten.new_zeros, aten.new_ones, aten.new_full, aten.new_empty_strided,
+    aten.lift, aten.lift_fresh, aten.lift_fresh_copy,  # torch.tensor: made unseen, at an address of any earlier one
 }  # fmt: skip
-"""Operations that look at the shape of a tensor, not at its values."""
+"""Operations whose result depends on no value of the tensors that were known before."""
 
 PRODUCTS = {aten.addmm, aten.mm, aten.bmm, aten.baddbmm, aten.mv, aten.dot}
 """Weighings that may be the mean over an ensemble."""
@@ -98,7 +99,7 @@ class Origins:
         """Note what an operation gave."""
         # 1. What was given that depends on the arguments, and what the operation makes of it.
         operation = func.overloadpacket
-        given = [] if operation in SHAPES_ALONE else tensors([*args, *kwargs.values()])
+        given = [] if operation in FRESH else tensors([*args, *kwargs.values()])
         kind = self._kind(operation, args, kwargs, given)
         data = [value for value in given if storage_of(value) in self._data]
         self.inspected = self.inspected or (bool(data) and operation in READINGS)

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from stratacam.cam.axes import PLAIN, UPSAMPLINGS
 from stratacam.cam.memory import tensors
-from stratacam.cam.origin import SHAPES_ALONE
+from stratacam.cam.origin import FRESH
 
 aten = torch.ops.aten
 
@@ -24,18 +25,11 @@ POOLS = {
     aten.max_pool2d_with_indices, aten.max_pool3d_with_indices, aten.max_pool1d, aten.max_pool2d, aten.max_pool3d,
     aten.avg_pool1d, aten.avg_pool2d, aten.avg_pool3d,
 }  # fmt: skip
-LOCAL = {
-    aten.native_batch_norm, aten._native_batch_norm_legit_no_training, aten.cudnn_batch_norm, aten.cat, aten.split,
-    aten.constant_pad_nd, aten.reflection_pad1d, aten.reflection_pad2d, aten.reflection_pad3d,
-    aten.replication_pad1d, aten.replication_pad2d, aten.replication_pad3d, aten.clone, aten.detach, aten.alias,
-    aten._to_copy, aten.native_dropout, aten.copy_,
+LOCAL = PLAIN | {
+    aten.native_batch_norm, aten.cudnn_batch_norm, aten.cat, aten.split, aten.constant_pad_nd, aten.copy_
 }  # fmt: skip
 OVER_ALL = {
     aten._adaptive_avg_pool2d, aten._adaptive_avg_pool3d, aten.mean, aten.sum, aten.amax, aten.native_group_norm,
-}  # fmt: skip
-UPSAMPLINGS = {
-    aten.upsample_nearest1d: 0, aten.upsample_nearest2d: 0, aten.upsample_nearest3d: 0,
-    aten.upsample_linear1d: 1, aten.upsample_bilinear2d: 1, aten.upsample_trilinear3d: 1,
 }  # fmt: skip
 
 
@@ -67,7 +61,7 @@ class FieldTracker(TorchDispatchMode):
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         inputs = [value for value in tensors([*args, *kwargs.values()]) if value in self.fields]
-        if inputs and func.overloadpacket not in SHAPES_ALONE:
+        if inputs and func.overloadpacket not in FRESH:
             for output in tensors([result]):
                 self.fields[output] = self._follow(func, args, inputs, output)
         return result
@@ -89,7 +83,7 @@ class FieldTracker(TorchDispatchMode):
         """The field after a convolution, pool or upsampling; None after anything else."""
         field = self.fields[given]
         if operation is aten.convolution and given.ndim == len(field.size) + 2:
-            return _convolve(field, args)
+            return _slide(field, args[1].shape[2:], args[3], args[5], transposed=args[6])
         if operation in POOLS:
             stride = args[2] if len(args) > 2 and args[2] else args[1]
             dilation = args[4] if len(args) > 4 and "max" in str(operation) else 1
@@ -113,23 +107,14 @@ class FieldTracker(TorchDispatchMode):
         return Field(tuple(map(max, zip(*(f.size for f in full), strict=True))), full[0].jump)
 
 
-def _convolve(field: Field, args: tuple[Any, ...]) -> Field:
-    weight, stride, dilation, transposed = args[1], args[3], args[5], args[6]
-    if not transposed:
-        return _slide(field, weight.shape[2:], stride, dilation)
-    kernel, strides, dilations = (_per_axis(value, field) for value in (weight.shape[2:], stride, dilation))
-    return _field(
-        (size + (math.ceil(((k - 1) * d + 1) / s) - 1) * jump, jump / s)
-        for size, jump, k, s, d in zip(field.size, field.jump, kernel, strides, dilations, strict=True)
-    )
-
-
-def _slide(field: Field, kernel: Any, stride: Any, dilation: Any) -> Field:
+def _slide(field: Field, kernel: Any, stride: Any, dilation: Any, *, transposed: bool = False) -> Field:
+    """The field after a window has slid over the positions; `transposed`: over those between them."""
     kernels, strides, dilations = (_per_axis(value, field) for value in (kernel, stride, dilation))
-    return _field(
-        (size + (k - 1) * d * jump, jump * s)
-        for size, jump, k, s, d in zip(field.size, field.jump, kernels, strides, dilations, strict=True)
-    )
+    windows = zip(field.size, field.jump, kernels, strides, dilations, strict=True)
+    if transposed:
+        between = ((size, jump, math.ceil(((k - 1) * d + 1) / s) - 1, s) for size, jump, k, s, d in windows)
+        return _field((size + further * jump, jump / s) for size, jump, further, s in between)
+    return _field((size + (k - 1) * d * jump, jump * s) for size, jump, k, s, d in windows)
 
 
 def _reshape(field: Field, args: tuple[Any, ...], output: Tensor) -> Field | None:

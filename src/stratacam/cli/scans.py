@@ -47,8 +47,12 @@ def phantom(
     thick_mm: Annotated[
         float | None,
         typer.Option(
-            "--thick", min=1, max=8, help="Slice thickness of T2w and FLAIR in mm; isotropic if absent."
+            "--thick", min=1, max=8, help="Slice thickness of all but the T1w in mm; isotropic if absent."
         ),
+    ] = None,
+    sequences: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Sequences, T1w among them; T1w,T2w,FLAIR if absent."),
     ] = None,
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the cohort: the same seed gives the same bytes.")
@@ -56,6 +60,9 @@ def phantom(
     workers: Workers = 0,
 ) -> None:
     """Make a synthetic cohort of brain MRI with known lesions."""
+    from pydantic import ValidationError
+
+    from stratacam.scans.cohort.choice import read_sequences
     from stratacam.scans.phantom import PhantomSettings
     from stratacam.study.demo import make_phantom
     from stratacam.study.execution import Workers as Pool
@@ -63,7 +70,16 @@ def phantom(
     counts = {"control": controls, "RRMS": rrms, "SPMS": spms}
     if not any(counts.values()):
         raise InputError("--controls, --rrms, --spms: found 0 in each; expected a subject: ask for one.")
-    settings = PhantomSettings(subjects=counts, voxel_mm=voxel_mm, thick_slices_mm=thick_mm, seed=seed)
+    try:
+        settings = PhantomSettings(
+            subjects=counts,
+            voxel_mm=voxel_mm,
+            thick_slices_mm=thick_mm,
+            sequences=read_sequences(sequences),
+            seed=seed,
+        )
+    except ValidationError as fault:
+        raise InputError(f"--sequences: {fault.errors()[0]['msg'].removeprefix('Value error, ')}") from fault
     with Pool(workers) as pool:
         make_phantom(out, settings, workers=pool, console=Console())
     conclude(out)

@@ -23,7 +23,7 @@ from stratacam.evidence.regions.region_values import RegionValue
 from stratacam.evidence.regions.template_space import template_brain, template_grid
 from stratacam.evidence.regions.voxelwise import compare_voxels
 from stratacam.evidence.settings import EvidenceSettings
-from stratacam.files import write_json, write_text
+from stratacam.files import write_json, write_table
 from stratacam.maps import entity
 from stratacam.scans.volume import write_nifti
 
@@ -112,7 +112,7 @@ def write_groups(
     without = sorted({measured.subject_of[scan] for scan, values in measured.regions.items() if not values})
     if len(set(groups)) < 2 or without:
         write_json(folder / "groups.json", {"statement": _why_not(without), "voxelwise": []})
-        write_text(folder / "comparison.tsv", "\t".join(COLUMNS) + "\n")
+        write_table(folder / "comparison.tsv", [COLUMNS])
         return []
     names, covariates = covariates_of(people, list(group_of), settings.covariates)
     beside: dict[str, Any] = {"covariates": covariates, "covariate_names": names, "seed": seed}
@@ -160,7 +160,7 @@ def _write_comparison(path: Path, tests: Sequence[GroupTest], keys: Sequence[tup
     for test in tests:
         numbers = (test.statistic, test.p, test.q, test.family_wise, test.effect)
         rows.append((*keys[test.column], test.groups, test.test, *map(word, numbers), str(test.subjects)))
-    write_text(path, "".join("\t".join(row) + "\n" for row in rows))
+    write_table(path, rows)
 
 
 def _stem(method: str, layer: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stratacam.errors import InputError
-from stratacam.files import write_text
+from stratacam.files import write_table
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
@@ -22,8 +22,7 @@ READ: dict[type, Callable[[str], Any]] = {
 
 def write_rows(path: Path, rows: Sequence[Row], kind: type[Row]) -> None:
     """Write rows of one kind; numbers with six digits."""
-    lines = [tuple(kind.__annotations__), *(tuple(map(_cell, row)) for row in rows)]
-    write_text(path, "".join("\t".join(line) + "\n" for line in lines))
+    write_table(path, [kind.__annotations__, *(map(_cell, row) for row in rows)])
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:

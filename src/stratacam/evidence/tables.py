@@ -1,6 +1,5 @@
 """What the evidence of all scans says together: layers, claims, recommendation, regions and groups."""
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from stratacam.evidence.rows import read_rows, write_rows
 from stratacam.evidence.scan_evidence import ScanEvidence
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import Summary, Value, by_subject, summarise
-from stratacam.files import write_json
+from stratacam.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         executor: where groups are compared voxel by voxel.
     """
     scans, folder, settings, seed = tables.scans, tables.folder, tables.settings, tables.seed
-    about = {scan.name: json.loads(scan.about.read_text(encoding="utf-8")) for scan in scans}
+    about = {scan.name: read_json(scan.about, "run `stratacam evidence` again.") for scan in scans}
     layers = next(iter(about.values()))["layers"]
     subject_of = {name: found["subject"] for name, found in about.items()}
     measured = MeasuredScans(

@@ -182,14 +182,18 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
     attributes: dict[str, Any] = dict(group.attrs)
     try:
         available, predicted = tuple(attributes["explained"]), attributes["predicted"]
+        classes, logits = tuple(attributes["classes"]), np.asarray(group["logits"])
+        of_slices = torch.from_numpy(logits).softmax(dim=1).mean(dim=0).tolist()
         maps = ScanMaps(
             name=attributes["name"],
             method=attributes["method"],
-            classes=tuple(attributes["classes"]),
-            scan_probabilities=attributes["scan_probabilities"],
+            classes=classes,
+            # version 0.1 predicted from the explained slices
+            scan_probabilities=attributes.get("scan_probabilities")
+            or dict(zip(classes, of_slices, strict=True)),
             every_explained=available,
             explained=predicted if predicted in available else available[0],
-            logits=np.asarray(group["logits"]),
+            logits=logits,
             layers=tuple(attributes["layers"]),
             blank_of=attributes["blank"],
             geometry=Geometry.from_json(attributes["geometry"]),

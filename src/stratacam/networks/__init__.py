@@ -2,7 +2,7 @@
 
 from stratacam.networks.architecture import Architecture, by_block
 from stratacam.networks.build import build
-from stratacam.networks.custom import load_network, made_of, make_network, source_file, state_hash
+from stratacam.networks.custom import load_network, made_of, make_network, source_file
 from stratacam.networks.freeze import freeze, frozen_prefix, matching, train_mode
 from stratacam.networks.head import find_head
 from stratacam.networks.pretrained import Pretrained, initial_weights
@@ -49,6 +49,5 @@ __all__ = [
     "save_model",
     "short_name",
     "source_file",
-    "state_hash",
     "train_mode",
 ]

@@ -1,6 +1,7 @@
 """The report: one HTML page that holds everything it shows."""
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,10 @@ DETAILS = (
     tables.provenance_table,
 )
 """Tables that are folded away."""
+
+
+NUMBER = re.compile(r"([-<%0-9. ()]|to)+")
+"""Cells that are not wrapped."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,7 @@ def write_report(folders: StudyFolders) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.tests["number"] = NUMBER.fullmatch
     page = environment.get_template("template.html.j2").render(
         name=study.configuration.get("name") or folders.root.resolve().name,
         summary=summary(study),

@@ -11,14 +11,14 @@ from stratacam.scans.volume import from_itk, one_itk_thread
 
 SPACING = 2.0  # mm between points, before each is moved at random by up to half of it
 BLUR = 4.0  # mm full width at half maximum of a voxel after blurring: interpolation then hardly blurs
-LEAST_BLUR = 0.5  # of a voxel, along axes whose voxels are as long as that already
+MINIMUM_BLUR = 0.5  # of a voxel, along axes whose voxels are as long as that already
 DEPTH = 4.0  # mm off the surface of the brain, where the outline would agree in any two heads
 FLAT = 15.0  # mm: standard deviation of the local mean that intensities are divided by
 FLOOR = 0.1  # of the median: darker points count as this bright where the bias is fitted
 KNOWN = 0.95  # of what a blurred voxel sees has to be in the image
 BINS = 32
-FEWEST_POINTS = 2000
-LEAST = 1e-6
+MINIMUM_POINTS = 2000
+MINIMUM_VALUE = 1e-6
 SAME_HEAD = 0.12
 """Nats of `shared_information` below which two images are not two sequences of one head, well registered."""
 
@@ -56,7 +56,7 @@ def shared_information(
     second, second_known = _read(moving, _moved(points, transform))
     seen = (depth > 0) & first_known & second_known
     deep = seen & (depth > DEPTH)
-    if deep.sum() < FEWEST_POINTS:
+    if deep.sum() < MINIMUM_POINTS:
         return 0.0
     return _information(*(_ranks(_flattened(image, seen)[deep]) for image in (first, second)))
 
@@ -90,7 +90,7 @@ def _read(
 
 def _blurred(image: SimpleITK.Image) -> SimpleITK.Image:
     for axis, voxel in enumerate(image.GetSpacing()):
-        width = max(BLUR**2 - voxel**2, (LEAST_BLUR * voxel) ** 2) ** 0.5
+        width = max(BLUR**2 - voxel**2, (MINIMUM_BLUR * voxel) ** 2) ** 0.5
         image = SimpleITK.RecursiveGaussian(image, sigma=width / FULL_WIDTH, direction=axis)
     return image
 
@@ -99,7 +99,7 @@ def _flattened(image: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[n
     """The image over the parabola that fits its logarithm, and over its mean within some centimetres; where seen."""
     x, y, z = (place / size for place, size in zip(np.nonzero(seen), image.shape, strict=True))
     terms = np.stack([np.ones_like(x), x, y, z, x * x, y * y, z * z, x * y, x * z, y * z], axis=1)
-    logarithm = np.log(np.maximum(image[seen], max(FLOOR * float(np.median(image[seen])), LEAST)))
+    logarithm = np.log(np.maximum(image[seen], max(FLOOR * float(np.median(image[seen])), MINIMUM_VALUE)))
     flat = np.zeros_like(image)
     fit = np.linalg.pinv(terms) @ logarithm
     flat[seen] = image[seen] / np.exp(terms @ fit)
@@ -107,7 +107,7 @@ def _flattened(image: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[n
         ndimage.gaussian_filter(part, FLAT / SPACING, mode="constant")
         for part in (flat, seen.astype(np.float32))
     )
-    mean = total / np.maximum(count, LEAST)
+    mean = total / np.maximum(count, MINIMUM_VALUE)
     return np.asarray(np.divide(flat, mean, out=flat, where=seen & (mean != 0)))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BORDER = 3  # voxels
-FEWEST_VOXELS = 500
+MINIMUM_VOXELS = 500
 FROM_MEDIAN = 4.93  # median over median absolute deviation of the densest half of a Rayleigh distribution
 BELOW = 0.02  # of all voxels may be darker than air
 HIGHEST_AIR = 0.15  # of the intensity in the middle of the head: brighter air is offset
@@ -37,7 +37,7 @@ def background_level(image: NDArray[np.float32]) -> float:
     border[inner] = False
     air = image[border & (image != 0)]
     middle = image[tuple(slice(n // 3, n - n // 3) for n in image.shape)]
-    if len(air) < FEWEST_VOXELS:
+    if len(air) < MINIMUM_VOXELS:
         return 0.0
     air = _densest_half(air)
     median = float(np.median(air))

@@ -7,9 +7,7 @@ from stratacam.scans.volume import one_itk_thread
 ITERATIONS = (50, 50, 30, 20)
 COARSE = 6.0  # mm: voxels are shrunk to at most about this size
 MOST_SHRINK = 4
-THICK = (
-    2.0  # an axis with voxels so many times longer than the shortest is the slice axis of a thick-slice scan
-)
+THICK = 2.0  # times the shortest edge: an axis with longer voxels is the slice axis of a thick-slice scan
 THICK_SHRINK = 2
 
 
@@ -26,12 +24,14 @@ def correct_bias(image: SimpleITK.Image, mask: SimpleITK.Image) -> tuple[SimpleI
     Returns:
         The corrected image and the field it was divided by, float32, on the same grid.
     """
+    # Fit the field on a shrunk copy, inside the mask, where there is signal.
     factors = shrink_factors(image.GetSpacing(), image.GetSize())
     n4 = SimpleITK.N4BiasFieldCorrectionImageFilter()
     n4.SetMaximumNumberOfIterations(ITERATIONS)
     n4.SetMaskLabel(1)
     inside = SimpleITK.And(mask, SimpleITK.Cast(image > 0, SimpleITK.sitkUInt8))
     n4.Execute(SimpleITK.Shrink(image, factors), SimpleITK.Shrink(inside, factors))
+    # Evaluate the fitted B-splines at every voxel.
     field = SimpleITK.Cast(SimpleITK.Exp(n4.GetLogBiasFieldAsImage(image)), SimpleITK.sitkFloat32)
     return SimpleITK.Divide(image, field), field
 

@@ -11,13 +11,13 @@ from scipy import ndimage
 
 from stratacam.errors import InputError
 from stratacam.scans.masks import volume_ml
-from stratacam.scans.volume import read_volume
+from stratacam.scans.volume import corners_apart, read_volume
 
 SMALLEST_BRAIN = 300.0  # ml
 LARGEST_BRAIN = 2500.0
 ADULT_BRAIN = (900.0, 2000.0)  # ml: outside of it a mask is doubted
 SAME_PLACE = 0.01  # mm
-MOST_CUT = 1000.0  # mm2 at a border of the T1w: the brain stem runs out of many scans, and is less
+MAXIMUM_CUT = 1000.0  # mm2 at a border of the T1w: the brain stem runs out of many scans, and is less
 SMALL_PART = 0.001  # of the mask: loose parts below it are not worth a word
 
 
@@ -47,11 +47,7 @@ def extract_brain(data: NDArray[np.float32], affine: NDArray[Any], path: Path) -
         ) from error
     try:
         extraction = BrainExtraction(no_gpu=True)
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # its weights lie outside its package, in `data/models`
+    except (OSError, ValueError, RuntimeError) as error:  # its weights lie outside its package
         raise InputError(
             f"{path}: the brain mask needs deepbet's weights, which cannot be loaded ({error}); install it again "
             f"(pip install --force-reinstall --no-deps deepbet) or {remedy}"
@@ -99,7 +95,7 @@ def doubts(brain: NDArray[np.bool_], affine: NDArray[Any]) -> tuple[str, ...]:
         for axis in range(3)
         for index in (0, -1)
     )
-    if cut > MOST_CUT:
+    if cut > MAXIMUM_CUT:
         found.append(
             f"the brain mask touches the border of the T1w over {cut / 100:.0f} cm2: part of the brain is not in "
             "the scan"
@@ -119,8 +115,7 @@ def read_brain_mask(path: Path, shape: tuple[int, ...], affine: NDArray[Any]) ->
         InputError: the mask cannot be read, lies on another grid, or is empty.
     """
     image = nibabel.as_closest_canonical(read_volume(path))
-    corners = np.array(np.meshgrid(*((0, n - 1) for n in shape), [1])).reshape(4, -1)
-    if image.shape != tuple(shape) or np.abs((image.affine - affine) @ corners).max() > SAME_PLACE:
+    if image.shape != tuple(shape) or corners_apart(image.affine, affine, shape) > SAME_PLACE:
         raise InputError(
             f"{path}: its grid {image.shape} differs from that of the T1w {tuple(shape)}, in size or place; "
             "expected a mask on the grid of the T1w: resample it, or remove it to have the brain found"

@@ -56,12 +56,12 @@ def choose_sequences(
     unknown = [name for name in chosen if name not in prepared]
     if unknown:
         raise InputError(
-            f"pictures.sequences: found {', '.join(unknown)}, expected some of those prepared: "
+            f"pictures.sequences: found {', '.join(unknown)}; expected some of those prepared: "
             f"{', '.join(prepared)}: choose among these, or add it to cohort.sequences"
         )
     if channels == "sequences" and len(chosen) > MAXIMUM:
         raise InputError(
-            f"pictures.sequences: found {len(chosen)} ({', '.join(chosen)}), expected at most {MAXIMUM}, one for "
+            f"pictures.sequences: found {len(chosen)} ({', '.join(chosen)}); expected at most {MAXIMUM}, one for "
             f"each channel: name {MAXIMUM} of them in pictures.sequences, or make every sequence a picture of "
             'its own: pictures.channels = "each" or "neighbours"'
         )

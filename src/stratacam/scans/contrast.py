@@ -87,27 +87,30 @@ def contrast_doubt(
     white, grey, fluid = tissue_peak(seen[0]), float(np.median(seen[1])), float(np.median(seen[2]))
     if white <= 0:
         return None
+    # Order of the tissues: another sequence in its place?
     if not _fits(expected, grey / white, fluid / white):
         others = [
             one.name for one in SEQUENCES.values() if one.fluid and _fits(one, grey / white, fluid / white)
         ]
         return (
             f"looks like a {' or '.join(others)}: fluid is {fluid / white:.2f} and grey matter {grey / white:.2f} "
-            f"times as bright as white matter, expected {expected.appearance}: check that the sequences are not "
+            f"times as bright as white matter; expected {expected.appearance}: check that the sequences are not "
             "exchanged"
         )
+    # The darkest fluid: an offset?
     darkest = float(np.percentile(image[brain], LOWEST)) / white
     if expected.fluid == "dark" and darkest > SUPPRESSED:
         return (
-            f"the darkest fluid has {darkest:.2f} of white matter's intensity, expected less than "
+            f"the darkest fluid has {darkest:.2f} of white matter's intensity; expected less than "
             f"{SUPPRESSED:g}: the intensities do not start at 0"
         )
+    # The brightest voxels, where white matter is the brightest tissue: vessels after a contrast agent?
     spread = MAD_TO_SD * float(np.median(np.abs(seen[0] - white)))
     bright = max(BRIGHT_VESSELS * white, white + NOISE * spread)
     vessels = float((image[brain] > bright).sum() * voxel_ml)
     if expected.fluid == expected.grey == "dark" and vessels > MOST_VESSELS:
         return (
-            f"{vessels:.1f} ml of the brain are more than {bright / white:.1f} times as bright as white matter, "
+            f"{vessels:.1f} ml of the brain are more than {bright / white:.1f} times as bright as white matter; "
             f"expected less than {MOST_VESSELS:g} ml: it may have been taken after a contrast agent"
         )
     return None
@@ -125,11 +128,11 @@ def sign_doubt(image: NDArray[np.float32], brain: NDArray[np.bool_], covered: fl
     zero = float((image[brain] == 0).mean()) - (1 - covered)
     if negative > MOST_NEGATIVE:
         return (
-            f"{negative:.0%} of the brain is negative and becomes 0, expected magnitudes: bright values that wrapped "
+            f"{negative:.0%} of the brain is negative and becomes 0; expected magnitudes: bright values that wrapped "
             "around, or intensities that were standardised; give the scan as it was taken"
         )
     if zero > MOST_ZERO:
-        return f"{zero:.0%} of the brain is exactly 0, expected next to none: check the scan and the mask"
+        return f"{zero:.0%} of the brain is exactly 0; expected next to none: check the scan and the mask"
     return None
 
 

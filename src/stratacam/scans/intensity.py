@@ -6,7 +6,7 @@ its standard deviation move with the volume of lesions and ventricles; this peak
 much published work uses them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,7 +21,7 @@ ERODED = 3.0  # mm off the surface of the brain: no skull, no partial volume wit
 BINS = 256
 SMOOTHING = 0.015  # of the range of intensities: Gaussian of the histogram
 LOWEST_PEAK = 0.25  # of the highest: a lower peak is not a tissue
-FEWEST_VOXELS = 200
+MINIMUM_VOXELS = 200
 PERCENTILES = (0.5, 99.5)  # of the brain, to 0 and 1
 DEVIATIONS = (-3.0, 3.0)  # standard deviations from the brain's mean, to 0 and 1
 FLOOR = 0.1  # of the median T2w: darker voxels are air or vessels, and divide as this
@@ -52,6 +52,13 @@ def z_score_scale(values: NDArray[np.float32]) -> Scale:
     mean, deviation = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
     low, high = (mean + number * deviation for number in DEVIATIONS)
     return _checked_scale(low, high)
+
+
+BY_BRAIN: Mapping[Scaling, Callable[[NDArray[np.float32]], Scale]] = {
+    "percentiles": percentile_scale,
+    "z_score": z_score_scale,
+}
+"""Scalings by the brain as a whole."""
 
 
 def white_matter_scale(values: NDArray[np.float32], full_scale: float) -> Scale:
@@ -135,15 +142,15 @@ def white_matter(
         InputError: too few voxels are left.
     """
     inside = depth_mm(brain_mask, voxel_mm) > ERODED
-    if inside.sum() < FEWEST_VOXELS:
+    if inside.sum() < MINIMUM_VOXELS:
         raise InputError(
             f"the brain mask has {int(inside.sum())} voxels deeper than {ERODED:g} mm; expected at least "
-            f"{FEWEST_VOXELS}: check the mask"
+            f"{MINIMUM_VOXELS}: check the mask"
         )
     peak, half_width = _brightest_peak(contrast[inside])
     tissue = inside & (np.abs(contrast - peak) <= half_width)
     pure = ndimage.binary_erosion(tissue)
-    return np.asarray(pure if pure.sum() >= FEWEST_VOXELS else tissue, dtype=bool)
+    return np.asarray(pure if pure.sum() >= MINIMUM_VOXELS else tissue, dtype=bool)
 
 
 def tissue_peak(values: NDArray[np.float32]) -> float:

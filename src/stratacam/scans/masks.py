@@ -30,7 +30,7 @@ def depth_mm(mask: NDArray[np.bool_], voxel_mm: Sequence[float]) -> NDArray[np.f
     return np.asarray(distance[(slice(1, -1),) * mask.ndim])
 
 
-def volume_ml(mask: NDArray[np.bool_], affine: NDArray[Any]) -> float:
+def volume_ml(mask: NDArray[Any], affine: NDArray[Any]) -> float:
     """Return the volume of a mask (X, Y, Z) whose voxels `affine` (4, 4) leads to millimetres."""
     return float(mask.sum() * abs(np.linalg.det(np.asarray(affine)[:3, :3])) / 1000)
 

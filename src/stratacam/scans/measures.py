@@ -18,7 +18,7 @@ from stratacam.scans.sequences import find_sequence
 PERCENTILES = (5, 25, 50, 75, 95)
 DEEP = 20.0  # mm from the surface of the brain mask: no sulci, the lateral ventricles hardly touched
 COARSE = 2.0  # mm: that distance need not be finer
-LEAST = 0.2  # of the largest pool: the other lateral ventricle, not a fissure
+MINIMUM_SHARE = 0.2  # of the largest pool: the other lateral ventricle, not a fissure
 
 
 def measure_scan(volume: PreparedVolume, sequences: Sequence[str]) -> dict[str, float]:
@@ -33,12 +33,12 @@ def measure_scan(volume: PreparedVolume, sequences: Sequence[str]) -> dict[str, 
     """
     if "T1w" not in sequences or len(sequences) != len(volume.images):
         raise InputError(
-            f"sequences: found {', '.join(sequences)} for {len(volume.images)} images, expected a name for each, "
-            "T1w among them. Remedy: give the sequences that the scan was prepared with"
+            f"sequences: found {', '.join(sequences)} for {len(volume.images)} images; expected a name for each, "
+            "T1w among them: give the sequences that the scan was prepared with"
         )
     box = bounding_box(volume.brain_mask)
     if not volume.brain_mask.any():
-        raise InputError("brain mask: found no voxel in it, expected a brain. Remedy: prepare the scan again")
+        raise InputError("brain mask: found no voxel in it; expected a brain: prepare the scan again")
     brain = volume.brain_mask[box]
     images = {name: image[box] for name, image in zip(sequences, volume.images, strict=True)}
     voxel_ml = abs(float(np.linalg.det(volume.affine[:3, :3]))) / 1000
@@ -107,7 +107,7 @@ def ventricle_like(
     heights = np.array(ndimage.center_of_mass(fluid, pools, range(1, count + 1)))[:, 2]
     high = heights > ndimage.center_of_mass(brain)[2]
     candidates = np.where(high, sizes, 0) if high.any() else sizes
-    chosen = np.flatnonzero(candidates >= LEAST * candidates.max()) + 1
+    chosen = np.flatnonzero(candidates >= MINIMUM_SHARE * candidates.max()) + 1
     return np.asarray(np.isin(pools, chosen))
 
 

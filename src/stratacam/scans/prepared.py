@@ -23,15 +23,21 @@ RECORD = "desc-prepared_record.json"  # written last: a scan without it is not t
 
 @dataclass(frozen=True)
 class PreparedVolume:
-    """The arrays of a prepared scan."""
+    """The arrays of a prepared scan.
 
-    images: NDArray[
-        np.float32
-    ]  # (S, X, Y, Z) in [0, 1], 0 outside the brain, axes towards right, anterior, superior
-    brain_mask: NDArray[np.bool_]  # (X, Y, Z)
-    affine: NDArray[np.float64]  # (4, 4), voxels to RAS millimetres
-    kept: NDArray[np.intp]  # indices of the slices with useful brain tissue, contiguous
-    plane: Plane = "axial"  # of these slices
+    Attributes:
+        images: (S, X, Y, Z) in [0, 1], 0 outside the brain, axes towards right, anterior, superior.
+        brain_mask: (X, Y, Z).
+        affine: (4, 4), voxels to RAS millimetres.
+        kept: indices of the slices with useful brain tissue, contiguous.
+        plane: of these slices.
+    """
+
+    images: NDArray[np.float32]
+    brain_mask: NDArray[np.bool_]
+    affine: NDArray[np.float64]
+    kept: NDArray[np.intp]
+    plane: Plane = "axial"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Level:
 
 LEVELS = (Level(4.0, 0.25, 2.0), Level(2.0, 0.20, 0.5), Level(1.0, 0.40, 0.25))
 HISTOGRAM_BINS = 32
-MOST_ITERATIONS = 200
+MAXIMUM_ITERATIONS = 200
 LAST_STEP = 0.005  # of the spacing of the level: the search ends when its step is shorter
 RELAXATION = 0.7  # of the step when the direction turns; 0.5 stops short in narrow valleys
 SAME_START = 1.0  # mm
@@ -33,47 +33,48 @@ SMALLEST_GRADIENT = 1e-6
 
 @dataclass(frozen=True)
 class Registration:
-    """A rigid transform and how well it fits."""
+    """A rigid transform and how well it fits.
 
-    transform: (
-        SimpleITK.Euler3DTransform
-    )  # LPS mm, from points of the fixed image to points of the moving image
-    start: str  # the initialisation that won: "header", "centres of volume" or "centres of mass"
-    metric_before: float  # Mattes mutual information, negative, lower is better: by the headers alone
-    metric_after: float  # the same, registered
+    Attributes:
+        transform: LPS mm, from points of the fixed image to points of the moving image.
+        start: where the search started: "header", "centres of volume" or "centres of mass".
+        metric_before: negative Mattes mutual information by the headers alone; lower is better.
+        metric_after: the same, registered.
+    """
+
+    transform: SimpleITK.Euler3DTransform
+    start: str
+    metric_before: float
+    metric_after: float
 
 
 @one_itk_thread()
 def register(
     fixed: SimpleITK.Image, moving: SimpleITK.Image, *, seed: int = 0, finest: float = 1.0
 ) -> Registration:
-    """Find the rigid transform that lays `moving` over `fixed`.
-
-    Both images are Winsorised to their 0.5 and 99.5 percentiles and resampled to isotropic voxels of 4, 2 and 1 mm,
-    because shrink factors do not suit slices thicker than they are wide. At 4 mm the search starts from the
-    headers, from the centres of the volumes and from the centres of mass; the best goes on. Every level maximises
-    Mattes mutual information (32 bins) on a regular sample of the voxels, by gradient descent with a step that
-    shrinks when the direction turns, scaled by the shift that a parameter causes in millimetres. Below 4 mm, padding
-    of `moving` (zeros that reach its border) does not count: the border of a slab that was laid on another grid is
-    no border of the head.
+    """Find the rigid transform that lays `moving` over `fixed`, by Mattes mutual information.
 
     Args:
         fixed: the T1w, float32.
         moving: the sequence to register, float32.
         seed: of the offsets of the sampled points within their voxels.
-        finest: spacing of the last level, mm. A level finer than both images' own finest spacing is left out.
+        finest: spacing of the last level, mm.
 
     Returns:
         The transform from points of `fixed` to points of `moving`, as ITK's resampling takes it.
 
     Raises:
-        InputError: the images do not overlap, however they are laid.
+        InputError: the images do not overlap, wherever the search starts.
     """
+    # Zeros that reach the border of `moving` are padding, and do not count below 4 mm: the border of a slab that was
+    # laid on another grid is no border of the head.
     seen = _without_padding(moving)
     fixed, moving = _winsorise(fixed), _winsorise(moving)
+    # Isotropic levels, as shrink factors do not suit slices thicker than they are wide; none is finer than the voxels.
     own = max(min(fixed.GetSpacing()), min(moving.GetSpacing()), finest)
     levels = [LEVELS[0]] + [level for before, level in pairwise(LEVELS) if before.spacing > 1.25 * own]
     pyramid = [(isotropic(fixed, level.spacing), isotropic(moving, level.spacing)) for level in levels]
+    # Coarsest level: from every start; the best goes on.
     found = []
     for start, transform in _starts(fixed, moving):
         try:
@@ -86,9 +87,16 @@ def register(
             "the scan and the T1w share too little to be registered; expected two scans of the same head: check them"
         )
     metric, start, transform = min(found, key=lambda candidate: candidate[0])
+    # Finer levels: from where the one before ended.
     for images, level in zip(pyramid[1:], levels[1:], strict=True):
         metric = descend(*images, transform, level, seed, seen=seen)
-    by_headers = _metric(*pyramid[-1], SimpleITK.Euler3DTransform(), levels[-1], seed, seen=seen)
+    # For comparison: the metric of the position in the headers, at the finest level.
+    method = _method(levels[-1], seed, seen)
+    method.SetInitialTransform(SimpleITK.Euler3DTransform())
+    try:
+        by_headers = float(method.MetricEvaluate(*pyramid[-1]))
+    except RuntimeError:  # no overlap by the headers alone
+        by_headers = 0.0
     return Registration(transform, start, by_headers, metric)
 
 
@@ -173,7 +181,7 @@ def descend(
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=level.step,
         minStep=LAST_STEP * level.spacing,
-        numberOfIterations=MOST_ITERATIONS,
+        numberOfIterations=MAXIMUM_ITERATIONS,
         relaxationFactor=RELAXATION,
         gradientMagnitudeTolerance=SMALLEST_GRADIENT,
     )
@@ -181,20 +189,3 @@ def descend(
     method.SetInitialTransform(transform, inPlace=True)
     method.Execute(fixed, moving)
     return float(method.GetMetricValue())
-
-
-def _metric(
-    fixed: SimpleITK.Image,
-    moving: SimpleITK.Image,
-    transform: SimpleITK.Euler3DTransform,
-    level: Level,
-    seed: int,
-    *,
-    seen: SimpleITK.Image,
-) -> float:
-    method = _method(level, seed, seen)
-    method.SetInitialTransform(transform)
-    try:
-        return float(method.MetricEvaluate(fixed, moving))
-    except RuntimeError:  # no overlap by the headers alone
-        return 0.0

@@ -7,6 +7,7 @@ from typing import Any, cast
 import nibabel
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from stratacam.errors import InputError
 from stratacam.files import read_table, write_table
@@ -60,13 +61,8 @@ def kept_slices(areas: NDArray[np.float64], fraction: float) -> NDArray[np.intp]
     """
     if areas.max(initial=0.0) <= 0:
         return np.zeros(0, dtype=np.intp)
-    enough = areas >= fraction * areas.max()
-    low = high = int(areas.argmax())
-    while low > 0 and enough[low - 1]:
-        low -= 1
-    while high < len(areas) - 1 and enough[high + 1]:
-        high += 1
-    return np.arange(low, high + 1, dtype=np.intp)
+    runs, _ = ndimage.label(areas >= fraction * areas.max())
+    return np.flatnonzero(runs == runs[areas.argmax()])
 
 
 def write_slices_table(

@@ -34,7 +34,7 @@ class TemplateFit:
             return ()
         return (
             (
-                f"laid over the MNI152 template, the brain overlaps it by {self.overlap:.2f} (Dice), expected at least "
+                f"laid over the MNI152 template, the brain overlaps it by {self.overlap:.2f} (Dice); expected at least "
                 f"{LEAST_OVERLAP:.2f}: do not trust statistics over regions of this scan"
             ),
         )

@@ -15,9 +15,8 @@ from stratacam.errors import InputError
 from stratacam.files import whole_file
 from stratacam.scans.image_file import open_image
 
-LPS = np.diag(
-    [-1.0, -1.0, 1.0, 1.0]
-)  # RAS millimetres (NIfTI, nibabel) to LPS millimetres (DICOM, ITK) and back
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""RAS millimetres (NIfTI, nibabel) to LPS millimetres (DICOM, ITK), and back."""
 LARGEST_SHEAR = 1e-3
 NO_ANGLE = 1e-12  # cosine of an angle that is none
 SMALLEST_EDGE = 0.05  # mm
@@ -79,20 +78,10 @@ def read_volume(path: Path) -> nibabel.Nifti1Image:
 
 
 def notices(path: Path) -> tuple[str, ...]:
-    """Say what is noticed about the header of a volume that can be used all the same.
+    """Return sentences about a header that is odd but can be used; raise InputError if it cannot be read.
 
-    Where sform and qform are both given, the sform counts, as in nibabel; a disagreement of more than 0.1 mm at
-    a corner of the volume is told. Where neither is given, the orientation is a guess, and that is told, as is a unit
-    of length that is none.
-
-    Args:
-        path: NIfTI, or what else `open_image` reads.
-
-    Returns:
-        Sentences, none if there is nothing to notice.
-
-    Raises:
-        InputError: the header cannot be read.
+    They are about a unit of length that does not exist, a header without sform and qform, and an sform and a qform
+    that disagree by more than 0.1 mm at a corner of the volume (the sform counts, as in nibabel).
     """
     with open_image(path) as image:
         placement, unit = read_placement(image), _unit(image)
@@ -125,9 +114,13 @@ def read_placement(image: nibabel.Nifti1Pair) -> Placement:
     qform, qform_code = image.header.get_qform(coded=True)
     if sform is None or qform is None:
         return Placement(int(sform_code), int(qform_code), None)
-    corners = np.array(np.meshgrid(*((0, n - 1) for n in image.shape[:3]), [1])).reshape(4, -1)
-    apart = np.linalg.norm(((sform - qform) @ corners)[:3], axis=0).max()
-    return Placement(int(sform_code), int(qform_code), float(apart))
+    return Placement(int(sform_code), int(qform_code), corners_apart(sform, qform, image.shape[:3]))
+
+
+def corners_apart(first: NDArray[Any], second: NDArray[Any], shape: tuple[int, ...]) -> float:
+    """Return the largest distance (mm) between where two affines (4, 4) put a corner of a volume."""
+    corners = np.array(np.meshgrid(*((0, n - 1) for n in shape), [1])).reshape(4, -1)
+    return float(np.linalg.norm(((first - second) @ corners)[:3], axis=0).max())
 
 
 def _check_header(image: nibabel.Nifti1Pair, path: Path) -> None:
@@ -160,14 +153,13 @@ def check_affine(affine: NDArray[Any], path: Path) -> None:
     """Raise InputError, naming `path`, unless `affine` (4, 4) has axes at right angles and edges in mm."""
     axes = np.asarray(affine, dtype=float)[:3, :3]
     spacing = np.linalg.norm(axes, axis=0)
+    size = " x ".join(f"{edge:g}" for edge in spacing)
     if not np.isfinite(affine).all() or spacing.min() == 0 or abs(np.linalg.det(axes / spacing)) < 1e-3:
-        size = " x ".join(f"{edge:g}" for edge in spacing)
         raise InputError(
             f"{path}: its affine {axes.tolist()} is singular, with voxels of {size} mm; "
             "expected voxels with a volume: repair the header"
         )
     if spacing.min() < SMALLEST_EDGE or spacing.max() > LARGEST_EDGE:
-        size = " x ".join(f"{edge:g}" for edge in spacing)
         raise InputError(
             f"{path}: its voxels are {size} mm; expected edges of {SMALLEST_EDGE:g} to {LARGEST_EDGE:g} mm: if the "
             "header counts in metres or microns, convert its affine to millimetres"
@@ -206,9 +198,7 @@ def to_itk(data: NDArray[Any], affine: NDArray[Any]) -> SimpleITK.Image:
     spacing = np.linalg.norm(to_lps[:3, :3], axis=0)
     left, _, right = np.linalg.svd(to_lps[:3, :3] / spacing)
     direction = left @ right
-    direction[np.abs(direction) < NO_ANGLE] = (
-        0  # ITK's own inverse fails on numbers near the smallest there are
-    )
+    direction[np.abs(direction) < NO_ANGLE] = 0  # ITK's inverse fails on denormal numbers
     image.SetSpacing(spacing.tolist())
     image.SetDirection(direction.ravel().tolist())
     image.SetOrigin(to_lps[:3, 3].tolist())

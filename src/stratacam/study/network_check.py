@@ -8,8 +8,8 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.maps import check_settings, nifti_layers_of
 from stratacam.networks import (
+    ARCHITECTURES,
     ModelCard,
-    find_architecture,
     find_head,
     freeze,
     initial_weights,
@@ -29,8 +29,7 @@ def check_networks(configuration: StudyConfiguration) -> None:
         InputError: a network cannot be made, has no such head, does not take the pictures, or nothing would be left to
             train; or a pattern matches nothing.
     """
-    for name in configuration.network.architectures:
-        _check_size(name, configuration.pictures.size)
+    check_size(configuration, (configuration.pictures.size, configuration.pictures.size))
     networks = {
         name: make_network(name, classes=2, channels=configuration.channels, weights="none")
         for name in configuration.network.architectures
@@ -59,16 +58,20 @@ def check_networks(configuration: StudyConfiguration) -> None:
             )
 
 
-def _check_size(architecture: str, size: int) -> None:
-    """Refuse pictures that are too small for a network of the registry; a custom one is tried when it is made."""
-    if is_reference(architecture):
-        return
-    entry = find_architecture(architecture)
-    if size < entry.minimum_size:
-        raise InputError(
-            f"pictures.size: found {size}; expected at least {entry.minimum_size} for {entry.title}, or the maps of "
-            "its last block have a single cell: enlarge the pictures, or choose another network."
-        )
+def check_size(configuration: StudyConfiguration, shape: tuple[int, int]) -> None:
+    """Refuse pictures (rows, columns) that are too small for a network of the registry.
+
+    Raises:
+        InputError: they are.
+    """
+    for architecture in configuration.network.architectures:
+        entry = ARCHITECTURES.get(architecture)
+        if entry and min(shape) < entry.minimum_size:
+            raise InputError(
+                f"pictures.size: found pictures of {shape[0]} x {shape[1]} pixels; expected at least "
+                f"{entry.minimum_size} on each side for {entry.title}, so that the maps of its last block have more "
+                "than one cell: enlarge the pictures, or choose another network."
+            )
 
 
 def check_beginning(configuration: StudyConfiguration) -> list[str]:

@@ -14,7 +14,7 @@ from stratacam.study.cohort import (
     make_cohort,
     read_clusters,
 )
-from stratacam.study.network_check import check_beginning, check_explained
+from stratacam.study.network_check import check_beginning, check_explained, check_size
 from stratacam.study.progress import say
 from stratacam.study.steps.pictures import cut_scans
 from stratacam.study.steps.prepare import check_scans, find_scans, prepare_scans
@@ -62,11 +62,14 @@ def prepare_cohort(study: Study) -> PreparedCohort:
         groups=groups,
         shared=configuration.cohort.prepared is not None,
     )
+    shape = configuration.pictures.shape_for(scan.brain_mm for scan in prepared)
+    check_size(configuration, shape)
     pictures = cut_scans(
         work,
         {scan: groups[scan.name] for scan in prepared},
         out=folders.pictures,
         settings=configuration.pictures,
+        shape=shape,
     )
     cohort = make_cohort(study, pictures, clusters)
     return PreparedCohort(scans, prepared, describe_scans(cohort, prepared))

@@ -1,6 +1,5 @@
 """Is one model better than another on the same subjects?"""
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,12 +10,12 @@ from scipy import stats
 from stratacam.errors import InputError
 from stratacam.learning.evaluation import metrics
 from stratacam.learning.evaluation.intervals import (
-    NUMBERS_AT_ONCE,
     PERMUTATIONS,
     Floats,
     Integers,
     Interval,
     percentile_interval,
+    permutations_at_once,
     resample,
 )
 
@@ -109,9 +108,8 @@ def swap_p_value(gain: Floats, *, seed: int) -> float:
     """
     generator = np.random.default_rng(seed)
     as_far = 1
-    blocks = math.ceil(PERMUTATIONS * len(gain) / NUMBERS_AT_ONCE)
-    for some in np.array_split(np.arange(PERMUTATIONS), blocks):
-        sign = generator.choice([-1.0, 1.0], size=(len(some), len(gain)))
+    for count in permutations_at_once(len(gain)):
+        sign = generator.choice([-1.0, 1.0], size=(count, len(gain)))
         as_far += int((np.abs(sign @ gain) >= abs(gain.sum()) - 1e-9).sum())
     return as_far / (1 + PERMUTATIONS)
 

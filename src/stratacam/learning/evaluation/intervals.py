@@ -66,6 +66,12 @@ def balanced_posterior(confusion: Integers, *, seed: int) -> Interval:
     return min(float(low), value), max(float(high), value)
 
 
+def permutations_at_once(subjects: int) -> list[int]:
+    """How many of the `PERMUTATIONS` are drawn at a time, so that their numbers stay in the cache."""
+    blocks = math.ceil(PERMUTATIONS * subjects / NUMBERS_AT_ONCE)
+    return [len(some) for some in np.array_split(np.arange(PERMUTATIONS), blocks)]
+
+
 def permutation_p_value(gain: Floats, label: Integers, *, seed: int) -> float:
     """Return the share of permutations of the labels that do as well as the labels do, these counted.
 
@@ -79,9 +85,7 @@ def permutation_p_value(gain: Floats, label: Integers, *, seed: int) -> float:
     subjects = np.arange(len(label))
     observed = gain[subjects, label].sum()
     as_good = 1
-    for some in np.array_split(
-        np.arange(PERMUTATIONS), math.ceil(PERMUTATIONS * len(label) / NUMBERS_AT_ONCE)
-    ):
-        permuted = generator.permuted(np.tile(label, (len(some), 1)), axis=1)
+    for count in permutations_at_once(len(label)):
+        permuted = generator.permuted(np.tile(label, (count, 1)), axis=1)
         as_good += int((gain[subjects, permuted].sum(1) >= observed - 1e-9).sum())
     return as_good / (1 + PERMUTATIONS)

@@ -109,19 +109,13 @@ def score(
     bins = SUBJECT_BINS if subject is None else BINS
     as_given = _score_probabilities(label, probabilities, whose, times, bins)
     return Scores(
-        confusion=decisions.confusion,
-        accuracy=decisions.accuracy,
-        balanced_accuracy=decisions.balanced_accuracy,
-        sensitivity=decisions.sensitivity,
-        specificity=decisions.specificity,
+        **vars(decisions),
+        **vars(as_given),
         auroc={
             name: _estimate(value[number], 0.5, resampled[:, number], times) if number in occurring else None
             for number, name in enumerate(classes)
         },
         macro_auroc=macro,
-        brier=as_given.brier,
-        log_loss=as_given.log_loss,
-        expected_calibration_error=as_given.expected_calibration_error,
         calibrated=None
         if calibrated is None
         else _score_probabilities(label, calibrated, whose, times, bins),

@@ -107,19 +107,19 @@ def _write_tables(out: Path, settings: PhantomSettings, rows: list[Row]) -> None
             out / f"{name}.json",
             {"MagneticFieldStrength": 1.5, **times, "SliceThickness": thick or settings.voxel_mm},
         )
-    _write_table(out / "participants.tsv", [_participant(settings, k, row) for k, row in enumerate(rows)])
-    group = "what the subject was drawn as: control, RRMS or SPMS"
+    write_table(
+        out / "participants.tsv", _lines([_participant(settings, k, row) for k, row in enumerate(rows)])
+    )
     write_json(
         out / "participants.json",
         {
-            "group": {"Description": group},
+            "group": {"Description": "what the subject was drawn as: control, RRMS or SPMS"},
             "age": {"Description": "drawn without regard to the group, shows nowhere", "Units": "year"},
             "sex": {"Description": "drawn without regard to the group, shows nowhere"},
         },
     )
-    _write_table(out / TRUTH / "truth.tsv", rows)
-    labels: list[Row] = [{"index": k, "name": kind} for k, kind in enumerate(("GM", "WM", "CSF"), start=1)]
-    _write_table(out / TRUTH / "desc-tissue_dseg.tsv", labels)
+    write_table(out / TRUTH / "truth.tsv", _lines(rows))
+    write_table(out / TRUTH / "desc-tissue_dseg.tsv", [("index", "name"), (1, "GM"), (2, "WM"), (3, "CSF")])
 
 
 def _participant(settings: PhantomSettings, index: int, row: Row) -> Row:
@@ -128,6 +128,5 @@ def _participant(settings: PhantomSettings, index: int, row: Row) -> Row:
     return {"participant_id": row["participant_id"], "group": row["group"], "age": age, "sex": sex}
 
 
-def _write_table(path: Path, rows: list[Row]) -> None:
-    columns = list(rows[0]) if rows else []
-    write_table(path, [columns, *([row[column] for column in columns] for row in rows)])
+def _lines(rows: list[Row]) -> list[Iterable[object]]:
+    return [rows[0] if rows else (), *(row.values() for row in rows)]

@@ -18,7 +18,7 @@ from stratacam.scans.phantom.disease import Disease
 _PLACES = ("periventricular", "juxtacortical", "deep", "infratentorial")
 _SHARES = (0.60, 0.18, 0.18, 0.04)
 _BOX = 20  # voxels to each side of a lesion's centre that it may reach
-_MOST = 3000  # lesions tried, so that a burden that does not fit ends
+_MAXIMUM_TRIES = 3000  # lesions tried, so that a burden that does not fit ends
 _CORE = 0.75  # radius of a black hole over that of its lesion
 
 
@@ -36,7 +36,7 @@ def grow_lesions(template: Head, disease: Disease, random: np.random.Generator) 
     black_hole = np.zeros_like(lesion)
     wanted = disease.lesion_ml * 1000
     volume = 0.0
-    for _ in range(_MOST):
+    for _ in range(_MAXIMUM_TRIES):
         missing = wanted - volume
         if missing < 20:
             break

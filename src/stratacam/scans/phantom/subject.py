@@ -1,6 +1,5 @@
 """One phantom subject: drawn, scanned and written with its truth."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
-from stratacam.files import write_json
-from stratacam.scans.masks import bounding_box
+from stratacam.files import read_json, write_json
+from stratacam.scans.masks import bounding_box, volume_ml
 from stratacam.scans.phantom.acquisition import (
     Affine,
     bias_affine,
@@ -99,14 +98,13 @@ class _Visit:
         return box, lesion, core
 
     @property
-    def scans(self) -> Path:
-        name = names(self.settings)[self.index]
-        return self.out / name / "anat" / name
+    def name(self) -> str:
+        """Such as "sub-01"."""
+        return names(self.settings)[self.index]
 
-    @property
-    def truth(self) -> Path:
-        name = names(self.settings)[self.index]
-        return self.out / TRUTH / name / "anat" / name
+    def file(self, ending: str, *, truth: bool = False) -> Path:
+        """The path of a scan, or of a part of the truth."""
+        return self.out / (TRUTH if truth else "") / self.name / "anat" / f"{self.name}_{ending}"
 
 
 def _draw(out: Path, settings: PhantomSettings, index: int) -> _Visit:
@@ -128,9 +126,9 @@ def _draw(out: Path, settings: PhantomSettings, index: int) -> _Visit:
 
 def _finished(record: Path, wanted: Mapping[str, object], out: Path) -> Row | None:
     """Return the row of a subject that was finished before under the same settings, else nothing."""
-    if not record.is_file():
+    content = read_json(record)
+    if not content:
         return None
-    content = json.loads(record.read_text(encoding="utf-8"))
     content["settings"].setdefault("sequences", list(DEFAULT_SEQUENCES))
     same = all(content.get(key) == value for key, value in wanted.items())
     if not same or not all((out / file).is_file() for file in content["files"]):
@@ -155,16 +153,11 @@ def _write_truth(visit: _Visit, files: list[Path]) -> Mapping[str, float]:
         "desc-tissue_dseg": tissue,
     }
     for label, mask in masks.items():
-        files.append(visit.truth.with_name(f"{visit.truth.name}_{label}.nii.gz"))
+        files.append(visit.file(f"{label}.nii.gz", truth=True))
         write_nifti(files[-1], mask, grid.affine)
-    voxel_ml = abs(np.linalg.det(grid.affine)) / 1000
-    volumes = {
-        "lesion_ml": "label-lesion_mask",
-        "blackhole_ml": "label-blackhole_mask",
-        "ventricle_ml": "label-ventricle_mask",
-        "brain_ml": "desc-truebrain_mask",
-    }
-    return {column: float(np.count_nonzero(masks[label]) * voxel_ml) for column, label in volumes.items()}
+    measured = {"lesion": "label-lesion", "blackhole": "label-blackhole", "ventricle": "label-ventricle"}
+    measured["brain"] = "desc-truebrain"
+    return {f"{part}_ml": volume_ml(masks[f"{label}_mask"], grid.affine) for part, label in measured.items()}
 
 
 def _in_voxels(visit: _Visit, voxels: Array) -> Array:
@@ -186,10 +179,9 @@ def _write_scan(visit: _Visit, sequence: str, files: list[Path]) -> Row:
     matrix = rigid(acquisition)
     to_t1w = np.asarray(np.linalg.inv(matrix), dtype=np.float64)
     scan = measure(_slices(contrast, visit.body, grid, thin, to_t1w), acquisition, grid, random)
-    scans, truth = visit.scans, visit.truth
     files += [
-        scans.with_name(f"{scans.name}_{sequence}.nii.gz"),
-        truth.with_name(f"{truth.name}_desc-biasfield_{sequence}.nii.gz"),
+        visit.file(f"{sequence}.nii.gz"),
+        visit.file(f"desc-biasfield_{sequence}.nii.gz", truth=True),
     ]
     write_nifti(files[-2], scan, grid.affine)
     write_nifti(files[-1], acquisition.bias, bias_affine())
@@ -199,7 +191,7 @@ def _write_scan(visit: _Visit, sequence: str, files: list[Path]) -> Row:
         f"units_{sequence}": acquisition.units,
     }
     if moves:
-        files.append(truth.with_name(f"{truth.name}_from-{sequence}_to-T1w_mode-image_xfm.txt"))
+        files.append(visit.file(f"from-{sequence}_to-T1w_mode-image_xfm.txt", truth=True))
         write_transform(files[-1], _in_itk(matrix))
         row[f"moved_{sequence}_mm"] = float(np.linalg.norm(acquisition.shift))
         row[f"turned_{sequence}_deg"] = float(np.rad2deg(np.linalg.norm(acquisition.turn)))

@@ -10,8 +10,8 @@ from stratacam.scans.agreement import SAME_HEAD, shared_information
 from stratacam.scans.register import Registration
 from stratacam.scans.volume import from_itk
 
-MOST_ROTATION = 45.0  # degrees between two scans of one session
-MOST_SHIFT = 120.0  # mm at the brain's centre
+MAXIMUM_ROTATION = 45.0  # degrees between two scans of one session
+MAXIMUM_SHIFT = 120.0  # mm at the brain's centre
 CLEARLY_LESS = 0.02  # nats
 CLEAR_SHARE = 0.1  # of what is shared by the headers
 
@@ -65,7 +65,7 @@ def check_registration(
     after = shared_information(t1w, image, brain, found.transform)
     rotation, shift = _motion(found.transform, _centre(brain))
     doubts = []
-    if after < SAME_HEAD and (rotation > MOST_ROTATION or shift > MOST_SHIFT):
+    if after < SAME_HEAD and (rotation > MAXIMUM_ROTATION or shift > MAXIMUM_SHIFT):
         doubts.append(
             f"the registration turns the head by {rotation:.0f} degrees and moves it by {shift:.0f} mm, which is "
             "implausible within a session; the position in the header is kept"
@@ -73,14 +73,13 @@ def check_registration(
     elif after < before - max(CLEARLY_LESS, CLEAR_SHARE * before):
         doubts.append(
             f"registered, T1w and sequence share clearly less ({after:.2f} nats) than by the headers "
-            f"({before:.2f}); the "
-            "position in the header is kept"
+            f"({before:.2f}); the position in the header is kept"
         )
     fell_back = bool(doubts)
     shared = before if fell_back else after
     if shared < SAME_HEAD:
         doubts.append(
-            f"shares {shared:.2f} nats with the T1w inside the brain, expected at least {SAME_HEAD:.2f}: it is of "
+            f"shares {shared:.2f} nats with the T1w inside the brain; expected at least {SAME_HEAD:.2f}: it is of "
             "another person, damaged, or not aligned"
         )
     transform = headers if fell_back else found.transform

@@ -15,11 +15,10 @@ from stratacam.scans.cohort.duplicates import voxels_hash
 from stratacam.scans.contrast import contrast_doubt, find_tissues, sign_doubt
 from stratacam.scans.grid import make_grid, onto_grid
 from stratacam.scans.intensity import (
+    BY_BRAIN,
     Scale,
-    percentile_scale,
     reference_tissue,
     white_matter_scale,
-    z_score_scale,
 )
 from stratacam.scans.masks import bounding_box
 from stratacam.scans.prepare.sequence import LaidSequence, Target, about, lay, timed
@@ -61,7 +60,7 @@ def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
         if level:
             images[name] = _above(images[name], level)
             flags.append(
-                f"{name}: air has the intensity {level:.4g}, expected 0; it was taken off every voxel that is not 0: "
+                f"{name}: air has the intensity {level:.4g}; expected 0; it was taken off every voxel that is not 0: "
                 "check where the scan comes from"
             )
     t1w = images["T1w"]
@@ -118,8 +117,7 @@ def find_scales(
                 full_scale = settings.full_scale.get(name, settings.full_scale_other)
                 scales[name] = white_matter_scale(images[name][reference], full_scale)
             else:
-                find = percentile_scale if settings.intensity == "percentiles" else z_score_scale
-                scales[name] = find(images[name][brain])
+                scales[name] = BY_BRAIN[settings.intensity](images[name][brain])
     return scales
 
 

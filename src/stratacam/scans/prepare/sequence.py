@@ -17,7 +17,7 @@ from stratacam.scans.prepare.registration import CheckedRegistration, check_regi
 from stratacam.scans.register import register
 from stratacam.scans.volume import from_itk
 
-LEAST_COVERED = 0.5  # of the brain; less cannot be used
+MINIMUM_COVERED = 0.5  # of the brain; less cannot be used
 FULLY_COVERED = 0.98  # less is flagged
 
 
@@ -76,25 +76,29 @@ def lay(
     transform, own_brain = SimpleITK.Transform(), target.brain
     with about(path):
         if name != "T1w":
+            # Register, and check that the sequence covers the brain.
             with timed(seconds, "registration"):
                 found = register(target.t1w, image, seed=seed)
                 registration = check_registration(target.t1w, image, target.brain, found)
             transform = registration.transform
             covered = _covered(image, target.brain, transform)
-            if covered < LEAST_COVERED:
+            if covered < MINIMUM_COVERED:
                 raise InputError(
                     f"covers {covered:.0%} of the brain seen in the T1w; expected at least "
-                    f"{LEAST_COVERED:.0%}: check that both scans are of one session"
+                    f"{MINIMUM_COVERED:.0%}: check that both scans are of one session"
                 )
             flags = tuple(f"{name}: {doubt}" for doubt in registration.doubts)
             if covered < FULLY_COVERED:
                 flags += (f"{name}: covers {covered:.0%} of the brain; what it does not cover is 0",)
-            inverse = registration.transform.GetInverse()
-            own_brain = SimpleITK.Resample(target.brain, image, inverse, SimpleITK.sitkNearestNeighbor, 0.0)
+            # Carry the brain to the sequence's own grid, where its bias field is found.
+            own_brain = SimpleITK.Resample(
+                target.brain, image, transform.GetInverse(), SimpleITK.sitkNearestNeighbor, 0.0
+            )
             with timed(seconds, "resampling"):
                 delivered = from_itk(onto_grid(image, target.grid, SimpleITK.Transform()))
         with timed(seconds, "bias_field"):
             corrected, field = correct_bias(image, own_brain)
+        # Resample the corrected sequence once.
         with timed(seconds, "resampling"):
             laid = from_itk(onto_grid(corrected, target.grid, transform))
             field_laid = from_itk(onto_grid(field, target.grid, transform, outside=1.0))

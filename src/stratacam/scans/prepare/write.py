@@ -129,14 +129,14 @@ def _views(planes: Planes, name: str, results: Results) -> SequenceViews:
 
 
 def _record(scan: Scan, settings: PrepareSettings, results: Results, *, kept: int) -> dict[str, Any]:
-    used = (
+    used = [
         "stratacam",
         "SimpleITK",
         "nibabel",
         "nilearn",
         "numpy",
         *(() if scan.brain_mask else ("deepbet",)),
-    )
+    ]
     mask, affine = results.inside, results.affine
     return {
         "Sequences": list(results.sequences),
@@ -184,8 +184,4 @@ def _registrations(results: Results) -> dict[str, dict[str, Any]]:
 
 
 def _template(fit: TemplateFit) -> dict[str, Any]:
-    return {
-        "Maps": f"points of {SPACE} to points of the T1w, LPS mm",
-        "Kind": "affine",
-        "Dice": fit.overlap,
-    }
+    return {"Maps": f"points of {SPACE} to points of the T1w, LPS mm", "Kind": "affine", "Dice": fit.overlap}

@@ -21,8 +21,8 @@ CHART = (520.0, 190.0)  # width and height, points
 STRIPS = 420.0  # width
 LANE = 46.0  # height of the strip of one group
 ROUND = [1, 2, 2.5, 5, 10]  # steps between ticks
-LEAST_TOP = 0.01  # share of the brain: the least top of a histogram
-MOST_LINKED = 1500  # scans: in larger cohorts only the outliers of a plot are links
+MINIMUM_TOP = 0.01  # share of the brain: the least top of a histogram
+MAXIMUM_LINKED = 1500  # scans: in larger cohorts only the outliers of a plot are links
 GOLDEN = 0.6180339887  # its multiples, modulo 1, spread points evenly over the width of a strip
 
 COLOURS = {"#5b6370": "quiet", "#e6e9ed": "grid", "#2166ac": "blue", "#b2182b": "red", "#1a7f4b": "good"}
@@ -137,7 +137,7 @@ def strips(label: str, dots: Dots, *, whole: bool) -> str:
     seen = np.isfinite(dots.values)
 
     def plot(axes: Axes) -> None:
-        dots.draw(axes, seen & ~dots.outliers, BLUE, linked=len(seen) <= MOST_LINKED)
+        dots.draw(axes, seen & ~dots.outliers, BLUE, linked=len(seen) <= MAXIMUM_LINKED)
         dots.draw(axes, seen & dots.outliers, RED, linked=True)
         for lane, group in enumerate(dots.groups):
             axes.annotate(
@@ -161,7 +161,7 @@ def _shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _limit(axes: Axes, histograms: Sequence[NDArray[np.int64]], across: tuple[float, float]) -> None:
     """Fit the axes; the outermost bins, which hold all that lies beyond, may be cut off."""
-    top = max(LEAST_TOP, *(float(_shares(counts)[1:-1].max()) for counts in histograms))
+    top = max(MINIMUM_TOP, *(float(_shares(counts)[1:-1].max()) for counts in histograms))
     axes.set(xlim=across, ylim=(0, 1.08 * top))
 
 

@@ -17,7 +17,7 @@ from stratacam.scans.quality.page import environment
 from stratacam.scans.quality.wording import without_folders
 
 INDEX = "index.html"
-MOST_NAMED = 12  # outliers of one plot whose names are written below it
+MAXIMUM_NAMED = 12  # outliers of one plot whose names are written below it
 NO_GROUP = "no group"
 
 
@@ -88,7 +88,7 @@ def write_index(folder: Path, groups: Mapping[str, str] | None = None) -> Path:
                 if np.isfinite(columns[measure]).any()
             ],
             without_folders=without_folders,
-            most_named=MOST_NAMED,
+            most_named=MAXIMUM_NAMED,
         )
     )
     path = folder / INDEX

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-MOST_ROBUST_SD = 3.5
-FEWEST = 8  # values: of fewer, none is called an outlier
+MAXIMUM_ROBUST_SD = 3.5
+MINIMUM_SCANS = 8  # values: of fewer, none is called an outlier
 MAD_TO_SD = 1.4826
 MEAN_DEVIATION_TO_SD = 1.2533
 DASH = "\N{EN DASH}"
@@ -44,7 +44,7 @@ def read_measures(record: Mapping[str, Any]) -> dict[Measure, float | None]:
     for sequence in dict.fromkeys((*biases, *registrations)):
         if sequence in registrations:
             one = part(registrations, sequence)
-            found[Measure(sequence, "moved", "mm", 1)] = length(one.get("Translation"))
+            found[Measure(sequence, "moved", "mm", 1)] = number(one.get("Translation"))
             found[Measure(sequence, "turned", "°", 1)] = number(one.get("Rotation"))
             found[Measure(sequence, "mutual information", "", 3)] = information(one.get("MetricAfter"))
             found[Measure(sequence, "shared", "nats", 2)] = number(one.get("SharedAfter"))
@@ -67,14 +67,6 @@ def number(value: object) -> float | None:
     return float(value)
 
 
-def length(value: object) -> float | None:
-    """Return a length as it is, the length of a vector of three, None for anything else."""
-    if isinstance(value, list | tuple):
-        parts = [number(one) for one in value]
-        return None if None in parts or not parts else math.hypot(*(one for one in parts if one is not None))
-    return number(value)
-
-
 def information(metric: object) -> float | None:
     """Return mutual information (more is better) from the metric of the registration, which is its negative."""
     value = number(metric)
@@ -89,8 +81,8 @@ def per_cent(log_deviation: object) -> float | None:
 
 def total_seconds(record: Mapping[str, Any]) -> float | None:
     """Return the sum of the seconds of all steps."""
-    seconds = [number(value) for value in part(record, "Seconds").values()]
-    return sum(value for value in seconds if value is not None) if seconds else None
+    seconds = [value for value in map(number, part(record, "Seconds").values()) if value is not None]
+    return sum(seconds) if seconds else None
 
 
 def part(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -125,8 +117,8 @@ def outliers(values: ArrayLike) -> NDArray[np.bool_]:
     """
     array = np.asarray(values, dtype=np.float64)
     seen = np.isfinite(array)
-    if seen.sum() < FEWEST:
+    if seen.sum() < MINIMUM_SCANS:
         return np.zeros(len(array), dtype=bool)
     away = np.abs(array - np.median(array[seen]))
     spread = MAD_TO_SD * np.median(away[seen]) or MEAN_DEVIATION_TO_SD * away[seen].mean()
-    return np.asarray(seen & (np.nan_to_num(away) > MOST_ROBUST_SD * spread), dtype=bool)
+    return np.asarray(seen & (np.nan_to_num(away) > MAXIMUM_ROBUST_SD * spread), dtype=bool)

@@ -1,7 +1,7 @@
 """Which planes of a scan its quality page shows, and how volumes are cut along them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -82,15 +82,8 @@ class Planes:
             centre = np.array([*((size - 1) / 2 for size in brain_mask.shape), 1.0])
             centre[along] = index
             planes.append(ShownPlane(along, index, float((np.asarray(affine) @ centre)[along])))
-        chosen = cls(tuple(planes), box, tuple(float(mm) for mm in voxel), axis, (first, last + 1), ())
-        return cls(
-            chosen.planes,
-            box,
-            chosen.voxel,
-            axis,
-            chosen.kept,
-            tuple(cut > 0 for cut in chosen.cut(brain_mask)),
-        )
+        chosen = cls(tuple(planes), box, tuple(voxel.tolist()), axis, (first, last + 1), ())
+        return replace(chosen, mask=tuple(cut > 0 for cut in chosen.cut(brain_mask)))
 
     def cut(self, volume: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the planes of `volume` (X, Y, Z) as pictures (rows, columns), each a copy.

@@ -24,9 +24,7 @@ class SequenceViews:
     name: str
     before: tuple[NDArray[np.uint8], ...] | None  # by the headers alone, as delivered; None for the T1w
     after: tuple[NDArray[np.uint8], ...]  # registered and corrected
-    field: (
-        tuple[NDArray[np.float16], ...] | None
-    )  # bias field inside the brain, per cent of its geometric mean
+    field: tuple[NDArray[np.float16], ...] | None  # bias field in the brain, per cent of its geometric mean
     unit: float  # the intensity that becomes 1
     zero: float  # the intensity that becomes 0
     low: float  # where the histograms before normalisation begin

@@ -8,7 +8,6 @@ from stratacam.scans.quality.measures import (
     DASH,
     as_text,
     information,
-    length,
     number,
     part,
     per_cent,
@@ -34,20 +33,14 @@ def without_folders(text: str) -> str:
 
 def facts(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return the numbers of the whole scan: what, how much, and what to expect."""
-    slices = number(record.get("KeptSlices"))
+    volume, slices = number(record.get("BrainVolume")), number(record.get("KeptSlices"))
+    mask = without_folders(str(record.get("BrainMask", DASH)))
+    dice = number(part(record, "Template").get("Dice"))
     return [
-        ("Brain volume", as_text(number(record.get("BrainVolume")), 0, "ml"), "an adult's: 900 to 2000 ml"),
+        ("Brain volume", as_text(volume, 0, "ml"), "an adult's: 900 to 2000 ml"),
         ("Slices kept", as_text(slices, 0), "where the brain is large enough in the plane"),
-        (
-            "Brain mask",
-            without_folders(str(record.get("BrainMask", DASH))),
-            "who found it, or the mask supplied",
-        ),
-        (
-            "Fit to the template",
-            as_text(number(part(record, "Template").get("Dice")), 2),
-            "overlap of the brains (Dice)",
-        ),
+        ("Brain mask", mask, "found by deepbet, or supplied"),
+        ("Fit to the template", as_text(dice, 2), "overlap of the brains (Dice)"),
         ("Time", as_text(total_seconds(record), 0, "s"), "all steps"),
     ]
 
@@ -62,7 +55,7 @@ def registration_facts(record: Mapping[str, Any], sequence: str) -> list[tuple[s
     return [
         ("Mutual information", f"{before} → {after}"),
         ("Shared in the brain", f"{shared[0]} → {shared[1]}"),
-        (f"Moved at the brain's centre{unused}", as_text(length(one.get("Translation")), 1, "mm")),
+        (f"Moved at the brain's centre{unused}", as_text(number(one.get("Translation")), 1, "mm")),
         (f"Turned{unused}", as_text(number(one.get("Rotation")), 1, "°")),
         ("Started from", str(one.get("Start", DASH))),
     ]
@@ -97,11 +90,10 @@ def seconds(record: Mapping[str, Any]) -> list[tuple[str, float, float]]:
 
 def details(record: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the tables of settings, sources and versions: title, and rows of name and value."""
-    tables = []
-    for title, key in (("Settings", "Settings"), ("Sources", "Sources"), ("Versions", "Versions")):
-        rows = [(name, without_folders(value)) for name, value in _flat(part(record, key))]
-        tables.append((title, rows))
-    return tables
+    return [
+        (key, [(name, without_folders(value)) for name, value in _flat(part(record, key))])
+        for key in ("Settings", "Sources", "Versions")
+    ]
 
 
 def notes(record: Mapping[str, Any]) -> list[str]:

@@ -30,13 +30,14 @@ class Cut:
 
 
 def cut_scans(
-    work: Work, scans: Mapping[PreparedScan, str], *, out: Path, settings: PictureSettings
+    work: Work,
+    scans: Mapping[PreparedScan, str],
+    *,
+    out: Path,
+    settings: PictureSettings,
+    shape: tuple[int, int],
 ) -> list[ScanPictures]:
-    """Cut the pictures of every scan, given with its group; return where they are and whose.
-
-    All have the same rows and columns.
-    """
-    shape = settings.shape_for(scan.brain_mm for scan in scans)
+    """Cut the pictures of every scan, given with its group, all of one shape; return where they are and whose."""
     pictures, tasks = {}, {}
     for scan, group in scans.items():
         file = out / f"{scan.name}.npy"

@@ -1,6 +1,5 @@
 """Maps of a trained network scored on the slices that it held out."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from stratacam.evidence.planting.score import PlantedSlice, ScoredSlice, score_maps
 from stratacam.evidence.values import Value
-from stratacam.files import write_json
+from stratacam.files import read_json, write_json
 from stratacam.learning import ScanPictures, SliceDataset, make_dataset
 from stratacam.study.trained import TrainedModel, load_once
 from stratacam.study.training import read_predictions
@@ -107,7 +106,7 @@ class ScoredFold:
 
 def read_scores(file: Path) -> ScoredFold:
     """Read the scores of a fold."""
-    content = json.loads(file.read_text(encoding="utf-8"))
+    content = read_json(file, "run `stratacam benchmark-truth` again.")
     slices = {
         name: SliceScores(one["subject"], one["level"], [Value(*value) for value in one["values"]])
         for name, one in content["slices"].items()
