@@ -11,7 +11,7 @@ demo: $(INSTALLED)  ## make the synthetic cohort and run the whole study on it
 test: $(INSTALLED)  ## run the tests that take seconds: nearly all
 	$(PYTEST) -m "not long"
 
-test-long: $(INSTALLED)  ## run the others: large cohorts, real scans, commands broken off and gone on with
+test-long: $(INSTALLED)  ## run the others: large cohorts, real scans, commands that are interrupted and resumed
 	$(PYTEST) -m long
 
 lint: $(INSTALLED)  ## check format, style and types

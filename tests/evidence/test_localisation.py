@@ -135,15 +135,15 @@ def test_a_random_network_finds_the_truth_as_often_as_what_looks_the_same():
     model = build("vgg16", classes=2, weights="none").eval()
     parts = [ndimage.label(truth) for truth in scan.truth]
     half = np.stack([np.isin(labels, np.arange(1, count // 2 + 1)) for labels, count in parts])
-    judged = [index for index, truth in enumerate(half) if truth.any()]
-    half, whole = half[judged], scan.truth[judged]
+    scored = [index for index, truth in enumerate(half) if truth.any()]
+    half, whole = half[scored], scan.truth[scored]
     share = half.sum() / whole.sum()
     hits = {"half": 0.0, "whole": 0.0}
     for layer in ("block2_conv2", "block3_conv3"):
-        heat = explain_slices(model, scan.images[judged], 0, "gradcam", layers=(layer,)).heat(
+        heat = explain_slices(model, scan.images[scored], 0, "gradcam", layers=(layer,)).heat(
             layer, scan.shape
         )
-        for number, index in enumerate(judged):
+        for number, index in enumerate(scored):
             for name, truth in (("half", half), ("whole", whole)):
                 found = scores_of(heat[number][None], truth[number], scan.brain[index], scan.pixel_mm)
                 hits[name] += found["pointing"][0]

@@ -156,6 +156,13 @@ def test_a_new_measure_is_a_module_and_an_entry(network, scan):
     assert "its brightest row is on top" in " ".join(words.sentences(evidence))
 
 
+def test_rows_of_a_measure_that_is_not_registered_are_refused(monkeypatch, network, scan):
+    unnamed = Kind("toys", "where the brightest row is", Need.MAPS, (), of_scan=brightest_row)
+    monkeypatch.setattr(registry, "KINDS", (unnamed,))
+    with pytest.raises(ValueError, match="toys: gave rows of toy; expected rows of its measures"):
+        measured(network, scan)
+
+
 @pytest.mark.usefixtures("with_toy")
 def test_a_measure_that_was_not_taken_is_named_by_its_question(table):
     assert "where the brightest row is" in " ".join(words.sentences(evidence_of(table, ("body1",))))

@@ -139,7 +139,7 @@ def test_the_order_of_the_subjects_does_not_matter_and_the_seed_does(wanted):
     [({}, 5), ({"test": 0.15}, 1), ({"unit": "slice"}, 1), ({"folds": 7}, 7), ({"folds": 1}, 1)],
 )
 def test_folds_are_five_unless_fractions_or_slices_are_asked_for(wanted, folds):
-    assert SplitSettings(**wanted).most_folds == folds
+    assert SplitSettings(**wanted).maximum_folds == folds
 
 
 def test_slices_at_random_put_one_person_on_both_sides_and_are_75_10_15(tmp_path):
@@ -218,7 +218,7 @@ def test_a_table_of_folds_says_who_is_held_out(tmp_path):
         (
             ["subject", "fold"],
             [[f"sub-{k}", "1"] for k in ("000", "001", "002", "100", "101", "102")],
-            "found 1 alone; expected at least two folds",
+            "found only 1; expected at least two folds",
         ),
     ],
 )

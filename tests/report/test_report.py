@@ -4,6 +4,7 @@ import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import matplotlib.figure
 import matplotlib.image
@@ -19,6 +20,7 @@ from stratacam.report import write_report, write_strips
 from stratacam.report.captions import place_of
 from stratacam.report.choose import choose_examples, choose_level, choose_patient, choose_slices
 from stratacam.report.content import read_study
+from stratacam.report.evidence import chapter
 from stratacam.report.figures import STUDY_FIGURES
 from stratacam.report.figures.confusion import confusion_matrices
 from stratacam.report.figures.every_layer import slice_at_every_layer
@@ -131,6 +133,21 @@ def test_numbers_and_files_of_figures_follow_one_list(plain_study, tmp_path):
     shown = re.findall(r"<strong>Figure (\d)\. (.*?)\.</strong>", page)
     assert listed == shown
     assert [int(number) for number, _ in shown] == list(range(1, 7))
+
+
+def test_evidence_of_another_version_is_refused_with_its_command(content, monkeypatch, tmp_path):
+    """A study of version 0.1 ended in a traceback."""
+    earlier = SimpleNamespace(folder=tmp_path, network="vgg16", methods=("gradcam",))
+
+    def sentences(_evidence):
+        raise KeyError("recommended")
+
+    monkeypatch.setattr(chapter, "read_evidence", lambda *_: [earlier])
+    for name in ("claims_table", "layers_table", "comparison_table", "voxelwise_table"):
+        monkeypatch.setattr(chapter.tables, name, lambda *_: None)
+    monkeypatch.setattr(chapter.words, "sentences", sentences)
+    with pytest.raises(InputError, match=r"another version, found no 'recommended'; .* `stratacam evidence`"):
+        chapter.chapters(content)
 
 
 def test_the_examples_are_one_subject_of_each_group_in_every_sequence(content):

@@ -3,7 +3,9 @@
 import shutil
 
 import pytest
+import torch
 
+from stratacam.networks import build
 from stratacam.scans.cohort.bids import find_scans
 from stratacam.scans.cohort.check import check_images
 from stratacam.scans.phantom import PhantomSettings, make_cohort
@@ -60,8 +62,14 @@ def test_pictures_show_them(prepared):
     settings = PictureSettings(size=96, channels="each")
     pictures = cut_scan(scan, settings)
     assert set(pictures.sequences) == {*DEFAULT_SEQUENCES, "STIR", "angio"}
-    together = cut_scan(scan, PictureSettings(size=96))
-    assert together.images.shape[1] == 5, "a channel each"
+
+
+def test_a_network_sees_each_in_a_channel_of_its_own(prepared):
+    _, scan = prepared
+    images = torch.from_numpy(cut_scan(scan, PictureSettings(size=96)).images[:2])
+    assert images.shape[1] == 5
+    model = build("small_cnn", 2, channels=5).eval()
+    assert model(images).shape == (2, 2)
 
 
 def test_the_quality_page_shows_them(prepared):

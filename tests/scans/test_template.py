@@ -5,7 +5,7 @@ import pytest
 import SimpleITK
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 
-from stratacam.scans.template import LEAST_OVERLAP, fit_template
+from stratacam.scans.template import MINIMUM_OVERLAP, fit_template
 from stratacam.scans.volume import LPS, to_itk
 
 
@@ -57,5 +57,5 @@ def test_a_mask_that_is_no_brain_is_doubted(template):
     half[: mask.shape[0] // 2] = False
     half[:, :, : mask.shape[2] // 2] = False
     fit = fit_template(to_itk(image, affine), to_itk(half.astype(np.uint8), affine))
-    assert fit.overlap < LEAST_OVERLAP
+    assert fit.overlap < MINIMUM_OVERLAP
     assert "do not trust statistics over regions" in fit.doubts[0]

@@ -428,8 +428,8 @@ def test_benchmark_with_truth_judges_every_layer_against_what_needs_no_network(b
     assert 0 < content["scored_slices"] <= content["held_out_slices"]
     assert content["scored_slices"] == pytest.approx(content["accuracy"] * content["held_out_slices"])
     table = read_rows(out / "table.tsv", Summary)
-    judged = {one.layer for one in table if one.method == "gradcam" and one.measure == "average_precision"}
-    assert judged == set(content["layers"])
+    scored = {one.layer for one in table if one.method == "gradcam" and one.measure == "average_precision"}
+    assert scored == set(content["layers"])
     assert {one.method for one in table} >= {"gradcam", "smoothgrad", "edges", "random"}
     assert (out / "scores.png").is_file()
     assert not (out / "work").exists()

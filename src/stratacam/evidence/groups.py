@@ -123,9 +123,11 @@ def write_groups(
         columns.append(means)
     comparison = compare_groups(np.hstack(columns), groups, **beside)
     _write_comparison(folder / "comparison.tsv", comparison.tests, keys)
+    grid = template_grid(settings.voxel_mm)
     for method, layer in product(settings.methods, layers):
-        maps = measured.on_template(method, layer, list(group_of))
-        _write_group_maps(folder / GROUP_MAPS / _stem(method, layer), maps, groups, settings)
+        maps = group_maps(measured.on_template(method, layer, list(group_of)), groups)
+        for (group, kind), volume in maps.items():
+            write_nifti(folder / group_map_file(method, layer, group, kind), volume, grid.affine)
     voxelwise = _voxelwise(
         measured, group_of, settings, layers, folder / GROUP_MAPS, executor=executor, beside=beside
     )
@@ -163,18 +165,9 @@ def _write_comparison(path: Path, tests: Sequence[GroupTest], keys: Sequence[tup
     write_table(path, rows)
 
 
-def _stem(method: str, layer: str) -> str:
-    return f"{entity(method)}_{entity(layer)}"
-
-
-def _write_group_maps(
-    stem: Path, maps: NDArray[np.float32], groups: Sequence[str], settings: EvidenceSettings
-) -> None:
-    """Mean heat, and the share of subjects with high heat, of every group, as NIfTI."""
-    grid = template_grid(settings.voxel_mm)
-    for one in group_maps(maps, groups):
-        for name, volume in (("mean", one.mean), ("share", one.share)):
-            write_nifti(Path(f"{stem}_{entity(one.group)}_{name}.nii.gz"), volume, grid.affine)
+def group_map_file(method: str, layer: str, group: str, kind: str) -> str:
+    """The file of a map of `group_maps`, below the folder of a network's evidence."""
+    return f"{GROUP_MAPS}/{entity(method)}_{entity(layer)}_{entity(group)}_{kind}.nii.gz"
 
 
 def _voxelwise(
@@ -205,7 +198,7 @@ def _voxelwise(
     found = []
     for (layer, pair), comparison in comparisons.items():
         result = comparison.result()
-        stem = f"{_stem(method, layer)}_{entity(pair[0])}-{entity(pair[1])}"
+        stem = f"{entity(method)}_{entity(layer)}_{entity(pair[0])}-{entity(pair[1])}"
         for name, volume in (("t", result.t), ("logp", result.log_p), ("logptfce", result.log_p_tfce)):
             write_nifti(folder / f"{stem}_{name}.nii.gz", volume, grid.affine)
         words = {"method": method, "layer": layer, "pair": " - ".join(pair)}

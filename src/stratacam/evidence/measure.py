@@ -64,6 +64,9 @@ def measure_scan(
         references: what maps are held against where the truth is known, see `reference_maps`.
         others: models to compare the maps with, by how they differ: "seed", "fold" or "network".
         seed: of everything random.
+
+    Raises:
+        ValueError: a kind gives rows of a measure that is not registered.
     """
     measured = Measured()
     few = scan.some(settings.slices)
@@ -80,7 +83,13 @@ def measure_scan(
         for kind in registry.KINDS:
             if kind.of_scan:
                 with measured.timed(kind.name):
-                    measured.values += kind.of_scan(explained)
+                    values = kind.of_scan(explained)
+                if unknown := {value.measure for value in values} - {one.name for one in kind.measures}:
+                    raise ValueError(
+                        f"{kind.name}: gave rows of {', '.join(sorted(unknown))}; expected rows of its measures; name "
+                        "them in its Kind."
+                    )
+                measured.values += values
     measured.values = list(dict.fromkeys(measured.values))  # references are the same for every method
     return measured
 

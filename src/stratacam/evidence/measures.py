@@ -38,10 +38,10 @@ class Need(StrEnum):
 
 @dataclass(frozen=True)
 class Panel:
-    """A chart of a measure: a line for each method, or, where there are several changes, one for each of these.
+    """A chart of a measure.
 
     Attributes:
-        against: what the rows are against; several give one line each, of the first method.
+        against: what the rows are against. One gives a line for each method; several a line each, of the first method.
         limits: of the vertical axis; None: those of the data.
         level: where a dotted line is drawn.
         note: a sentence for the caption.

@@ -1,4 +1,4 @@
-"""Prepared pictures to trained classifiers, their evaluation, and what little could do as well."""
+"""Prepared pictures to trained classifiers, their evaluation, and simple baselines."""
 
 from stratacam.learning.augment import AugmentSettings
 from stratacam.learning.baselines.logistic import Baseline, Protocol

@@ -17,7 +17,7 @@ from stratacam.scans.channels import fill_channels
 
 @dataclass(frozen=True)
 class ScanPictures:
-    """The network pictures of one scan: where they are, whose they are, and the group of the scan."""
+    """The pictures of one scan: their file, the subject, the name of the scan, and its group."""
 
     file: Path
     subject: str
@@ -85,7 +85,7 @@ def save_pictures(file: Path, images: npt.ArrayLike, slices: npt.ArrayLike) -> N
 
     Args:
         file: a `.npy` file; the indices go to the same name with `_slices.npy`.
-        images: (n, C, H, W) in [0, 1], kept as float16, in steps of 0.0005 at most.
+        images: (n, C, H, W) in [0, 1], stored as float16, in steps of 0.0005 at most.
         slices: (n,) the index of each slice in the prepared volume.
     """
     for target, content in (

@@ -58,7 +58,7 @@ def cache_activations(
     frozen.eval()
     file = activations_file(folder, scan.scan)
     with whole_file(file) as temporary, torch.inference_mode():
-        kept: np.memmap[tuple[int, ...], np.dtype[np.float16]] | None = None
+        stored: np.memmap[tuple[int, ...], np.dtype[np.float16]] | None = None
         for version in range(1 + copies):
             generator = torch_generator(seed, _number(scan.scan), version)
             for rows in batches(len(dataset), batch_size):
@@ -71,12 +71,12 @@ def cache_activations(
                         "training.frozen: found activations beyond 65504, expected them to fit the float16 that "
                         "they are cached in: freeze other layers, or set training.cache_activations = false"
                     )
-                if kept is None:
+                if stored is None:
                     shape = (1 + copies, len(dataset), *activations.shape[1:])
-                    kept = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-                kept[version, rows] = activations
-        if kept is not None:
-            kept.flush()
+                    stored = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+                stored[version, rows] = activations
+        if stored is not None:
+            stored.flush()
 
 
 def cache_head_inputs(
@@ -99,8 +99,8 @@ def cache_head_inputs(
         device: where to compute.
     """
     activations = np.load(activations_file(folder, scan.scan), mmap_mode="r")[0]
-    fed: list[torch.Tensor] = []
-    hook = head.register_forward_pre_hook(lambda _, arguments: fed.append(arguments[0]))
+    given: list[torch.Tensor] = []
+    hook = head.register_forward_pre_hook(lambda _, arguments: given.append(arguments[0]))
     rest.eval()
     try:
         with torch.inference_mode():
@@ -108,7 +108,7 @@ def cache_head_inputs(
                 rest(torch.from_numpy(activations[rows].astype(np.float32)).to(device))
     finally:
         hook.remove()
-    features = [batch.flatten(2).mean(2) if batch.ndim > 2 else batch for batch in fed]
+    features = [batch.flatten(2).mean(2) if batch.ndim > 2 else batch for batch in given]
     with whole_file(head_inputs_file(folder, scan.scan)) as temporary:
         np.save(temporary, torch.cat(features).float().cpu().numpy())
 
@@ -137,7 +137,7 @@ def read_head_inputs(dataset: SliceDataset, folder: Path) -> npt.NDArray[np.floa
 
 
 def _number(name: str) -> int:
-    """A number that depends on the name alone."""
+    """A number that depends only on the name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
 
 

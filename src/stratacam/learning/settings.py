@@ -28,7 +28,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
         ge=0,
         le=100,
         description="number of augmented copies of each slice; an epoch takes the plain slice or one of them; "
-        "without kept activations every epoch draws its own",
+        "without cached activations every epoch draws its own",
     )
     augmentation: AugmentSettings = Field(
         default=AugmentSettings(), description="ranges of the random changes"

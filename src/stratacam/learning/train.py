@@ -19,7 +19,7 @@ from stratacam.learning.settings import TrainSettings
 from stratacam.networks import find_head, freeze, frozen_prefix
 
 Progress = Callable[[int, int, str], None]
-"""Told the number of slice passes done, the number in all, and what is being done."""
+"""Called with the number of slice passes done, the number in all, and what is being done."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def train(
         head: name of the classifier's last module; found by `stratacam.networks.find_head` if absent.
         by_slice: subjects may be on both sides, as in a split by slice.
         device: where to compute, as torch names it.
-        progress: told how far training is.
+        progress: called with how far training is.
 
     Raises:
         InputError: a setting does not suit the model, or the loss is not finite.

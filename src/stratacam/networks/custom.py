@@ -34,11 +34,7 @@ def make_network(
     weights: str | Path | Pretrained = "default",
     seed: int = 0,
 ) -> nn.Module:
-    """Make the network that a study names: by `build`, or a custom one by `load_network`.
-
-    Raises:
-        InputError: as `build`, `initial_weights` and `load_network`.
-    """
+    """Make the network that a study names, by `build` or, a custom one, by `load_network`; errors are theirs."""
     if not is_reference(architecture):
         return build(architecture, classes, channels=channels, weights=weights, seed=seed)
     initial_weights(architecture, weights)  # refuses weights that only a function of the user's could read
@@ -108,11 +104,7 @@ def state_hash(module: nn.Module) -> str:
 
 
 def source_file(reference: str) -> Path:
-    """The file that holds a user's function, so that a change of it can be noticed.
-
-    Raises:
-        InputError: if there is no such module or file.
-    """
+    """The file that holds a user's function; InputError if there is no such module or file."""
     home, _ = _split(reference)
     remedy = (
         f"{reference} must name a module that Python can import (installed, or its folder in PYTHONPATH), or the path "

@@ -103,11 +103,7 @@ def fit_channels(found: Pretrained, channels: int) -> Pretrained:
 
 
 def source_of(architecture: str, weights: str) -> str:
-    """What `initial_weights` would find now, without reading it: "none", or hashes of files.
-
-    Raises:
-        InputError: there is no such file.
-    """
+    """What `initial_weights` would find now, without reading it: "none", or the hash of a file; InputError if none."""
     if weights == RANDOM:
         return weights
     source = ARCHITECTURES[architecture].imagenet
@@ -120,10 +116,8 @@ def source_of(architecture: str, weights: str) -> str:
 
 def cache_folder() -> Path:
     """Folder of downloaded weights: `$STRATACAM_CACHE`, else `stratacam` in the user's cache folder."""
-    chosen = os.environ.get("STRATACAM_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stratacam"
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("STRATACAM_CACHE") or Path(home) / "stratacam")
 
 
 def _expected(endings: tuple[str, ...] = tuple(formats.READERS)) -> str:

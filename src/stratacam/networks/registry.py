@@ -20,12 +20,7 @@ WEIGHTS = ("default", IMAGENET, RANDOM)
 
 
 def is_reference(architecture: str) -> bool:
-    """Whether `architecture` names a user's function, such as `my_networks:make`, and not an entry of the registry.
-
-    Example:
-        >>> is_reference("my_networks:make"), is_reference("small_cnn")
-        (True, False)
-    """
+    """Whether `architecture` names a user's function, such as `my_networks:make`, and not an entry of the registry."""
     return ":" in architecture
 
 
@@ -44,12 +39,7 @@ def find_architecture(name: str) -> Architecture:
 
 
 def short_name(architecture: str) -> str:
-    """The name of a network in names of files: of a custom network that of its function.
-
-    Example:
-        >>> short_name("small_cnn"), short_name("networks/mine.py:make")
-        ('small_cnn', 'make')
-    """
+    """The name of a network in names of files: of a custom network, such as "networks/mine.py:make", its function's."""
     return architecture.rpartition(":")[2]
 
 
@@ -65,12 +55,7 @@ def network_title(architecture: str) -> str:
 
 
 def default_weights(architecture: str) -> str:
-    """Where the weights of a network start if nobody says so: "imagenet" if they can be found, "none" otherwise.
-
-    Example:
-        >>> default_weights("vgg16"), default_weights("resnet50"), default_weights("my_networks:make")
-        ('imagenet', 'none', 'none')
-    """
+    """Where the weights of a network start if nobody says so: "imagenet" if they can be found, "none" otherwise."""
     entry = ARCHITECTURES.get(architecture)
     return IMAGENET if entry and entry.imagenet else RANDOM
 

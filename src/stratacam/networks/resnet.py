@@ -18,14 +18,9 @@ WIDTHS = (64, 128, 256, 512)
 
 
 class ResidualBlock(CompositeLayer):
-    """Convolutions and a shortcut around them, added and rectified: the output is the map after the ReLU.
+    """Convolutions of the given kernels and a shortcut around them, added and rectified.
 
-    Args:
-        in_channels: of the input.
-        width: of the convolutions but the last.
-        out_channels: of the output.
-        kernels: of the convolutions, in order.
-        stride: of the first 3 x 3 convolution, and of the shortcut.
+    The stride is that of the first 3 x 3 convolution and of the shortcut; `width` is the channels between.
     """
 
     def __init__(
@@ -33,14 +28,15 @@ class ResidualBlock(CompositeLayer):
     ) -> None:
         super().__init__()
         self.count = len(kernels)
-        channels = in_channels
-        for number, kernel in enumerate(kernels, 1):
+        channels = (in_channels, *[width] * (self.count - 1), out_channels)
+        for number, (kernel, before, after) in enumerate(
+            zip(kernels, channels, channels[1:], strict=False), 1
+        ):
             step = stride if number - 1 == kernels.index(3) else 1
-            after = out_channels if number == self.count else width
-            convolution = nn.Conv2d(channels, after, kernel, step, padding=kernel // 2, bias=False)
-            self.add_module(f"conv{number}", convolution)
+            self.add_module(
+                f"conv{number}", nn.Conv2d(before, after, kernel, step, padding=kernel // 2, bias=False)
+            )
             self.add_module(f"bn{number}", nn.BatchNorm2d(after))
-            channels = after
         self.downsample = (
             nn.Sequential(
                 nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)

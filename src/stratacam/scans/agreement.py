@@ -1,4 +1,4 @@
-"""How much two images of one brain tell of each other: evidence that they are of one person, and lie alike."""
+"""How much information two images of one brain share: evidence that they are of one person and aligned."""
 
 import numpy as np
 import SimpleITK

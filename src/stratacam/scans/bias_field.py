@@ -6,7 +6,7 @@ from stratacam.scans.volume import one_itk_thread
 
 ITERATIONS = (50, 50, 30, 20)
 COARSE = 6.0  # mm: voxels are shrunk to at most about this size
-MOST_SHRINK = 4
+MAXIMUM_SHRINK = 4
 THICK = 2.0  # times the shortest edge: an axis with longer voxels is the slice axis of a thick-slice scan
 THICK_SHRINK = 2
 
@@ -45,7 +45,7 @@ def shrink_factors(spacing: tuple[float, ...], size: tuple[int, ...]) -> list[in
     """
     finest = min(spacing)
     wanted = [
-        THICK_SHRINK if voxel > THICK * finest else min(MOST_SHRINK, max(1, round(COARSE / voxel)))
+        THICK_SHRINK if voxel > THICK * finest else min(MAXIMUM_SHRINK, max(1, round(COARSE / voxel)))
         for voxel in spacing
     ]
     return [min(factor, max(1, n // 8)) for factor, n in zip(wanted, size, strict=True)]

@@ -1,7 +1,6 @@
 """What a registered scan shows of its contrast: whether fluid, grey and white matter look as its sequence has them."""
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import SimpleITK
@@ -11,11 +10,12 @@ from numpy.typing import NDArray
 from stratacam.scans.intensity import tissue_peak
 from stratacam.scans.masks import depth_mm
 from stratacam.scans.sequences import SEQUENCES, MRSequence, find_sequence
-from stratacam.scans.volume import from_itk, to_itk
+from stratacam.scans.template import load_template
+from stratacam.scans.volume import from_itk
 
 WHITE, GREY, FLUID = 0.95, 0.8, 0.8  # least probability of a voxel of the template
 DEEP = 10.0  # mm off the surface of the brain: fluid there is that of the ventricles
-FEWEST_VOXELS = 50
+MINIMUM_VOXELS = 50
 BRIGHT_FLUID, DARK_FLUID = 1.25, 0.85  # over white matter
 BRIGHT_GREY, DARK_GREY = 1.02, 0.97  # over white matter
 LOWEST = 1.0  # percentile of the brain: fluid
@@ -24,10 +24,10 @@ SUPPRESSED = (
 )
 BRIGHT_VESSELS = 1.3  # over white matter, where white matter is the brightest tissue
 NOISE = 4.0  # standard deviations of white matter that vessels are brighter by, too
-MOST_VESSELS = 3.0  # ml
+MAXIMUM_VESSELS = 3.0  # ml
 MAD_TO_SD = 1.4826
-MOST_NEGATIVE = 0.01  # of the brain
-MOST_ZERO = 0.1  # of the brain
+MAXIMUM_NEGATIVE = 0.01  # of the brain
+MAXIMUM_ZERO = 0.1  # of the brain
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,11 @@ def find_tissues(
     """
     inverse = template_to_t1w.GetInverse()
     white, grey, inside = (
-        from_itk(SimpleITK.Resample(one, grid, inverse, SimpleITK.sitkLinear, 0.0)) for one in _template()
+        from_itk(SimpleITK.Resample(load_template(load), grid, inverse, SimpleITK.sitkLinear, 0.0))
+        for load in (load_mni152_wm_template, load_mni152_gm_template, load_mni152_brain_mask)
     )
     fluid = (inside - white - grey > FLUID) & (depth_mm(brain, grid.GetSpacing()) > DEEP)
     return Tissues(brain & (white > WHITE), brain & (grey > GREY), fluid)
-
-
-@cache
-def _template() -> tuple[SimpleITK.Image, ...]:
-    """Probability of white and of grey matter, and the brain mask, at 2 mm."""
-    loaded = (load_mni152_wm_template, load_mni152_gm_template, load_mni152_brain_mask)
-    images = [load(resolution=2) for load in loaded]
-    return tuple(to_itk(np.asarray(image.dataobj, dtype=np.float32), image.affine) for image in images)
 
 
 def contrast_doubt(
@@ -82,7 +75,7 @@ def contrast_doubt(
     """
     seen = [image[mask & (image != 0)] for mask in (tissues.white, tissues.grey, tissues.fluid)]
     expected = find_sequence(name)
-    if not (expected.fluid or expected.grey) or min(map(len, seen)) < FEWEST_VOXELS:
+    if not (expected.fluid or expected.grey) or min(map(len, seen)) < MINIMUM_VOXELS:
         return None
     white, grey, fluid = tissue_peak(seen[0]), float(np.median(seen[1])), float(np.median(seen[2]))
     if white <= 0:
@@ -108,10 +101,10 @@ def contrast_doubt(
     spread = MAD_TO_SD * float(np.median(np.abs(seen[0] - white)))
     bright = max(BRIGHT_VESSELS * white, white + NOISE * spread)
     vessels = float((image[brain] > bright).sum() * voxel_ml)
-    if expected.fluid == expected.grey == "dark" and vessels > MOST_VESSELS:
+    if expected.fluid == expected.grey == "dark" and vessels > MAXIMUM_VESSELS:
         return (
             f"{vessels:.1f} ml of the brain are more than {bright / white:.1f} times as bright as white matter; "
-            f"expected less than {MOST_VESSELS:g} ml: it may have been taken after a contrast agent"
+            f"expected less than {MAXIMUM_VESSELS:g} ml: it may have been taken after a contrast agent"
         )
     return None
 
@@ -126,12 +119,12 @@ def sign_doubt(image: NDArray[np.float32], brain: NDArray[np.bool_], covered: fl
     """
     negative = float((image[brain] < 0).mean())
     zero = float((image[brain] == 0).mean()) - (1 - covered)
-    if negative > MOST_NEGATIVE:
+    if negative > MAXIMUM_NEGATIVE:
         return (
             f"{negative:.0%} of the brain is negative and becomes 0; expected magnitudes: bright values that wrapped "
             "around, or intensities that were standardised; give the scan as it was taken"
         )
-    if zero > MOST_ZERO:
+    if zero > MAXIMUM_ZERO:
         return f"{zero:.0%} of the brain is exactly 0; expected next to none: check the scan and the mask"
     return None
 

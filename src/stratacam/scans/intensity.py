@@ -86,7 +86,7 @@ def _checked_scale(zero: float, one: float) -> Scale:
 def reference_tissue(
     images: Mapping[str, NDArray[np.float32]], brain_mask: NDArray[np.bool_], voxel_mm: Sequence[float]
 ) -> NDArray[np.bool_]:
-    """Find the tissue whose intensity all others are multiples of: white matter. The choice is made here alone.
+    """Find the tissue that intensities are scaled by: white matter. This is the only place that chooses it.
 
     Args:
         images: by sequence, (X, Y, Z), registered and bias-corrected.

@@ -1,4 +1,4 @@
-"""What is asked of masks: where they are, how deep their voxels lie, how large they are."""
+"""Masks: their bounding box, the depth of their voxels, their volume."""
 
 from collections.abc import Sequence
 from typing import Any

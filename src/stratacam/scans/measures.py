@@ -1,6 +1,6 @@
-"""What a few plain numbers say of a prepared scan: percentiles of its intensities, brain and ventricle-like volume.
+"""Plain numbers of a prepared scan: percentiles of its intensities, brain and ventricle-like volume.
 
-They are what a classifier could do without seeing any shape, so that one can tell whether it does better.
+A classifier that does no better than these numbers has learnt nothing about shape.
 """
 
 from collections.abc import Mapping, Sequence

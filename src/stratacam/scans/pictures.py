@@ -3,7 +3,7 @@
 A picture lies as a radiologist sees its plane (see `stratacam.scans.planes`). Its centre is the centre of the brain
 mask's bounding box, and a pixel is the same number of millimetres for everybody. Pictures are squares of one width,
 or rectangles that hold the brain of every scan and little else. Where they lie is their geometry, which leads maps
-back to the scan. What their channels are is told in `stratacam.scans.channels`.
+back to the scan. Their channels: see `stratacam.scans.channels`.
 """
 
 import math
@@ -205,7 +205,7 @@ def cut_pictures(
 
 
 def cut_scan(scan: PreparedScan, settings: PictureSettings, shape: tuple[int, int] | None = None) -> Pictures:
-    """Cut pictures of a prepared scan, of which the sequences that the network sees alone are read.
+    """Cut pictures of a prepared scan; only the sequences that the network sees are read.
 
     Raises:
         InputError: as `cut_pictures`, or if a file of the scan is missing or damaged.

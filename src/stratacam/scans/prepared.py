@@ -150,7 +150,7 @@ class PreparedScan:
         return right, anterior, superior
 
     def load_brain_mask(self) -> NDArray[np.bool_]:
-        """Read the brain mask alone, (X, Y, Z).
+        """Read only the brain mask, (X, Y, Z).
 
         Raises:
             InputError: the file is missing or damaged.

@@ -1,10 +1,12 @@
 """Where a brain lies in MNI152 space: an affine transform to the template that nilearn carries."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import SimpleITK
+from nibabel import Nifti1Image
 from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 
 from stratacam.errors import InputError
@@ -12,7 +14,7 @@ from stratacam.scans.register import Level, descend, isotropic
 from stratacam.scans.volume import from_itk, one_itk_thread, to_itk
 
 LEVELS = (Level(8.0, 1.0, 2.0), Level(4.0, 0.5, 1.0), Level(2.0, 0.1, 0.25))
-LEAST_OVERLAP = 0.85  # Dice of the brain's mask and the template's; below it the fit is doubted
+MINIMUM_OVERLAP = 0.85  # Dice of the brain's mask and the template's; below it the fit is doubted
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,12 @@ class TemplateFit:
     @property
     def doubts(self) -> tuple[str, ...]:
         """What is implausible about the fit, as sentences."""
-        if self.overlap >= LEAST_OVERLAP:
+        if self.overlap >= MINIMUM_OVERLAP:
             return ()
         return (
             (
                 f"laid over the MNI152 template, the brain overlaps it by {self.overlap:.2f} (Dice); expected at least "
-                f"{LEAST_OVERLAP:.2f}: do not trust statistics over regions of this scan"
+                f"{MINIMUM_OVERLAP:.2f}: do not trust statistics over regions of this scan"
             ),
         )
 
@@ -45,7 +47,7 @@ def fit_template(t1w: SimpleITK.Image, brain: SimpleITK.Image, *, seed: int = 0)
     """Find the affine transform that lays a brain over the MNI152 template.
 
     From the centres of mass, first moved and scaled by the second moments' sizes, then all twelve parameters by
-    Mattes mutual information at 8, 4 and 2 mm, on the brain alone.
+    Mattes mutual information at 8, 4 and 2 mm, inside the brain.
 
     Args:
         t1w: bias-corrected or as delivered, float32.
@@ -55,7 +57,8 @@ def fit_template(t1w: SimpleITK.Image, brain: SimpleITK.Image, *, seed: int = 0)
     Raises:
         InputError: if brain and template do not overlap.
     """
-    template, template_brain = _template()
+    template_brain = SimpleITK.Cast(load_template(load_mni152_brain_mask) > 0, SimpleITK.sitkUInt8)
+    template = SimpleITK.Mask(load_template(load_mni152_template), template_brain)
     own = SimpleITK.Multiply(t1w, SimpleITK.Cast(brain, SimpleITK.sitkFloat32))
     transform = _first_guess(template_brain, brain)
     try:
@@ -74,12 +77,10 @@ def fit_template(t1w: SimpleITK.Image, brain: SimpleITK.Image, *, seed: int = 0)
 
 
 @cache
-def _template() -> tuple[SimpleITK.Image, SimpleITK.Image]:
-    """The template's brain and its mask, at 2 mm."""
-    image, mask = load_mni152_template(resolution=2), load_mni152_brain_mask(resolution=2)
-    inside = np.asarray(mask.dataobj) > 0
-    data = np.asarray(image.dataobj, dtype=np.float32) * inside
-    return to_itk(data, image.affine), to_itk(inside.astype(np.uint8), mask.affine)
+def load_template(load: Callable[..., Nifti1Image]) -> SimpleITK.Image:
+    """Return what a function of `nilearn.datasets` loads of the MNI152 template, at 2 mm, float32."""
+    image = load(resolution=2)
+    return to_itk(np.asarray(image.dataobj, dtype=np.float32), image.affine)
 
 
 def _first_guess(fixed: SimpleITK.Image, moving: SimpleITK.Image) -> SimpleITK.AffineTransform:

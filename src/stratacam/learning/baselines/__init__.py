@@ -1,1 +1,1 @@
-"""What little could do as well as a network, on the same splits."""
+"""Baselines on the same splits as the networks."""

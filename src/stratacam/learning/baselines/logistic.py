@@ -2,7 +2,7 @@
 
 Every baseline is scored as the networks are: a subject is predicted by a model that saw nothing of it. Whatever is
 learned (what a missing value becomes, the scale of a feature, the strength of regularisation, the weights) is
-learned from the training subjects of the fold alone.
+learned from the training subjects of the fold only.
 """
 
 from collections.abc import Sequence
@@ -90,7 +90,7 @@ def majority(label: npt.NDArray[np.int64], subject: npt.NDArray[np.str_], protoc
 
     Args:
         label: (n,) of scans or slices.
-        subject: (n,) whose they are; a subject counts once, with its first label.
+        subject: (n,) their subjects; a subject counts once, with its first label.
         protocol: who is predicted.
     """
     probabilities = np.empty((len(protocol.subjects), len(protocol.classes)))

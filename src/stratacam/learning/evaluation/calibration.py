@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and one number that mends them.
+"""Calibration: reliability of probabilities, and temperature scaling.
 
 C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks" (2017).
 """
@@ -47,7 +47,7 @@ def fit_temperature(
     Args:
         logits: (n, classes), of slices that took no part in training.
         labels: (n,) the class of each.
-        weights: (n,) how much each counts; alike if not given.
+        weights: (n,) weight of each; equal if not given.
 
     Raises:
         InputError: no slices, or arrays that do not belong together.

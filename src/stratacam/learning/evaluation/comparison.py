@@ -59,7 +59,7 @@ def compare(
 ) -> Comparison:
     """Compare two models' probabilities of the same subjects, row by row.
 
-    Intervals: 95 % percentiles over resamples of subjects, drawn alike for both models.
+    Intervals: 95 % percentiles over resamples of subjects, the same for both models.
 
     Args:
         labels: (subjects,) the true class of each.

@@ -88,7 +88,7 @@ def evaluate_subjects(
 
 
 def subject_probabilities(dataset: SliceDataset, probabilities: Floats) -> Floats:
-    """Return the mean over the slices by which each subject is judged, (subjects, classes).
+    """Return the mean over the slices by which each subject is scored, (subjects, classes).
 
     These are the slices of its first scan and of all others in the group of the first.
 
@@ -96,10 +96,10 @@ def subject_probabilities(dataset: SliceDataset, probabilities: Floats) -> Float
         dataset: the slices.
         probabilities: (n, classes).
     """
-    judged = dataset.label == dataset.subject_labels()[dataset.subject]
-    subject = dataset.subject[judged]
+    scored = dataset.label == dataset.subject_labels()[dataset.subject]
+    subject = dataset.subject[scored]
     sums = np.zeros((len(dataset.subjects), probabilities.shape[1]))
-    np.add.at(sums, subject, probabilities[judged])
+    np.add.at(sums, subject, probabilities[scored])
     return sums / np.bincount(subject)[:, None]
 
 

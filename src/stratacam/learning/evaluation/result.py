@@ -29,7 +29,7 @@ class Evaluation:
     """Predictions and scores of subjects and, where there were any, of their slices.
 
     A subject's probabilities are the means over the slices of its first scan and of all others in the group of
-    the first: someone whose group changes between sessions is judged once, by the group that came first. The
+    the first: someone whose group changes between sessions is scored once, by the group that came first. The
     same slices have a vote each in the majority.
 
     Attributes:

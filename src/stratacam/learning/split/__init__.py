@@ -1,4 +1,4 @@
-"""Who is trained on, who decides when to stop, and who is held out."""
+"""Splits: subjects to train on, to stop training by, and held out."""
 
 from stratacam.learning.split.make import make_splits
 from stratacam.learning.split.parts import PARTS, SLICES_OF_ONE_PERSON, AnySplit, Part, SliceSplit, Split

@@ -24,7 +24,7 @@ def make_splits(
         settings: see `SplitSettings`.
         seed: same labels, settings and seed, same splits, in whatever order the labels come.
         clusters: subject to what it shares with those it stays together with; a subject that is not among
-            them stands alone.
+            them is a cluster by itself.
 
     Raises:
         InputError: fewer than two groups, groups too small to be in every part, or a table that does not fit.
@@ -41,9 +41,9 @@ def make_splits(
     together = {subject: (clusters or {}).get(subject, f"only {subject}") for subject in labels}
     if settings.table is not None:
         return _by_table(labels, read_parts(settings.table, labels), settings, seed)
-    if settings.most_folds == 1 and len(set(together.values())) == len(together):
+    if settings.maximum_folds == 1 and len(set(together.values())) == len(together):
         return (_checked(labels, share_out(labels, settings.fractions, seed), "split"),)
-    if settings.most_folds == 1:
+    if settings.maximum_folds == 1:
         held_out = take_clusters(labels, together, settings.test, seed)
         return (_hold_out(labels, together, held_out, settings, seed, where="split"),)
     return _folds(labels, together, sizes, settings, seed)
@@ -60,7 +60,7 @@ def _folds(
     possible = min(len(set(together.values())), *sizes.values())
     if settings.folds is not None:
         return _in_folds(labels, together, _checked_folds(settings.folds, possible, sizes), settings, seed)
-    for folds in range(min(settings.most_folds, possible), 2, -1):
+    for folds in range(min(settings.maximum_folds, possible), 2, -1):
         try:
             return _in_folds(labels, together, folds, settings, seed)
         except InputError:
@@ -94,9 +94,9 @@ def _by_table(
     where = f"split.table, {settings.table}"
     if parts.split is not None:
         return (_checked(labels, [getattr(parts.split, part) for part in PARTS], where),)
-    alone = {subject: subject for subject in labels}
+    single = {subject: subject for subject in labels}
     return tuple(
-        _hold_out(labels, alone, fold, settings, seed, where=f"{where}, fold {name}")
+        _hold_out(labels, single, fold, settings, seed, where=f"{where}, fold {name}")
         for name, fold in parts.folds.items()
     )
 

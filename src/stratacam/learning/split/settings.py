@@ -59,7 +59,7 @@ class SplitSettings(BaseModel, frozen=True, extra="forbid"):
         return self
 
     @property
-    def most_folds(self) -> int:
+    def maximum_folds(self) -> int:
         """Folds that are wanted; the smallest group may allow fewer."""
         if self.folds is not None:
             return self.folds

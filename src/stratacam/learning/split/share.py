@@ -1,4 +1,4 @@
-"""Subjects shared out at random: alone, group by group, or with those they stay together with."""
+"""Subjects shared out at random: one by one within each group, or in clusters that stay together."""
 
 import warnings
 from collections import Counter

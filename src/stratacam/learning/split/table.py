@@ -63,7 +63,7 @@ def read_parts(file: Path, labels: Mapping[str, str]) -> TableParts:
         return TableParts(Split(*(held[part] for part in PARTS)))
     if len(present) < 2:
         raise InputError(
-            f"split.table: {file}, fold: found {', '.join(present)} alone; expected at least two folds"
+            f"split.table: {file}, fold: found only {', '.join(present)}; expected at least two folds"
         )
     ordered = sorted(present, key=lambda value: (not value.isdigit(), value.zfill(9)))
     return TableParts(None, {value: held[value] for value in ordered})

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from stratacam.errors import InputError
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.evidence import tables, words
@@ -32,9 +33,18 @@ def chapters(study: StudyContent) -> list[Chapter]:
     """A chapter for each network whose evidence was measured.
 
     Raises:
-        InputError: a part of the evidence is missing or damaged.
+        InputError: a part of the evidence is missing, damaged, or of another version.
     """
-    return [_chapter(evidence) for evidence in read_evidence(study.folders, study.card.classes)]
+    found = []
+    for evidence in read_evidence(study.folders, study.card.classes):
+        try:
+            found.append(_chapter(evidence))
+        except KeyError as fault:
+            raise InputError(
+                f"{evidence.folder}: was measured by another version, found no {fault}; measure it again with "
+                "`stratacam evidence`."
+            ) from fault
+    return found
 
 
 def _chapter(evidence: EvidenceContent) -> Chapter:

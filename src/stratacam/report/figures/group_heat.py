@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from stratacam.cam.drawing import blend
 from stratacam.evidence.claims import last_convolution
-from stratacam.maps import entity
+from stratacam.evidence.groups import group_map_file
+from stratacam.evidence.regions.group_maps import MEAN, SHARE
 from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import ReportFigure
@@ -20,15 +21,14 @@ from stratacam.scans.resampling import Grid, resample
 LEVELS = 6
 """Axial slices of the template that are shown."""
 
-KINDS = {"mean": "mean heat", "share": "share of subjects with high heat"}
+KINDS = {MEAN: "mean heat", SHARE: "share of subjects with high heat"}
 
 
 def group_heat(evidence: EvidenceContent) -> ReportFigure | None:
     """Mean heat, and the share of subjects with high heat, of every group; None where there are no such maps."""
     method, layer = evidence.methods[0], last_convolution(evidence.layers)
-    stem = f"{entity(method)}_{entity(layer)}"
     files = {
-        (group, kind): evidence.folder / "group_maps" / f"{stem}_{entity(group)}_{kind}.nii.gz"
+        (group, kind): evidence.folder / group_map_file(method, layer, group, kind)
         for group in evidence.classes
         for kind in KINDS
     }
@@ -47,14 +47,14 @@ def group_heat(evidence: EvidenceContent) -> ReportFigure | None:
     for number, ((group, kind), heat) in enumerate(volumes.items()):
         row = panels[number]
         highest = float(heat.max())
-        scaled = heat / highest if kind == "mean" and highest > 0 else heat
+        scaled = heat / highest if kind == MEAN and highest > 0 else heat
         for panel, level in zip(row, levels, strict=True):
             panel.imshow(blend(_seen(grey, level), _seen(scaled.clip(0, 1), level)), interpolation="nearest")
             panel.set_axis_off()
             if number == 0:
                 panel.set_title(f"z = {grid.affine[2, 3] + level * grid.affine[2, 2]:+.0f} mm", fontsize=8)
         row[0].text(
-            -0.06, 0.5, f"{group}\n{KINDS[kind]}\n{'up to' if kind == 'mean' else 'highest'} {highest:.2f}",
+            -0.06, 0.5, f"{group}\n{KINDS[kind]}\n{'up to' if kind == MEAN else 'highest'} {highest:.2f}",
             transform=row[0].transAxes, ha="right", va="center", fontsize=7.5,
         )  # fmt: skip
     return ReportFigure(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from nibabel import Nifti1Image
 from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -86,18 +87,12 @@ def axes(step: int = 1) -> list[Array]:
     return [axis.astype(np.float32) for axis in np.meshgrid(*lines, indexing="ij", sparse=True)]
 
 
-def _on_grid(image: object) -> Array:
+def _on_grid(image: Nifti1Image) -> Array:
     """Cut or pad a 1 mm template onto our grid."""
-    data = np.asarray(image.dataobj, dtype=np.float32)  # type: ignore[attr-defined]
-    start = np.rint(_LOWEST - image.affine[:3, 3]).astype(int)  # type: ignore[attr-defined]
-    target = np.zeros(_SHAPE, np.float32)
-    into, out_of = [], []
-    for offset, size, length in zip(start, _SHAPE, data.shape, strict=True):
-        first, last = max(0, -offset), min(size, length - offset)
-        into.append(slice(first, last))
-        out_of.append(slice(first + offset, last + offset))
-    target[tuple(into)] = data[tuple(out_of)]
-    return np.asarray(target / data.max())
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    start = np.rint(_LOWEST - image.affine[:3, 3])
+    moved = ndimage.affine_transform(data, np.ones(3), start, output_shape=_SHAPE, order=0)
+    return np.asarray(moved / data.max())
 
 
 def _with_cord(fraction: Array) -> Array:

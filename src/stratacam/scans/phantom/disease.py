@@ -2,7 +2,7 @@
 
 The figures follow the MNI lesion masks of Lesjak et al. (Neuroinformatics 2018, 20 patients: 0.9 to 52 ml in
 relapsing-remitting MS, 40 and 49 ml in two secondary progressive patients): the lesion volumes of RRMS and SPMS
-overlap, and it is ventricles and black holes that tell them apart.
+overlap; ventricles and black holes differ.
 """
 
 from dataclasses import dataclass

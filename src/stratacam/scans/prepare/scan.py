@@ -30,7 +30,7 @@ from stratacam.scans.volume import from_itk, itk_affine, notices, read_volume, t
 
 
 def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
-    """Prepare one scan: a function of its inputs alone, and all or nothing.
+    """Prepare one scan. The result depends only on the inputs, and is written whole or not at all.
 
     The brain is found on the T1w as delivered (or its mask read); the other sequences are registered to the T1w;
     every sequence is corrected for bias on its own grid inside the brain, resampled once (linear; blurred first

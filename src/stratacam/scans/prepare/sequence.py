@@ -103,7 +103,7 @@ def lay(
             laid = from_itk(onto_grid(corrected, target.grid, transform))
             field_laid = from_itk(onto_grid(field, target.grid, transform, outside=1.0))
     logarithm = np.log(np.maximum(field_laid[target.inside], np.finfo(np.float32).tiny))
-    shown = field_laid.astype(np.float16)  # for pictures alone
+    shown = field_laid.astype(np.float16)  # for pictures only
     return LaidSequence(path, laid, delivered, shown, float(logarithm.std()), covered, registration, flags)
 
 

@@ -88,7 +88,7 @@ def write_index(folder: Path, groups: Mapping[str, str] | None = None) -> Path:
                 if np.isfinite(columns[measure]).any()
             ],
             without_folders=without_folders,
-            most_named=MAXIMUM_NAMED,
+            maximum_named=MAXIMUM_NAMED,
         )
     )
     path = folder / INDEX

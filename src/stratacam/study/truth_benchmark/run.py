@@ -162,7 +162,7 @@ def _train_and_score(
             truths=tuple(truth_file(scan) for scan in cohort.pictures),
             classes=cohort.classes,
             methods=settings.methods,
-            most=settings.scored,
+            maximum=settings.scored,
             seed=settings.seed,
             file=study.folders.root / "scores" / f"{name}.json",
         )

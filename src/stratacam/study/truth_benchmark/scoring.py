@@ -24,7 +24,7 @@ class ScoreFold:
 
     Attributes:
         truths: what was planted into the pictures.
-        most: slices of each scan and class, at most.
+        maximum: slices of each scan and class, at most.
     """
 
     model: TrainedModel
@@ -33,7 +33,7 @@ class ScoreFold:
     truths: tuple[Path, ...]
     classes: tuple[str, ...]
     methods: tuple[str, ...]
-    most: int
+    maximum: int
     seed: int
     file: Path
 
@@ -81,7 +81,7 @@ class ScoreFold:
         chosen: list[int] = []
         for scan in range(len(dataset.scans)):
             rows = np.flatnonzero(right & (dataset.scan == scan))
-            chosen += rows[:: max(1, -(-len(rows) // self.most))].tolist()
+            chosen += rows[:: max(1, -(-len(rows) // self.maximum))].tolist()
         return chosen
 
 
