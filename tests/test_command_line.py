@@ -142,3 +142,17 @@ def test_a_path_may_be_given_as_text_wherever_one_is_taken(cohort, model, tmp_pa
     assert find_maps(str(cohort)) == []
     (tmp_path / "study.toml").write_text('out = "out"\n[cohort]\ninput = "cohort"\n')
     assert read_configuration(str(tmp_path / "study.toml")).cohort.input == cohort
+
+
+def test_a_report_of_a_check_goes_to_a_folder_that_exists(run, cohort, tmp_path):
+    code, said = run("check", cohort, "--json", tmp_path / "new" / "report.json")
+    assert code == cli.UNUSABLE
+    assert f"--json: {tmp_path / 'new'} is no folder" in " ".join(said.split())
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_switch_has_no_type_in_the_help(run):
+    _, said = run("prepare", "--help")
+    assert "--accept-left-out " in said
+    assert "<bool>" not in said
+    assert "list[str]" not in said

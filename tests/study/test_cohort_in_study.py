@@ -1,5 +1,6 @@
 """What a study makes of its cohort: groups that change between sessions, a choice of files, a full disk."""
 
+import errno
 import io
 import sys
 from dataclasses import dataclass
@@ -7,19 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from stratacam import cli
 from stratacam.errors import InputError
 from stratacam.files import temporary_name
 from stratacam.learning import ScanPictures
+from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.volume import write_nifti
 from stratacam.study import prepared_cohort
 from stratacam.study.cohort import make_cohort
 from stratacam.study.configuration import check_configuration
 from stratacam.study.execution import Workers
 from stratacam.study.prepared_cohort import prepare_cohort
-from stratacam.study.steps.prepare import find_scans
+from stratacam.study.steps.prepare import find_scans, prepare_scans
 from stratacam.study.study import open_study
 from stratacam.study.work import Work
 
@@ -97,6 +100,16 @@ def test_a_full_disk_leaves_one_scan_out_in_a_sentence_and_the_others_go_on(tmp_
         f"{files['sub-02']}: cannot be written (No space left on device); make room"
     )
     assert not files["sub-02"].exists()
+
+
+def test_shared_scans_that_cannot_be_locked_are_told_in_a_sentence(tmp_path, monkeypatch):
+    def refuse(lock, **_):
+        raise PermissionError(errno.EACCES, "Permission denied", lock.lock_file)
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    work = Work(tmp_path / "records", quiet(), Workers(1))
+    with pytest.raises(InputError, match=r"lock: cannot be written \(Permission denied\)"):
+        prepare_scans(work, [], tmp_path / "prepared", PrepareSettings())
 
 
 STUDY = """\
