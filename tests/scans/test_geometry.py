@@ -124,7 +124,7 @@ def test_a_fiducial_comes_back_within_half_a_pixel_and_half_a_slice(case, shrunk
     pixel = geometry.to_pixels(case.fiducial)
     np.testing.assert_allclose(geometry.to_world(pixel), case.fiducial, rtol=0, atol=1e-9)
     shown = np.array(ndimage.center_of_mass(case.pictures.images[:, 0]))
-    assert np.abs(geometry.to_world(shown) - case.fiducial).max() < 0.02 * case.blob_mm
+    assert np.abs(geometry.to_world(shown) - case.fiducial).max() < 0.03 * case.blob_mm
 
     cell = np.rint([pixel[0], *((pixel[1:] + 0.5) / shrunk - 0.5)]).astype(int)
     voxel = np.linalg.norm(geometry.prepared.affine[:3, :3], axis=0)[list(AXES[geometry.plane])]

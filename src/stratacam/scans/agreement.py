@@ -5,8 +5,9 @@ import SimpleITK
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from stratacam.scans.grid import FULL_WIDTH, make_grid, onto_grid
+from stratacam.scans.grid import make_grid, onto_grid
 from stratacam.scans.masks import bounding_box, depth_mm
+from stratacam.scans.register import FULL_WIDTH
 from stratacam.scans.volume import from_itk, one_itk_thread
 
 SPACING = 2.0  # mm between points, before each is moved at random by up to half of it

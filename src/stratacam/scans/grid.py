@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
 import SimpleITK
 
-FULL_WIDTH = 2.3548  # full width at half maximum of a Gaussian, in standard deviations
+from stratacam.scans.resampling import blurred
+from stratacam.scans.volume import from_itk
 
 
 def make_grid(t1w: SimpleITK.Image, spacing: float | tuple[float, float, float] | None) -> SimpleITK.Image:
@@ -36,7 +38,7 @@ def make_grid(t1w: SimpleITK.Image, spacing: float | tuple[float, float, float] 
 def onto_grid(
     image: SimpleITK.Image, grid: SimpleITK.Image, transform: SimpleITK.Transform, outside: float = 0.0
 ) -> SimpleITK.Image:
-    """Resample `image` once, linearly, to float32; axes whose voxels grow are blurred first (see `smooth_for`).
+    """Resample `image` once, linearly, to float32; axes whose voxels grow are blurred first (see `blurred`).
 
     Args:
         image: axes in about the same order as those of `grid`.
@@ -48,24 +50,16 @@ def onto_grid(
     same = image.GetSize() == grid.GetSize() and image.IsSameImageGeometryAs(grid, 1e-9, 1e-9)
     if same and not transform.GetNumberOfParameters():
         return image
+    steps = np.divide(grid.GetSpacing(), image.GetSpacing())
+    if (steps > 1).any():
+        smooth = SimpleITK.GetImageFromArray(blurred(from_itk(image), steps).T)
+        smooth.CopyInformation(image)
+        image = smooth
     return SimpleITK.Resample(
-        smooth_for(image, grid.GetSpacing()),
+        image,
         grid,
         transform,
         SimpleITK.sitkLinear,
         outside,
         SimpleITK.sitkFloat32,
     )
-
-
-def smooth_for(image: SimpleITK.Image, spacing: tuple[float, ...]) -> SimpleITK.Image:
-    """Blur `image` along the axes whose voxels become larger, so that coarse voxels see the fine ones.
-
-    The Gaussian's full width at half maximum is sqrt(new^2 - old^2) mm, the width that turns an old voxel into a
-    new one; where it is less than half an old voxel the axis is left alone.
-    """
-    for axis, (new, old) in enumerate(zip(spacing, image.GetSpacing(), strict=True)):
-        width = math.sqrt(max(new**2 - old**2, 0.0))
-        if width > 0.5 * old:
-            image = SimpleITK.RecursiveGaussian(image, sigma=width / FULL_WIDTH, direction=axis)
-    return image

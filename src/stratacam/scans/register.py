@@ -1,5 +1,6 @@
 """Rigid registration of one sequence to the T1w by mutual information, coarse to fine."""
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +10,6 @@ import SimpleITK
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file
-from stratacam.scans.grid import smooth_for
 from stratacam.scans.volume import one_itk_thread
 
 
@@ -29,6 +29,7 @@ LAST_STEP = 0.005  # of the spacing of the level: the search ends when its step 
 RELAXATION = 0.7  # of the step when the direction turns; 0.5 stops short in narrow valleys
 SAME_START = 1.0  # mm
 SMALLEST_GRADIENT = 1e-6
+FULL_WIDTH = 2.3548  # full width at half maximum of a Gaussian, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def isotropic(image: SimpleITK.Image, spacing: float) -> SimpleITK.Image:
     corner = [((spacing / old) - 1) / 2 for old in image.GetSpacing()]
     origin = image.TransformContinuousIndexToPhysicalPoint(corner)
     return SimpleITK.Resample(
-        smooth_for(image, (spacing,) * 3),
+        _smooth(image, spacing),
         size,
         SimpleITK.Transform(),
         SimpleITK.sitkLinear,
@@ -189,3 +190,16 @@ def descend(
     method.SetInitialTransform(transform, inPlace=True)
     method.Execute(fixed, moving)
     return float(method.GetMetricValue())
+
+
+def _smooth(image: SimpleITK.Image, spacing: float) -> SimpleITK.Image:
+    """Blur an image for a level of the pyramid, to details of about `spacing` mm.
+
+    The measure is to be smooth, so this is wider than what sampling needs (`resampling.blurred`): the full width at
+    half maximum is sqrt(spacing^2 - voxel^2) mm. An axis where that is under half a voxel is left as it is.
+    """
+    for axis, voxel in enumerate(image.GetSpacing()):
+        width = math.sqrt(max(spacing**2 - voxel**2, 0.0))
+        if width > 0.5 * voxel:
+            image = SimpleITK.RecursiveGaussian(image, sigma=width / FULL_WIDTH, direction=axis)
+    return image

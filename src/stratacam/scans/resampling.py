@@ -114,7 +114,10 @@ def resample(volume: NDArray[Any], source: Grid, target: Grid, *, labels: bool =
 
 
 def blurred(values: NDArray[np.float32], steps: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Blur values (..., *axes) so that they can be sampled in steps longer than their own.
+    """Blur values (..., *axes), so that nothing is aliased if they are sampled in steps longer than their own.
+
+    The variance of the Gaussian is the difference of the two voxels' variances (edge^2 / 12), so that a sample comes
+    close to the mean of what lies in the longer voxel.
 
     Args:
         values: to be sampled.
