@@ -43,7 +43,7 @@ def draw_layers(study: Path, path: Path) -> None:
         sc.overlay(flair[number], heat, axes=axes, title=f"{layer}\n{rows_of_map} x {columns_of_map}")
     for axes in panels:
         axes.set(xlim=columns + MARGIN, ylim=(rows + MARGIN)[::-1])
-    figure.savefig(path)
+    figure.savefig(path, bbox_inches="tight")
     _shrink(path)
 
 

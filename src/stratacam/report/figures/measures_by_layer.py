@@ -73,5 +73,11 @@ def _draw(axes: Axes, evidence: EvidenceContent, measure: Measure, panel: Panel)
     axes.set_axisbelow(True)
     if len(axes.get_legend_handles_labels()[0]) > 1:
         axes.legend(
-            fontsize=6.5, ncols=2, handlelength=1.6, columnspacing=0.9, framealpha=0.9, edgecolor="none"
+            fontsize=6.5,
+            ncols=2,
+            handlelength=1.6,
+            columnspacing=0.9,
+            frameon=True,
+            framealpha=1,
+            edgecolor="none",
         )
