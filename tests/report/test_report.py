@@ -146,7 +146,9 @@ def test_evidence_of_another_version_is_refused_with_its_command(content, monkey
     for name in ("claims_table", "layers_table", "comparison_table", "voxelwise_table"):
         monkeypatch.setattr(chapter.tables, name, lambda *_: None)
     monkeypatch.setattr(chapter.words, "sentences", sentences)
-    with pytest.raises(InputError, match=r"another version, found no 'recommended'; .* `stratacam evidence`"):
+    with pytest.raises(
+        InputError, match=r"lacks 'recommended'; expected evidence of this version: .* `stratacam evidence`"
+    ):
         chapter.chapters(content)
 
 

@@ -41,7 +41,7 @@ def chapters(study: StudyContent) -> list[Chapter]:
             found.append(_chapter(evidence))
         except KeyError as fault:
             raise InputError(
-                f"{evidence.folder}: was measured by another version, found no {fault}; measure it again with "
+                f"{evidence.folder}: lacks {fault}; expected evidence of this version: measure it again with "
                 "`stratacam evidence`."
             ) from fault
     return found

@@ -92,6 +92,7 @@ def read_evidence(folders: StudyFolders, classes: tuple[str, ...]) -> list[Evide
             )
         except (KeyError, OSError) as fault:
             raise InputError(
-                f"{folder}: the evidence cannot be read ({fault}); repeat it with `stratacam evidence`."
+                f"{folder}: the evidence cannot be read ({fault}); expected all of it: "
+                "repeat it with `stratacam evidence`."
             ) from fault
     return found
