@@ -180,7 +180,7 @@ def test_patients_are_numbered_or_labelled_by_the_map(tmp_path):
         ),
         (
             "[[rule]]\nsequence = 'T1w'\nEchoTme = 3",
-            "EchoTme is not a DICOM keyword; did you mean EchoTime? Write that.",
+            r"EchoTme is not a DICOM keyword; did you mean EchoTime\? Write that\.",
         ),
         ("[[rule]]\nsequence = 'T1w'\nEchoTime = [3, 2]", r"rule 1.EchoTime = \[3, 2\]: the first number"),
         ("[[rule]]\nsequence = 'T1w'\nEchoTime = true", "rule 1.EchoTime = True: expected"),
