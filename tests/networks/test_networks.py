@@ -2,6 +2,8 @@
 
 import hashlib
 import importlib.util
+import io
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +29,7 @@ from stratacam.networks import (
     save_model,
 )
 from stratacam.networks.architecture import Download
-from stratacam.networks.convention import KERAS, TORCHVISION, InputConvention
+from stratacam.networks.convention import CENTRED, KERAS, TORCHVISION, InputConvention
 from stratacam.networks.pretrained import source_of
 
 needs_imagenet = pytest.mark.skipif(
@@ -157,6 +159,98 @@ def test_unusable_weight_files_are_refused_by_name(name, content, message, tmp_p
     with pytest.raises(InputError, match=message) as caught:
         build("vgg16", 2, weights=tmp_path / name)
     assert name in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def own_state():
+    """Weights of a network, with this package's own names."""
+    return {
+        name: tensor.clone(memory_format=torch.contiguous_format)
+        for name, tensor in build("resnet18", 2, weights="none").state_dict().items()
+    }
+
+
+def test_checkpoints_give_the_weights_that_they_hold_and_say_so(own_state, tmp_path):
+    path, first = tmp_path / "run.pth", "stem_conv.conv.weight"
+    parallel = {f"module.{name}": tensor for name, tensor in own_state.items()}
+    for content, used in (
+        (own_state, ""),
+        ({**own_state, "epoch": 3}, ", without epoch"),
+        (
+            {"state_dict": parallel, "epoch": 3},
+            ", what it holds as 'state_dict', 'module.' dropped from names",
+        ),
+        ({"model": own_state, "optimizer": {}}, ", what it holds as 'model'"),
+        ({"model_state_dict": own_state}, ", what it holds as 'model_state_dict'"),
+    ):
+        torch.save(content, path)
+        found = initial_weights("resnet18", str(path))
+        torch.testing.assert_close(found.state[first], own_state[first])
+        assert found.convention == CENTRED  # which the state itself holds
+        assert found.source == f"file run.pth, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}{used}"
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_any_precision_become_single(kind, own_state, tmp_path):
+    torch.save(
+        {
+            name: tensor.to(kind) if tensor.is_floating_point() else tensor
+            for name, tensor in own_state.items()
+        },
+        tmp_path / "w.pth",
+    )
+    found = initial_weights("resnet18", tmp_path / "w.pth").state["layer1_block1.conv1.weight"]
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, own_state["layer1_block1.conv1.weight"], rtol=0.01, atol=1e-6)
+
+
+def test_weights_that_are_no_finite_numbers_are_refused_by_the_tensors_name(own_state, tmp_path):
+    path, name = tmp_path / "w.safetensors", "layer1_block1.conv1.weight"
+    for tensor, message in (
+        (torch.full_like(own_state[name], math.nan), "NaN or infinite"),
+        (torch.full_like(own_state[name], -math.inf), "NaN or infinite"),
+        (own_state[name].to(torch.int8), r"is of torch\.int8, expected torch\.float32"),
+    ):
+        save_file({**own_state, name: tensor.contiguous()}, path)
+        with pytest.raises(InputError, match=rf"w\.safetensors: {name} .*{message}"):
+            initial_weights("resnet18", path)
+
+
+def test_files_of_other_things_are_refused_without_the_readers_words(own_state, tmp_path):
+    path = tmp_path / "w.pth"
+    whole = io.BytesIO()
+    torch.save(own_state, whole)
+    for content, message in (
+        (b"", "cannot be read as a PyTorch state dictionary"),
+        (b"hello", "cannot be read as a PyTorch state dictionary"),
+        (whole.getvalue()[:5000], "cannot be read as a PyTorch state dictionary"),
+        (torch.nn.Linear(2, 2), r"holds Python objects \(torch\.nn\.modules\.linear\.Linear\)"),
+        ({"epoch": 3, "loss": 0.5}, "holds names such as 'epoch', 'loss', but no tensors by name"),
+        ({}, "holds a dict, but no tensors by name"),
+        (torch.zeros(3), "holds a Tensor, but no tensors by name"),
+    ):
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            torch.save(content, path)
+        with pytest.raises(InputError, match=message) as caught:
+            initial_weights("resnet18", path)
+        assert "weights_only" not in str(caught.value)
+        assert "\x1b" not in str(caught.value)
+
+
+def test_what_a_network_takes_is_said_where_its_file_is_not_there(tmp_path):
+    for name, expected in (
+        (
+            "resnet18",
+            r"for ResNet-18, the path of a weights file \(\.pth, \.pt, \.safetensors\), or 'none'\.",
+        ),
+        ("vgg16", r"for VGG16, .*\.h5, \.pth, \.pt, \.safetensors\), or 'imagenet' or 'none'\."),
+    ):
+        for find in (initial_weights, source_of):
+            for place in (tmp_path / "absent.pth", tmp_path):
+                with pytest.raises(InputError, match=rf"is not a file; expected, {expected}"):
+                    find(name, str(place))
 
 
 def test_unknown_network_lists_the_known_ones():

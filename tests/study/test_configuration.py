@@ -23,6 +23,23 @@ def test_a_minimal_file_gives_the_defaults_and_paths_beside_it(tmp_path):
     assert configuration.network.architecture == "vgg16"
 
 
+@pytest.mark.parametrize(
+    ("split", "folds"), [("", 5), ("[split]\nfolds = 3\n", 3), ("[split]\ntest = 0.25\n", 1)]
+)
+def test_a_file_without_a_split_means_five_folds_and_one_with_fractions_a_single_split(
+    tmp_path, split, folds
+):
+    """Settings at their defaults must not count as given once paths are anchored."""
+    text = split.replace("test = 0.25", "train = 0.5\nvalidation = 0.25\ntest = 0.25")
+    assert read(tmp_path, MINIMAL + text).split.maximum_folds == folds
+
+
+def test_anchoring_paths_sets_nothing_that_the_file_leaves_out(tmp_path):
+    configuration = read(tmp_path, MINIMAL + "[training]\nepochs = 3\n")
+    assert configuration.model_fields_set == {"out", "cohort", "training"}
+    assert configuration.training.model_fields_set == {"epochs"}
+
+
 def test_networks_weights_and_tables_beside_the_configuration_are_found_from_anywhere(tmp_path):
     text = '[network]\narchitecture = ["vgg16", "nets.py:make", "nets:make_other"]\n[split]\ntable = "split.tsv"\n'
     configuration = read(tmp_path, MINIMAL + text)

@@ -94,11 +94,11 @@ def _positions(
 
 def _checked(tensor: Tensor) -> Callable[[], Tensor]:
     """The tensor itself, if it is still what it was: autograd checks this only for what is not packed."""
-    kept, version = tensor.detach(), tensor._version  # the tensor itself would hold the graph that holds it
+    saved, version = tensor.detach(), tensor._version  # the tensor itself would hold the graph that holds it
 
     def unpack() -> Tensor:
-        if kept._version != version:
+        if saved._version != version:
             raise RuntimeError("a tensor that the gradient needs was changed by an operation in place.")
-        return kept
+        return saved
 
     return unpack

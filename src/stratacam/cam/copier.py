@@ -54,7 +54,7 @@ class Copier:
         self.modules: list[nn.Module] = []
         self._private = private
         self._made: dict[int, Any] = {}
-        self._kept: list[Any] = []  # what was copied, so that no address is used again
+        self._alive: list[Any] = []  # what was copied, so that no address is used again
         self._storages: dict[int, Any] = {}
         self._parts = {id(module) for module in model.modules()}
         for name, parameter in model.named_parameters():
@@ -66,7 +66,7 @@ class Copier:
             return value
         key = id(value)  # one thing is copied once, also where it holds itself
         if key not in self._made:
-            self._kept.append(value)
+            self._alive.append(value)
             self._made[key] = self._copied(value)
         return self._made[key]
 
@@ -168,7 +168,7 @@ class Copier:
             if storage.nbytes() > 4 * tensor.nbytes:  # a small view of something large
                 return detached.clone()
             self._storages[key] = storage.clone()  # type: ignore[no-untyped-call]
-            self._kept.append(storage)
+            self._alive.append(storage)
         made = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
         return made.set_(self._storages[key], tensor.storage_offset(), tensor.shape, tensor.stride())
 

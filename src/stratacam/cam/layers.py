@@ -92,13 +92,13 @@ def choose(model: nn.Module, layers: Layers) -> dict[str, bool]:
 
     "last" stays as it is, because only a forward can tell which convolution is the last.
     """
-    asked = [layers] if isinstance(layers, str | nn.Module) else layers
-    if not isinstance(asked, Sequence) or not all(isinstance(one, str | nn.Module) for one in asked):
+    given = [layers] if isinstance(layers, str | nn.Module) else layers
+    if not isinstance(given, Sequence) or not all(isinstance(one, str | nn.Module) for one in given):
         raise ValueError(
             f"layers: found {layers!r}; expected a name, a pattern, a module, or a list of these."
         )
     chosen: dict[str, bool] = {}
-    for one in asked:
+    for one in given:
         names, named = _find(model, one)
         for name in names:
             chosen[name] = chosen.get(name, False) or named

@@ -26,7 +26,7 @@ from stratacam.cam.layers import (
 )
 from stratacam.cam.memory import storage_of
 from stratacam.cam.origin import Origins
-from stratacam.cam.repeated import Kept, Repeat, repeat
+from stratacam.cam.repeated import HeldTensor, Repeat, repeat
 from stratacam.cam.tap import LayerError, Tap
 from stratacam.cam.watch import Inquiries, Watch
 
@@ -135,13 +135,13 @@ class Recorder:
     def _tap(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> tuple[Tap, Tensor]:
         """A tap at a layer's output, and the output as the network is to go on with it."""
         if not self.differentiable:
-            return self._kept(module, output, output, None), output
+            return self._hold(module, output, output, None), output
         steps, again = self.watch.recorded(), None
         given = inputs[0] if inputs and isinstance(inputs[0], Tensor) else None
         if given is not None and steps and _cheaper_to_repeat(module, given, output):
             again = repeat(given, output, steps)
         tied = self._tie(output, inputs)
-        tap = self._kept(module, output, given if given is not None and again else tied, again)
+        tap = self._hold(module, output, given if given is not None and again else tied, again)
         tied.register_hook(lambda gradient: tap.receive(gradient) if tap.receive else None)  # type: ignore[no-untyped-call]
         return tap, tied
 
@@ -188,13 +188,13 @@ class Recorder:
             return _NotRun("was not run on this input.")
         return "lies in a part in TorchScript, whose layers cannot be observed; give the module that it was made of."
 
-    def _kept(self, module: nn.Module, output: Tensor, given: Tensor, again: Repeat | None) -> Tap:
+    def _hold(self, module: nn.Module, output: Tensor, given: Tensor, again: Repeat | None) -> Tap:
         """A tap that holds `given`: the output itself, or what it is computed of again."""
-        kept = Kept(given.detach())
-        for held in (kept, *(again.constants if again else ())):
-            self.watch.keep(held)
+        held = HeldTensor(given.detach())
+        for tensor in (held, *(again.constants if again else ())):
+            self.watch.hold(tensor)
         lying = self.origins.axes_of(output)
-        return Tap("", kept, again, grid_of(module, output, self.image, self.tokens_to_grid, lying))
+        return Tap("", held, again, grid_of(module, output, self.image, self.tokens_to_grid, lying))
 
     def _fault(self, module: nn.Module, output: Any) -> str | None:
         """Why an output has no map; None if it has one."""

@@ -14,7 +14,7 @@ LONGEST = 8
 
 
 @dataclass
-class Kept:
+class HeldTensor:
     """A tensor of the forward, held as it was then: a `Watch` copies it before it is changed."""
 
     tensor: Tensor
@@ -46,14 +46,14 @@ class Repeat:
 
     steps: list[tuple[Any, tuple[Any, ...], dict[str, Any]]]  # operations, with numbers for such values
     output: int  # number of what the call gave
-    constants: list[Kept]  # the other tensors that the operations were given
+    constants: list[HeldTensor]  # the other tensors that the operations were given
 
     def __call__(self, given: Tensor) -> Tensor:
         """What the call gives for its input."""
         values = [given]
 
         def filled(value: Any) -> Any:
-            if isinstance(value, Kept):
+            if isinstance(value, HeldTensor):
                 return value.tensor
             return values[value.number] if isinstance(value, _Value) else value
 
@@ -71,7 +71,7 @@ def repeat(given: Tensor, output: Tensor, steps: Sequence[Step]) -> Repeat | Non
         return None
     # 1. Put numbers in the place of the input and of what operations gave; hold every other tensor.
     numbers: dict[int, int] = {id(given): 0}
-    constants: dict[int, Kept] = {}
+    constants: dict[int, HeldTensor] = {}
     made: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
     count = 1
 
@@ -80,7 +80,7 @@ def repeat(given: Tensor, output: Tensor, steps: Sequence[Step]) -> Repeat | Non
             return value
         if id(value) in numbers:
             return _Value(numbers[id(value)])
-        return constants.setdefault(id(value), Kept(value.detach()))
+        return constants.setdefault(id(value), HeldTensor(value.detach()))
 
     for step in steps:
         if torch.Tag.nondeterministic_seeded in step.func.tags or not _writes_own(step, numbers):
@@ -90,8 +90,8 @@ def repeat(given: Tensor, output: Tensor, steps: Sequence[Step]) -> Repeat | Non
             numbers[id(value)] = count
             count += 1
     # 2. It is of use only if the output is among what the operations gave, and is larger than what is held for it.
-    held = sum(kept.tensor.numel() for kept in constants.values())
-    if id(output) not in numbers or numbers[id(output)] == 0 or 8 * held > output.numel():
+    size = sum(held.tensor.numel() for held in constants.values())
+    if id(output) not in numbers or numbers[id(output)] == 0 or 8 * size > output.numel():
         return None
     return Repeat(made, numbers[id(output)], list(constants.values()))
 

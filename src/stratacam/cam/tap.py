@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stratacam.cam.feature_map import TokensToGrid
-from stratacam.cam.repeated import Kept, Repeat
+from stratacam.cam.repeated import HeldTensor, Repeat
 
 
 class LayerError(ValueError):
@@ -24,8 +24,8 @@ class Tap:
     """One call of a captured layer."""
 
     name: str
-    kept: Kept | None  # its output, or the input of `again`
-    again: Repeat | None  # computes its output again from `kept`, where that is held instead
+    held: HeldTensor | None  # its output, or the input of `again`
+    again: Repeat | None  # computes its output again from `held`, if that is held instead
     tokens_to_grid: TokensToGrid | None  # makes a feature map of its output
     receive: Callable[[Tensor], None] | None = field(
         default=None, repr=False
@@ -33,10 +33,10 @@ class Tap:
 
     def activation(self) -> Tensor:
         """The layer's output as a feature map (B, channels, *spatial)."""
-        if self.kept is None:
+        if self.held is None:
             raise RuntimeError(f"{self.name}: its activation has been released.")
         with torch.no_grad():
-            return self.as_grid(self.again(self.kept.tensor) if self.again else self.kept.tensor)
+            return self.as_grid(self.again(self.held.tensor) if self.again else self.held.tensor)
 
     def as_grid(self, values: Tensor) -> Tensor:
         """Values at the layer's output, such as its gradient, as a feature map."""
@@ -44,4 +44,4 @@ class Tap:
 
     def release(self) -> None:
         """Let go of the activation."""
-        self.kept = self.again = None
+        self.held = self.again = None

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from stratacam.cam.memory import storage_of, written
 from stratacam.cam.origin import Origins
-from stratacam.cam.repeated import Kept, Step
+from stratacam.cam.repeated import HeldTensor, Step
 
 
 class ParametersWrittenError(RuntimeError):
@@ -21,7 +21,7 @@ class ParametersWrittenError(RuntimeError):
 class Watch(TorchDispatchMode):
     """Sees every operation of a forward.
 
-    It copies what is kept before it is changed in place, records the operations of single calls, and follows
+    It copies held tensors before it is changed in place, records the operations of single calls, and follows
     where values come from. It stops before one of `protected`, parameters by storage, is written to.
     """
 
@@ -29,12 +29,12 @@ class Watch(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.origins = origins
         self._protected = protected
-        self._kept: dict[int, list[weakref.ref[Kept]]] = {}
+        self._held: dict[int, list[weakref.ref[HeldTensor]]] = {}
         self._steps: list[Step] | None = None
 
-    def keep(self, kept: Kept) -> None:
-        """Copy what is kept, while somebody holds it, before it is changed."""
-        self._kept.setdefault(storage_of(kept.tensor), []).append(weakref.ref(kept))
+    def hold(self, held: HeldTensor) -> None:
+        """Copy a tensor before it is changed, as long as it is referenced."""
+        self._held.setdefault(storage_of(held.tensor), []).append(weakref.ref(held))
 
     def start_recording(self) -> None:
         """Record the operations from now on."""
@@ -62,10 +62,10 @@ class Watch(TorchDispatchMode):
         return result
 
     def _save(self, value: Tensor) -> None:
-        for reference in self._kept.pop(storage_of(value), []):
-            kept = reference()
-            if kept is not None:
-                kept.tensor = kept.tensor.clone()
+        for reference in self._held.pop(storage_of(value), []):
+            held = reference()
+            if held is not None:
+                held.tensor = held.tensor.clone()
 
 
 INQUIRIES = {

@@ -73,9 +73,9 @@ class MeasuredScans:
         """(subjects, X, Y, Z), the mean over a subject's scans."""
         laid = []
         for subject in subjects:
-            own = [path for scan, path in self.templates.items() if self.subject_of[scan] == subject]
+            paths = [path for scan, path in self.templates.items() if self.subject_of[scan] == subject]
             laid.append(
-                np.mean([np.load(path)[f"{method}/{layer}"].astype(np.float32) for path in own], axis=0)
+                np.mean([np.load(path)[f"{method}/{layer}"].astype(np.float32) for path in paths], axis=0)
             )
         return np.stack(laid)
 

@@ -69,16 +69,16 @@ def measure_scan(
         ValueError: a kind gives rows of a measure that is not registered.
     """
     measured = Measured()
-    few = scan.some(settings.slices)
+    sampled = scan.some(settings.slices)
     for method in settings.methods:
         with measured.timed("maps"):
-            maps, maps_of_few = (
+            maps, sampled_maps = (
                 explain_slices(model, slices.images, target, method, layers=settings.layers)
-                for slices in (scan, few)
+                for slices in (scan, sampled)
             )
         measured.maps[method] = maps
         explained = ExplainedScan(
-            model, scan, maps, few, maps_of_few, settings, true_class, references, others or {}, seed
+            model, scan, maps, sampled, sampled_maps, settings, true_class, references, others or {}, seed
         )
         for kind in registry.KINDS:
             if kind.of_scan:

@@ -140,8 +140,8 @@ class ExplainedScan:
         model: whose maps they are, in evaluation mode.
         scan: all slices that are measured.
         maps: of these.
-        few: the slices on which the network is run again.
-        maps_of_few: of these.
+        sampled: the slices on which the network is run again.
+        sampled_maps: of these.
         settings: of the evidence.
         true_class: position of the scan's class; None where it is not known.
         references: maps that need no network, see `stratacam.evidence.references`; None without truth.
@@ -152,8 +152,8 @@ class ExplainedScan:
     model: nn.Module
     scan: ScanSlices
     maps: SliceMaps
-    few: ScanSlices
-    maps_of_few: SliceMaps
+    sampled: ScanSlices
+    sampled_maps: SliceMaps
     settings: EvidenceSettings
     true_class: int | None
     references: Mapping[str, Heat] | None

@@ -179,11 +179,11 @@ def intraclass_correlation(table: NDArray[np.float64]) -> float:
 
 def repeatability(explained: ExplainedScan) -> list[Value]:
     """Likeness to the next slice's map, to those of changed pictures, and to those of other models."""
-    few, maps_of_few = explained.few, explained.maps_of_few
+    sampled, sampled_maps = explained.sampled, explained.sampled_maps
     values = neighbours(explained.maps, explained.scan)
-    values += perturbed(explained.model, few, maps_of_few, seed=explained.seed)
+    values += perturbed(explained.model, sampled, sampled_maps, seed=explained.seed)
     for against, models in explained.others.items():
-        values += other_models(models, few, maps_of_few, against)
+        values += other_models(models, sampled, sampled_maps, against)
     return values
 
 

@@ -84,7 +84,7 @@ def randomised(model: nn.Module, names: Sequence[str], *, seed: int = 0) -> Iter
         seed: each module's draw depends only on the seed and its name.
     """
     modules = {name: model.get_submodule(name) for name in names}
-    kept = {
+    weights = {
         name: {key: value.clone() for key, value in module.state_dict().items()}
         for name, module in modules.items()
     }
@@ -94,7 +94,7 @@ def randomised(model: nn.Module, names: Sequence[str], *, seed: int = 0) -> Iter
         yield
     finally:
         for name, module in modules.items():
-            module.load_state_dict(kept[name])
+            module.load_state_dict(weights[name])
 
 
 def sanity(explained: ExplainedScan) -> list[Value]:
@@ -108,7 +108,7 @@ def sanity(explained: ExplainedScan) -> list[Value]:
     model, settings, seed = explained.model, explained.settings, explained.seed
     if not settings.sanity_slices:
         return []
-    scan = explained.few.some(settings.sanity_slices)
+    scan = explained.sampled.some(settings.sanity_slices)
     target, method = explained.maps.target, explained.maps.method
     maps = explain_slices(model, scan.images, target, method, layers=settings.layers)
     names = weighted_layers(model)
@@ -132,10 +132,10 @@ def sanity(explained: ExplainedScan) -> list[Value]:
 
 def _is_next(layer: str, lowest: str, names: Sequence[str], layers: Sequence[str]) -> bool:
     """Whether `lowest` is the first weighted layer above `layer`, which may have weights itself or be a pool."""
-    own = next(
+    source = next(
         (name for name in reversed(layers[: layers.index(layer) + 1]) if _weights_of(name, names)), None
     )
-    place = -1 if own is None else max(names.index(name) for name in _weights_of(own, names))
+    place = -1 if source is None else max(names.index(name) for name in _weights_of(source, names))
     return place + 1 < len(names) and names[place + 1] == lowest
 
 

@@ -28,12 +28,12 @@ PRIOR_MM = 2.0
 """Edge of the voxels of the mean lesion mask: lesions are lost in larger ones."""
 
 Truths = tuple[tuple[str, tuple[Path, ...]], ...]
-"""By subject, the lesion masks on the template that `keep_truth` left."""
+"""By subject, the lesion masks on the template that `write_truth` wrote."""
 
 
 @dataclass(frozen=True)
 class ScanEvidence:
-    """What one scan's evidence left.
+    """Files of one scan's evidence.
 
     Attributes:
         folder: of all scans of a network.
@@ -69,8 +69,8 @@ class ScanEvidence:
         return self.values, self.regions, self.about, self.template
 
 
-def keep_truth(scan: PreparedScan, mask: Path, out: Path) -> None:
-    """Keep a scan's lesion mask in MNI152 space, (X, Y, Z) float16 share of each voxel."""
+def write_truth(scan: PreparedScan, mask: Path, out: Path) -> None:
+    """Write a scan's lesion mask in MNI152 space, (X, Y, Z) float16 share of each voxel."""
     lesions = read_lesion_mask(mask, scan)
     laid = to_template(lesions.astype(np.float32), scan, template_grid(PRIOR_MM))
     with whole_file(out) as temporary:
@@ -102,11 +102,11 @@ def measure_evidence_of(
         settings: what is measured.
         group: class of the scan.
         lesions: its mask, where there is one.
-        truths: masks that `keep_truth` left.
+        truths: masks that `write_truth` wrote.
         others: models whose maps they are compared with, by how these differ.
         sequence: see `explained_sequence`.
         seed: of everything random.
-        out: what is left.
+        out: its files.
     """
     mask = None if lesions is None else read_lesion_mask(lesions, scan)
     atlas = atlas_of(settings.atlas)

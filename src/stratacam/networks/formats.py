@@ -4,10 +4,10 @@ Every reader gives weights as a state dictionary of PyTorch: kernels (out, in, h
 biases (out,) as `<layer>.bias`, layers in the natural order of their names.
 """
 
-import pickle
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,13 +34,8 @@ def read_keras(path: Path) -> State:
             group = name.rsplit("/", 1)[0]
             arrays.setdefault(group, {})[item.ndim] = torch.from_numpy(item[()]).float()
 
-    try:
-        with h5py.File(path) as file:
-            file.visititems(collect)
-    except OSError as fault:
-        raise InputError(
-            f"weights: {path} cannot be read as HDF5 ({fault}); expected a Keras file: download it again."
-        ) from fault
+    with h5py.File(path) as file:
+        file.visititems(collect)
     state = {}
     for group in sorted((group for group in arrays if arrays[group].keys() == {1, 4}), key=_natural):
         state[f"{group}.weight"] = arrays[group][4].permute(3, 2, 0, 1).contiguous()
@@ -49,28 +44,15 @@ def read_keras(path: Path) -> State:
 
 
 def read_torch(path: Path) -> State:
-    """Read a PyTorch state dictionary such as torchvision's `resnet50-11ad3fa6.pth`."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return _sorted(state)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, AttributeError, TypeError) as fault:
-        raise InputError(
-            f"weights: {path} cannot be read as a PyTorch state dictionary ({fault}); expected tensors by name: "
-            "download it again."
-        ) from fault
+    """Read a PyTorch state dictionary such as torchvision's `resnet50-11ad3fa6.pth`, or a checkpoint with one."""
+    return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
 
 
 def read_safetensors(path: Path) -> State:
     """Read a safetensors file, with torchvision's names or this project's own."""
-    from safetensors import SafetensorError  # noqa: PLC0415
     from safetensors.torch import load_file  # noqa: PLC0415
 
-    try:
-        return _sorted(load_file(path))
-    except SafetensorError as fault:
-        raise InputError(
-            f"weights: {path} cannot be read as safetensors ({fault}); expected such a file: download it again."
-        ) from fault
+    return load_file(path)
 
 
 def read_onnx(path: Path) -> State:
@@ -104,13 +86,75 @@ def read_palette(path: Path) -> State:
     return _sorted(state)
 
 
-READERS = {
-    ".h5": read_keras,
-    ".pth": read_torch,
-    ".pt": read_torch,
-    ".safetensors": read_safetensors,
+class Format(NamedTuple):
+    """A format of weights files: its name for readers, and its reader."""
+
+    title: str
+    read: Callable[[Path], Mapping[str, Any]]
+
+
+PYTORCH = Format("a PyTorch state dictionary", read_torch)
+FORMATS = {
+    ".h5": Format("HDF5 of Keras", read_keras),
+    ".pth": PYTORCH,
+    ".pt": PYTORCH,
+    ".safetensors": Format("safetensors", read_safetensors),
 }
 """By the ending of the file."""
+
+CHECKPOINT = ("state_dict", "model_state_dict", "model")
+"""Names under which checkpoints keep the state dictionary among other things."""
+
+PARALLEL = "module."
+"""What `torch.nn.DataParallel` puts before every name."""
+
+
+def read_weights(path: Path) -> tuple[State, str]:
+    """Read a weights file in the format of its ending.
+
+    Returns:
+        The tensors, and in words what of the file was used; empty if all of it.
+
+    Raises:
+        InputError: the file is damaged, or holds no tensors by name.
+    """
+    title, read = FORMATS[path.suffix]
+    try:
+        content: Any = read(path)
+    except Exception as fault:  # whatever a reader makes of other bytes
+        code = re.search(r"GLOBAL ([\w.]+)", str(fault))
+        if code:
+            raise InputError(
+                f"network.weights: {path} holds Python objects ({code[1]}), which are not loaded as they can run code; "
+                "expected tensors by name: save them alone, with torch.save(model.state_dict(), file)."
+            ) from None
+        raise InputError(
+            f"network.weights: {path} cannot be read as {title}; expected tensors by name: the file is damaged or of "
+            "another format, download or save it again."
+        ) from fault
+    notes = []
+    for name in CHECKPOINT:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+            notes.append(f"what it holds as {name!r}")
+    named = {} if not isinstance(content, Mapping) else content
+    state = {str(name): value for name, value in named.items() if isinstance(value, Tensor)}
+    if not state:
+        found = (
+            f"names such as {', '.join(map(repr, list(named)[:3]))}"
+            if named
+            else f"a {type(content).__name__}"
+        )
+        raise InputError(
+            f"network.weights: {path} holds {found}, but no tensors by name; expected a state dictionary, alone or as "
+            f"{', '.join(map(repr, CHECKPOINT))}: save it with torch.save(model.state_dict(), file)."
+        )
+    if len(state) < len(named):
+        notes.append(f"without {', '.join(str(name) for name in named if name not in state)}")
+    if all(name.startswith(PARALLEL) for name in state):
+        state = {name.removeprefix(PARALLEL): value for name, value in state.items()}
+        notes.append(f"{PARALLEL!r} dropped from names")
+    return _sorted(state), ", ".join(notes)
 
 
 def convention_in(state: State) -> Convention | None:

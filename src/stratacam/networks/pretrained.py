@@ -16,7 +16,7 @@ from stratacam.networks import formats
 from stratacam.networks.architecture import Architecture, Download, Packaged
 from stratacam.networks.convention import KERAS, TORCHVISION, Convention
 from stratacam.networks.formats import State
-from stratacam.networks.registry import ARCHITECTURES, IMAGENET, RANDOM, WEIGHTS, default_weights
+from stratacam.networks.registry import ARCHITECTURES, IMAGENET, RANDOM, default_weights
 
 COUNTER = "num_batches_tracked"
 """A buffer of batch normalisation that files may lack."""
@@ -110,7 +110,7 @@ def source_of(architecture: str, weights: str) -> str:
     if weights == IMAGENET and source:
         return _where(*source)[1]
     if not Path(weights).is_file():
-        raise InputError(f"network.weights: {weights} is not a file; expected {_expected()}.")
+        raise _no_file(ARCHITECTURES[architecture], Path(weights))
     return f"file sha256 {_hash(Path(weights))}"
 
 
@@ -120,21 +120,23 @@ def cache_folder() -> Path:
     return Path(os.environ.get("STRATACAM_CACHE") or Path(home) / "stratacam")
 
 
-def _expected(endings: tuple[str, ...] = tuple(formats.READERS)) -> str:
-    return f"the path of a weights file ({', '.join(endings)}), or one of {', '.join(WEIGHTS)}"
+def _no_file(entry: Architecture, path: Path) -> InputError:
+    found = f"{path} ends in {path.suffix!r}" if path.is_file() else f"{path} is not a file"
+    return InputError(f"network.weights: {found}; expected, for {entry.title}, {_expected(entry)}.")
+
+
+def _expected(entry: Architecture) -> str:
+    """What weights a network takes."""
+    words = f"{IMAGENET!r} or {RANDOM!r}" if entry.imagenet else repr(RANDOM)
+    return f"the path of a weights file ({', '.join(entry.formats)}), or {words}" if entry.formats else words
 
 
 def _from_file(entry: Architecture, path: Path) -> Pretrained:
-    if not path.is_file():
-        raise InputError(f"network.weights: {path} is not a file; expected {_expected(entry.formats)}.")
-    if path.suffix not in entry.formats:
-        raise InputError(
-            f"network.weights: {path} ends in {path.suffix!r}; expected, for {entry.title}, "
-            f"{_expected(entry.formats)}."
-        )
-    state = formats.READERS[path.suffix](path)
+    if not path.is_file() or path.suffix not in entry.formats:
+        raise _no_file(entry, path)
+    state, used = formats.read_weights(path)
     convention = formats.convention_in(state) or (KERAS if path.suffix == ".h5" else TORCHVISION)
-    source = f"file {path.name}, sha256 {_hash(path)}"
+    source = f"file {path.name}, sha256 {_hash(path)}" + (f", {used}" if used else "")
     return Pretrained(_fitting(entry, state, str(path)), convention, source)
 
 
@@ -174,12 +176,30 @@ def _fitting(entry: Architecture, found: State, where: str) -> State:
             raise InputError(
                 f"{where}: {name} has shape {tuple(shape)}, expected {tuple(expected)}; {remedy}"
             )
-    return {name: state[name] for name in wanted if name in state}
+    return {
+        name: _number(state[name], tensor, f"{where}: {name}")
+        for name, tensor in wanted.items()
+        if name in state
+    }
+
+
+def _number(found: torch.Tensor, wanted: torch.Tensor, where: str) -> torch.Tensor:
+    """A tensor of a file in the type of number that the network computes with."""
+    if found.is_floating_point() != wanted.is_floating_point():
+        raise InputError(
+            f"{where} is of {found.dtype}, expected {wanted.dtype}; save the network's weights again."
+        )
+    number = found.to(wanted.dtype)
+    if not number.isfinite().all():
+        raise InputError(
+            f"{where} holds NaN or infinite numbers, expected finite ones; train or download the weights again."
+        )
+    return number
 
 
 def _count(state: State) -> str:
     """How many convolutions and batch normalisations there are."""
-    convolutions = sum(tensor.ndim == 4 for tensor in state.values())
+    convolutions = sum(tensor.ndim == 4 for name, tensor in state.items() if name.endswith("weight"))
     norms = sum(name.endswith("running_mean") for name in state)
     return f"{convolutions} convolutions" + (f" and {norms} batch normalisations" if norms else "")
 

@@ -32,8 +32,8 @@ def cohort_table(study: StudyContent) -> Table:
     classes, title = study.card.classes, warned("Subjects", study)
 
     def count(group: str | None = None, part: str | None = None) -> str:
-        found = [(own, study.part.get(subject)) for subject, own in study.group.items()]
-        return str(sum(group in (None, own) and part in (None, its_part) for own, its_part in found))
+        found = [(name, study.part.get(subject)) for subject, name in study.group.items()]
+        return str(sum(group in (None, name) and part in (None, its_part) for name, its_part in found))
 
     if study.by_slice:
         tested = study.metrics["slices_per_class"]

@@ -120,6 +120,6 @@ def _ranks(values: NDArray[np.float32]) -> NDArray[np.intp]:
 
 def _information(first: NDArray[np.intp], second: NDArray[np.intp]) -> float:
     joint = np.histogram2d(first, second, bins=BINS, range=((-0.5, BINS - 0.5),) * 2)[0] / len(first)
-    alone = np.outer(joint.sum(axis=1), joint.sum(axis=0))
+    independent = np.outer(joint.sum(axis=1), joint.sum(axis=0))
     there = joint > 0
-    return float((joint[there] * np.log(joint[there] / alone[there])).sum())
+    return float((joint[there] * np.log(joint[there] / independent[there])).sum())

@@ -72,8 +72,8 @@ def register(
     seen = _without_padding(moving)
     fixed, moving = _winsorise(fixed), _winsorise(moving)
     # Isotropic levels, as shrink factors do not suit slices thicker than they are wide; none is finer than the voxels.
-    own = max(min(fixed.GetSpacing()), min(moving.GetSpacing()), finest)
-    levels = [LEVELS[0]] + [level for before, level in pairwise(LEVELS) if before.spacing > 1.25 * own]
+    voxel = max(min(fixed.GetSpacing()), min(moving.GetSpacing()), finest)
+    levels = [LEVELS[0]] + [level for before, level in pairwise(LEVELS) if before.spacing > 1.25 * voxel]
     pyramid = [(isotropic(fixed, level.spacing), isotropic(moving, level.spacing)) for level in levels]
     # Coarsest level: from every start; the best goes on.
     found = []

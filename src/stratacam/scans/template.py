@@ -59,11 +59,13 @@ def fit_template(t1w: SimpleITK.Image, brain: SimpleITK.Image, *, seed: int = 0)
     """
     template_brain = SimpleITK.Cast(load_template(load_mni152_brain_mask) > 0, SimpleITK.sitkUInt8)
     template = SimpleITK.Mask(load_template(load_mni152_template), template_brain)
-    own = SimpleITK.Multiply(t1w, SimpleITK.Cast(brain, SimpleITK.sitkFloat32))
+    head = SimpleITK.Multiply(t1w, SimpleITK.Cast(brain, SimpleITK.sitkFloat32))
     transform = _first_guess(template_brain, brain)
     try:
         for level in LEVELS:
-            descend(isotropic(template, level.spacing), isotropic(own, level.spacing), transform, level, seed)
+            descend(
+                isotropic(template, level.spacing), isotropic(head, level.spacing), transform, level, seed
+            )
     except RuntimeError as fault:
         raise InputError(
             "the brain and the MNI152 template do not overlap; expected the T1w of a whole head: check the brain mask"

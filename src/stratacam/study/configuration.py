@@ -224,15 +224,17 @@ def check_configuration(content: dict[str, Any], source: str) -> StudyConfigurat
 
 
 def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfiguration:
-    """The configuration with its relative paths made relative to a folder."""
-    content = configuration.model_dump()
+    """The configuration with its relative paths made relative to a folder; what is not set stays so."""
+    content = configuration.model_dump(exclude_unset=True)
     for section, name in PATHS:
-        place = content[section] if section else content
-        place[name] = place[name] and _anchor(place[name], folder)
-    network = content["network"]
-    named = [_anchor_reference(name, folder) for name in configuration.network.architectures]
-    network["architecture"] = named[0] if isinstance(network["architecture"], str) else named
-    if network["weights"] not in WEIGHTS:
+        place = content.get(section, {}) if section else content
+        if place.get(name):
+            place[name] = _anchor(place[name], folder)
+    network = content.get("network", {})
+    if "architecture" in network:
+        named = [_anchor_reference(name, folder) for name in configuration.network.architectures]
+        network["architecture"] = named[0] if isinstance(network["architecture"], str) else named
+    if network.get("weights", "none") not in WEIGHTS:
         network["weights"] = str(_anchor(Path(network["weights"]), folder))
     return StudyConfiguration.model_validate(content)
 

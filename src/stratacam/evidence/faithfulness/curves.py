@@ -81,7 +81,7 @@ def faithfulness(explained: ExplainedScan) -> list[Value]:
     Shares of the brain's pixels are removed; what is measured is the probability of the class explained. A slice whose
     map of a layer is blank is left out for that layer: it ranks nothing.
     """
-    scan, maps, settings = explained.few, explained.maps_of_few, explained.settings
+    scan, maps, settings = explained.sampled, explained.sampled_maps, explained.settings
     if not settings.fractions:
         return []
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
@@ -109,11 +109,11 @@ def faithfulness(explained: ExplainedScan) -> list[Value]:
             seed=explained.seed + index,
         )
         for measure, numbers in scores.items():
-            for layer, own, control in zip(by_layer, *np.split(numbers, 2), strict=True):
+            for layer, value, control in zip(by_layer, *np.split(numbers, 2), strict=True):
                 rows = found.setdefault((layer, measure), {"": [], CONTROL: [], ABOVE: []})
-                rows[""].append(float(own))
+                rows[""].append(float(value))
                 rows[CONTROL].append(float(control))
-                rows[ABOVE].append(SIGN[measure] * float(own - control))
+                rows[ABOVE].append(SIGN[measure] * float(value - control))
     return [
         value
         for (layer, measure), rows in found.items()

@@ -40,15 +40,15 @@ def impute(image: Heat, removed: NDArray[np.bool_]) -> Heat:
     for offset, weight in WEIGHTS.items():
         there = places + offset
         inside = ((there >= 0) & (there < removed.shape)).all(axis=1)
-        own = np.flatnonzero(inside)
+        pixels = np.flatnonzero(inside)
         down, right = there[inside].T
-        diagonal[own] += weight
+        diagonal[pixels] += weight
         other = number[down, right]
         unknown = other >= 0
-        rows.append(own[unknown])
+        rows.append(pixels[unknown])
         columns.append(other[unknown])
         weights.append(np.full(int(unknown.sum()), -weight))
-        known[own[~unknown]] += weight * image[:, down[~unknown], right[~unknown]].T
+        known[pixels[~unknown]] += weight * image[:, down[~unknown], right[~unknown]].T
     count = np.arange(len(places))
     system = sparse.csc_matrix(
         (

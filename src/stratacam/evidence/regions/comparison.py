@@ -183,10 +183,10 @@ def _family_wise(
     random = np.random.default_rng(seed)
     drawn = random.permuted(np.tile(label, (permutations, 1)), axis=1)
     smallest = np.concatenate([_p_values(table, some).min(axis=1) for some in np.array_split(drawn, 20)])
-    own = _p_values(table, label[None])[0]
+    observed = _p_values(table, label[None])[0]
     return {
         column: float((1 + (smallest <= p * (1 + 1e-9)).sum()) / (1 + permutations))
-        for column, p in zip(columns, own.tolist(), strict=True)
+        for column, p in zip(columns, observed.tolist(), strict=True)
     }
 
 

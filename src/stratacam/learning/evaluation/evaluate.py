@@ -33,8 +33,8 @@ def evaluate(
     of_subject = subject_probabilities(dataset, probabilities)
     of_subject_calibrated = None if calibrated is None else subject_probabilities(dataset, calibrated)
     votes = subject_probabilities(dataset, np.eye(len(classes))[probabilities.argmax(1)])
-    most = votes == votes.max(1, keepdims=True)
-    majority = np.where(most, of_subject, -1).argmax(1)
+    winners = votes == votes.max(1, keepdims=True)
+    majority = np.where(winners, of_subject, -1).argmax(1)
     return Evaluation(
         classes=classes,
         subject_names=dataset.subjects,

@@ -138,7 +138,7 @@ def _predictions(
     ]
     if majority is not None:
         columns.append("predicted_majority")
-        rows = [[*row, names[most]] for row, most in zip(rows, majority, strict=True)]
+        rows = [[*row, names[group]] for row, group in zip(rows, majority, strict=True)]
     if calibrated is not None:
         columns += [f"calibrated_p_{name}" for name in names]
         rows = [[*row, *_decimals(given)] for row, given in zip(rows, calibrated, strict=True)]

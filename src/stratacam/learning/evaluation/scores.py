@@ -138,9 +138,9 @@ def score_decisions(
     value, of_resample = metrics.accuracies(confusion), metrics.accuracies(resampled)
     of_class, right = confusion.sum(1), np.diagonal(confusion)
     chance, even_chance = float(of_class.max() / of_class.sum()), float(1 / (of_class > 0).sum())
-    few = subject is None
+    exact = subject is None
     accuracy_p = balanced_p = None
-    if few and (of_class > 0).sum() > 1:
+    if exact and (of_class > 0).sum() > 1:
         accuracy_p = float(stats.binomtest(right.sum(), len(label), chance, alternative="greater").pvalue)
         gain = np.eye(len(classes))[predicted] * _one_over(of_class)
         balanced_p = permutation_p_value(gain, label, seed=seed)
@@ -153,7 +153,7 @@ def score_decisions(
             chance,
             of_resample[0],
             times,
-            small_sample=exact_interval(int(right.sum()), len(label)) if few else None,
+            small_sample=exact_interval(int(right.sum()), len(label)) if exact else None,
             p_value=accuracy_p,
         ),
         balanced_accuracy=_estimate(
@@ -161,11 +161,11 @@ def score_decisions(
             even_chance,
             of_resample[1],
             times,
-            small_sample=balanced_posterior(confusion, seed=seed) if few else None,
+            small_sample=balanced_posterior(confusion, seed=seed) if exact else None,
             p_value=balanced_p,
         ),
-        sensitivity=_shares(classes, right, of_class, metrics.sensitivities(resampled), times, few=few),
-        specificity=_shares(classes, spared, others, metrics.specificities(resampled), times, few=few),
+        sensitivity=_shares(classes, right, of_class, metrics.sensitivities(resampled), times, exact=exact),
+        specificity=_shares(classes, spared, others, metrics.specificities(resampled), times, exact=exact),
     )
 
 
@@ -208,7 +208,7 @@ def _estimate(
 
 
 def _shares(
-    classes: Sequence[str], part: Integers, whole: Integers, resampled: Floats, times: Floats, *, few: bool
+    classes: Sequence[str], part: Integers, whole: Integers, resampled: Floats, times: Floats, *, exact: bool
 ) -> dict[str, Estimate | None]:
     """Estimate a share, part of whole, for each class."""
     return {
@@ -217,7 +217,7 @@ def _shares(
             None,
             resampled[:, number],
             times,
-            small_sample=exact_interval(int(part[number]), int(whole[number])) if few else None,
+            small_sample=exact_interval(int(part[number]), int(whole[number])) if exact else None,
         )
         if whole[number]
         else None

@@ -28,13 +28,13 @@ def write_comparison(folder: Path, titles: Mapping[str, str], *, first: str, see
     for name, title in titles.items():
         metrics = read_json(folder / name / "metrics.json", "run the study again")
         labels, probabilities = subjects[name]
-        own = {"name": name, "title": title, "subjects": len(labels)}
+        evaluated = {"name": name, "title": title, "subjects": len(labels)}
         scores = {measure: metrics["subjects"][measure] for measure in MEASURES}
         against = None
         if name != first and labels == subjects[first][0]:
             numbers = [metrics["classes"].index(group) for group in labels.values()]
             against = compare(numbers, subjects[first][1], probabilities, seed=seed).as_json()
-        rows.append({**own, **scores, "against_first": against, "warning": metrics.get("warning", "")})
+        rows.append({**evaluated, **scores, "against_first": against, "warning": metrics.get("warning", "")})
     write_json(folder / "comparison.json", {"first": first, "rows": rows})
     columns = ["name", "title", "subjects"]
     columns += [f"{measure}{part}" for measure in MEASURES for part in ("", "_low", "_high", "_p")]

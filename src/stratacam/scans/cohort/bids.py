@@ -189,14 +189,14 @@ def _find_scan(
 
 def _choose_mask(t1w: Path, masks: Sequence[Path], *, single: bool) -> tuple[Path | None, list[str]]:
     """The mask with the entities of the T1w, or with some of them where it is the `single` T1w; and notes."""
-    own = entities(t1w)
+    wanted = entities(t1w)
     fitting: list[Path] = []
     others: list[Path] = []
     for path in masks:
         found = entities(path)
         if found.pop("space", "T1w") == "T1w":
             found.pop("desc")
-            fits = same_entities(own, found) and (single or same_entities(found, own))
+            fits = same_entities(wanted, found) and (single or same_entities(found, wanted))
             (fitting if fits else others).append(path)
     notes = [f"brain mask: took {fitting[0]}, the first of {len(fitting)}"] if len(fitting) > 1 else []
     if others and not fitting:

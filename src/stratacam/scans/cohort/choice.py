@@ -9,7 +9,7 @@ from stratacam.scans.cohort.kind import other_kind
 from stratacam.scans.image_file import sidecar_path
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
-RULE = "images of another kind only when asked for, then the fewest further entities, then natural order"
+RULE = "images of another kind only when asked for, then the smallest number of further entities, then natural order"
 Choose = Mapping[str, Mapping[str, str]]
 """By sequence, the BIDS entities that its file must have, such as {"T1w": {"acq": "mprage"}}."""
 
@@ -87,12 +87,12 @@ def choose_image(
         The file and a note that says what was taken where there was a choice, empty if there was none; or None
         and the reason why no file can be taken.
     """
-    asked = " ".join(f"{key}-{value}" for key, value in wanted.items())
+    entity_names = " ".join(f"{key}-{value}" for key, value in wanted.items())
     kinds = {path: _unasked(path, wanted) for path in sorted(files, key=natural_order)}
     described = {path: path.name + (f" ({kind})" if kind else "") for path, kind in kinds.items()}
     passing = [path for path in files if not kinds[path] and same_entities(entities(path), wanted)]
     if not passing:
-        reason = f"no {sequence} with {asked}" if asked else f"no plain {sequence}"
+        reason = f"no {sequence} with {entity_names}" if entity_names else f"no plain {sequence}"
         return None, (
             f"{reason}; there is {', '.join(described.values())}; name the entities of one of them in "
             f"--choose or cohort.choose.{sequence}, or add the file"
@@ -106,7 +106,7 @@ def choose_image(
     if len(files) == 1:
         return best, ""
     others = ", ".join(text for path, text in described.items() if path != best)
-    filtered = f" with {asked}" if asked else ""
+    filtered = f" with {entity_names}" if entity_names else ""
     return best, f"{sequence}{filtered}: took {best.name} ({RULE}); also there: {others}"
 
 

@@ -143,8 +143,8 @@ def strips(label: str, dots: Dots, *, whole: bool) -> str:
             axes.annotate(
                 group, (0, lane + 0.02), (6, 0), ("axes fraction", "data"), "offset points", va="top"
             )
-            if (own := seen & (dots.lanes == lane)).any():
-                median = np.median(dots.values[own])
+            if (group_dots := seen & (dots.lanes == lane)).any():
+                median = np.median(dots.values[group_dots])
                 axes.vlines(median, lane + 0.3, lane + 0.94, color=QUIET, linewidth=1.5)
         axes.set_ylim(len(dots.groups), 0)
         axes.margins(x=0.05)

@@ -12,7 +12,7 @@ from stratacam.errors import InputError
 from stratacam.evidence.covariates import USUAL, covariates_of
 from stratacam.evidence.groups import named_layers
 from stratacam.evidence.regions.atlas import names_of
-from stratacam.evidence.scan_evidence import ScanEvidence, Truths, keep_truth, measure_evidence_of
+from stratacam.evidence.scan_evidence import ScanEvidence, Truths, measure_evidence_of, write_truth
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.tables import Tables, write_tables
 from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures
@@ -45,7 +45,7 @@ class Truth:
         return (self.out,)
 
     def do(self) -> None:
-        keep_truth(self.scan, self.mask, self.out)
+        write_truth(self.scan, self.mask, self.out)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Evidence:
         others: models whose maps they are compared with, by how these differ.
         group: class of the scan.
         lesions: mask of the scan, where there is one.
-        truths: by subject, the masks on the template of `keep_truth`.
+        truths: by subject, the masks on the template of `write_truth`.
         atlas_names: file of the names of the settings' atlas, where there is one.
         sequence: see `explained_sequence`.
     """
