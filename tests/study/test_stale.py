@@ -25,7 +25,7 @@ import stratacam
 from stratacam.errors import InputError
 from stratacam.files import read_json
 from stratacam.report import refresh_report
-from stratacam.report.evidence.content import read_evidence
+from stratacam.report.evidence.content import evidence_folders
 from stratacam.scans.volume import write_nifti
 from stratacam.source_code import code_of
 from stratacam.study import cache as cache_module
@@ -440,7 +440,9 @@ def test_the_code_that_runs_in_a_step_is_in_its_key(study):
             module = ".".join(("stratacam", *path.relative_to(home).with_suffix("").parts))
             ran.add(module.removesuffix(".__init__"))
         code = code_of(kind)
-        assert {name for name in ran - NOT_OF_RESULTS if name not in code} == set(), kind
+        missing = {name for name in ran - NOT_OF_RESULTS if name not in code}
+        shown = [(f"{one}.", f"{one.rpartition('.')[2]}/") for one in getattr(kind, "NOT_IN_CODE", ())]
+        assert {name for name in missing if not name.startswith(sum(shown, ()))} == set(), kind
     assert len(study.seen.ran) == 14
     assert not any(name.startswith(("stratacam.cam", "stratacam.learning")) for name in code_of(Prepare))
 
@@ -540,7 +542,7 @@ def test_code_does_again_what_runs_it_and_nothing_else(study, monkeypatch):
     assert with_changed("stratacam.learning.evaluation.table") == {"comparison"}
     assert with_changed("SimpleITK".lower()) >= {"prepare"}
     assert with_changed("report/template.html.j2") == {"report"}
-    assert "prepare" in with_changed("quality/page.html.j2")
+    assert with_changed("quality/page.html.j2") == with_changed("stratacam.scans.quality.page") == set()
 
 
 def test_everything_that_a_study_leaves_is_watched(study):
@@ -590,8 +592,8 @@ def test_why_a_step_is_done_again_is_said_and_the_model_that_was_there_is_kept(t
 
 def test_evidence_of_the_model_that_was_there_is_not_shown(trained_again, study):
     assert "report: evidence was measured of models that were trained in another way" in trained_again.said
-    assert read_evidence(StudyFolders(trained_again.folder / "study"), ()) == []
-    assert len(read_evidence(StudyFolders(study.folder / "study"), ())) == 1
+    assert not evidence_folders(StudyFolders(trained_again.folder / "study"))
+    assert len(evidence_folders(StudyFolders(study.folder / "study"))) == 1
 
 
 def test_a_model_comes_back_with_its_settings_and_a_new_name_trains_nothing(trained_again):
