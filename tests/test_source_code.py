@@ -2,8 +2,10 @@
 
 import pytest
 
-from stratacam.scans.prepare import prepare
 from stratacam.source_code import code_in, code_of
+from stratacam.study.steps.pictures import Cut
+from stratacam.study.steps.prepare import Check, Prepare
+from stratacam.study.training import Training
 
 FILES = {
     "nets.py": "from typing import TYPE_CHECKING\nfrom parts import block\nif TYPE_CHECKING:\n    import unread\n",
@@ -40,7 +42,7 @@ def test_what_is_imported_is_followed_to_where_a_name_comes_from(folder):
     ("name", "text", "same"),
     [
         ("parts/late.py", "X = 2\n", False),
-        ("parts/late.py", '"""A docstring."""\n\nX = 1  # and a comment\n', True),
+        ("parts/late.py", '"""A docstring."""\n\nX = 1  # and a comment\n"""What X is."""\n', True),
         ("parts/blocks.py", "# a comment\nimport numpy\ndef block():\n\n    from parts import late\n", True),
         ("parts/others.py", "def other(): return 1\n", True),
     ],
@@ -51,16 +53,55 @@ def test_code_counts_and_comments_do_not(folder, name, text, same):
     assert (code(folder) == before) is same
 
 
-def test_preparation_depends_on_no_network_and_on_what_it_registers_with():
-    found = code_of(prepare)
-    assert {
-        "stratacam.scans.register",
-        "stratacam.files",
-        "simpleitk",
-        "deepbet",
-        "quality/page.html.j2",
-    } <= set(found)
-    assert not any(name.startswith(("stratacam.cam", "stratacam.networks", "torch")) for name in found)
+def test_preparation_depends_on_what_it_registers_with_and_on_no_network_or_page():
+    found = code_of(Prepare)
+    assert {"stratacam.scans.register", "stratacam.files", "simpleitk", "deepbet"} <= set(found)
+    others = (
+        "stratacam.cam",
+        "stratacam.networks",
+        "torch",
+        "stratacam.scans.quality",
+        "matplotlib",
+        "Jinja2",
+    )
+    assert not any(name.startswith((*others, "contourpy", "quality/", "scans/")) for name in found)
+
+
+@pytest.mark.parametrize("task", [Check, Cut, Training])
+def test_files_of_which_a_task_reads_nothing_do_not_count(task):
+    assert not any("/" in name for name in code_of(task))
+
+
+READERS = {
+    "__init__.py": "",
+    "tasks.py": "from NAME.reads import found\ndef Task():\n    return found()\n",
+    "page.j2": "{% include 'style.css' %}",
+    **dict.fromkeys(("style.css", "table.toml", ".page.j2.swp", "page.j2~", ".DS_Store"), "x"),
+}
+
+
+@pytest.mark.parametrize(
+    ("reads", "expected"),
+    [
+        ("def found():\n    return open('table.toml')\n", {"table.toml"}),
+        ("def found(): ...\n\ndef other():\n    return open(__file__ + 'table.toml')\n", set()),
+        ("def found():\n    return open('templates/page.j2')\n", {"page.j2", "style.css"}),
+        ("def found():\n    return __file__\n", {"page.j2", "style.css", "table.toml"}),
+        (
+            "from importlib.resources import files\ndef found():\n    return files('NAME')\n",
+            {"page.j2", "style.css", "table.toml"},
+        ),
+    ],
+)
+def test_a_file_counts_where_a_definition_names_it_or_may_read_any(tmp_path, monkeypatch, reads, expected):
+    package = tmp_path.name
+    (tmp_path / package).mkdir()
+    for name, text in {**READERS, "reads.py": reads}.items():
+        (tmp_path / package / name).write_text(text.replace("NAME", package))
+    monkeypatch.syspath_prepend(tmp_path)
+    task = type("Task", (), {"__module__": f"{package}.tasks"})
+    found = code_of.__wrapped__(task)
+    assert {name.rpartition("/")[2] for name in found if "/" in name} == expected
 
 
 TASKS = """\

@@ -1,7 +1,8 @@
 """What code a task runs: definitions of its package that it uses, and the versions of other packages.
 
 A definition is followed by the names in it: those of its own module, and those that the module imports. Of an imported
-module only what is used counts; where the module itself is named (`from package import module`), all of it does.
+module only what is used counts; where the module itself is named (`from package import module`), all of it does. Of
+other files (tables, templates) those count that a definition names.
 """
 
 import ast
@@ -21,13 +22,26 @@ Code = dict[str, str]
 Place = tuple[str, str | None]
 """A definition: module and name; without a name all of the module."""
 
+PLACES = frozenset({"__file__", "__path__", "__spec__", "PackageLoader"})
+"""Names by which a module finds what lies beside it."""
+
+FINDERS = ("importlib.resources", "importlib_resources", "pkgutil")
+"""Modules that find it too."""
+
+BACKUPS = ("~", "#", ".bak", ".orig", ".swp", ".tmp")
+"""Endings of files that editors leave."""
+
 INSTALLED = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")})
 
 
 @cache
 def code_of(thing: type | Callable[..., object]) -> Code:
-    """The code that a class or function depends on, as it was when this was first asked; see `code_in`."""
-    return _Following(thing.__module__, None).code((thing.__module__, thing.__qualname__.partition(".")[0]))
+    """The code that a class or function depends on, as it was when this was first asked; see `code_in`.
+
+    A class may name packages in `NOT_IN_CODE` that only show its results to people; these do not count.
+    """
+    following = _Following(thing.__module__, None, getattr(thing, "NOT_IN_CODE", ()))
+    return following.code((thing.__module__, thing.__qualname__.partition(".")[0]))
 
 
 def code_in(module: str, file: Path | None = None) -> Code:
@@ -60,6 +74,7 @@ class _Statement:
     uses: frozenset[str]
     imports: tuple[ast.Import | ast.ImportFrom, ...]
     is_import: bool
+    strings: frozenset[str]
 
 
 @dataclass
@@ -69,13 +84,16 @@ class _Following:
     Attributes:
         root: the module that is followed, with its package.
         beside: folder of modules that are followed too.
+        without: packages that are not followed.
         files: of modules.
+        kept: the statements of each module that count, by their number.
     """
 
     root: str
     beside: Path | None
+    without: tuple[str, ...] = ()
     files: dict[str, Path | None] = field(default_factory=dict)
-    kept: dict[str, dict[int, str]] = field(default_factory=dict)
+    kept: dict[str, dict[int, _Statement]] = field(default_factory=dict)
 
     def code(self, place: Place) -> Code:
         """What a definition depends on."""
@@ -83,18 +101,20 @@ class _Following:
         found: Code = {"python": ".".join(map(str, sys.version_info[:2]))}
         while wanted:
             module, name = wanted.pop()
+            if any(f"{module}.".startswith(f"{package}.") for package in self.without):
+                continue
             path = self.file(module)
             if path is None:
                 found |= _version_of(module.partition(".")[0])
                 continue
-            if self.beside is None:
-                found |= _data_beside(path.parent)
             more = set(self._used(module, path, name)) - seen
             seen |= more
             wanted += more
         for module, statements in self.kept.items():
-            text = repr([statements[number] for number in sorted(statements)])
+            text = repr([statements[number].text for number in sorted(statements)])
             found[module] = hashlib.sha256(text.encode()).hexdigest()[:16]
+        if self.beside is None:
+            found |= self._data()
         return dict(sorted(found.items()))
 
     def file(self, module: str) -> Path | None:
@@ -102,6 +122,36 @@ class _Following:
         if module not in self.files:
             self.files[module] = _file_of(module, self.beside, self.root)
         return self.files[module]
+
+    def _data(self) -> Code:
+        """Hashes of the files beside the modules that are no Python, and that the kept statements read.
+
+        Those are the files that a statement names, and the files that these name in turn. A module that finds files
+        by its own place and names none reads all that lie beside it.
+        """
+        beside: dict[Path, set[Path]] = {}
+        named: set[str] = set()
+        for module, statements in self.kept.items():
+            path = self.file(module)
+            if path is None:
+                continue
+            files = beside.setdefault(path.parent, _data_beside(path.parent))
+            strings = {text.rpartition("/")[2] for one in statements.values() for text in one.strings}
+            imported = {one for node in _statements(path.read_bytes()) for one in node.imports}
+            finds = any(one.uses & PLACES for one in statements.values()) or any(map(_finds_files, imported))
+            if finds and not strings & {file.name for file in files}:
+                strings = {file.name for file in files}
+            named |= strings
+        files = {file for found in beside.values() for file in found}
+        read: set[Path] = set()
+        while more := {file for file in files - read if file.name in named}:
+            read |= more
+            texts = [file.read_bytes() for file in more]
+            named |= {file.name for file in files if any(file.name.encode() in text for text in texts)}
+        return {
+            f"{file.parent.name}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+            for file in read
+        }
 
     def _used(self, module: str, path: Path, name: str | None) -> Iterator[Place]:
         """What the statements that define a name use; of all statements without a name, or where none defines it."""
@@ -119,7 +169,7 @@ class _Following:
                 name in defined and others
             ):  # what defines nothing, or nothing that is used, is there for its effect
                 continue
-            kept[number] = one.text
+            kept[number] = one
             yield from ((module, used) for used in one.uses & defined)
             for node in one.imports:
                 yield from self._imported(node, package, None)
@@ -162,8 +212,8 @@ def _statements(text: bytes) -> tuple[_Statement, ...]:
     tree = ast.parse(text)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_text(body[0]):
-            del body[0]
+        if isinstance(body, list):
+            body[:] = [one for one in body if not _is_text(one)]
     return tuple(_read(one) for one in tree.body if not _is_for_types(one))
 
 
@@ -180,7 +230,20 @@ def _read(statement: ast.stmt) -> _Statement:
             node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
         }
     uses = {node.id for node in nodes if isinstance(node, ast.Name)}
-    return _Statement(ast.dump(statement), frozenset(defines), frozenset(uses), imports, is_import)
+    strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return _Statement(
+        ast.dump(statement),
+        frozenset(defines),
+        frozenset(uses),
+        imports,
+        is_import,
+        frozenset(strings),
+    )
+
+
+def _finds_files(node: ast.Import | ast.ImportFrom) -> bool:
+    names = [f"{getattr(node, 'module', None) or ''}.{one.name}".strip(".") for one in node.names]
+    return any(name.startswith(FINDERS) for name in names)
 
 
 def _is_for_types(node: ast.stmt) -> bool:
@@ -200,12 +263,15 @@ def _bound(imported: ast.alias) -> str:
     return imported.asname or imported.name.partition(".")[0]
 
 
-@cache
-def _data_beside(folder: Path) -> Code:
-    """Hashes of the files in a folder that are no Python: templates, tables, settings."""
-    files = [path for path in folder.iterdir() if path.is_file() and path.suffix not in {".py", ".pyc"}]
+def _data_beside(folder: Path) -> set[Path]:
+    """The files in a folder that are no Python: templates, tables, settings; not hidden ones, nor backups."""
     return {
-        f"{folder.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in files
+        path
+        for path in folder.iterdir()
+        if path.is_file()
+        and path.suffix not in {".py", ".pyc"}
+        and not path.name.startswith((".", "#"))
+        and not path.name.endswith(BACKUPS)
     }
 
 

@@ -93,11 +93,21 @@ def test_a_full_scale_that_is_named_leaves_the_others_as_they_are():
 
 
 def test_settings_of_a_record_are_completed_by_sequences_that_came_later():
-    recorded = {"full_scale": {"T1w": 1.7}, "grid": 2.0}
-    done = completed(recorded)
-    assert done["full_scale"] == {**PrepareSettings().full_scale, "T1w": 1.7}
+    recorded = {"full_scale": {"T1w": 1.7, "PDw": 2.0}, "grid": 2.0}
+    done = completed(recorded, ("T1w", "T2w"))
+    assert done["full_scale"] == {"T1w": 1.7, "T2w": PrepareSettings().full_scale["T2w"]}
     assert done["grid"] == 2.0
     assert done["plane"] == "axial"
+
+
+def test_a_sequence_without_an_entry_had_the_full_scale_of_others_before_it_got_one():
+    done = completed({"full_scale": {"T1w": 1.7}, "full_scale_other": 2.5}, ("T1w", "T2w"))
+    assert done["full_scale"] == {"T1w": 1.7, "T2w": 2.5}
+
+
+def test_of_the_sequences_those_that_a_scan_has_are_in_its_settings():
+    settings = PrepareSettings(full_scale={"T1w": 1.7}, full_scale_other=2.5)
+    assert settings.of(("T1w", "FLAIR", "T2star")).full_scale == {"T1w": 1.7, "FLAIR": 2.0, "T2star": 2.5}
 
 
 def test_the_phantom_refuses_a_sequence_that_it_cannot_simulate():

@@ -415,7 +415,9 @@ def test_the_code_that_runs_in_a_step_is_in_its_key(study):
             module = ".".join(("stratacam", *path.relative_to(home).with_suffix("").parts))
             ran.add(module.removesuffix(".__init__"))
         code = code_of(kind)
-        assert {name for name in ran - NOT_OF_RESULTS if name not in code} == set(), kind
+        missing = {name for name in ran - NOT_OF_RESULTS if name not in code}
+        shown = [(f"{one}.", f"{one.rpartition('.')[2]}/") for one in getattr(kind, "NOT_IN_CODE", ())]
+        assert {name for name in missing if not name.startswith(sum(shown, ()))} == set(), kind
     assert len(study.seen.ran) == 14
     assert not any(name.startswith(("stratacam.cam", "stratacam.learning")) for name in code_of(Prepare))
 
@@ -515,7 +517,7 @@ def test_code_does_again_what_runs_it_and_nothing_else(study, monkeypatch):
     assert with_changed("stratacam.learning.evaluation.table") == {"comparison"}
     assert with_changed("SimpleITK".lower()) >= {"prepare"}
     assert with_changed("report/template.html.j2") == {"report"}
-    assert "prepare" in with_changed("quality/page.html.j2")
+    assert with_changed("quality/page.html.j2") == with_changed("stratacam.scans.quality.page") == set()
 
 
 def test_everything_that_a_study_leaves_is_watched(study):

@@ -62,8 +62,9 @@ def differences_of(scan: PreparedScan, card: ModelCard) -> list[str]:
         found.append(
             f"its voxels are {edges(scan.voxel_mm)} mm, the model's scans had {edges_between(trained)} mm"
         )
-    own = completed(scan.read_record().get("Settings", {}))
-    wanted = completed(card.input.get("normalisation", {}))
+    sequences = sorted({*prepared_sequences(card)} & {*scan.sequences})
+    own = completed(scan.read_record().get("Settings", {}), sequences)
+    wanted = completed(card.input.get("normalisation", {}), sequences)
     found += [
         f"prepare.{key} is {own.get(key)!r}, the model's scans had {wanted.get(key)!r}"
         for key in sorted({*own, *wanted} - {"grid", "seed", "template"})

@@ -1,6 +1,6 @@
 """How scans are prepared."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
@@ -54,9 +54,16 @@ class PrepareSettings(BaseModel, frozen=True, extra="forbid"):
     def _with_defaults(cls, full_scale: Mapping[str, float]) -> Mapping[str, float]:
         return {name: sequence.full_scale for name, sequence in SEQUENCES.items()} | dict(full_scale)
 
+    def of(self, sequences: Iterable[str]) -> "PrepareSettings":
+        """The settings of scans of these sequences: no other sequence is named in them, and each of these is."""
+        full_scale = {name: self.full_scale.get(name, self.full_scale_other) for name in sequences}
+        return self.model_copy(update={"full_scale": full_scale})
 
-def completed(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Complete settings from a record by the defaults of settings and sequences that its version did not have."""
-    defaults = PrepareSettings().model_dump(mode="json")
-    full_scale = {**defaults["full_scale"], **recorded.get("full_scale", {})}
-    return {**defaults, **recorded, "full_scale": full_scale}
+
+def completed(recorded: Mapping[str, Any], sequences: Iterable[str]) -> dict[str, Any]:
+    """The settings of scans of these sequences from a record, with defaults for what its version did not have."""
+    defaults = PrepareSettings().of(sequences).model_dump(mode="json", exclude={"full_scale_other"})
+    others = {name: recorded.get("full_scale_other", scale) for name, scale in defaults["full_scale"].items()}
+    known = {name: scale for name, scale in recorded.get("full_scale", {}).items() if name in others}
+    rest = {name: value for name, value in recorded.items() if name != "full_scale_other"}
+    return {**defaults, **rest, "full_scale": {**others, **known}}

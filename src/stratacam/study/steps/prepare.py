@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from filelock import FileLock, Timeout
 
@@ -100,6 +101,9 @@ def check_scans(work: Work, scans: Sequence[Scan]) -> list[Scan]:
 class Prepare:
     """A scan prepared below `out`."""
 
+    NOT_IN_CODE: ClassVar = ("stratacam.scans.quality",)
+    """The quality page only shows the result."""
+
     scan: Scan
     out: Path
     settings: PrepareSettings
@@ -141,7 +145,7 @@ def prepare_scans(
         InputError: `out` cannot be written; or others share it, and a scan there was prepared in another way.
     """
     cache = work.cache.at(out / RECORDS)
-    tasks = {scan.name: Prepare(scan, out, settings) for scan in scans}
+    tasks = {scan.name: Prepare(scan, out, settings.of(scan.images)) for scan in scans}
     with _locked(out, cache, work):
         entries = work.entries("prepare", tasks, cache)
         if shared:

@@ -134,7 +134,7 @@ def _card_of(study: Study, cohort: Cohort) -> dict[str, Any]:
         "prepared": configuration.cohort.sequences,
         **cohort.described,
         "range": [0, 1],
-        "normalisation": configuration.prepare.model_dump(mode="json"),
+        "normalisation": configuration.prepare.of(configuration.cohort.sequences).model_dump(mode="json"),
         "shape": list(make_dataset(cohort.pictures[:1], cohort.classes).read([0]).shape[-2:]),
     }
 
