@@ -134,7 +134,7 @@ def read_study(folders: StudyFolders) -> StudyContent:
     """
     configuration = read_json(expect(folders.configuration, "the study's configuration"), REPEAT)
     if not folders.prepared.is_dir() or not (scans := _scans(folders)):
-        raise missing(folders.prepared, "prepared scans", "stratacam prepare")
+        raise missing(folders.prepared, "prepared scans")
     expect(folders.runs, "the list of trained models")
     try:
         runs = read_runs(folders.runs)
@@ -145,7 +145,7 @@ def read_study(folders: StudyFolders) -> StudyContent:
         expect(predictions, "the evaluation of the model")
         models = read_models(folders, runs)
         if not folders.maps.is_dir() or not (maps := find_maps(folders.maps)):
-            raise missing(folders.maps, "maps", "stratacam explain")
+            raise missing(folders.maps, "maps")
         by_slice = bool(split) and "slice" in split[0]
         return StudyContent(
             folders=folders,
