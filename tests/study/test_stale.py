@@ -247,7 +247,7 @@ class Watched:
     """Which files are opened and which code runs in each step."""
 
     def __init__(self):
-        self.step, self.opened, self.ran = None, {}, {}
+        self.step, self.opened, self.ran, self.entries = None, {}, {}, {}
 
     @contextmanager
     def task(self, task):
@@ -262,6 +262,7 @@ class Watched:
         self.step = kind
         if kind not in self.ran:
             self.ran[kind] = set()
+            self.entries[kind] = getattr(task, "entries", frozenset())
             sys.setprofile(profile)
         try:
             yield
@@ -414,7 +415,7 @@ def test_the_code_that_runs_in_a_step_is_in_its_key(study):
         for path in (path for path in own if path.suffix == ".py"):
             module = ".".join(("stratacam", *path.relative_to(home).with_suffix("").parts))
             ran.add(module.removesuffix(".__init__"))
-        code = code_of(kind)
+        code = code_of(kind, study.seen.entries[kind])
         missing = {name for name in ran - NOT_OF_RESULTS if name not in code}
         shown = [(f"{one}.", f"{one.rpartition('.')[2]}/") for one in getattr(kind, "NOT_IN_CODE", ())]
         assert {name for name in missing if not name.startswith(sum(shown, ()))} == set(), kind
