@@ -26,6 +26,7 @@ from stratacam.errors import InputError
 from stratacam.files import read_json
 from stratacam.report import refresh_report
 from stratacam.report.evidence.content import read_evidence
+from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.scans.volume import write_nifti
 from stratacam.source_code import code_of
 from stratacam.study import cache as cache_module
@@ -437,6 +438,13 @@ def test_every_file_of_the_user_that_is_opened_is_changed_in_a_test(study):
         "cohort/derivatives/truth//anat/_label-lesion_mask.nii.gz",
         *("nets.py", "weights.txt", "cohort/dataset_description.json"),
     }
+
+
+def test_a_sequence_that_comes_to_the_registry_makes_no_scan_and_no_model_stale(study, monkeypatch):
+    monkeypatch.setitem(SEQUENCES, "T2star", MRSequence("T2star"))
+    later = changed(study.configuration, "prepare.full_scale", {})
+    assert "T2star" in later.prepare.full_scale
+    assert again(later) <= REPORT
 
 
 @contextmanager

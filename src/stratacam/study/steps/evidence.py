@@ -113,6 +113,10 @@ class NetworkTables:
     tables: Tables
 
     @property
+    def entries(self) -> Entries:
+        return entries_used(methods=self.tables.settings.methods)
+
+    @property
     def outputs(self) -> list[Path]:
         return self.tables.outputs
 
