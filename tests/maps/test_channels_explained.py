@@ -143,16 +143,16 @@ def test_the_predicted_class_is_of_all_slices_not_of_those_explained(scan, tmp_p
 
 
 def test_a_further_format_is_an_entry_and_gets_every_map(scan, tmp_path, monkeypatch):
-    def write_maximum(stem, maps, layer, volume, _settings):
-        path = stem.with_name(f"{stem.name}_{maps.explained}_desc-{layer}_maximum.txt")
+    def write_maximum(name, _maps, _layer, volume, _settings):
+        path = name("space-T1w", ".txt")  # which says nothing of class and layer
         path.write_text(repr(float(volume.max())))
         return {path}
 
     monkeypatch.setitem(FORMATS, "maximum", write_maximum)
     maps = explain(scan, tmp_path, card("FLAIR"), target="all", nifti_layers=("0", "2"))
-    written = {path.name: float(path.read_text()) for path in maps.path.parent.glob("*_maximum.txt")}
+    written = {path.name: float(path.read_text()) for path in maps.path.parent.glob("*.txt")}
     assert written == {
-        f"sub-01_{name}_desc-{layer}_maximum.txt": float(maps.of(name).volume(layer).max())
+        f"sub-01_space-T1w_label-{name}_desc-{layer}_gradcam.txt": float(maps.of(name).volume(layer).max())
         for name in ("a", "b")
         for layer in ("0", "2")
     }

@@ -1,15 +1,17 @@
 """The page and its figures, from what a study left on disk."""
 
+import html
+import io
 import re
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import matplotlib.figure
 import matplotlib.image
 import numpy as np
 import pytest
+from rich.console import Console
 from small_study import FEW, KEPT, LESION_SLICE, SIZE, write_study
 
 from stratacam.cam.drawing import OPACITY, blend
@@ -86,8 +88,9 @@ def test_the_page_asks_for_no_other_file(page):
     links = Links()
     links.feed(page)
     images = [link for link in links.found if link.startswith("data:image/png;base64,")]
-    assert len(images) == 7
-    assert set(links.found) - set(images) == {f"#figure-{number}" for number in range(1, 8)}
+    numbers = range(1, len(STUDY_FIGURES) + 1)
+    assert len(images) == len(numbers)
+    assert set(links.found) - set(images) == {f"#figure-{number}" for number in numbers}
     assert not re.search(r"https?://|url\(|@import|<script|<link", page)
 
 
@@ -105,49 +108,58 @@ def test_the_page_says_what_was_done_and_found(page):
 
 
 def test_every_figure_is_also_a_png(study, page):
-    names = sorted(path.name for path in study.figures.iterdir())
-    assert names == [
-        "figure-1-examples.png",
-        "figure-2-confusion.png",
-        "figure-3-last-block.png",
-        "figure-4-block-before.png",
-        "figure-5-every-layer.png",
-        "figure-6-reliability.png",
-        "figure-7-learning-curves.png",
-    ]
+    names = {path.name for path in study.figures.iterdir()}
+    assert names == {f"figure-{number}-{entry.name}.png" for number, entry in enumerate(STUDY_FIGURES, 1)}
+    assert "figure-2-confusion.png" in names
     assert all(matplotlib.image.imread(study.figures / name).std() > 0.05 for name in names)
-    assert page.count("<figure") == 7
+    assert page.count("<figure") == len(STUDY_FIGURES)
 
 
 def test_numbers_and_files_of_figures_follow_one_list(plain_study, tmp_path):
     folders = StudyFolders(shutil.copytree(plain_study.root, tmp_path / "study"))
     (folders.evaluation / "vgg16_seed-3" / "reliability.tsv").unlink()
-    earlier = folders.figures / "figure-7-learning-curves.png"
+    earlier = folders.figures / f"figure-{len(STUDY_FIGURES)}-learning-curves.png"
     earlier.parent.mkdir(exist_ok=True)
     earlier.touch()
     page = write_report(folders).read_text(encoding="utf-8")
     names = [entry.name for entry in STUDY_FIGURES if entry.name != "reliability"]
     files = {f"figure-{number}-{name}.png" for number, name in enumerate(names, start=1)}
     assert {path.name for path in folders.figures.iterdir()} == files
-    listed = re.findall(r'<li value="(\d)"><a href="#figure-\1">(.*?)</a>', page)
-    shown = re.findall(r"<strong>Figure (\d)\. (.*?)\.</strong>", page)
+    listed = re.findall(r'<li value="(\d+)"><a href="#figure-\1">(.*?)</a>', page)
+    shown = re.findall(r"<strong>Figure (\d+)\. (.*?)\.</strong>", page)
     assert listed == shown
-    assert [int(number) for number, _ in shown] == list(range(1, 7))
+    assert [int(number) for number, _ in shown] == list(range(1, len(names) + 1))
 
 
-def test_evidence_of_another_version_is_refused_with_its_command(content, monkeypatch, tmp_path):
-    """A study of version 0.1 ended in a traceback."""
-    earlier = SimpleNamespace(folder=tmp_path, network="vgg16", methods=("gradcam",))
+def test_evidence_that_cannot_be_read_is_left_out_and_how_to_measure_it_again_is_said(
+    plain_study, monkeypatch, tmp_path
+):
+    """A study of version 0.1 has no chapter of evidence, and everything else."""
 
-    def sentences(_evidence):
+    def of_another_version(_evidence):
         raise KeyError("recommended")
 
-    monkeypatch.setattr(chapter, "read_evidence", lambda *_: [earlier])
-    for name in ("claims_table", "layers_table", "comparison_table", "voxelwise_table"):
-        monkeypatch.setattr(chapter.tables, name, lambda *_: None)
-    monkeypatch.setattr(chapter.words, "sentences", sentences)
-    with pytest.raises(InputError, match=r"another version, found no 'recommended'; .* `stratacam evidence`"):
-        chapter.chapters(content)
+    def damaged(folder, *_):
+        raise InputError(f"{folder}: damaged")
+
+    folders = StudyFolders(shutil.copytree(plain_study.root, tmp_path / "study"))
+    monkeypatch.setattr(chapter, "evidence_folders", lambda _: {folders.evidence / "vgg16_seed-3": "vgg16"})
+    for read, make, reason in (
+        (
+            lambda *_: None,
+            of_another_version,
+            "measured by another version, found no 'recommended', and is not shown",
+        ),
+        (damaged, of_another_version, "The evidence is not shown: .*damaged"),
+    ):
+        monkeypatch.setattr(chapter, "read_evidence", read)
+        monkeypatch.setattr(chapter, "_chapter", make)
+        said = io.StringIO()
+        page = write_report(folders, Console(file=said)).read_text(encoding="utf-8")
+        assert re.search(reason, html.unescape(page))
+        assert re.search(f"report: .*{reason}", said.getvalue())
+        assert "Which layer to believe" not in page
+        assert page.count("<figure") == len(STUDY_FIGURES)
 
 
 def test_the_examples_are_one_subject_of_each_group_in_every_sequence(content):
@@ -347,7 +359,9 @@ def test_a_study_without_truth_and_left_out_scans_says_so(plain_study, tmp_path)
     assert "Nothing was left out." in page
     assert "Not recorded." in page
     assert "true lesions of this scan are not known" in page
-    assert "figure-6" not in page.lower()
+    gone = ("reliability", "learning-curves")
+    drawn = {path.name.split("-", 2)[2].removesuffix(".png") for path in folders.figures.iterdir()}
+    assert drawn == {entry.name for entry in STUDY_FIGURES} - set(gone)
     assert "Networks and baselines" not in page
 
 

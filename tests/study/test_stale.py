@@ -25,7 +25,7 @@ import stratacam
 from stratacam.errors import InputError
 from stratacam.files import read_json
 from stratacam.report import refresh_report
-from stratacam.report.evidence.content import read_evidence
+from stratacam.report.evidence.content import evidence_folders
 from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.scans.volume import write_nifti
 from stratacam.source_code import code_of
@@ -576,8 +576,8 @@ def test_why_a_step_is_done_again_is_said_and_the_model_that_was_there_is_kept(t
 
 def test_evidence_of_the_model_that_was_there_is_not_shown(trained_again, study):
     assert "report: evidence was measured of models that were trained in another way" in trained_again.said
-    assert read_evidence(StudyFolders(trained_again.folder / "study"), ()) == []
-    assert len(read_evidence(StudyFolders(study.folder / "study"), ())) == 1
+    assert not evidence_folders(StudyFolders(trained_again.folder / "study"))
+    assert len(evidence_folders(StudyFolders(study.folder / "study"))) == 1
 
 
 def test_a_model_comes_back_with_its_settings_and_a_new_name_trains_nothing(trained_again):

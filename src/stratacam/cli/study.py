@@ -85,4 +85,5 @@ def report(
     from stratacam.report import write_report
     from stratacam.study.run import study_folders
 
-    Console().print(f"Report: {write_report(study_folders(study))}", highlight=False)
+    console = Console()
+    console.print(f"Report: {write_report(study_folders(study), console)}", highlight=False)

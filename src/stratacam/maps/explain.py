@@ -7,7 +7,7 @@ from torch import nn
 
 from stratacam import cam
 from stratacam.errors import InputError
-from stratacam.maps.formats import FORMATS
+from stratacam.maps.formats import write_formats
 from stratacam.maps.nifti import entity
 from stratacam.maps.pictures import classify_scan, explained_pictures, network_input
 from stratacam.maps.settings import ExplainSettings
@@ -89,9 +89,7 @@ def explain_scan(
     for explained in maps.every_explained:
         for layer in written_layers:
             of_class = maps.of(explained)
-            volume = of_class.volume(layer)
-            for write in FORMATS.values():
-                written |= write(path.parent / scan.name, of_class, layer, volume, settings)
+            written |= write_formats(path.parent, of_class, layer, of_class.volume(layer), settings)
     for leftover in set(path.parent.glob(f"{scan.name}_*")) - written:
         remove(leftover)
     return maps

@@ -1,5 +1,6 @@
 """Maps as NIfTI: on the prepared grid, and on scans as delivered."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,35 +13,41 @@ from stratacam.maps.store import ScanMaps
 from stratacam.scans.resampling import Grid, resample
 from stratacam.scans.volume import write_nifti
 
+FileName = Callable[[str, str], Path]
+"""Makes the path of a file of one map, of an entity of space and an ending."""
+
+ENDINGS = (".nii.gz", ".json")
+"""Of a map and of its sidecar."""
+
 HELD_OUT = {"train": False, "validation": False, "test": True, "none": True}
 """Whether a model was trained without a scan, by the part that the scan was in; absent where that is not known."""
 
 
 def write_prepared(
-    stem: Path, maps: ScanMaps, layer: str, volume: NDArray[np.float32], _settings: ExplainSettings
+    name: FileName, maps: ScanMaps, layer: str, volume: NDArray[np.float32], _settings: ExplainSettings
 ) -> set[Path]:
     """Write the raw map of a layer on the prepared grid, with its sidecar; return both files.
 
     Args:
-        stem: path of the files up to the entities of space and layer.
+        name: makes the path of a file of this map of an entity of space, such as "space-T1w", and an ending.
         maps: of the class explained.
         layer: the layer.
         volume: its map on the prepared grid, see `ScanMaps.volume`.
     """
-    path = _path(stem, "space-T1w_res-prepared", maps, layer)
-    return _write(path, maps, layer, volume, maps.geometry.prepared)
+    files = [name("space-T1w_res-prepared", ending) for ending in ENDINGS]
+    return _write(files, maps, layer, volume, maps.geometry.prepared)
 
 
 def write_delivered(
-    stem: Path, maps: ScanMaps, layer: str, volume: NDArray[np.float32], settings: ExplainSettings
+    name: FileName, maps: ScanMaps, layer: str, volume: NDArray[np.float32], settings: ExplainSettings
 ) -> set[Path]:
     """Write the raw map of a layer over the scans of `settings.nifti_scans`; arguments as in `write_prepared`."""
     written: set[Path] = set()
     for sequence in settings.nifti_scans:
         grid = maps.geometry.delivered[sequence]
         laid = resample(volume, maps.geometry.prepared, grid)
-        path = _path(stem, f"space-{entity(sequence)}_res-delivered", maps, layer)
-        written |= _write(path, maps, layer, laid, grid)
+        files = [name(f"space-{entity(sequence)}_res-delivered", ending) for ending in ENDINGS]
+        written |= _write(files, maps, layer, laid, grid)
     return written
 
 
@@ -59,14 +66,11 @@ def label_of(maps: ScanMaps) -> str:
     return f"_label-{entity(maps.explained)}" if len(maps.every_explained) > 1 else ""
 
 
-def _path(stem: Path, space: str, maps: ScanMaps, layer: str) -> Path:
-    name = f"{stem.name}_{space}{label_of(maps)}_desc-{entity(layer)}_{entity(maps.method)}.nii.gz"
-    return stem.with_name(name)
-
-
-def _write(path: Path, maps: ScanMaps, layer: str, volume: NDArray[np.float32], grid: Grid) -> set[Path]:
+def _write(
+    files: Sequence[Path], maps: ScanMaps, layer: str, volume: NDArray[np.float32], grid: Grid
+) -> set[Path]:
     """Write a volume and its sidecar; return both paths."""
-    sidecar = path.with_name(path.name.removesuffix(".nii.gz") + ".json")
+    path, sidecar = files
     slices = maps.slices.tolist()
     write_json(
         sidecar,

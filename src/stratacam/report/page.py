@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from rich.console import Console
 
 from stratacam.files import write_text
 from stratacam.report import result_tables, tables
@@ -16,6 +17,7 @@ from stratacam.report.figure import Content, FigureEntry, chart_style, save_figu
 from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
 from stratacam.report.summary import limits, summary
 from stratacam.study.folders import StudyFolders
+from stratacam.study.progress import say
 
 RESULTS = (
     result_tables.metrics_table,
@@ -83,11 +85,12 @@ class _Album:
             file.unlink()
 
 
-def write_report(folders: StudyFolders) -> Path:
+def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
     """Write the report of a finished study, and its figures as PNG, from what the study left on disk.
 
     Args:
         folders: of the study.
+        console: where it is said that evidence is not shown as it cannot be read; the page says so too.
 
     Returns:
         The HTML page, which needs no other file and asks for none.
@@ -98,10 +101,14 @@ def write_report(folders: StudyFolders) -> Path:
     study = read_study(folders)
     album = _Album(folders.figures, study.warning)
     figures = album.add(STUDY_FIGURES, study)
+    readable, left_out = chapters(study)
     evidence = [
         (chapter, album.add(EVIDENCE_FIGURES, chapter.evidence, f"-{chapter.evidence.folder.name}"))
-        for chapter in chapters(study)
+        for chapter in readable
     ]
+    if console:
+        for reason in left_out:
+            say(console, f"report: {reason}", "yellow")
     album.remove_others()
     environment = Environment(
         loader=PackageLoader("stratacam.report", package_path=""),
@@ -114,7 +121,7 @@ def write_report(folders: StudyFolders) -> Path:
     page = environment.get_template("template.html.j2").render(
         name=study.configuration.get("name") or folders.root.resolve().name,
         summary=summary(study),
-        limits=limits(study),
+        limits=[*limits(study), *left_out],
         warning=study.warning,
         album=album.figures,
         figures=figures,

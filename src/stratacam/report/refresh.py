@@ -22,6 +22,7 @@ class Report:
 
     Attributes:
         folders: of the study.
+        console: where is said what cannot be shown.
         configuration: of the study.
         made_with: versions and machine.
         files: tables and figures that are read.
@@ -29,6 +30,7 @@ class Report:
     """
 
     folders: StudyFolders = field(metadata=NOT_IN_KEY)
+    console: Console = field(metadata=NOT_IN_KEY)
     configuration: Mapping[str, Any]
     made_with: Mapping[str, Any]
     files: Mapping[str, Path]
@@ -41,7 +43,7 @@ class Report:
 
     def do(self) -> None:
         """Write it."""
-        write_report(self.folders)
+        write_report(self.folders, self.console)
 
 
 def refresh_report(folders: StudyFolders, console: Console) -> Path:
@@ -71,6 +73,7 @@ def refresh_report(folders: StudyFolders, console: Console) -> Path:
     found = {path for folder, names in patterns.items() for name in names for path in folder.glob(name)}
     report = Report(
         folders,
+        console,
         configuration,
         # without the times, which are others where a scan failed again
         {key: value for key, value in read_json(folders.provenance).items() if key != "steps"},

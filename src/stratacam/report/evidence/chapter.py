@@ -6,7 +6,7 @@ from stratacam.errors import InputError
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.evidence import tables, words
-from stratacam.report.evidence.content import EvidenceContent, read_evidence
+from stratacam.report.evidence.content import EvidenceContent, evidence_folders, read_evidence
 from stratacam.report.tables import Table
 
 
@@ -29,22 +29,20 @@ class Chapter:
     details: tuple[Table, ...]
 
 
-def chapters(study: StudyContent) -> list[Chapter]:
-    """A chapter for each network whose evidence was measured.
-
-    Raises:
-        InputError: a part of the evidence is missing, damaged, or of another version.
-    """
-    found = []
-    for evidence in read_evidence(study.folders, study.card.classes):
+def chapters(study: StudyContent) -> tuple[list[Chapter], list[str]]:
+    """A chapter for each network whose evidence can be read, and for each other why it is not shown."""
+    shown, left_out = [], []
+    for folder, network in evidence_folders(study.folders).items():
         try:
-            found.append(_chapter(evidence))
+            shown.append(_chapter(read_evidence(folder, network, study.card.classes)))
         except KeyError as fault:
-            raise InputError(
-                f"{evidence.folder}: was measured by another version, found no {fault}; measure it again with "
-                "`stratacam evidence`."
-            ) from fault
-    return found
+            left_out.append(
+                f"{folder}: the evidence was measured by another version, found no {fault}, and is not shown; measure "
+                "it again with `stratacam evidence`."
+            )
+        except InputError as fault:
+            left_out.append(f"The evidence is not shown: {fault}")
+    return shown, left_out
 
 
 def _chapter(evidence: EvidenceContent) -> Chapter:

@@ -60,38 +60,38 @@ class EvidenceContent:
         return [self.of(method, layer, measure, against) for layer in self.layers]
 
 
-def read_evidence(folders: StudyFolders, classes: tuple[str, ...]) -> list[EvidenceContent]:
-    """The evidence of every network of the study that has some, in the order of the networks.
-
-    Raises:
-        InputError: a part of it is damaged or missing.
-    """
-    found = []
+def evidence_folders(folders: StudyFolders) -> dict[Path, str]:
+    """The folder of every network whose evidence was measured of the present models, and the network, in order."""
+    found = {}
     for trained in {run.run.model: run.run for run in read_runs(folders.runs)}.values():
         folder = folders.evidence / trained.model
-        if not (folder / "about.json").is_file():
-            continue
-        if not is_of_these_models(folders, read_json(folder / "about.json", REPEAT)):
-            continue
-        try:
-            found.append(
-                EvidenceContent(
-                    folder=folder,
-                    network=trained.network,
-                    classes=classes,
-                    about=read_json(folder / "about.json", REPEAT),
-                    summaries={summary.key: summary for summary in read_rows(folder / "layers.tsv", Summary)},
-                    claims=read_json(folder / "claims.json", REPEAT)["methods"],
-                    recommendations={
-                        one["method"]: one
-                        for one in read_json(folder / "recommendation.json", REPEAT)["methods"]
-                    },
-                    comparison=tuple(read_table(folder / "comparison.tsv")),
-                    groups=read_json(folder / "groups.json", REPEAT),
-                )
-            )
-        except (KeyError, OSError) as fault:
-            raise InputError(
-                f"{folder}: the evidence cannot be read ({fault}); repeat it with `stratacam evidence`."
-            ) from fault
+        about = folder / "about.json"
+        if about.is_file() and is_of_these_models(folders, read_json(about, REPEAT)):
+            found[folder] = trained.network
     return found
+
+
+def read_evidence(folder: Path, network: str, classes: tuple[str, ...]) -> EvidenceContent:
+    """The evidence of a network.
+
+    Raises:
+        InputError: a part of it is damaged or missing, or of another version.
+    """
+    try:
+        return EvidenceContent(
+            folder=folder,
+            network=network,
+            classes=classes,
+            about=read_json(folder / "about.json", REPEAT),
+            summaries={summary.key: summary for summary in read_rows(folder / "layers.tsv", Summary)},
+            claims=read_json(folder / "claims.json", REPEAT)["methods"],
+            recommendations={
+                one["method"]: one for one in read_json(folder / "recommendation.json", REPEAT)["methods"]
+            },
+            comparison=tuple(read_table(folder / "comparison.tsv")),
+            groups=read_json(folder / "groups.json", REPEAT),
+        )
+    except (KeyError, OSError) as fault:
+        raise InputError(
+            f"{folder}: the evidence cannot be read ({fault}); repeat it with `stratacam evidence`."
+        ) from fault
