@@ -111,7 +111,7 @@ class Cache:
             for name in sorted({*before, *entry.parts})
             if before.get(name) != entry.parts.get(name)
         ]
-        if record["outputs"] is None:
+        if self.is_forgotten(step, item):
             return [*found, "--force asks for it"]
         return found or [f"{name} was changed or removed" for name in self._changed(record, entry)]
 
@@ -125,6 +125,11 @@ class Cache:
         for folder in (self.folder / step, *self.folder.glob(f"{step} *")):
             for path in folder.glob("*.json"):
                 write_json(path, {**read_json(path), "outputs": None})
+
+    def is_forgotten(self, step: str, item: str) -> bool:
+        """Whether a task that was finished is to be done again because `forget` said so."""
+        record = self._record(step, item)
+        return "parts" in record and record["outputs"] is None
 
     def key_of(self, step: str, item: str) -> str | None:
         """The key of a task that was finished; None if there is none."""

@@ -94,6 +94,8 @@ class _Deriving:
         if isinstance(value, (list, tuple)):
             return {name: self._of_sequence(value)}
         found: Parts = {}
+        if isinstance(value, Mapping):  # whose order may decide, such as which evaluation is the first
+            found[name] = json.dumps([str(key) for key in value])
         for one, part in _inside(name, value).items():
             found |= self.parts(f"{name}.{one}".strip("."), part)
         return found or {name: "{}"}

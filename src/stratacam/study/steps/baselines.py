@@ -174,8 +174,7 @@ def evaluate_all(
     if features and not work.cache.is_done("baselines", "study", entry):
         compute_activations(study, cohort, [plan])
     work.once("baselines", entry)
-    models = dict.fromkeys(one.run.model for one in planned)
-    titles = {model: model for model in models}
+    titles = {one.run.model: one.run.title for one in planned}
     for name, title in read_json(folder / "baselines.json").get("titles", {}).items():
         titles[f"{PREFIX}{name}"] = title
     work.once("comparison", Compare({name: folder / name for name in titles}, titles, seed, folder))

@@ -191,12 +191,12 @@ def _refuse_another_way(cache: Cache, entries: Mapping[str, Entry], out: Path) -
     """Other studies read what is there: new scans and new content are welcome, another preparation is not."""
     for name, entry in entries.items():
         before = cache.parts_of("prepare", name)
-        asked = {part for part in {*before, *entry.parts} if part.startswith(("settings.", "scan.images."))}
-        if before and any(
-            (part in before) != (part in entry.parts)
-            or (part.startswith("settings.") and before[part] != entry.parts[part])
-            for part in asked
-        ):
+        asked = {
+            part
+            for part in {*before, *entry.parts}
+            if part.startswith("settings.") or part == "scan.images"  # the sequences, in order
+        }
+        if before and any(before.get(part) != entry.parts.get(part) for part in asked):
             raise InputError(
                 f"cohort.prepared: {out} is shared, and {name} was prepared there in another way: "
                 f"{'; '.join(cache.why('prepare', name, entry))}. Give the same settings and sequences, or another "
