@@ -26,6 +26,7 @@ from stratacam.errors import InputError
 from stratacam.files import read_json
 from stratacam.report import refresh_report
 from stratacam.report.evidence.content import evidence_folders
+from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.scans.volume import write_nifti
 from stratacam.source_code import code_of
 from stratacam.study import cache as cache_module
@@ -250,7 +251,7 @@ class Watched:
     """Which files are opened and which code runs in each step."""
 
     def __init__(self):
-        self.step, self.opened, self.ran = None, {}, {}
+        self.step, self.opened, self.ran, self.entries = None, {}, {}, {}
 
     @contextmanager
     def task(self, task):
@@ -265,6 +266,7 @@ class Watched:
         self.step = kind
         if kind not in self.ran:
             self.ran[kind] = set()
+            self.entries[kind] = getattr(task, "entries", frozenset())
             sys.setprofile(profile)
         try:
             yield
@@ -439,7 +441,7 @@ def test_the_code_that_runs_in_a_step_is_in_its_key(study):
         for path in (path for path in own if path.suffix == ".py"):
             module = ".".join(("stratacam", *path.relative_to(home).with_suffix("").parts))
             ran.add(module.removesuffix(".__init__"))
-        code = code_of(kind)
+        code = code_of(kind, study.seen.entries[kind])
         missing = {name for name in ran - NOT_OF_RESULTS if name not in code}
         shown = [(f"{one}.", f"{one.rpartition('.')[2]}/") for one in getattr(kind, "NOT_IN_CODE", ())]
         assert {name for name in missing if not name.startswith(sum(shown, ()))} == set(), kind
@@ -461,6 +463,13 @@ def test_every_file_of_the_user_that_is_opened_is_changed_in_a_test(study):
         "cohort/derivatives/truth//anat/_label-lesion_mask.nii.gz",
         *("nets.py", "weights.txt", "cohort/dataset_description.json"),
     }
+
+
+def test_a_sequence_that_comes_to_the_registry_makes_no_scan_and_no_model_stale(study, monkeypatch):
+    monkeypatch.setitem(SEQUENCES, "T2star", MRSequence("T2star"))
+    later = changed(study.configuration, "prepare.full_scale", {})
+    assert "T2star" in later.prepare.full_scale
+    assert again(later) <= REPORT
 
 
 @contextmanager

@@ -18,7 +18,10 @@ SETTLED_NS = 2_000_000_000
 
 
 class Task(Protocol):
-    """A piece of work: a frozen dataclass whose fields say everything that decides its result."""
+    """A piece of work: a frozen dataclass whose fields say everything that decides its result.
+
+    A task that uses registries may say of which entries, as `entries`; see `stratacam.study.keys.entries_used`.
+    """
 
     @property
     def outputs(self) -> Sequence[Path]:
@@ -73,7 +76,7 @@ class Cache:
         Raises:
             TypeError: a field is of another kind, or a folder that no task makes.
         """
-        code = code_of(type(task))
+        code = code_of(type(task), getattr(task, "entries", frozenset()))
         parts = {"code": digest_of(code)}
         note = self.folder / "code" / f"{parts['code']}.json"
         if not note.is_file():

@@ -17,9 +17,11 @@ from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import INDEX, write_index
+from stratacam.source_code import Entries
 from stratacam.study.cache import Cache, Entry
 from stratacam.study.configuration import CohortSettings
 from stratacam.study.folders import RECORDS
+from stratacam.study.keys import entries_used
 from stratacam.study.progress import say
 from stratacam.study.work import Work
 
@@ -107,6 +109,10 @@ class Prepare:
     scan: Scan
     out: Path
     settings: PrepareSettings
+
+    @property
+    def entries(self) -> Entries:
+        return entries_used(sequences=self.scan.images)
 
     @property
     def prepared(self) -> PreparedScan:
