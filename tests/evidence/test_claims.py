@@ -1,8 +1,12 @@
+import types
+
 import numpy as np
 import pytest
 
 from stratacam.evidence.claims import TITLES, assess_claims, last_convolution
 from stratacam.evidence.values import SubjectTable
+from stratacam.files import read_json, write_json
+from stratacam.report.evidence.tables import claims_table
 
 LAYERS = (
     "block3_conv1",
@@ -104,6 +108,15 @@ def test_where_the_truth_is_known_it_decides_what_localises():
     falling, rising = np.linspace(1, 0, 7), np.linspace(0, 1, 7)
     (test,) = assess_claims(table(gini=rising, average_precision=falling), "gradcam", LAYERS)[3].tests
     assert test.name.endswith("(block3_conv1)")
+
+
+def test_a_claim_that_was_not_measured_is_shown_as_such_from_its_file(tmp_path):
+    found = assess_claims(SubjectTable((), SUBJECTS, np.empty((len(SUBJECTS), 0))), "gradcam", LAYERS)
+    write_json(tmp_path / "claims.json", {"gradcam": [claim.as_json() for claim in found]})
+    claims = read_json(tmp_path / "claims.json")
+    assert claims["gradcam"][0]["tests"][0]["effect"] is None
+    shown = claims_table(types.SimpleNamespace(claims=claims), "gradcam")
+    assert {row[2:5] for row in shown.rows} == {("-", "0", "not measured")}
 
 
 def test_networks_without_blocks_have_no_test_of_them():

@@ -102,7 +102,8 @@ def import_dicom(
     print_import(result, Console())
     if not any((out / f"sub-{label}").is_dir() for label in result.labels.values()):
         raise InputError(
-            f"{folder}: nothing could be imported; see above why, and docs/dicom.md for what --map can change."
+            f"{folder}: nothing could be imported; expected series of known sequences: see the reasons above, and "
+            "docs/dicom.md for what --map can change."
         )
     conclude(out, result.left_out, accept_left_out)
 

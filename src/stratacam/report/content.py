@@ -86,7 +86,7 @@ class StudyContent:
 
     @property
     def by_slice(self) -> bool:
-        """Whether slices were split, so that nobody was held out."""
+        """Whether slices were split, so that no subject was held out."""
         return bool(self.slices_of_part)
 
     @property
@@ -167,7 +167,8 @@ def read_study(folders: StudyFolders) -> StudyContent:
         )
     except (KeyError, ValidationError) as fault:
         raise InputError(
-            f"{folders.root}: the study cannot be read ({fault}); repeat it with `stratacam run`."
+            f"{folders.root}: the study cannot be read ({fault}); expected a finished one: "
+            "repeat it with `stratacam run`."
         ) from fault
 
 

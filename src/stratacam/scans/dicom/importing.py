@@ -91,7 +91,8 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
             write_tables(out, decisions, merged_participants(out, present, wanted.groups))
     except OSError as fault:
         raise InputError(
-            f"{out}: cannot be written ({fault.strerror or fault}); make room, or choose another folder"
+            f"{out}: cannot be written ({fault.strerror or fault}); expected room and the right to write: "
+            "make room, or choose another folder."
         ) from fault
     finally:
         if not existed:
@@ -125,7 +126,7 @@ def _by_subject(decisions: Sequence[Decision]) -> list[tuple[str | None, list[De
 def _import_subject(
     decisions: Sequence[Decision], label: str | None, out: Path, program: Path
 ) -> list[Decision]:
-    """Convert and write what is taken of one subject; the decisions as they turned out."""
+    """Convert and write the chosen series of one subject; return the final decisions."""
     taken = [one for one in decisions if one.state == "taken"]
     if label is None or not taken:
         return list(decisions)
