@@ -2,7 +2,12 @@
 
 import pytest
 
-from stratacam.source_code import code_in, code_of
+from stratacam.cam.methods import REGISTRY
+from stratacam.networks import ARCHITECTURES
+from stratacam.scans.sequences import SEQUENCES
+from stratacam.source_code import _Following, code_in, code_of
+from stratacam.study.keys import entries_used
+from stratacam.study.steps.explain import Explain
 from stratacam.study.steps.pictures import Cut
 from stratacam.study.steps.prepare import Check, Prepare
 from stratacam.study.training import Training
@@ -149,3 +154,73 @@ def test_of_the_module_of_a_task_and_of_others_only_what_it_uses_counts(tmp_path
     assert old in text
     (folder / file).write_text(text.replace(old, new))
     assert (code_of.__wrapped__(task) == before) is same
+
+
+LISTED = {
+    "__init__.py": "",
+    "tasks.py": "from NAME.registry import KNOWN, SHORT\n\ndef Task(name='c'):\n    return KNOWN[name], SHORT\n",
+    "registry.py": (
+        "from NAME.parts import A, make\n"
+        "KNOWN: dict[str, int] = {one.name: one for one in (A, make('b', 1), make(1, name='c'), make(2))}\n"
+        "SHORT = {'a': 1, 'd': 2, **{}}\n"
+    ),
+    "parts.py": "def make(*given, name=None): ...\n\nA = make(0, 'a')\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (("registry.py", "(A,", "(make('new', 2), A,"), True),
+        (("registry.py", "{'a'", "{'new': 3, 'a'"), True),
+        (("registry.py", "('b', 1)", "('b', 2)"), True),
+        (("registry.py", "'d': 2", "'d': 3"), True),
+        (("registry.py", "'a': 1", "'a': 2"), False),
+        (("parts.py", "make(0, 'a')", "make(1, 'a')"), False),
+        (("registry.py", "make(1, name='c')", "make(2, name='c')"), False),  # which the code names
+        (("registry.py", "make(2))", "make(3))"), False),  # of which no name is known
+        (("registry.py", "**{}", "**{'e': 1}"), False),
+    ],
+)
+def test_of_a_registry_the_entries_that_a_task_uses_count(tmp_path, monkeypatch, change, same):
+    file, old, new = change
+    package = tmp_path.name
+    (tmp_path / package).mkdir()
+    for name, text in LISTED.items():
+        (tmp_path / package / name).write_text(text.replace("NAME", package))
+    monkeypatch.syspath_prepend(tmp_path)
+    task = type("Task", (), {"__module__": f"{package}.tasks"})
+    entries = frozenset((f"{package}.registry", registry, "a") for registry in ("KNOWN", "SHORT"))
+    narrow, whole = code_of.__wrapped__(task, entries), code_of.__wrapped__(task)
+    path = tmp_path / package / file
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    assert (code_of.__wrapped__(task, entries) == narrow) is same
+    assert code_of.__wrapped__(task) != whole
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "names", "module"),
+    [
+        (Prepare, "sequences", SEQUENCES, "stratacam.scans.sequences"),
+        (Training, "architectures", ARCHITECTURES, "stratacam.networks.registry"),
+        (Explain, "methods", REGISTRY, "stratacam.cam.methods"),
+    ],
+)
+def test_every_entry_of_the_registries_is_known_by_its_name(task, kind, names, module):
+    (registry,) = {one[1] for one in entries_used(**{kind: ["any"]})}
+    following = _Following(task.__module__, None, entries=entries_used(**{kind: names}))
+    following.code((task.__module__, task.__name__))
+    found = {
+        name
+        for one in following.kept[module].values()
+        for name in one.defines
+        if name.startswith(f"{registry}[")
+    }
+    assert found == {f"{registry}[{name}]" for name in names}
+
+
+def test_a_network_depends_on_its_own_architecture():
+    found = code_of(Training, entries_used(architectures=["resnet18"]))
+    assert "stratacam.networks.resnet" in found
+    assert not {"stratacam.networks.densenet", "stratacam.networks.vgg"} & set(found)

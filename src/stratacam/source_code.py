@@ -7,40 +7,32 @@ other files (tables, templates) those count that a definition names.
 
 import ast
 import hashlib
-import importlib.util
 import sys
-import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import packages_distributions, version
+from functools import cache, partial
 from pathlib import Path
 
-Code = dict[str, str]
-"""Name of a module to the hash of what is used of it, or of a package to its version."""
+from stratacam.source_files import Code, data_beside, file_of, version_of
+from stratacam.source_statements import PLACES, Statement, bound_name, entries_of, finds_files, statements_of
 
 Place = tuple[str, str | None]
 """A definition: module and name; without a name all of the module."""
 
-PLACES = frozenset({"__file__", "__path__", "__spec__", "PackageLoader"})
-"""Names by which a module finds what lies beside it."""
+Entries = frozenset[tuple[str, str, str]]
+"""Which entries of registries are used: module of the registry, its name there, name of the entry.
 
-FINDERS = ("importlib.resources", "importlib_resources", "pkgutil")
-"""Modules that find it too."""
-
-BACKUPS = ("~", "#", ".bak", ".orig", ".swp", ".tmp")
-"""Endings of files that editors leave."""
-
-INSTALLED = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "purelib", "platlib")})
+Registries that are not named are used whole. Of those that are, an entry counts as well if the code names it.
+"""
 
 
 @cache
-def code_of(thing: type | Callable[..., object]) -> Code:
+def code_of(thing: type | Callable[..., object], entries: Entries = frozenset()) -> Code:
     """The code that a class or function depends on, as it was when this was first asked; see `code_in`.
 
     A class may name packages in `NOT_IN_CODE` that only show its results to people; these do not count.
     """
-    following = _Following(thing.__module__, None, getattr(thing, "NOT_IN_CODE", ()))
+    following = _Following(thing.__module__, None, getattr(thing, "NOT_IN_CODE", ()), entries)
     return following.code((thing.__module__, thing.__qualname__.partition(".")[0]))
 
 
@@ -65,18 +57,6 @@ def digest_of(code: Code) -> str:
     return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True)
-class _Statement:
-    """A statement at the top of a module: what it defines, the names in it, and what it imports."""
-
-    text: str
-    defines: frozenset[str]
-    uses: frozenset[str]
-    imports: tuple[ast.Import | ast.ImportFrom, ...]
-    is_import: bool
-    strings: frozenset[str]
-
-
 @dataclass
 class _Following:
     """Follows what is used from one definition to the next.
@@ -85,6 +65,7 @@ class _Following:
         root: the module that is followed, with its package.
         beside: folder of modules that are followed too.
         without: packages that are not followed.
+        entries: of registries, that count.
         files: of modules.
         kept: the statements of each module that count, by their number.
     """
@@ -92,24 +73,24 @@ class _Following:
     root: str
     beside: Path | None
     without: tuple[str, ...] = ()
+    entries: Entries = frozenset()
     files: dict[str, Path | None] = field(default_factory=dict)
-    kept: dict[str, dict[int, _Statement]] = field(default_factory=dict)
+    kept: dict[str, dict[int, Statement]] = field(default_factory=dict)
 
     def code(self, place: Place) -> Code:
         """What a definition depends on."""
         wanted, seen = [place], {place}
         found: Code = {"python": ".".join(map(str, sys.version_info[:2]))}
-        while wanted:
+        while wanted or (wanted := list(self._entries_named() - seen)):
+            seen.update(wanted)
             module, name = wanted.pop()
             if any(f"{module}.".startswith(f"{package}.") for package in self.without):
                 continue
             path = self.file(module)
             if path is None:
-                found |= _version_of(module.partition(".")[0])
+                found |= version_of(module.partition(".")[0])
                 continue
-            more = set(self._used(module, path, name)) - seen
-            seen |= more
-            wanted += more
+            wanted += set(self._used(module, path, name)) - seen
         for module, statements in self.kept.items():
             text = repr([statements[number].text for number in sorted(statements)])
             found[module] = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -120,7 +101,7 @@ class _Following:
     def file(self, module: str) -> Path | None:
         """The source of a module that is followed; None of others."""
         if module not in self.files:
-            self.files[module] = _file_of(module, self.beside, self.root)
+            self.files[module] = file_of(module, self.beside, self.root)
         return self.files[module]
 
     def _data(self) -> Code:
@@ -135,10 +116,10 @@ class _Following:
             path = self.file(module)
             if path is None:
                 continue
-            files = beside.setdefault(path.parent, _data_beside(path.parent))
+            files = beside.setdefault(path.parent, data_beside(path.parent))
             strings = {text.rpartition("/")[2] for one in statements.values() for text in one.strings}
-            imported = {one for node in _statements(path.read_bytes()) for one in node.imports}
-            finds = any(one.uses & PLACES for one in statements.values()) or any(map(_finds_files, imported))
+            imported = {one for node in statements_of(path.read_bytes()) for one in node.imports}
+            finds = any(one.uses & PLACES for one in statements.values()) or any(map(finds_files, imported))
             if finds and not strings & {file.name for file in files}:
                 strings = {file.name for file in files}
             named |= strings
@@ -155,7 +136,7 @@ class _Following:
 
     def _used(self, module: str, path: Path, name: str | None) -> Iterator[Place]:
         """What the statements that define a name use; of all statements without a name, or where none defines it."""
-        statements = _statements(path.read_bytes())
+        statements = self._split(module, statements_of(path.read_bytes()))
         defined = frozenset().union(*(one.defines for one in statements if not one.is_import))
         imports = [one for one in statements if one.is_import]
         named = frozenset().union(*(one.uses for one in statements))
@@ -176,12 +157,61 @@ class _Following:
             for node in (node for other in imports if other.defines & one.uses for node in other.imports):
                 yield from self._imported(node, package, one.uses)
 
+    def _split(self, module: str, statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        """The statements, of registries whose entries are counted singly one for each entry and one for the rest."""
+        registries = {registry for home, registry, _ in self.entries if home == module}
+        found: list[Statement] = []
+        for one in statements:
+            registry = next(iter(one.defines & registries), None)
+            found += (
+                [one]
+                if registry is None or one.is_import
+                else entries_of(registry, one, partial(self._name_of, module))
+            )
+        return tuple(found)
+
+    def _name_of(self, module: str, node: ast.expr) -> str | None:
+        """The name of an entry: a text; of a call its first text or its `name`; of a name, that of what it means."""
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, str) else None
+        if isinstance(node, ast.Call):
+            given = [*node.args, *(one.value for one in node.keywords if one.arg == "name")]
+            texts = [one for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+            return str(texts[0].value) if texts else None
+        path = self.file(module)
+        if not isinstance(node, ast.Name) or path is None:
+            return None
+        for one in statements_of(path.read_bytes()):
+            if node.id in one.defines and one.is_import:
+                package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+                places = [place for way in one.imports for place in self._imported(way, package, {node.id})]
+                return self._name_of(places[0][0], ast.Name(places[0][1] or "", ast.Load()))
+            if node.id in one.defines and isinstance(one.node, (ast.Assign, ast.AnnAssign)):
+                return self._name_of(module, one.node.value) if one.node.value else None
+        return None
+
+    def _entries_named(self) -> set[Place]:
+        """The entries that count, of registries that were met: those that are asked for, or that the code names."""
+        strings = {text for kept in self.kept.values() for one in kept.values() for text in one.strings}
+        found: set[Place] = set()
+        for module, registry in {one[:2] for one in self.entries}:
+            if not any(registry in one.defines for one in self.kept.get(module, {}).values()):
+                continue
+            asked = {name for *home, name in self.entries if home == [module, registry]}
+            path = self.file(module)
+            statements = self._split(module, statements_of(path.read_bytes())) if path else ()
+            defined = frozenset().union(*(one.defines for one in statements))
+            found |= {(module, f"{registry}[{name}]") for name in asked | strings} & {
+                (module, name) for name in defined
+            }
+        return found
+
     def _imported(
-        self, node: ast.Import | ast.ImportFrom, package: str, used: frozenset[str] | None
+        self, node: ast.Import | ast.ImportFrom, package: str, used: Collection[str] | None
     ) -> Iterator[Place]:
         """What an import leads to, of all its names or of those that are used."""
         for one in node.names:
-            if used is not None and _bound(one) not in used:
+            if used is not None and bound_name(one) not in used:
                 continue
             if isinstance(node, ast.Import):
                 yield one.name, None
@@ -197,123 +227,10 @@ class _Following:
         path = self.file(home)
         if path is None:
             return home, None
-        for one in _statements(path.read_bytes()):
+        for one in statements_of(path.read_bytes()):
             if one.is_import and name in one.defines:
                 for node in one.imports:
                     for alias in node.names:
-                        if _bound(alias) == name and isinstance(node, ast.ImportFrom) and not node.level:
+                        if bound_name(alias) == name and isinstance(node, ast.ImportFrom) and not node.level:
                             return self._origin(node.module or "", alias.name)
         return (f"{home}.{name}", None) if self.file(f"{home}.{name}") else (home, name)
-
-
-@cache
-def _statements(text: bytes) -> tuple[_Statement, ...]:
-    """The statements at the top of a module; those for types alone are left out."""
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            body[:] = [one for one in body if not _is_text(one)]
-    return tuple(_read(one) for one in tree.body if not _is_for_types(one))
-
-
-def _read(statement: ast.stmt) -> _Statement:
-    nodes = list(ast.walk(statement))
-    imports = tuple(node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom)))
-    is_import = isinstance(statement, (ast.Import, ast.ImportFrom))
-    if is_import:
-        defines = {_bound(one) for node in imports for one in node.names}
-    elif isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        defines = {statement.name}
-    else:
-        defines = {
-            node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-        }
-    uses = {node.id for node in nodes if isinstance(node, ast.Name)}
-    strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return _Statement(
-        ast.dump(statement),
-        frozenset(defines),
-        frozenset(uses),
-        imports,
-        is_import,
-        frozenset(strings),
-    )
-
-
-def _finds_files(node: ast.Import | ast.ImportFrom) -> bool:
-    names = [f"{getattr(node, 'module', None) or ''}.{one.name}".strip(".") for one in node.names]
-    return any(name.startswith(FINDERS) for name in names)
-
-
-def _is_for_types(node: ast.stmt) -> bool:
-    return isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
-
-
-def _is_text(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
-
-
-def _bound(imported: ast.alias) -> str:
-    """The name by which a module knows what it imports."""
-    return imported.asname or imported.name.partition(".")[0]
-
-
-def _data_beside(folder: Path) -> set[Path]:
-    """The files in a folder that are no Python: templates, tables, settings; not hidden ones, nor backups."""
-    return {
-        path
-        for path in folder.iterdir()
-        if path.is_file()
-        and path.suffix not in {".py", ".pyc"}
-        and not path.name.startswith((".", "#"))
-        and not path.name.endswith(BACKUPS)
-    }
-
-
-def _file_of(name: str, beside: Path | None, root: str) -> Path | None:
-    """The source of a module that is followed; None of others."""
-    path = _find(name, beside)
-    if path is None or path.suffix != ".py":
-        return None
-    own = name.partition(".")[0] == root.partition(".")[0]
-    return path if own or not any(path.is_relative_to(folder) for folder in INSTALLED) else None
-
-
-@cache
-def _find(name: str, beside: Path | None) -> Path | None:
-    """The file of a module, found without importing it."""
-    parts = name.split(".")
-    if beside:
-        for path in (beside.joinpath(*parts).with_suffix(".py"), beside.joinpath(*parts, "__init__.py")):
-            if path.is_file():
-                return path
-    try:
-        top = importlib.util.find_spec(parts[0])
-    except (ImportError, ValueError):
-        return None
-    if top is None or not top.origin:
-        return None
-    path = Path(top.origin).resolve()
-    if len(parts) == 1:
-        return path
-    folder = path.parent.joinpath(*parts[1:])
-    found = (folder.with_suffix(".py"), folder / "__init__.py")
-    return next((one for one in found if one.is_file()), None)
-
-
-@cache
-def _distributions() -> dict[str, list[str]]:
-    return dict(packages_distributions())
-
-
-@cache
-def _version_of(package: str) -> Code:
-    """The versions of what an installed package came with; nothing of Python's own."""
-    if package in sys.stdlib_module_names:
-        return {}
-    return {name: version(name) for name in sorted(set(_distributions().get(package, [])))}

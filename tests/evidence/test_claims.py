@@ -1,3 +1,4 @@
+import types
 from collections import OrderedDict
 
 import numpy as np
@@ -8,7 +9,9 @@ from stratacam.cam import match_layers
 from stratacam.cam.layers import pools_among
 from stratacam.evidence.claims import TITLES, assess_claims, last_convolution
 from stratacam.evidence.values import SubjectTable
+from stratacam.files import read_json, write_json
 from stratacam.networks import build
+from stratacam.report.evidence.tables import claims_table
 
 LAYERS = (
     "block3_conv1",
@@ -131,6 +134,15 @@ def test_where_the_truth_is_known_it_decides_what_localises():
     falling, rising = np.linspace(1, 0, 7), np.linspace(0, 1, 7)
     (test,) = assess_claims(table(gini=rising, average_precision=falling), "gradcam", LAYERS, POOLS)[3].tests
     assert test.name.endswith("(block3_conv1)")
+
+
+def test_a_claim_that_was_not_measured_is_shown_as_such_from_its_file(tmp_path):
+    found = assess_claims(SubjectTable((), SUBJECTS, np.empty((len(SUBJECTS), 0))), "gradcam", LAYERS, POOLS)
+    write_json(tmp_path / "claims.json", {"gradcam": [claim.as_json() for claim in found]})
+    claims = read_json(tmp_path / "claims.json")
+    assert claims["gradcam"][0]["tests"][0]["effect"] is None
+    shown = claims_table(types.SimpleNamespace(claims=claims), "gradcam")
+    assert {row[2:5] for row in shown.rows} == {("-", "0", "not measured")}
 
 
 def test_networks_without_blocks_have_no_test_of_them():

@@ -77,7 +77,7 @@ def test_a_scan_without_a_transform_is_named(tmp_path):
     scan = make_prepared(tmp_path)
     scan.template_transform.unlink()
     with pytest.raises(
-        InputError, match=r"MNI152.*cannot be read as an ITK transform; prepare the scan again"
+        InputError, match=r"MNI152.*cannot be read; expected an ITK transform: prepare the scan again"
     ):
         to_template(np.zeros(template_grid(4.0).shape), scan, template_grid(4.0))
 

@@ -49,7 +49,7 @@ def test_pictures_of_one_channel_are_given_three_times(tmp_path):
 def test_an_unknown_group_is_named(tmp_path):
     scans = make_scans(tmp_path, {"sub-1": "stroke"})
     with pytest.raises(
-        InputError, match=r'sub-1_ses-0, group: found "stroke", expected one of control, patient'
+        InputError, match=r'sub-1_ses-0, group: found "stroke"; expected one of control, patient'
     ):
         make_dataset(scans, CLASSES)
 

@@ -37,7 +37,7 @@ def test_an_empty_mask_is_refused(tmp_path):
 
 def test_without_deepbet_the_message_names_both_remedies(monkeypatch):
     monkeypatch.setitem(sys.modules, "deepbet", None)
-    with pytest.raises(InputError, match=r"pip install deepbet\) or supply a mask as derivatives"):
+    with pytest.raises(InputError, match=r"pip install deepbet, or supply a mask as derivatives"):
         extract_brain(np.zeros((4, 4, 4), np.float32), np.eye(4), Path("sub-01_T1w.nii.gz"))
 
 

@@ -313,7 +313,7 @@ def test_a_grid_that_cannot_be_read_names_its_file(tmp_path):
     nibabel.Nifti1Image(np.ones((4, 4, 4, 1), np.float32), np.eye(4)).to_filename(tmp_path / "one.nii")
     assert read_grid(tmp_path / "one.nii").shape == (4, 4, 4)
     (tmp_path / "xfm.txt").write_text("no transform")
-    with pytest.raises(InputError, match=r"xfm\.txt: cannot be read as an ITK transform"):
+    with pytest.raises(InputError, match=r"xfm\.txt: cannot be read; expected an ITK transform: prepare"):
         read_grid(tmp_path / "one.nii", tmp_path / "xfm.txt")
 
 

@@ -43,7 +43,9 @@ def test_a_required_column_that_is_not_there_is_refused_naming_those_that_are(tm
     with pytest.raises(InputError, match=r"participants.tsv: no such file; .*participant_id and family"):
         read_people(tmp_path, TWO, ["family"], required=True)
     participants(tmp_path, ("participant_id", "sex", "site"), ("sub-01", "F", "A"))
-    with pytest.raises(InputError, match=r"no column 'family'; .*has participant_id, sex, site; name a col"):
+    with pytest.raises(
+        InputError, match=r"no column 'family'; .*has participant_id, sex, site; expected it in one"
+    ):
         read_people(tmp_path, TWO, ["site", "family"], required=True)
     assert read_people(tmp_path, TWO, ["Site"], required=True)["sub-01"] == {"Site": "A"}
 

@@ -118,7 +118,9 @@ def test_a_size_that_pools_would_cut_off_is_refused():
 
 
 def test_a_brain_wider_than_the_picture_is_refused_with_both_lengths():
-    with pytest.raises(InputError, match=r"pictures\.width_mm: 30 mm is less than the brain's 40 mm"):
+    with pytest.raises(
+        InputError, match=r"pictures\.width_mm: found 30; expected at least the brain's 40 mm"
+    ):
         cut_pictures(volume_of(np.ones((1, 40, 20, 2), dtype=np.float32)), PictureSettings(width_mm=30))
 
 

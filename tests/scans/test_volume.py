@@ -199,7 +199,8 @@ def test_a_file_that_may_not_be_read_is_told_with_the_remedy(tmp_path, monkeypat
 
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(
-        InputError, match=r"scan\.nii\.gz: cannot be read \(Permission denied\); give yourself"
+        InputError,
+        match=r"scan\.nii\.gz: cannot be read \(Permission denied\); expected a readable file: check",
     ):
         read_volume(path)
 
@@ -241,5 +242,5 @@ def test_a_direction_with_numbers_near_the_smallest_there_are_can_be_inverted_by
 def test_an_empty_file_is_told_as_such(tmp_path):
     for name in ("sub-01_T1w.nii", "sub-01_T1w.nii.gz"):
         (tmp_path / name).touch()
-        with pytest.raises(InputError, match=f"{name}: cannot be read as NIfTI"):
+        with pytest.raises(InputError, match=f"{name}: is empty; expected NIfTI"):
             read_volume(tmp_path / name)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,6 +101,32 @@ def test_what_changed_is_not_done_and_the_reason_is_known(tmp_path, files, chang
     assert cache.why("prepare", "sub-01", now) == [why]
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Files by name, of which the first is what the others are compared with."""
+
+    files: Mapping[str, Path]
+    out: Path
+
+    @property
+    def outputs(self):
+        return (self.out,)
+
+    def do(self):
+        self.out.write_text(next(iter(self.files)))
+
+
+def test_the_order_of_what_a_task_is_given_decides(tmp_path, files):
+    """Where the first network was another one, the table still compared everything with the first one before."""
+    cache = Cache(tmp_path / "records")
+    by_name = {"small_cnn": files[0], "resnet18": files[1]}
+    cache.finish("comparison", "study", cache.entry(Compared(by_name, tmp_path / "table")))
+    swapped = cache.entry(Compared(dict(reversed(by_name.items())), tmp_path / "table"))
+    assert cache.why("comparison", "study", swapped) == [
+        'files was ["small_cnn", "resnet18"] and is ["resnet18", "small_cnn"]'
+    ]
+
+
 def test_a_place_is_no_input_and_a_folder_that_nothing_made_is_refused(tmp_path, files):
     cache = finished(tmp_path, files)
     assert cache.is_done("prepare", "sub-01", entry(cache, files, work=tmp_path / "elsewhere"))
@@ -153,9 +180,11 @@ def test_a_step_that_is_forced_is_done_once_more_and_its_key_stays(tmp_path, fil
     cache.finish("pictures", "sub-01", entry(cache, files))
     cache.forget("prepare")
     for step in ("prepare", "prepare scans"):
+        assert cache.is_forgotten(step, "sub-01")
         assert not cache.is_done(step, "sub-01", entry(cache, files))
         assert cache.why(step, "sub-01", entry(cache, files)) == ["--force asks for it"]
         assert cache.key_of(step, "sub-01") == entry(cache, files).key
     assert cache.is_done("pictures", "sub-01", entry(cache, files))
     cache.finish("prepare", "sub-01", entry(cache, files))
     assert cache.is_done("prepare", "sub-01", entry(cache, files))
+    assert not cache.is_forgotten("prepare", "sub-01")

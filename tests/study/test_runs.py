@@ -114,7 +114,10 @@ def test_slices_that_are_split_hold_nobody_out(tmp_path):
 
 def test_an_unknown_step_is_refused_with_those_there_are(tmp_path):
     with (
-        pytest.raises(InputError, match=r"--force: trian is no step; choose of check, prepare, .*evidence\."),
+        pytest.raises(
+            InputError,
+            match=r"--force: trian is no step; choose of check, prepare, .*evidence, leakage, report\.",
+        ),
         open_study(configured(tmp_path), Console(file=io.StringIO()), force=["train", "trian"]),
     ):
         pass

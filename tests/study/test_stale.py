@@ -26,15 +26,19 @@ from stratacam.errors import InputError
 from stratacam.files import read_json
 from stratacam.report import refresh_report
 from stratacam.report.evidence.content import evidence_folders
+from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.scans.volume import write_nifti
 from stratacam.source_code import code_of
 from stratacam.study import cache as cache_module
 from stratacam.study.cache import Cache
 from stratacam.study.configuration import StudyConfiguration, read_configuration
+from stratacam.study.execution import SerialExecutor, Workers
 from stratacam.study.folders import StudyFolders
 from stratacam.study.run import measure_evidence, run_study
 from stratacam.study.steps import explain, prepare, train
 from stratacam.study.steps.prepare import Prepare
+from stratacam.study.study import STEPS
+from stratacam.study.training import Training
 from stratacam.study.work import Work
 
 pytestmark = (
@@ -247,7 +251,7 @@ class Watched:
     """Which files are opened and which code runs in each step."""
 
     def __init__(self):
-        self.step, self.opened, self.ran = None, {}, {}
+        self.step, self.opened, self.ran, self.entries = None, {}, {}, {}
 
     @contextmanager
     def task(self, task):
@@ -262,6 +266,7 @@ class Watched:
         self.step = kind
         if kind not in self.ran:
             self.ran[kind] = set()
+            self.entries[kind] = getattr(task, "entries", frozenset())
             sys.setprofile(profile)
         try:
             yield
@@ -316,11 +321,11 @@ def study(copy_cohort, tmp_path_factory):
     return types.SimpleNamespace(folder=folder, configuration=configuration, seen=seen)
 
 
-def finish(configuration):
+def finish(configuration, force=()):
     """Do the study, its evidence and its report as the commands do."""
     console = Console(quiet=True)
-    for step in (run_study, measure_evidence):
-        refresh_report(step(configuration, console).folders, console)
+    refresh_report(run_study(configuration, console, force=force).folders, console)
+    refresh_report(measure_evidence(configuration, console).folders, console)
 
 
 def with_sessions(cohort):
@@ -349,7 +354,7 @@ def add_columns(cohort, split):
     split.write_text("\n".join(table) + "\n")
 
 
-def again(configuration):
+def again(configuration, force=()):
     """The steps that would be done again, found without doing them."""
     found = set()
 
@@ -385,7 +390,7 @@ def again(configuration):
         ):
             patch.setattr(module, name, nothing)
         try:
-            finish(configuration)
+            finish(configuration, force)
         except (InputError, FileNotFoundError):
             found.add(NEW_MODEL)
     return found
@@ -406,6 +411,28 @@ def test_a_setting_does_again_what_it_decides_and_nothing_else(study, name):
         assert found == expected
 
 
+def test_another_order_of_sequences_is_another_order_of_channels(study):
+    assert again(changed(study.configuration, "cohort.sequences", ("FLAIR", "T1w"))) == CHECK
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step != "leakage"])
+def test_a_step_that_is_forced_does_again_what_reads_it_and_nothing_else(study, step, tmp_path):
+    records = [study.configuration.out / ".stratacam", study.configuration.out / "prepared/.stratacam"]
+    for number, folder in enumerate(records):
+        shutil.copytree(folder, tmp_path / str(number))
+    try:
+        found = again(study.configuration, [step])
+    finally:
+        for number, folder in enumerate(records):
+            shutil.rmtree(folder)
+            shutil.copytree(tmp_path / str(number), folder)
+    pretrained = (
+        {"baselines"} if step == "activations" else set()
+    )  # which read these where weights are pretrained
+    assert found - REPORT == (after(step) | pretrained) - REPORT
+    assert again(study.configuration) == set()
+
+
 def test_the_code_that_runs_in_a_step_is_in_its_key(study):
     home = Path(stratacam.__file__).parent
     for kind, files in study.seen.ran.items():
@@ -414,7 +441,7 @@ def test_the_code_that_runs_in_a_step_is_in_its_key(study):
         for path in (path for path in own if path.suffix == ".py"):
             module = ".".join(("stratacam", *path.relative_to(home).with_suffix("").parts))
             ran.add(module.removesuffix(".__init__"))
-        code = code_of(kind)
+        code = code_of(kind, study.seen.entries[kind])
         missing = {name for name in ran - NOT_OF_RESULTS if name not in code}
         shown = [(f"{one}.", f"{one.rpartition('.')[2]}/") for one in getattr(kind, "NOT_IN_CODE", ())]
         assert {name for name in missing if not name.startswith(sum(shown, ()))} == set(), kind
@@ -436,6 +463,13 @@ def test_every_file_of_the_user_that_is_opened_is_changed_in_a_test(study):
         "cohort/derivatives/truth//anat/_label-lesion_mask.nii.gz",
         *("nets.py", "weights.txt", "cohort/dataset_description.json"),
     }
+
+
+def test_a_sequence_that_comes_to_the_registry_makes_no_scan_and_no_model_stale(study, monkeypatch):
+    monkeypatch.setitem(SEQUENCES, "T2star", MRSequence("T2star"))
+    later = changed(study.configuration, "prepare.full_scale", {})
+    assert "T2star" in later.prepare.full_scale
+    assert again(later) <= REPORT
 
 
 @contextmanager
@@ -580,6 +614,45 @@ def test_a_model_comes_back_with_its_settings_and_a_new_name_trains_nothing(trai
     model = folder / "study/models/make_seed-0"
     assert weights_of(model) == trained_again.before
     assert read_json(model / "card.json")["training"]["cohort"] == "renamed again"
+
+
+class Recording(SerialExecutor):
+    """An executor that remembers the kinds of the tasks that it was given."""
+
+    def __init__(self):
+        self.kinds = set()
+
+    def submit(self, fn, /, *args, **more):
+        self.kinds |= {type(one) for one in args}
+        return super().submit(fn, *args, **more)
+
+
+@pytest.fixture(scope="module")
+def forced(trained_again):
+    """What was said, and the kinds of the tasks in a given executor, where an earlier model is asked for by force."""
+    folder, said, cluster = trained_again.folder, io.StringIO(), Recording()
+    (kept,) = (folder / "study/models/earlier").iterdir()
+    before = weights_of(kept)
+    epochs = 2 if read_configuration(folder / "study.toml").training.epochs == 1 else 1
+    (folder / "study.toml").write_text(STUDY.replace("epochs = 1", f"epochs = {epochs}"))
+    run_study(
+        read_configuration(folder / "study.toml"),
+        Console(file=said, width=500),
+        workers=Workers(executor=cluster),
+        force=["train"],
+    )
+    after_ = weights_of(folder / "study/models/make_seed-0")
+    return types.SimpleNamespace(said=said.getvalue(), kinds=cluster.kinds, before=before, after=after_)
+
+
+def test_a_model_that_comes_back_is_trained_again_where_that_is_forced(forced):
+    assert "train: unchanged" not in forced.said
+    assert "--force asks for it" in forced.said
+    assert forced.after == forced.before
+
+
+def test_a_single_training_runs_in_the_executor_that_is_given(forced):
+    assert Training in forced.kinds
 
 
 def test_studies_share_prepared_scans_and_neither_prepares_them_in_another_way(study):

@@ -57,7 +57,7 @@ def off_image(lying: Axes | None, output: Tensor) -> bool:
 
 
 def follow(func: Any, args: Sequence[Any], data: Data, output: Tensor) -> Axes | None:
-    """The axes of what an operation gives; None if they are not known, or images may have met.
+    """The axes of an operation's output; None if they are unknown, or images may have been mixed.
 
     Args:
         func: the operation, an overload.
@@ -83,7 +83,7 @@ def follow(func: Any, args: Sequence[Any], data: Data, output: Tensor) -> Axes |
 
 
 def _pointwise(data: Data, output: Tensor) -> Axes | None:
-    """Those of the operand that says most: a gate (B, channels, 1, 1) lies under what it is laid over."""
+    """The axes of the operand with most known axes; a gate (B, channels, 1, 1) has fewer than its feature map."""
     if any(len(axes) != output.ndim or axes[0] != BATCH for _, axes in data) and len(data) > 1:
         return None
     return max((axes for _, axes in data), key=lambda axes: sum(axis is not None for axis in axes))

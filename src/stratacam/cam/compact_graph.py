@@ -63,12 +63,12 @@ class CompactGraph(TorchFunctionMode):
             self._unneeded = self._positions = None
 
     def _pack(self, tensor: Tensor) -> Callable[[], Tensor]:
-        """Called for every tensor that the graph is to keep; returns what gives it again."""
+        """Called for every tensor that the graph stores; returns a function that restores it."""
         if tensor.numel() < LARGE:
             return _checked(tensor)
         given = self._unneeded
         if given is not None and tensor.data_ptr() == given.data_ptr() and tensor.shape == given.shape:
-            # The gradient of the convolution's input asks its input for shape and strides alone.
+            # The gradient of a convolution's input needs only its shape and strides.
             shape, stride, dtype, device = tensor.shape, tensor.stride(), tensor.dtype, tensor.device
             return lambda: torch.empty_strided(shape, stride, dtype=dtype, device=device)
         if self._positions is not None and tensor.dtype == torch.int64:
@@ -83,7 +83,7 @@ def _unpack(packed: Callable[[], Tensor]) -> Tensor:
 def _positions(
     pool: Callable[..., tuple[Tensor, Tensor]], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Callable[[], Tensor]:
-    """What finds the positions of a pool's maxima again."""
+    """A function that finds the positions of a pool's maxima again."""
     given = _checked(args[0])
 
     def again() -> Tensor:
@@ -93,7 +93,7 @@ def _positions(
 
 
 def _checked(tensor: Tensor) -> Callable[[], Tensor]:
-    """The tensor itself, if it is still what it was: autograd checks this only for what is not packed."""
+    """The tensor, checked for changes in place: autograd does not check packed tensors."""
     saved, version = tensor.detach(), tensor._version  # the tensor itself would hold the graph that holds it
 
     def unpack() -> Tensor:

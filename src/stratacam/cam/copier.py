@@ -1,4 +1,4 @@
-"""Copies of what a model is made of, so that a twin of it has its own: one thing is copied once.
+"""Copies of the objects in a model, for its twin; each object is copied once.
 
 Parameters share the values of the caller's. Every other tensor is a copy, and views of one another stay so. Containers,
 bound methods, partial functions, closures, weak references and objects of the user's own classes are followed; what
@@ -54,7 +54,7 @@ class Copier:
         self.modules: list[nn.Module] = []
         self._private = private
         self._made: dict[int, Any] = {}
-        self._alive: list[Any] = []  # what was copied, so that no address is used again
+        self._alive: list[Any] = []  # holds the originals, so that no address is used again
         self._storages: dict[int, Any] = {}
         self._parts = {id(module) for module in model.modules()}
         for name, parameter in model.named_parameters():
@@ -155,7 +155,7 @@ class Copier:
         return made
 
     def _own_values(self, tensor: Tensor) -> Tensor:
-        """A copy of a tensor; two that share memory share that of their copies."""
+        """A copy of a tensor; copies of tensors that share memory share memory."""
         detached = tensor.detach()
         plain = type(detached) is Tensor and tensor.layout == torch.strided
         if not plain or tensor.is_meta or tensor.is_quantized or tensor.is_conj() or tensor.is_neg():

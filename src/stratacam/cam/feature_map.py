@@ -17,7 +17,7 @@ FEATURES_LAST = (nn.Linear, nn.LayerNorm, nn.RMSNorm)
 
 
 def grid_maker(tokens_to_grid: Sequence[int] | TokensToGrid | None) -> TokensToGrid | None:
-    """The function that a caller gave as `tokens_to_grid`, or that of the grid that was given.
+    """The function from tokens to a feature map: the caller's, or one made for the caller's grid.
 
     Raises:
         ValueError: if it is neither a function nor a grid of positive whole numbers.
@@ -52,7 +52,7 @@ def grid_maker(tokens_to_grid: Sequence[int] | TokensToGrid | None) -> TokensToG
 def map_fault(
     module: nn.Module, output: object, image: Tensor, to_grid: TokensToGrid | None, lying: Axes | None
 ) -> str | None:
-    """Why what a module gives has no map on the image; None if it has one.
+    """Why a module's output has no map on the image; None if it has one.
 
     Args:
         module: of a layer.
@@ -63,7 +63,7 @@ def map_fault(
     """
     if not isinstance(output, Tensor):
         return f"gives a {type(output).__name__}, which is not a feature map (B, channels, *spatial)."
-    if torch._C._functorch.is_batchedtensor(output):  # noqa: SLF001 - nothing public tells
+    if torch._C._functorch.is_batchedtensor(output):  # noqa: SLF001 - there is no public way
         return "is run inside torch.vmap, where what it gives cannot be observed."
     if output.is_complex():
         return f"gives {output.dtype}; a map needs real values, such as those of a layer after abs()."
@@ -77,7 +77,7 @@ def map_fault(
 def grid_of(
     module: nn.Module, output: Tensor, image: Tensor, to_grid: TokensToGrid | None, lying: Axes | None
 ) -> TokensToGrid | None:
-    """What makes feature maps of what a module gives; None where convolutions and pools lie on the image anyway."""
+    """The function from a module's output to a feature map; None if the output is one already."""
     fits = isinstance(module, CONVOLUTIONS + POOLS) and _fault_as_it_is(module, output, image, lying) is None
     return None if fits else to_grid
 

@@ -95,7 +95,7 @@ class Inputs:
         return [value for _, value in _parts(self.arguments) if isinstance(value, Tensor)]
 
     def uncertain(self) -> list[Way]:
-        """Where there are as many entries as images, but nobody knows whether they are the images'."""
+        """Places with as many entries as there are images, though these need not be the images'."""
         if self.stated:
             return []
         parts = _parts(self.arguments)

@@ -96,7 +96,7 @@ def match_layers(model: nn.Module, layers: Layers = "all") -> tuple[str, ...]:
 def choose(model: nn.Module, layers: Layers) -> dict[str, bool]:
     """As `match_layers`, with whether each layer was named (and not only matched by a pattern).
 
-    "last" stays as it is, because only a forward can tell which convolution is the last.
+    "last" stays as it is, because only a forward shows which convolution is the last.
     """
     given = [layers] if isinstance(layers, str | nn.Module) else layers
     if not isinstance(given, Sequence) or not all(isinstance(one, str | nn.Module) for one in given):

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def storage_of(tensor: Tensor) -> int:
-    """What tells whether two tensors share memory; of one without memory of its own, such as a sparse one, itself."""
+    """An identity of the tensor's memory, equal for tensors that share it; sparse tensors and the like go by object."""
     try:
         return int(tensor.untyped_storage()._cdata)
     except (NotImplementedError, RuntimeError):

@@ -1,4 +1,4 @@
-"""Where what a forward computes comes from: which values are probabilities, and where axes lie on the image."""
+"""The origin of the values in a forward: which are probabilities, and which axes lie on the image."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +13,7 @@ from stratacam.cam.memory import storage_of, tensors
 aten = torch.ops.aten
 
 LOGITS_WITHIN = {aten._softmax, aten._log_softmax, aten.sigmoid, aten.hardsigmoid}
-"""Operations whose input is logits where their output is that of the network."""
+"""Operations whose input holds logits if their output is the network's."""
 
 SQUASHES = LOGITS_WITHIN | {
     aten.sigmoid_, aten.hardsigmoid_, aten.exp, aten.exp_, aten.exp2, aten.exp2_, aten.atan, aten.atan_, aten.tanh,
@@ -29,7 +29,7 @@ WEIGHINGS = {
 """Operations after which a value is no probability any more, but may be a logit."""
 
 READINGS = {aten._local_scalar_dense, aten.as_strided, aten.view_as_complex, aten.view_as_real}
-"""Operations that tell the model's code a value, or that count on the memory's order."""
+"""Operations that give a value to Python, or depend on the order in memory."""
 
 FRESH = {
     aten.empty_like, aten.zeros_like, aten.ones_like, aten.full_like, aten.rand_like, aten.randn_like,
@@ -85,7 +85,7 @@ class Origins:
         return lying is not None and lying[:1] == (axes.BATCH,) and not self.inspected
 
     def kind_of(self, tensor: Tensor) -> str | None:
-        """`FEATURES`, `WEIGHED`, `PROBABILITIES`, or None for what was not seen to come from an argument."""
+        """`FEATURES`, `WEIGHED`, `PROBABILITIES`, or None for values that come from no argument."""
         return self._kinds.get(storage_of(tensor))
 
     def logits_of(self, tensor: Tensor) -> Tensor | None:
@@ -96,7 +96,7 @@ class Origins:
         return given.reshape(tensor.shape)
 
     def follow(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
-        """Note what an operation gave."""
+        """Record the output of an operation."""
         # 1. What was given that depends on the arguments, and what the operation makes of it.
         operation = func.overloadpacket
         given = [] if operation in FRESH else tensors([*args, *kwargs.values()])

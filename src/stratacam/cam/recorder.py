@@ -80,7 +80,7 @@ class Recorder:
             for module in (*self.calls, *self.last_candidates)
             if isinstance(module, CONVOLUTIONS + POOLS) and not list(module.children())
         ]
-        # 3. After a layer: what it gave is kept.
+        # 3. After a layer: record its output.
         observed = [module for module in self.calls if not isinstance(module, torch.jit.ScriptModule)]
         hooks += [module.register_forward_hook(self.observe) for module in observed]
         hooks += [module.register_forward_hook(self.observe_last) for module in self.last_candidates]
@@ -105,8 +105,8 @@ class Recorder:
             self.watch.start_recording()
 
     def observe(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
-        """Keep what a call of the layer gave, or why that has no map."""
-        with torch._C.DisableTorchFunction():  # these are not the model's own questions
+        """Record the output of a call, or why it has no map."""
+        with torch._C.DisableTorchFunction():  # these reads are not the model's
             call: Tap | str | None = self._fault(module, output)
             if call is None:
                 call, output = self._tap(module, inputs, output)
@@ -133,7 +133,7 @@ class Recorder:
         return output
 
     def _tap(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> tuple[Tap, Tensor]:
-        """A tap at a layer's output, and the output as the network is to go on with it."""
+        """A tap at a layer's output, and the output that the network continues with."""
         if not self.differentiable:
             return self._hold(module, output, output, None), output
         steps, again = self.watch.recorded(), None
@@ -189,7 +189,7 @@ class Recorder:
         return "lies in a part in TorchScript, whose layers cannot be observed; give the module that it was made of."
 
     def _hold(self, module: nn.Module, output: Tensor, given: Tensor, again: Repeat | None) -> Tap:
-        """A tap that holds `given`: the output itself, or what it is computed of again."""
+        """A tap that holds `given`: the output itself, or the input that `again` computes it from."""
         held = HeldTensor(given.detach())
         for tensor in (held, *(again.constants if again else ())):
             self.watch.hold(tensor)
@@ -233,7 +233,7 @@ def _cheaper_to_repeat(module: nn.Module, given: Tensor, output: Tensor) -> bool
     """Whether to keep a layer's input instead of its output.
 
     True for a pool, whose input the graph keeps anyway; and for a convolution where the graph starts, if its
-    input is much smaller: its output is then in nobody's memory, and a few input channels are quick to convolve.
+    input is much smaller: nothing else holds its output then, and a few input channels are quick to convolve.
     """
     if isinstance(module, POOLS):
         return given.requires_grad

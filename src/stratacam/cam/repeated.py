@@ -1,4 +1,4 @@
-"""One call of a layer, to be run again: the operations that it was, with exactly what they were given."""
+"""One call of a layer that can be run again: its operations with their exact arguments."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class HeldTensor:
 
 @dataclass(frozen=True)
 class Step:
-    """One operation: what was called, with what, and what it gave."""
+    """One operation, its arguments and its result."""
 
     func: Any
     args: tuple[Any, ...]
@@ -32,7 +32,7 @@ class Step:
 
 @dataclass(frozen=True)
 class _Value:
-    """Stands in a step for what is computed again, by its number."""
+    """Stands in a step for a value that is computed again, by number."""
 
     number: int
 
@@ -97,7 +97,7 @@ def repeat(given: Tensor, output: Tensor, steps: Sequence[Step]) -> Repeat | Non
 
 
 def _writes_own(step: Step, numbers: dict[int, int]) -> bool:
-    """Whether an operation writes, if at all, to what the call itself has computed."""
+    """Whether an operation writes only to values that the call has computed."""
     return all(numbers.get(id(value), 0) > 0 for value in written(step.func, step.args, step.kwargs))
 
 

@@ -30,7 +30,7 @@ class Target:
 def logits_of(captured: Captured) -> Tensor:
     """The logits (B, K) in a model's output: a tensor, or a `logits` in it; before a final softmax.
 
-    One row for several images is that of a bag: (1, K).
+    A bag of several images has one row: (1, K).
 
     Raises:
         ValueError: if there are none.
@@ -136,7 +136,7 @@ def _given_scores(function: Callable[..., Tensor], captured: Captured) -> Tensor
 
 
 def _has_rows(output: Any, images: int) -> bool:  # noqa: ANN401
-    """Whether what a model gives first has a row for each image."""
+    """Whether the model's first output has a row for each image."""
     while isinstance(output, dict | list | tuple) and output:
         output = next(iter(output.values() if isinstance(output, dict) else output))
     return isinstance(output, Tensor) and output.ndim > 0 and len(output) == images

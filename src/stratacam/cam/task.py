@@ -1,4 +1,4 @@
-"""What is to be explained, its raw maps, and one forward with a backward for each class."""
+"""A batch to explain: one forward, a backward for each class, and the raw maps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from stratacam.cam.tap import LayerError, Tap
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be explained: one batch."""
+    """One batch to explain."""
 
     model: nn.Module  # a twin, in evaluation mode and frozen
     shared: Mapping[int, str]  # names of its parameters, by storage, that the caller's model shares
@@ -33,7 +33,7 @@ class Task:
         return self.layers.get(name, self.layers.get(split_call(name)[0], False))
 
     def capture(self) -> Captured:
-        """One forward that keeps what the layers give."""
+        """One forward that records the outputs of the layers."""
         return capture(self.model, self.inputs, self.layers, self.tokens_to_grid, self.shared)
 
     def run(self, inputs: Inputs) -> Captured:
@@ -123,7 +123,7 @@ class Run:
             )
 
     def no_gradient(self) -> Tensor:
-        """(B, C), true: what is so of every class until its gradient arrives."""
+        """(B, C), true: the initial value for every class, until its gradient arrives."""
         return torch.ones_like(self.target.classes, dtype=torch.bool)
 
     def maps(self, raw: dict[str, Tensor], zero_gradient: dict[str, Tensor]) -> RawMaps:

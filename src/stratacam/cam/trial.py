@@ -1,4 +1,4 @@
-"""How a model is run so that what is explained is what it gives: tried on the first batch.
+"""How to run a model so that the maps explain its own output: tried on the first batch.
 
 Images with their channels last are faster, but not all code works in that order, and some gives something else. A
 network may mix the images of a batch, so that the score of one depends on others. Where the operations of the first
@@ -32,7 +32,7 @@ WHOLE = 32
 
 @dataclass
 class Trial:
-    """The caller's model, what is wanted of it (see `Task`), and how it has to be run."""
+    """The caller's model, what to explain (see `Task`), and how to run it."""
 
     model: nn.Module
     layers: Mapping[str, bool]
@@ -75,7 +75,7 @@ class Trial:
             return False
 
     def cut(self, whole: Inputs) -> Inputs:
-        """Find out which arguments with as many entries as images are to be cut with the batch.
+        """Find which arguments with as many entries as images must be cut with the batch.
 
         The model is called with everything, and then in parts for each way to cut; the same scores must come.
 
@@ -100,8 +100,8 @@ class Trial:
             return fitting[0]
         keys = sorted({repr(way[0]) for way in ways})
         raise ValueError(
-            f"input {', '.join(keys)} has {whole.count} entries for {whole.count} images, and the model does not tell "
-            f"whether there is one for each; say per_image=[{', '.join(keys)}] if so, or per_image=[] if not."
+            f"input {', '.join(keys)} has {whole.count} entries for {whole.count} images, which "
+            f"need not be one for each image; say per_image=[{', '.join(keys)}] if so, or per_image=[] if not."
         )
 
     def _in_parts(self, option: Inputs) -> Tensor | None:
@@ -227,7 +227,7 @@ def _same(single: dict[int, Tensor] | None, given: Tensor) -> bool:
 
 
 def _rounding(values: Tensor) -> float:
-    """What scores (B, K) may differ by through rounding only, besides a share of their own size.
+    """How far rounding alone may move scores (B, K), besides a share of their size.
 
     It goes by how far images lie apart, so that a masked class or an offset of all scores hides no difference.
     """

@@ -23,7 +23,7 @@ from stratacam.cam.watch import Watch
 
 @dataclass(frozen=True)
 class Twin:
-    """A twin, and what it must not write to."""
+    """A twin, and the parameters that it must not write to."""
 
     model: nn.Module  # in evaluation mode, with frozen parameters
     protected: Mapping[
@@ -42,9 +42,9 @@ def twin_of(model: nn.Module, *, channels_last: bool, private: bool) -> Iterator
 
     Raises:
         ParametersWrittenError: the model writes to its parameters where it is put in evaluation mode.
-        ValueError: it is the caller's own module that runs, not the twin's.
+        ValueError: the caller's module would run in place of the twin's.
     """
-    # 1. Copy the model; what modules do of their own in eval() might write to parameters, which then are copies too.
+    # 1. Copy the model, with its parameters if eval() is overridden and so might write to them.
     acting = any(module.training for module in model.modules()) and any(map(_acts, model.modules()))
     copier = Copier(model, private=private or acting)
     twin = copier.copy(model)
@@ -64,7 +64,7 @@ def twin_of(model: nn.Module, *, channels_last: bool, private: bool) -> Iterator
 
 
 def _acts(module: nn.Module) -> bool:
-    """Whether a module does something of its own in `train()` or `eval()`, such as merging weights."""
+    """Whether a module overrides `train()` or `eval()`, for example to merge weights."""
     kind = type(module)
     overridden = kind.train is not nn.Module.train or kind.eval is not nn.Module.eval
     return overridden or "train" in vars(module) or "eval" in vars(module)

@@ -1,4 +1,4 @@
-"""Modules of torch that only hand on to one child: what they add must not run for a map."""
+"""Modules of torch that only wrap one child; what they add does not run for a map."""
 
 from typing import Any
 

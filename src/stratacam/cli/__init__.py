@@ -35,7 +35,7 @@ for command in COMMANDS:
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is told in a sentence, without a traceback."""
+    """Run the command line; a user's mistake gives one sentence, without a traceback."""
     try:
         with interruptible(), broken_off_at(" ".join(sys.argv[1:2])):
             app()

@@ -50,9 +50,13 @@ def benchmark_truth(
     for option, (given, known) in allowed.items():
         for value in given:
             if value not in known:
-                raise InputError(f"{option}: {value!r} is not known; choose one of {', '.join(known)}.")
+                raise InputError(
+                    f"{option}: found {value!r}; expected one of {', '.join(known)}: choose one."
+                )
     if size % 32:
-        raise InputError(f"--size: found {size}, expected a multiple of 32.")
+        raise InputError(
+            f"--size: found {size}; expected a multiple of 32: choose the next, {size + -size % 32}."
+        )
     settings = BenchmarkSettings(
         difference="shape" if difference == "shape" else "place",
         architecture=architecture,

@@ -72,7 +72,9 @@ def explain(
 
     console = Console()
     if method not in LAYER_METHODS:
-        raise InputError(f"--method: {method!r} is not known; choose one of {', '.join(LAYER_METHODS)}.")
+        raise InputError(
+            f"--method: found {method!r}; expected one of {', '.join(LAYER_METHODS)}: choose one."
+        )
     settings = ExplainSettings(
         target=target,
         sequence=sequence,

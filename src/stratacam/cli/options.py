@@ -34,7 +34,9 @@ AcceptDifferences = Annotated[
 Force = Annotated[
     list[str] | None,
     typer.Option(
-        "--force", metavar="STEP", help="Run a step again, such as train or explain; repeat for more."
+        "--force",
+        metavar="STEP",
+        help="Run a step again, such as train or explain, and all that read its results; repeat for more.",
     ),
 ]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's TOML file.")]

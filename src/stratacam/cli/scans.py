@@ -1,7 +1,6 @@
 """Commands on scans."""
 
 import sys
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -97,17 +96,12 @@ def import_dicom(
     """Sort DICOM series into T1w, T2w and FLAIR by their headers and write them as BIDS, without names."""
     from stratacam.scans.dicom import import_dicom, print_import
 
-    existed = out.exists()
-    try:
-        result = import_dicom(folder, out, map_file)
-    finally:
-        if not existed:
-            with suppress(OSError):
-                out.rmdir()  # which is empty where nothing was imported
+    result = import_dicom(folder, out, map_file)
     print_import(result, Console())
     if not any((out / f"sub-{label}").is_dir() for label in result.labels.values()):
         raise InputError(
-            f"{folder}: nothing could be imported; see above why, and docs/dicom.md for what --map can change."
+            f"{folder}: nothing could be imported; expected series of known sequences: see the reasons above, and "
+            "docs/dicom.md for what --map can change."
         )
     conclude(out, result.left_out, accept_left_out)
 

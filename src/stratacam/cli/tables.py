@@ -96,7 +96,7 @@ def show_check(report: CheckedCohort, source: Path, console: Console) -> None:
 
 
 def show_predictions(card: ModelCard, predictions: Sequence[ScanPrediction], console: Console) -> None:
-    """Print the class of every scan, and what the model is worth."""
+    """Print the class of every scan, and the limits of the model."""
     table = Table("scan", "predicted", *(f"p {name}" for name in card.classes), "trained on")
     for found in predictions:
         predicted = card.classes[int(found.probabilities.argmax())]
@@ -110,7 +110,7 @@ def show_predictions(card: ModelCard, predictions: Sequence[ScanPrediction], con
 
 
 def show_leakage(content: Mapping[str, Any], console: Console) -> None:
-    """Print the table of what was found."""
+    """Print the table of results."""
     table = Table("split by", "groups", "balanced accuracy of slices", "of subjects", "chance of subjects")
     for row in content["conditions"]:
         slices, subjects = row["slices"], row["subjects"]

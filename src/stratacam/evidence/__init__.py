@@ -1,1 +1,1 @@
-"""Maps, the model and the truth to evidence: which layer's map is to be believed."""
+"""Evidence from maps, the model and the truth: which layer's map to believe."""

@@ -9,7 +9,7 @@ from stratacam.errors import InputError
 from stratacam.scans.cohort.spelling import check_spelling
 
 USUAL = ("age", "sex")
-"""Covariates where the settings name none and everybody has them."""
+"""Covariates where the settings name none and all subjects have them."""
 
 
 def covariates_of(
@@ -18,7 +18,7 @@ def covariates_of(
     """Names and values (subjects, c): numbers as they are, words as one column for each but the first.
 
     Raises:
-        InputError: somebody lacks one that the settings name.
+        InputError: a subject lacks one that the settings name.
     """
     columns = USUAL if wanted is None else wanted
     lacking = [
@@ -28,7 +28,8 @@ def covariates_of(
         return (), None
     if lacking:
         raise InputError(
-            f"evidence.covariates: {', '.join(lacking)} lacks {' or '.join(columns)}; fill it in, or leave it out."
+            f"evidence.covariates: {', '.join(lacking)} lacks {' or '.join(columns)}; expected a value of each: "
+            "fill them in, or leave the column out of the setting."
         )
     values = [_numbers([people[subject][column] for subject in subjects]) for column in columns]
     return tuple(columns), np.column_stack(values)

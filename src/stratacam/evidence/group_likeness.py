@@ -24,7 +24,7 @@ def group_likeness(means: NDArray[np.float64], groups: Sequence[str]) -> NDArray
         groups: of the subjects.
 
     Returns:
-        (subjects,), NaN where nobody else is of the group, or nothing varies over fewer than three regions.
+        (subjects,), NaN for the only subject of a group, and for fewer than three regions or constant values.
     """
     found = np.full(len(means), np.nan)
     for row, group in enumerate(groups):

@@ -95,7 +95,7 @@ def write_groups(
     seed: int,
     executor: Executor,
 ) -> list[str]:
-    """Write `comparison.tsv`, `groups.json` and `group_maps`; return in words what was done.
+    """Write `comparison.tsv`, `groups.json` and `group_maps`; return a sentence about it.
 
     Args:
         measured: of a network.
@@ -217,6 +217,6 @@ def named_layers(patterns: Sequence[str], layers: Sequence[str]) -> tuple[str, .
     for pattern in patterns:
         if not any(fnmatchcase(layer, pattern) for layer in layers):
             raise InputError(
-                f"evidence.group_layers: {pattern!r} is no layer; there are {', '.join(layers)}."
+                f"evidence.group_layers: found {pattern!r}; expected some of {', '.join(layers)}: correct the name."
             )
     return tuple(layer for layer in layers if any(fnmatchcase(layer, pattern) for pattern in patterns))

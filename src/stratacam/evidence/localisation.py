@@ -1,4 +1,4 @@
-"""Whether heat finds what is known to be there, pixel by pixel.
+"""Whether heat lies on the truth, pixel by pixel.
 
 All scores treat pixels of equal heat alike: maps are full of exact zeros, and the order in which a sort leaves
 these says nothing.
@@ -128,7 +128,7 @@ def scores_of(heat: Heat, truth: Mask, brain: Mask, pixel_mm: float, *, toleranc
     """Every score of maps of one picture, see the definitions above.
 
     J. Zhang et al., "Top-down neural attention by excitation backprop" (2018), allowed 15 pixels of tolerance in
-    pointing; here there is none unless it is asked for.
+    pointing; here the default is none.
 
     Args:
         heat: (m, rows, columns), not negative.

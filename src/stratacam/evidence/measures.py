@@ -84,7 +84,7 @@ class Criterion:
     above: str = ""
 
     def fault_of(self, summary: Summary) -> str:
-        """The fault of a layer, in words; "" where the criterion is met.
+        """The fault of a layer as a sentence; "" where the criterion is met.
 
         One subject has no interval: the value itself is compared.
         """
@@ -127,7 +127,7 @@ class Measure:
         return mean_of(method, layer, self.name, numbers, against)
 
     def heading(self, against: str = "") -> str:
-        """The title with what the rows are against, as it starts a line."""
+        """The title with what the rows are against, capitalised."""
         words = " ".join(filter(None, (self.title, against)))
         return words[0].upper() + words[1:]
 

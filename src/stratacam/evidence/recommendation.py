@@ -22,7 +22,7 @@ def criteria() -> list[tuple[Measure, Criterion]]:
 
 
 def rule() -> str:
-    """The rule in words."""
+    """The rule as a sentence."""
     clauses = "; ".join(criterion.rule for _, criterion in criteria())
     return (
         f"A layer is recommended if {clauses}. Unmeasured criteria are skipped. Of layers that say the same, the most "

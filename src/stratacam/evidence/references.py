@@ -52,11 +52,11 @@ def edges_of(pictures: Heat) -> Heat:
 
 
 def prior_of(masks: Mapping[str, NDArray[np.float32]], subject: str) -> NDArray[np.float32] | None:
-    """Mean lesion mask of everybody but one subject; None where there is nobody else.
+    """Mean lesion mask of all other subjects; None if there are none.
 
     Args:
         masks: by subject, shares of lesion on one grid.
-        subject: whose own mask must not be in it.
+        subject: whose mask is left out.
     """
     others = [mask for other, mask in masks.items() if other != subject]
     return np.mean(others, axis=0, dtype=np.float32) if others else None

@@ -41,7 +41,7 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
         header, found = [], str(fault)
     if header != list(columns):
         raise InputError(
-            f"{path}: cannot be read ({found}); expected columns {', '.join(columns)}; remove it and run "
+            f"{path}: cannot be read ({found}); expected columns {', '.join(columns)}: remove it and run "
             "`stratacam evidence` again."
         )
     return rows

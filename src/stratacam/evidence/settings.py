@@ -22,7 +22,7 @@ class EvidenceSettings(BaseModel):
     target: str = Field(
         default="predicted",
         description='the class that maps explain: "predicted" for the class that the network predicts for each scan as '
-        "a whole; or a class name, the same for everybody, so that groups can be compared",
+        "a whole; or a class name, the same for all subjects, so that groups can be compared",
     )
     layers: tuple[str, ...] = Field(
         default=("all",), min_length=1, description='layers, or patterns of them; "all" for every layer'
@@ -73,7 +73,7 @@ class EvidenceSettings(BaseModel):
     covariates: tuple[str, ...] | None = Field(
         default=None,
         description="columns of participants.tsv that comparisons of groups adjust for; absent: age and sex where "
-        "everybody has them; empty: none",
+        "all subjects have them; empty: none",
     )
     permutations: int = Field(
         default=1000,

@@ -115,7 +115,7 @@ def _about(
         "truth_slices": sum(found["truth_slices"] for found in with_truth),
         "explained": "the class that the network gives the scan as a whole"
         if settings.target == "predicted"
-        else f"the class {settings.target}, in everybody",
+        else f"the class {settings.target}, in all subjects",
         "warning": tables.warning,
         "seconds": {
             kind: round(float(np.mean([found["seconds"].get(kind, 0.0) for found in about.values()])), 2)

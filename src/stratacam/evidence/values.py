@@ -17,7 +17,7 @@ class Value(NamedTuple):
         method: that made the map, such as "gradcam"; or what the map is held against, such as "edges".
         layer: whose map it is; "" where there is none.
         measure: such as "pointing".
-        against: the other layer, what was randomised, or what was changed; "" where there is nothing of the kind.
+        against: the other layer, what was randomised, or what was changed; "" where neither applies.
         value: mean over slices.
         slices: how many slices it is the mean of.
     """

@@ -27,7 +27,7 @@ class ScanPictures:
 
 @dataclass(frozen=True)
 class SliceDataset:
-    """Slices of many scans as one numbered list, read from disk as they are asked for.
+    """Slices of many scans as one numbered list, read from disk when needed.
 
     The arrays have one entry per slice: the scan (position in `scans`), the picture's position in the file
     of that scan, the slice's index in the prepared volume, the label (position in `classes`) and the subject
@@ -104,22 +104,22 @@ def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> Slice
     """
     scans = tuple(sorted(scans, key=lambda scan: scan.scan))
     if not scans:
-        raise InputError("pictures: found no scan; expected at least one: see why the scans were left out")
+        raise InputError("pictures: found no scan; expected at least one: see why the scans were left out.")
     slices = []
     sizes: set[tuple[int, ...]] = set()
     for scan in scans:
         if scan.group not in classes:
             raise InputError(
-                f'{scan.scan}, group: found "{scan.group}", expected one of {", ".join(classes)}. '
-                "correct the groups of the cohort or the classes of the study"
+                f'{scan.scan}, group: found "{scan.group}"; expected one of {", ".join(classes)}: '
+                "correct the groups of the cohort or the classes of the study."
             )
         index, shape = np.load(slices_file(scan.file)), np.load(scan.file, mmap_mode="r").shape
         sizes.add(shape[1:])
         if len(shape) != 4 or len(index) != shape[0] or len(sizes) > 1:
             raise InputError(
-                f"{scan.file}: found pictures of shape {shape} for {len(index)} slices, expected "
+                f"{scan.file}: found pictures of shape {shape} for {len(index)} slices; expected "
                 f"(slices, channels, height, width), one picture for each slice, all of one size: "
-                "cut the pictures again"
+                "cut the pictures again."
             )
         slices.append(index)
     subjects = tuple(sorted({scan.subject for scan in scans}))

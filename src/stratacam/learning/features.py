@@ -68,8 +68,8 @@ def cache_activations(
                 activations = frozen(images).to("cpu", torch.float16).numpy()
                 if not np.isfinite(activations).all():
                     raise InputError(
-                        "training.frozen: found activations beyond 65504, expected them to fit the float16 that "
-                        "they are cached in: freeze other layers, or set training.cache_activations = false"
+                        "training.frozen: found activations beyond 65504; expected them to fit the float16 that "
+                        "they are cached in: freeze other layers, or set training.cache_activations = false."
                     )
                 if stored is None:
                     shape = (1 + copies, len(dataset), *activations.shape[1:])
@@ -121,7 +121,7 @@ def head_inputs_file(folder: Path, scan: str) -> Path:
 def read_activations(
     dataset: SliceDataset, folder: Path, rows: npt.ArrayLike, versions: npt.ArrayLike
 ) -> torch.Tensor:
-    """Read cached activations of slices, (B, ...) float32: of each row the version asked for, 0 being the plain one."""
+    """Read cached activations of slices, (B, ...) float32: of each row one version; version 0 is not augmented."""
     files = [activations_file(folder, scan.scan) for scan in dataset.scans]
     picked = []
     for row, version in zip(np.asarray(rows), np.asarray(versions), strict=True):

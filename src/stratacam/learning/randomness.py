@@ -1,4 +1,4 @@
-"""Seeded random numbers, a stream for each purpose: a resumed run draws what it would have drawn."""
+"""Seeded random numbers, a stream for each purpose: a resumed run draws the same numbers."""
 
 import numpy as np
 import torch

@@ -185,7 +185,7 @@ def _fit(
         if not math.isfinite(loss) or not math.isfinite(epochs[-1].validation_loss):
             raise InputError(
                 f"training.body_rate, training.head_rate: found {settings.body_rate:g} and {settings.head_rate:g}, "
-                f"with which the loss of epoch {number + 1} is not finite; expected a finite loss: lower the rates"
+                f"with which the loss of epoch {number + 1} is not finite; expected a finite loss: lower the rates."
             )
         if _best(epochs) == len(epochs):
             best = {name: tensor.clone() for name, tensor in fed.state_dict().items()}

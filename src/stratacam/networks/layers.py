@@ -8,7 +8,7 @@ class CompositeLayer(nn.Module):
     """A module that counts as one layer: maps are made of its output, not of the modules in it."""
 
     is_layer = True
-    """What tells `stratacam.cam` so."""
+    """Read by `stratacam.cam`, which then takes the module for a layer."""
 
 
 class ConvReLU(nn.Conv2d):

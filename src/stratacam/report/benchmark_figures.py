@@ -35,7 +35,7 @@ def draw_benchmark(
 
 
 def _scores(table: Sequence[Summary], layers: Sequence[str]) -> ReportFigure:
-    """Scores by layer and method, with what they are held against."""
+    """Scores by layer and method, with their references."""
     figure = Figure(figsize=(10.5, 3.9), layout="constrained")
     for panel, (measure, title) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
         found = {(one.method, one.layer): one for one in table if one.measure == measure.name}

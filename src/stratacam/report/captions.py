@@ -12,7 +12,7 @@ UNIT = "heat: share of the layer's maximum in this scan"
 
 
 def place_of(scan: ShownScan, index: int) -> str:
-    """Where a slice is: counted among the kept ones, in the volume, and in the world."""
+    """The position of a slice: among the kept slices, in the volume, and in the world."""
     kept = scan.volume.kept
     number = int(np.searchsorted(kept, index)) + 1
     axis = "xyz"[AXES[scan.volume.plane][0]]
@@ -20,7 +20,7 @@ def place_of(scan: ShownScan, index: int) -> str:
 
 
 def describe_scan(scan: ShownScan) -> str:
-    """Who is shown, what was predicted, of which class the maps are, and which view of them is drawn."""
+    """The scan, its predicted class, the class and method of the maps, and the view drawn."""
     maps = scan.explained
     group = f", group {scan.group}" if scan.group else ""
     return (

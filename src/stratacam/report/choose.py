@@ -62,8 +62,8 @@ def choose_patient(study: StudyContent) -> Choice:
 
     Held-out scans come before others, groups with disease before controls, scans that are classified right before
     wrong ones. Of these the group counts: SPMS, then the others from the last class to the first; and in the group the
-    highest probability of it. Where there are folds everybody was held out, and the maps of a scan are of the model
-    that held it out.
+    highest probability of it. With folds every subject was held out, and the maps of a scan
+    are of the model that held it out.
 
     Raises:
         InputError: the maps are of other scans than were prepared.
@@ -71,7 +71,7 @@ def choose_patient(study: StudyContent) -> Choice:
     mapped = [maps for maps in study.maps.values() if maps.name in study.scans]
     if not mapped:
         raise InputError(
-            f"{study.folders.maps}: the maps are of other scans than those in {study.folders.prepared}; "
+            f"{study.folders.maps}: found maps of other scans; expected maps of those in {study.folders.prepared}: "
             "make them again with `stratacam run`."
         )
     last_first = list(study.card.classes[::-1])

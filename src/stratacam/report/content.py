@@ -86,7 +86,7 @@ class StudyContent:
 
     @property
     def by_slice(self) -> bool:
-        """Whether slices were split, so that nobody was held out."""
+        """Whether slices were split, so that no subject was held out."""
         return bool(self.slices_of_part)
 
     @property
@@ -134,7 +134,7 @@ def read_study(folders: StudyFolders) -> StudyContent:
     """
     configuration = read_json(expect(folders.configuration, "the study's configuration"), REPEAT)
     if not folders.prepared.is_dir() or not (scans := _scans(folders)):
-        raise missing(folders.prepared, "prepared scans", "stratacam prepare")
+        raise missing(folders.prepared, "prepared scans")
     expect(folders.runs, "the list of trained models")
     try:
         runs = read_runs(folders.runs)
@@ -145,7 +145,7 @@ def read_study(folders: StudyFolders) -> StudyContent:
         expect(predictions, "the evaluation of the model")
         models = read_models(folders, runs)
         if not folders.maps.is_dir() or not (maps := find_maps(folders.maps)):
-            raise missing(folders.maps, "maps", "stratacam explain")
+            raise missing(folders.maps, "maps")
         by_slice = bool(split) and "slice" in split[0]
         return StudyContent(
             folders=folders,
@@ -167,7 +167,8 @@ def read_study(folders: StudyFolders) -> StudyContent:
         )
     except (KeyError, ValidationError) as fault:
         raise InputError(
-            f"{folders.root}: the study cannot be read ({fault}); repeat it with `stratacam run`."
+            f"{folders.root}: the study cannot be read ({fault}); expected a finished one: "
+            "repeat it with `stratacam run`."
         ) from fault
 
 

@@ -67,7 +67,7 @@ def draw_slice(
 
 
 def label_row(axes: Axes, text: str) -> None:
-    """Write what a row of panels is to the left of its first panel."""
+    """Write the label of a row of panels, left of its first panel."""
     axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8, labelpad=6)
 
 

@@ -86,7 +86,7 @@ class _Album:
 
 
 def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
-    """Write the report of a finished study, and its figures as PNG, from what the study left on disk.
+    """Write the report of a finished study, and its figures as PNG, from the study's files.
 
     Args:
         folders: of the study.

@@ -19,13 +19,15 @@ def expect(path: Path, what: str) -> Path:
         InputError: there is none.
     """
     if not path.is_file():
-        raise missing(path, what, "stratacam run")
+        raise missing(path, what)
     return path
 
 
-def missing(path: Path, what: str, command: str) -> InputError:
+def missing(path: Path, what: str) -> InputError:
     """The error of a file or folder that is not there."""
-    return InputError(f"{path}: not found; expected {what}: the study is unfinished, go on with `{command}`.")
+    return InputError(
+        f"{path}: not found; expected {what}: the study is unfinished, go on with `stratacam run` and its TOML file."
+    )
 
 
 def json_if_there(path: Path) -> Mapping[str, Any]:

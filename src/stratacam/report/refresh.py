@@ -93,7 +93,7 @@ def refresh_report(folders: StudyFolders, console: Console) -> Path:
 
 
 def _say_what_is_of_earlier_models(folders: StudyFolders, console: Console) -> None:
-    """Say that what was measured of models that were trained before is not shown."""
+    """Say which measurements of earlier models are not shown."""
     found = {
         "evidence": folders.evidence.glob("*/about.json"),
         "leakage": folders.leakage.glob("leakage.json"),

@@ -121,7 +121,7 @@ def comparison_table(study: StudyContent) -> Table | None:
         columns,
         tuple(map(compared, rows)),
         note="Per subject. In brackets: 95 % intervals; those of balanced accuracy are for few subjects and "
-        f"never reach 0 or 1. “{first} minus this”: difference of balanced accuracy, its bootstrap interval over the "
+        f"never of width 0. “{first} minus this”: difference of balanced accuracy, its bootstrap interval over the "
         "same subjects. p: two-sided, by swapping the two in each subject at random. A dash: other subjects were held "
         "out. p-values are not corrected for their number."
         + (" Baselines learn from training and validation subjects." if len(rows) > len(study.models) else "")

@@ -122,7 +122,7 @@ def open_scan(
     group: str | None = None,
     lesions: NDArray[np.bool_] | None = None,
 ) -> ShownScan:
-    """Open a prepared scan, with its maps and what is known of it, for pictures like those of a model.
+    """Open a prepared scan, with its maps, group and lesions, for pictures like those of a model.
 
     Raises:
         InputError: if a file of the scan is missing or damaged.

@@ -1,4 +1,4 @@
-"""The summary on top of the page: what was done, which is the first paragraph, and what was found."""
+"""The summary on top of the page: the first paragraph says what was done, the others what was found."""
 
 from collections.abc import Mapping
 from typing import Any

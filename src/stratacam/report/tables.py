@@ -1,4 +1,4 @@
-"""Tables of the report as rows of text: the cohort, the training, and what they were made with."""
+"""Tables of the report as rows of text: cohort, training and versions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -43,33 +43,33 @@ def extract_brain(data: NDArray[np.float32], affine: NDArray[Any], path: Path) -
     except ImportError as error:
         raise InputError(
             f"{path}: the brain mask needs deepbet, which cannot be imported ({error}); "
-            f"install it (pip install deepbet) or {remedy}"
+            f"expected it to be installed: pip install deepbet, or {remedy}."
         ) from error
     try:
         extraction = BrainExtraction(no_gpu=True)
     except (OSError, ValueError, RuntimeError) as error:  # its weights lie outside its package
         raise InputError(
-            f"{path}: the brain mask needs deepbet's weights, which cannot be loaded ({error}); install it again "
-            f"(pip install --force-reinstall --no-deps deepbet) or {remedy}"
+            f"{path}: the brain mask needs deepbet's weights, which cannot be loaded ({error}); expected "
+            f"its whole package: pip install --force-reinstall --no-deps deepbet, or {remedy}."
         ) from error
     try:
         mask = extraction.postprocess(extraction.run_model(np.array(data, dtype=np.float32)) > 0.5)
     except (AssertionError, ValueError) as error:  # deepbet's "nothing found"
         raise InputError(
-            f"{path}: deepbet finds no brain; expected a T1w of a head: check it, or {remedy}"
+            f"{path}: deepbet finds no brain; expected a T1w of a head: check it, or {remedy}."
         ) from error
     brain = np.asarray(mask) > 0
     volume = volume_ml(brain, affine)
     if not SMALLEST_BRAIN <= volume <= LARGEST_BRAIN:
         raise InputError(
             f"{path}: deepbet finds a brain of {volume:.0f} ml; expected {SMALLEST_BRAIN:.0f} to "
-            f"{LARGEST_BRAIN:.0f} ml: check the scan, or {remedy}"
+            f"{LARGEST_BRAIN:.0f} ml: check the scan, or {remedy}."
         )
     return brain
 
 
 def doubts(brain: NDArray[np.bool_], affine: NDArray[Any]) -> tuple[str, ...]:
-    """Say what is implausible about a brain mask of an adult.
+    """List what is implausible in the brain mask of an adult.
 
     Args:
         brain: (X, Y, Z).
@@ -118,11 +118,11 @@ def read_brain_mask(path: Path, shape: tuple[int, ...], affine: NDArray[Any]) ->
     if image.shape != tuple(shape) or corners_apart(image.affine, affine, shape) > SAME_PLACE:
         raise InputError(
             f"{path}: its grid {image.shape} differs from that of the T1w {tuple(shape)}, in size or place; "
-            "expected a mask on the grid of the T1w: resample it, or remove it to have the brain found"
+            "expected a mask on the grid of the T1w: resample it, or remove it to have the brain found."
         )
     brain = np.asarray(image.dataobj) > 0
     if not brain.any():
         raise InputError(
-            f"{path}: holds no voxel above zero; expected a brain mask: make it again or remove it"
+            f"{path}: holds no voxel above zero; expected a brain mask: make it again or remove it."
         )
     return brain

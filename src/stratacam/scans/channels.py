@@ -42,7 +42,7 @@ def choose_sequences(
 
     Args:
         prepared: those there are.
-        wanted: those asked for, in the order asked for; None for all.
+        wanted: the sequences to use, in order; None for all.
         channels: what becomes of them.
 
     Raises:
@@ -57,13 +57,13 @@ def choose_sequences(
     if unknown:
         raise InputError(
             f"pictures.sequences: found {', '.join(unknown)}; expected some of those prepared: "
-            f"{', '.join(prepared)}: choose among these, or add it to cohort.sequences"
+            f"{', '.join(prepared)}: choose among these, or add it to cohort.sequences."
         )
     if channels == "sequences" and len(chosen) > MAXIMUM:
         raise InputError(
             f"pictures.sequences: found {len(chosen)} ({', '.join(chosen)}); expected at most {MAXIMUM}, one for "
             f"each channel: name {MAXIMUM} of them in pictures.sequences, or make every sequence a picture of "
-            'its own: pictures.channels = "each" or "neighbours"'
+            'its own: pictures.channels = "each" or "neighbours".'
         )
     return chosen
 

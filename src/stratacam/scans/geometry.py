@@ -1,4 +1,4 @@
-"""The way between what a network sees of a scan and the scan as it was delivered, in both directions.
+"""The way from a network's pictures to the scan as delivered, and back.
 
 A picture's pixel (picture, row, column), a prepared voxel (x, y, z), a point of the world (RAS millimetres of the
 T1w), and a voxel of a scan as delivered name the same place; whole numbers are the centres of pixels and voxels.
@@ -183,7 +183,7 @@ def _lines(geometry: Geometry, cells: tuple[int, ...]) -> list[_Line]:
 
 
 class _Places(NamedTuple):
-    """Evenly spaced places along an axis of what is sampled, in its own cells."""
+    """Evenly spaced positions along an axis of the sampled image, in cells of that image."""
 
     first: float
     step: float

@@ -1,4 +1,4 @@
-"""Image files as they are found: known by their content, and their headers mended where there is one meaning only."""
+"""Reading of image files: recognised by content; headers are repaired where only one meaning is possible."""
 
 import gzip
 import re
@@ -119,15 +119,16 @@ def open_image(path: Path) -> Iterator[nibabel.Nifti1Pair]:
     except FileNotFoundError as error:
         if path.is_symlink():
             raise InputError(
-                f"{path}: links to {path.readlink()}, which is not there; fetch it (git annex get, datalad get), or "
-                "remove the scan from the data set"
+                f"{path}: links to {path.readlink()}, which is not there; expected the file itself: fetch it "
+                "(git annex get, datalad get), or remove the scan from the data set."
             ) from error
         raise InputError(
-            f"{error.filename or path}: no such file; restore it or remove the scan from the data set"
+            f"{error.filename or path}: no such file; expected the scan: "
+            "restore it, or remove the scan from the data set."
         ) from error
     except PermissionError as error:
         raise InputError(
-            f"{path}: cannot be read ({error.strerror}); give yourself the right to read it"
+            f"{path}: cannot be read ({error.strerror}); expected a readable file: check its permissions."
         ) from error
     except (
         ImageFileError,
@@ -142,7 +143,7 @@ def open_image(path: Path) -> Iterator[nibabel.Nifti1Pair]:
     ) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
-            f"{path}: cannot be read as NIfTI ({reason}); expected a whole file: copy or convert it again"
+            f"{path}: cannot be read as NIfTI ({reason}); expected a whole file: copy or convert it again."
         ) from error
 
 
@@ -170,7 +171,7 @@ def _open(path: Path, stack: ExitStack) -> nibabel.Nifti1Pair:
     affine = header.get_best_affine()
     if not np.isfinite(affine).all():
         raise InputError(
-            f"{path}: its affine {affine[:3].tolist()} is not finite; expected numbers: repair the header"
+            f"{path}: its affine {affine[:3].tolist()} is not finite; expected numbers: repair the header."
         )
     return kind(ArrayProxy(stream, header), affine, header)
 
@@ -191,7 +192,8 @@ def _refuse_others(stream: Stream, path: Path) -> None:
     elif start[DICOM[0] :].startswith(DICOM[1]):
         found = "DICOM: import it with `stratacam import-dicom`"
     if found:
-        raise InputError(f"{path}: cannot be read as NIfTI, as it is {found}")
+        kind, remedy = found.split(": ")
+        raise InputError(f"{path}: is {kind}; expected NIfTI: {remedy}.")
 
 
 def _placed(data: ArrayLike, affine: NDArray[Any], *, known: bool) -> nibabel.Nifti1Image:
@@ -210,7 +212,7 @@ def _mend(header: Nifti1PairHeader | Nifti2PairHeader, path: Path) -> None:
     if not placed and not edges.all():
         raise InputError(
             f"{path}: its header gives voxels of {' x '.join(f'{edge:g}' for edge in edges)} mm (pixdim) and no "
-            "sform; expected voxels with a volume: repair the header"
+            "sform; expected voxels with a volume: repair the header."
         )
     turn = np.array([header[f"quatern_{axis}"] for axis in "bcd"], dtype=np.float64)
     length = np.linalg.norm(turn)
@@ -221,6 +223,6 @@ def _mend(header: Nifti1PairHeader | Nifti2PairHeader, path: Path) -> None:
         if not placed:
             raise InputError(
                 f"{path}: its header has a quaternion of length {length:g} (qform) and no sform; expected a length "
-                "of 1 at most, which says how the scan is turned: repair the header"
+                "of 1 at most, which says how the scan is turned: repair the header."
             )
         header["qform_code"] = 0

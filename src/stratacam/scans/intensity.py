@@ -70,7 +70,7 @@ def white_matter_scale(values: NDArray[np.float32], full_scale: float) -> Scale:
     peak = tissue_peak(values)
     if not peak > 0:
         raise InputError(
-            f"white matter has the intensity {peak:g}; expected a positive one: give the magnitude image"
+            f"white matter has the intensity {peak:g}; expected a positive one: give the magnitude image."
         )
     return Scale(0.0, full_scale * peak)
 
@@ -78,7 +78,7 @@ def white_matter_scale(values: NDArray[np.float32], full_scale: float) -> Scale:
 def _checked_scale(zero: float, one: float) -> Scale:
     if not one > zero:
         raise InputError(
-            f"the brain has one intensity, {zero:g}; expected tissues that differ: check the scan"
+            f"the brain has one intensity, {zero:g}; expected tissues that differ: check the scan."
         )
     return Scale(zero, one)
 
@@ -145,7 +145,7 @@ def white_matter(
     if inside.sum() < MINIMUM_VOXELS:
         raise InputError(
             f"the brain mask has {int(inside.sum())} voxels deeper than {ERODED:g} mm; expected at least "
-            f"{MINIMUM_VOXELS}: check the mask"
+            f"{MINIMUM_VOXELS}: check the mask."
         )
     peak, half_width = _brightest_peak(contrast[inside])
     tissue = inside & (np.abs(contrast - peak) <= half_width)
@@ -185,7 +185,7 @@ def _brightest_peak(values: NDArray[np.float32]) -> tuple[float, float]:
     low, high = np.percentile(values, (0.1, 99.9))
     if high <= low:
         raise InputError(
-            "the T1w is constant inside the brain; expected tissues of different intensity: check it"
+            "the T1w is constant inside the brain; expected tissues of different intensity: check it."
         )
     counts, edges = np.histogram(values, BINS, (float(low), float(high)))
     density = ndimage.gaussian_filter1d(counts.astype(float), SMOOTHING * BINS)

@@ -54,5 +54,7 @@ def read_lesion_mask(path: Path, scan: PreparedScan) -> NDArray[np.bool_]:
     with open_image(path) as mask:
         lesions = np.asarray(mask.dataobj) > 0
     if lesions.ndim != 3:
-        raise InputError(f"{path}: has shape {lesions.shape}; expected one three-dimensional mask")
+        raise InputError(
+            f"{path}: has shape {lesions.shape}; expected one three-dimensional mask: give one volume."
+        )
     return np.asarray(resample(lesions, read_grid(path), read_grid(scan.brain_mask), labels=True))

@@ -34,11 +34,11 @@ def measure_scan(volume: PreparedVolume, sequences: Sequence[str]) -> dict[str, 
     if "T1w" not in sequences or len(sequences) != len(volume.images):
         raise InputError(
             f"sequences: found {', '.join(sequences)} for {len(volume.images)} images; expected a name for each, "
-            "T1w among them: give the sequences that the scan was prepared with"
+            "T1w among them: give the sequences that the scan was prepared with."
         )
     box = bounding_box(volume.brain_mask)
     if not volume.brain_mask.any():
-        raise InputError("brain mask: found no voxel in it; expected a brain: prepare the scan again")
+        raise InputError("brain mask: found no voxel in it; expected a brain: prepare the scan again.")
     brain = volume.brain_mask[box]
     images = {name: image[box] for name, image in zip(sequences, volume.images, strict=True)}
     voxel_ml = abs(float(np.linalg.det(volume.affine[:3, :3]))) / 1000

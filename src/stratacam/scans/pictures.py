@@ -1,7 +1,7 @@
 """Slices of a prepared volume as pictures for a network.
 
 A picture lies as a radiologist sees its plane (see `stratacam.scans.planes`). Its centre is the centre of the brain
-mask's bounding box, and a pixel is the same number of millimetres for everybody. Pictures are squares of one width,
+mask's bounding box, and a pixel is the same number of millimetres for all. Pictures are squares of one width,
 or rectangles that hold the brain of every scan and little else. Where they lie is their geometry, which leads maps
 back to the scan. Their channels: see `stratacam.scans.channels`.
 """
@@ -146,7 +146,7 @@ def geometry_of(
     """
     if not len(slices):
         raise InputError(
-            "the prepared scan has no kept slices; expected a brain: see its mask, prepare it again"
+            "the prepared scan has no kept slices; expected a brain: see its mask, and prepare it again."
         )
     spacing = voxel_sizes(volume.affine)
     height_mm, width_mm = (count * pixel_mm for count in size)
@@ -154,7 +154,7 @@ def geometry_of(
     for length, available in zip(brain, (width_mm, height_mm), strict=True):
         if length > available + spacing.min() / 100:
             raise InputError(
-                f"pictures.width_mm: {available:g} mm is less than the brain's {length:.0f} mm; "
+                f"pictures.width_mm: found {available:g}; expected at least the brain's {length:.0f} mm: "
                 "give a larger width, or cut the pictures to the brain with pictures.crop_margin_mm."
             )
     _, row, column = AXES[volume.plane]

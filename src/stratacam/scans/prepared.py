@@ -175,7 +175,10 @@ class PreparedScan:
                 table.plane,
             )
         if len(table.areas_mm2) != volume.brain_mask.shape[AXES[table.plane][0]]:
-            raise InputError(f"{self.slices_table}: is not of {self.brain_mask.name}; prepare the scan again")
+            raise InputError(
+                f"{self.slices_table}: has {len(table.areas_mm2)} slices; expected those of "
+                f"{self.brain_mask.name}: prepare the scan again."
+            )
         return volume
 
 
@@ -187,7 +190,9 @@ def _readable(path: Path, found: str = "cannot be read") -> Iterator[None]:
     except InputError:
         raise
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: {found} ({error}); prepare the scan again") from error
+        raise InputError(
+            f"{path}: {found} ({error}); expected a whole file: prepare the scan again."
+        ) from error
 
 
 def find_prepared(folder: Path | str) -> list[PreparedScan]:
@@ -198,7 +203,9 @@ def find_prepared(folder: Path | str) -> list[PreparedScan]:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected the output of `stratacam prepare`")
+        raise InputError(
+            f"{folder}: no such folder; expected the output of `stratacam prepare`: correct the path."
+        )
     found = []
     for pattern in ("sub-*/anat", "sub-*/ses-*/anat"):
         for path in folder.glob(f"{pattern}/sub-*_{RECORD}"):

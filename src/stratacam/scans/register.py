@@ -85,7 +85,7 @@ def register(
         found.append((metric, start, transform))
     if not found:
         raise InputError(
-            "the scan and the T1w share too little to be registered; expected two scans of the same head: check them"
+            "the scan and the T1w share too little to be registered; expected two scans of the same head: check them."
         )
     metric, start, transform = min(found, key=lambda candidate: candidate[0])
     # Finer levels: from where the one before ended.

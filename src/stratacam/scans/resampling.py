@@ -73,10 +73,10 @@ def read_grid(path: Path, transform: Path | None = None) -> Grid:
     except InputError as error:
         raise InputError(
             f"{path}: its header cannot be read; expected the file that the scan was prepared from: put it back, or "
-            f"prepare the scan again ({error})"
+            f"prepare the scan again. {error}"
         ) from error
     if len(shape) < 3 or any(length != 1 for length in shape[3:]):
-        raise InputError(f"{path}: has shape {shape}; expected one three-dimensional scan")
+        raise InputError(f"{path}: has shape {shape}; expected one three-dimensional scan: give one volume.")
     check_affine(affine, path)
     x, y, z = shape[:3]
     return (
@@ -159,7 +159,7 @@ def read_matrix(transform: Path) -> NDArray[np.float64]:
         linear = SimpleITK.ReadTransform(str(transform))
     except RuntimeError as error:
         raise InputError(
-            f"{transform}: cannot be read as an ITK transform; prepare the scan again"
+            f"{transform}: cannot be read; expected an ITK transform: prepare the scan again."
         ) from error
     corners = np.array(
         [linear.TransformPoint(corner) for corner in np.vstack([np.zeros(3), np.eye(3)]).tolist()]

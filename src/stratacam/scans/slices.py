@@ -119,5 +119,5 @@ def read_slices_table(path: Path) -> SliceTable:
 
 def _damaged(path: Path, why: str) -> InputError:
     return InputError(
-        f"{path}: is no table of slices ({why}); expected the columns {', '.join(COLUMNS)}: prepare the scan again"
+        f"{path}: is no table of slices ({why}); expected the columns {', '.join(COLUMNS)}: prepare the scan again."
     )

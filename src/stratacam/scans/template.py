@@ -68,7 +68,7 @@ def fit_template(t1w: SimpleITK.Image, brain: SimpleITK.Image, *, seed: int = 0)
             )
     except RuntimeError as fault:
         raise InputError(
-            "the brain and the MNI152 template do not overlap; expected the T1w of a whole head: check the brain mask"
+            "the brain and the MNI152 template do not overlap; expected the T1w of a whole head: check the brain mask."
         ) from fault
     carried = from_itk(
         SimpleITK.Resample(brain, template_brain, transform, SimpleITK.sitkNearestNeighbor, 0.0)

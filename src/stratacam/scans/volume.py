@@ -61,7 +61,7 @@ def read_volume(path: Path) -> nibabel.Nifti1Image:
         if broken and not np.isfinite(np.asarray(image.dataobj, dtype=np.float64)).all():
             raise InputError(
                 f"{path}: {broken} of {data.size} voxels are NaN or infinite; expected finite numbers: "
-                "convert the scan again"
+                "convert the scan again."
             )
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
@@ -69,11 +69,13 @@ def read_volume(path: Path) -> nibabel.Nifti1Image:
     if max(-low, high) > LARGEST_VALUE:
         raise InputError(
             f"{path}: its values reach beyond {LARGEST_VALUE:g}; expected intensities of a scan: mend the scaling "
-            "(scl_slope, scl_inter) in the header, or convert the scan again"
+            "(scl_slope, scl_inter) in the header, or convert the scan again."
         )
     if low == high:
         found = "all voxels are zero" if low == 0 else f"all voxels have the value {low:g}"
-        raise InputError(f"{path}: {found}; expected a scan: convert it again or remove it from the data set")
+        raise InputError(
+            f"{path}: {found}; expected a scan: convert it again or remove it from the data set."
+        )
     return nibabel.Nifti1Image(data, image.affine)
 
 
@@ -130,21 +132,23 @@ def _check_header(image: nibabel.Nifti1Pair, path: Path) -> None:
         found = "complex numbers" if kind.kind == "c" else "colours (RGB)"
         raise InputError(
             f"{path}: holds {found}; expected one number for each voxel: give the scan itself, as magnitude "
-            "and in shades of grey"
+            "and in shades of grey."
         )
     shape = image.shape
     if len(shape) < 3 or any(length > 1 for length in shape[3:]):
         raise InputError(
             f"{path}: has {len(shape)} dimensions, shape {shape}; expected one three-dimensional scan: "
-            "give one volume of the series"
+            "give one volume of the series."
         )
     if min(shape[:3]) < 2:
-        raise InputError(f"{path}: has shape {shape}; expected at least two voxels along every axis")
+        raise InputError(
+            f"{path}: has shape {shape}; expected at least two voxels along every axis: give the whole scan."
+        )
     unit = WRONG_UNITS.get(_unit(image))
     if unit:
         raise InputError(
             f"{path}: its header counts in {unit} (xyzt_units); expected mm: set xyzt_units to mm if the voxel size "
-            "is in millimetres, or else convert the affine"
+            "is in millimetres, or else convert the affine."
         )
     check_affine(image.affine, path)
 
@@ -157,18 +161,18 @@ def check_affine(affine: NDArray[Any], path: Path) -> None:
     if not np.isfinite(affine).all() or spacing.min() == 0 or abs(np.linalg.det(axes / spacing)) < 1e-3:
         raise InputError(
             f"{path}: its affine {axes.tolist()} is singular, with voxels of {size} mm; "
-            "expected voxels with a volume: repair the header"
+            "expected voxels with a volume: repair the header."
         )
     if spacing.min() < SMALLEST_EDGE or spacing.max() > LARGEST_EDGE:
         raise InputError(
             f"{path}: its voxels are {size} mm; expected edges of {SMALLEST_EDGE:g} to {LARGEST_EDGE:g} mm: if the "
-            "header counts in metres or microns, convert its affine to millimetres"
+            "header counts in metres or microns, convert its affine to millimetres."
         )
     shear = np.abs((axes / spacing).T @ (axes / spacing) - np.eye(3)).max()
     if shear > LARGEST_SHEAR:
         raise InputError(
             f"{path}: its affine is sheared (cosine of two axes: {shear:.4f}); expected axes at right "
-            "angles: resample it onto a grid without shear"
+            "angles: resample it onto a grid without shear."
         )
 
 

@@ -18,7 +18,10 @@ SETTLED_NS = 2_000_000_000
 
 
 class Task(Protocol):
-    """A piece of work: a frozen dataclass whose fields say everything that decides its result."""
+    """A piece of work: a frozen dataclass whose fields say everything that decides its result.
+
+    A task that uses registries may say of which entries, as `entries`; see `stratacam.study.keys.entries_used`.
+    """
 
     @property
     def outputs(self) -> Sequence[Path]:
@@ -73,7 +76,7 @@ class Cache:
         Raises:
             TypeError: a field is of another kind, or a folder that no task makes.
         """
-        code = code_of(type(task))
+        code = code_of(type(task), getattr(task, "entries", frozenset()))
         parts = {"code": digest_of(code)}
         note = self.folder / "code" / f"{parts['code']}.json"
         if not note.is_file():
@@ -108,7 +111,7 @@ class Cache:
             for name in sorted({*before, *entry.parts})
             if before.get(name) != entry.parts.get(name)
         ]
-        if record["outputs"] is None:
+        if self.is_forgotten(step, item):
             return [*found, "--force asks for it"]
         return found or [f"{name} was changed or removed" for name in self._changed(record, entry)]
 
@@ -122,6 +125,11 @@ class Cache:
         for folder in (self.folder / step, *self.folder.glob(f"{step} *")):
             for path in folder.glob("*.json"):
                 write_json(path, {**read_json(path), "outputs": None})
+
+    def is_forgotten(self, step: str, item: str) -> bool:
+        """Whether a task that was finished is to be done again because `forget` said so."""
+        record = self._record(step, item)
+        return "parts" in record and record["outputs"] is None
 
     def key_of(self, step: str, item: str) -> str | None:
         """The key of a task that was finished; None if there is none."""

@@ -141,7 +141,8 @@ class Workers:
     Args:
         count: processes; 0: one per core; 1: this process.
         device: where networks run; on a graphics card they run one after the other, in this process.
-        executor: runs every task instead, such as a cluster's `Client.get_executor()`.
+        executor: runs every task that takes long instead, such as a cluster's `Client.get_executor()`; scores,
+            baselines and tables are made in this process.
     """
 
     def __init__(self, count: int = 0, *, device: str = "cpu", executor: Executor | None = None) -> None:

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+
+from stratacam.source_code import Entries
 
 NOT_IN_KEY = {"in_key": False}
 """Metadata of a field of a dataclass that says where something is, or that decides no result."""
@@ -17,6 +19,18 @@ HASH = re.compile(r"[0-9a-f]{32,64}")
 
 Parts = dict[str, str]
 """What decides a result, by name: plain values as JSON, hashes of everything else."""
+
+
+def entries_used(
+    *, sequences: Iterable[str] = (), architectures: Iterable[str] = (), methods: Iterable[str] = ()
+) -> Entries:
+    """The entries of registries that a task uses; a registry of which none is named is used whole."""
+    registries = (
+        ("stratacam.scans.sequences", "SEQUENCES", sequences),
+        ("stratacam.networks.registry", "ARCHITECTURES", architectures),
+        ("stratacam.cam.methods", "REGISTRY", methods),
+    )
+    return frozenset((module, registry, name) for module, registry, names in registries for name in names)
 
 
 def short_hash(text: str) -> str:
@@ -80,6 +94,8 @@ class _Deriving:
         if isinstance(value, (list, tuple)):
             return {name: self._of_sequence(value)}
         found: Parts = {}
+        if isinstance(value, Mapping):  # whose order may decide, such as which evaluation is the first
+            found[name] = json.dumps([str(key) for key in value])
         for one, part in _inside(name, value).items():
             found |= self.parts(f"{name}.{one}".strip("."), part)
         return found or {name: "{}"}

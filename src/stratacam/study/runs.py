@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from stratacam.errors import InputError
 from stratacam.files import read_json
-from stratacam.networks import short_name
+from stratacam.networks import network_title, short_name
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.folders import StudyFolders
 from stratacam.study.keys import NOT_IN_KEY
@@ -31,6 +31,11 @@ class Run:
     def model(self) -> str:
         """What the folds of one network and seed share, such as "network_seed-0": their predictions are pooled."""
         return f"{short_name(self.network)}_seed-{self.seed}"
+
+    @property
+    def title(self) -> str:
+        """Network and seed for readers, such as "ResNet-18 (seed 0)"."""
+        return f"{network_title(self.network)} (seed {self.seed})"
 
     @property
     def name(self) -> str:

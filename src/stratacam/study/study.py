@@ -1,6 +1,6 @@
 """A study while it runs: what is to be done, where it goes, and the work on it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -15,11 +15,23 @@ from stratacam.study.execution import Workers, tidied
 from stratacam.study.folders import RECORDS, StudyFolders
 from stratacam.study.work import Absence, Work
 
-STEPS = (
-    "check", "prepare", "pictures", "activations", "train", "evaluate", "measures", "baselines", "comparison",
-    "explain", "truth", "evidence",
-)  # fmt: skip
-"""Steps that can be asked for again."""
+STEPS: Mapping[str, tuple[str, ...]] = {
+    "check": (),
+    "prepare": ("pictures", "measures", "explain", "truth", "evidence"),
+    "pictures": ("activations", "train", "evaluate", "baselines", "leakage"),
+    "activations": ("train", "baselines", "leakage"),
+    "train": ("evaluate", "explain", "evidence"),
+    "evaluate": ("comparison",),
+    "measures": ("baselines",),
+    "baselines": ("comparison",),
+    "comparison": ("report",),
+    "explain": ("report",),
+    "truth": ("evidence",),
+    "evidence": ("report",),
+    "leakage": ("report",),
+    "report": (),
+}
+"""Steps that can be asked for again, each with those that read what it makes."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +80,8 @@ def open_study(
     Args:
         configuration: of the study.
         console: where progress is shown.
-        workers: where all its tasks run; processes of this machine if absent. A cluster goes in here.
-        force: steps that are done again, though nothing has changed.
+        workers: where its tasks run; processes of this machine if absent. A cluster goes in here.
+        force: steps that are done again, with those that read what they make, though nothing has changed.
 
     Raises:
         InputError: its folder touches the cohort's or cannot be written, a step is unknown, or another run is at work
@@ -94,7 +106,7 @@ def open_study(
         ):
             remove_leftovers(folders.root)
             study = Study(configuration, folders, Work(folders.records, console, here))
-            for step in force:
+            for step in _with_readers(force):
                 cache = study.work.cache
                 (cache.at(folders.prepared / RECORDS) if step == "prepare" else cache).forget(step)
             try:
@@ -103,3 +115,11 @@ def open_study(
                 study.work.write_left_out(folders.left_out)
     except Timeout as fault:
         raise InputError(f"{folders.root}: another run is at work here; wait until it ends.") from fault
+
+
+def _with_readers(steps: Sequence[str]) -> set[str]:
+    """Steps, and all that read what they make, directly or through others."""
+    found = set(steps)
+    while more := {reader for step in found for reader in STEPS[step]} - found:
+        found |= more
+    return found

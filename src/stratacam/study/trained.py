@@ -1,5 +1,6 @@
 """A trained model as a task names it and a worker process loads it, once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,19 +18,35 @@ MAXIMUM_LOADED = 8
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """Where a trained model is, the key of its training, where it is to run, and its network if a user wrote it."""
+    """A trained model.
+
+    Attributes:
+        folder: where it is.
+        key: of its training.
+        device: where it is to run.
+        network: its network if a user wrote it.
+        architecture: its network, whoever wrote it; None if only its card says.
+    """
 
     folder: Path = field(metadata=NOT_IN_KEY)
     key: str
     device: str
     network: str | None = field(default=None, metadata=NOT_IN_KEY)
+    architecture: str | None = field(default=None, metadata=NOT_IN_KEY)
 
 
 def trained_model(study: Study, run: Run) -> TrainedModel:
     """The model of a run that has been trained."""
     folder = study.folders.models / run.name
     network = run.network if is_reference(run.network) else None  # which a user wrote and named in the study
-    return TrainedModel(folder, study.work.cache.made[folder], study.configuration.run.device, network)
+    key, device = study.work.cache.made[folder], study.configuration.run.device
+    return TrainedModel(folder, key, device, network, run.network)
+
+
+def architectures_of(models: Sequence[TrainedModel]) -> list[str]:
+    """The networks of models; empty if those of some are not known."""
+    known = [one.architecture for one in models if one.architecture]
+    return known if len(known) == len(models) else []
 
 
 @lru_cache(maxsize=MAXIMUM_LOADED)

@@ -31,7 +31,8 @@ from stratacam.learning import (
 )
 from stratacam.networks import ModelCard, frozen_prefix, save_model
 from stratacam.networks.saved import CARD, WEIGHTS
-from stratacam.study.keys import NOT_IN_KEY
+from stratacam.source_code import Entries
+from stratacam.study.keys import NOT_IN_KEY, entries_used
 from stratacam.study.planning import FirstNetwork
 from stratacam.study.runs import Run
 
@@ -88,6 +89,10 @@ class Training:
     images: Mapping[str, Sequence[str]]
     cohort: str = field(metadata=NOT_IN_KEY)
     key: str = field(default="", metadata=NOT_IN_KEY)
+
+    @property
+    def entries(self) -> Entries:
+        return entries_used(architectures=[self.first.architecture])
 
     @property
     def outputs(self) -> list[Path]:

@@ -97,7 +97,7 @@ class Work:
         pending = {name: one for name, one in entries.items() if not cache.is_done(step, name, one)}
         done = set(entries) - set(pending)
         if not pending:
-            self._say_unchanged(step, len(done))
+            say(self.console, f"{step}: unchanged" + (f" ({len(done)})" if done else ""))
             return done
         self._say_why(step, pending, cache)
         executor = self.workers.executor(networks=len(entries) if networks else None)
@@ -125,14 +125,16 @@ class Work:
             do: does the task, where that takes more than its fields, such as somebody who is told how far it is.
         """
         entry = task if isinstance(task, Entry) else self.cache.entry(task)
+        of = "" if item == "study" else f" ({item})"
         if self.cache.is_done(step, item, entry):
-            self._say_unchanged(step)
+            say(self.console, f"{step}: unchanged{of}")
             return
         self._say_why(step, {item: entry}, self.cache)
+        before = self.seconds.get(step, 0.0)
         with self._timed(step):
             (do or entry.task.do)()
         self.cache.finish(step, item, entry)
-        say(self.console, f"{step}: {self.seconds[step]:.0f} s")
+        say(self.console, f"{step}: {self.seconds[step] - before:.0f} s{of}")
 
     def _say_why(self, step: str, pending: Mapping[str, Entry], cache: Cache) -> None:
         """Say why what was done before is done again."""
@@ -141,10 +143,6 @@ class Work:
             if reason:
                 of = f" {count} of {len(pending)}" if len(pending) > 1 else ""
                 say(self.console, f"{step}: again{of}, since {reason}")
-
-    def _say_unchanged(self, step: str, count: int | None = None) -> None:
-        of = f" ({count})" if count else ""
-        say(self.console, f"{step}: unchanged{of}")
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:

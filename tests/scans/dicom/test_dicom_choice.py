@@ -178,7 +178,10 @@ def test_patients_are_numbered_or_labelled_by_the_map(tmp_path):
             "[[rule]]\nsequence = 'T1'\nEchoTime = 3",
             "rule 1.sequence = 'T1': is no sequence; expected one of T1w, ",
         ),
-        ("[[rule]]\nsequence = 'T1w'\nEchoTme = 3", "EchoTme is not a DICOM keyword; did you mean EchoTime?"),
+        (
+            "[[rule]]\nsequence = 'T1w'\nEchoTme = 3",
+            r"EchoTme is not a DICOM keyword; did you mean EchoTime\? Write that\.",
+        ),
         ("[[rule]]\nsequence = 'T1w'\nEchoTime = [3, 2]", r"rule 1.EchoTime = \[3, 2\]: the first number"),
         ("[[rule]]\nsequence = 'T1w'\nEchoTime = true", "rule 1.EchoTime = True: expected"),
         ("[[rule]]\nsequence = 'T1w'\nEchoTime = [1, 2, 3]", r"two numbers \[lowest, highest\]"),

@@ -182,7 +182,7 @@ def test_finished_subjects_are_not_made_again(tmp_path):
 
 
 def test_folder_of_another_cohort_is_refused_with_what_differs(root):
-    with pytest.raises(InputError, match="seed: found 4, asked for 9"):
+    with pytest.raises(InputError, match="seed: found 4, expected 9"):
         make_cohort(root, SETTINGS.model_copy(update={"seed": 9}))
 
 

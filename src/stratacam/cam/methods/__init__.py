@@ -25,7 +25,7 @@ from stratacam.cam.task import RawMaps, Task
 
 @dataclass(frozen=True)
 class Kind:
-    """What the function of a method is given, and what a method of this kind costs."""
+    """How the function of a method is called, and the cost of this kind."""
 
     make_maps: Callable[[Task, Callable[..., Any]], RawMaps]  # a task and the method's function to its maps
     cost: str  # in runs of the network
@@ -86,7 +86,7 @@ LAYER_METHODS = tuple(name for name, method in REGISTRY.items() if not method.ki
 
 
 def find_method(method: str | MapFunction) -> Method:
-    """A method by name, or that of a caller's function of activation and gradient.
+    """A method by name, or one made of a caller's function of activation and gradient.
 
     Raises:
         ValueError: if there is no such method.

@@ -1,4 +1,4 @@
-"""Ablation-CAM: channels weighted by what the score loses without each of them."""
+"""Ablation-CAM: channels weighted by the loss of score without each of them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +41,7 @@ def ablationcam(task: Task) -> RawMaps:
 
 @contextmanager
 def _ablated(model: nn.Module, tap: Tap, channels: Tensor) -> Iterator[None]:
-    """While this lasts, channel `channels[i]` of image i is 0 in what the layer gives."""
+    """Within this context, channel `channels[i]` of image i is 0 in the layer's output."""
     path, wanted = split_call(tap.name)
     calls = 0
 

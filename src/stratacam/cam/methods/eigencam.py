@@ -1,4 +1,4 @@
-"""Eigen-CAM: what the activation itself mostly shows, whatever the class."""
+"""Eigen-CAM: the first principal component of the activation, whatever the class."""
 
 import torch
 from torch import Tensor

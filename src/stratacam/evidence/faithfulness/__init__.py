@@ -1,4 +1,4 @@
-"""Whether heat is true to the network: what its score does when hot or cold pixels are taken away."""
+"""Whether heat is faithful to the network: how its score changes when hot or cold pixels are removed."""
 
 from stratacam.evidence.faithfulness.curves import faithfulness
 

@@ -1,8 +1,8 @@
 """A random map beside each map, of the same blur and area.
 
-Deletion and ROAD reward maps that remove coherent areas, whatever these show. A control with the same spectrum, and
-so the same blur, and the same values in the brain, and so the same area and the same share of zeros, tells how much
-of a score is due to that alone.
+Deletion and ROAD reward maps that remove coherent areas, whatever these show. A control has the same spectrum,
+and so the same blur, and the same values in the brain, and so the same area and share of zeros. Its score shows how
+much of a map's score is due to these.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """ROAD's noisy linear imputation: a removed pixel is the weighted mean of its eight neighbours, removed or not.
 
 Y. Rong et al., "A consistent and efficient evaluation strategy for attribution methods" (ICML 2022). A picture with
-black holes tells a network where something was taken; a smooth filling does not.
+black holes shows a network where something was taken; a smooth filling does not.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Pictures from which pixels were removed, and what a network says of them."""
+"""Pictures with pixels removed, and a network's scores for them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Lesions of real shape planted into real anatomy, so that it is known what a network must use.
+"""Lesions of real shape planted into real anatomy: the evidence that a network must use is known.
 
 After R. Wilming et al., "Scrutinizing XAI using linear ground-truth data with suppressor variables" (2022), and M.
 Oliveira et al., "Benchmarking the influence of pre-training on explanation performance in MR image classification"

@@ -59,7 +59,7 @@ def plant_scan(
         anatomy: of the scan.
         kinds: regular and irregular shapes, of one area.
         number: of the class, 0 or 1.
-        difference: what tells the classes apart.
+        difference: what differs between the classes.
         lesions: in each slice.
         copies: of each slice.
         seed: of everything random; with the scan's name and the class.

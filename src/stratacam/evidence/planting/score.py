@@ -61,7 +61,7 @@ class ScoredSlice:
 def score_maps(
     model: nn.Module, one: PlantedSlice, target: int, methods: Sequence[str], *, seed: int
 ) -> ScoredSlice:
-    """Score the maps of every layer by each method, SmoothGrad, and what they are held against.
+    """Score the maps of every layer by each method, SmoothGrad, and the references.
 
     SmoothGrad is the magnitude of the mean input gradient over 16 noisy copies (D. Smilkov et al., 2017).
 
@@ -99,7 +99,7 @@ def score_maps(
 
 
 def verdict(table: Sequence[Summary], accuracy: float, count: int) -> str:
-    """Whether maps find what the network must be using, in words.
+    """A sentence on whether maps find what the network must be using.
 
     Args:
         table: scores over slices or subjects.

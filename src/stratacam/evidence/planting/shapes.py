@@ -31,14 +31,16 @@ def read_shapes(folder: Path) -> list[Shape]:
     files = sorted(path for path in folder.rglob("*.nii*") if path.name.endswith((".nii", ".nii.gz")))
     if not files:
         raise InputError(
-            f"{folder}: holds no NIfTI files; name a folder of lesion masks, or leave --lesions out."
+            f"{folder}: holds no NIfTI files; expected lesion masks: name their folder, or leave --lesions out."
         )
     shapes: list[Shape] = []
     for path in files:
         with open_image(path) as image:
             mask = np.asarray(image.dataobj)
         if mask.ndim != 3:
-            raise InputError(f"{path}: has shape {mask.shape}; expected a three-dimensional lesion mask.")
+            raise InputError(
+                f"{path}: has shape {mask.shape}; expected a three-dimensional lesion mask: correct or remove it."
+            )
         shapes += cross_sections(mask > 0)
     return shapes
 
@@ -113,6 +115,6 @@ def two_kinds(shapes: Iterable[Shape], area: int) -> tuple[Sequence[Shape], Sequ
     if count < MINIMUM_SHAPES:
         raise InputError(
             f"--lesions: found {len(ordered)} cross-sections of {MINIMUM_AREA} to {MAXIMUM_AREA} pixels; expected "
-            f"at least {3 * MINIMUM_SHAPES}; give more masks, or leave it out for synthetic ones."
+            f"at least {3 * MINIMUM_SHAPES}: give more masks, or leave it out for synthetic ones."
         )
     return ordered[-count:], ordered[:count]

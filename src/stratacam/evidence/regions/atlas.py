@@ -88,12 +88,12 @@ def read_atlas(path: Path) -> Atlas:
         with open_image(path) as image:
             labels, affine = np.asarray(image.dataobj), np.asarray(image.affine, dtype=np.float64)
     except InputError as fault:
-        raise InputError(f"evidence.atlas: {fault}; name a label image in MNI152 space.") from fault
+        raise InputError(f"evidence.atlas: {fault}") from fault
     whole = np.rint(labels)
     if labels.ndim != 3 or not np.allclose(labels, whole) or whole.min() < 0 or not whole.any():
         raise InputError(
             f"evidence.atlas: {path} has shape {labels.shape} and values {labels.min():g} to {labels.max():g}; "
-            "expected three axes, and whole numbers from 0 that name regions."
+            "expected three axes, and whole numbers from 0 that name regions: name a label image in MNI152 space."
         )
     table = names_of(path)
     present = [int(label) for label in np.unique(whole) if label]
@@ -115,10 +115,12 @@ def _read_names(path: Path) -> dict[int, str]:
         table = csv.DictReader(file, delimiter="\t")
         missing = [column for column in ("index", "name") if column not in (table.fieldnames or ())]
         if missing:
-            raise InputError(f"{path}: lacks the column {' and '.join(missing)}; expected index and name.")
+            raise InputError(
+                f"{path}: lacks the column {' and '.join(missing)}; expected index and name: add what is missing."
+            )
         try:
             return {int(row["index"]): row["name"] for row in table}
         except (TypeError, ValueError) as fault:
             raise InputError(
-                f"{path}: column index holds something that is no whole number ({fault})."
+                f"{path}: column index: {fault}; expected whole numbers: correct the table."
             ) from fault

@@ -48,7 +48,7 @@ class GroupTest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All tests, and in words what was done."""
+    """All tests, and a sentence on how they were made."""
 
     tests: tuple[GroupTest, ...]
     statement: str

@@ -30,7 +30,7 @@ ITERATIONS = 1000
 
 @dataclass(frozen=True)
 class Features:
-    """One row for each scan or slice: what is known of it, its label and whose it is.
+    """One row for each scan or slice: features, label and subject.
 
     Attributes:
         names: of the features, (d,).
@@ -52,7 +52,7 @@ class Baseline:
     Attributes:
         name: "majority", "age_sex", "intensity", "volume" or "frozen_features".
         title: what it is, in words.
-        probabilities: (n_subjects, classes), in the order of the subjects asked for.
+        probabilities: (n_subjects, classes), in the order of `subjects`.
         strengths: by fold, the C of scikit-learn's `LogisticRegression`; none for the majority.
     """
 
@@ -131,7 +131,7 @@ def logistic(features: Features, protocol: Protocol, *, name: str, title: str) -
         if len({first[one] for one in train}) < 2:
             raise InputError(
                 f"fold {number}: found {len(train)} training subjects, all of one group; expected two groups at "
-                "least: fewer folds, or more subjects of the smaller groups"
+                "least: fewer folds, or more subjects of the smaller groups."
             )
         with threadpool_limits(1):  # small products: threads that wait for each other take 20 times as long
             strength = _choose_strength(features, sorted(train), classes, protocol.seed)

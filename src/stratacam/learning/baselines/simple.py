@@ -1,4 +1,4 @@
-"""What the baselines know of a scan: age and sex, intensities, volumes, or what a frozen network sees."""
+"""The features of the baselines: age and sex, intensities, volumes, or activations of a frozen network."""
 
 from collections.abc import Mapping, Sequence
 

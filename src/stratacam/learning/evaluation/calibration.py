@@ -62,8 +62,8 @@ def fit_temperature(
     weight = np.ones(len(label)) if weights is None else np.asarray(weights, dtype=np.float64)
     if values.ndim != 2 or len(values) != len(label) or len(label) == 0 or not np.isfinite(values).all():
         raise InputError(
-            f"temperature, logits of the validation slices: found shape {values.shape} for {len(label)} labels, "
-            "expected one finite row for each of at least one slice: see whether training went astray"
+            f"temperature, logits of the validation slices: found shape {values.shape} for {len(label)} labels; "
+            "expected one finite row for each of at least one slice: see whether training went astray."
         )
 
     def loss(log_temperature: float) -> float:

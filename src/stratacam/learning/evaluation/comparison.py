@@ -74,8 +74,8 @@ def compare(
     both = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if both[0].shape != both[1].shape or both[0].ndim != 2 or len(both[0]) != len(label) or len(label) == 0:
         raise InputError(
-            f"comparison, probabilities: found shapes {both[0].shape} and {both[1].shape} for {len(label)} subjects, "
-            "expected one row a subject and one column a group in both: give the same subjects to both"
+            f"comparison, probabilities: found shapes {both[0].shape} and {both[1].shape} for {len(label)} subjects; "
+            "expected one row a subject and one column a group in both: give the same subjects to both."
         )
     subjects, classes = both[0].shape
     times = resample(subjects, seed=seed)
@@ -122,14 +122,14 @@ def _accuracies(label: Integers, predicted: Integers, classes: int, times: Float
 
 
 def _auroc_difference(label: Integers, both: tuple[Floats, Floats], times: Floats) -> Difference | None:
-    whose, everybody = np.arange(len(label)), np.ones((1, len(label)))
+    subject, once = np.arange(len(label)), np.ones((1, len(label)))
     occurring = np.unique(label)
     if len(occurring) < 2:
         return None
     (value,), spread = (
-        metrics.aurocs(label, both[0], whose, drawn)[:, occurring].mean(1)
-        - metrics.aurocs(label, both[1], whose, drawn)[:, occurring].mean(1)
-        for drawn in (everybody, times)
+        metrics.aurocs(label, both[0], subject, drawn)[:, occurring].mean(1)
+        - metrics.aurocs(label, both[1], subject, drawn)[:, occurring].mean(1)
+        for drawn in (once, times)
     )
     return _difference(value, spread, len(label))
 

@@ -75,7 +75,7 @@ def evaluate_subjects(
     if len(set(subjects)) != len(subjects) or label.shape != (len(subjects),):
         raise InputError(
             f"evaluation, subjects: found {len(subjects)} names, {len(set(subjects))} of them different, and labels "
-            f"of shape {label.shape}, expected every subject once with one label: give one row a subject"
+            f"of shape {label.shape}; expected every subject once with one label: give one row a subject."
         )
     _check(given, "subjects", len(subjects), len(classes))
     return Evaluation(
@@ -108,6 +108,6 @@ def _check(probabilities: Floats, unit: str, rows: int, classes: int) -> None:
         numbers = "" if np.isfinite(probabilities).all() else ", some of them not numbers,"
         raise InputError(
             f"evaluation, probabilities of {unit}: found shape {probabilities.shape}{numbers} for {rows} {unit} and "
-            f"{classes} groups, expected a finite probability of each group for each: predict the same "
-            "slices with a model of these groups; if training went astray, lower its learning rates"
+            f"{classes} groups; expected a finite probability of each group for each: predict the same "
+            "slices with a model of these groups; if training went astray, lower its learning rates."
         )

@@ -1,4 +1,4 @@
-"""How each number of an evaluation is obtained, in words."""
+"""A sentence on how each number of an evaluation is obtained."""
 
 from stratacam.learning.evaluation.calibration import BINS, SUBJECT_BINS
 from stratacam.learning.evaluation.intervals import PERMUTATIONS, RESAMPLES
@@ -16,7 +16,7 @@ METHODS = {
     "fold's training subjects have fewer of a group the more of it are held out; and probabilities of several models "
     "share one scale in AUROC and calibration.",
     "chance": "accuracy: share of the largest group; balanced accuracy: 1 / groups; AUROC: 0.5; Brier score and log "
-    "loss: of giving everybody the groups' shares.",
+    "loss: of giving every subject the groups' shares.",
     "p_value": f"one-sided, over subjects: accuracy, exact binomial test against chance; balanced accuracy and macro "
     f"AUROC, {PERMUTATIONS} permutations of the subjects' groups, the observed one counted; the network is not "
     "trained again for each.",

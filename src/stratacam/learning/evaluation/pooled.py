@@ -70,9 +70,9 @@ class _Counts:
 
 
 def _pool(trainings: Sequence[_Counts], seed: int) -> Pooled:
-    everybody = sorted({subject for training in trainings for subject in training.subjects})
-    place = {subject: number for number, subject in enumerate(everybody)}
-    times = resample(len(everybody), seed=seed)
+    subjects = sorted({subject for training in trainings for subject in training.subjects})
+    place = {subject: number for number, subject in enumerate(subjects)}
+    times = resample(len(subjects), seed=seed)
     generator = np.random.default_rng([seed, 1])
     per_seed, drawn, permuted = [], [], []
     for training in trainings:

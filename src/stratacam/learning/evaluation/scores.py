@@ -35,7 +35,7 @@ class Estimate:
 class DecisionScores:
     """The confusion matrix (rows: true group, columns: predicted) and what follows from it.
 
-    Sensitivity and specificity are of each class, by name; `None` where nobody is of the class, or all are.
+    Sensitivity and specificity are of each class, by name; `None` where no subject, or every subject, is of the class.
     """
 
     confusion: tuple[tuple[int, ...], ...]
@@ -47,7 +47,7 @@ class DecisionScores:
 
 @dataclass(frozen=True)
 class ProbabilityScores:
-    """How close probabilities are to what happened: less is better."""
+    """How close probabilities are to the true classes: lower is better."""
 
     brier: Estimate
     log_loss: Estimate

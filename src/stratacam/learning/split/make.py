@@ -1,4 +1,4 @@
-"""Subjects shared out at random, group by group: one split, or folds that hold everybody out once."""
+"""Random splits, stratified by group: one split, or folds that hold every subject out once."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ def _folds(
     settings: SplitSettings,
     seed: int,
 ) -> tuple[Split, ...]:
-    """The folds that were asked for, or as many as are usual and possible."""
+    """The configured number of folds, or the usual one as far as the smallest group allows."""
     possible = min(len(set(together.values())), *sizes.values())
     if settings.folds is not None:
         return _in_folds(labels, together, _checked_folds(settings.folds, possible, sizes), settings, seed)
@@ -83,7 +83,7 @@ def _checked_folds(folds: int, possible: int, sizes: Counter[str]) -> int:
         smallest = min(sizes, key=lambda group: sizes[group])
         raise InputError(
             f"split.folds: found {folds}; the smallest group, {smallest}, has {sizes[smallest]} subjects, and with "
-            f"those who stay together at most {possible} folds are possible: fewer folds, or leave folds out"
+            f"those who stay together at most {possible} folds are possible; expected no more: lower or leave it out."
         )
     return folds
 
@@ -124,7 +124,7 @@ def _hold_out(
 def _checked(
     labels: Mapping[str, str], parts: Sequence[Sequence[str]], where: str, *, folds: bool = False
 ) -> Split:
-    """The split of these parts, each of which has every group; but for the test part of a fold, which has somebody."""
+    """The split of these parts. Each must have every group; the test part of a fold need only have a subject."""
     split = Split(*(tuple(sorted(part)) for part in parts))
     for part in PARTS:
         present = {labels[subject] for subject in getattr(split, part)}
@@ -133,7 +133,7 @@ def _checked(
             raise InputError(
                 f"{where}: no subject of {', '.join(missing)} came into the part for {part}; expected every group: "
                 "another number of folds, other fractions, another column in split.group_by (groups must be "
-                "mixed among those who stay together), or another table of the split"
+                "mixed among those who stay together), or another table of the split."
             )
     return split
 
@@ -148,16 +148,16 @@ def _group_sizes(labels: Mapping[str, str]) -> Counter[str]:
     if len(sizes) < 2:
         raise InputError(
             f"participants.tsv, group: found {len(sizes)} group ({', '.join(sizes) or 'none'}) among the "
-            "usable subjects, expected at least 2: add subjects of another group, or choose another "
-            "column"
+            "usable subjects; expected at least 2: add subjects of another group, or choose another "
+            "column."
         )
     for group, size in sorted(sizes.items()):
         if size < len(PARTS):
             subjects = sorted(subject for subject, label in labels.items() if label == group)
             raise InputError(
                 f'participants.tsv, group: "{group}" has {size} usable subject'
-                f"{'s' if size > 1 else ''} ({', '.join(subjects)}), expected at least "
+                f"{'s' if size > 1 else ''} ({', '.join(subjects)}); expected at least "
                 f"{len(PARTS)}: one each to train, validate and test; add subjects, merge the group "
-                "with another, or leave it out"
+                "with another, or leave it out."
             )
     return sizes

@@ -53,7 +53,7 @@ class SplitSettings(BaseModel, frozen=True, extra="forbid"):
         if self.unit == "slice" and (self.folds or 1) > 1:
             raise ValueError('unit = "slice" knows no folds; leave folds out, or split by subject')
         if self.unit == "slice" and (self.group_by or self.table):
-            raise ValueError('unit = "slice" keeps nobody together; leave group_by and table out')
+            raise ValueError('unit = "slice" does not keep subjects together; leave group_by and table out')
         if self.table and (self.group_by or self.folds):
             raise ValueError("the table says who is held out with whom; leave group_by and folds out")
         return self

@@ -32,19 +32,22 @@ def read_parts(file: Path, labels: Mapping[str, str]) -> TableParts:
     """
     if file.suffix.lower() not in SEPARATORS:
         raise InputError(
-            f"split.table: {file} ends in {file.suffix!r}; expected one of {', '.join(SEPARATORS)}"
+            f"split.table: {file} ends in {file.suffix!r}; expected one of {', '.join(SEPARATORS)}: "
+            "save it as one of these."
         )
     table = read_table(file, ["subject"])
     column = "part" if "part" in table.columns else "fold"
     if column not in table.columns:
         raise InputError(
-            f"split.table: {file} has the columns {', '.join(table.columns)}; expected subject, and part or fold"
+            f"split.table: {file} has the columns {', '.join(table.columns)}; expected subject, and part or fold: "
+            "add them."
         )
     value_of = {label: value or "" for label, value in labelled(table, column, key="subject").items()}
     known = {value for value in value_of.values() if value in PARTS or (value and column == "fold")}
     faults = [
         f"row {row.line}, {subject}: {column} is {value!r}; expected "
         + (", ".join(PARTS) if column == "part" else "a fold")
+        + ": correct it"
         for row, (subject, value) in zip(table.rows, value_of.items(), strict=True)
         if value not in known
     ]
@@ -52,18 +55,20 @@ def read_parts(file: Path, labels: Mapping[str, str]) -> TableParts:
     if missing:
         faults.append(f"no row for {', '.join(missing)}; expected every usable subject: add the rows")
     if faults:
-        raise InputError("\n".join(f"split.table: {file}, {fault}" for fault in faults))
+        raise InputError("\n".join(f"split.table: {file}, {fault}." for fault in faults))
     held = {value: tuple(sorted(one for one in labels if value_of[one] == value)) for value in known}
     present = sorted(value for value in held if held[value])
     if column == "part" and set(present) != set(PARTS):
         raise InputError(
-            f"split.table: {file}, part: found {', '.join(present)}; expected each of {', '.join(PARTS)}"
+            f"split.table: {file}, part: found {', '.join(present)}; expected each of {', '.join(PARTS)}: "
+            "correct the table."
         )
     if column == "part":
         return TableParts(Split(*(held[part] for part in PARTS)))
     if len(present) < 2:
         raise InputError(
-            f"split.table: {file}, fold: found only {', '.join(present)}; expected at least two folds"
+            f"split.table: {file}, fold: found only {', '.join(present)}; expected at least two folds: "
+            "correct the table."
         )
     ordered = sorted(present, key=lambda value: (not value.isdigit(), value.zfill(9)))
     return TableParts(None, {value: held[value] for value in ordered})

@@ -98,5 +98,6 @@ def read_evidence(folder: Path, network: str, classes: tuple[str, ...]) -> Evide
         )
     except (KeyError, OSError) as fault:
         raise InputError(
-            f"{folder}: the evidence cannot be read ({fault}); repeat it with `stratacam evidence`."
+            f"{folder}: the evidence cannot be read ({fault}); expected all of it: "
+            "repeat it with `stratacam evidence`."
         ) from fault

@@ -54,14 +54,14 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
     rows = [
         (
             layer,
-            *(_of(found[number], interval=interval) for _, found, interval in columns),
             _verdict(verdicts[layer]),
+            *(_of(found[number], interval=interval) for _, found, interval in columns),
         )
         for number, layer in enumerate(evidence.layers)
     ]
     return Table(
         f"Layers, maps by {method}",
-        ("layer", *(heading for heading, _, _ in columns), "verdict, or faults"),
+        ("layer", "verdict, or faults", *(heading for heading, _, _ in columns)),
         tuple(rows),
         note="In brackets 95 % intervals over subjects. All measures, with every method and layer, are in "
         f"evidence/{evidence.folder.name}/layers.tsv.",

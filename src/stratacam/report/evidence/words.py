@@ -7,7 +7,7 @@ from stratacam.report.evidence.content import EvidenceContent
 
 
 def sentences(evidence: EvidenceContent) -> list[str]:
-    """What was measured on whom, what is recommended, and what was not measured."""
+    """The layers and subjects measured, the recommendation, and the measures left out."""
     about = evidence.about
     found = [
         f"Maps of {len(evidence.layers)} layers were measured on {about['subjects']} subjects "

@@ -65,8 +65,8 @@ def _draw(axes: Axes, evidence: EvidenceContent, measure: Measure, panel: Panel)
     title = f"{measure.heading()} ({evidence.methods[0]})" if several else measure.heading(panel.against[0])
     axes.set_title(title, fontsize=8.5, loc="left")
     axes.set_ylabel(measure.unit, fontsize=7)
-    if panel.limits:
-        axes.set_ylim(panel.limits)
+    if panel.limits:  # nothing that was measured is cut off
+        axes.set_ylim(min(panel.limits[0], axes.dataLim.y0), max(panel.limits[1], axes.dataLim.y1))
     name_layers(axes, evidence.layers)
     axes.set_xlim(-0.5, len(evidence.layers) - 0.5)
     axes.grid(axis="y", color="#e5e7eb", linewidth=0.6)

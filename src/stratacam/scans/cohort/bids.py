@@ -25,7 +25,7 @@ class Scan:
 
     subject: str  # "01"
     session: str | None
-    images: Mapping[str, Path]  # sequence -> file, in the order asked for
+    images: Mapping[str, Path]  # sequence -> file, in the configured order
     brain_mask: Path | None = None  # a mask supplied on the grid of the T1w
     notes: tuple[str, ...] = ()  # which file was taken where there was a choice
 
@@ -57,11 +57,11 @@ def scan_name(subject: str | None, session: str | None) -> str:
 def check_sequences(sequences: Sequence[str]) -> None:
     """Raise InputError unless T1w, which the others are registered to, is among `sequences`, and each is named once."""
     if len(set(sequences)) < len(sequences):
-        raise InputError(f"sequences: found {', '.join(sequences)}; expected each once: name it once")
+        raise InputError(f"sequences: found {', '.join(sequences)}; expected each once: name it once.")
     if "T1w" not in sequences:
         raise InputError(
             f"sequences: found {', '.join(sequences) or 'none'}; expected T1w among them, as the others are "
-            "registered to it: add it"
+            "registered to it: add it."
         )
 
 
@@ -91,14 +91,16 @@ def find_scans(
     """
     check_sequences(sequences)
     if not bids.is_dir():
-        raise InputError(f"{bids}: no such folder; expected a BIDS data set with folders sub-*")
+        raise InputError(
+            f"{bids}: no such folder; expected a BIDS data set with folders sub-*: correct the path."
+        )
     subjects = [folder for folder in sorted(bids.glob("sub-*")) if folder.is_dir()]
     if not subjects:
         dicom = any(one.suffix.lower() in {".dcm", ".ima"} for one in islice(bids.rglob("*"), SAMPLED_FILES))
         remedy = (
             "make one of these DICOM files with stratacam import-dicom" if dicom else "give its top folder"
         )
-        raise InputError(f"{bids}: has no folder sub-<label>; expected a BIDS data set: {remedy}")
+        raise InputError(f"{bids}: has no folder sub-<label>; expected a BIDS data set: {remedy}.")
     derivatives = [folder for folder in sorted(bids.glob("derivatives/*")) if not made_by_stratacam(folder)]
     find = partial(_find_scan, bids, sequences=sequences, choose=choose or {}, derivatives=derivatives)
     found: list[Scan | LeftOut] = []
@@ -180,7 +182,7 @@ def _find_scan(
             f"no {', '.join(missing)}: looked for {wanted}; there is {there}; {'; '.join(remedies)}"
         )
     if faults:
-        return LeftOut(name, "; ".join(faults))
+        return LeftOut(name, f"{'; '.join(faults)}.")
     masks = [path for other in derivatives for path in _files(other / inside, name, "desc-brain_mask")]
     mask, note = _choose_mask(images["T1w"], masks, single=len(_files(folder, name, "T1w")) == 1)
     session = session.removeprefix("ses-") if session else None

@@ -80,7 +80,7 @@ class CheckedCohort:
 
 
 def check_images(scan: Scan) -> tuple[CheckedImage, ...]:
-    """Read every image of a scan and its supplied brain mask, and say what they are like."""
+    """Read every image of a scan and its supplied brain mask, and describe them."""
     images = [_check_image(sequence, path) for sequence, path in scan.images.items()]
     if scan.brain_mask is not None:
         images.append(_check_mask(scan.brain_mask, scan.images["T1w"]))
@@ -144,7 +144,7 @@ def _check_mask(path: Path, t1w: Path) -> CheckedImage:
 
 
 def _with_header(image: CheckedImage) -> CheckedImage:
-    """The image with what its header says, as far as that can be read; `read_volume` says why it cannot."""
+    """The image with its header's values, as far as they can be read; `read_volume` reports why not."""
     try:
         with open_image(image.path) as file:
             placement = read_placement(file)

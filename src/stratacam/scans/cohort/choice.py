@@ -38,7 +38,7 @@ def read_sequences(text: str | None) -> tuple[str, ...]:
     sequences = tuple(name.strip() for name in text.split(","))
     if not all(name.isalnum() for name in sequences):
         raise InputError(
-            f"--sequences: found {text!r}; expected names with commas between, such as T1w,FLAIR"
+            f"--sequences: found {text!r}; expected names with commas between: write, for example, T1w,FLAIR."
         )
     return sequences
 
@@ -66,7 +66,7 @@ def read_choices(texts: Sequence[str], sequences: Sequence[str]) -> dict[str, di
         if not wanted or len(found) != len(wanted) or (last and last not in sequences):
             raise InputError(
                 f"--choose: found {text!r}; expected BIDS entities, and one of {', '.join(sequences)} or nothing after "
-                "them, such as acq-mprage_T1w or run-2"
+                "them: write, for example, acq-mprage_T1w or run-2."
             )
         for sequence in [last] if last else sequences:
             choices.setdefault(sequence, {}).update(found)

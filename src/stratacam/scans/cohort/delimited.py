@@ -85,24 +85,26 @@ def read_table(path: Path, needed: Sequence[str]) -> Table:
         path, separator, f"a table with the columns {' and '.join(needed)}, separated by {separated}"
     )
     if not lines:
-        raise InputError(f"{path}: is empty; expected the columns {' and '.join(needed)}")
+        raise InputError(
+            f"{path}: is empty; expected the columns {' and '.join(needed)}: write them and the rows."
+        )
     columns = tuple(_without_empty_end(lines[0][1]))
     for column in needed:
         if column not in columns:
             raise InputError(
-                f"{path}: has no column {column!r}; it has {', '.join(columns)}; "
+                f"{path}: has no column {column!r}; it has {', '.join(columns)}; expected {column!r}: "
                 + _hint(columns, separator, separated)
             )
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice:
-        raise InputError(f"{path}: has the column {', '.join(twice)} twice; expected it once: remove one")
+        raise InputError(f"{path}: has the column {', '.join(twice)} twice; expected it once: remove one.")
     rows = []
     for line, fields in lines[1:]:
         cells = [*fields[: len(columns)], *_without_empty_end(fields[len(columns) :])]
         if len(cells) != len(columns):
             raise InputError(
                 f"{path}: row {line} has {len(cells)} fields; expected {len(columns)}, separated by "
-                f"{separated}: write n/a where a value is missing"
+                f"{separated}: write n/a where a value is missing."
             )
         rows.append(Row(line, dict(zip(columns, cells, strict=True))))
     return Table(path, columns, tuple(rows))
@@ -119,11 +121,15 @@ def _lines(path: Path, separator: str, expected: str) -> list[tuple[int, list[st
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; expected {expected}: write one") from error
+        raise InputError(f"{path}: no such file; expected {expected}: write one.") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8 text") from error
+        raise InputError(
+            f"{path}: is not UTF-8 (byte {error.start}); expected UTF-8 text: save it as UTF-8 text."
+        ) from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected {expected}") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); expected {expected}: check its permissions."
+        ) from error
     named = SEPARATOR_LINE.match(text)
     if named:
         separator = named.group(1)
@@ -137,7 +143,7 @@ def _lines(path: Path, separator: str, expected: str) -> list[tuple[int, list[st
         lines = [(reader.line_num, [field.strip() for field in fields]) for fields in reader]
     except csv.Error as error:
         raise InputError(
-            f"{path}: line {reader.line_num} cannot be read ({error}); correct that line"
+            f"{path}: line {reader.line_num} cannot be read ({error}); correct that line."
         ) from error
     lines = [(line, fields) for line, fields in lines[1 if named else 0 :] if any(fields)]
     if lines and any(map(QUOTED.fullmatch, lines[0][1])):  # a table of tabs with quotes throughout
@@ -154,5 +160,5 @@ def _hint(columns: tuple[str, ...], separator: str, separated: str) -> str:
     others = (sign for sign in "\t,; " if len(columns) == 1 and sign != separator and sign in columns[0])
     found = next(others, None)
     if found is None:
-        return "name the column that there is, or add it"
-    return f"it seems to be separated by {found!r}: save it with {separated}"
+        return "name the column that there is, or add it."
+    return f"it seems to be separated by {found!r}: save it with {separated}."

@@ -35,7 +35,7 @@ SIGNS_OF_NAMES = (LOCALISER, PART, SUBTRACTION, ELSEWHERE)
 
 
 class Kind(NamedTuple):
-    """That an image is of another kind: why, and the entities by which it must be asked for."""
+    """Why an image is of another kind, and the entities that must be named to use it."""
 
     reason: str
     entities: frozenset[str]

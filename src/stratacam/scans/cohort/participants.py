@@ -78,12 +78,12 @@ def labelled(table: Table, column: str, key: str | None = None) -> Labelled:
         before = seen.setdefault(label.casefold(), label)
         if label in values:
             raise InputError(
-                f"{table.path}: row {row.line} names {label} again; expected one row for each: remove one"
+                f"{table.path}: row {row.line} names {label} again; expected one row for each: remove one."
             )
         if before != label:
             raise InputError(
                 f"{table.path}: row {row.line} names {label}, another row {before}; expected labels that differ in "
-                "more than case: rename one, or remove one"
+                "more than case: rename one, or remove one."
             )
         values[label] = None if is_missing(row[column]) else row[column]
     return values
@@ -113,7 +113,7 @@ def _check_spelling(path: Path, labels: Iterable[str], folders: Iterable[str], p
     if other:
         raise InputError(
             f"{path}: names {', '.join(other)}; expected the folder's own spelling, with the same case and zeros: "
-            "correct the table"
+            "correct the table."
         )
 
 

@@ -14,7 +14,7 @@ from stratacam.scans.cohort.table import NEEDED, read_listed_groups
 def read_people(
     source: Path, scans: Sequence[Scan], columns: Sequence[str], *, required: bool = False
 ) -> dict[str, dict[str, str]]:
-    r"""Read what a cohort's tables say of every scan in some columns, in whatever case these are written.
+    r"""Read columns of a cohort's tables for every scan; the case of the columns' names does not matter.
 
     In a BIDS folder a session's value in `sub-<label>/sub-<label>_sessions.tsv` goes before that of its subject in
     `participants.tsv`; neither table need be there. "n/a" and empty fields are absent.
@@ -59,13 +59,13 @@ def read_people(
 
 
 def _spelling(table: Table, column: str) -> str | None:
-    """How the table spells a column: as asked for if it does, else in any case; None if it has no such column."""
+    """The table's spelling of a column, exact if it is there, else in any case; None if it has no such column."""
     if column in table.columns:
         return column
     alike = [name for name in table.columns if name.casefold() == column.casefold()]
     if len(alike) > 1:
         raise InputError(
-            f"{table.path}: has the columns {' and '.join(alike)} for {column!r}; expected one: rename one"
+            f"{table.path}: has the columns {' and '.join(alike)} for {column!r}; expected one: rename one."
         )
     return alike[0] if alike else None
 
@@ -74,12 +74,10 @@ def _not_there(source: Path, tables: Sequence[Table], column: str) -> str:
     if not tables:
         return (
             f"{source / PARTICIPANTS}: no such file; expected a table with the columns participant_id and "
-            f"{column}: write one, or name no column"
+            f"{column}: write one, or name no column."
         )
     kinds = {
         table.columns: table.path.name for table in reversed(tables)
     }  # one table for each set of columns
     there = "; ".join(f"{name} has {', '.join(columns)}" for columns, name in reversed(kinds.items()))
-    return (
-        f"{tables[0].path}: has no column {column!r}; {there}; name a column that there is, or add this one"
-    )
+    return f"{tables[0].path}: has no column {column!r}; {there}; expected it in one: add it, or name another column."

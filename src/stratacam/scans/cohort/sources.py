@@ -35,14 +35,14 @@ def find_cohort_scans(
     if source.is_file() and not is_table(source):
         raise InputError(
             f"{source}: is a file; expected a BIDS folder, or a table (.csv, .tsv) of the scans as delivered: name "
-            "that (`check` takes a study's TOML file as --config)"
+            "that (`check` takes a study's TOML file as --config)."
         )
     if not is_table(source):
         return find_scans(source, sequences, choose)
     if choose:
         raise InputError(
             f"cohort.choose: found a choice of {', '.join(choose)} for the table {source}, which names each file; "
-            "expected none: take it away"
+            "expected none: take it away."
         )
     return find_listed_scans(source, sequences)
 
@@ -52,7 +52,7 @@ def read_cohort_groups(source: Path | str, scans: Sequence[Scan], column: str = 
 
     Args:
         source: the BIDS folder or table that the scans were found in.
-        scans: whose groups are asked for.
+        scans: whose groups are read.
         column: of participants.tsv and sessions.tsv, or of the table.
 
     Returns:
@@ -119,7 +119,7 @@ def check_out(out: Path, *sources: Path, may_hold_subjects: bool = False) -> Non
     if ours is False or (ours is None and not may_hold_subjects and any(out.glob("sub-*"))):
         raise InputError(
             f"{out}: holds a BIDS data set that stratacam did not make; expected a new folder, or one of earlier "
-            "results: choose another"
+            "results: choose another."
         )
 
 

@@ -35,7 +35,7 @@ expected one spelling: correct the table
     if several:
         raise InputError(
             f"{where}: has {'; '.join(several)} for what seems to be one value; expected one spelling: correct the "
-            "table"
+            "table."
         )
 
 

@@ -56,7 +56,7 @@ def find_listed_scans(
         wanted = [rows[name] for name in names.values() if name in rows]
         faults += [fault for row in wanted if (fault := _file_fault(path, row))]
         if faults:
-            left_out.append(LeftOut(name, f"{path}: {'; '.join(faults)}"))
+            left_out.append(LeftOut(name, f"{path}: {'; '.join(faults)}."))
             continue
         subject, session = labels(wanted[0])
         mask = path.parent / rows[BRAIN_MASK]["path"] if BRAIN_MASK in rows else None
@@ -83,7 +83,7 @@ def read_listed_groups(path: Path, column: str = "group") -> dict[str, str]:
         if not is_missing(group) and groups.setdefault(name, group) != group:
             faults.append(
                 f"{path}: row {row.line} gives {name} the {column} {group!r}, an earlier row {groups[name]!r}; "
-                "expected one for each scan: correct one"
+                "expected one for each scan: correct one."
             )
     if faults:
         raise InputError("\n".join(faults))
@@ -107,9 +107,9 @@ def _checked(path: Path, *columns: str) -> Table:
     """The table, whose rows can all be used; every wrong one is named."""
     table = read_table(path, [*NEEDED, *columns])
     if not table.rows:
-        raise InputError(f"{path}: lists no scan; expected one row for each file")
+        raise InputError(f"{path}: lists no scan; expected one row for each file: add the rows.")
     if faults := [*(fault for row in table.rows for fault in _label_faults(row)), *_clashes(table)]:
-        raise InputError("\n".join(f"{path}: {fault}" for fault in faults))
+        raise InputError("\n".join(f"{path}: {fault}." for fault in faults))
     return table
 
 
@@ -122,7 +122,11 @@ def _label_faults(row: Row) -> list[str]:
         f"row {row.line}: {what} {row[what]!r} is no label; expected letters and digits only: rename it"
         for what in wrong
     ]
-    faults += [f"row {row.line}: {column} is empty; fill it in" for column in NEEDED[1:] if not row[column]]
+    faults += [
+        f"row {row.line}: {column} is empty; expected a value: fill it in"
+        for column in NEEDED[1:]
+        if not row[column]
+    ]
     return faults
 
 

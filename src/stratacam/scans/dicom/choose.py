@@ -132,7 +132,7 @@ def _gap_before(decision: Decision, study: Sequence[Decision]) -> str:
 
 
 def _with_sessions(decisions: Sequence[Decision]) -> list[Decision]:
-    """Number the studies of a subject of which something is taken, in order of their earliest moments."""
+    """Number the studies of a subject that have a chosen series, in order of their earliest times."""
     moments: dict[str | None, dict[str, str]] = {}  # subject -> study -> its earliest moment
     for decision in decisions:
         if decision.state == "taken":

@@ -51,10 +51,13 @@ def find_dcm2niix() -> Path:
     try:
         program = Path(importlib.import_module("dcm2niix").bin)
     except (ModuleNotFoundError, AttributeError) as fault:
-        raise InputError("dcm2niix: is not installed; install it with `pip install dcm2niix`") from fault
+        raise InputError(
+            "dcm2niix: is not installed; expected the package: run `pip install dcm2niix`."
+        ) from fault
     if not program.is_file():
         raise InputError(
-            f"dcm2niix: {program} is missing; repair it with `pip install --force-reinstall dcm2niix`"
+            f"dcm2niix: {program} is missing; expected the package whole: run "
+            "`pip install --force-reinstall dcm2niix`."
         )
     return program
 
@@ -78,12 +81,13 @@ def convert(stack: Stack, program: Path, workplace: Path) -> tuple[Path, dict[st
     volumes = sorted(target.glob("*.nii"))
     if len(volumes) != 1:
         raise ConversionError(
-            f"dcm2niix made {len(volumes)} volumes; expected 1: export the series again", output
+            f"dcm2niix made {len(volumes)} volumes; expected 1: export the series again.", output
         )
     distance = corner_distance(stack, volumes[0])
     if distance > CORNER_MM:
         raise ConversionError(
-            f"the volume made by dcm2niix lies {distance:.3g} mm from where the headers put it: export it again",
+            f"the volume made by dcm2niix lies {distance:.3g} mm from where the headers put it; expected the same "
+            "place: export the series again.",
             output,
         )
     sidecar = json.loads(volumes[0].with_suffix(".json").read_text(encoding="utf-8", errors="replace"))
@@ -149,8 +153,13 @@ def _run(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
     except OSError as fault:
-        raise ConversionError("dcm2niix cannot be started; reinstall it", str(fault)) from fault
+        raise ConversionError(
+            "dcm2niix cannot be started; expected a working program: reinstall it.", str(fault)
+        ) from fault
     output = (done.stdout + done.stderr).strip()
     if done.returncode:
-        raise ConversionError(f"dcm2niix failed with exit code {done.returncode}", output)
+        raise ConversionError(
+            f"dcm2niix failed with exit code {done.returncode}; expected a volume: export the series again.",
+            output,
+        )
     return output

@@ -106,22 +106,24 @@ def read_frames(path: Path, keywords: Collection[str]) -> list[Frame]:
             warnings.simplefilter("ignore")  # values break the standard in ways that do not matter here
             dataset = open_image(path)
             if not dataset:
-                raise InputError(f"{path}: is truncated: it ends inside its pixel data; copy it again")
+                raise InputError(f"{path}: ends inside its pixel data; expected a whole file: copy it again.")
             return _frames(path, dataset, keywords)
     except OSError as fault:
         raise InputError(
-            f"{path}: cannot be read ({fault.strerror or fault}); check its permissions"
+            f"{path}: cannot be read ({fault.strerror or fault}); expected a readable file: check its permissions."
         ) from fault
     except (ValueError, TypeError, AttributeError, IndexError, KeyError, NotImplementedError) as fault:
         if isinstance(fault, InputError):
             raise
-        raise InputError(f"{path}: its header cannot be understood ({fault}); export it again") from fault
+        raise InputError(
+            f"{path}: its header cannot be understood ({fault}); expected DICOM: export it again."
+        ) from fault
 
 
 def _frames(path: Path, dataset: FileDataset, keywords: Collection[str]) -> list[Frame]:
     for keyword in ("SeriesInstanceUID", "StudyInstanceUID", "Rows", "Columns"):
         if dataset.get(keyword) in {None, ""}:
-            raise InputError(f"{path}: has no {keyword}; the file may be truncated: copy or export it again")
+            raise InputError(f"{path}: has no {keyword}; expected a whole file: copy or export it again.")
     fault = _pixel_fault(path, dataset)
     shared = dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
     groups = dataset.get("PerFrameFunctionalGroupsSequence") or [Dataset()]

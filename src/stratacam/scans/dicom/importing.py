@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
     chosen = sorted({one.subject for one in decisions if one.subject and one.state == "taken"})
     merged_participants(out, chosen, wanted.groups)  # raises before the work if its faults forbid it
     # 3. Convert and write what is taken, subject by subject; then the tables.
+    existed = out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
         remove_leftovers(out)
@@ -89,8 +91,13 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
             write_tables(out, decisions, merged_participants(out, present, wanted.groups))
     except OSError as fault:
         raise InputError(
-            f"{out}: cannot be written ({fault.strerror or fault}); make room, or choose another folder"
+            f"{out}: cannot be written ({fault.strerror or fault}); expected room and the right to write: "
+            "make room, or choose another folder."
         ) from fault
+    finally:
+        if not existed:
+            with suppress(OSError):
+                out.rmdir()  # if it is empty: nothing was imported
     return Imported(
         decisions=tuple(decisions),
         labels=labels,
@@ -119,7 +126,7 @@ def _by_subject(decisions: Sequence[Decision]) -> list[tuple[str | None, list[De
 def _import_subject(
     decisions: Sequence[Decision], label: str | None, out: Path, program: Path
 ) -> list[Decision]:
-    """Convert and write what is taken of one subject; the decisions as they turned out."""
+    """Convert and write the chosen series of one subject; return the final decisions."""
     taken = [one for one in decisions if one.state == "taken"]
     if label is None or not taken:
         return list(decisions)

@@ -1,4 +1,4 @@
-"""Whether a file is DICOM that holds an MR image, and what it is otherwise."""
+"""Whether a file is a DICOM MR image, and its kind otherwise."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, MRSpectroscopyStorage, RawDataStorage
 
 NO_IMAGES = {MRSpectroscopyStorage, RawDataStorage}
-DEFERRED_BYTES = 2048  # longer values stay on disk until somebody asks for them
+DEFERRED_BYTES = 2048  # longer values stay on disk until they are used
 BARE_STARTS = {bytes([8, 0, element, 0]) for element in (0, 1, 5, 8, 0x12, 0x16)}
 """First tags of files without preamble and file meta information, little endian."""
 ARCHIVES = {

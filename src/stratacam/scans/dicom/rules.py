@@ -77,13 +77,17 @@ class Rule(BaseModel):
         for keyword in self.conditions:
             if keyword not in keyword_dict:
                 close = difflib.get_close_matches(keyword, [*keyword_dict, "derived", "sequence"], n=1)
-                hint = f"did you mean {close[0]}?" if close else "look it up in part 6 of the standard"
+                hint = (
+                    f"did you mean {close[0]}? Write that"
+                    if close
+                    else "look it up in part 6 of the standard"
+                )
                 raise ValueError(f"{keyword} is not a DICOM keyword; {hint}")
         return self
 
     @property
     def conditions(self) -> Mapping[str, Condition]:
-        """DICOM keyword to what its value has to be."""
+        """By DICOM keyword, the condition on its value."""
         return self.__pydantic_extra__
 
     def unmet(self, header: Mapping[str, str]) -> list[str]:
@@ -141,7 +145,7 @@ class ImportMap(BaseModel):
         return next((number for number, rule in enumerate(self.rule) if not rule.unmet(header)), None)
 
     def why_none(self, header: Mapping[str, str]) -> str:
-        """Why no rule holds: the one that is nearest, and what it asks for in vain."""
+        """Why no rule holds: the nearest one, and its conditions that fail."""
         number, unmet = min(
             ((number, rule.unmet(header)) for number, rule in enumerate(self.rule)),
             key=lambda one: len(one[1]),
@@ -170,7 +174,7 @@ def read_map(path: Path | None) -> ImportMap:
         return ImportMap.model_validate({**built_in, **content, "allow": merged})
     except ValidationError as fault:
         raise InputError(
-            "\n".join(f"{path}: {_describe(dict(error))}" for error in fault.errors())
+            "\n".join(f"{path}: {_describe(dict(error))}." for error in fault.errors())
         ) from fault
 
 
@@ -186,7 +190,7 @@ def _holds(condition: Condition, value: str) -> bool:
 
 
 def _describe(error: dict[str, Any]) -> str:
-    """One fault in words: where, what was found, what is allowed."""
+    """One fault as a sentence: where, what was found, what is allowed."""
     parts = [part for part in error["loc"] if part != "[key]"]
     where = " ".join(f"{part + 1}" if isinstance(part, int) else part for part in parts[:2])
     where = ".".join([where, *map(str, parts[2:])])

@@ -1,4 +1,4 @@
-"""Series found in a folder: frames sorted into stacks that are one volume each, and what is wrong with them."""
+"""The series in a folder: frames sorted into stacks of one volume each, and the faults of these."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -75,25 +75,29 @@ def read_folder(folder: Path, keywords: Collection[str]) -> Contents:
     if folder.is_file():
         kind = archive_kind(folder) or "file"
         unpack = "unpack it and " if kind != "file" else ""
-        raise InputError(f"{folder}: is a {kind}, not a folder; {unpack}give the folder of the DICOM files")
+        raise InputError(
+            f"{folder}: is a {kind}, not a folder; expected a folder of DICOM files: {unpack}give that."
+        )
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the folder that holds the DICOM files")
+        raise InputError(f"{folder}: no such folder; expected one with DICOM files: correct the path.")
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     if not files:
-        raise InputError(f"{folder}: holds no files; give the folder that holds the DICOM files")
+        raise InputError(f"{folder}: holds no files; expected DICOM files: give their folder.")
     contents = Contents([])
     groups: dict[tuple[object, ...], list[tuple[Frame, list[Slice]]]] = {}
     for frame in _frames(files, keywords, contents):
         _sort_in(groups.setdefault((frame.patient, frame.person, frame.study, frame.series), []), frame)
     if contents.archives:
         found = ", ".join(f"{count} {kind}" for kind, count in contents.archives.items())
-        contents.damaged.append(f"{folder}: holds archives ({found}), which are not read: unpack them")
+        contents.damaged.append(
+            f"{folder}: holds archives ({found}), which are not read; expected files: unpack them."
+        )
     if not groups and contents.archives:
         raise InputError(contents.damaged[-1])
     if not groups and not contents.damaged:
         found = ", ".join(f"{count} {kind}" for kind, count in contents.ignored.items())
         raise InputError(
-            f"{folder}: holds no MR images in DICOM ({len(files)} files: {found}); give their folder"
+            f"{folder}: holds no MR images in DICOM ({len(files)} files: {found}); expected some: give their folder."
         )
     for stacks in groups.values():
         contents.stacks.extend(_stacks(stacks))

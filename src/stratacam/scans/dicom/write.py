@@ -87,7 +87,8 @@ def merged_participants(out: Path, labels: Sequence[str], groups: Mapping[str, s
         there, group = row.get("group", "n/a"), groups.get(label, "n/a")
         if not is_missing(there) and group not in {"n/a", there}:
             raise InputError(
-                f"{path}: sub-{label} has the group {there}, the map says {group}; change one of them"
+                f"{path}: sub-{label} has the group {there}, the map says {group}; expected one group: "
+                "change one of them."
             )
         row["group"] = group if is_missing(there) else there
     return _in_order(columns, [known[name] for name in sorted(known)])

@@ -74,15 +74,15 @@ def _claim(out: Path, settings: PhantomSettings) -> None:
         found = {"sequences": list(DEFAULT_SEQUENCES), **read_json(note)}
         keys = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
         if keys:
-            differ = "; ".join(f"{key}: found {found.get(key)}, asked for {wanted.get(key)}" for key in keys)
+            differ = "; ".join(f"{key}: found {found.get(key)}, expected {wanted.get(key)}" for key in keys)
             raise InputError(
-                f"{out}: holds a phantom cohort of other settings ({differ}); "
-                "choose another folder, or delete this one"
+                f"{out}: holds a phantom cohort of other settings ({differ}): "
+                "choose another folder, or delete this one."
             )
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(
-            f"{out}: holds something that is not a phantom cohort; expected a new or empty folder: choose another"
+            f"{out}: holds something that is not a phantom cohort; expected a new or empty folder: choose another."
         )
     write_json(note, wanted)
 

@@ -18,7 +18,7 @@ CLEAR_SHARE = 0.1  # of what is shared by the headers
 
 @dataclass(frozen=True)
 class CheckedRegistration:
-    """Where a sequence lies, and how far that is to be trusted.
+    """The position of a sequence, and how reliable it is.
 
     Attributes:
         found: the registration.

@@ -85,7 +85,7 @@ def lay(
             if covered < MINIMUM_COVERED:
                 raise InputError(
                     f"covers {covered:.0%} of the brain seen in the T1w; expected at least "
-                    f"{MINIMUM_COVERED:.0%}: check that both scans are of one session"
+                    f"{MINIMUM_COVERED:.0%}: check that both scans are of one session."
                 )
             flags = tuple(f"{name}: {doubt}" for doubt in registration.doubts)
             if covered < FULLY_COVERED:

@@ -32,7 +32,7 @@ class Measure:
 
 
 def read_measures(record: Mapping[str, Any]) -> dict[Measure, float | None]:
-    """Return the measures of a record, in the order in which they are shown; None for what it does not hold."""
+    """Return the measures of a record, in the order shown; None for missing ones."""
     found: dict[Measure, float | None] = {
         Measure("", "brain volume", "ml", 0): number(record.get("BrainVolume")),
         Measure("", "kept slices", "", 0): number(record.get("KeptSlices")),

@@ -49,7 +49,7 @@ def write_page(
     t1w = next((view for view in views if view.name == "T1w"), None)
     if t1w is None:
         raise InputError(
-            f"{prepared.name}: the quality page lacks the views of the T1w; prepare the scan again"
+            f"{prepared.name}: the quality page lacks the views of the T1w; expected them: prepare the scan again."
         )
     slices = prepared.read_slices()
     fields = [picture for view in views if view.field is not None for picture in view.field]

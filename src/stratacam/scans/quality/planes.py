@@ -65,7 +65,7 @@ class Planes:
             InputError: the mask is empty, or no slice is kept.
         """
         if not brain_mask.any() or not len(kept):
-            raise InputError("the brain mask is empty or no slice is kept; expected a brain: check the mask")
+            raise InputError("the brain mask is empty or no slice is kept; expected a brain: check the mask.")
         voxel = voxel_sizes(np.asarray(affine))
         extents = [extent(brain_mask, along) for along in range(3)]
         box = tuple(

@@ -46,7 +46,7 @@ def facts(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def registration_facts(record: Mapping[str, Any], sequence: str) -> list[tuple[str, str]]:
-    """Return what is known of the registration of a sequence: what, how much."""
+    """Return the figures of a sequence's registration: name and value."""
     one = part(part(record, "Registration"), sequence)
     before = as_text(information(one.get("MetricBefore")), 3)
     after = as_text(information(one.get("MetricAfter")), 3)

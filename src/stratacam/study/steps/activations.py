@@ -7,7 +7,9 @@ from pathlib import Path
 from stratacam.learning import ScanPictures, Split, cache_activations, cache_head_inputs
 from stratacam.learning.augment import AugmentSettings
 from stratacam.networks import find_head, frozen_prefix
+from stratacam.source_code import Entries
 from stratacam.study.cohort import Cohort
+from stratacam.study.keys import entries_used
 from stratacam.study.planning import FirstNetwork, Planned, make_once
 from stratacam.study.study import Study
 
@@ -31,6 +33,10 @@ class Activations:
     scan: ScanPictures
     folder: Path
     device: str
+
+    @property
+    def entries(self) -> Entries:
+        return entries_used(architectures=[self.first.architecture])
 
     @property
     def outputs(self) -> tuple[Path, ...]:

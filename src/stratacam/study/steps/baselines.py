@@ -25,8 +25,9 @@ from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
 from stratacam.scans.measures import measure_scan
 from stratacam.scans.prepared import PreparedScan
+from stratacam.source_code import Entries
 from stratacam.study.cohort import Cohort
-from stratacam.study.keys import short_hash
+from stratacam.study.keys import entries_used, short_hash
 from stratacam.study.planning import Planned
 from stratacam.study.steps.activations import activations_of, compute_activations
 from stratacam.study.study import Study
@@ -40,6 +41,10 @@ class Measure:
 
     scan: PreparedScan
     file: Path
+
+    @property
+    def entries(self) -> Entries:
+        return entries_used(sequences=self.scan.sequences)
 
     @property
     def outputs(self) -> tuple[Path]:
@@ -169,8 +174,7 @@ def evaluate_all(
     if features and not work.cache.is_done("baselines", "study", entry):
         compute_activations(study, cohort, [plan])
     work.once("baselines", entry)
-    models = dict.fromkeys(one.run.model for one in planned)
-    titles = {model: model for model in models}
+    titles = {one.run.model: one.run.title for one in planned}
     for name, title in read_json(folder / "baselines.json").get("titles", {}).items():
         titles[f"{PREFIX}{name}"] = title
     work.once("comparison", Compare({name: folder / name for name in titles}, titles, seed, folder))

@@ -21,12 +21,14 @@ from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
 from stratacam.scans.labels import find_lesion_mask
 from stratacam.scans.prepared import PreparedScan
+from stratacam.source_code import Entries
 from stratacam.study.execution import SerialExecutor
+from stratacam.study.keys import entries_used
 from stratacam.study.planning import Planned
 from stratacam.study.runs import Run
 from stratacam.study.steps.explain import held_out_by, run_for, to_explain
 from stratacam.study.study import Study
-from stratacam.study.trained import TrainedModel, load_once, trained_model
+from stratacam.study.trained import TrainedModel, architectures_of, load_once, trained_model
 
 MAXIMUM_OTHERS = 2
 """Models of each kind that a model's maps are compared with."""
@@ -75,6 +77,15 @@ class Evidence:
     out: ScanEvidence
 
     @property
+    def entries(self) -> Entries:
+        others = [model for _, models in self.others for model in models]
+        return entries_used(
+            sequences=self.scan.sequences,
+            architectures=architectures_of([self.model, *others]),
+            methods=self.settings.methods,
+        )
+
+    @property
     def outputs(self) -> tuple[Path, ...]:
         return self.out.files
 
@@ -100,6 +111,10 @@ class NetworkTables:
     """What the evidence of all scans says together, of one network."""
 
     tables: Tables
+
+    @property
+    def entries(self) -> Entries:
+        return entries_used(methods=self.tables.settings.methods)
 
     @property
     def outputs(self) -> list[Path]:

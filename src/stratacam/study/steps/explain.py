@@ -8,11 +8,13 @@ from stratacam.errors import InputError
 from stratacam.learning import Split
 from stratacam.maps import ExplainSettings, check_settings, explain_scan, maps_path, remove_other_maps
 from stratacam.scans.prepared import PreparedScan
+from stratacam.source_code import Entries
 from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.keys import entries_used
 from stratacam.study.planning import Planned
 from stratacam.study.runs import Run
 from stratacam.study.study import Study
-from stratacam.study.trained import TrainedModel, load_once, trained_model
+from stratacam.study.trained import TrainedModel, architectures_of, load_once, trained_model
 from stratacam.study.work import Work
 
 
@@ -24,6 +26,14 @@ class Explain:
     scan: PreparedScan
     out: Path
     explain: ExplainSettings
+
+    @property
+    def entries(self) -> Entries:
+        return entries_used(
+            sequences=self.scan.sequences,
+            architectures=architectures_of([self.model]),
+            methods=[self.explain.method],
+        )
 
     @property
     def outputs(self) -> tuple[Path]:

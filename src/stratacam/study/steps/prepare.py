@@ -17,9 +17,11 @@ from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import INDEX, write_index
+from stratacam.source_code import Entries
 from stratacam.study.cache import Cache, Entry
 from stratacam.study.configuration import CohortSettings
 from stratacam.study.folders import RECORDS
+from stratacam.study.keys import entries_used
 from stratacam.study.progress import say
 from stratacam.study.work import Work
 
@@ -109,6 +111,10 @@ class Prepare:
     settings: PrepareSettings
 
     @property
+    def entries(self) -> Entries:
+        return entries_used(sequences=self.scan.images)
+
+    @property
     def prepared(self) -> PreparedScan:
         """Where it will be."""
         return PreparedScan(self.out, self.scan.subject, self.scan.session, tuple(self.scan.images))
@@ -185,12 +191,12 @@ def _refuse_another_way(cache: Cache, entries: Mapping[str, Entry], out: Path) -
     """Other studies read what is there: new scans and new content are welcome, another preparation is not."""
     for name, entry in entries.items():
         before = cache.parts_of("prepare", name)
-        asked = {part for part in {*before, *entry.parts} if part.startswith(("settings.", "scan.images."))}
-        if before and any(
-            (part in before) != (part in entry.parts)
-            or (part.startswith("settings.") and before[part] != entry.parts[part])
-            for part in asked
-        ):
+        asked = {
+            part
+            for part in {*before, *entry.parts}
+            if part.startswith("settings.") or part == "scan.images"  # the sequences, in order
+        }
+        if before and any(before.get(part) != entry.parts.get(part) for part in asked):
             raise InputError(
                 f"cohort.prepared: {out} is shared, and {name} was prepared there in another way: "
                 f"{'; '.join(cache.why('prepare', name, entry))}. Give the same settings and sequences, or another "

@@ -104,9 +104,10 @@ def do_trainings(
     entries: Mapping[str, Entry],
     step: str = "train",
 ) -> None:
-    """Do the trainings that are not done yet, as many at once as there are cores.
+    """Do the trainings that are not done yet, as many at once as there are cores; one by itself in this process.
 
-    Plans and their entries in the cache go by the same names; `cohort` is that whose activations they read.
+    All run in the user's executor, where there is one. Plans and their entries in the cache go by the same names;
+    `cohort` is that whose activations they read.
 
     Raises:
         InputError: one of them failed.
@@ -114,7 +115,7 @@ def do_trainings(
     work = study.work
     pending = [plans[name] for name, entry in entries.items() if not work.cache.is_done(step, name, entry)]
     compute_activations(study, cohort, pending)
-    if len(entries) > 1:
+    if len(entries) > 1 or work.workers.given:
         done = work.do(step, entries, networks=True)
         if set(entries) - done:
             raise study.failed("the training", set(entries) - done)
@@ -155,7 +156,7 @@ def _keep_earlier(study: Study, name: str, entry: Entry, folder: Path) -> None:
             f"train: the model {name} that was trained before is now in {kept}; remove it if it is not needed.",
             "yellow",
         )
-    if wanted.is_dir():
+    if wanted.is_dir() and not cache.is_forgotten("train", name):
         shutil.rmtree(folder, ignore_errors=True)
         wanted.rename(folder)
         cache.finish("train", name, entry)

@@ -1,6 +1,5 @@
 """The whole benchmark: plant, train, score the maps."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -104,7 +103,7 @@ def run_benchmark(
     write_rows(out / "table.tsv", table, Summary)
     write_json(out / "benchmark.json", content)
     shutil.rmtree(out / "work")
-    return Benchmark(json.loads(json.dumps(content)), table, examples)
+    return Benchmark(content, table, examples)
 
 
 def _plant(
