@@ -11,8 +11,10 @@ from stratacam.errors import InputError
 
 
 def benchmark_truth(
-    prepared: Annotated[Path, typer.Argument(help="Folder of prepared scans, of two subjects or more.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the benchmark.")],
+    prepared: Annotated[
+        Path, typer.Argument(metavar="PREPARED", help="Folder of prepared scans, of two subjects or more.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the benchmark.")],
     lesions: Annotated[
         Path | None, typer.Option(help="Folder of lesion masks (NIfTI) for shapes; synthetic ones if absent.")
     ] = None,

@@ -39,8 +39,8 @@ def layers(
 
 def explain(
     model: Model,
-    prepared: Annotated[Path, typer.Argument(help="Folder of prepared scans.")],
-    out: Annotated[Path, typer.Argument(help="Folder of the maps (BIDS derivatives).")],
+    prepared: Annotated[Path, typer.Argument(metavar="PREPARED", help="Folder of prepared scans.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the maps (BIDS derivatives).")],
     subject: Annotated[
         list[str] | None,
         typer.Option(help="Subject or scan to explain, such as sub-01; repeat for more; all if absent."),
@@ -110,7 +110,7 @@ def predict(
             help="Prepared scans; or a BIDS folder or table of scans as delivered, to prepare first.",
         ),
     ],
-    out: Annotated[Path, typer.Argument(help="Folder of the tables of predictions.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the tables of predictions.")],
     accept_differences: AcceptDifferences = False,
     network: Network = None,
     workers: Workers = 0,

@@ -38,7 +38,7 @@ class ScalingName(StrEnum):
 
 
 def phantom(
-    out: Annotated[Path, typer.Argument(help="Folder of the cohort (BIDS).")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the cohort (BIDS).")],
     controls: Annotated[int, typer.Option(min=0, help="Number of healthy controls.")] = 8,
     rrms: Annotated[int, typer.Option(min=0, help="Number of people with relapsing-remitting MS.")] = 8,
     spms: Annotated[int, typer.Option(min=0, help="Number of people with secondary progressive MS.")] = 8,
@@ -85,8 +85,10 @@ def phantom(
 
 
 def import_dicom(
-    folder: Annotated[Path, typer.Argument(help="Folder of DICOM files, under any names.")],
-    out: Annotated[Path, typer.Argument(help="BIDS folder to write, new or from an earlier import.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of DICOM files, under any names.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="BIDS folder to write, new or from an earlier import.")
+    ],
     map_file: Annotated[
         Path | None,
         typer.Option("--map", help="TOML file with rules, labels and groups; built-in rules if absent."),
@@ -160,7 +162,9 @@ def check(
 
 def prepare(
     source: Source,
-    out: Annotated[Path, typer.Argument(help="Folder of the prepared scans (BIDS derivatives).")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder of the prepared scans (BIDS derivatives).")
+    ],
     grid_mm: Annotated[
         float | None,
         typer.Option(

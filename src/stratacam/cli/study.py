@@ -22,7 +22,7 @@ def run(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = 
 
 
 def demo(
-    out: Annotated[Path, typer.Argument(help="Folder of the demonstration.")] = Path("demo"),
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the demonstration.")] = Path("demo"),
     subjects: Annotated[int, typer.Option(min=3, help="Subjects in each of the three groups.")] = 10,
     voxel_mm: Annotated[
         float, typer.Option("--voxel", min=0.7, max=5, help="Voxel size of the scans in mm.")

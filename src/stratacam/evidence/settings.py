@@ -93,7 +93,7 @@ class EvidenceSettings(BaseModel):
     def _are_known(cls, methods: tuple[str, ...]) -> tuple[str, ...]:
         for method in methods:
             if method not in LAYER_METHODS:
-                raise ValueError(f"{method!r} is not known; choose of {', '.join(LAYER_METHODS)}")
+                raise ValueError(f"{method!r} is not known; choose one of {', '.join(LAYER_METHODS)}")
         if len(set(methods)) < len(methods):
             raise ValueError("every method must be named once")
         return methods

@@ -64,7 +64,7 @@ class CohortSettings(Section):
         default=None,
         min_length=2,
         description="classes, in the order of the network's outputs, tables and figures; absent: all groups of the "
-        "cohort, in alphabetical order",
+        "cohort, sorted as text (capitals first)",
     )
 
     @field_validator("sequences")

@@ -55,8 +55,10 @@ class Study:
 
     def failed(self, what: str, names: set[str]) -> InputError:
         """The error of a step that could not be done for some items."""
-        reasons = "; ".join(absence.reason for absence in self.work.absences if absence.name in names)
-        return InputError(f"{what} failed for {', '.join(sorted(names))}: {reasons}")
+        reasons = "; ".join(
+            absence.reason.rstrip(".") for absence in self.work.absences if absence.name in names
+        )
+        return InputError(f"{what} failed for {', '.join(sorted(names))}: {reasons}.")
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def chapters(study: StudyContent) -> tuple[list[Chapter], list[str]]:
             shown.append(_chapter(read_evidence(folder, network, study.card.classes)))
         except KeyError as fault:
             left_out.append(
-                f"{folder}: the evidence was measured by another version, found no {fault}, and is not shown; measure "
+                f"{folder}: the evidence was measured by another version, found no {fault}, and is not shown: measure "
                 "it again with `stratacam evidence`."
             )
         except InputError as fault:

@@ -119,9 +119,7 @@ def find_scans(
                 name = f"{subject.name}_{session.name}"
                 found.append(LeftOut(name, fault) if fault else find(subject.name, session.name))
         except OSError as error:
-            reason = (
-                f"{error.filename}: cannot be read ({error.strerror}); give yourself the right to read it"
-            )
+            reason = f"{error.filename}: cannot be read ({error.strerror}); expected to read it: check its permissions."
             found.append(LeftOut(subject.name, reason))
     return [one for one in found if isinstance(one, Scan)], [one for one in found if isinstance(one, LeftOut)]
 
@@ -137,12 +135,12 @@ def _name_faults(folders: Sequence[Path], label: re.Pattern[str]) -> dict[Path, 
         if not label.fullmatch(folder.name):
             prefix = folder.name.split("-")[0]
             faults[folder] = (
-                f"{folder}: its name is no BIDS label; expected {prefix}- and letters and digits: rename it"
+                f"{folder}: its name is no BIDS label; expected {prefix}- and letters and digits: rename it."
             )
         elif len(same) > 1:
             faults[folder] = (
                 f"{folder.parent}: the folders {', '.join(same)} differ only in case; expected labels that "
-                "differ in more: rename one, or put them together"
+                "differ in more: rename one, or put them together."
             )
     return faults
 

@@ -124,7 +124,7 @@ def _lines(path: Path, separator: str, expected: str) -> list[tuple[int, list[st
         raise InputError(f"{path}: no such file; expected {expected}: write one.") from error
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path}: is not UTF-8 (byte {error.start}); expected UTF-8 text: save it as UTF-8 text."
+            f"{path}: is not UTF-8 (byte {error.start}); expected UTF-8: save it as that."
         ) from error
     except OSError as error:
         raise InputError(

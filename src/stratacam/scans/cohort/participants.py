@@ -94,8 +94,8 @@ def values_of_scans(scans: Iterable[Scan], labels: Mapping[str, Labelled]) -> di
     values = {}
     for scan in scans:
         subject = f"sub-{scan.subject}"
-        own = labels.get(subject, {}).get(f"ses-{scan.session}") if scan.session else None
-        value = own or labels.get("", {}).get(subject)
+        of_session = labels.get(subject, {}).get(f"ses-{scan.session}") if scan.session else None
+        value = of_session or labels.get("", {}).get(subject)
         if value:
             values[scan.name] = value
     return values
