@@ -61,6 +61,12 @@ def may_be_last(module: nn.Module) -> bool:
     return isinstance(module, CONVOLUTIONS) or is_composite(module)
 
 
+def pools_among(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
+    """Those of the layers that are pools by their module, whatever their names."""
+    modules = dict(model.named_modules())
+    return tuple(name for name in layers if isinstance(modules.get(name.partition("#")[0]), POOLS))
+
+
 def match_layers(model: nn.Module, layers: Layers = "all") -> tuple[str, ...]:
     """Names of the layers meant by `layers`, in the order given, each once.
 

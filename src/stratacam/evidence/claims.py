@@ -6,7 +6,7 @@ little to read; the last convolution is the best compromise. None was measured. 
 over subjects, a 95 % interval by bootstrap over subjects, and a verdict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -106,7 +106,7 @@ class Claim:
 
 
 def assess_claims(
-    table: SubjectTable, method: str, layers: Sequence[str], *, seed: int = 0
+    table: SubjectTable, method: str, layers: Sequence[str], pools: Collection[str], *, seed: int = 0
 ) -> tuple[Claim, ...]:
     """Test the four claims for the maps of one method.
 
@@ -120,11 +120,12 @@ def assess_claims(
         table: of all subjects.
         method: of the maps.
         layers: shallow to deep.
+        pools: those of them that are pools.
         seed: of the bootstrap.
     """
     drawn = resample(len(table.subjects), seed=seed)
-    last = last_convolution(layers)
-    before = _before(layers, last)
+    last = last_convolution(layers, pools)
+    before = _before(layers, pools, last)
 
     def of(measure: Measure, against: str = "") -> Floats:
         """(subjects, layers)."""
@@ -147,21 +148,21 @@ def assess_claims(
         [with_depth(*one) for one in LOCALISES.items()],
         [with_depth(*one) for one in GENERALISES.items()],
         [before_the_last(*one, before) for one in SHOWS_LITTLE.items()] if before else [],
-        [_compromise_test([localised, of(GROUP_LIKENESS), of(ROAD, ABOVE)], layers, drawn)],
+        [_compromise_test([localised, of(GROUP_LIKENESS), of(ROAD, ABOVE)], layers, last, drawn)],
     )
     return tuple(Claim(title, tuple(found)) for title, found in zip(TITLES, tests, strict=True))
 
 
-def last_convolution(layers: Sequence[str]) -> str:
-    """The last layer that is no pool."""
-    return next((layer for layer in reversed(layers) if "pool" not in layer), layers[-1])
+def last_convolution(layers: Sequence[str], pools: Collection[str]) -> str:
+    """The last layer that is no pool: of some networks, it holds more than a convolution."""
+    return next((layer for layer in reversed(layers) if layer not in pools), layers[-1])
 
 
-def _before(layers: Sequence[str], last: str) -> str | None:
+def _before(layers: Sequence[str], pools: Collection[str], last: str) -> str | None:
     """The last convolution of the block before that of `last`; None where no two layers are of one block."""
     blocks = list(by_block(layers).values())
     place = next(number for number, block in enumerate(blocks) if last in block)
-    return last_convolution(blocks[place - 1]) if place and len(blocks) < len(layers) else None
+    return last_convolution(blocks[place - 1], pools) if place and len(blocks) < len(layers) else None
 
 
 def _depth_correlation(values: Floats) -> Floats:
@@ -185,9 +186,8 @@ def _mean_test(name: str, effects: Floats, drawn: Floats, expected: int) -> Test
     return Test(name, value, *interval_of(means, value, count), expected, count)
 
 
-def _compromise_test(measures: Sequence[Floats], layers: Sequence[str], drawn: Floats) -> Test:
+def _compromise_test(measures: Sequence[Floats], layers: Sequence[str], last: str, drawn: Floats) -> Test:
     """The score of the last convolution less that of the best other layer, which each resample chooses anew."""
-    last = last_convolution(layers)
     name = f"score of {last} less that of the best other layer"
     ranks = [_ranks(values) for values in measures if not np.isnan(values).all()]
     score = _mean_known(np.stack(ranks)) if ranks else np.full((1, len(layers)), np.nan)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
-from stratacam.evidence.claims import last_convolution
 from stratacam.evidence.covariates import covariates_of
 from stratacam.evidence.regions.atlas import atlas_of
 from stratacam.evidence.regions.comparison import GroupTest, compare_groups
@@ -92,6 +91,7 @@ def write_groups(
     layers: Sequence[str],
     folder: Path,
     *,
+    last: str,
     seed: int,
     executor: Executor,
 ) -> list[str]:
@@ -103,6 +103,7 @@ def write_groups(
         settings: of the evidence.
         layers: shallow to deep.
         folder: of the network's evidence.
+        last: the last convolution, whose voxels are compared by default.
         seed: of permutations.
         executor: where voxels are compared.
     """
@@ -129,7 +130,7 @@ def write_groups(
         for (group, kind), volume in maps.items():
             write_nifti(folder / group_map_file(method, layer, group, kind), volume, grid.affine)
     voxelwise = _voxelwise(
-        measured, group_of, settings, layers, folder / GROUP_MAPS, executor=executor, beside=beside
+        measured, group_of, settings, layers, folder / GROUP_MAPS, last=last, executor=executor, beside=beside
     )
     write_json(
         folder / "groups.json",
@@ -177,6 +178,7 @@ def _voxelwise(
     layers: Sequence[str],
     folder: Path,
     *,
+    last: str,
     executor: Executor,
     beside: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
@@ -184,7 +186,7 @@ def _voxelwise(
     if not settings.permutations:
         return []
     method, groups, wanted = settings.methods[0], list(group_of.values()), settings.group_layers
-    chosen = (last_convolution(layers),) if wanted is None else named_layers(wanted, layers)
+    chosen = (last,) if wanted is None else named_layers(wanted, layers)
     enough = sorted(group for group in set(groups) if groups.count(group) >= MINIMUM_SUBJECTS)
     grid = template_grid(settings.voxel_mm)
     brain = template_brain(grid)

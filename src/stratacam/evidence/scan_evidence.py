@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from stratacam.cam.layers import pools_among
 from stratacam.evidence.heat import SliceMaps
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.references import prior_of, reference_maps
@@ -145,6 +146,7 @@ def measure_evidence_of(
         out.about,
         {
             "layers": found.layers,
+            "pools": pools_among(model, found.layers),
             "explained": card.classes[found.target],
             "group": group,
             "subject": slices.subject,

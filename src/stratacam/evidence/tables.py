@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stratacam.evidence.claims import assess_claims
+from stratacam.evidence.claims import assess_claims, last_convolution
 from stratacam.evidence.groups import GROUP_MAPS, MeasuredScans, write_groups
 from stratacam.evidence.measure import with_measures_of_subjects
 from stratacam.evidence.recommendation import recommend
@@ -60,7 +60,8 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     """
     scans, folder, settings, seed = tables.scans, tables.folder, tables.settings, tables.seed
     about = {scan.name: read_json(scan.about, "run `stratacam evidence` again.") for scan in scans}
-    layers = next(iter(about.values()))["layers"]
+    first = next(iter(about.values()))
+    layers, pools = first["layers"], first["pools"]
     subject_of = {name: found["subject"] for name, found in about.items()}
     measured = MeasuredScans(
         subject_of=subject_of,
@@ -77,19 +78,23 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         layers,
     )
     write_rows(folder / "layers.tsv", summarise(table, seed=seed), Summary)
-    claims = {method: assess_claims(table, method, layers, seed=seed) for method in settings.methods}
+    claims = {method: assess_claims(table, method, layers, pools, seed=seed) for method in settings.methods}
     as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
     write_json(folder / "claims.json", {"methods": as_json})
     recommended = [recommend(table, method, layers, seed=seed).as_json() for method in settings.methods]
     write_json(folder / "recommendation.json", {"methods": recommended})
-    statements = write_groups(measured, tables.people, settings, layers, folder, seed=seed, executor=executor)
-    write_json(folder / "about.json", _about(tables, about, layers, statements))
+    last = last_convolution(layers, pools)
+    statements = write_groups(
+        measured, tables.people, settings, layers, folder, last=last, seed=seed, executor=executor
+    )
+    write_json(folder / "about.json", _about(tables, about, layers, last, statements))
 
 
 def _about(
     tables: Tables,
     about: Mapping[str, Mapping[str, Any]],
     layers: Sequence[str],
+    last: str,
     statements: Sequence[str],
 ) -> dict[str, Any]:
     settings = tables.settings
@@ -100,6 +105,7 @@ def _about(
         "trained": dict(tables.trained),
         "methods": settings.methods,
         "layers": layers,
+        "last_convolution": last,
         "subjects": len({found["subject"] for found in about.values()}),
         "scans": len(about),
         "slices": sum(found["slices"] for found in about.values()),

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from stratacam.cam import match_layers
+from stratacam.cam.layers import pools_among
 from stratacam.errors import InputError
 from stratacam.evidence.claims import last_convolution
 from stratacam.files import check_writable, write_text
@@ -71,8 +72,10 @@ def make_phantom(out: Path, settings: PhantomSettings, *, workers: Workers, cons
 def _short_form() -> list[str]:
     """The last convolution of every block of the default network, and the last block as a whole."""
     model = build(DEFAULT_ARCHITECTURE, 2, weights="none")
-    *blocks, last = by_block(match_layers(model)).values()
-    return [*(last_convolution(block) for block in blocks), *last]
+    layers = match_layers(model)
+    pools = pools_among(model, layers)
+    *blocks, last = by_block(layers).values()
+    return [*(last_convolution(block, pools) for block in blocks), *last]
 
 
 def run_demo(

@@ -47,6 +47,11 @@ class EvidenceContent:
         return tuple(self.about["layers"])
 
     @property
+    def last_convolution(self) -> str:
+        """The last layer that is no pool; the last of all where that was not kept."""
+        return str(self.about.get("last_convolution", self.layers[-1]))
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """The first one's maps are shown where there is room for one."""
         return tuple(self.about["methods"])

@@ -10,7 +10,6 @@ from nilearn.datasets import load_mni152_template
 from numpy.typing import NDArray
 
 from stratacam.cam.drawing import blend
-from stratacam.evidence.claims import last_convolution
 from stratacam.evidence.groups import group_map_file
 from stratacam.evidence.regions.group_maps import MEAN, SHARE
 from stratacam.networks import network_title
@@ -26,7 +25,7 @@ KINDS = {MEAN: "mean heat", SHARE: "share of subjects with high heat"}
 
 def group_heat(evidence: EvidenceContent) -> ReportFigure | None:
     """Mean heat, and the share of subjects with high heat, of every group; None where there are no such maps."""
-    method, layer = evidence.methods[0], last_convolution(evidence.layers)
+    method, layer = evidence.methods[0], evidence.last_convolution
     files = {
         (group, kind): evidence.folder / group_map_file(method, layer, group, kind)
         for group in evidence.classes
