@@ -34,7 +34,7 @@ class Run:
 
     @property
     def title(self) -> str:
-        """Network and seed for readers, such as "ResNet-18 (seed 0)"."""
+        """Network and seed for readers, such as "small CNN (seed 0)"."""
         return f"{network_title(self.network)} (seed {self.seed})"
 
     @property
