@@ -22,7 +22,7 @@ def check_spelling(where: str, values: Iterable[str]) -> None:
         Traceback (most recent call last):
         ...
         stratacam.errors.InputError: participants.tsv: has 'RRMS' (2), 'rr-ms' (1) for what seems to be one value; \
-expected one spelling: correct the table
+expected one spelling: correct the table.
     """
     spellings: dict[str, Counter[str]] = {}
     for value in values:
