@@ -1,5 +1,6 @@
 """What all tests share: their order, what is made once for all of them, and examples that are always the same."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ settings.register_profile(  # the same examples every time, with all the time th
     "unhurried", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("unhurried")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell, in the background; children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SLOW_FIRST = ("study", "scans", "maps", "report", "evidence", "learning", "networks", "cam")
 """Folders of tests, slowest first: two processes end at the same time if what is left for the end is short."""
