@@ -26,11 +26,15 @@ BLANK = Measure(
     better="lower",
     panel=Panel(limits=(-0.02, 1.02)),
     column=Column(),
-    criterion=Criterion(
-        "at most",
-        MAXIMUM_BLANK,
-        rule=f"at most {MAXIMUM_BLANK:.0%} of its maps are blank",
-        fault="{value:.0%} of its maps are blank",
+    criteria=(
+        Criterion(
+            "at most",
+            MAXIMUM_BLANK,
+            "mean",
+            rule=f"at most {MAXIMUM_BLANK:.0%} of its maps are blank",
+            fault=f"more than {MAXIMUM_BLANK:.0%} of its maps are blank",
+            unmeasured="blank maps",
+        ),
     ),
 )
 LIT_SHARE = Measure(
@@ -63,11 +67,15 @@ INSIDE_BRAIN = Measure(
     better="higher",
     panel=Panel(limits=(0, 1.02)),
     column=Column(),
-    criterion=Criterion(
-        "at least",
-        MINIMUM_INSIDE,
-        rule=f"at least {MINIMUM_INSIDE:.0%} of its heat lies in the brain",
-        fault="{rest:.0%} of its heat lies outside the brain",
+    criteria=(
+        Criterion(
+            "at least",
+            MINIMUM_INSIDE,
+            "mean",
+            rule=f"at least {MINIMUM_INSIDE:.0%} of its heat lies in the brain",
+            fault=f"less than {MINIMUM_INSIDE:.0%} of its heat lies in the brain",
+            unmeasured="heat in the brain",
+        ),
     ),
 )
 P95 = Measure(

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from stratacam.evidence.heat import Heat, SliceMaps
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
-from stratacam.evidence.references import CEILING, CHANCE, EDGES, REFERENCES, truth_at_layer
+from stratacam.evidence.references import CEILING, CHANCE, EDGES, NOISE, REFERENCES, truth_at_layer
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.values import Value, mean_of
 
@@ -29,14 +29,21 @@ AVERAGE_PRECISION = score(
     "share of truth in the brain for a blank map",
     panel=Panel(limits=(0, 1.02)),
     column=Column(interval=True),
-    criterion=Criterion(
-        "above",
-        0.0,
-        lower_bound=True,
-        above=EDGES,
-        rule="its maps find the truth, where it is known, better than an edge filter (lower bound of the difference in "
-        "average precision above 0)",
-        fault="finds the truth no better than an edge filter ({value:+.3f}, from {low:+.3f})",
+    criteria=tuple(
+        Criterion(
+            "above",
+            0.0,
+            "lower bound",
+            above=reference,
+            rule=f"its maps find the truth, where the study states one, better than {words} (lower bound of the "
+            "difference in average precision above 0)",
+            fault=f"finds the truth no better than {words}",
+            unshown=f"was not shown to find the truth better than {words}",
+            unmeasured=f"the truth in comparison with {words}",
+            where_truth=True,
+            decimals=3,
+        )
+        for reference, words in ((EDGES, "an edge filter"), (NOISE, "noise of the layer's resolution"))
     ),
 )
 AUROC = score("auroc", "AUROC for the truth", "area under the ROC curve, likewise; 0.5 for a blank map")

@@ -23,6 +23,9 @@ CHANCE, EDGES, INTENSITY, PRIOR = "chance", "edges", "intensity", "lesion prior"
 CEILING = "truth at layer"
 """The truth itself, blurred to the resolution of a layer: the best that a map of so few cells could do."""
 
+NOISE = "noise at layer"
+"""Random numbers at the resolution of a layer, upsampled as its heat is."""
+
 REFERENCES = (CHANCE, EDGES, INTENSITY, PRIOR, CEILING)
 
 
