@@ -3,7 +3,7 @@ import pytest
 from evidence_cases import disc, explained, make_maps, make_scan
 
 from stratacam.evidence.localisation import chance, localisation, scores_of
-from stratacam.evidence.references import CEILING, prior_of, reference_maps, mask_at_layer
+from stratacam.evidence.references import CEILING, mask_at_layer, prior_of, reference_maps
 
 BRAIN = disc(32, 32, 14)
 TRUTH = np.zeros((1, 32, 32), bool)

@@ -69,7 +69,9 @@ INSIDE_OF_SHARE = Measure(
     "`inside_brain` divided by the brain's share of the picture: 1 as if heat were spread evenly over the picture, "
     "brain or not; above 1 the brain attracts it",
     better="higher",
-    panel=Panel(level=1.0, note="Heat inside the brain is 1 of the brain's share where it ignores the brain."),
+    panel=Panel(
+        level=1.0, note="Heat inside the brain is 1 of the brain's share where it ignores the brain."
+    ),
 )
 INSIDE_OF_CEILING = Measure(
     "inside_of_ceiling",
