@@ -184,7 +184,7 @@ def inside_each(heat: Heat, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 def ratio(values: NDArray[np.float64], of: NDArray[np.float64]) -> NDArray[np.float64]:
     """Values divided by others; NaN where these are 0."""
-    return np.divide(values, of, out=np.full(len(values), np.nan), where=of > 0)
+    return np.asarray(np.divide(values, of, out=np.full(len(values), np.nan), where=of > 0))
 
 
 BY_SLICE: dict[Measure, Callable[[Heat, NDArray[np.bool_]], float]] = {
