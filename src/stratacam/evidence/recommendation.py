@@ -220,8 +220,7 @@ def _column(
     values = table.column((*one, measure.name, against))
     if not criterion.above:
         return values
-    of_layer = (criterion.above, one[1], measure.name, against)
-    return values - table.column(of_layer if of_layer in table.keys else (criterion.above, "", *of_layer[2:]))
+    return values - table.column((criterion.above, "", measure.name, against))
 
 
 def _choose(table: SubjectTable, method: str, layers: Sequence[str], half: NDArray[np.bool_]) -> Choice:
