@@ -8,7 +8,7 @@ from torch import nn
 
 from stratacam.evidence.counterfactual.fall import SliceToFill
 from stratacam.evidence.counterfactual.parcels import parcels
-from stratacam.evidence.measures import Column, ExplainedScan, Measure, Panel
+from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Measure, Panel
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.similarity import rank_correlation
@@ -26,6 +26,25 @@ REGION_AGREEMENT = Measure(
         note="“Agreement with the change of the logit”: whether the network loses most where heat is; 0 by chance.",
     ),
     column=Column(interval=True),
+    criteria=(
+        Criterion(
+            "at least",
+            0.5,
+            "mean",
+            rule="its heat agrees with the change of the logit by region (mean rank correlation at least 0.5",
+            fault="heat does not agree with the change of the logit by region",
+            unmeasured="counterfactuals by region",
+        ),
+        Criterion(
+            "above",
+            0.0,
+            "lower bound",
+            rule="lower bound above 0)",
+            fault="heat does not agree with the change of the logit by region",
+            unshown="heat was not shown to agree with the change of the logit by region",
+            unmeasured="counterfactuals by region",
+        ),
+    ),
 )
 
 
