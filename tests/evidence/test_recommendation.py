@@ -8,7 +8,7 @@ SUBJECTS = tuple(f"sub-{number:02d}" for number in range(10))
 
 SOUND = {
     ("blank", ""): (0.0, 0.0, 0.0),
-    ("inside_brain", ""): (0.95, 0.95, 0.95),
+    ("inside_of_ceiling", ""): (0.95, 0.95, 0.95),
     ("above_rank", ""): (0.1, 0.1, 0.1),
     ("road", "above control"): (0.1, 0.2, 0.3),
     ("repeat_rank", "shift"): (0.9, 0.9, 0.9),
@@ -48,7 +48,7 @@ def test_of_layers_that_say_the_same_the_most_faithful_is_read():
 def test_each_fault_keeps_a_layer_from_being_read_and_is_named():
     for measure, bad, words in (
         (("blank", ""), 0.4, "40% of its maps are blank"),
-        (("inside_brain", ""), 0.5, "50% of its heat lies outside the brain"),
+        (("inside_of_ceiling", ""), 0.5, "its heat inside the brain is 50% of what a map of its resolution"),
         (("above_rank", ""), 0.9, "unchanged (0.90) when the layers above it are randomised"),
         (("road", "above control"), -0.1, "not more faithful than a random map (ROAD -0.100"),
         (("repeat_rank", "noise"), 0.2, "does not repeat under noise (0.20)"),

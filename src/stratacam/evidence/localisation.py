@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from stratacam.evidence.heat import Heat, SliceMaps
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
-from stratacam.evidence.references import CEILING, CHANCE, EDGES, REFERENCES, truth_at_layer
+from stratacam.evidence.references import CEILING, CHANCE, EDGES, REFERENCES, mask_at_layer
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.values import Value, mean_of
 
@@ -100,7 +100,7 @@ def localisation(explained: ExplainedScan) -> list[Value]:
     for name in chances[0]:
         values += mean_of(CHANCE, "", name, [one[name] for one in chances])
     for cells in dict.fromkeys(raw.shape[1:] for raw in maps.raw.values()):
-        of_cells = rows(CEILING, "", truth_at_layer(truth, cells))
+        of_cells = rows(CEILING, "", mask_at_layer(truth, cells))
         layers = [name for name, raw in maps.raw.items() if raw.shape[1:] == cells]
         values += [row._replace(layer=layer) for layer in layers for row in of_cells]
     return values
