@@ -19,6 +19,7 @@ from stratacam.evidence.regions.atlas import atlas_of
 from stratacam.evidence.regions.comparison import GroupTest, compare_groups
 from stratacam.evidence.regions.group_maps import group_maps, mean_where_known
 from stratacam.evidence.regions.region_values import RegionValue
+from stratacam.evidence.regions.scan_heat import OWN_CLASS, template_key
 from stratacam.evidence.regions.template_space import template_brain, template_grid
 from stratacam.evidence.regions.voxelwise import compare_voxels
 from stratacam.evidence.settings import EvidenceSettings
@@ -34,9 +35,6 @@ GROUP_MAPS = "group_maps"
 
 STATISTICS = 2
 """Of a voxel-wise comparison: the largest t, and threshold-free cluster enhancement."""
-
-OWN_CLASS = "own class"
-"""What maps explain that are of the class that the network gives each scan; else the name of one class."""
 
 CAUTION = (
     "Maps of the own class explain the class that the network gives each scan, so that those of two groups explain "
@@ -87,13 +85,9 @@ class MeasuredScans:
         return np.stack(laid)
 
 
-def template_key(explained: str, method: str, layer: str) -> str:
-    """The name of a volume in the file of a scan's heat in MNI152 space."""
-    return f"{explained}/{method}/{layer}"
-
-
 COLUMNS = (
-    "explained", "method", "layer", "region", "groups", "test", "statistic", "p", "q", "family_wise", "effect", "subjects"
+    "explained", "method", "layer", "region", "groups", "test", "statistic", "p", "q", "family_wise", "effect",
+    "subjects",
 )  # fmt: skip
 
 

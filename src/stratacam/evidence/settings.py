@@ -24,6 +24,11 @@ class EvidenceSettings(BaseModel):
         description='the class that maps explain: "predicted" for the class that the network predicts for each scan as '
         "a whole; or a class name, the same for all subjects, so that groups can be compared",
     )
+    group_class: str | None = Field(
+        default=None,
+        description="the class that maps explain in everybody where groups are compared; absent: `target` where that "
+        "is a class, else the last of the classes",
+    )
     layers: tuple[str, ...] = Field(
         default=("all",), min_length=1, description='layers, or patterns of them; "all" for every layer'
     )

@@ -31,6 +31,7 @@ class Tables:
         seed: of resamples and permutations.
         warning: what must be said of everything.
         model: network and seed.
+        learnt_from: people who were to be explained, yet are left out: the network was trained on them.
         trained: its runs, and the keys of their trainings, by which evidence of an earlier model is known.
         folder: of the network's evidence.
     """
@@ -41,6 +42,7 @@ class Tables:
     seed: int
     warning: str
     model: str
+    learnt_from: tuple[str, ...]
     trained: Mapping[str, str]
     folder: Path
 
@@ -102,6 +104,7 @@ def _about(
     kinds = dict.fromkeys(kind for found in about.values() for kind in found["seconds"])
     return {
         "model": tables.model,
+        "learnt_from": tables.learnt_from,
         "trained": dict(tables.trained),
         "methods": settings.methods,
         "layers": layers,

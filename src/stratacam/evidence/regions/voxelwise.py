@@ -112,7 +112,12 @@ def compare_voxels(
         log_p=volume(found["logp_max_t"]),
         log_p_tfce=volume(found["logp_max_tfce"]),
         statement=_statement(
-            pair, counts, int(varies.sum()), float(seen.sum() / mask.sum()), covariate_names, permutations
+            pair,
+            counts,
+            int(varies.sum()),
+            float(seen.sum() / mask.sum()),
+            covariates=covariate_names,
+            permutations=permutations,
         ),
     )
 
@@ -122,6 +127,7 @@ def _statement(
     counts: Sequence[int],
     voxels: int,
     seen: float,
+    *,
     covariates: Sequence[str],
     permutations: int,
 ) -> str:

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from stratacam.evidence import registry
-from stratacam.evidence.groups import OWN_CLASS
+from stratacam.evidence.regions.scan_heat import OWN_CLASS
 from stratacam.evidence.rows import NONE
 from stratacam.evidence.values import Summary
 from stratacam.report.evidence.content import EvidenceContent
@@ -117,7 +117,9 @@ def comparison_tables(evidence: EvidenceContent) -> list[Table]:
                 f"smallest are shown. Regions: {groups.get('atlas', '')}. {groups.get('caution', '') if own else ''}",
             )
         )
-    return tables or [Table("Heat of regions, groups compared", tuple(REGION_COLUMNS), (), otherwise=statement)]
+    return tables or [
+        Table("Heat of regions, groups compared", tuple(REGION_COLUMNS), (), otherwise=statement)
+    ]
 
 
 def voxelwise_table(evidence: EvidenceContent) -> Table | None:

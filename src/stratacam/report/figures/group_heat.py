@@ -59,11 +59,10 @@ def group_heat(evidence: EvidenceContent) -> ReportFigure | None:
         )  # fmt: skip
     return ReportFigure(
         f"Heat of every group in MNI152 space, {network_title(evidence.network)}, {layer}",
-        f"Maps of {explained} in everybody by {method} at {layer}, each in units of its own "
-        f"{HEAT_SCALE:.0%} quantile in the brain, carried to the template by the affine of the preparation. Mean: "
-        "coloured up to the highest of the group, which is written beside it. Share: of the group's subjects whose "
-        "heat is at least half of that quantile; each voxel is of the subjects whose slices reach it. Left of the picture is the patient's "
-        "right.",
+        f"Maps of {explained} in everybody by {method} at {layer}, each in units of its own {HEAT_SCALE:.0%} quantile "
+        "in the brain, carried to the template by the affine of the preparation. Mean: coloured up to the highest of "
+        "the group, which is written beside it. Share: of the group's subjects whose heat is at least half of that "
+        "quantile. Each voxel is of the subjects whose slices reach it. Left of the picture is the patient's right.",
         figure,
     )
 

@@ -15,7 +15,7 @@ from stratacam.evidence.regions.atlas import names_of
 from stratacam.evidence.scan_evidence import ScanEvidence, Truths, measure_evidence_of, write_truth
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.tables import Tables, write_tables
-from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures
+from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures, Split
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
@@ -197,7 +197,10 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
     _check_settings(*load_once(trained_model(study, runs[0])), settings)
     group_of = {scan.scan: scan.group for scan in measured.pictures}
     entries = {}
-    for scan in to_explain(configuration, measured.prepared, held_out):
+    scans, learnt_from = _unseen(
+        to_explain(configuration, measured.prepared, held_out), held_out, planned, model
+    )
+    for scan in scans:
         run = run_for(scan, held_out, planned, model)
         task = Evidence(
             model=trained_model(study, run),
@@ -229,12 +232,35 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
             seed=configuration.seed,
             warning=SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
             model=model,
+            learnt_from=learnt_from,
             trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},
             folder=folder,
         )
     )
     with work.workers.executor() as executor:
         work.once("evidence tables", tables, item=model, do=lambda: tables.do(executor))
+
+
+def _unseen(
+    scans: Sequence[PreparedScan], held_out: Mapping[str, Run], planned: Sequence[Planned], model: str
+) -> tuple[list[PreparedScan], tuple[str, ...]]:
+    """The scans of people whom the network that explains them has not seen, and the other people.
+
+    Raises:
+        InputError: there is nobody whom it has not seen.
+    """
+    split = next(plan.split for plan in planned if plan.run.model == model)
+    if not isinstance(split, Split):
+        return list(scans), ()
+    seen = {*split.train, *split.validation} - set(held_out)
+    unseen = [scan for scan in scans if f"sub-{scan.subject}" not in seen]
+    learnt_from = tuple(sorted({f"sub-{scan.subject}" for scan in scans} & seen))
+    if not unseen:
+        raise InputError(
+            f"evidence: found {len(learnt_from)} subjects ({', '.join(learnt_from[:5])}), all of them in the training; "
+            'expected some that were held out: set explain.subjects = "test".'
+        )
+    return unseen, learnt_from
 
 
 def _atlas_names(settings: EvidenceSettings) -> Path | None:
