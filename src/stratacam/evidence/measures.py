@@ -146,6 +146,8 @@ class ExplainedScan:
         true_class: position of the scan's class; None where it is not known.
         references: maps that need no network, see `stratacam.evidence.references`; None without truth.
         others: models whose maps are compared, by how they differ: "seed", "fold" or "network".
+        strangers: maps of other subjects by the same model, of the same class, layers and relative levels as
+            `sampled_maps`; see `stratacam.evidence.strangers`.
         seed: of everything random.
     """
 
@@ -158,6 +160,7 @@ class ExplainedScan:
     true_class: int | None
     references: Mapping[str, Heat] | None
     others: Mapping[str, Sequence[nn.Module]]
+    strangers: tuple[SliceMaps, ...]
     seed: int
 
 
