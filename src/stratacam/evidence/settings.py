@@ -1,11 +1,15 @@
 """The settings of evidence."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.maps import LAYER_METHODS
+
+PREDICTED = "predicted"
+"""The target that is, for each scan, the class that the network predicts for it as a whole."""
 
 
 class EvidenceSettings(BaseModel):
@@ -20,7 +24,7 @@ class EvidenceSettings(BaseModel):
         "and its recommendation",
     )
     target: str = Field(
-        default="predicted",
+        default=PREDICTED,
         description='the class that maps explain: "predicted" for the class that the network predicts for each scan as '
         "a whole; or a class name, the same for all subjects, so that groups can be compared",
     )
@@ -109,3 +113,10 @@ class EvidenceSettings(BaseModel):
         if any(not 0 < share < 1 for share in fractions) or list(fractions) != sorted(set(fractions)):
             raise ValueError("shares must lie between 0 and 1 and ascend")
         return fractions
+
+
+def class_of_groups(settings: EvidenceSettings, classes: Sequence[str]) -> tuple[str, int]:
+    """Name and position of the class that maps explain in everybody where groups are compared."""
+    last = classes[-1] if settings.target == PREDICTED else settings.target
+    name = settings.group_class or last
+    return name, classes.index(name)

@@ -70,11 +70,12 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         group_of={found["subject"]: found["group"] for found in about.values()},
         regions={scan.name: read_rows(scan.regions, RegionValue) for scan in scans},
         templates={scan.name: scan.template for scan in scans},
+        explained=tuple(first["compared"]),
     )
     table = by_subject({scan.name: read_rows(scan.values, Value) for scan in scans}, subject_of)
     table = with_measures_of_subjects(
         table,
-        lambda method, layer: measured.region_means(method, layer, table.subjects)[1],
+        lambda method, layer: measured.region_means(measured.explained[0], method, layer, table.subjects)[1],
         [measured.group_of[subject] for subject in table.subjects],
         settings.methods,
         layers,

@@ -54,14 +54,25 @@ def maps_for_groups(
 
 def write_regions(path: Path, maps: MapsOf, slices: ScanSlices, atlas: Atlas) -> None:
     """Write heat of every region, a `RegionValue` a row, in units of `by_scale`; none where no region is known."""
-    rows: list[RegionValue] = []
-    for explained, by_method in maps.items() if slices.regions is not None else ():
-        for method, found in by_method.items():
-            for layer in found.layers:
-                heat = _heat(found, layer, slices)
-                rows += region_values(
-                    explained, method, layer, heat, regions=slices.regions, brain=slices.brain, atlas=atlas
-                )
+    labels = slices.regions
+    if labels is None:
+        write_rows(path, [], RegionValue)
+        return
+    rows = [
+        value
+        for explained, by_method in maps.items()
+        for method, found in by_method.items()
+        for layer in found.layers
+        for value in region_values(
+            explained,
+            method,
+            layer,
+            _heat(found, layer, slices),
+            regions=labels,
+            brain=slices.brain,
+            atlas=atlas,
+        )
+    ]
     write_rows(path, rows, RegionValue)
 
 

@@ -20,7 +20,7 @@ from stratacam.evidence.scan_evidence import (
     measure_evidence_of,
     write_truth,
 )
-from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.settings import PREDICTED, EvidenceSettings
 from stratacam.evidence.strangers import STRANGERS
 from stratacam.evidence.tables import Tables, write_tables
 from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures, Split
@@ -266,11 +266,14 @@ def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSetting
     Raises:
         InputError: the class is not the model's, or a name or pattern matches no layer.
     """
-    if settings.target not in {"predicted", *card.classes}:
-        raise InputError(
-            f"evidence.target: {settings.target!r} is no class of the model; choose predicted or one of "
-            f"{', '.join(card.classes)}."
-        )
+    for key, name, known in (
+        ("target", settings.target, (PREDICTED, *card.classes)),
+        ("group_class", settings.group_class or card.classes[0], card.classes),
+    ):
+        if name not in known:
+            raise InputError(
+                f"evidence.{key}: found {name!r}; expected one of {', '.join(known)}: correct the name."
+            )
     try:
         layers = cam.match_layers(model, settings.layers)
     except ValueError as fault:
