@@ -1,11 +1,13 @@
 """The settings of evidence."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.maps import LAYER_METHODS
+
+Filling = Literal["texture", "imputation"]
 
 
 class EvidenceSettings(BaseModel):
@@ -54,6 +56,16 @@ class EvidenceSettings(BaseModel):
     independent: bool = Field(
         default=True,
         description="whether every layer is also randomised by itself",
+    )
+    filled: tuple[Literal["structures", "hottest", "parcels"], ...] = Field(
+        default=("structures", "hottest", "parcels"),
+        description="what is filled with plain tissue to see what the network loses: structures of the truth, the "
+        "hottest region of each layer's map, parcels of the brain; empty: nothing",
+    )
+    filling: Filling = Field(
+        default="texture",
+        description='"texture": tissue from elsewhere in the slice, laid in without an edge; "imputation": smooth, by '
+        "ROAD's imputation",
     )
     atlas: Path | None = Field(
         default=None,
