@@ -259,15 +259,15 @@ def _unseen(
 def _learnt(evaluation: Path) -> bool | None:
     """Whether the held-out balanced accuracy of subjects was shown to be above chance; None where it is not there.
 
-    Its interval for few subjects has to lie above chance.
+    The lower end of its interval has to lie above chance.
     """
     metrics = evaluation / "metrics.json"
     if not metrics.is_file():
         return None
     found = read_json(metrics, "run `stratacam run` again.")["subjects"]["balanced_accuracy"]
-    if found["small_sample"] is None or found["chance"] is None:
+    if found["interval"] is None or found["chance"] is None:
         return None
-    return bool(found["small_sample"][0] > found["chance"])
+    return bool(found["interval"][0] > found["chance"])
 
 
 def _atlas_names(settings: EvidenceSettings) -> Path | None:
