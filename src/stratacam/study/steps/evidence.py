@@ -10,7 +10,6 @@ from torch import nn
 from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.evidence.covariates import USUAL, covariates_of
-from stratacam.evidence.draws import generator
 from stratacam.evidence.groups import named_layers
 from stratacam.evidence.regions.atlas import names_of
 from stratacam.evidence.scan_evidence import (
@@ -21,10 +20,9 @@ from stratacam.evidence.scan_evidence import (
     write_truth,
 )
 from stratacam.evidence.settings import PREDICTED, EvidenceSettings
-from stratacam.evidence.strangers import STRANGERS
 from stratacam.evidence.tables import Tables, write_tables
 from stratacam.files import read_json
-from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures, Split
+from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
@@ -34,13 +32,10 @@ from stratacam.source_code import Entries
 from stratacam.study.execution import SerialExecutor
 from stratacam.study.keys import entries_used
 from stratacam.study.planning import Planned
-from stratacam.study.runs import Run
+from stratacam.study.steps.evidence_subjects import others_of, strangers_of, unseen
 from stratacam.study.steps.explain import held_out_by, run_for, to_explain
 from stratacam.study.study import Study
 from stratacam.study.trained import TrainedModel, architectures_of, load_once, trained_model
-
-MAXIMUM_OTHERS = 2
-"""Models of each kind that a model's maps are compared with."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +181,7 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
     _check_settings(*load_once(trained_model(study, runs[0])), settings)
     group_of = {scan.scan: scan.group for scan in measured.pictures}
     entries = {}
-    scans, learnt_from = _unseen(
+    scans, learnt_from = unseen(
         to_explain(configuration, measured.prepared, held_out), held_out, planned, model
     )
     for scan in scans:
@@ -195,7 +190,7 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
             model=trained_model(study, run),
             others=tuple(
                 (change, tuple(trained_model(study, other) for other in others))
-                for change, others in _others(planned, run, scan).items()
+                for change, others in others_of(planned, run, scan).items()
             ),
             given=ScanInputs(
                 scan=scan,
@@ -232,28 +227,6 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
     )
     with work.workers.executor() as executor:
         work.once("evidence tables", tables, item=model, do=lambda: tables.do(executor))
-
-
-def _unseen(
-    scans: Sequence[PreparedScan], held_out: Mapping[str, Run], planned: Sequence[Planned], model: str
-) -> tuple[list[PreparedScan], tuple[str, ...]]:
-    """The scans of people whom the network that explains them has not seen, and the other people.
-
-    Raises:
-        InputError: there is nobody whom it has not seen.
-    """
-    split = next(plan.split for plan in planned if plan.run.model == model)
-    if not isinstance(split, Split):
-        return list(scans), ()
-    seen = {*split.train, *split.validation} - set(held_out)
-    unseen = [scan for scan in scans if f"sub-{scan.subject}" not in seen]
-    learnt_from = tuple(sorted({f"sub-{scan.subject}" for scan in scans} & seen))
-    if not unseen:
-        raise InputError(
-            f"evidence: found {len(learnt_from)} subjects ({', '.join(learnt_from[:5])}), all of them in the training; "
-            'expected some that were held out: set explain.subjects = "test".'
-        )
-    return unseen, learnt_from
 
 
 def _learnt(evaluation: Path) -> bool | None:
@@ -295,39 +268,3 @@ def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSetting
     except ValueError as fault:
         raise InputError(f"evidence.layers: {fault}") from fault
     named_layers(settings.group_layers or (), layers)
-
-
-def strangers_of(
-    scan: PreparedScan, prepared: Sequence[PreparedScan], held_out: Mapping[str, Run], *, seed: int
-) -> tuple[PreparedScan, ...]:
-    """Scans of other subjects, one of each, drawn at random; those that the same run held out before others."""
-    first: dict[str, PreparedScan] = {}
-    for one in prepared:
-        first.setdefault(f"sub-{one.subject}", one)
-    own = f"sub-{scan.subject}"
-
-    def place(subject: str) -> tuple[bool, float]:
-        apart = held_out.get(subject) is None or held_out.get(subject) != held_out.get(own)
-        return apart, float(generator(seed, "strangers", own, subject).random())
-
-    return tuple(first[subject] for subject in sorted(first.keys() - {own}, key=place)[:STRANGERS])
-
-
-def _others(planned: Sequence[Planned], run: Run, scan: PreparedScan) -> dict[str, list[Run]]:
-    """Runs whose maps of a scan are compared with those of `run`, by how they differ from it.
-
-    Those of other seeds and networks held the subject out too, where there is such a one; other folds of the same
-    network and seed were trained on it.
-    """
-    found: dict[str, list[Run]] = {"seed": [], "fold": [], "network": []}
-    models = dict.fromkeys(plan.run.model for plan in planned)
-    for model in models:
-        other = run_for(scan, held_out_by(planned, model), planned, model)
-        if other.network == run.network and other.seed != run.seed:
-            found["seed"].append(other)
-        elif other.network != run.network and other.seed == run.seed:
-            found["network"].append(other)
-    found["fold"] = [
-        plan.run for plan in planned if plan.run.model == run.model and plan.run.fold != run.fold
-    ]
-    return {change: runs[:MAXIMUM_OTHERS] for change, runs in found.items() if runs}
