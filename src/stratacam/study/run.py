@@ -17,6 +17,7 @@ from stratacam.study.network_check import check_networks
 from stratacam.study.planning import plan_runs
 from stratacam.study.prepared_cohort import prepare_cohort
 from stratacam.study.steps.baselines import evaluate_all, measure_scans
+from stratacam.study.steps.confounds import audit_confounds
 from stratacam.study.steps.evaluate import evaluate_models
 from stratacam.study.steps.evidence import Measured, measure_networks, read_covariates
 from stratacam.study.steps.explain import explain_study
@@ -50,6 +51,7 @@ def run_study(
         evaluate_models(study, cohort, planned)
         measures = measure_scans(study, prepared)
         evaluate_all(study, found.scans, cohort, planned, measures)
+        audit_confounds(study, found.scans, prepared, cohort, planned)
         explain_study(study, prepared, planned)
         _write_provenance(study)
     return study.outcome
