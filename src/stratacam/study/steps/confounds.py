@@ -41,8 +41,8 @@ METHODS = {
     "outputs": "held-out logits (of two groups their difference) are permuted among the subjects of a group, after the "
     "means of the groups are taken off",
     "p_value": "family-wise over all variables of a part: the smallest permutation p-value (Westfall and Young 1993); "
-    "half of the error rate of 5 % is for site and scanner, a quarter for persons, a quarter for what the pictures "
-    "show outside the brain",
+    "three fifths of the error rate of 5 % are for site and scanner, a fifth for persons, a fifth for what the "
+    "pictures show outside the brain",
     "value": "between 0 and 1: Cramér's V of words; square root of the share of the ranks' variance that is between "
     "groups (correlation ratio) of numbers; partial correlation given the group for outputs; of the surroundings, the "
     "correlation with a ridge regression's predictions of subjects left out",
