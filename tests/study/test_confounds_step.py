@@ -56,7 +56,7 @@ def audit(tmp_path_factory):
         rows.append(f"{scan.name}\t{group}\t{group}\t{1 - chance:.6f}\t{chance:.6f}")
     predictions = folder / "predictions_subjects.tsv"
     predictions.write_text("\n".join(rows) + "\n")
-    return Confounds(tuple(subjects), CLASSES, (), predictions, 0, folder / "confounds.json")
+    return Confounds(tuple(subjects), CLASSES, (), folder, 0, folder / "confounds.json")
 
 
 def test_a_brighter_skull_in_one_group_is_flagged_and_so_are_outputs_that_follow_age(audit):
@@ -83,7 +83,7 @@ def test_a_brighter_skull_in_one_group_is_flagged_and_so_are_outputs_that_follow
 
 
 def test_where_slices_were_split_the_groups_alone_are_audited(audit, tmp_path):
-    replace(audit, predictions=None, out=tmp_path / "confounds.json").do()
+    replace(audit, evaluation=None, out=tmp_path / "confounds.json").do()
     content = json.loads((tmp_path / "confounds.json").read_text())
     assert (content["outputs"], content["outputs_subjects"]) == ([], 0)
 

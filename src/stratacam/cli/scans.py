@@ -126,7 +126,7 @@ def check(
     Exit code 0: sound; 3: some scans cannot be used, or an image is there twice; 2: no study can be run on the cohort,
     or one image is there under two subjects.
     """
-    from stratacam.cli.tables import check_as_json, show_check
+    from stratacam.cli.tables import check_as_json, show_check, show_sample_size
     from stratacam.files import check_apart, check_writable, write_json
     from stratacam.scans.cohort.choice import read_choices, read_sequences
     from stratacam.scans.cohort.sources import input_places
@@ -152,6 +152,7 @@ def check(
     forecast = forecast_study(study or StudyConfiguration(out=Path(), cohort=cohort), report)
     report = replace(report, warnings=(*report.warnings, *forecast.warnings))
     show_check(report, source, console)
+    show_sample_size(forecast.sample_size, console)
     if json_file:
         write_json(json_file, check_as_json(report, source) | forecast.as_json())
     if not report.complete:

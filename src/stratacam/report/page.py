@@ -24,6 +24,7 @@ RESULTS = (
     result_tables.comparison_table,
     result_tables.class_table,
     result_tables.probabilities_table,
+    result_tables.sample_size_table,
     confounds.confounds_table,
     result_tables.leakage_table,
     result_tables.predictions_table,

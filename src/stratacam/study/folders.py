@@ -47,6 +47,8 @@ class StudyFolders:
     """Every network and baseline in one table, as JSON; the same as `comparison.tsv`."""
     confounds = _Below("evaluation", "confounds.json")
     """What the group, and the network's outputs within the groups, follow from; the same as `confounds.tsv`."""
+    sample_size = _Below("evaluation", "sample_size.json")
+    """What the numbers of the study can show."""
     measures = _Below("measures")
     """Simple measures of every scan, for the baselines."""
     surroundings = _Below("surroundings")

@@ -1,7 +1,7 @@
 """What can be said of a study before any training: which confounds its groups have, and what its numbers can show."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from stratacam.learning.confounds import (
@@ -17,8 +17,10 @@ from stratacam.scans.cohort.acquisition import read_acquisition
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.check import CheckedCohort, CheckedScan
 from stratacam.scans.planes import Plane
+from stratacam.study.cohort import read_clusters
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.steps.confounds import read_possible
+from stratacam.study.steps.sample_size import forecast_sample_size
 
 ENDS: dict[Plane, str] = {"axial": "SI", "coronal": "AP", "sagittal": "LR"}
 """Where the axis across the slices of a plane may run to."""
@@ -31,10 +33,12 @@ class Forecast:
     Attributes:
         confounds: whether the group follows from what tables, headers and sidecars say.
         by_group: of each confound, its values in the groups.
+        sample_size: what the numbers can show, see `what_can_be_shown`; empty where nobody would be held out.
     """
 
-    confounds: tuple[Association, ...]
-    by_group: tuple[str, ...]
+    confounds: tuple[Association, ...] = ()
+    by_group: tuple[str, ...] = ()
+    sample_size: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def warnings(self) -> list[str]:
@@ -54,6 +58,7 @@ class Forecast:
                 {**asdict(found), "by_group": values}
                 for found, values in zip(self.confounds, self.by_group, strict=True)
             ],
+            "sample_size": dict(self.sample_size),
         }
 
 
@@ -70,12 +75,14 @@ def forecast_study(configuration: StudyConfiguration, report: CheckedCohort) -> 
     groups = {subject: str(scan.group) for subject, scan in first.items()}
     classes = sorted(set(groups.values()))
     if report.problems or len(classes) < 2:
-        return Forecast((), ())
+        return Forecast()
     labels = [classes.index(group) for group in groups.values()]
     variables = _variables(configuration, list(first.values()))
+    clusters = read_clusters(configuration, [_scan(scan) for scan in first.values()])
     return Forecast(
         audit_groups(variables, labels, seed=configuration.seed),
         tuple(by_group(variable, labels, classes) for variable in variables),
+        forecast_sample_size(configuration, groups, clusters),
     )
 
 

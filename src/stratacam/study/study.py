@@ -24,6 +24,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "evaluate": ("comparison", "confounds"),
     "surroundings": ("confounds",),
     "confounds": ("report",),
+    "sample_size": ("report",),
     "measures": ("baselines",),
     "baselines": ("comparison",),
     "comparison": ("report",),

@@ -102,7 +102,7 @@ class Confounds:
         subjects: that are learnt from.
         classes: their groups, in the order of the outputs.
         columns: of the tables that the settings name.
-        predictions: table of the held-out subjects' probabilities; None where slices were split.
+        evaluation: folder of the first network and seed; None where slices were split.
         seed: of permutations.
         out: the JSON file; the table goes beside it.
     """
@@ -110,7 +110,7 @@ class Confounds:
     subjects: tuple[Subject, ...]
     classes: tuple[str, ...]
     columns: tuple[str, ...]
-    predictions: Path | None
+    evaluation: Path | None
     seed: int
     out: Path
 
@@ -128,8 +128,8 @@ class Confounds:
             "outputs": [],
             "outputs_subjects": 0,
         }
-        if self.predictions:
-            held_out = read_logits(self.predictions, self.classes)
+        if self.evaluation:
+            held_out = read_logits(self.evaluation, self.classes)
             tested = [subject for subject in self.subjects if subject.name in held_out]
             label = [self.classes.index(subject.group) for subject in tested]
             within = variables_of(tested, self.columns)
@@ -192,7 +192,7 @@ def audit_confounds(
         ),
         classes=cohort.classes,
         columns=configuration.confounds.columns,
-        predictions=folders.evaluation / model / "predictions_subjects.tsv" if by_subject else None,
+        evaluation=folders.evaluation / model if by_subject else None,
         seed=configuration.seed,
         out=folders.confounds,
     )
@@ -211,10 +211,10 @@ def read_possible(configuration: StudyConfiguration, scans: Sequence[Scan]) -> d
     return {scan.name: usual[scan.name] | more[scan.name] for scan in scans}
 
 
-def read_logits(file: Path, classes: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+def read_logits(evaluation: Path, classes: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """Subject to its logits, less their mean; of two groups, the second's less the first's."""
     found = {}
-    for row in read_table(file):
+    for row in read_table(evaluation / "predictions_subjects.tsv"):
         logits = np.log([max(float(row[f"p_{name}"]), 1e-12) for name in classes])
         found[row["subject"]] = np.diff(logits) if len(classes) == 2 else logits - logits.mean()
     return found
