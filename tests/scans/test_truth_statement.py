@@ -18,13 +18,13 @@ def test_a_data_set_that_says_nothing_states_no_truth(tmp_path):
 
 
 def test_the_truth_of_a_class_is_a_list_of_labels(tmp_path):
-    path = write(tmp_path, '{"control": [], "SPMS": ["lesion", "ventricle"]}')
+    write(tmp_path, '{"control": [], "SPMS": ["lesion", "ventricle"]}')
     write(tmp_path, '{"SPMS": []}', data_set="later")
     found = read_statement(tmp_path)
     assert found.structures == {"SPMS": ()}  # the first in sorted order, as for masks
     (tmp_path / "derivatives/later/truth.json").unlink()
     found = read_statement(tmp_path)
-    assert found.source == str(path)
+    assert found.source == "derivatives/truth/truth.json"
     assert found.structures == {"control": (), "SPMS": ("lesion", "ventricle")}
 
 

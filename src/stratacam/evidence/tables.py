@@ -31,6 +31,8 @@ class Tables:
         seed: of resamples and permutations.
         warning: what must be said of everything.
         model: network and seed.
+        truth: by class that is stated, the structures that tell it from the others.
+        remark: why localisation is not measured for all, and what to write.
         learnt: whether it was shown to do better than chance on people held out; None: not known.
         trained: its runs, and the keys of their trainings, by which evidence of an earlier model is known.
         folder: of the network's evidence.
@@ -42,6 +44,8 @@ class Tables:
     seed: int
     warning: str
     model: str
+    truth: Mapping[str, tuple[str, ...]]
+    remark: str
     learnt: bool | None
     trained: Mapping[str, str]
     folder: Path

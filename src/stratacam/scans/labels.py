@@ -14,6 +14,9 @@ from stratacam.scans.resampling import read_grid, resample
 
 LESION = "lesion"
 
+Masks = tuple[tuple[str, Path], ...]
+"""By structure, the mask of a scan."""
+
 
 def find_masks(bids: Path, scan: PreparedScan) -> dict[str, Path]:
     """Return the masks of a scan's structures in a BIDS folder, by label.

@@ -16,7 +16,7 @@ class TruthStatement:
     """Which structures tell each class from the others.
 
     Attributes:
-        source: what says so: a file, or a section of the configuration.
+        source: what says so: a file of the data set, or a section of the configuration.
         structures: by class, labels of masks; none for a class that has nothing to show.
     """
 
@@ -45,7 +45,9 @@ def read_statement(bids: Path) -> TruthStatement | None:
             f"{path}: does not say which structures are the truth of a class; expected an object with a list of labels "
             'for each class, such as {"MS": ["lesion"], "control": []}: correct it, or remove it.'
         )
-    return TruthStatement(str(path), {group: tuple(labels) for group, labels in content.items()})
+    return TruthStatement(
+        path.relative_to(bids).as_posix(), {group: tuple(labels) for group, labels in content.items()}
+    )
 
 
 def _are_labels(found: object) -> bool:

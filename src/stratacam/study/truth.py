@@ -6,14 +6,11 @@ from pathlib import Path
 
 from stratacam.errors import InputError, did_you_mean
 from stratacam.evidence.settings import EvidenceSettings
-from stratacam.scans.labels import find_masks, masks_of
+from stratacam.scans.labels import Masks, find_masks, masks_of
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.truth import TruthStatement, read_statement
 
 SECTION = "evidence.truth"
-
-Masks = tuple[tuple[str, Path], ...]
-"""By structure, the mask of a scan."""
 
 
 @dataclass(frozen=True)
