@@ -1,11 +1,13 @@
 """The settings of evidence."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.maps import LAYER_METHODS
+
+Filling = Literal["texture", "imputation"]
 
 
 class EvidenceSettings(BaseModel):
@@ -60,6 +62,16 @@ class EvidenceSettings(BaseModel):
         description="for each class, the structures that tell it from the others, as labels of masks "
         '(`label-<name>_mask`), such as `MS = ["lesion"]`; an empty list for a class that has none; absent: what '
         "`derivatives/*/truth.json` of the cohort says",
+    )
+    filled: tuple[Literal["structures", "hottest", "parcels"], ...] = Field(
+        default=("structures", "hottest", "parcels"),
+        description="what is filled with plain tissue to see what the network loses: structures of the truth, the "
+        "hottest region of each layer's map, parcels of the brain; empty: nothing",
+    )
+    filling: Filling = Field(
+        default="texture",
+        description='"texture": tissue from elsewhere in the slice, laid in without an edge; "imputation": smooth, by '
+        "ROAD's imputation",
     )
     atlas: Path | None = Field(
         default=None,
