@@ -32,6 +32,11 @@ def sentences(evidence: EvidenceContent) -> list[str]:
         )
         + "Intervals in tables are Student's, of 95 %, over subjects, each for itself."
     ]
+    if learnt_from := about["learnt_from"]:
+        found.append(
+            f"{len(learnt_from)} subjects were left out of the evidence, as the network was trained on them: "
+            f"{', '.join(learnt_from[:5])}{' ...' if len(learnt_from) > 5 else ''}."
+        )
     found += [_recommended(evidence, method) for method in evidence.methods]
     measured = {measure for _, _, measure, _ in evidence.summaries}
     missing = [kind.question for kind in registry.KINDS if not measured & {one.name for one in kind.measures}]
