@@ -12,7 +12,7 @@ About = Mapping[str, Mapping[str, Any]]
 
 
 class ClassSummary(NamedTuple):
-    """A measure over the subjects of one class: mean and Student's 95 % interval; NaN where there is none."""
+    """A measure over the subjects of one class: mean and a 95 % interval; NaN where there is none."""
 
     group: str
     method: str

@@ -66,7 +66,7 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
         ("layer", "verdict", *(heading for heading, _, _ in columns)),
         tuple(rows),
         note="Verdicts: the mean, and one-sided 95 % bounds that hold for all layers and methods together. Columns: in "
-        "brackets Student's 95 % interval over subjects, of each number for itself. All measures, with every method "
+        "brackets the 95 % interval over subjects, of each number for itself. All measures, with every method "
         f"and layer, are in evidence/{evidence.folder.name}/layers.tsv.",
     )
 

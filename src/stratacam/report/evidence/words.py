@@ -12,8 +12,8 @@ FAITHFUL = (
     "al. 2024, arXiv 2409.14590)."
 )
 CROSS_FITTED = (
-    "The layer is chosen on either half of the subjects and measured on the other; in brackets Student's 95 % interval "
-    "over all of them."
+    "The layer is chosen on either half of the subjects and measured on the other; in brackets the 95 % interval of "
+    "their mean."
 )
 
 
@@ -23,7 +23,8 @@ def sentences(evidence: EvidenceContent) -> list[str]:
     measured_on = (
         f"Maps of {len(evidence.layers)} layers were measured on {about['subjects']} subjects "
         f"({about['slices']} slices; {about['slices_again']} of each scan where the network is run again many times), "
-        f"for {about['explained']}. Intervals in tables are Student's, of 95 %, over subjects, each for itself."
+        f"for {about['explained']}. Intervals in tables are of 95 %, over subjects (Student's, corrected for "
+        "skewness), each number for itself."
     )
     found = [measured_on]
     if learnt_from := about["learnt_from"]:
