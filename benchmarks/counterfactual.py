@@ -1,8 +1,8 @@
 """`python -m benchmarks.counterfactual`: whether filling finds the structure that a class lies in.
 
 Phantoms of two classes that differ in ventricles alone, or in lesions alone. A small network is trained on each;
-held-out subjects are filled, structure by structure, with shams. Then the null of the agreement of heat with the change of the
-logit: random maps, and maps that are the scan's own brightness against networks made by hand that read elsewhere.
+held-out subjects are filled, structure by structure, with shams. Then the null of the agreement of heat with the
+change of the logit: random maps, and the scan's own brightness against networks made by hand that read elsewhere.
 """
 
 import argparse
@@ -41,9 +41,9 @@ def main() -> None:
     torch.set_num_threads(2)
     settings = EvidenceSettings(filling=chosen.filling)
     print(
-        "| class lies in | network | held-out accuracy | filled | change (95 %) | sham (95 %) | above sham | first |"
+        "| class lies in | network | subjects | held-out accuracy | filled | change (95 %) | sham (95 %) | above sham | first |"
     )
-    print("|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|")
     for structure in STRUCTURES:
         numbers = np.arange(chosen.train + chosen.test)
         scans = [
@@ -54,7 +54,7 @@ def main() -> None:
         learnt, held_out = scans[: 2 * chosen.train], scans[2 * chosen.train :]
         trained = _trained(chosen.network, learnt, chosen.seed)
         for name, model in ((chosen.network, trained), ("by hand", ByHand(structure).eval())):
-            _print_structures(structure, name, model, held_out, settings, chosen.seed)
+            _print_structures(f"{structure} | {name}", model, held_out, settings, chosen.seed)
         _print_null(structure, trained, held_out[:10], settings, chosen.seed)
 
 
@@ -110,12 +110,7 @@ def _trained(network: str, scans: list[ScanSlices], seed: int) -> nn.Module:
 
 
 def _print_structures(
-    structure: Structure,
-    name: str,
-    model: nn.Module,
-    scans: list[ScanSlices],
-    settings: EvidenceSettings,
-    seed: int,
+    lies_in: str, model: nn.Module, scans: list[ScanSlices], settings: EvidenceSettings, seed: int
 ) -> None:
     """Rows for the subjects who have much of the structure, and for the others; each as what it is."""
     with torch.inference_mode():
@@ -136,7 +131,7 @@ def _print_structures(
             ]
             first = f"{largest.count(filled)} of {len(found)}"
             print(
-                f"| {structure}, {group} | {name} | {right:.2f} | {filled} | {' | '.join(cells)} | {first} |",
+                f"| {lies_in} | {group} | {right:.2f} | {filled} | {' | '.join(cells)} | {first} |",
                 flush=True,
             )
 

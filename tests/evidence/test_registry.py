@@ -103,6 +103,7 @@ def evidence_of(table, layers):
         summaries={one.key: one for one in summarise(table)},
         claims={"gradcam": []},
         recommendations={"gradcam": recommend(table, ["gradcam"], layers)[0].as_json()},
+        losses=(),
         comparison=(),
         groups={},
     )  # fmt: skip

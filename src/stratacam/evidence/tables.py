@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from stratacam.evidence.claims import assess_claims, last_convolution
+from stratacam.evidence.counterfactual.by_class import LOSSES, StructureLoss, losses_by_class
 from stratacam.evidence.groups import GROUP_MAPS, MeasuredScans, write_groups
 from stratacam.evidence.measure import with_measures_of_subjects
 from stratacam.evidence.recommendation import recommend
@@ -51,12 +52,12 @@ class Tables:
     @property
     def outputs(self) -> list[Path]:
         """Everything that is written."""
-        names = ("layers.tsv", "claims.json", "recommendation.json", "about.json", "comparison.tsv")
+        names = ("layers.tsv", "claims.json", "recommendation.json", "about.json", "comparison.tsv", LOSSES)
         return [self.folder / name for name in (*names, "groups.json", GROUP_MAPS)]
 
 
 def write_tables(tables: Tables, executor: Executor) -> None:
-    """Write `layers.tsv`, `claims.json`, `recommendation.json`, the comparison of groups and `about.json`.
+    """Write every output: the tables, the claims, the recommendation and the comparison of groups.
 
     Args:
         tables: what is written.
@@ -74,7 +75,8 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         templates={scan.name: scan.template for scan in scans},
         explained=tuple(first["compared"]),
     )
-    table = by_subject({scan.name: read_rows(scan.values, Value) for scan in scans}, subject_of)
+    values = {scan.name: read_rows(scan.values, Value) for scan in scans}
+    table = by_subject(values, subject_of)
     table = with_measures_of_subjects(
         table,
         lambda method, layer: measured.region_means(measured.explained[0], method, layer, table.subjects)[1],
@@ -83,6 +85,9 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         layers,
     )
     write_rows(folder / "layers.tsv", summarise(table), Summary)
+    explained_of = {name: found["explained"] for name, found in about.items()}
+    losses = losses_by_class(values, explained_of, subject_of, seed=seed)
+    write_rows(folder / LOSSES, losses, StructureLoss)
     claims = {method: assess_claims(table, method, layers, pools, seed=seed) for method in settings.methods}
     as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
     write_json(folder / "claims.json", {"methods": as_json})

@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 
 from stratacam.evidence.counterfactual.shams import above_sham, sham_of
 from stratacam.evidence.counterfactual.structures import LOGIT_CHANGE
-from stratacam.evidence.inference import LEVEL, MINIMUM_SUBJECTS, mean_interval, simultaneous
+from stratacam.evidence.inference import MINIMUM_SUBJECTS, mean_interval, simultaneous
+from stratacam.evidence.inference.means import LEVEL
 from stratacam.evidence.values import SubjectTable, Value, by_subject
 
 Floats = NDArray[np.float64]
+
+LOSSES = "structures.tsv"
+"""The table of a network's losses."""
 
 
 class StructureLoss(NamedTuple):
@@ -69,9 +73,7 @@ def losses_by_class(
         for explained in sorted(set(explained_of.values()))
     }
     found = [
-        (explained, structure)
-        for explained, table in tables.items()
-        for structure in _structures(table)
+        (explained, structure) for explained, table in tables.items() for structure in _structures(table)
     ]
     if not found:
         return []
