@@ -41,7 +41,7 @@ def main() -> None:
     torch.set_num_threads(2)
     settings = EvidenceSettings(filling=chosen.filling)
     print(
-        "| class lies in | network | subjects | held-out accuracy | filled | change (95 %) | sham (95 %) | above sham | first |"
+        "| class lies in | network | subjects | held-out accuracy | filled | change | sham | above sham | first |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for structure in STRUCTURES:
