@@ -3,14 +3,14 @@
 To add a measure, write its module with a `Kind` and name that here.
 """
 
-from stratacam.evidence import focus, group_likeness, localisation, redundancy, repeatability, sanity
+from stratacam.evidence import focus, group_likeness, localised_scan, redundancy, repeatability, sanity
 from stratacam.evidence.counterfactual import kind as counterfactuals
 from stratacam.evidence.faithfulness import curves
 from stratacam.evidence.measures import Kind, Measure
 
 KINDS: tuple[Kind, ...] = (
     focus.KIND,
-    localisation.KIND,
+    localised_scan.KIND,
     curves.KIND,
     counterfactuals.KIND,
     sanity.KIND,

@@ -32,6 +32,8 @@ class Tables:
         seed: of resamples and permutations.
         warning: what must be said of everything.
         model: network and seed.
+        truth: by class that is stated, the structures that tell it from the others.
+        remark: why localisation is not measured for all, and what to write.
         learnt_from: people who were to be explained, yet are left out: the network was trained on them.
         learnt: whether it was shown to do better than chance on people held out; None: not known.
         trained: its runs, and the keys of their trainings, by which evidence of an earlier model is known.
@@ -44,6 +46,8 @@ class Tables:
     seed: int
     warning: str
     model: str
+    truth: Mapping[str, tuple[str, ...]]
+    remark: str
     learnt_from: tuple[str, ...]
     learnt: bool | None
     trained: Mapping[str, str]
