@@ -9,8 +9,8 @@ from scipy import ndimage
 from torch import nn
 
 from stratacam.evidence.counterfactual.fall import SliceToFill
-from stratacam.evidence.counterfactual.shams import above_sham, sham_of, sham_regions
-from stratacam.evidence.measures import ExplainedScan, Measure
+from stratacam.evidence.counterfactual.shams import HOTTEST, above_sham, sham_of, sham_regions
+from stratacam.evidence.measures import ExplainedScan, Measure, Panel
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import Value
@@ -25,6 +25,12 @@ LOGIT_CHANGE = Measure(
     better="higher",
     unit="logits",
     held_against="sham regions of plain tissue of the same area and depth",
+    panel=Panel(
+        (above_sham(HOTTEST),),
+        level=0.0,
+        note="“Change of the logit”: how much more the network loses when a map's hottest region is filled than when a "
+        "sham is.",
+    ),
 )
 
 
