@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stratacam.evidence.counterfactual.by_class import losses_by_class
+from stratacam.evidence.counterfactual.losses import losses_by_class
 from stratacam.evidence.counterfactual.shams import above_sham, sham_of
 from stratacam.evidence.counterfactual.structures import LOGIT_CHANGE
 
