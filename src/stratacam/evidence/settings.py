@@ -42,9 +42,17 @@ class EvidenceSettings(BaseModel):
         default=4, ge=0, description="number of these slices for which the network is randomised; 0: none"
     )
     fractions: tuple[float, ...] = Field(
-        default=(0.1, 0.2, 0.4, 0.6, 0.8),
+        default=(0.2,),
         description="shares of the brain's pixels that faithfulness removes or inserts, in ascending order; empty: "
         "faithfulness is not measured",
+    )
+    controls: int = Field(
+        default=8,
+        ge=1,
+        description="number of random maps that the faithfulness of each map is compared with",
+    )
+    deletion: bool = Field(
+        default=False, description="whether deletion and insertion are measured beside ROAD, for twice the time"
     )
     cascade: bool = Field(
         default=True,
