@@ -27,11 +27,15 @@ BLANK = Measure(
     better="lower",
     panel=Panel(limits=(-0.02, 1.02)),
     column=Column(),
-    criterion=Criterion(
-        "at most",
-        MAXIMUM_BLANK,
-        rule=f"at most {MAXIMUM_BLANK:.0%} of its maps are blank",
-        fault="{value:.0%} of its maps are blank",
+    criteria=(
+        Criterion(
+            "at most",
+            MAXIMUM_BLANK,
+            "mean",
+            rule=f"at most {MAXIMUM_BLANK:.0%} of its maps are blank",
+            fault=f"more than {MAXIMUM_BLANK:.0%} of its maps are blank",
+            unmeasured="blank maps",
+        ),
     ),
 )
 LIT_SHARE = Measure(
@@ -81,11 +85,16 @@ INSIDE_OF_CEILING = Measure(
     better="higher",
     panel=Panel(limits=(0, 1.02)),
     column=Column(),
-    criterion=Criterion(
-        "at least",
-        MINIMUM_INSIDE,
-        rule=f"its heat inside the brain is at least {MINIMUM_INSIDE:.0%} of what a map of its resolution can reach",
-        fault="its heat inside the brain is {value:.0%} of what a map of its resolution can reach",
+    criteria=(
+        Criterion(
+            "at least",
+            MINIMUM_INSIDE,
+            "mean",
+            rule=f"its heat inside the brain is at least {MINIMUM_INSIDE:.0%} of what a map of its resolution can "
+            "reach",
+            fault=f"its heat inside the brain is below {MINIMUM_INSIDE:.0%} of what a map of its resolution can reach",
+            unmeasured="heat in the brain",
+        ),
     ),
 )
 P95 = Measure(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam import cam
+from stratacam.evidence.draws import generator
 from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
@@ -31,13 +32,29 @@ REPEAT = likeness_pair(
     better="higher",
     panel=Panel(against=(NEIGHBOUR, SHIFTED, NOISY, SEED, FOLD, NETWORK), limits=(-0.3, 1.02)),
     column=Column(SHIFTED),
-    criterion=Criterion(
-        "at least",
-        MINIMUM_REPEATED,
-        against=(SHIFTED, NOISY, SEED),
-        rule="its maps repeat under small shifts, noise and other seeds (mean rank correlation at least "
-        f"{MINIMUM_REPEATED} for each)",
-        fault="does not repeat under {against} ({value:.2f})",
+    criteria=(
+        Criterion(
+            "at least",
+            MINIMUM_REPEATED,
+            "lower bound",
+            against=(SHIFTED, NOISY),
+            rule=f"its maps repeat under small shifts and noise (lower bound of the rank correlation at least "
+            f"{MINIMUM_REPEATED} for each)",
+            fault="does not repeat under {against}",
+            unshown="was not shown to repeat under {against}",
+            unmeasured="repeats under {against}",
+        ),
+        Criterion(
+            "at least",
+            MINIMUM_REPEATED,
+            "lower bound",
+            against=(),
+            alternatives=(SEED, FOLD),
+            rule="with another training, of another seed or fold (the same, for each that was measured)",
+            fault="does not repeat with another {against}",
+            unshown="was not shown to repeat with another {against}",
+            unmeasured="other trainings",
+        ),
     ),
 )
 REPEAT_ICC = Measure(
@@ -112,9 +129,12 @@ def perturbed(
         maps: of these slices.
         shift_px: rows and columns of the shift.
         noise: standard deviation.
-        seed: of the noise.
+        seed: of the noise, which is each slice's own.
     """
-    drawn = np.random.default_rng(seed).normal(scale=noise, size=scan.images.shape).astype(np.float32)
+    drawn = [
+        generator(seed, "noise", scan.name, index).normal(scale=noise, size=scan.images.shape[1:])
+        for index in scan.geometry.slices
+    ]
     noisy = np.where(scan.brain[:, None], scan.images + drawn, scan.images).clip(0, 1).astype(np.float32)
     shifted = shift(scan.images, shift_px)
 

@@ -1,11 +1,13 @@
 """The settings of evidence."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.maps import LAYER_METHODS
+
+Filling = Literal["texture", "imputation"]
 
 
 class EvidenceSettings(BaseModel):
@@ -41,6 +43,9 @@ class EvidenceSettings(BaseModel):
     sanity_slices: int = Field(
         default=4, ge=0, description="number of these slices for which the network is randomised; 0: none"
     )
+    sanity_draws: int = Field(
+        default=4, ge=1, description="number of times that the weights above each layer are drawn anew"
+    )
     fractions: tuple[float, ...] = Field(
         default=(0.2,),
         description="shares of the brain's pixels that faithfulness removes or inserts, in ascending order; empty: "
@@ -52,7 +57,8 @@ class EvidenceSettings(BaseModel):
         description="number of random maps that the faithfulness of each map is compared with",
     )
     deletion: bool = Field(
-        default=False, description="whether deletion and insertion are measured beside ROAD, for twice the time"
+        default=False,
+        description="whether deletion and insertion are measured beside ROAD, for twice the time",
     )
     cascade: bool = Field(
         default=True,
@@ -60,8 +66,18 @@ class EvidenceSettings(BaseModel):
         "above each layer at once",
     )
     independent: bool = Field(
-        default=True,
+        default=False,
         description="whether every layer is also randomised by itself",
+    )
+    filled: tuple[Literal["structures", "hottest", "parcels"], ...] = Field(
+        default=("structures", "hottest", "parcels"),
+        description="what is filled with plain tissue to see what the network loses: structures of the truth, the "
+        "hottest region of each layer's map, parcels of the brain; empty: nothing",
+    )
+    filling: Filling = Field(
+        default="texture",
+        description='"texture": tissue from elsewhere in the slice, laid in without an edge; "imputation": smooth, by '
+        "ROAD's imputation",
     )
     atlas: Path | None = Field(
         default=None,

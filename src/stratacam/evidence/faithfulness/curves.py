@@ -1,4 +1,8 @@
-"""Insertion, deletion and ROAD of every layer's map and of its control, in batches through the network."""
+"""ROAD, deletion and insertion of every layer's map, of its controls and of strangers, in batches through the network.
+
+Faithfulness is not correctness: a network may use what is not the disease, and a suppressor, which only removes noise
+from others, is rewarded as what tells the classes apart is (S. Haufe et al., arXiv 2409.14590, 2024).
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -30,23 +34,41 @@ measure = partial(Measure, held_against="random maps of the same blur and area")
 ROAD = measure(
     "road",
     "ROAD",
-    "`road_least` less `road_most`",
+    "`road_least` less `road_most`; against `control` random maps, against `others` maps of other subjects laid on the "
+    "slices, with the same values (mean over them); `above` them, how much more faithful the map is",
     better="higher",
     panel=Panel(
         (ABOVE,),
         level=0.0,
         note="“Above control”: how much more faithful a map is than a random map of the same blur and area; above 0 "
-        "is good.",
+        "is good. Faithful is not correct: a network may use what is not the disease, and what only removes noise from "
+        "other pixels (a suppressor) is rewarded too (Haufe et al. 2024).",
     ),
     column=Column(ABOVE, interval=True),
-    criterion=Criterion(
-        "above",
-        0.0,
-        against=(ABOVE,),
-        lower_bound=True,
-        rule="its maps are more faithful to the network than random maps of the same blur and area (lower bound of "
-        "ROAD above control above 0)",
-        fault="not more faithful than a random map (ROAD {value:+.3f}, from {low:+.3f})",
+    criteria=(
+        Criterion(
+            "above",
+            0.0,
+            "lower bound",
+            against=(ABOVE,),
+            rule="its maps are more faithful to the network than random maps of the same blur and area (lower bound "
+            "of ROAD above control above 0)",
+            fault="no more faithful than a random map",
+            unshown="was not shown to be more faithful than a random map",
+            unmeasured="faithfulness",
+            decimals=3,
+        ),
+        Criterion(
+            "above",
+            0.0,
+            "lower bound",
+            against=(ABOVE_OTHERS,),
+            rule="than other subjects' maps (the same, of ROAD above others)",
+            fault="no more faithful than other subjects' maps",
+            unshown="was not shown to be more faithful than other subjects' maps",
+            unmeasured="faithfulness in comparison with other subjects' maps",
+            decimals=3,
+        ),
     ),
 )
 ROAD_MOST = measure(

@@ -23,6 +23,7 @@ from stratacam.evidence.scan_evidence import (
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.strangers import STRANGERS
 from stratacam.evidence.tables import Tables, write_tables
+from stratacam.files import read_json
 from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
@@ -220,12 +221,27 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
             seed=configuration.seed,
             warning=SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
             model=model,
+            learnt=_learnt(study.folders.evaluation / model),
             trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},
             folder=folder,
         )
     )
     with work.workers.executor() as executor:
         work.once("evidence tables", tables, item=model, do=lambda: tables.do(executor))
+
+
+def _learnt(evaluation: Path) -> bool | None:
+    """Whether the held-out balanced accuracy of subjects was shown to be above chance; None where it is not there.
+
+    Its interval for few subjects has to lie above chance.
+    """
+    metrics = evaluation / "metrics.json"
+    if not metrics.is_file():
+        return None
+    found = read_json(metrics, "run `stratacam run` again.")["subjects"]["balanced_accuracy"]
+    if found["small_sample"] is None or found["chance"] is None:
+        return None
+    return bool(found["small_sample"][0] > found["chance"])
 
 
 def _atlas_names(settings: EvidenceSettings) -> Path | None:
