@@ -108,7 +108,7 @@ def sanity(explained: ExplainedScan) -> list[Value]:
     """Likeness of every layer's map to that of the network with weights drawn anew, on a few slices.
 
     `above_*` is with all layers after the map's layer drawn, and not that layer: a mean over `sanity_draws` draws.
-    These are the subject's own, so that chance is part of the spread over subjects. Where the settings ask for them, the
+    These are the subject's own, so that chance is part of the spread over subjects. If the settings ask for them, the
     first draw also gives `cascade_*`, from the output down, one weighted layer more at a time (`against` the last one
     drawn), and `independent_*`, each layer by itself. Slices whose trained map is blank are left out; a map
     that has gone blank is not alike at all: 0. The model is put back as it was.

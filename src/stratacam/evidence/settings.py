@@ -47,7 +47,7 @@ class EvidenceSettings(BaseModel):
         default=8,
         ge=1,
         description="number of slices of each scan, evenly spaced, for measures that run the network many times: "
-        "faithfulness and repeatability",
+        "faithfulness, counterfactuals and repeatability",
     )
     sanity_slices: int = Field(
         default=4, ge=0, description="number of these slices for which the network is randomised; 0: none"
@@ -64,6 +64,12 @@ class EvidenceSettings(BaseModel):
         default=8,
         ge=1,
         description="number of random maps that the faithfulness of each map is compared with",
+    )
+    strangers: int = Field(
+        default=3,
+        ge=0,
+        description="number of other subjects whose maps are laid on the slices of each scan, to see whether maps show "
+        "the image or the class; 0: none",
     )
     deletion: bool = Field(
         default=False,

@@ -197,7 +197,9 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
                 group=group_of.get(scan.name, ""),
                 lesions=find_lesion_mask(configuration.cohort.input, scan),
                 truths=truths,
-                strangers=strangers_of(scan, measured.prepared, held_out, seed=configuration.seed),
+                strangers=strangers_of(
+                    scan, measured.prepared, held_out, settings.strangers, seed=configuration.seed
+                ),
                 sequence=configuration.explain.sequence,
                 settings=settings.of_scans(),
                 seed=configuration.seed,
