@@ -155,8 +155,7 @@ def test_likeness_is_the_mean_over_draws_that_are_the_subjects_own():
 
     values = {name: [above(name, draws) for draws in range(1, 9)] for name in ("sub-01", "sub-02")}
     single = {name: np.diff(np.arange(1, 9) * found, prepend=0) for name, found in values.items()}
-    for found in single.values():  # the only channel shows, or nothing where the drawn weight is negative
-        shown = found > 1e-6
-        np.testing.assert_allclose(found, found.max() * shown, atol=1e-6)
-        assert 0 < shown.mean() < 1
+    for found in single.values():  # one channel: a drawn weight decides between two maps, or shows nothing
+        distinct = np.unique(found.round(6))
+        assert 1 < len(distinct) <= 3
     assert not np.allclose(single["sub-01"], single["sub-02"])
