@@ -106,9 +106,10 @@ def evidence_of(table, layers):
         classes=("MS", "control"),
         about={
             "layers": layers, "methods": ["gradcam"], "subjects": 2, "slices": 4, "slices_again": 2, "learnt_from": [],
-            "explained": "MS", "truth_subjects": 0,
+            "explained": "MS", "truth": {}, "truth_remark": "",
         },
         summaries={one.key: one for one in summarise(table)},
+        by_class={},
         claims={"gradcam": []},
         recommendations={"gradcam": recommend(table, ["gradcam"], layers)[0].as_json()},
         comparison=(),

@@ -84,6 +84,12 @@ class EvidenceSettings(BaseModel):
         default=False,
         description="whether every layer is also randomised by itself",
     )
+    truth: dict[str, tuple[str, ...]] | None = Field(
+        default=None,
+        description="for each class, the structures that tell it from the others, as labels of masks "
+        '(`label-<name>_mask`), such as `MS = ["lesion"]`; an empty list for a class that has none; absent: what '
+        "`derivatives/*/truth.json` of the cohort says",
+    )
     filled: tuple[Literal["structures", "hottest", "parcels"], ...] = Field(
         default=("structures", "hottest", "parcels"),
         description="what is filled with plain tissue to see what the network loses: structures of the truth, the "
@@ -124,8 +130,10 @@ class EvidenceSettings(BaseModel):
     )
 
     def of_scans(self) -> Self:
-        """What decides the measures of a scan, however groups are compared."""
-        return self.model_copy(update={"group_layers": None, "covariates": None, "permutations": 0})
+        """What decides the measures of a scan, however groups are compared, and whatever tells other classes."""
+        return self.model_copy(
+            update={"truth": None, "group_layers": None, "covariates": None, "permutations": 0}
+        )
 
     @field_validator("methods")
     @classmethod
