@@ -5,6 +5,9 @@ from operator import itemgetter
 from typing import Any
 
 from stratacam.evidence import registry
+from stratacam.evidence.localisation import AVERAGE_PRECISION
+from stratacam.evidence.references import CEILING, REFERENCES
+from stratacam.evidence.regions.scan_heat import OWN_CLASS
 from stratacam.evidence.rows import NONE
 from stratacam.evidence.values import Summary
 from stratacam.report.evidence.content import EvidenceContent
@@ -63,8 +66,51 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
         ("layer", "verdict", *(heading for heading, _, _ in columns)),
         tuple(rows),
         note="Verdicts: the mean, and one-sided 95 % bounds that hold for all layers and methods together. Columns: in "
-        "brackets Student's 95 % interval over subjects, of each number for itself. All measures, with every method "
+        "brackets the 95 % interval over subjects, of each number for itself. All measures, with every method "
         f"and layer, are in evidence/{evidence.folder.name}/layers.tsv.",
+    )
+
+
+def truth_table(evidence: EvidenceContent, method: str) -> Table | None:
+    """Localisation by class, every layer and what maps are held against; None where nothing was scored."""
+    columns = list(
+        dict.fromkeys(
+            (measure, key[3])
+            for measure in registry.measures_of_truth()
+            for found in evidence.by_class.values()
+            for key in found
+            if measure.column and key[2] == measure.name
+        )
+    )
+    rows = []
+    for group, found in evidence.by_class.items():
+        shown = [(layer, (method, layer)) for layer in evidence.layers]
+        shown += [(name, (name, "")) for name in REFERENCES if name != CEILING]
+        for name, key in shown:
+            cells = [found.get((*key, measure.name, against)) for measure, against in columns]
+            attainable = found.get((CEILING, key[1], AVERAGE_PRECISION.name, ""))
+            if any(cells):
+                subjects = max(cell.subjects for cell in cells if cell)
+                rows.append(
+                    (
+                        group,
+                        name,
+                        str(subjects),
+                        *(_of(cell) for cell in cells),
+                        _of(attainable, interval=False),
+                    )
+                )
+    if not rows:
+        return None
+    headings = (measure.heading(against and f"({against})") for measure, against in columns)
+    return Table(
+        f"Where the truth is, by class ({method})",
+        ("class", "map", "subjects", *headings, "attainable average precision"),
+        tuple(rows),
+        note="In brackets 95 % intervals over the subjects of the class, of each number for itself. A structure in "
+        "brackets is scored by itself. “Above others”: less the maps of other subjects on the same truth; “above "
+        "noise”: less random maps of the same blur and values. “Attainable”: the truth itself at the layer's "
+        f"resolution. All measures are in evidence/{evidence.folder.name}/layers_by_class.tsv.",
     )
 
 
@@ -94,20 +140,31 @@ REGION_COLUMNS: dict[str, Callable[[Row], str]] = {
 }
 
 
-def comparison_table(evidence: EvidenceContent) -> Table:
-    """The strongest differences between groups, region by region."""
-    tests = [row for row in evidence.comparison if row["q"] != NONE]
-    found = sum(float(row["q"]) < LEVEL for row in tests)
-    strongest = sorted(tests, key=lambda row: (float(row["q"]), float(row["p"])))[:STRONGEST]
-    statement, caution = evidence.groups.get("statement", ""), evidence.groups.get("caution", "")
-    return Table(
-        "Heat of regions, groups compared",
-        tuple(REGION_COLUMNS),
-        tuple(tuple(cell(row) for cell in REGION_COLUMNS.values()) for row in strongest),
-        otherwise=statement or "No groups were compared.",
-        note=f"{statement} {found or 'None'} of {len(tests)} tests with q below {LEVEL}; the {len(strongest)} smallest "
-        f"are shown. Regions: {evidence.groups.get('atlas', '')}. {caution}",
-    )
+def comparison_tables(evidence: EvidenceContent) -> list[Table]:
+    """The strongest differences between groups, region by region: of one class in everybody, then of the own class."""
+    groups = evidence.groups
+    statement = groups.get("statement", "") or "No groups were compared."
+    tables = []
+    for explained in groups.get("explained", ()):
+        rows = [row for row in evidence.comparison if row["explained"] == explained]
+        tests = [row for row in rows if row["q"] != NONE]
+        found = sum(float(row["q"]) < LEVEL for row in tests)
+        strongest = sorted(tests, key=lambda row: (float(row["q"]), float(row["p"])))[:STRONGEST]
+        own = explained == OWN_CLASS
+        words = "each scan's own class" if own else f"{explained} in everybody"
+        tables.append(
+            Table(
+                f"Heat of regions, groups compared: maps of {words}",
+                tuple(REGION_COLUMNS),
+                tuple(tuple(cell(row) for cell in REGION_COLUMNS.values()) for row in strongest),
+                otherwise=statement,
+                note=f"{statement} {found or 'None'} of {len(tests)} tests with q below {LEVEL}; the {len(strongest)} "
+                f"smallest are shown. Regions: {groups.get('atlas', '')}. {groups.get('caution', '') if own else ''}",
+            )
+        )
+    return tables or [
+        Table("Heat of regions, groups compared", tuple(REGION_COLUMNS), (), otherwise=statement)
+    ]
 
 
 def voxelwise_table(evidence: EvidenceContent) -> Table | None:
@@ -129,7 +186,7 @@ def voxelwise_table(evidence: EvidenceContent) -> Table | None:
     ]
     voxels = f"voxels with family-wise p up to {LEVEL}"
     columns = ("layer", "groups", f"{voxels}, largest t", "smallest p", f"{voxels}, TFCE", "smallest p")
-    title = f"Heat voxel by voxel, groups compared ({found[0]['method']})"
+    title = f"Heat voxel by voxel, groups compared: maps of {found[0]['explained']} by {found[0]['method']}"
     return Table(title, (*columns, "what was done"), tuple(rows))
 
 

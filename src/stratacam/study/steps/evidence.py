@@ -10,53 +10,32 @@ from torch import nn
 from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.evidence.covariates import USUAL, covariates_of
-from stratacam.evidence.draws import generator
 from stratacam.evidence.groups import named_layers
 from stratacam.evidence.regions.atlas import names_of
 from stratacam.evidence.scan_evidence import (
     ScanEvidence,
     ScanInputs,
-    Truths,
     measure_evidence_of,
-    write_truth,
 )
-from stratacam.evidence.settings import EvidenceSettings
-from stratacam.evidence.strangers import STRANGERS
+from stratacam.evidence.settings import PREDICTED, EvidenceSettings
 from stratacam.evidence.tables import Tables, write_tables
 from stratacam.files import read_json
 from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
-from stratacam.scans.labels import find_lesion_mask
 from stratacam.scans.prepared import PreparedScan
 from stratacam.source_code import Entries
 from stratacam.study.execution import SerialExecutor
 from stratacam.study.keys import entries_used
 from stratacam.study.planning import Planned
-from stratacam.study.runs import Run
+from stratacam.study.progress import say
+from stratacam.study.steps.evidence_subjects import others_of, strangers_of, unseen
 from stratacam.study.steps.explain import held_out_by, run_for, to_explain
+from stratacam.study.steps.truth import LaidTruth, lay_truth, truth_of_others
 from stratacam.study.study import Study
 from stratacam.study.trained import TrainedModel, architectures_of, load_once, trained_model
-
-MAXIMUM_OTHERS = 2
-"""Models of each kind that a model's maps are compared with."""
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The lesion mask of a scan in MNI152 space."""
-
-    scan: PreparedScan
-    mask: Path
-    out: Path
-
-    @property
-    def outputs(self) -> tuple[Path]:
-        return (self.out,)
-
-    def do(self) -> None:
-        write_truth(self.scan, self.mask, self.out)
+from stratacam.study.truth import KnownTruth, find_truth
 
 
 @dataclass(frozen=True)
@@ -136,10 +115,15 @@ def measure_networks(study: Study, measured: Measured) -> None:
     Raises:
         InputError: a class or layer of the settings is not there, or no scan could be measured.
     """
-    truths = _lay_truths(study, measured.prepared)
+    groups = {scan.scan: scan.group for scan in measured.pictures}
+    configuration = study.configuration
+    truth = find_truth(configuration.cohort.input, configuration.evidence, measured.prepared, groups)
+    if truth.remark:
+        say(study.work.console, truth.remark)
+    laid = lay_truth(study, measured.prepared, truth, groups)
     first_seed = [plan.run.model for plan in measured.planned if plan.run.seed == study.configuration.seed]
     for model in dict.fromkeys(first_seed):
-        _measure_network(study, measured, truths, model)
+        _measure_network(study, measured, truth, laid, model)
 
 
 def read_covariates(
@@ -162,21 +146,9 @@ def read_covariates(
     return first
 
 
-def _lay_truths(study: Study, prepared: Sequence[PreparedScan]) -> Truths:
-    """Lesion masks of all scans in MNI152 space, for the mean of the others."""
-    cohort, folder = study.configuration.cohort.input, study.folders.evidence / "truth"
-    tasks = {
-        scan.name: Truth(scan, mask, folder / f"{scan.name}.npz")
-        for scan in prepared
-        if (mask := find_lesion_mask(cohort, scan)) is not None and scan.template_transform.is_file()
-    }
-    by_subject: dict[str, list[Path]] = {}
-    for name in sorted(study.work.each("truth", tasks) if tasks else ()):
-        by_subject.setdefault(f"sub-{tasks[name].scan.subject}", []).append(tasks[name].out)
-    return tuple((subject, tuple(paths)) for subject, paths in by_subject.items())
-
-
-def _measure_network(study: Study, measured: Measured, truths: Truths, model: str) -> None:
+def _measure_network(
+    study: Study, measured: Measured, truth: KnownTruth, laid: LaidTruth, model: str
+) -> None:
     """Every scan by the run that held its subject out, then the tables."""
     configuration, work, planned = study.configuration, study.work, measured.planned
     settings = configuration.evidence
@@ -186,20 +158,26 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
     _check_settings(*load_once(trained_model(study, runs[0])), settings)
     group_of = {scan.scan: scan.group for scan in measured.pictures}
     entries = {}
-    for scan in to_explain(configuration, measured.prepared, held_out):
-        run = run_for(scan, held_out, planned, model)
+    scans, learnt_from = unseen(
+        to_explain(configuration, measured.prepared, held_out), held_out, planned, model
+    )
+    for scan in scans:
+        run, group = run_for(scan, held_out, planned, model), group_of.get(scan.name, "")
         task = Evidence(
             model=trained_model(study, run),
             others=tuple(
                 (change, tuple(trained_model(study, other) for other in others))
-                for change, others in _others(planned, run, scan).items()
+                for change, others in others_of(planned, run, scan).items()
             ),
             given=ScanInputs(
                 scan=scan,
-                group=group_of.get(scan.name, ""),
-                lesions=find_lesion_mask(configuration.cohort.input, scan),
-                truths=truths,
-                strangers=strangers_of(scan, measured.prepared, held_out, seed=configuration.seed),
+                group=group,
+                masks=truth.masks[scan.name],
+                truth=truth.of(scan.name, group),
+                prior=truth_of_others(laid, group, f"sub-{scan.subject}"),
+                strangers=strangers_of(
+                    scan, measured.prepared, held_out, settings.strangers, seed=configuration.seed
+                ),
                 sequence=configuration.explain.sequence,
                 settings=settings.of_scans(),
                 seed=configuration.seed,
@@ -221,6 +199,9 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
             seed=configuration.seed,
             warning=SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
             model=model,
+            truth=truth.structures,
+            remark=truth.remark,
+            learnt_from=learnt_from,
             learnt=_learnt(study.folders.evaluation / model),
             trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},
             folder=folder,
@@ -256,49 +237,16 @@ def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSetting
     Raises:
         InputError: the class is not the model's, or a name or pattern matches no layer.
     """
-    if settings.target not in {"predicted", *card.classes}:
-        raise InputError(
-            f"evidence.target: {settings.target!r} is no class of the model; choose predicted or one of "
-            f"{', '.join(card.classes)}."
-        )
+    for key, name, known in (
+        ("target", settings.target, (PREDICTED, *card.classes)),
+        ("group_class", settings.group_class or card.classes[0], card.classes),
+    ):
+        if name not in known:
+            raise InputError(
+                f"evidence.{key}: found {name!r}; expected one of {', '.join(known)}: correct the name."
+            )
     try:
         layers = cam.match_layers(model, settings.layers)
     except ValueError as fault:
         raise InputError(f"evidence.layers: {fault}") from fault
     named_layers(settings.group_layers or (), layers)
-
-
-def strangers_of(
-    scan: PreparedScan, prepared: Sequence[PreparedScan], held_out: Mapping[str, Run], *, seed: int
-) -> tuple[PreparedScan, ...]:
-    """Scans of other subjects, one of each, drawn at random; those that the same run held out before others."""
-    first: dict[str, PreparedScan] = {}
-    for one in prepared:
-        first.setdefault(f"sub-{one.subject}", one)
-    own = f"sub-{scan.subject}"
-
-    def place(subject: str) -> tuple[bool, float]:
-        apart = held_out.get(subject) is None or held_out.get(subject) != held_out.get(own)
-        return apart, float(generator(seed, "strangers", own, subject).random())
-
-    return tuple(first[subject] for subject in sorted(first.keys() - {own}, key=place)[:STRANGERS])
-
-
-def _others(planned: Sequence[Planned], run: Run, scan: PreparedScan) -> dict[str, list[Run]]:
-    """Runs whose maps of a scan are compared with those of `run`, by how they differ from it.
-
-    Those of other seeds and networks held the subject out too, where there is such a one; other folds of the same
-    network and seed were trained on it.
-    """
-    found: dict[str, list[Run]] = {"seed": [], "fold": [], "network": []}
-    models = dict.fromkeys(plan.run.model for plan in planned)
-    for model in models:
-        other = run_for(scan, held_out_by(planned, model), planned, model)
-        if other.network == run.network and other.seed != run.seed:
-            found["seed"].append(other)
-        elif other.network != run.network and other.seed == run.seed:
-            found["network"].append(other)
-    found["fold"] = [
-        plan.run for plan in planned if plan.run.model == run.model and plan.run.fold != run.fold
-    ]
-    return {change: runs[:MAXIMUM_OTHERS] for change, runs in found.items() if runs}
