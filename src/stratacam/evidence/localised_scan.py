@@ -25,7 +25,6 @@ from stratacam.evidence.references import CEILING, CHANCE, mask_at_layer
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.values import Value, mean_of
 
-
 NOISE_MAPS = 64
 """Moved copies of each layer's maps of a scan, at least, that these are compared with."""
 
