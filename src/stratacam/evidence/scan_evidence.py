@@ -65,9 +65,14 @@ class ScanEvidence:
         return self.folder / f"{self.name}_template.npz"
 
     @property
+    def nulls(self) -> Path:
+        """Scores of surrogates and of maps of untrained networks, see `stratacam.evidence.nulls`."""
+        return self.folder / f"{self.name}_nulls.npz"
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """All of them."""
-        return self.values, self.regions, self.about, self.template
+        return self.values, self.regions, self.about, self.template, self.nulls
 
 
 def write_truth(scan: PreparedScan, mask: Path, out: Path) -> None:

@@ -55,6 +55,18 @@ class EvidenceSettings(BaseModel):
         default=True,
         description="whether every layer is also randomised by itself",
     )
+    surrogates: int = Field(
+        default=99,
+        ge=0,
+        description="number of surrogates of every map that the claims are held against, on `sanity_slices`; fewer than "
+        "19 decide nothing",
+    )
+    untrained: int = Field(
+        default=39,
+        ge=0,
+        description="number of untrained networks whose maps the claims are held against, on `sanity_slices`; fewer "
+        "than 19 decide nothing",
+    )
     atlas: Path | None = Field(
         default=None,
         description="label image in MNI152 space, with the names of its regions in a TSV file beside it; absent: lobes",
