@@ -18,6 +18,7 @@ from stratacam.evidence.regions.template_space import from_template, template_gr
 from stratacam.evidence.rows import write_rows
 from stratacam.evidence.scan import ScanSlices, read_slices
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.strangers import read_at_levels_of
 from stratacam.evidence.values import Value
 from stratacam.files import whole_file, write_json
 from stratacam.maps import explained_sequence, predicted_class
@@ -75,6 +76,31 @@ class ScanEvidence:
         return self.values, self.regions, self.about, self.template, self.nulls
 
 
+@dataclass(frozen=True)
+class ScanInputs:
+    """What the evidence of one scan is measured from, beside models.
+
+    Attributes:
+        scan: prepared.
+        group: class of the scan.
+        lesions: its mask, where there is one.
+        truths: masks that `write_truth` wrote.
+        strangers: scans of other subjects, whose maps are laid on this scan's slices.
+        sequence: see `explained_sequence`.
+        settings: what is measured.
+        seed: of everything random.
+    """
+
+    scan: PreparedScan
+    group: str
+    lesions: Path | None
+    truths: Truths
+    strangers: tuple[PreparedScan, ...]
+    sequence: str | None
+    settings: EvidenceSettings
+    seed: int
+
+
 def write_truth(scan: PreparedScan, mask: Path, out: Path) -> None:
     """Write a scan's lesion mask in MNI152 space, (X, Y, Z) float16 share of each voxel."""
     lesions = read_lesion_mask(mask, scan)
@@ -86,15 +112,9 @@ def write_truth(scan: PreparedScan, mask: Path, out: Path) -> None:
 def measure_evidence_of(
     model: nn.Module,
     card: ModelCard,
-    scan: PreparedScan,
-    settings: EvidenceSettings,
+    given: ScanInputs,
     *,
-    group: str,
-    lesions: Path | None,
-    truths: Truths,
     others: Mapping[str, list[nn.Module]],
-    sequence: str | None,
-    seed: int,
     out: ScanEvidence,
 ) -> None:
     """Measure one scan and write what `ScanEvidence` names.
@@ -104,17 +124,12 @@ def measure_evidence_of(
     Args:
         model: whose maps are measured, in evaluation mode.
         card: of the model.
-        scan: prepared.
-        settings: what is measured.
-        group: class of the scan.
-        lesions: its mask, where there is one.
-        truths: masks that `write_truth` wrote.
+        given: the scan, and all that it is measured by.
         others: models whose maps they are compared with, by how these differ.
-        sequence: see `explained_sequence`.
-        seed: of everything random.
         out: its files.
     """
-    mask = None if lesions is None else read_lesion_mask(lesions, scan)
+    scan, settings, group = given.scan, given.settings, given.group
+    mask = None if given.lesions is None else read_lesion_mask(given.lesions, scan)
     atlas = atlas_of(settings.atlas)
     placed = scan.template_transform.is_file()
     slices = read_slices(
@@ -124,8 +139,9 @@ def measure_evidence_of(
         truth=mask,
         regions=from_template(atlas.labels, atlas.grid, scan, labels=True) if placed else None,
         every=settings.every,
-        sequence=sequence,
+        sequence=given.sequence,
     )
+    sampled = slices.some(settings.slices)
     measured = measure_scan(
         model,
         slices,
@@ -138,11 +154,15 @@ def measure_evidence_of(
         if mask is None
         else reference_maps(
             slices,
-            intensity=_intensity(scan, slices, explained_sequence(card, sequence)),
-            prior=_prior(truths, slices, scan) if placed else None,
+            intensity=_intensity(scan, slices, explained_sequence(card, given.sequence)),
+            prior=_prior(given.truths, slices, scan) if placed else None,
         ),
         others=others,
-        seed=seed,
+        strangers=[
+            read_at_levels_of(sampled, slices, card, stranger, every=settings.every, sequence=given.sequence)
+            for stranger in given.strangers
+        ],
+        seed=given.seed,
     )
     found = next(iter(measured.maps.values()))
     write_rows(out.values, measured.values, Value)

@@ -36,6 +36,19 @@ def estimate(found: Mapping[str, Any] | None) -> str:
     return decimal(found["value"]) + (f" ({interval(limits)})" if limits else "")
 
 
+def estimate_of(value: float | None, low: float | None, high: float | None) -> str:
+    """Write "0.67 (0.36 to 0.90)"; without brackets where there is no interval, a dash where there is no number.
+
+    Example:
+        >>> estimate_of(0.5, 0.25, 0.75), estimate_of(0.5, None, None), estimate_of(None, None, None)
+        ('0.50 (0.25 to 0.75)', '0.50', '-')
+    """
+    if value is None or math.isnan(value):
+        return NOT_KNOWN
+    known = low is not None and high is not None and not math.isnan(low)
+    return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if known else "")
+
+
 def small(p_value: float | None) -> str:
     """Two significant digits, rounded up, so that no p-value is written as zero or as less than it is.
 

@@ -11,7 +11,7 @@ from torch import nn
 from stratacam import cam
 from stratacam.evidence.heat import Heat, explain_slices, heat_of
 from stratacam.evidence.localisation import AVERAGE_PRECISION, scores_of
-from stratacam.evidence.references import CEILING, EDGES, INTENSITY, edges_of, truth_at_layer
+from stratacam.evidence.references import CEILING, EDGES, INTENSITY, edges_of, mask_at_layer
 from stratacam.evidence.values import Summary, Value
 
 SMOOTHGRAD = "smoothgrad"
@@ -84,7 +84,7 @@ def score_maps(
         (EDGES, ""): edges_of(one.picture[None])[0] * one.brain,
         (INTENSITY, ""): one.picture * one.brain,
         (RANDOM, ""): np.random.default_rng(seed).random(one.brain.shape) * one.brain,
-        **{(CEILING, layer): truth_at_layer(one.truth[None], shape)[0] for layer, shape in cells.items()},
+        **{(CEILING, layer): mask_at_layer(one.truth[None], shape)[0] for layer, shape in cells.items()},
     }
     every = {**heat, **references}
     stacked = np.stack([np.asarray(values, dtype=np.float32) for values in every.values()])

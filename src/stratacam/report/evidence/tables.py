@@ -1,6 +1,5 @@
 """Tables of the evidence: the claims, the layers, and the groups."""
 
-import math
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any
@@ -9,7 +8,7 @@ from stratacam.evidence import registry
 from stratacam.evidence.rows import NONE
 from stratacam.evidence.values import Summary
 from stratacam.report.evidence.content import EvidenceContent
-from stratacam.report.numbers import NOT_KNOWN, small
+from stratacam.report.numbers import NOT_KNOWN, estimate_of, small
 from stratacam.report.reading import Row
 from stratacam.report.tables import Table
 
@@ -25,7 +24,7 @@ def claims_table(evidence: EvidenceContent, method: str) -> Table:
         (
             claim["title"] if not number else "",
             test["name"],
-            _number(test["effect"], test["low"], test["high"]),
+            estimate_of(test["effect"], test["low"], test["high"]),
             str(test["subjects"]),
             test["verdict"],
             claim["verdict"] if not number else "",
@@ -61,10 +60,11 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
     ]
     return Table(
         f"Layers, maps by {method}",
-        ("layer", "verdict, or faults", *(heading for heading, _, _ in columns)),
+        ("layer", "verdict", *(heading for heading, _, _ in columns)),
         tuple(rows),
-        note="In brackets 95 % intervals over subjects. All measures, with every method and layer, are in "
-        f"evidence/{evidence.folder.name}/layers.tsv.",
+        note="Verdicts: the mean, and one-sided 95 % bounds that hold for all layers and methods together. Columns: in "
+        "brackets Student's 95 % interval over subjects, of each number for itself. All measures, with every method "
+        f"and layer, are in evidence/{evidence.folder.name}/layers.tsv.",
     )
 
 
@@ -147,18 +147,14 @@ def _known(cell: str, write: Callable[[float], str]) -> str:
 def _of(summary: Summary | None, *, interval: bool = True) -> str:
     if summary is None:
         return NOT_KNOWN
-    return _number(summary.value, summary.low, summary.high) if interval else f"{summary.value:.2f}"
-
-
-def _number(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None or math.isnan(value):
-        return NOT_KNOWN
-    known = low is not None and high is not None and not math.isnan(low)
-    return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if known else "")
+    return estimate_of(summary.value, summary.low, summary.high) if interval else f"{summary.value:.2f}"
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
-    if verdict["recommended"]:
-        return "recommended"
-    others = [layer for layer in verdict["alike"] if layer != verdict["layer"]]
-    return "; ".join(verdict["faults"]) or f"says the same as {', '.join(others)}"
+    others = ", ".join(layer for layer in verdict["alike"] if layer != verdict["layer"])
+    return {
+        "recommended": "recommended",
+        "says the same": f"says the same as {others}",
+        "not recommended": f"not recommended: {'; '.join(verdict['faults'])}",
+        "cannot say": f"cannot say ({'; '.join(verdict['reasons'])})",
+    }[verdict["verdict"]]

@@ -10,11 +10,20 @@ from torch import nn
 from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.evidence.covariates import USUAL, covariates_of
+from stratacam.evidence.draws import generator
 from stratacam.evidence.groups import named_layers
 from stratacam.evidence.regions.atlas import names_of
-from stratacam.evidence.scan_evidence import ScanEvidence, Truths, measure_evidence_of, write_truth
+from stratacam.evidence.scan_evidence import (
+    ScanEvidence,
+    ScanInputs,
+    Truths,
+    measure_evidence_of,
+    write_truth,
+)
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.strangers import STRANGERS
 from stratacam.evidence.tables import Tables, write_tables
+from stratacam.files import read_json
 from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
@@ -57,32 +66,23 @@ class Evidence:
     Attributes:
         model: whose maps are measured.
         others: models whose maps they are compared with, by how these differ.
-        group: class of the scan.
-        lesions: mask of the scan, where there is one.
-        truths: by subject, the masks on the template of `write_truth`.
+        given: the scan, and all that it is measured by.
         atlas_names: file of the names of the settings' atlas, where there is one.
-        sequence: see `explained_sequence`.
     """
 
     model: TrainedModel
     others: tuple[tuple[str, tuple[TrainedModel, ...]], ...]
-    scan: PreparedScan
-    group: str
-    lesions: Path | None
-    truths: Truths
-    settings: EvidenceSettings
+    given: ScanInputs
     atlas_names: Path | None
-    sequence: str | None
-    seed: int
     out: ScanEvidence
 
     @property
     def entries(self) -> Entries:
         others = [model for _, models in self.others for model in models]
         return entries_used(
-            sequences=self.scan.sequences,
+            sequences=self.given.scan.sequences,
             architectures=architectures_of([self.model, *others]),
-            methods=self.settings.methods,
+            methods=self.given.settings.methods,
         )
 
     @property
@@ -91,19 +91,8 @@ class Evidence:
 
     def do(self) -> None:
         model, card = load_once(self.model)
-        measure_evidence_of(
-            model,
-            card,
-            self.scan,
-            self.settings,
-            group=self.group,
-            lesions=self.lesions,
-            truths=self.truths,
-            others={change: [load_once(other)[0] for other in others] for change, others in self.others},
-            sequence=self.sequence,
-            seed=self.seed,
-            out=self.out,
-        )
+        others = {change: [load_once(other)[0] for other in models] for change, models in self.others}
+        measure_evidence_of(model, card, self.given, others=others, out=self.out)
 
 
 @dataclass(frozen=True)
@@ -205,14 +194,17 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
                 (change, tuple(trained_model(study, other) for other in others))
                 for change, others in _others(planned, run, scan).items()
             ),
-            scan=scan,
-            group=group_of.get(scan.name, ""),
-            lesions=find_lesion_mask(configuration.cohort.input, scan),
-            truths=truths,
-            settings=settings.of_scans(),
+            given=ScanInputs(
+                scan=scan,
+                group=group_of.get(scan.name, ""),
+                lesions=find_lesion_mask(configuration.cohort.input, scan),
+                truths=truths,
+                strangers=strangers_of(scan, measured.prepared, held_out, seed=configuration.seed),
+                sequence=configuration.explain.sequence,
+                settings=settings.of_scans(),
+                seed=configuration.seed,
+            ),
             atlas_names=_atlas_names(settings),
-            sequence=configuration.explain.sequence,
-            seed=configuration.seed,
             out=ScanEvidence(folder / "scans", scan.name),
         )
         entries[scan.name] = work.cache.entry(task, makes=[task.out])
@@ -229,12 +221,27 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
             seed=configuration.seed,
             warning=SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
             model=model,
+            learnt=_learnt(study.folders.evaluation / model),
             trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},
             folder=folder,
         )
     )
     with work.workers.executor() as executor:
         work.once("evidence tables", tables, item=model, do=lambda: tables.do(executor))
+
+
+def _learnt(evaluation: Path) -> bool | None:
+    """Whether the held-out balanced accuracy of subjects was shown to be above chance; None where it is not there.
+
+    Its interval for few subjects has to lie above chance.
+    """
+    metrics = evaluation / "metrics.json"
+    if not metrics.is_file():
+        return None
+    found = read_json(metrics, "run `stratacam run` again.")["subjects"]["balanced_accuracy"]
+    if found["small_sample"] is None or found["chance"] is None:
+        return None
+    return bool(found["small_sample"][0] > found["chance"])
 
 
 def _atlas_names(settings: EvidenceSettings) -> Path | None:
@@ -259,6 +266,22 @@ def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSetting
     except ValueError as fault:
         raise InputError(f"evidence.layers: {fault}") from fault
     named_layers(settings.group_layers or (), layers)
+
+
+def strangers_of(
+    scan: PreparedScan, prepared: Sequence[PreparedScan], held_out: Mapping[str, Run], *, seed: int
+) -> tuple[PreparedScan, ...]:
+    """Scans of other subjects, one of each, drawn at random; those that the same run held out before others."""
+    first: dict[str, PreparedScan] = {}
+    for one in prepared:
+        first.setdefault(f"sub-{one.subject}", one)
+    own = f"sub-{scan.subject}"
+
+    def place(subject: str) -> tuple[bool, float]:
+        apart = held_out.get(subject) is None or held_out.get(subject) != held_out.get(own)
+        return apart, float(generator(seed, "strangers", own, subject).random())
+
+    return tuple(first[subject] for subject in sorted(first.keys() - {own}, key=place)[:STRANGERS])
 
 
 def _others(planned: Sequence[Planned], run: Run, scan: PreparedScan) -> dict[str, list[Run]]:

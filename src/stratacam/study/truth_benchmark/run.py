@@ -184,7 +184,7 @@ def _summarise(
         for name, one in fold.slices.items():
             values[name] = one.values
             unit_of[name] = one.subject if over_subjects else f"{one.subject} {one.level}"
-    table = summarise(by_subject(values, unit_of), seed=settings.seed)
+    table = summarise(by_subject(values, unit_of))
     count = sum(fold.count for fold in scored)
     accuracy = sum(fold.right for fold in scored) / count
     return table, {
