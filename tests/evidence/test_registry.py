@@ -68,7 +68,7 @@ def scan():
 
 
 def measured(network, scan):
-    """All measures of two subjects with the same scan."""
+    """All measures of four subjects with the same scan, in two groups."""
     target = int(network(torch.from_numpy(scan.images)).softmax(dim=1).mean(dim=0).argmax())
     found = measure_scan(
         network,
@@ -80,10 +80,11 @@ def measured(network, scan):
         others={"seed": [build("small_cnn", classes=2, weights="none").eval()]},
     )
     layers = found.maps["gradcam"].layers
-    scans = {"sub-01": found.values, "sub-02": found.values}
+    scans = {f"sub-{number}": found.values for number in range(4)}
     table = by_subject(scans, {name: name for name in scans})
-    means = np.random.default_rng(0).random((2, 8))
-    return with_measures_of_subjects(table, lambda *_: means, ["MS", "MS"], ["gradcam"], layers), layers
+    means = np.random.default_rng(0).random((4, 8))
+    groups = ["MS", "MS", "control", "control"]
+    return with_measures_of_subjects(table, lambda *_: means, groups, ["gradcam"], layers), layers
 
 
 @pytest.fixture(scope="module")

@@ -13,14 +13,14 @@ Floats = NDArray[np.float64]
 GROUP_LIKENESS = Measure(
     name="group_likeness",
     title="likeness within groups",
-    definition="mean rank correlation of a subject's heat over regions with that of each other subject of its group",
+    definition="mean rank correlation of a subject's heat over regions with that of others in its group; each pair "
+    "counts for one of the two",
     panel=Panel(limits=(-0.55, 1.02)),
 )
 GROUP_CONTRAST = Measure(
     name="group_contrast",
     title="likeness within less between groups",
-    definition="`group_likeness` less the mean rank correlation with each subject of the other groups",
-    held_against="permutations of the groups",
+    definition="`group_likeness` less the same with subjects of other groups",
 )
 
 
@@ -35,14 +35,14 @@ def group_likeness(means: Floats, groups: Sequence[str]) -> dict[Measure, Floats
         By measure, (subjects,); NaN for the only subject of a group, without other groups, for fewer than three
         regions, and for constant values.
     """
-    within, between = likeness_to_groups(region_scores(means), memberships(groups))
+    within, between = likeness_to_groups(region_scores(means), numbered(groups))
     return {GROUP_LIKENESS: within, GROUP_CONTRAST: within - between}
 
 
-def memberships(groups: Sequence[str]) -> Floats:
-    """(subjects, groups), 1 where a subject is of a group."""
+def numbered(groups: Sequence[str]) -> NDArray[np.int_]:
+    """Numbers of the groups, -1 for none."""
     names = sorted({group for group in groups if group})
-    return np.array([[float(group == name) for name in names] for group in groups]).reshape(len(groups), -1)
+    return np.array([names.index(group) if group else -1 for group in groups])
 
 
 def region_scores(means: Floats) -> Floats:
@@ -62,34 +62,54 @@ def region_scores(means: Floats) -> Floats:
     return np.divide(centred, length, out=np.zeros_like(centred), where=(length > 0) & (count > 2))
 
 
-def likeness_to_groups(scores: Floats, member: Floats) -> tuple[Floats, Floats]:
-    """Mean rank correlation of every subject with the others of its group, and with the subjects of other groups.
+def likeness_to_groups(scores: Floats, groups: NDArray[np.int_]) -> tuple[Floats, Floats]:
+    """Mean rank correlation of every subject with others of its group, and with subjects of other groups.
 
-    Pairs are averaged, not held against the group's mean: the mean of a large group is smoother, and more like
-    anybody, than that of a small one.
+    Pairs are averaged, not held against the group's mean, which is smoother, and more like anybody, the larger the
+    group is. Subjects stand on a circle, and each is compared with those on the half after it: every pair counts once,
+    so that the values of two subjects do not share a pair and their spread says how certain their mean is.
 
     Args:
         scores: (..., subjects, regions), of `region_scores`.
-        member: (..., subjects, groups).
+        groups: (subjects,), numbers; -1 for none.
 
     Returns:
         (..., subjects) each; NaN where there is nobody to compare with.
     """
-    squares = (scores**2).sum(axis=-1)
-    mine = (squares > 0)[..., None] * member  # a subject without a map is compared with nobody
-    products = scores @ (np.swapaxes(mine, -1, -2) @ scores).swapaxes(-1, -2)
-    others = mine.sum(axis=-2, keepdims=True) * np.ones_like(products)
-    same, all_of_it = (products * mine).sum(axis=-1), products.sum(axis=-1)
-    count, total = (others * mine).sum(axis=-1), others.sum(axis=-1)
-    grouped = mine.sum(axis=-1) > 0
-    return (
-        _ratio(same - squares, count - 1, grouped & (count > 1)),
-        _ratio(all_of_it - same, total - count, grouped & (total > count)),
-    )
+    compared = np.concatenate([scores, scores.any(axis=-1, keepdims=True)], axis=-1)  # the last column counts
+    compared = np.where(groups[:, None] >= 0, compared, 0)
+    half = (int((groups >= 0).sum()) - 1) // 2
+    every = _next_on_circle(compared, half, groups >= 0)
+    within, between = np.full((2, *scores.shape[:-1]), np.nan)
+    for group in np.unique(groups[groups >= 0]):
+        of_it = groups == group
+        size = max((int(of_it.sum()) - 1) // 2, 1)
+        near = _next_on_circle(compared, size, of_it)[..., of_it, :] if of_it.sum() > 1 else None
+        same = _next_on_circle(np.where(of_it[:, None], compared, 0), half, groups >= 0)
+        mine = scores[..., of_it, :]
+        if near is not None:
+            within[..., of_it] = _mean_product(mine, near)
+        between[..., of_it] = _mean_product(mine, (every - same)[..., of_it, :])
+    return within, between
 
 
-def _ratio(totals: Floats, counts: Floats, defined: NDArray[np.bool_]) -> Floats:
-    return np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=defined)
+def _next_on_circle(values: Floats, width: int, chosen: NDArray[np.bool_]) -> Floats:
+    """For each of the chosen subjects the sum of the `width` chosen ones after it, (..., subjects, columns)."""
+    circle = values[..., chosen, :]
+    count = circle.shape[-2]
+    sums = np.cumsum(np.concatenate([circle, circle], axis=-2), axis=-2)
+    places = np.arange(count)
+    found = np.zeros_like(values)
+    found[..., chosen, :] = sums[..., places + width, :] - sums[..., places, :]
+    return found
+
+
+def _mean_product(scores: Floats, sums: Floats) -> Floats:
+    """Mean product with subjects, given their sum and, in the last column, how many they are."""
+    count = np.round(sums[..., -1])
+    defined = (count > 0) & scores.any(axis=-1)
+    products = (scores * sums[..., :-1]).sum(axis=-1)
+    return np.divide(products, count, out=np.full(count.shape, np.nan), where=defined)
 
 
 KIND = Kind(

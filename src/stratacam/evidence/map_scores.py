@@ -33,17 +33,19 @@ def map_scores(heat: Heat, brain: Mask, truth: Mask | None) -> Floats:
 
     Args:
         heat: (m, rows, columns), not negative.
-        brain: (rows, columns), somewhere true.
+        brain: (rows, columns).
         truth: (rows, columns); None where it is not known.
 
     Returns:
         (m, scores). Of a blank map the lit share and the Gini index are NaN; without truth in the brain, the average
-        precision.
+        precision; without a brain, everything.
     """
+    found = np.full((len(heat), len(Score)), np.nan)
+    if not brain.any():
+        return found
     highest = heat.max(axis=(1, 2))
     blank = ~(highest > 0)
     inside = heat.reshape(len(heat), -1)[:, np.flatnonzero(brain)]
-    found = np.full((len(heat), len(Score)), np.nan)
     found[:, Score.BLANK] = blank
     found[:, Score.LIT_SHARE] = (inside >= highest[:, None] / 2).mean(axis=1)
     found[:, Score.GINI] = gini(inside)

@@ -129,8 +129,7 @@ def _scores(raw: Heat, scan: ScanSlices, members: Sequence[Draws]) -> Draws:
     for index, member in enumerate(members):
         heat = heat_of(raw[:, index], scan.shape)
         truth = None if scan.truth is None else scan.truth[index]
-        if scan.brain[index].any():
-            found.append(map_scores(heat, scan.brain[index], truth))
+        found.append(map_scores(heat, scan.brain[index], truth))
         totals.append(heat.reshape(len(heat), -1) @ member)
     pixels = np.sum([member.sum(axis=0) for member in members], axis=0)
     regions = np.where(pixels < MINIMUM_PIXELS, np.nan, np.sum(totals, axis=0) / np.maximum(pixels, 1))
@@ -170,3 +169,28 @@ def read_nulls(path: Path) -> dict[str, Nulls]:
             f"{path}: cannot be read ({fault}); expected scores of draws: remove it and run `stratacam evidence` "
             "again."
         ) from fault
+
+
+def nulls_of_subjects(
+    paths: Mapping[str, Path], subject_of: Mapping[str, str], subjects: Sequence[str]
+) -> dict[str, Nulls]:
+    """By method, the nulls of all subjects, the mean over a subject's scans.
+
+    Args:
+        paths: of the scans' files, by scan.
+        subject_of: scan to subject.
+        subjects: in the order wanted.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    scans_of: dict[str, list[dict[str, Nulls]]] = {}
+    for scan, path in paths.items():
+        scans_of.setdefault(subject_of[scan], []).append(read_nulls(path))
+
+    def together(method: str, field: int) -> Draws:
+        means = [mean_known(np.stack([scan[method][field] for scan in scans_of[one]])) for one in subjects]
+        return np.stack(means, axis=1).astype(np.float32)
+
+    methods = dict.fromkeys(method for scans in scans_of.values() for scan in scans for method in scan)
+    return {method: Nulls(together(method, 0), together(method, 1)) for method in methods}

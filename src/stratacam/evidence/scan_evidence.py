@@ -11,6 +11,7 @@ from torch import nn
 from stratacam.cam.layers import pools_among
 from stratacam.evidence.heat import SliceMaps
 from stratacam.evidence.measure import measure_scan
+from stratacam.evidence.nulls import measure_nulls, write_nulls
 from stratacam.evidence.references import prior_of, reference_maps
 from stratacam.evidence.regions.atlas import Atlas, atlas_of
 from stratacam.evidence.regions.region_values import RegionValue, region_values
@@ -165,6 +166,12 @@ def measure_evidence_of(
         seed=given.seed,
     )
     found = next(iter(measured.maps.values()))
+    with measured.timed("surrogates and untrained networks"):
+        nulls = measure_nulls(
+            model, sampled.some(settings.sanity_slices), settings,
+            target=found.target, labels=tuple(atlas.names), seed=given.seed,
+        ) if settings.sanity_slices else {}  # fmt: skip
+    write_nulls(out.nulls, nulls)
     write_rows(out.values, measured.values, Value)
     write_rows(out.regions, _regions(measured.maps, slices, atlas), RegionValue)
     write_json(

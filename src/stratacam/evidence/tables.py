@@ -10,6 +10,7 @@ import numpy as np
 
 from stratacam.evidence.claims import assess_claims, last_convolution
 from stratacam.evidence.groups import GROUP_MAPS, MeasuredScans, write_groups
+from stratacam.evidence.nulls import nulls_of_subjects
 from stratacam.evidence.measure import with_measures_of_subjects
 from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.regions.region_values import RegionValue
@@ -72,15 +73,19 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         templates={scan.name: scan.template for scan in scans},
     )
     table = by_subject({scan.name: read_rows(scan.values, Value) for scan in scans}, subject_of)
+    groups = [measured.group_of[subject] for subject in table.subjects]
     table = with_measures_of_subjects(
         table,
         lambda method, layer: measured.region_means(method, layer, table.subjects)[1],
-        [measured.group_of[subject] for subject in table.subjects],
+        groups,
         settings.methods,
         layers,
     )
     write_rows(folder / "layers.tsv", summarise(table), Summary)
-    claims = {method: assess_claims(table, method, layers, pools, seed=seed) for method in settings.methods}
+    nulls = nulls_of_subjects({scan.name: scan.nulls for scan in scans}, subject_of, table.subjects)
+    claims = assess_claims(
+        table, nulls, groups, settings.methods, layers, pools, learnt=tables.learnt, seed=seed
+    )
     as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
     write_json(folder / "claims.json", {"methods": as_json})
     recommended = recommend(table, settings.methods, layers, learnt=tables.learnt, seed=seed)
