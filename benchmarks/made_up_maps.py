@@ -44,12 +44,16 @@ def white(random: np.random.Generator, subjects: int, size: int) -> Maps:
 def smooth(random: np.random.Generator, subjects: int, size: int) -> Maps:
     """The same blur in the picture for all layers, as far as the layer can show it."""
     fields = ndimage.gaussian_filter(random.standard_normal((subjects, SIZE, SIZE)), (0, 2, 2))
-    return fields.reshape(subjects, size, SIZE // size, size, SIZE // size).mean(axis=(2, 4)).astype(np.float32)
+    return (
+        fields.reshape(subjects, size, SIZE // size, size, SIZE // size).mean(axis=(2, 4)).astype(np.float32)
+    )
 
 
 def smooth_by_cells(random: np.random.Generator, subjects: int, size: int) -> Maps:
     """The same blur in cells for all layers."""
-    return ndimage.gaussian_filter(random.standard_normal((subjects, size, size)), (0, 1, 1)).astype(np.float32)
+    return ndimage.gaussian_filter(random.standard_normal((subjects, size, size)), (0, 1, 1)).astype(
+        np.float32
+    )
 
 
 def uniform(random: np.random.Generator, subjects: int, size: int) -> Maps:
@@ -64,7 +68,9 @@ def exponential(random: np.random.Generator, subjects: int, size: int) -> Maps:
 
 def sparse(random: np.random.Generator, subjects: int, size: int) -> Maps:
     """Nine of ten cells are 0."""
-    return (random.exponential(size=(subjects, size, size)) * (random.random((subjects, size, size)) < 0.1)).astype(np.float32)
+    return (
+        random.exponential(size=(subjects, size, size)) * (random.random((subjects, size, size)) < 0.1)
+    ).astype(np.float32)
 
 
 def for_everybody(draw: Draw) -> Draw:
@@ -117,7 +123,9 @@ def make_study(
     brain = np.hypot(y, x) < 0.45 * SIZE
     angle = np.floor((np.arctan2(y, x) + np.pi) / (2 * np.pi) * 6 - 1e-9)
     member = ((angle[..., None] == np.arange(6)) & brain[..., None]).reshape(-1, 6).astype(np.float32)
-    blobs = ndimage.gaussian_filter(generator(seed, "truth").standard_normal((subjects, SIZE, SIZE)), (0, 1.5, 1.5))
+    blobs = ndimage.gaussian_filter(
+        generator(seed, "truth").standard_normal((subjects, SIZE, SIZE)), (0, 1.5, 1.5)
+    )
     true = (blobs > np.quantile(blobs[:, brain], 0.95, axis=1)[:, None, None]) & brain if truth else None
     spectra = noise_spectra(surrogate_count, (SIZE, SIZE), seed=seed)
 
@@ -128,7 +136,9 @@ def make_study(
         inside = heat.reshape(*raw.shape[:2], -1)
         if true is not None:
             for subject, its in enumerate(true):
-                found[:, subject, Score.AVERAGE_PRECISION] = average_precision(inside[:, subject][:, brain.ravel()], its[brain])
+                found[:, subject, Score.AVERAGE_PRECISION] = average_precision(
+                    inside[:, subject][:, brain.ravel()], its[brain]
+                )
         return np.concatenate([found, inside @ member / member.sum(axis=0)], axis=2).astype(np.float32)
 
     of_surrogates, of_untrained = [], []
@@ -137,7 +147,7 @@ def make_study(
         of_untrained.append(scores(np.stack([raw, *(one[layer] for one in untrained)])))
     nulls = Nulls(np.stack(of_surrogates, axis=2), np.stack(of_untrained, axis=2))
     groups = tuple(("control", "RRMS", "SPMS")[number % 3] for number in range(subjects))
-    return Made(_table(maps, nulls, brain, true, groups, seed), {"gradcam": nulls}, groups)
+    return Made(_table(maps, nulls, brain, true, groups=groups, seed=seed), {"gradcam": nulls}, groups)
 
 
 def noise_study(kind: str, subjects: int, *, seed: int, **options: int) -> Made:
@@ -155,6 +165,7 @@ def _table(
     nulls: Nulls,
     brain: NDArray[np.bool_],
     true: NDArray[np.bool_] | None,
+    *,
     groups: tuple[str, ...],
     seed: int,
 ) -> SubjectTable:
@@ -163,7 +174,9 @@ def _table(
     random = generator(seed, "table")
     used = ndimage.gaussian_filter(random.standard_normal((subjects, SIZE, SIZE)), (0, 2, 2))[:, brain]
     used = (used - used.mean(axis=1, keepdims=True)) / used.std(axis=1, keepdims=True)
-    others = [random.choice(np.delete(np.arange(subjects), one), OTHERS, replace=False) for one in range(subjects)]
+    others = [
+        random.choice(np.delete(np.arange(subjects), one), OTHERS, replace=False) for one in range(subjects)
+    ]
     keys, columns = [], []
     (road, above), (precision, _), _ = PARTS
     for number, (layer, raw) in enumerate(maps.items()):
@@ -173,7 +186,9 @@ def _table(
         found = {(road, above): [share[one, one] - share[its, one].mean() for one, its in enumerate(others)]}
         if true is not None:
             scored = np.stack([average_precision(inside, its[brain]) for its in true], axis=1)
-            found[precision, above] = [scored[one, one] - scored[its, one].mean() for one, its in enumerate(others)]
+            found[precision, above] = [
+                scored[one, one] - scored[its, one].mean() for one, its in enumerate(others)
+            ]
         regions = nulls.surrogates[0, :, number, len(Score) :].astype(np.float64)
         found[GROUP_CONTRAST, ""] = list(group_likeness(regions, groups)[GROUP_CONTRAST])
         for (measure, against), values in found.items():

@@ -24,9 +24,16 @@ LAYERS = tuple(GRIDS)
 
 def claims_of(made, *, learnt=True, layers=LAYERS, pools=POOLS, **changed):
     given = {"table": made.table, "nulls": made.nulls, "groups": made.groups, **changed}
-    return assess_claims(
-        given["table"], given["nulls"], given["groups"], ["gradcam"], layers, pools, learnt=learnt
-    )["gradcam"]
+    found = assess_claims(
+        given["table"],
+        given["nulls"],
+        ["gradcam"],
+        layers,
+        pools,
+        groups=given["groups"],
+        learnt=learnt,
+    )
+    return found["gradcam"]
 
 
 def concentrated(random, subjects, *, depth_effect):
@@ -42,9 +49,7 @@ def concentrated(random, subjects, *, depth_effect):
 def planted(subjects, *, seed, depth_effect):
     random = generator(seed, "planted")
     one = concentrated(random, subjects, depth_effect=depth_effect)
-    plain = [
-        {layer: white(random, subjects, size) for layer, size in GRIDS.items()} for _ in range(19)
-    ]
+    plain = [{layer: white(random, subjects, size) for layer, size in GRIDS.items()} for _ in range(19)]
     return make_study(one, plain, seed=seed, surrogate_count=39)
 
 

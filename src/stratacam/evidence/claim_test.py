@@ -8,9 +8,7 @@ from typing import Any, Literal, NamedTuple
 from stratacam.evidence.inference import MINIMUM_SUBJECTS
 from stratacam.evidence.inference.means import LEVEL
 
-Verdict = Literal[
-    "supported", "partly supported", "contradicted", "partly contradicted", "cannot say"
-]
+Verdict = Literal["supported", "partly supported", "contradicted", "partly contradicted", "cannot say"]
 
 SUBJECTS, SURROGATES, UNTRAINED, GROUPS = "subjects", "surrogates", "untrained networks", "permuted groups"
 
@@ -131,9 +129,10 @@ class Claim:
 
 
 def _together(found: Collection[str]) -> Verdict:
-    for verdict in ("supported", "contradicted"):
-        if found == {verdict}:
-            return verdict
-        if found == {verdict, "cannot say"}:
-            return f"partly {verdict}"
-    return "cannot say"
+    agreed: dict[frozenset[str], Verdict] = {
+        frozenset({"supported"}): "supported",
+        frozenset({"supported", "cannot say"}): "partly supported",
+        frozenset({"contradicted"}): "contradicted",
+        frozenset({"contradicted", "cannot say"}): "partly contradicted",
+    }
+    return agreed.get(frozenset(found), "cannot say")

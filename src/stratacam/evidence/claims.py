@@ -79,11 +79,11 @@ SHOWS_LITTLE = ((Score.BLANK, 1), (Score.LIT_SHARE, -1), (Score.AVERAGE_PRECISIO
 def assess_claims(
     table: SubjectTable,
     nulls: Mapping[str, Nulls],
-    groups: Sequence[str],
     methods: Sequence[str],
     layers: Sequence[str],
     pools: Collection[str],
     *,
+    groups: Sequence[str],
     learnt: bool | None = None,
     seed: int = 0,
 ) -> dict[str, tuple[Claim, ...]]:
@@ -98,10 +98,10 @@ def assess_claims(
     Args:
         table: of all subjects.
         nulls: by method, with the table's subjects; methods without any are not measured.
-        groups: of the subjects; "" for none.
         methods: of the maps; all of them, since p-values hold for all together.
         layers: shallow to deep.
         pools: those of them that are pools.
+        groups: of the subjects; "" for none.
         learnt: whether the network was shown to do better than chance on people held out; None: not known.
         seed: of random signs and permutations.
     """
@@ -109,7 +109,9 @@ def assess_claims(
     questions = _questions(layers, _before(layers, pools, last), last)
     gate = _gate(learnt)
     drawn = {method: nulls[method] for method in methods if method in nulls}
-    tests = _tests(questions, drawn, groups, layers, gate, seed) if drawn and questions else {}
+    tests = (
+        _tests(questions, drawn, layers, groups=groups, gate=gate, seed=seed) if drawn and questions else {}
+    )
     found = {}
     for method in methods:
         by_claim: list[list[ClaimTest]] = [[], [], [], []]
@@ -163,8 +165,9 @@ def _unmeasured(question: Question, layers: Sequence[str]) -> ClaimTest:
 def _tests(
     questions: Sequence[Question],
     nulls: Mapping[str, Nulls],
-    groups: Sequence[str],
     layers: Sequence[str],
+    *,
+    groups: Sequence[str],
     gate: str,
     seed: int,
 ) -> dict[tuple[str, int], ClaimTest]:

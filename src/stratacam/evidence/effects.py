@@ -44,7 +44,8 @@ def _depth_correlation(values: Floats) -> Floats:
     ranks, depth = np.where(known, ranks - middle, 0), np.where(known, depth - middle, 0)
     length = np.sqrt((ranks**2).sum(axis=1) * (depth**2).sum(axis=1))
     defined = (count[:, 0] > 2) & (length > 0)
-    return np.divide((ranks * depth).sum(axis=1), length, out=np.full(len(values), np.nan), where=defined)
+    products, found = (ranks * depth).sum(axis=1), np.full(len(values), np.nan)
+    return np.asarray(np.divide(products, length, out=found, where=defined))
 
 
 def group_contrasts(scores: NDArray[np.float32], groups: Sequence[str]) -> Floats:

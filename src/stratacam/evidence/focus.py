@@ -166,8 +166,8 @@ def gini(values: Heat) -> NDArray[np.float64]:
     count = ordered.shape[-1]
     total = ordered.sum(axis=-1, dtype=np.float64)
     weighted = 2 * (ordered @ np.arange(1, count + 1, dtype=np.float64))
-    found = np.full(total.shape, np.nan)
-    return np.divide(weighted, count * total, out=found, where=total > 0) - (count + 1) / max(count, 1)
+    share = np.divide(weighted, count * total, out=np.full(total.shape, np.nan), where=total > 0)
+    return np.asarray(share - (count + 1) / max(count, 1))
 
 
 def entropy(values: Heat) -> float:

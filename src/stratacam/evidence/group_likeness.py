@@ -59,7 +59,9 @@ def region_scores(means: Floats) -> Floats:
     count = known.sum(axis=-1, keepdims=True)
     centred = np.where(known, ranks - (count + 1) / 2, 0)
     length = np.linalg.norm(centred, axis=-1, keepdims=True)
-    return np.divide(centred, length, out=np.zeros_like(centred), where=(length > 0) & (count > 2))
+    return np.asarray(
+        np.divide(centred, length, out=np.zeros_like(centred), where=(length > 0) & (count > 2))
+    )
 
 
 def likeness_to_groups(scores: Floats, groups: NDArray[np.int_]) -> tuple[Floats, Floats]:
@@ -109,7 +111,7 @@ def _mean_product(scores: Floats, sums: Floats) -> Floats:
     count = np.round(sums[..., -1])
     defined = (count > 0) & scores.any(axis=-1)
     products = (scores * sums[..., :-1]).sum(axis=-1)
-    return np.divide(products, count, out=np.full(count.shape, np.nan), where=defined)
+    return np.asarray(np.divide(products, count, out=np.full(count.shape, np.nan), where=defined))
 
 
 KIND = Kind(

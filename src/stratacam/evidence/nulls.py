@@ -140,16 +140,18 @@ def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over the first axis of the values that are numbers; NaN where there are none."""
     known = ~np.isnan(values)
     total, count = np.where(known, values, 0).sum(axis=0), known.sum(axis=0)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
 
 
 def write_nulls(path: Path, nulls: Mapping[str, Nulls]) -> None:
     """Write the nulls of a scan, by method."""
     arrays = {
-        f"{method}/{name}": array for method, found in nulls.items() for name, array in found._asdict().items()
+        f"{method}/{name}": array
+        for method, found in nulls.items()
+        for name, array in found._asdict().items()
     }
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # the stub takes the names for options
+        np.savez_compressed(file, **arrays)
 
 
 def read_nulls(path: Path) -> dict[str, Nulls]:

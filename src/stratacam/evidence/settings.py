@@ -1,11 +1,13 @@
 """The settings of evidence."""
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.maps import LAYER_METHODS
+
+Filling = Literal["texture", "imputation"]
 
 
 class EvidenceSettings(BaseModel):
@@ -58,14 +60,24 @@ class EvidenceSettings(BaseModel):
     surrogates: int = Field(
         default=99,
         ge=0,
-        description="number of surrogates of every map that the claims are held against, on `sanity_slices`; fewer than "
-        "19 decide nothing",
+        description="number of surrogates of every map that the claims are held against, on `sanity_slices`; fewer "
+        "than 19 decide nothing",
     )
     untrained: int = Field(
         default=39,
         ge=0,
         description="number of untrained networks whose maps the claims are held against, on `sanity_slices`; fewer "
         "than 19 decide nothing",
+    )
+    filled: tuple[Literal["structures", "hottest", "parcels"], ...] = Field(
+        default=("structures", "hottest", "parcels"),
+        description="what is filled with plain tissue to see what the network loses: structures of the truth, the "
+        "hottest region of each layer's map, parcels of the brain; empty: nothing",
+    )
+    filling: Filling = Field(
+        default="texture",
+        description='"texture": tissue from elsewhere in the slice, laid in without an edge; "imputation": smooth, by '
+        "ROAD's imputation",
     )
     atlas: Path | None = Field(
         default=None,

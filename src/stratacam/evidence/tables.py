@@ -10,8 +10,8 @@ import numpy as np
 
 from stratacam.evidence.claims import assess_claims, last_convolution
 from stratacam.evidence.groups import GROUP_MAPS, MeasuredScans, write_groups
-from stratacam.evidence.nulls import nulls_of_subjects
 from stratacam.evidence.measure import with_measures_of_subjects
+from stratacam.evidence.nulls import nulls_of_subjects
 from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.regions.region_values import RegionValue
 from stratacam.evidence.rows import read_rows, write_rows
@@ -84,7 +84,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     write_rows(folder / "layers.tsv", summarise(table), Summary)
     nulls = nulls_of_subjects({scan.name: scan.nulls for scan in scans}, subject_of, table.subjects)
     claims = assess_claims(
-        table, nulls, groups, settings.methods, layers, pools, learnt=tables.learnt, seed=seed
+        table, nulls, settings.methods, layers, pools, groups=groups, learnt=tables.learnt, seed=seed
     )
     as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
     write_json(folder / "claims.json", {"methods": as_json})

@@ -12,9 +12,7 @@ from stratacam.evidence.inference.means import LEVEL
 from stratacam.evidence.inference.simultaneous import simultaneous
 
 
-def may_be_best(
-    scores: NDArray[np.float64], *, level: float = LEVEL, seed: int = 0
-) -> NDArray[np.bool_]:
+def may_be_best(scores: NDArray[np.float64], *, level: float = LEVEL, seed: int = 0) -> NDArray[np.bool_]:
     """The options that may have the highest mean.
 
     Each is held against all others with simultaneous bounds; it is left out where one of them is shown to be higher.

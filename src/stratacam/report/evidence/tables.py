@@ -35,13 +35,21 @@ def claims_table(evidence: EvidenceContent, method: str) -> Table:
     ]
     return Table(
         f"What the abstract claims, tested on {method}",
-        ("claim", "test", "effect", "subjects", "family-wise p against", "verdict of the test", "of the claim"),
+        (
+            "claim",
+            "test",
+            "effect",
+            "subjects",
+            "family-wise p against",
+            "verdict of the test",
+            "of the claim",
+        ),
         tuple(rows),
         otherwise="No claim could be tested.",
         note="Effects are of what exceeds the mean of random maps of the same spectrum (surrogates); in brackets "
-        "Student's 95 % interval over subjects, of each number for itself. A test supports or contradicts a claim where "
-        "all its p-values are at most 0.05, over all tests and methods together, and the signs agree. The last claim "
-        "holds where no other layer may be the best, and is contradicted where the last convolution may not. Claims: "
+        "Student's 95 % interval over subjects, of each number for itself. A test supports or contradicts a claim "
+        "where all its p-values are at most 0.05, over all tests and methods together, and the signs agree. The last "
+        "claim holds where no other layer may be the best, and is contradicted where the last convolution may not. Claims: "
         "Hong and Zhang, ISMRM 2021, no. 3275.",
     )
 
