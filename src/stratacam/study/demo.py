@@ -52,6 +52,8 @@ cascade = false
 independent = false
 fractions = [0.3]
 filled = ["structures", "parcels"]
+surrogates = 19
+untrained = 0
 permutations = 0
 """
 
