@@ -155,7 +155,7 @@ def test_numbers_of_the_chosen_layer_come_from_subjects_that_did_not_choose_it()
     """Where layers do not differ, the chosen one's mean is too high; the cross-fitted one is not."""
     random = np.random.default_rng(0)
     chosen, fitted = [], []
-    for _ in range(100):
+    for _ in range(40):
         road = random.normal(size=(12, 3)) + 3
         columns = {
             ("gradcam", layer, *measure): value + NOISE
@@ -174,7 +174,7 @@ def test_numbers_of_the_chosen_layer_come_from_subjects_that_did_not_choose_it()
         chosen.append(road[:, LAYERS.index(choice.layer)].mean())
         fitted.append(choice.numbers[0].value)
     assert np.mean(chosen) > 3.15
-    assert abs(np.mean(fitted) - 3) < 0.08
+    assert abs(np.mean(fitted) - 3) < 0.12
 
 
 def test_it_may_recommend_nothing():

@@ -98,7 +98,7 @@ def evidence_of(table, layers):
         network="vgg16",
         classes=("MS", "control"),
         about={
-            "layers": layers, "methods": ["gradcam"], "subjects": 2, "slices": 4, "slices_again": 2,
+            "layers": layers, "methods": ["gradcam"], "subjects": 2, "slices": 4, "slices_again": 2, "learnt_from": [],
             "explained": "MS", "truth_subjects": 0,
         },
         summaries={one.key: one for one in summarise(table)},

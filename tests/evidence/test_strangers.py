@@ -6,7 +6,7 @@ import pytest
 from stratacam.evidence.strangers import STRANGERS, centred
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.runs import Run
-from stratacam.study.steps.evidence import strangers_of
+from stratacam.study.steps.evidence_subjects import strangers_of
 
 
 def scans(count, sessions=(None,)):

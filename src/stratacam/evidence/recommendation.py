@@ -68,7 +68,7 @@ class CrossFitted:
         measure: its name.
         against: of its rows.
         value: mean over subjects, each at the layer that the half without it chose.
-        low: of Student's 95 % interval of that mean; NaN for fewer than two subjects.
+        low: of the 95 % interval of that mean, see `mean_interval`; NaN for fewer than two subjects.
         high: of the same.
         subjects: how many have a value.
     """

@@ -9,16 +9,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam.cam.layers import pools_among
-from stratacam.evidence.heat import SliceMaps
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.nulls import measure_nulls, write_nulls
 from stratacam.evidence.references import prior_of, reference_maps
-from stratacam.evidence.regions.atlas import Atlas, atlas_of
-from stratacam.evidence.regions.region_values import RegionValue, region_values
+from stratacam.evidence.regions.atlas import atlas_of
+from stratacam.evidence.regions.scan_heat import maps_for_groups, write_regions, write_template
 from stratacam.evidence.regions.template_space import from_template, template_grid, to_template
 from stratacam.evidence.rows import write_rows
 from stratacam.evidence.scan import ScanSlices, read_slices
-from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.settings import PREDICTED, EvidenceSettings, class_of_groups
 from stratacam.evidence.strangers import read_at_levels_of
 from stratacam.evidence.values import Value
 from stratacam.files import whole_file, write_json
@@ -63,7 +62,7 @@ class ScanEvidence:
 
     @property
     def template(self) -> Path:
-        """Heat in MNI152 space, in shares of the layer's highest in the scan: an array for each method and layer."""
+        """Heat in MNI152 space, see `stratacam.evidence.regions.scan_heat.write_template`."""
         return self.folder / f"{self.name}_template.npz"
 
     @property
@@ -148,7 +147,7 @@ def measure_evidence_of(
         slices,
         settings,
         target=predicted_class(model, card, scan, settings.batch_size)
-        if settings.target == "predicted"
+        if settings.target == PREDICTED
         else card.classes.index(settings.target),
         true_class=card.classes.index(group) if group in card.classes else None,
         references=None
@@ -173,13 +172,22 @@ def measure_evidence_of(
         ) if settings.sanity_slices else {}  # fmt: skip
     write_nulls(out.nulls, nulls)
     write_rows(out.values, measured.values, Value)
-    write_rows(out.regions, _regions(measured.maps, slices, atlas), RegionValue)
+    compared = maps_for_groups(
+        model,
+        slices,
+        measured.maps if placed else {},
+        group_class=class_of_groups(settings, card.classes),
+        one_class=settings.target != PREDICTED,
+    )
+    write_regions(out.regions, compared, slices, atlas)
+    write_template(out.template, compared, slices, scan, settings.voxel_mm)
     write_json(
         out.about,
         {
             "layers": found.layers,
             "pools": pools_among(model, found.layers),
             "explained": card.classes[found.target],
+            "compared": list(compared),
             "group": group,
             "subject": slices.subject,
             "slices": len(slices),
@@ -188,7 +196,6 @@ def measure_evidence_of(
             "seconds": {kind: round(seconds, 2) for kind, seconds in measured.seconds.items()},
         },
     )
-    _write_template(out.template, measured.maps if placed else {}, slices, scan, settings.voxel_mm)
 
 
 def _intensity(scan: PreparedScan, slices: ScanSlices, sequence: str) -> NDArray[np.float32]:
@@ -206,39 +213,3 @@ def _prior(truths: Truths, slices: ScanSlices, scan: PreparedScan) -> NDArray[np
     if mean is None:
         return None
     return np.asarray(slices.geometry.cut(from_template(mean, template_grid(PRIOR_MM), scan)))
-
-
-def _regions(maps: dict[str, SliceMaps], slices: ScanSlices, atlas: Atlas) -> list[RegionValue]:
-    """Heat of every region, in shares of the layer's highest in the scan."""
-    labels = slices.regions
-    if labels is None:
-        return []
-    return [
-        value
-        for method, found in maps.items()
-        for layer in found.layers
-        for value in region_values(
-            method, layer, _shares(found, layer, slices), regions=labels, brain=slices.brain, atlas=atlas
-        )
-    ]
-
-
-def _shares(maps: SliceMaps, layer: str, slices: ScanSlices) -> NDArray[np.float32]:
-    heat = maps.heat(layer, slices.shape)
-    highest = heat.max()
-    return np.asarray(heat / highest if highest > 0 else heat)
-
-
-def _write_template(
-    path: Path, maps: dict[str, SliceMaps], slices: ScanSlices, scan: PreparedScan, voxel_mm: float
-) -> None:
-    grid = template_grid(voxel_mm)
-    laid = {
-        f"{method}/{layer}": to_template(
-            slices.geometry.to_volume(_shares(found, layer, slices)), scan, grid
-        ).astype(np.float16)
-        for method, found in maps.items()
-        for layer in found.layers
-    }
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **laid)  # type: ignore[arg-type]  # the stub takes the names for options

@@ -1,11 +1,15 @@
 """The settings of evidence."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.maps import LAYER_METHODS
+
+PREDICTED = "predicted"
+"""The target that is, for each scan, the class that the network predicts for it as a whole."""
 
 Filling = Literal["texture", "imputation"]
 
@@ -22,9 +26,14 @@ class EvidenceSettings(BaseModel):
         "and its recommendation",
     )
     target: str = Field(
-        default="predicted",
+        default=PREDICTED,
         description='the class that maps explain: "predicted" for the class that the network predicts for each scan as '
         "a whole; or a class name, the same for all subjects, so that groups can be compared",
+    )
+    group_class: str | None = Field(
+        default=None,
+        description="the class that maps explain in everybody where groups are compared; absent: `target` where that "
+        "is a class, else the last of the classes",
     )
     layers: tuple[str, ...] = Field(
         default=("all",), min_length=1, description='layers, or patterns of them; "all" for every layer'
@@ -128,3 +137,10 @@ class EvidenceSettings(BaseModel):
         if any(not 0 < share < 1 for share in fractions) or list(fractions) != sorted(set(fractions)):
             raise ValueError("shares must lie between 0 and 1 and ascend")
         return fractions
+
+
+def class_of_groups(settings: EvidenceSettings, classes: Sequence[str]) -> tuple[str, int]:
+    """Name and position of the class that maps explain in everybody where groups are compared."""
+    last = classes[-1] if settings.target == PREDICTED else settings.target
+    name = settings.group_class or last
+    return name, classes.index(name)

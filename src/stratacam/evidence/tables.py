@@ -32,6 +32,7 @@ class Tables:
         seed: of resamples and permutations.
         warning: what must be said of everything.
         model: network and seed.
+        learnt_from: people who were to be explained, yet are left out: the network was trained on them.
         learnt: whether it was shown to do better than chance on people held out; None: not known.
         trained: its runs, and the keys of their trainings, by which evidence of an earlier model is known.
         folder: of the network's evidence.
@@ -43,6 +44,7 @@ class Tables:
     seed: int
     warning: str
     model: str
+    learnt_from: tuple[str, ...]
     learnt: bool | None
     trained: Mapping[str, str]
     folder: Path
@@ -71,12 +73,13 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         group_of={found["subject"]: found["group"] for found in about.values()},
         regions={scan.name: read_rows(scan.regions, RegionValue) for scan in scans},
         templates={scan.name: scan.template for scan in scans},
+        explained=tuple(first["compared"]),
     )
     table = by_subject({scan.name: read_rows(scan.values, Value) for scan in scans}, subject_of)
     groups = [measured.group_of[subject] for subject in table.subjects]
     table = with_measures_of_subjects(
         table,
-        lambda method, layer: measured.region_means(method, layer, table.subjects)[1],
+        lambda method, layer: measured.region_means(measured.explained[0], method, layer, table.subjects)[1],
         groups,
         settings.methods,
         layers,
@@ -109,6 +112,7 @@ def _about(
     kinds = dict.fromkeys(kind for found in about.values() for kind in found["seconds"])
     return {
         "model": tables.model,
+        "learnt_from": tables.learnt_from,
         "learnt": tables.learnt,
         "trained": dict(tables.trained),
         "methods": settings.methods,

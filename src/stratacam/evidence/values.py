@@ -37,7 +37,7 @@ class Value(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A measure over subjects: mean and Student's 95 % interval; NaN where there is none."""
+    """A measure over subjects: mean and 95 % interval, see `mean_interval`; NaN where there is none."""
 
     method: str
     layer: str

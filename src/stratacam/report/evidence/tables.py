@@ -5,6 +5,7 @@ from operator import itemgetter
 from typing import Any
 
 from stratacam.evidence import registry
+from stratacam.evidence.regions.scan_heat import OWN_CLASS
 from stratacam.evidence.rows import NONE
 from stratacam.evidence.values import Summary
 from stratacam.report.evidence.content import EvidenceContent
@@ -80,7 +81,7 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
         ("layer", "verdict", *(heading for heading, _, _ in columns)),
         tuple(rows),
         note="Verdicts: the mean, and one-sided 95 % bounds that hold for all layers and methods together. Columns: in "
-        "brackets Student's 95 % interval over subjects, of each number for itself. All measures, with every method "
+        "brackets the 95 % interval over subjects, of each number for itself. All measures, with every method "
         f"and layer, are in evidence/{evidence.folder.name}/layers.tsv.",
     )
 
@@ -111,20 +112,31 @@ REGION_COLUMNS: dict[str, Callable[[Row], str]] = {
 }
 
 
-def comparison_table(evidence: EvidenceContent) -> Table:
-    """The strongest differences between groups, region by region."""
-    tests = [row for row in evidence.comparison if row["q"] != NONE]
-    found = sum(float(row["q"]) < LEVEL for row in tests)
-    strongest = sorted(tests, key=lambda row: (float(row["q"]), float(row["p"])))[:STRONGEST]
-    statement, caution = evidence.groups.get("statement", ""), evidence.groups.get("caution", "")
-    return Table(
-        "Heat of regions, groups compared",
-        tuple(REGION_COLUMNS),
-        tuple(tuple(cell(row) for cell in REGION_COLUMNS.values()) for row in strongest),
-        otherwise=statement or "No groups were compared.",
-        note=f"{statement} {found or 'None'} of {len(tests)} tests with q below {LEVEL}; the {len(strongest)} smallest "
-        f"are shown. Regions: {evidence.groups.get('atlas', '')}. {caution}",
-    )
+def comparison_tables(evidence: EvidenceContent) -> list[Table]:
+    """The strongest differences between groups, region by region: of one class in everybody, then of the own class."""
+    groups = evidence.groups
+    statement = groups.get("statement", "") or "No groups were compared."
+    tables = []
+    for explained in groups.get("explained", ()):
+        rows = [row for row in evidence.comparison if row["explained"] == explained]
+        tests = [row for row in rows if row["q"] != NONE]
+        found = sum(float(row["q"]) < LEVEL for row in tests)
+        strongest = sorted(tests, key=lambda row: (float(row["q"]), float(row["p"])))[:STRONGEST]
+        own = explained == OWN_CLASS
+        words = "each scan's own class" if own else f"{explained} in everybody"
+        tables.append(
+            Table(
+                f"Heat of regions, groups compared: maps of {words}",
+                tuple(REGION_COLUMNS),
+                tuple(tuple(cell(row) for cell in REGION_COLUMNS.values()) for row in strongest),
+                otherwise=statement,
+                note=f"{statement} {found or 'None'} of {len(tests)} tests with q below {LEVEL}; the {len(strongest)} "
+                f"smallest are shown. Regions: {groups.get('atlas', '')}. {groups.get('caution', '') if own else ''}",
+            )
+        )
+    return tables or [
+        Table("Heat of regions, groups compared", tuple(REGION_COLUMNS), (), otherwise=statement)
+    ]
 
 
 def voxelwise_table(evidence: EvidenceContent) -> Table | None:
@@ -146,7 +158,7 @@ def voxelwise_table(evidence: EvidenceContent) -> Table | None:
     ]
     voxels = f"voxels with family-wise p up to {LEVEL}"
     columns = ("layer", "groups", f"{voxels}, largest t", "smallest p", f"{voxels}, TFCE", "smallest p")
-    title = f"Heat voxel by voxel, groups compared ({found[0]['method']})"
+    title = f"Heat voxel by voxel, groups compared: maps of {found[0]['explained']} by {found[0]['method']}"
     return Table(title, (*columns, "what was done"), tuple(rows))
 
 

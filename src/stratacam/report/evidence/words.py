@@ -12,8 +12,8 @@ FAITHFUL = (
     "al. 2024, arXiv 2409.14590)."
 )
 CROSS_FITTED = (
-    "The layer is chosen on either half of the subjects and measured on the other; in brackets Student's 95 % interval "
-    "over all of them."
+    "The layer is chosen on either half of the subjects and measured on the other; in brackets the 95 % interval of "
+    "their mean."
 )
 
 
@@ -30,8 +30,13 @@ def sentences(evidence: EvidenceContent) -> list[str]:
             if about["truth_subjects"]
             else ""
         )
-        + "Intervals in tables are Student's, of 95 %, over subjects, each for itself."
+        + "Intervals in tables are of 95 %, over subjects (Student's, corrected for skewness), each number for itself."
     ]
+    if learnt_from := about["learnt_from"]:
+        found.append(
+            f"{len(learnt_from)} subjects were left out of the evidence, as the network was trained on them: "
+            f"{', '.join(learnt_from[:5])}{' ...' if len(learnt_from) > 5 else ''}."
+        )
     found += [_recommended(evidence, method) for method in evidence.methods]
     measured = {measure for _, _, measure, _ in evidence.summaries}
     missing = [kind.question for kind in registry.KINDS if not measured & {one.name for one in kind.measures}]
