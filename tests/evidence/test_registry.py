@@ -99,9 +99,10 @@ def evidence_of(table, layers):
         classes=("MS", "control"),
         about={
             "layers": layers, "methods": ["gradcam"], "subjects": 2, "slices": 4, "slices_again": 2, "learnt_from": [],
-            "explained": "MS", "truth_subjects": 0,
+            "explained": "MS", "truth": {}, "truth_remark": "",
         },
         summaries={one.key: one for one in summarise(table)},
+        by_class={},
         claims={"gradcam": []},
         recommendations={"gradcam": recommend(table, ["gradcam"], layers)[0].as_json()},
         comparison=(),
@@ -154,7 +155,7 @@ def test_a_new_measure_is_a_module_and_an_entry(network, scan):
     assert "its brightest row is on top" in rule()
     evidence = evidence_of(table, layers)
     for layer in evidence.recommendations["gradcam"]["layers"]:
-        assert "brightest row: 2 subjects, 10 are needed" in layer["reasons"]
+        assert "brightest row: 4 subjects, 10 are needed" in layer["reasons"]
     shown = tables.layers_table(evidence, "gradcam")
     assert [row[shown.columns.index("Brightest row")] for row in shown.rows] == ["0.50"] * len(layers)
     assert ("toy", TOY.definition, "-", "-") in tables.measures_table(evidence).rows

@@ -78,6 +78,12 @@ class EvidenceSettings(BaseModel):
         description="number of untrained networks whose maps the claims are held against, on `sanity_slices`; fewer "
         "than 19 decide nothing",
     )
+    truth: dict[str, tuple[str, ...]] | None = Field(
+        default=None,
+        description="for each class, the structures that tell it from the others, as labels of masks "
+        '(`label-<name>_mask`), such as `MS = ["lesion"]`; an empty list for a class that has none; absent: what '
+        "`derivatives/*/truth.json` of the cohort says",
+    )
     filled: tuple[Literal["structures", "hottest", "parcels"], ...] = Field(
         default=("structures", "hottest", "parcels"),
         description="what is filled with plain tissue to see what the network loses: structures of the truth, the "
@@ -118,8 +124,10 @@ class EvidenceSettings(BaseModel):
     )
 
     def of_scans(self) -> Self:
-        """What decides the measures of a scan, however groups are compared."""
-        return self.model_copy(update={"group_layers": None, "covariates": None, "permutations": 0})
+        """What decides the measures of a scan, however groups are compared, and whatever tells other classes."""
+        return self.model_copy(
+            update={"truth": None, "group_layers": None, "covariates": None, "permutations": 0}
+        )
 
     @field_validator("methods")
     @classmethod
