@@ -23,7 +23,15 @@ from stratacam.report.figures.measures_by_layer import measures_by_layer
 
 SOURCES = Path(stratacam.__file__).parent
 DOCUMENTATION = SOURCES.parents[1] / "docs/evidence.md"
-SETTINGS = EvidenceSettings(methods=("gradcam",), slices=2, sanity_slices=1, fractions=(0.3,))
+SETTINGS = EvidenceSettings(
+    methods=("gradcam",),
+    slices=2,
+    sanity_slices=1,
+    sanity_draws=2,
+    independent=True,
+    controls=2,
+    deletion=True,
+)
 
 TOY = Measure(
     name="toy",

@@ -50,9 +50,11 @@ methods = ["gradcam"]
 every = 3
 slices = 1
 sanity_slices = 1
+independent = true
 fractions = [0.3]
 surrogates = 3
 untrained = 2
+deletion = true
 permutations = 2
 """
 

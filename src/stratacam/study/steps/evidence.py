@@ -175,7 +175,9 @@ def _measure_network(
                 masks=truth.masks[scan.name],
                 truth=truth.of(scan.name, group),
                 prior=truth_of_others(laid, group, f"sub-{scan.subject}"),
-                strangers=strangers_of(scan, measured.prepared, held_out, seed=configuration.seed),
+                strangers=strangers_of(
+                    scan, measured.prepared, held_out, settings.strangers, seed=configuration.seed
+                ),
                 sequence=configuration.explain.sequence,
                 settings=settings.of_scans(),
                 seed=configuration.seed,
