@@ -113,6 +113,7 @@ def evidence_of(table, layers):
         by_class={},
         claims={"gradcam": []},
         recommendations={"gradcam": recommend(table, ["gradcam"], layers)[0].as_json()},
+        losses=(),
         comparison=(),
         groups={},
     )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 
 from stratacam.evidence.by_class import About, ClassSummary, summaries_by_class, truth_by_class
 from stratacam.evidence.claims import assess_claims, last_convolution
+from stratacam.evidence.counterfactual.losses import LOSSES, StructureLoss, losses_by_class
 from stratacam.evidence.groups import GROUP_MAPS, MeasuredScans, write_groups
 from stratacam.evidence.measure import with_measures_of_subjects
 from stratacam.evidence.nulls import nulls_of_subjects
@@ -64,6 +65,7 @@ class Tables:
             "recommendation.json",
             "about.json",
             "comparison.tsv",
+            LOSSES,
         )
         return [self.folder / name for name in (*names, "groups.json", GROUP_MAPS)]
 
@@ -98,6 +100,9 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         layers,
     )
     write_rows(folder / "layers.tsv", summarise(table), Summary)
+    explained_of = {name: found["explained"] for name, found in about.items()}
+    losses = losses_by_class(values, explained_of, subject_of, seed=seed)
+    write_rows(folder / LOSSES, losses, StructureLoss)
     by_class = summaries_by_class(values, about, tables.truth)
     write_rows(folder / "layers_by_class.tsv", by_class, ClassSummary)
     nulls = nulls_of_subjects({scan.name: scan.nulls for scan in scans}, subject_of, table.subjects)
