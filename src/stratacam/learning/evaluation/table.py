@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from stratacam.files import read_json, read_table, write_json, write_table
 from stratacam.learning.evaluation.comparison import compare
+from stratacam.learning.evaluation.sample_size import smallest_difference
 from stratacam.learning.evaluation.scores import Unit
-from stratacam.learning.sample_size import smallest_difference
 
 MEASURES = ("accuracy", "balanced_accuracy", "macro_auroc", "brier", "expected_calibration_error")
 
