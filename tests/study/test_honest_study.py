@@ -295,6 +295,26 @@ def test_leakage_trains_by_subject_and_by_slice_with_true_and_shuffled_groups(fo
     assert not list((folder / "study/leakage").rglob("model.safetensors"))
 
 
+def test_a_network_in_folds_is_tested_by_training_on_permuted_groups(folder, capsys):
+    study = folder / "study"
+    assert "not tested" in (study / "report.html").read_text()
+    assert run("permute", folder / "study.toml", "--times", 19) == 0
+    content = json.loads((study / "permutations/permutations.json").read_text())
+    assert content["network"] == "make_seed-0"
+    metrics = json.loads((study / "evaluation/make_seed-0/metrics.json").read_text())["subjects"]
+    for name in ("balanced_accuracy", "macro_auroc"):
+        assert metrics[name]["p_value"] is None
+        found = content[name]
+        assert found["value"] == metrics[name]["value"]
+        assert len(found["permuted"]) == 19
+        as_high = sum(score >= found["value"] - 1e-9 for score in found["permuted"])
+        assert found["p_value"] == pytest.approx((1 + as_high) / 20)
+    assert "not tested" not in (study / "report.html").read_text().split("majority of slices")[0]
+    capsys.readouterr()
+    assert run("permute", folder / "study.toml", "--times", 19) == 0  # nothing is trained again
+    assert "57" not in capsys.readouterr().out
+
+
 def test_a_trained_model_classifies_scans_as_delivered_as_it_did_in_the_study(folder, tmp_path, capsys):
     study, name = folder / "study", "make_seed-0_fold-1"
     reference = str(folder / "nets.py") + ":make"

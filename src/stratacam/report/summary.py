@@ -74,6 +74,7 @@ def what_was_found(study: StudyContent) -> str:
     doubtful = balanced["interval"][0] <= balanced["chance"] or any(
         (found["p_value"] or 0) >= 0.05 for found in measures.values()
     )
+    doubtful |= study.permutations.get("balanced_accuracy", {}).get("p_value", 0) >= 0.05
     verdict = " With these few subjects, that is not clearly better than chance." if doubtful else ""
     who = f"{study.title_of(study.main)} classified" if len(study.models) > 1 else "The network classified"
     whom = "subjects by their held-out slices" if study.by_slice else "held-out subjects"
