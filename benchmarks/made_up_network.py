@@ -17,13 +17,14 @@ from torch import nn
 
 from stratacam.cam import match_layers
 from stratacam.evidence.draws import generator
-from stratacam.evidence.heat import Heat, SliceMaps, explain_slices
+from stratacam.evidence.heat import Heat, SliceMaps, heat_of
+from stratacam.evidence.repeatability import SHIFT_PX, shift
 from stratacam.evidence.scan import ScanSlices
 from stratacam.networks.layers import ConvReLU, GlobalAveragePool
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid
 
-SIZE, SLICES, BLOBS = 32, 2, 3
+SIZE, SLICES, BLOBS, DECOYS = 32, 2, 8, 16
 LAYERS = (
     *("block1_conv1", "block1_conv2", "block1_pool", "block2_conv1", "block2_pool"),
     *("block3_conv1", "block3_pool", "block4_conv1", "block4_pool"),
@@ -98,7 +99,7 @@ Make = Callable[[Picture], Heat]
 class StandIn(nn.Sequential):
     """The blob network, with maps made by a function.
 
-    Whatever is done to its pictures, the maps of a subject are the same as long as the weights are: they repeat under
+    The maps of a subject are the same as long as the weights are, and are shifted with the pictures: they repeat under
     shifts, noise and another training, and change when weights are drawn anew, so that nothing but what they show
     speaks against them.
     """
@@ -130,6 +131,8 @@ class StandIn(nn.Sequential):
         subject = next(known, next(iter(self.pictures)))
         weights = self._weights()
         raw = self.made(subject, len(images), "" if weights == self.trained else weights)
+        if np.array_equal(images, shift(self.pictures[subject], SHIFT_PX)):
+            raw = {name: shift(heat_of(maps, (SIZE, SIZE)), SHIFT_PX) for name, maps in raw.items()}
         raw = {name: raw[name] for name in match_layers(self, layers) if name in raw}
         with torch.inference_mode():
             logits = self(torch.from_numpy(images)).numpy()
@@ -151,7 +154,7 @@ class StandIn(nn.Sequential):
 
 
 def made_up_scan(subject: str, *, seed: int = 0) -> ScanSlices:
-    """Slices with dim smooth noise in a round brain and bright blobs, which are the truth; 16 regions."""
+    """Slices with dim smooth noise in a round brain, bright blobs, which are the truth, and black ones; 16 regions."""
     random = generator(seed, "scan", subject)
     rows, columns = np.mgrid[:SIZE, :SIZE]
     middle = (SIZE - 1) / 2
@@ -159,11 +162,12 @@ def made_up_scan(subject: str, *, seed: int = 0) -> ScanSlices:
     brain = np.tile(disc, (SLICES, 1, 1))
     dim = ndimage.gaussian_filter(random.random((SLICES, 3, SIZE, SIZE)), (0, 0, 1.5, 1.5))
     images = 0.45 * (dim - dim.min()) / np.ptp(dim) * brain[:, None]
-    truth = np.zeros_like(brain)
-    for one in truth:
-        for row, column in random.integers(8, SIZE - 8, size=(BLOBS, 2)):
-            one[row - 1 : row + 2, column - 1 : column + 2] = True
-    images = np.where(truth[:, None], 0.9, images).astype(np.float32)
+    truth, decoys = np.zeros_like(brain), np.zeros_like(brain)
+    for squares, number in ((truth, BLOBS), (decoys, DECOYS)):
+        for one in squares:
+            for row, column in random.integers(7, SIZE - 7, size=(number, 2)):
+                one[row - 1 : row + 2, column - 1 : column + 2] = True
+    images = np.where(truth[:, None], 0.9, np.where(decoys[:, None], 0.0, images)).astype(np.float32)
     grid = Grid((SIZE, SIZE, SLICES), np.diag([5.0, 5.0, 5.0, 1.0]))
     size_mm = (5.0 * SIZE, 5.0 * SIZE)
     geometry = Geometry(grid, "axial", tuple(range(SLICES)), (SIZE, SIZE), (middle, middle), size_mm)
@@ -196,9 +200,19 @@ def smooth(seed: int, *, shared: bool = False) -> Make:
     return make
 
 
-def of_network(network: nn.Module, scan: ScanSlices, count: int) -> Mapping[str, Heat]:
-    """A network's own raw maps of the first slices of a scan, by layer."""
-    return explain_slices(network, scan.images[:count], 0, "gradcam").raw
+def of_network(network: nn.Module, scan: ScanSlices) -> Mapping[str, Heat]:
+    """A network's Grad-CAM maps of the first class, raw, by layer; by hand, which is quick for so small a network."""
+    output = torch.from_numpy(scan.images)
+    features = {}
+    for name, module in network.named_children():
+        output = module(output)
+        if name in GRIDS:
+            features[name] = output
+    gradients = torch.autograd.grad(output[:, 0].sum(), list(features.values()))
+    return {
+        name: (gradient.mean(dim=(2, 3), keepdim=True) * feature).sum(dim=1).detach().numpy()
+        for (name, feature), gradient in zip(features.items(), gradients, strict=True)
+    }
 
 
 def mixed(real: Mapping[str, Heat], strength: float, noise: Make, redrawn: Make) -> Make:
@@ -235,7 +249,7 @@ def of_untrained(scan: ScanSlices, seed: int) -> Make:
     def make(picture: Picture) -> Heat:
         if picture.weights not in found:
             drawn = int(generator(seed, "untrained", picture.weights).integers(2**31))
-            found[picture.weights] = of_network(_untrained_once(drawn), scan, SLICES)
+            found[picture.weights] = of_network(_untrained_once(drawn), scan)
         return found[picture.weights][picture.layer][: picture.grid[0]]
 
     return make
