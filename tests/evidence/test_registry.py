@@ -23,7 +23,15 @@ from stratacam.report.figures.measures_by_layer import measures_by_layer
 
 SOURCES = Path(stratacam.__file__).parent
 DOCUMENTATION = SOURCES.parents[1] / "docs/evidence.md"
-SETTINGS = EvidenceSettings(methods=("gradcam",), slices=2, sanity_slices=1, fractions=(0.3,))
+SETTINGS = EvidenceSettings(
+    methods=("gradcam",),
+    slices=2,
+    sanity_slices=1,
+    sanity_draws=2,
+    independent=True,
+    controls=2,
+    deletion=True,
+)
 
 TOY = Measure(
     name="toy",
@@ -98,9 +106,10 @@ def evidence_of(table, layers):
         classes=("MS", "control"),
         about={
             "layers": layers, "methods": ["gradcam"], "subjects": 2, "slices": 4, "slices_again": 2, "learnt_from": [],
-            "explained": "MS", "truth_subjects": 0,
+            "explained": "MS", "truth": {}, "truth_remark": "",
         },
         summaries={one.key: one for one in summarise(table)},
+        by_class={},
         claims={"gradcam": []},
         recommendations={"gradcam": recommend(table, ["gradcam"], layers)[0].as_json()},
         comparison=(),

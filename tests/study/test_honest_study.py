@@ -50,7 +50,9 @@ methods = ["gradcam"]
 every = 3
 slices = 1
 sanity_slices = 1
+independent = true
 fractions = [0.3]
+deletion = true
 permutations = 2
 """
 

@@ -48,7 +48,8 @@ def chapters(study: StudyContent) -> tuple[list[Chapter], list[str]]:
 def _chapter(evidence: EvidenceContent) -> Chapter:
     shown = [
         *(table for method in evidence.methods for table in
-          (tables.claims_table(evidence, method), tables.layers_table(evidence, method))),
+          (tables.claims_table(evidence, method), tables.layers_table(evidence, method),
+           tables.truth_table(evidence, method))),
         *tables.comparison_tables(evidence),
         tables.voxelwise_table(evidence),
     ]  # fmt: skip
