@@ -24,7 +24,7 @@ from stratacam.networks.layers import ConvReLU, GlobalAveragePool
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid
 
-SIZE, SLICES, BLOBS, DECOYS = 32, 2, 8, 16
+SIZE, SLICES, BLOBS, DECOYS = 32, 2, 16, 16
 LAYERS = (
     *("block1_conv1", "block1_conv2", "block1_pool", "block2_conv1", "block2_pool"),
     *("block3_conv1", "block3_pool", "block4_conv1", "block4_pool"),
@@ -165,9 +165,10 @@ def made_up_scan(subject: str, *, seed: int = 0) -> ScanSlices:
     truth, decoys = np.zeros_like(brain), np.zeros_like(brain)
     for squares, number in ((truth, BLOBS), (decoys, DECOYS)):
         for one in squares:
-            for row, column in random.integers(7, SIZE - 7, size=(number, 2)):
+            for row, column in random.integers(6, SIZE - 6, size=(number, 2)):
                 one[row - 1 : row + 2, column - 1 : column + 2] = True
-    images = np.where(truth[:, None], 0.9, np.where(decoys[:, None], 0.0, images)).astype(np.float32)
+    bright = 0.6 + 0.4 * random.random((SLICES, 1, SIZE, SIZE))
+    images = np.where(truth[:, None], bright, np.where(decoys[:, None], 0.0, images)).astype(np.float32)
     grid = Grid((SIZE, SIZE, SLICES), np.diag([5.0, 5.0, 5.0, 1.0]))
     size_mm = (5.0 * SIZE, 5.0 * SIZE)
     geometry = Geometry(grid, "axial", tuple(range(SLICES)), (SIZE, SIZE), (middle, middle), size_mm)
