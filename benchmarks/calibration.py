@@ -280,7 +280,7 @@ def main() -> None:
     )
     parser.add_argument("--workers", type=int, default=2, help="processes, default %(default)s")
     chosen = parser.parse_args()
-    print(*coverage(5 * chosen.trials), "", HEAD, sep="\n", flush=True)
+    print(*coverage(10 * chosen.trials), "", HEAD, sep="\n", flush=True)
     with ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn")) as executor:
         for case in CASES:
             donors, each = (chosen.donors, chosen.of_donor) if case.donors else (1, chosen.pool)

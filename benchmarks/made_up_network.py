@@ -34,11 +34,11 @@ POOLS = tuple(name for name in LAYERS if name.endswith("pool"))
 WIDTH = 4
 
 
-def blob_network(*, seed: int = 0, spread: float = 0.02) -> nn.Sequential:
+def blob_network(*, seed: int = 0, spread: float = 0.002) -> nn.Sequential:
     """The network; of another seed another training: the same, its weights a little different.
 
-    Its first channel is, in every layer, how much a pixel is brighter than the pixels around it; the others are
-    random and count little.
+    Its first channel is, in every layer, how much the pixels of a square are bright together, and their mean over the
+    picture decides the class; the others are random and count little.
 
     Args:
         seed: of the differences.
@@ -50,7 +50,7 @@ def blob_network(*, seed: int = 0, spread: float = 0.02) -> nn.Sequential:
         torch.manual_seed(seed)
         for name in LAYERS:
             if name in POOLS:
-                layers[name] = nn.MaxPool2d(2)
+                layers[name] = nn.AvgPool2d(2)
                 continue
             convolution = ConvReLU(channels, WIDTH)
             nn.init.normal_(convolution.weight, std=spread)
@@ -66,8 +66,8 @@ def blob_network(*, seed: int = 0, spread: float = 0.02) -> nn.Sequential:
         head = nn.Linear(WIDTH, 2)
         nn.init.normal_(head.weight, std=spread)
         nn.init.zeros_(head.bias)
-        head.weight[:, 0] += torch.tensor([40.0, -40.0])
-        head.bias += torch.tensor([-1.0, 1.0])
+        head.weight[:, 0] += torch.tensor([400.0, -400.0])
+        head.bias += torch.tensor([-0.5, 0.5])
     return nn.Sequential(OrderedDict(**layers, gap=GlobalAveragePool(), predictions=head)).eval()
 
 
