@@ -7,6 +7,7 @@ from typing import Any
 
 from stratacam.errors import InputError
 from stratacam.evidence.by_class import ClassSummary
+from stratacam.evidence.counterfactual.losses import LOSSES, StructureLoss
 from stratacam.evidence.measures import Measure
 from stratacam.evidence.rows import read_rows
 from stratacam.evidence.values import Summary
@@ -29,6 +30,7 @@ class EvidenceContent:
         by_class: for each class in which the truth is stated and was scored, the same of measures that need the truth.
         claims: by method, the claims as `Claim.as_json` gives them.
         recommendations: by method, as `Recommendation.as_json` gives them.
+        losses: what filling each structure does, by class.
         comparison: tests of groups, region by region.
         groups: what was done with groups, in words, and the voxel-wise comparisons.
     """
@@ -41,6 +43,7 @@ class EvidenceContent:
     by_class: Mapping[str, Mapping[tuple[str, str, str, str], Summary]]
     claims: Mapping[str, Sequence[Mapping[str, Any]]]
     recommendations: Mapping[str, Mapping[str, Any]]
+    losses: tuple[StructureLoss, ...]
     comparison: tuple[Row, ...]
     groups: Mapping[str, Any]
 
@@ -105,6 +108,7 @@ def read_evidence(folder: Path, network: str, classes: tuple[str, ...]) -> Evide
             recommendations={
                 one["method"]: one for one in read_json(folder / "recommendation.json", REPEAT)["methods"]
             },
+            losses=tuple(read_rows(folder / LOSSES, StructureLoss)),
             comparison=tuple(read_table(folder / "comparison.tsv")),
             groups=read_json(folder / "groups.json", REPEAT),
         )
