@@ -17,8 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import stats
-from stratacam.evidence.map_scores import Score
-from stratacam.evidence.nulls import Nulls, null_scores
 
 from benchmarks.made_up_network import (
     LAYERS,
@@ -37,7 +35,9 @@ from benchmarks.made_up_network import (
 from stratacam.evidence.claims import assess_claims
 from stratacam.evidence.draws import generator
 from stratacam.evidence.inference import mean_interval
+from stratacam.evidence.map_scores import Score
 from stratacam.evidence.measure import measure_scan, with_measures_of_subjects
+from stratacam.evidence.nulls import Nulls, null_scores
 from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.references import reference_maps
 from stratacam.evidence.scan import ScanSlices
