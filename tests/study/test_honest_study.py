@@ -139,6 +139,8 @@ def test_networks_and_baselines_stand_in_one_table(folder):
         "baseline_age_sex",
         "baseline_intensity",
         "baseline_volume",
+        "baseline_lesion_load",
+        "baseline_all_measures",
     ]
     for row in table:
         metrics = json.loads((folder / "study/evaluation" / row["name"] / "metrics.json").read_text())

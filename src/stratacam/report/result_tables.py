@@ -140,8 +140,8 @@ def comparison_table(study: StudyContent) -> Table | None:
         columns,
         tuple(map(compared, rows)),
         note=f"Per subject. In brackets: 95 % intervals. “{first} minus this”: difference of balanced accuracy over "
-        "the same subjects. p: two-sided, by swapping the two in each subject at random. A dash: other subjects were "
-        "held out. p-values are not corrected for their number."
+        "the same subjects. p: two-sided, by swapping the two in each subject at random, where folds are not pooled. "
+        "A dash: none, or other subjects were held out. p-values are not corrected for their number."
         + (" Baselines learn from training and validation subjects." if len(rows) > len(study.models) else "")
         + (f" Baselines left out: {absent}." if absent else ""),
     )
