@@ -42,10 +42,10 @@ def make_maps(raw, *, logits=None, target=0, method="gradcam"):
     )
 
 
-def explained(maps, scan, model=None, *, true_class=None, references=None, seed=0, **settings):
+def explained(maps, scan, model=None, *, true_class=None, references=None, strangers=(), seed=0, **settings):
     """What a measure is given; networks run again on all slices."""
     chosen = EvidenceSettings(slices=len(scan), sanity_slices=len(scan), layers=maps.layers, **settings)
-    return ExplainedScan(model, scan, maps, scan, maps, chosen, true_class, references, {}, seed)
+    return ExplainedScan(model, scan, maps, scan, maps, chosen, true_class, references, {}, strangers, seed)
 
 
 def disc(rows, columns, radius):

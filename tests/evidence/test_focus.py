@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from evidence_cases import disc, explained, make_maps, make_scan, with_zeros
 
-from stratacam.evidence.focus import components, entropy, focus, gini, inside, lit_share
+from stratacam.evidence.focus import components, entropy, focus, gini, inside_each, lit_share
+from stratacam.evidence.references import mask_at_layer
 
 
 def textbook_gini(values):
@@ -43,8 +44,42 @@ def test_parts_that_touch_at_a_corner_are_one():
 
 
 def test_heat_on_air_is_seen():
-    heat = np.array([[3.0, 1.0]], np.float32)
-    assert inside(heat, np.array([[False, True]])) == 0.25
+    heat = np.array([[[3.0, 1.0]], [[0.0, 0.0]]], np.float32)
+    np.testing.assert_array_equal(inside_each(heat, np.tile([[False, True]], (2, 1, 1))), [0.25, np.nan])
+
+
+def rows_of(raw, brain):
+    scan = make_scan(np.ones((len(brain), 3, *brain.shape[1:])), brain)
+    return {value.measure: value.value for value in focus(explained(make_maps({"a": raw}), scan))}
+
+
+def test_heat_that_ignores_the_brain_has_1_of_the_brains_share():
+    brain = np.stack([disc(64, 64, 22), disc(64, 64, 12)])
+    even = np.ones((2, 64, 64))
+    even[:, 0, 0] = 0.999  # the same everywhere would be blank
+    found = rows_of(even, brain)
+    assert found["inside_brain"] == pytest.approx(brain.mean(), rel=1e-3)
+    assert found["inside_of_share"] == pytest.approx(1, rel=1e-3)
+
+
+def test_the_brain_itself_at_a_layers_resolution_reaches_all_that_the_layer_can():
+    brain = np.tile(disc(64, 64, 22), (1, 1, 1))
+    shares = brain.reshape(1, 4, 16, 4, 16).mean(axis=(2, 4))
+    found = rows_of(shares, brain)
+    assert 0.6 < found["inside_brain"] < 0.8
+    assert found["inside_of_ceiling"] == pytest.approx(1)
+    assert rows_of(brain.astype(float), brain)["inside_brain"] == pytest.approx(1)
+    np.testing.assert_allclose(mask_at_layer(brain, (4, 4))[0].max(), shares.max())
+
+
+def test_heat_in_the_middle_of_the_brain_exceeds_what_the_whole_brain_reaches():
+    brain = np.tile(disc(64, 64, 22), (1, 1, 1))
+    middle = np.zeros((1, 4, 4))
+    middle[:, 1:3, 1:3] = 1.0
+    on_air = np.zeros((1, 4, 4))
+    on_air[:, 0] = 1.0
+    assert rows_of(middle, brain)["inside_of_ceiling"] > 1
+    assert rows_of(on_air, brain)["inside_of_ceiling"] < 0.3
 
 
 def test_blank_maps_are_counted_by_cause_and_left_out_of_the_rest():

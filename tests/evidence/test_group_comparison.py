@@ -37,22 +37,48 @@ def test_q_values_are_those_of_benjamini_and_hochberg():
     np.testing.assert_allclose(benjamini_hochberg(p), order)
 
 
-def slow_quade(values, covariate, groups):
-    ranks, design = stats.rankdata(values), np.column_stack([np.ones(len(values)), stats.rankdata(covariate)])
-    residuals = ranks - design @ np.linalg.pinv(design) @ ranks
-    parts = [residuals[np.array(groups) == group] for group in sorted(set(groups))]
-    return stats.f_oneway(*parts)
+def slow_rank_ancova(values, covariate, groups):
+    ranks, age = stats.rankdata(values), stats.rankdata(covariate)
+    kinds = sorted(set(groups))
+    of_groups = np.array([[float(group == kind) for kind in kinds] for group in groups])
+
+    def unexplained(design):
+        return ((ranks - design @ np.linalg.pinv(design) @ ranks) ** 2).sum()
+
+    full, beside = np.column_stack([of_groups, age]), np.column_stack([np.ones(len(ranks)), age])
+    free = len(ranks) - full.shape[1]
+    statistic = (unexplained(beside) - unexplained(full)) / (len(kinds) - 1) / (unexplained(full) / free)
+    return statistic, stats.f.sf(statistic, len(kinds) - 1, free)
 
 
-def test_beside_a_covariate_ranks_are_compared_as_quade_does():
+def test_beside_a_covariate_ranks_are_compared_by_analysis_of_covariance():
     age = RANDOM.uniform(20, 60, size=24)
     values = (age + RANDOM.normal(size=24))[:, None]
     found = compare_groups(values, GROUPS, covariates=age[:, None], covariate_names=["age"], permutations=0)
     (test,) = chosen(found, ALL)
-    expected = slow_quade(values[:, 0], age, GROUPS)
-    assert test.test == "Quade"
-    assert (test.statistic, test.p) == pytest.approx((expected.statistic, expected.pvalue))
+    assert test.test == "rank ANCOVA"
+    assert (test.statistic, test.p) == pytest.approx(slow_rank_ancova(values[:, 0], age, GROUPS))
+    pair = next(test for test in found.tests if test.groups == "a - b")
+    two = [number for number, group in enumerate(GROUPS) if group in "ab"]
+    expected = slow_rank_ancova(values[two, 0], age[two], [GROUPS[number] for number in two])
+    assert (pair.statistic, pair.p) == pytest.approx(expected)
     assert "beside age" in found.statement
+
+
+def test_a_covariate_that_differs_between_groups_takes_no_power_from_their_own_difference():
+    label = np.repeat([0, 1, 2], [13, 13, 14])
+    groups = [f"{number}" for number in label]
+    found = {"ancova": 0, "quade": 0}
+    for study in range(60):
+        random = np.random.default_rng(study)
+        age = random.normal(size=40) + label
+        values = 0.7 * age + random.normal(size=40) + 0.8 * label
+        tests = compare_groups(values[:, None], groups, covariates=age[:, None], permutations=0).tests
+        found["ancova"] += tests[0].p <= 0.05
+        ranks, design = stats.rankdata(values), np.column_stack([np.ones(40), stats.rankdata(age)])
+        residuals = ranks - design @ np.linalg.pinv(design) @ ranks
+        found["quade"] += stats.f_oneway(*(residuals[label == group] for group in range(3))).pvalue <= 0.05
+    assert found["ancova"] > 0.65 * 60 > 1.2 * found["quade"]
 
 
 def test_a_difference_that_a_covariate_explains_is_not_one_of_the_groups():
@@ -109,7 +135,9 @@ def test_random_groups_differ_no_more_often_than_they_should(covariates, studies
         random = np.random.default_rng(study)
         shared = random.normal(size=(24, 1))
         values = shared + random.normal(size=(24, 12))
-        beside = random.normal(size=(24, 1)) if covariates else None
+        differs = np.repeat([0.0, 1.0, 0.5], [8, 7, 9])[:, None]
+        beside = random.normal(size=(24, 1)) + differs if covariates else None
+        values += 0 if beside is None else 0.7 * beside
         tests = chosen(compare_groups(values, GROUPS, covariates=beside, permutations=99, seed=study), ALL)
         wrong_family += min(test.family_wise for test in tests) <= 0.05
         wrong_discovery += min(test.q for test in tests) <= 0.05

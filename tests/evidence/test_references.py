@@ -3,7 +3,7 @@ import pytest
 from evidence_cases import disc, explained, make_maps, make_scan
 
 from stratacam.evidence.localisation import chance, localisation, scores_of
-from stratacam.evidence.references import CEILING, prior_of, reference_maps, truth_at_layer
+from stratacam.evidence.references import CEILING, mask_at_layer, prior_of, reference_maps
 
 BRAIN = disc(32, 32, 14)
 TRUTH = np.zeros((1, 32, 32), bool)
@@ -31,8 +31,8 @@ def test_a_subjects_own_lesions_are_not_in_the_prior():
 
 
 def test_the_truth_at_a_layer_has_the_layers_cells_and_at_full_resolution_is_the_truth():
-    np.testing.assert_array_equal(truth_at_layer(TRUTH, (32, 32)), TRUTH)
-    coarse = truth_at_layer(TRUTH, (8, 8))
+    np.testing.assert_array_equal(mask_at_layer(TRUTH, (32, 32)), TRUTH)
+    coarse = mask_at_layer(TRUTH, (8, 8))
     assert coarse.sum() == pytest.approx(TRUTH.sum(), rel=0.05)
     assert coarse.max() < 1
     assert len(np.unique(coarse[0, ::4, ::4])) < 20

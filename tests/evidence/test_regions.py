@@ -8,6 +8,7 @@ from evidence_cases import disc
 from scipy import ndimage, stats
 
 from stratacam.errors import InputError
+from stratacam.evidence.heat import by_scale
 from stratacam.evidence.regions.atlas import LOBES, default_atlas, read_atlas
 from stratacam.evidence.regions.group_maps import MEAN, SHARE, group_maps
 from stratacam.evidence.regions.region_values import RegionValue, region_values
@@ -146,25 +147,54 @@ def test_heat_of_regions_is_over_what_was_explained_and_in_the_brain(tmp_path):
     heat = np.zeros((2, 20, 20), np.float32)
     heat[:, :, :10] = 2.0
     heat[0, 0, 0] = 100.0  # air
-    found = region_values("gradcam", "a", heat, regions=regions, brain=brain, atlas=atlas)
+    found = region_values("SPMS", "gradcam", "a", heat, regions=regions, brain=brain, atlas=atlas)
     rows = {value.region: value for value in found}
     assert set(rows) == {atlas.names[1], atlas.names[2]}
     assert rows[atlas.names[1]].mean == pytest.approx(2)
     assert rows[atlas.names[1]].maximum == 2
     assert rows[atlas.names[1]].share == pytest.approx(1, abs=0.01)
-    assert rows[atlas.names[2]][3:] == (0, 0, 0)
+    assert rows[atlas.names[2]][4:] == (0, 0, 0)
     write_rows(tmp_path / "regions.tsv", list(rows.values()), RegionValue)
     assert read_rows(tmp_path / "regions.tsv", RegionValue)[0].region == atlas.names[1]
 
 
-def test_group_maps_are_means_and_shares_of_subjects():
+def test_group_maps_are_means_and_shares_of_the_subjects_whose_slices_reach():
     maps = np.zeros((3, 2, 2, 2), np.float32)
-    maps[0, 0, 0, 0], maps[0, 1, 1, 1] = 4.0, 1.0
-    maps[1, 0, 0, 0], maps[1, 1, 1, 1] = 1.0, 10.0
+    maps[:2, 0, 0, 0] = 1.0, 0.2
+    maps[1, 1, 1, 1] = np.nan
+    maps[0, 1, 1, 1] = 0.8
+    maps[:2, 1, 0, 0] = np.nan
     found = group_maps(maps, ["a", "a", "b"])
-    assert found["a", MEAN][0, 0, 0] == pytest.approx((1 + 0.1) / 2)
+    assert found["a", MEAN][0, 0, 0] == pytest.approx(0.6)
     assert found["a", SHARE][0, 0, 0] == pytest.approx(0.5)
+    assert (found["a", MEAN][1, 1, 1], found["a", SHARE][1, 1, 1]) == pytest.approx((0.8, 1.0))
+    assert np.isnan(found["a", MEAN][1, 0, 0])
     assert not found["b", MEAN].any()
+
+
+def test_heat_is_scaled_by_a_quantile_that_one_hot_pixel_does_not_move():
+    heat = np.random.default_rng(0).random((2, 40, 40)).astype(np.float32)
+    brain = np.ones(heat.shape, bool)
+    scaled = by_scale(heat, brain)
+    assert np.quantile(scaled, 0.99) == pytest.approx(1, abs=1e-3)
+    heat[0, 3, 3] = 1000.0
+    np.testing.assert_allclose(by_scale(heat, brain)[1], scaled[1], rtol=1e-3)
+    sparse = np.zeros_like(heat)
+    sparse[0, 5, 5] = 4.0
+    assert by_scale(sparse, brain).max() == 1
+    assert not by_scale(np.zeros_like(heat), brain).any()
+
+
+def test_voxels_that_the_slices_of_some_do_not_reach_are_no_difference():
+    grid = Grid((8, 8, 8), np.diag([4.0, 4.0, 4.0, 1.0]))
+    maps = 1 + 0.1 * np.random.default_rng(0).normal(size=(16, 8, 8, 8)).astype(np.float32)
+    maps[:8, :, :, 5:] = np.nan  # the slab of one group ends earlier
+    groups = ["a"] * 8 + ["b"] * 8
+    found = compare_voxels(maps, groups, ("a", "b"), np.ones((8, 8, 8), bool), grid, permutations=100)
+    assert not found.t[:, :, 5:].any()
+    assert found.summary()["smallest_p_t"] > 0.05
+    assert "in 320 voxels" in found.statement
+    assert "reach 62% of the brain" in found.statement
 
 
 def test_a_difference_of_two_groups_is_found_where_it_is():
@@ -178,10 +208,13 @@ def test_a_difference_of_two_groups_is_found_where_it_is():
     assert where[2:5, 2:5, 2:5].mean() > 0.7
     assert where.sum() - where[2:5, 2:5, 2:5].sum() <= 2
     assert found.t[3, 3, 3] > 0
-    summary = found.summary
+    summary = found.summary()
     assert summary["smallest_p_t"] == pytest.approx(1 / 101, rel=0.1)
     assert summary["voxels_t"] == where.sum()
     assert summary["voxels_tfce"] == (found.log_p_tfce >= -math.log10(0.05)).sum() > 20
+    corrected = found.summary(6)
+    assert corrected["smallest_p_t"] == pytest.approx(6 * summary["smallest_p_t"])
+    assert corrected["voxels_t"] <= summary["voxels_t"]
     assert found.statement.startswith("a (8) less b (8) in 512 voxels: two-sided, family-wise error")
 
 
@@ -195,7 +228,7 @@ def test_maps_that_are_all_alike_are_not_compared():
         grid,
         permutations=9,
     )
-    assert found.summary == {"smallest_p_t": 1, "voxels_t": 0, "smallest_p_tfce": 1, "voxels_tfce": 0}
+    assert found.summary() == {"smallest_p_t": 1, "voxels_t": 0, "smallest_p_tfce": 1, "voxels_tfce": 0}
     assert "nothing was compared" in found.statement
 
 
@@ -206,7 +239,7 @@ def test_few_subjects_are_told_what_p_value_they_can_reach():
     assert (
         "only 20 ways to share these subjects out, so that no p-value can fall below 0.100" in found.statement
     )
-    assert found.summary["smallest_p_t"] >= 0.1 * 50 / 51
+    assert found.summary()["smallest_p_t"] >= 0.1 * 50 / 51
 
 
 def test_voxels_outside_the_brain_change_nothing():

@@ -31,8 +31,15 @@ TOY = Measure(
     definition="row of the picture with the most heat, as a share of all rows",
     panel=Panel(level=0.2, note="“Brightest row”: a toy."),
     column=Column(),
-    criterion=Criterion(
-        "at most", 0.1, rule="its brightest row is on top", fault="brightest row {value:.1f}"
+    criteria=(
+        Criterion(
+            "at most",
+            0.1,
+            "mean",
+            rule="its brightest row is on top",
+            fault="brightest row below the top",
+            unmeasured="brightest row",
+        ),
     ),
 )
 
@@ -90,12 +97,12 @@ def evidence_of(table, layers):
         network="vgg16",
         classes=("MS", "control"),
         about={
-            "layers": layers, "methods": ["gradcam"], "subjects": 2, "slices": 4, "slices_again": 2,
+            "layers": layers, "methods": ["gradcam"], "subjects": 2, "slices": 4, "slices_again": 2, "learnt_from": [],
             "explained": "MS", "truth_subjects": 0,
         },
         summaries={one.key: one for one in summarise(table)},
         claims={"gradcam": []},
-        recommendations={"gradcam": recommend(table, "gradcam", layers).as_json()},
+        recommendations={"gradcam": recommend(table, ["gradcam"], layers)[0].as_json()},
         comparison=(),
         groups={},
     )  # fmt: skip
@@ -146,7 +153,7 @@ def test_a_new_measure_is_a_module_and_an_entry(network, scan):
     assert "its brightest row is on top" in rule()
     evidence = evidence_of(table, layers)
     for layer in evidence.recommendations["gradcam"]["layers"]:
-        assert "brightest row 0.5" in layer["faults"]
+        assert "brightest row: 2 subjects, 10 are needed" in layer["reasons"]
     shown = tables.layers_table(evidence, "gradcam")
     assert [row[shown.columns.index("Brightest row")] for row in shown.rows] == ["0.50"] * len(layers)
     assert ("toy", TOY.definition, "-", "-") in tables.measures_table(evidence).rows

@@ -190,9 +190,7 @@ def test_what_cannot_be_known_of_one_subject_is_null_and_never_nan(tmp_path):
     text = (tmp_path / "metrics.json").read_text()
     assert "NaN" not in text
     subject = json.loads(text)["subjects"]
-    assert (
-        subject["accuracy"]["bootstrap"] is subject["accuracy"]["p_value"] is subject["macro_auroc"] is None
-    )
+    assert subject["brier"]["interval"] is subject["accuracy"]["p_value"] is subject["macro_auroc"] is None
     assert subject["sensitivity"]["patient"] is subject["specificity"]["control"] is None
 
 

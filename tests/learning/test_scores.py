@@ -3,12 +3,11 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, roc_auc_score
 from slow_scores import balanced_accuracy, expected_calibration_error, macro_auroc, random_case
 
-from stratacam.learning.evaluation.intervals import balanced_posterior, permutation_p_value
-from stratacam.learning.evaluation.scores import score, score_decisions
+from stratacam.learning.evaluation.intervals import POOLED_FOLDS, permutation_p_value
+from stratacam.learning.evaluation.scores import SLICES, Unit, score
 
 NAMES = ("control", "RRMS", "SPMS")
 
@@ -20,9 +19,9 @@ def sure(predicted, classes=3):
 
 
 def test_values_of_slices_agree_with_scikit_learn():
-    label, probabilities, subject = random_case(0)
+    label, probabilities, _ = random_case(0)
     probabilities /= probabilities.sum(1, keepdims=True)
-    scores = score(label, probabilities, NAMES, subject=subject)
+    scores = score(label, probabilities, NAMES, unit=SLICES)
     assert scores.accuracy.value == pytest.approx(accuracy_score(label, probabilities.argmax(1)))
     assert scores.balanced_accuracy.value == pytest.approx(
         balanced_accuracy_score(label, probabilities.argmax(1))
@@ -35,78 +34,40 @@ def test_values_of_slices_agree_with_scikit_learn():
     )
 
 
-def test_intervals_of_slices_agree_with_a_slow_bootstrap_over_subjects():
-    label, probabilities, subject = random_case(3, subjects=15, slices=150)
-    generator = np.random.default_rng(99)
-    values = []
-    for _ in range(500):
-        rows = np.concatenate([np.flatnonzero(subject == s) for s in generator.integers(0, 15, 15)])
-        true, given = label[rows], probabilities[rows]
-        values.append(
-            [
-                (given.argmax(1) == true).mean(),
-                balanced_accuracy(true, given.argmax(1)),
-                macro_auroc(true, given),
-                ((given - np.eye(3)[true]) ** 2).sum(1).mean(),
-                -np.log(given[np.arange(len(true)), true]).mean(),
-                expected_calibration_error(given, true),
-            ]
-        )
-    expected = np.nanpercentile(values, [2.5, 97.5], axis=0).T
-    scores = score(label, probabilities, NAMES, subject=subject, seed=1)
-    names = [
-        "accuracy",
-        "balanced_accuracy",
-        "macro_auroc",
-        "brier",
-        "log_loss",
-        "expected_calibration_error",
-    ]
-    found = [getattr(scores, name).bootstrap for name in names]
-    np.testing.assert_allclose(found, expected, atol=0.03)
-
-
-def test_bootstrap_resamples_subjects_with_all_their_slices():
-    # one subject with 90 slices right, one with 10 wrong: a resample has accuracy 1, 0 or 0.9, never between
-    predicted = np.repeat([0, 1], [90, 10])
-    scores = score_decisions(np.zeros(100, dtype=int), predicted, NAMES[:2], subject=predicted)
-    assert scores.accuracy.bootstrap == (0, 1)
-
-
-def test_when_all_subjects_are_right_the_interval_for_few_subjects_still_has_width():
+def test_when_all_subjects_are_right_intervals_still_have_width():
     label = np.array([0, 0, 0, 1, 1, 1])
     scores = score(label, sure(label, 2), NAMES[:2])
-    assert scores.accuracy.bootstrap == scores.balanced_accuracy.bootstrap == (1, 1)
-    # Clopper-Pearson with n of n right: from (alpha / 2) ** (1 / n) to 1
-    assert scores.accuracy.small_sample == pytest.approx((0.025 ** (1 / 6), 1))
-    assert scores.sensitivity["RRMS"].small_sample == pytest.approx((0.025 ** (1 / 3), 1))
+    # n of n right with the mid-p correction: from (2 x 0.025) ** (1 / n) to 1
+    assert scores.accuracy.interval == pytest.approx((0.05 ** (1 / 6), 1))
+    recall = 0.05 ** (1 / 3)
+    assert scores.sensitivity["RRMS"].interval == pytest.approx((recall, 1))
+    assert scores.balanced_accuracy.interval == pytest.approx((1 - np.sqrt(2) * (1 - recall) / 2, 1))
+    assert 0.5 < scores.macro_auroc.interval[0] < scores.macro_auroc.interval[1] == 1
     # the chance of 6 right of 6 with a fair coin
     assert scores.accuracy.p_value == pytest.approx(0.5**6)
     # of the 20 ways to give the labels to six subjects, one is all right
     assert scores.balanced_accuracy.p_value == pytest.approx(1 / 20, abs=0.01)
     assert scores.macro_auroc.p_value == pytest.approx(1 / 20, abs=0.01)
-    low, high = scores.balanced_accuracy.small_sample
-    assert 0.5 < low < high == 1  # extended to what was observed
 
 
-def test_sensitivity_and_specificity_have_exact_intervals_for_few_subjects():
-    # of 5 patients 4 are found; of 6 controls 2 are taken for patients
-    label = np.repeat([0, 1], [6, 5])
-    predicted = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 0])
-    scores = score_decisions(label, predicted, ("control", "patient"))
-    for estimate, right, count in (
-        (scores.sensitivity["patient"], 4, 5),
-        (scores.specificity["patient"], 4, 6),
-        (scores.specificity["control"], 4, 5),
-    ):
-        exact = binomtest(right, count).proportion_ci(method="exact")
-        assert estimate.value == pytest.approx(right / count)
-        assert estimate.small_sample == pytest.approx((exact.low, exact.high))
+def test_slices_have_neither_intervals_nor_p_values():
+    label, probabilities, _ = random_case(3)
+    scores = score(label, probabilities, NAMES, unit=SLICES)
+    estimates = [scores.accuracy, scores.balanced_accuracy, scores.macro_auroc, *scores.sensitivity.values()]
+    assert {(estimate.interval, estimate.p_value) for estimate in estimates} == {(None, None)}
 
 
-def test_posterior_of_balanced_accuracy_with_one_class_is_the_beta_distribution():
-    # Beta(1 + 8, 1 + 2), quantiles from tables
-    assert balanced_posterior(np.array([[8, 2], [0, 0]]), seed=0) == pytest.approx((0.482, 0.940), abs=0.01)
+def test_predictions_pooled_over_folds_have_wider_intervals_and_no_p_values():
+    label, probabilities, _ = random_case(3, subjects=20, slices=0)
+    one, five = (score(label, probabilities, NAMES, unit=Unit(folds=folds)) for folds in (1, 5))
+    for name in ("accuracy", "balanced_accuracy", "macro_auroc"):
+        narrow, wide = getattr(one, name), getattr(five, name)
+        assert narrow.value == wide.value
+        assert wide.interval[0] - wide.value == pytest.approx(
+            POOLED_FOLDS * (narrow.interval[0] - narrow.value)
+        )
+        assert narrow.p_value is not None
+        assert wide.p_value is None
 
 
 def test_chance_is_what_one_gets_without_looking():
@@ -163,30 +124,19 @@ def test_with_one_group_only_there_is_nothing_to_test():
     assert scores.accuracy.value == scores.sensitivity["control"].value == 0.75
     assert scores.specificity["control"] is scores.macro_auroc is scores.auroc["control"] is None
     assert scores.accuracy.p_value is scores.balanced_accuracy.p_value is None
-    assert scores.accuracy.bootstrap is not None
+    assert scores.accuracy.interval is not None
 
 
-def test_with_one_subject_there_are_no_intervals_by_resampling():
-    slices = score(np.zeros(4, dtype=int), sure([0, 0, 1, 0]), NAMES, subject=np.zeros(4, dtype=int))
-    subject = score(np.zeros(1, dtype=int), sure([0]), NAMES)
-    for scores in (slices, subject):
-        assert scores.accuracy.bootstrap is scores.brier.bootstrap is None
-        assert scores.accuracy.p_value is None
-    assert subject.accuracy.small_sample == pytest.approx((0.025, 1))
-
-
-def test_a_group_of_one_subject_has_no_interval_of_its_own_by_resampling():
-    label = np.array([0, 0, 0, 0, 1])
-    scores = score(label, sure([0, 0, 0, 1, 1], 2), NAMES[:2])
-    assert scores.sensitivity["RRMS"].bootstrap is scores.macro_auroc.bootstrap is None
-    assert scores.sensitivity["RRMS"].small_sample == pytest.approx((0.025, 1))
-    assert scores.sensitivity["control"].bootstrap is not None
+def test_one_subject_has_the_widest_interval_and_no_p_value():
+    scores = score(np.zeros(1, dtype=int), sure([0]), NAMES)
+    assert scores.accuracy.interval == pytest.approx((0.05, 1))
+    assert scores.accuracy.p_value is scores.brier.interval is None
 
 
 def test_calibrated_probabilities_are_scored_beside_the_others():
-    label, probabilities, subject = random_case(5)
+    label, probabilities, _ = random_case(5)
     flat = np.full_like(probabilities, 1 / 3)
-    scores = score(label, probabilities, NAMES, subject=subject, calibrated=flat)
+    scores = score(label, probabilities, NAMES, unit=SLICES, calibrated=flat)
     assert scores.calibrated.log_loss.value == pytest.approx(np.log(3))
     assert scores.calibrated.brier.value == pytest.approx((2 / 3) ** 2 + 2 * (1 / 3) ** 2)
-    assert score(label, probabilities, NAMES, subject=subject).calibrated is None
+    assert score(label, probabilities, NAMES, unit=SLICES).calibrated is None

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from stratacam.evidence.heat import Heat
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
+from stratacam.evidence.references import mask_at_layer
 from stratacam.evidence.values import Value
 
 NEIGHBOURS = np.ones((3, 3), dtype=bool)
@@ -26,11 +27,15 @@ BLANK = Measure(
     better="lower",
     panel=Panel(limits=(-0.02, 1.02)),
     column=Column(),
-    criterion=Criterion(
-        "at most",
-        MAXIMUM_BLANK,
-        rule=f"at most {MAXIMUM_BLANK:.0%} of its maps are blank",
-        fault="{value:.0%} of its maps are blank",
+    criteria=(
+        Criterion(
+            "at most",
+            MAXIMUM_BLANK,
+            "mean",
+            rule=f"at most {MAXIMUM_BLANK:.0%} of its maps are blank",
+            fault=f"more than {MAXIMUM_BLANK:.0%} of its maps are blank",
+            unmeasured="blank maps",
+        ),
     ),
 )
 LIT_SHARE = Measure(
@@ -59,15 +64,37 @@ COMPONENTS = Measure(
 INSIDE_BRAIN = Measure(
     "inside_brain",
     "share of heat inside the brain",
-    "share of heat inside the brain mask; heat on air is a fault",
+    "share of heat inside the brain mask; that of even heat is the brain's share of the picture",
+    better="higher",
+)
+INSIDE_OF_SHARE = Measure(
+    "inside_of_share",
+    "heat inside the brain, of the brain's share of the picture",
+    "`inside_brain` divided by the brain's share of the picture: 1 as if heat were spread evenly over the picture, "
+    "brain or not; above 1 the brain attracts it",
+    better="higher",
+    panel=Panel(
+        level=1.0, note="Heat inside the brain is 1 of the brain's share where it ignores the brain."
+    ),
+)
+INSIDE_OF_CEILING = Measure(
+    "inside_of_ceiling",
+    "heat inside the brain, of what the layer can reach",
+    "`inside_brain` divided by that of the brain mask itself at the layer's resolution (averaged over the layer's "
+    "cells, upsampled as heat is): 1 as a map that shows the brain and nothing else; more if heat keeps off the border",
     better="higher",
     panel=Panel(limits=(0, 1.02)),
     column=Column(),
-    criterion=Criterion(
-        "at least",
-        MINIMUM_INSIDE,
-        rule=f"at least {MINIMUM_INSIDE:.0%} of its heat lies in the brain",
-        fault="{rest:.0%} of its heat lies outside the brain",
+    criteria=(
+        Criterion(
+            "at least",
+            MINIMUM_INSIDE,
+            "mean",
+            rule=f"its heat inside the brain is at least {MINIMUM_INSIDE:.0%} of what a map of its resolution can "
+            "reach",
+            fault=f"its heat inside the brain is below {MINIMUM_INSIDE:.0%} of what a map of its resolution can reach",
+            unmeasured="heat in the brain",
+        ),
     ),
 )
 P95 = Measure(
@@ -91,6 +118,10 @@ def focus(explained: ExplainedScan) -> list[Value]:
     """
     maps, scan = explained.maps, explained.scan
     values = []
+    ceilings = {
+        cells: inside_each(mask_at_layer(scan.brain, cells), scan.brain)
+        for cells in {raw.shape[1:] for raw in maps.raw.values()}
+    }
     for layer in maps.layers:
         causes = maps.blank[layer]
         values += BLANK.rows(maps.method, layer, [float(bool(cause)) for cause in causes])
@@ -100,6 +131,10 @@ def focus(explained: ExplainedScan) -> list[Value]:
         visible = [(heat[index], scan.brain[index]) for index in range(len(scan)) if heat[index].any()]
         for measure, score in BY_SLICE.items():
             values += measure.rows(maps.method, layer, [score(one, brain) for one, brain in visible])
+        held = inside_each(heat, scan.brain)
+        values += INSIDE_BRAIN.rows(maps.method, layer, held)
+        values += INSIDE_OF_SHARE.rows(maps.method, layer, ratio(held, scan.brain.mean(axis=(1, 2))))
+        values += INSIDE_OF_CEILING.rows(maps.method, layer, ratio(held, ceilings[maps.raw[layer].shape[1:]]))
         in_brain = heat[scan.brain]
         if in_brain.size:
             highest, percentile = float(heat.max()), float(np.percentile(in_brain, 95))
@@ -145,10 +180,20 @@ def components(heat: Heat) -> float:
     return float(ndimage.label(heat >= heat.max() / 2, structure=NEIGHBOURS)[1])
 
 
-def inside(heat: Heat, mask: NDArray[np.bool_]) -> float:
-    """Share of heat inside a mask; NaN for a blank map."""
-    total = float(heat.sum(dtype=np.float64))
-    return float(heat[mask].sum(dtype=np.float64)) / total if total > 0 else float("nan")
+def inside_each(heat: Heat, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Share of heat inside a mask, by slice; NaN for a blank map.
+
+    Args:
+        heat: (n, rows, columns).
+        masks: (n, rows, columns).
+    """
+    totals, held = (values.sum(axis=(1, 2), dtype=np.float64) for values in (heat, heat * masks))
+    return ratio(held, totals)
+
+
+def ratio(values: NDArray[np.float64], of: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values divided by others; NaN where these are 0."""
+    return np.asarray(np.divide(values, of, out=np.full(len(values), np.nan), where=of > 0))
 
 
 BY_SLICE: dict[Measure, Callable[[Heat, NDArray[np.bool_]], float]] = {
@@ -156,7 +201,6 @@ BY_SLICE: dict[Measure, Callable[[Heat, NDArray[np.bool_]], float]] = {
     GINI: lambda heat, brain: gini(heat[brain]),
     ENTROPY: lambda heat, brain: entropy(heat[brain]),
     COMPONENTS: lambda heat, _: components(heat),
-    INSIDE_BRAIN: inside,
 }
 """From the heat and the brain of a slice."""
 
@@ -164,6 +208,17 @@ KIND = Kind(
     name="focus",
     question="how concentrated heat is, and whether it lies in the brain",
     needs=Need.MAPS,
-    measures=(BLANK, LIT_SHARE, GINI, ENTROPY, COMPONENTS, INSIDE_BRAIN, P95, P95_RAW),
+    measures=(
+        BLANK,
+        LIT_SHARE,
+        GINI,
+        ENTROPY,
+        COMPONENTS,
+        INSIDE_BRAIN,
+        INSIDE_OF_SHARE,
+        INSIDE_OF_CEILING,
+        P95,
+        P95_RAW,
+    ),
     of_scan=focus,
 )

@@ -17,8 +17,9 @@ from stratacam.errors import InputError
 from stratacam.evidence.covariates import covariates_of
 from stratacam.evidence.regions.atlas import atlas_of
 from stratacam.evidence.regions.comparison import GroupTest, compare_groups
-from stratacam.evidence.regions.group_maps import group_maps
+from stratacam.evidence.regions.group_maps import group_maps, mean_where_known
 from stratacam.evidence.regions.region_values import RegionValue
+from stratacam.evidence.regions.scan_heat import OWN_CLASS, template_key
 from stratacam.evidence.regions.template_space import template_brain, template_grid
 from stratacam.evidence.regions.voxelwise import compare_voxels
 from stratacam.evidence.settings import EvidenceSettings
@@ -32,10 +33,12 @@ MINIMUM_SUBJECTS = 3
 GROUP_MAPS = "group_maps"
 """Folder of the maps of groups."""
 
+STATISTICS = 2
+"""Of a voxel-wise comparison: the largest t, and threshold-free cluster enhancement."""
+
 CAUTION = (
-    "The maps explain the class that the network gives each scan, so that those of two groups explain different "
-    "classes: what differs is the network's, not the disease's. Name a class as evidence.target to compare maps of it "
-    "alone."
+    "Maps of the own class explain the class that the network gives each scan, so that those of two groups explain "
+    "different classes: where they differ, the network's classes do, and perhaps nothing in the scans."
 )
 
 
@@ -48,39 +51,43 @@ class MeasuredScans:
         group_of: subject to group.
         regions: scan to the heat of its regions.
         templates: scan to its heat in MNI152 space.
+        explained: what maps explain: one class in everybody, then, where it was asked for, `OWN_CLASS`.
     """
 
     subject_of: Mapping[str, str]
     group_of: Mapping[str, str]
     regions: Mapping[str, Sequence[RegionValue]]
     templates: Mapping[str, Path]
+    explained: tuple[str, ...]
 
     def region_means(
-        self, method: str, layer: str, subjects: Sequence[str]
+        self, explained: str, method: str, layer: str, subjects: Sequence[str]
     ) -> tuple[tuple[str, ...], NDArray[np.float64]]:
         """Names of the regions, and their mean heat (subjects, regions); NaN where slices did not reach one."""
         found: dict[tuple[str, str], list[float]] = {}
         for scan, values in self.regions.items():
             for value in values:
-                if value.method == method and value.layer == layer:
+                if (value.explained, value.method, value.layer) == (explained, method, layer):
                     found.setdefault((self.subject_of[scan], value.region), []).append(value.mean)
         names = tuple(dict.fromkeys(region for _, region in found))
         table = [[np.mean(found.get((subject, name), [math.nan])) for name in names] for subject in subjects]
         return names, np.array(table, dtype=np.float64).reshape(len(subjects), len(names))
 
-    def on_template(self, method: str, layer: str, subjects: Sequence[str]) -> NDArray[np.float32]:
-        """(subjects, X, Y, Z), the mean over a subject's scans."""
+    def on_template(
+        self, explained: str, method: str, layer: str, subjects: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """(subjects, X, Y, Z), the mean over a subject's scans; NaN where no slice reaches."""
+        key = template_key(explained, method, layer)
         laid = []
         for subject in subjects:
             paths = [path for scan, path in self.templates.items() if self.subject_of[scan] == subject]
-            laid.append(
-                np.mean([np.load(path)[f"{method}/{layer}"].astype(np.float32) for path in paths], axis=0)
-            )
+            laid.append(mean_where_known(np.stack([np.load(path)[key].astype(np.float32) for path in paths])))
         return np.stack(laid)
 
 
 COLUMNS = (
-    "method", "layer", "region", "groups", "test", "statistic", "p", "q", "family_wise", "effect", "subjects"
+    "explained", "method", "layer", "region", "groups", "test", "statistic", "p", "q", "family_wise", "effect",
+    "subjects",
 )  # fmt: skip
 
 
@@ -118,17 +125,17 @@ def write_groups(
     names, covariates = covariates_of(people, list(group_of), settings.covariates)
     beside: dict[str, Any] = {"covariates": covariates, "covariate_names": names, "seed": seed}
     keys, columns = [], []
-    for method, layer in product(settings.methods, layers):
-        regions, means = measured.region_means(method, layer, list(group_of))
-        keys += [(method, layer, region) for region in regions]
+    for maps_of in product(measured.explained, settings.methods, layers):
+        regions, means = measured.region_means(*maps_of, list(group_of))
+        keys += [(*maps_of, region) for region in regions]
         columns.append(means)
     comparison = compare_groups(np.hstack(columns), groups, **beside)
     _write_comparison(folder / "comparison.tsv", comparison.tests, keys)
     grid = template_grid(settings.voxel_mm)
-    for method, layer in product(settings.methods, layers):
-        maps = group_maps(measured.on_template(method, layer, list(group_of)), groups)
+    for maps_of in product(measured.explained, settings.methods, layers):
+        maps = group_maps(measured.on_template(*maps_of, list(group_of)), groups)
         for (group, kind), volume in maps.items():
-            write_nifti(folder / group_map_file(method, layer, group, kind), volume, grid.affine)
+            write_nifti(folder / group_map_file(*maps_of, group, kind), volume, grid.affine)
     voxelwise = _voxelwise(
         measured, group_of, settings, layers, folder / GROUP_MAPS, last=last, executor=executor, beside=beside
     )
@@ -136,7 +143,8 @@ def write_groups(
         folder / "groups.json",
         {
             "statement": comparison.statement,
-            "caution": CAUTION if settings.target == "predicted" else "",
+            "explained": measured.explained,
+            "caution": CAUTION if OWN_CLASS in measured.explained else "",
             "atlas": atlas_of(settings.atlas).title,
             "covariates": names,
             "voxelwise": voxelwise,
@@ -155,7 +163,7 @@ def _why_not(without: Sequence[str]) -> str:
     )
 
 
-def _write_comparison(path: Path, tests: Sequence[GroupTest], keys: Sequence[tuple[str, str, str]]) -> None:
+def _write_comparison(path: Path, tests: Sequence[GroupTest], keys: Sequence[tuple[str, ...]]) -> None:
     def word(value: float) -> str:
         return "n/a" if math.isnan(value) else f"{value:.5g}"
 
@@ -166,9 +174,10 @@ def _write_comparison(path: Path, tests: Sequence[GroupTest], keys: Sequence[tup
     write_table(path, rows)
 
 
-def group_map_file(method: str, layer: str, group: str, kind: str) -> str:
+def group_map_file(explained: str, method: str, layer: str, group: str, kind: str) -> str:
     """The file of a map of `group_maps`, below the folder of a network's evidence."""
-    return f"{GROUP_MAPS}/{entity(method)}_{entity(layer)}_{entity(group)}_{kind}.nii.gz"
+    names = "_".join(map(entity, (explained, method, layer, group)))
+    return f"{GROUP_MAPS}/{names}_{kind}.nii.gz"
 
 
 def _voxelwise(
@@ -182,17 +191,21 @@ def _voxelwise(
     executor: Executor,
     beside: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
-    """Every pair of groups at the chosen layers of the first method."""
+    """Every pair of groups at the chosen layers of the first method, by maps of one class in everybody.
+
+    p-values are corrected for the number of pairs, layers and statistics.
+    """
     if not settings.permutations:
         return []
-    method, groups, wanted = settings.methods[0], list(group_of.values()), settings.group_layers
+    explained, method, wanted = measured.explained[0], settings.methods[0], settings.group_layers
+    groups = list(group_of.values())
     chosen = (last,) if wanted is None else named_layers(wanted, layers)
     enough = sorted(group for group in set(groups) if groups.count(group) >= MINIMUM_SUBJECTS)
     grid = template_grid(settings.voxel_mm)
     brain = template_brain(grid)
     comparisons = {}
     for layer in chosen:
-        maps = measured.on_template(method, layer, list(group_of))
+        maps = measured.on_template(explained, method, layer, list(group_of))
         for pair in combinations(enough, 2):
             comparisons[layer, pair] = executor.submit(
                 compare_voxels, maps, groups, pair, brain, grid, permutations=settings.permutations, **beside
@@ -200,11 +213,13 @@ def _voxelwise(
     found = []
     for (layer, pair), comparison in comparisons.items():
         result = comparison.result()
-        stem = f"{entity(method)}_{entity(layer)}_{entity(pair[0])}-{entity(pair[1])}"
+        stem = f"{entity(explained)}_{entity(method)}_{entity(layer)}_{entity(pair[0])}-{entity(pair[1])}"
         for name, volume in (("t", result.t), ("logp", result.log_p), ("logptfce", result.log_p_tfce)):
             write_nifti(folder / f"{stem}_{name}.nii.gz", volume, grid.affine)
-        words = {"method": method, "layer": layer, "pair": " - ".join(pair)}
-        found.append({**words, **result.summary, "statement": result.statement})
+        words = {"explained": explained, "method": method, "layer": layer, "pair": " - ".join(pair)}
+        count = STATISTICS * len(comparisons)
+        statement = f"{result.statement} Corrected for {count} comparisons (statistics, pairs and layers)."
+        found.append({**words, **result.summary(count), "statement": statement})
     return found
 
 

@@ -12,6 +12,9 @@ from stratacam.cam import view
 
 Heat = NDArray[np.float32]
 
+HEAT_SCALE = 0.99
+"""Quantile of the brain's heat by which the maps of different scans are brought to one scale."""
+
 
 @dataclass(frozen=True, eq=False)
 class SliceMaps:
@@ -50,6 +53,22 @@ class SliceMaps:
 def heat_of(raw: Heat, shape: tuple[int, int]) -> Heat:
     """Heat of raw maps (n, h, w): rectified, then linearly upsampled to (n, *shape); in units of the raw map."""
     return np.asarray(view(torch.from_numpy(raw)[:, None], size=shape, normalise="none")[:, 0].numpy())
+
+
+def by_scale(heat: Heat, brain: NDArray[np.bool_]) -> Heat:
+    """Heat in units of its `HEAT_SCALE` quantile over the brain in all slices: one hot pixel does not set the scale.
+
+    By its maximum in the brain where less of the brain than that is lit; as it is where nothing is lit.
+
+    Args:
+        heat: (n, rows, columns).
+        brain: (n, rows, columns).
+    """
+    inside = heat[brain]
+    if not inside.size:
+        return heat
+    scale = float(np.quantile(inside, HEAT_SCALE)) or float(inside.max())
+    return np.asarray(heat / scale if scale > 0 else heat, dtype=np.float32)
 
 
 def explain_slices(

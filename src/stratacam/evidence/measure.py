@@ -50,6 +50,7 @@ def measure_scan(
     true_class: int | None = None,
     references: Mapping[str, Heat] | None = None,
     others: Mapping[str, list[nn.Module]] | None = None,
+    strangers: Sequence[Heat] = (),
     seed: int = 0,
 ) -> Measured:
     """Take every registered measure of the maps of one scan for one class.
@@ -63,6 +64,8 @@ def measure_scan(
             of it.
         references: what maps are held against where the truth is known, see `reference_maps`.
         others: models to compare the maps with, by how they differ: "seed", "fold" or "network".
+        strangers: pictures of other subjects, (n, channels, rows, columns), at the levels of the slices that the
+            network is run on again, see `read_at_levels_of`.
         seed: of everything random.
 
     Raises:
@@ -76,9 +79,22 @@ def measure_scan(
                 explain_slices(model, slices.images, target, method, layers=settings.layers)
                 for slices in (scan, sampled)
             )
+            maps_of_strangers = tuple(
+                explain_slices(model, images, target, method, layers=settings.layers) for images in strangers
+            )
         measured.maps[method] = maps
         explained = ExplainedScan(
-            model, scan, maps, sampled, sampled_maps, settings, true_class, references, others or {}, seed
+            model=model,
+            scan=scan,
+            maps=maps,
+            sampled=sampled,
+            sampled_maps=sampled_maps,
+            settings=settings,
+            true_class=true_class,
+            references=references,
+            others=others or {},
+            strangers=maps_of_strangers,
+            seed=seed,
         )
         for kind in registry.KINDS:
             if kind.of_scan:

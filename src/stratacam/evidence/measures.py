@@ -1,20 +1,20 @@
 """What a measure is: its name and words, how it is computed, where it is shown, and its criterion in the rule."""
 
-import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from stratacam.evidence.heat import Heat, SliceMaps
+from stratacam.evidence.inference import MINIMUM_SUBJECTS
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
-from stratacam.evidence.values import Summary, Value, mean_of
+from stratacam.evidence.values import Value, mean_of
 
 Compare = Literal["at most", "at least", "below", "above"]
 
@@ -61,6 +61,19 @@ class Column:
     interval: bool = False
 
 
+class Finding(NamedTuple):
+    """What one criterion says of one layer's maps.
+
+    Attributes:
+        outcome: "met"; "failed": the number or its whole interval is on the wrong side; "not shown": the interval
+            includes the threshold; "not measured": there are too few subjects, or none.
+        words: for all but "met", what was found, after "the layer" or in brackets after "cannot say".
+    """
+
+    outcome: Literal["met", "failed", "not shown", "not measured"]
+    words: str = ""
+
+
 @dataclass(frozen=True)
 class Criterion:
     """A criterion of the recommendation.
@@ -68,32 +81,51 @@ class Criterion:
     Attributes:
         must: how the number compares with the threshold where the criterion is met.
         threshold: that number.
+        number: which number: the mean over subjects, or a bound that holds for all layers and methods together. The
+            bound has to be on the right side, so that the burden of proof lies with the layer.
         rule: the criterion in words, after "A layer is recommended if".
-        fault: what is said of a layer that fails; may name {value}, {low}, {rest} (1 - value) and {against}.
+        fault: said of a layer that fails; may name {against}.
+        unmeasured: what is missing where there are no values, before "not measured"; may name {against}.
+        unshown: said of a layer whose interval includes the threshold; may name {against}.
         against: what the rows are against; each must meet the criterion.
-        lower_bound: compare the lower bound of the interval, not the mean.
+        alternatives: further ones, of which at least one must be measured; each that was measured must meet it.
         above: a reference whose value is subtracted, subject by subject.
+        where_truth: required only where the study states a truth.
+        decimals: of the number in words.
     """
 
     must: Compare
     threshold: float
+    number: Literal["mean", "lower bound", "upper bound"]
     rule: str
     fault: str
+    unmeasured: str
+    unshown: str = ""
     against: tuple[str, ...] = ("",)
-    lower_bound: bool = False
+    alternatives: tuple[str, ...] = ()
     above: str = ""
+    where_truth: bool = False
+    decimals: int = 2
 
-    def fault_of(self, summary: Summary) -> str:
-        """The fault of a layer as a sentence; "" where the criterion is met.
-
-        One subject has no interval: the value itself is compared.
-        """
-        low = summary.value if math.isnan(summary.low) else summary.low
-        if COMPARE[self.must](low if self.lower_bound else summary.value, self.threshold):
-            return ""
-        return self.fault.format(
-            value=summary.value, low=low, rest=1 - summary.value, against=summary.against
-        )
+    def finding(self, mean: float, low: float, high: float, subjects: int, against: str = "") -> Finding:
+        """What the criterion says of one layer, from its mean over subjects and bounds of that."""
+        if not subjects:
+            return Finding("not measured", f"{self.unmeasured.format(against=against)} not measured")
+        if subjects < MINIMUM_SUBJECTS:
+            found = f"{self.unmeasured.format(against=against)}: {subjects} subjects, {MINIMUM_SUBJECTS} are needed"
+            return Finding("not measured", found)
+        holds = COMPARE[self.must]
+        asked, other = {
+            "mean": (mean, mean),
+            "lower bound": (low, high),
+            "upper bound": (high, low),
+        }[self.number]
+        if holds(asked, self.threshold):
+            return Finding("met")
+        not_refuted = holds(other, self.threshold)
+        words = (self.unshown if not_refuted else self.fault).format(against=against)
+        numbers = [f"{number:.{self.decimals}f}" for number in (mean, low, high)]
+        return Finding("not shown" if not_refuted else "failed", "{} ({}; {} to {})".format(words, *numbers))
 
 
 @dataclass(frozen=True)
@@ -109,7 +141,7 @@ class Measure:
         held_against: what it is compared with.
         panel: its chart in the report, if any.
         column: its column in the report's table of layers, if any.
-        criterion: of the recommendation, if any.
+        criteria: of the recommendation, if any.
     """
 
     name: str
@@ -120,7 +152,7 @@ class Measure:
     held_against: str = ""
     panel: Panel | None = None
     column: Column | None = None
-    criterion: Criterion | None = None
+    criteria: tuple[Criterion, ...] = ()
 
     def rows(self, method: str, layer: str, numbers: Iterable[float], against: str = "") -> list[Value]:
         """The mean of numbers by slice, as one row; no row where none is a number."""
@@ -146,6 +178,8 @@ class ExplainedScan:
         true_class: position of the scan's class; None where it is not known.
         references: maps that need no network, see `stratacam.evidence.references`; None without truth.
         others: models whose maps are compared, by how they differ: "seed", "fold" or "network".
+        strangers: maps of other subjects by the same model, of the same class, layers and relative levels as
+            `sampled_maps`; see `stratacam.evidence.strangers`.
         seed: of everything random.
     """
 
@@ -158,6 +192,7 @@ class ExplainedScan:
     true_class: int | None
     references: Mapping[str, Heat] | None
     others: Mapping[str, Sequence[nn.Module]]
+    strangers: tuple[SliceMaps, ...]
     seed: int
 
 

@@ -1,114 +1,250 @@
-"""Which layers are recommended, by a rule that is printed with the answer."""
+"""Which layers are recommended, by a rule that is printed with the answer.
+
+A layer is recommended only for what was shown of it. For each criterion the bounds hold for all layers and methods
+together, so that of layers that do not meet it, any is recommended in at most 5 % of studies. What was not measured, or
+on fewer than ten subjects, is no reason to recommend: the verdict is "cannot say".
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stratacam.evidence import registry
+from stratacam.evidence.draws import generator
 from stratacam.evidence.faithfulness.curves import ABOVE, ROAD
+from stratacam.evidence.inference import mean_interval, simultaneous
 from stratacam.evidence.localisation import AVERAGE_PRECISION
-from stratacam.evidence.measures import Criterion, Measure
-from stratacam.evidence.redundancy import clusters, correlation_matrix
-from stratacam.evidence.values import SubjectTable, Summary, summarise
+from stratacam.evidence.measures import Criterion, Finding, Measure
+from stratacam.evidence.redundancy import alike_layers
+from stratacam.evidence.values import SubjectTable
 
-Summaries = Mapping[tuple[str, str, str, str], Summary]
+Floats = NDArray[np.float64]
+Verdict = Literal["recommended", "says the same", "not recommended", "cannot say"]
 
 
 def criteria() -> list[tuple[Measure, Criterion]]:
     """The criteria of a layer, in the order of the registry."""
-    return [(measure, measure.criterion) for measure in registry.measures() if measure.criterion]
+    return [(measure, criterion) for measure in registry.measures() for criterion in measure.criteria]
 
 
 def rule() -> str:
     """The rule as a sentence."""
     clauses = "; ".join(criterion.rule for _, criterion in criteria())
     return (
-        f"A layer is recommended if {clauses}. Unmeasured criteria are skipped. Of layers that say the same, the most "
-        "faithful one is recommended."
+        f"A layer is recommended if {clauses}; and if the network was shown to have learned (lower bound of the "
+        "held-out balanced accuracy above chance). Bounds hold for all layers and methods together. If something was "
+        "not measured, or on fewer than 10 subjects, the answer is “cannot say”. Of layers that say the same, the one "
+        "most above its control by ROAD is recommended; its numbers come from subjects that did not choose it."
     )
 
 
 @dataclass(frozen=True)
 class LayerVerdict:
-    """The faults of one layer's maps, and whether it is recommended.
+    """What was found of one layer's maps.
 
     Attributes:
         layer: its name.
+        verdict: "says the same" where all criteria are met, but another of the layers alike is recommended.
         faults: the criteria that it fails, in words.
+        reasons: why nothing can be said: criteria that were not measured, or whose interval includes the threshold.
         alike: the layers that say the same, itself among them.
-        recommended: whether it is the one of these to read.
     """
 
     layer: str
+    verdict: Verdict
     faults: tuple[str, ...]
+    reasons: tuple[str, ...]
     alike: tuple[str, ...]
-    recommended: bool
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """A measure of the layer that is most faithful on one half of the subjects, on the other half.
+
+    Attributes:
+        measure: its name.
+        against: of its rows.
+        value: mean over subjects, each at the layer that the half without it chose.
+        low: of the 95 % interval of that mean, see `mean_interval`; NaN for fewer than two subjects.
+        high: of the same.
+        subjects: how many have a value.
+    """
+
+    measure: str
+    against: str
+    value: float
+    low: float
+    high: float
+    subjects: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The layer that is recommended of those that say the same.
+
+    Attributes:
+        layer: the most faithful one on all subjects.
+        of_halves: the most faithful one on either half of the subjects.
+        numbers: cross-fitted.
+    """
+
+    layer: str
+    of_halves: tuple[str, str]
+    numbers: tuple[CrossFitted, ...]
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The recommended layers of one method's maps."""
+    """The verdicts on all layers of one method's maps."""
 
     method: str
     layers: tuple[LayerVerdict, ...]
+    choices: tuple[Choice, ...]
 
     @property
     def recommended(self) -> tuple[str, ...]:
         """Names of the recommended layers, shallow to deep; there may be none."""
-        return tuple(verdict.layer for verdict in self.layers if verdict.recommended)
+        return tuple(one.layer for one in self.layers if one.verdict == "recommended")
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for a JSON file."""
-        layers = [asdict(one) for one in self.layers]
-        return {"method": self.method, "rule": rule(), "recommended": self.recommended, "layers": layers}
+        return {
+            "method": self.method,
+            "rule": rule(),
+            "recommended": self.recommended,
+            "layers": [asdict(one) for one in self.layers],
+            "choices": [asdict(one) for one in self.choices],
+        }
 
 
-def recommend(table: SubjectTable, method: str, layers: Sequence[str], *, seed: int = 0) -> Recommendation:
-    """Apply the rule to every layer of one method.
+def recommend(
+    table: SubjectTable,
+    methods: Sequence[str],
+    layers: Sequence[str],
+    *,
+    learnt: bool | None = None,
+    seed: int = 0,
+) -> tuple[Recommendation, ...]:
+    """Apply the rule to every layer of all methods.
 
     Args:
         table: of all subjects.
-        method: of the maps.
+        methods: of the maps; all of them, since the bounds hold for all together.
         layers: shallow to deep.
-        seed: of the bootstrap.
+        learnt: whether the network was shown to do better than chance on people held out; None: not known.
+        seed: of random signs and of the halves.
     """
-    summaries = {one.key: one for one in summarise(_with_differences(table, method, layers), seed=seed)}
+    found = _findings(table, [(method, layer) for method in methods for layer in layers], seed)
+    gate = _gate(learnt)
+    alike = alike_layers(table, methods, layers, seed=seed)
+    half = np.arange(len(table.subjects)) % 2 == 0
+    generator(seed, "halves").shuffle(half)
+    recommendations = []
+    for method in methods:
+        verdicts: dict[str, LayerVerdict] = {}
+        choices = []
+        for cluster in alike[method]:
+            sound = [
+                layer
+                for layer in cluster
+                if not gate and all(one.outcome == "met" for one in found[method, layer])
+            ]
+            choice = _choose(table, method, sound, half) if sound else None
+            choices += [choice] if choice else []
+            for layer in cluster:
+                findings = found[method, layer]
+                faults = tuple(one.words for one in findings if one.outcome == "failed")
+                reasons = tuple(one.words for one in findings if one.outcome.startswith("not ")) + gate
+                verdicts[layer] = LayerVerdict(
+                    layer,
+                    "not recommended"
+                    if faults
+                    else "cannot say"
+                    if reasons
+                    else "recommended"
+                    if choice and layer == choice.layer
+                    else "says the same",
+                    faults,
+                    reasons,
+                    cluster,
+                )
+        recommendations.append(
+            Recommendation(method, tuple(verdicts[layer] for layer in layers), tuple(choices))
+        )
+    return tuple(recommendations)
 
-    def faithfulness(layer: str) -> tuple[float, float]:
-        keys = (method, layer, ROAD.name, ABOVE), (method, layer, AVERAGE_PRECISION.name, "")
-        road, precision = (summaries[key].value if key in summaries else 0.0 for key in keys)
-        return road, precision
 
-    faults = {layer: _faults(summaries, method, layer) for layer in layers}
-    verdicts: dict[str, LayerVerdict] = {}
-    for cluster in clusters(correlation_matrix(list(summaries.values()), layers, method), layers):
-        sound = [layer for layer in cluster if not faults[layer]]
-        best = max(sound, key=faithfulness) if sound else None
-        verdicts |= {layer: LayerVerdict(layer, faults[layer], cluster, layer == best) for layer in cluster}
-    return Recommendation(method, tuple(verdicts[layer] for layer in layers))
+def _gate(learnt: bool | None) -> tuple[str, ...]:
+    """Why nothing is said of a network of which it was not shown that it learned."""
+    if learnt is None:
+        return ("whether the network learned was not measured",)
+    return () if learnt else ("the network was not shown to do better than chance on people held out",)
 
 
-def _faults(summaries: Summaries, method: str, layer: str) -> tuple[str, ...]:
-    """The criteria that a layer fails, of those that were measured."""
-    faults = []
+def _findings(
+    table: SubjectTable, maps: Sequence[tuple[str, str]], seed: int
+) -> Mapping[tuple[str, str], list[Finding]]:
+    """What every criterion says of every method and layer."""
+    found: dict[tuple[str, str], list[Finding]] = {one: [] for one in maps}
+    stated = any(key[2] == AVERAGE_PRECISION.name and key[:2] in found for key in table.keys)
     for measure, criterion in criteria():
-        for against in (f"above {criterion.above}",) if criterion.above else criterion.against:
-            summary = summaries.get((method, layer, measure.name, against))
-            if summary and (fault := criterion.fault_of(summary)):
-                faults.append(fault)
-    return tuple(faults)
+        if criterion.where_truth and not stated:
+            continue
+        rows = {
+            against: np.stack([_column(table, one, measure, criterion, against) for one in maps], axis=1)
+            for against in (*criterion.against, *criterion.alternatives)
+        }
+        measured = [one for one in criterion.alternatives if not np.isnan(rows[one]).all()]
+        for against in (*criterion.against, *(measured or criterion.alternatives[:1])):
+            bounds = simultaneous(rows[against], null=criterion.threshold, seed=seed)
+            for number, one in enumerate(maps):
+                found[one].append(
+                    criterion.finding(
+                        bounds.mean[number],
+                        bounds.low[number],
+                        bounds.high[number],
+                        int(bounds.subjects[number]),
+                        against,
+                    )
+                )
+    return found
 
 
-def _with_differences(table: SubjectTable, method: str, layers: Sequence[str]) -> SubjectTable:
-    """The table with, for every layer, how far it is above a reference where a criterion asks for it."""
-    keys, columns = list(table.keys), [table.values]
-    for measure, criterion in criteria():
-        reference = table.column((criterion.above, "", measure.name, ""))
-        for layer in layers if criterion.above else ():
-            difference = table.column((method, layer, measure.name, "")) - reference
-            if not np.isnan(difference).all():
-                keys.append((method, layer, measure.name, f"above {criterion.above}"))
-                columns.append(difference[:, None])
-    return SubjectTable(tuple(keys), table.subjects, np.hstack(columns))
+def _column(
+    table: SubjectTable, one: tuple[str, str], measure: Measure, criterion: Criterion, against: str
+) -> Floats:
+    """Values of one method and layer, (subjects,), less those of the criterion's reference, if any."""
+    values = table.column((*one, measure.name, against))
+    if not criterion.above:
+        return values
+    return values - table.column((criterion.above, "", measure.name, against))
+
+
+def _choose(table: SubjectTable, method: str, layers: Sequence[str], half: NDArray[np.bool_]) -> Choice:
+    """The most faithful of layers, and the numbers of those that either half of the subjects chose on the other."""
+    numbers = {
+        key: np.stack([table.column((method, layer, key[0].name, key[1])) for layer in layers], axis=1)
+        for key in ((ROAD, ABOVE), (AVERAGE_PRECISION, ""))
+    }
+
+    def best(subjects: NDArray[np.bool_]) -> int:
+        road = numbers[ROAD, ABOVE][subjects]
+        return int(np.argmax([_mean(column) for column in road.T]))
+
+    chosen = best(half), best(~half)
+    found = []
+    for (measure, against), values in numbers.items():
+        fitted = np.where(half, values[:, chosen[1]], values[:, chosen[0]])
+        known = int((~np.isnan(fitted)).sum())
+        if known:
+            found.append(CrossFitted(measure.name, against, _mean(fitted), *mean_interval(fitted), known))
+    return Choice(layers[best(np.ones_like(half))], (layers[chosen[0]], layers[chosen[1]]), tuple(found))
+
+
+def _mean(values: Floats) -> float:
+    """The mean of the values that are numbers; minus infinity where there are none."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else -np.inf

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
+from stratacam.evidence.inference import simultaneous
 from stratacam.evidence.measures import ExplainedScan, Kind, Measure, Need
 from stratacam.evidence.similarity import rank_matrix
-from stratacam.evidence.values import Summary, Value
+from stratacam.evidence.values import SubjectTable, Summary, Value
 
 ALIKE = 0.8
-"""Mean rank correlation at which layers are taken to say the same."""
+"""Mean rank correlation that two layers must be shown to reach to be taken to say the same."""
 
 CORRELATION = Measure(
     name="correlation",
@@ -49,15 +50,46 @@ def correlation_matrix(
     return matrix
 
 
+def alike_layers(
+    table: SubjectTable, methods: Sequence[str], layers: Sequence[str], *, seed: int = 0
+) -> dict[str, list[tuple[str, ...]]]:
+    """By method, groups of layers that were shown to say the same.
+
+    That two layers are not known to differ is no reason to take them for the same: the lower bound of their mean rank
+    correlation has to reach `ALIKE`. The bounds hold for all pairs and methods together.
+
+    Args:
+        table: of all subjects.
+        methods: of the maps.
+        layers: shallow to deep.
+        seed: of random signs.
+    """
+    pairs = [(first, second) for number, first in enumerate(layers) for second in layers[number + 1 :]]
+    if not pairs:
+        return {method: [tuple(layers)] for method in methods}
+    columns = [
+        table.column((method, first, CORRELATION.name, second))
+        for method in methods
+        for first, second in pairs
+    ]
+    low = simultaneous(np.stack(columns, axis=1), null=ALIKE, seed=seed).low.reshape(len(methods), len(pairs))
+    found = {}
+    for method, bounds in zip(methods, low, strict=True):
+        matrix = squareform(np.maximum(bounds, -1.0))
+        np.fill_diagonal(matrix, 1.0)
+        found[method] = clusters(matrix, layers)
+    return found
+
+
 def clusters(
     matrix: NDArray[np.float64], layers: Sequence[str], threshold: float = ALIKE
 ) -> list[tuple[str, ...]]:
-    """Groups of layers that say the same, shallow to deep: average linkage, cut where the mean correlation falls below.
+    """Groups of layers, shallow to deep, in which the correlation of every pair reaches the threshold.
 
     Args:
-        matrix: (layers, layers) correlations; NaN counts as 0.
+        matrix: (layers, layers) correlations.
         layers: their names.
-        threshold: mean correlation of the layers of a group.
+        threshold: least correlation of two layers of a group.
 
     Example:
         >>> clusters(np.array([[1, 0.9, 0.1], [0.9, 1, 0.2], [0.1, 0.2, 1]]), ["a", "b", "c"])
@@ -65,9 +97,7 @@ def clusters(
     """
     if len(layers) == 1:
         return [(layers[0],)]
-    distance = 1 - np.nan_to_num(matrix, nan=0.0)
-    np.fill_diagonal(distance, 0.0)
-    tree = linkage(squareform((distance + distance.T) / 2, checks=False), method="average")
+    tree = linkage(squareform(1 - matrix, checks=False), method="complete")
     labels = fcluster(tree, 1 - threshold + 1e-9, criterion="distance")
     found: dict[int, list[str]] = {}
     for layer, label in zip(layers, labels.tolist(), strict=True):

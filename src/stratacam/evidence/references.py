@@ -62,7 +62,8 @@ def prior_of(masks: Mapping[str, NDArray[np.float32]], subject: str) -> NDArray[
     return np.mean(others, axis=0, dtype=np.float32) if others else None
 
 
-def truth_at_layer(truth: NDArray[np.bool_], cells: tuple[int, int]) -> Heat:
-    """The truth (n, rows, columns) averaged over the cells of a layer, and upsampled as its heat is."""
-    masks = torch.from_numpy(truth.astype(np.float32))[:, None]
-    return heat_of(F.adaptive_avg_pool2d(masks, cells)[:, 0].numpy(), (truth.shape[1], truth.shape[2]))
+def mask_at_layer(masks: NDArray[np.bool_], cells: tuple[int, ...]) -> Heat:
+    """Masks (n, rows, columns) averaged over the (h, w) cells of a layer, and upsampled as its heat is."""
+    shares = torch.from_numpy(masks.astype(np.float32))[:, None]
+    coarse = F.adaptive_avg_pool2d(shares, (cells[0], cells[1]))[:, 0].numpy()
+    return heat_of(coarse, (masks.shape[1], masks.shape[2]))

@@ -4,6 +4,7 @@ To add a measure, write its module with a `Kind` and name that here.
 """
 
 from stratacam.evidence import focus, group_likeness, localisation, redundancy, repeatability, sanity
+from stratacam.evidence.counterfactual import kind as counterfactuals
 from stratacam.evidence.faithfulness import curves
 from stratacam.evidence.measures import Kind, Measure
 
@@ -11,6 +12,7 @@ KINDS: tuple[Kind, ...] = (
     focus.KIND,
     localisation.KIND,
     curves.KIND,
+    counterfactuals.KIND,
     sanity.KIND,
     repeatability.KIND,
     redundancy.KIND,

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam.cam.layers import pools_among
-from stratacam.evidence.heat import SliceMaps
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.references import prior_of, reference_maps
-from stratacam.evidence.regions.atlas import Atlas, atlas_of
-from stratacam.evidence.regions.region_values import RegionValue, region_values
+from stratacam.evidence.regions.atlas import atlas_of
+from stratacam.evidence.regions.scan_heat import maps_for_groups, write_regions, write_template
 from stratacam.evidence.regions.template_space import from_template, template_grid, to_template
 from stratacam.evidence.rows import write_rows
 from stratacam.evidence.scan import ScanSlices, read_slices
-from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.settings import PREDICTED, EvidenceSettings, class_of_groups
+from stratacam.evidence.strangers import read_at_levels_of
 from stratacam.evidence.values import Value
 from stratacam.files import whole_file, write_json
 from stratacam.maps import explained_sequence, predicted_class
@@ -61,13 +61,38 @@ class ScanEvidence:
 
     @property
     def template(self) -> Path:
-        """Heat in MNI152 space, in shares of the layer's highest in the scan: an array for each method and layer."""
+        """Heat in MNI152 space, see `stratacam.evidence.regions.scan_heat.write_template`."""
         return self.folder / f"{self.name}_template.npz"
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All of them."""
         return self.values, self.regions, self.about, self.template
+
+
+@dataclass(frozen=True)
+class ScanInputs:
+    """What the evidence of one scan is measured from, beside models.
+
+    Attributes:
+        scan: prepared.
+        group: class of the scan.
+        lesions: its mask, where there is one.
+        truths: masks that `write_truth` wrote.
+        strangers: scans of other subjects, whose maps are laid on this scan's slices.
+        sequence: see `explained_sequence`.
+        settings: what is measured.
+        seed: of everything random.
+    """
+
+    scan: PreparedScan
+    group: str
+    lesions: Path | None
+    truths: Truths
+    strangers: tuple[PreparedScan, ...]
+    sequence: str | None
+    settings: EvidenceSettings
+    seed: int
 
 
 def write_truth(scan: PreparedScan, mask: Path, out: Path) -> None:
@@ -81,15 +106,9 @@ def write_truth(scan: PreparedScan, mask: Path, out: Path) -> None:
 def measure_evidence_of(
     model: nn.Module,
     card: ModelCard,
-    scan: PreparedScan,
-    settings: EvidenceSettings,
+    given: ScanInputs,
     *,
-    group: str,
-    lesions: Path | None,
-    truths: Truths,
     others: Mapping[str, list[nn.Module]],
-    sequence: str | None,
-    seed: int,
     out: ScanEvidence,
 ) -> None:
     """Measure one scan and write what `ScanEvidence` names.
@@ -99,17 +118,12 @@ def measure_evidence_of(
     Args:
         model: whose maps are measured, in evaluation mode.
         card: of the model.
-        scan: prepared.
-        settings: what is measured.
-        group: class of the scan.
-        lesions: its mask, where there is one.
-        truths: masks that `write_truth` wrote.
+        given: the scan, and all that it is measured by.
         others: models whose maps they are compared with, by how these differ.
-        sequence: see `explained_sequence`.
-        seed: of everything random.
         out: its files.
     """
-    mask = None if lesions is None else read_lesion_mask(lesions, scan)
+    scan, settings, group = given.scan, given.settings, given.group
+    mask = None if given.lesions is None else read_lesion_mask(given.lesions, scan)
     atlas = atlas_of(settings.atlas)
     placed = scan.template_transform.is_file()
     slices = read_slices(
@@ -119,35 +133,49 @@ def measure_evidence_of(
         truth=mask,
         regions=from_template(atlas.labels, atlas.grid, scan, labels=True) if placed else None,
         every=settings.every,
-        sequence=sequence,
+        sequence=given.sequence,
     )
+    sampled = slices.some(settings.slices)
     measured = measure_scan(
         model,
         slices,
         settings,
         target=predicted_class(model, card, scan, settings.batch_size)
-        if settings.target == "predicted"
+        if settings.target == PREDICTED
         else card.classes.index(settings.target),
         true_class=card.classes.index(group) if group in card.classes else None,
         references=None
         if mask is None
         else reference_maps(
             slices,
-            intensity=_intensity(scan, slices, explained_sequence(card, sequence)),
-            prior=_prior(truths, slices, scan) if placed else None,
+            intensity=_intensity(scan, slices, explained_sequence(card, given.sequence)),
+            prior=_prior(given.truths, slices, scan) if placed else None,
         ),
         others=others,
-        seed=seed,
+        strangers=[
+            read_at_levels_of(sampled, slices, card, stranger, every=settings.every, sequence=given.sequence)
+            for stranger in given.strangers
+        ],
+        seed=given.seed,
     )
     found = next(iter(measured.maps.values()))
     write_rows(out.values, measured.values, Value)
-    write_rows(out.regions, _regions(measured.maps, slices, atlas), RegionValue)
+    compared = maps_for_groups(
+        model,
+        slices,
+        measured.maps if placed else {},
+        group_class=class_of_groups(settings, card.classes),
+        one_class=settings.target != PREDICTED,
+    )
+    write_regions(out.regions, compared, slices, atlas)
+    write_template(out.template, compared, slices, scan, settings.voxel_mm)
     write_json(
         out.about,
         {
             "layers": found.layers,
             "pools": pools_among(model, found.layers),
             "explained": card.classes[found.target],
+            "compared": list(compared),
             "group": group,
             "subject": slices.subject,
             "slices": len(slices),
@@ -156,7 +184,6 @@ def measure_evidence_of(
             "seconds": {kind: round(seconds, 2) for kind, seconds in measured.seconds.items()},
         },
     )
-    _write_template(out.template, measured.maps if placed else {}, slices, scan, settings.voxel_mm)
 
 
 def _intensity(scan: PreparedScan, slices: ScanSlices, sequence: str) -> NDArray[np.float32]:
@@ -174,39 +201,3 @@ def _prior(truths: Truths, slices: ScanSlices, scan: PreparedScan) -> NDArray[np
     if mean is None:
         return None
     return np.asarray(slices.geometry.cut(from_template(mean, template_grid(PRIOR_MM), scan)))
-
-
-def _regions(maps: dict[str, SliceMaps], slices: ScanSlices, atlas: Atlas) -> list[RegionValue]:
-    """Heat of every region, in shares of the layer's highest in the scan."""
-    labels = slices.regions
-    if labels is None:
-        return []
-    return [
-        value
-        for method, found in maps.items()
-        for layer in found.layers
-        for value in region_values(
-            method, layer, _shares(found, layer, slices), regions=labels, brain=slices.brain, atlas=atlas
-        )
-    ]
-
-
-def _shares(maps: SliceMaps, layer: str, slices: ScanSlices) -> NDArray[np.float32]:
-    heat = maps.heat(layer, slices.shape)
-    highest = heat.max()
-    return np.asarray(heat / highest if highest > 0 else heat)
-
-
-def _write_template(
-    path: Path, maps: dict[str, SliceMaps], slices: ScanSlices, scan: PreparedScan, voxel_mm: float
-) -> None:
-    grid = template_grid(voxel_mm)
-    laid = {
-        f"{method}/{layer}": to_template(
-            slices.geometry.to_volume(_shares(found, layer, slices)), scan, grid
-        ).astype(np.float16)
-        for method, found in maps.items()
-        for layer in found.layers
-    }
-    with whole_file(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **laid)  # type: ignore[arg-type]  # the stub takes the names for options

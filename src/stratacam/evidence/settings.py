@@ -1,11 +1,17 @@
 """The settings of evidence."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.maps import LAYER_METHODS
+
+PREDICTED = "predicted"
+"""The target that is, for each scan, the class that the network predicts for it as a whole."""
+
+Filling = Literal["texture", "imputation"]
 
 
 class EvidenceSettings(BaseModel):
@@ -20,9 +26,14 @@ class EvidenceSettings(BaseModel):
         "and its recommendation",
     )
     target: str = Field(
-        default="predicted",
+        default=PREDICTED,
         description='the class that maps explain: "predicted" for the class that the network predicts for each scan as '
         "a whole; or a class name, the same for all subjects, so that groups can be compared",
+    )
+    group_class: str | None = Field(
+        default=None,
+        description="the class that maps explain in everybody where groups are compared; absent: `target` where that "
+        "is a class, else the last of the classes",
     )
     layers: tuple[str, ...] = Field(
         default=("all",), min_length=1, description='layers, or patterns of them; "all" for every layer'
@@ -54,6 +65,16 @@ class EvidenceSettings(BaseModel):
     independent: bool = Field(
         default=True,
         description="whether every layer is also randomised by itself",
+    )
+    filled: tuple[Literal["structures", "hottest", "parcels"], ...] = Field(
+        default=("structures", "hottest", "parcels"),
+        description="what is filled with plain tissue to see what the network loses: structures of the truth, the "
+        "hottest region of each layer's map, parcels of the brain; empty: nothing",
+    )
+    filling: Filling = Field(
+        default="texture",
+        description='"texture": tissue from elsewhere in the slice, laid in without an edge; "imputation": smooth, by '
+        "ROAD's imputation",
     )
     atlas: Path | None = Field(
         default=None,
@@ -104,3 +125,10 @@ class EvidenceSettings(BaseModel):
         if any(not 0 < share < 1 for share in fractions) or list(fractions) != sorted(set(fractions)):
             raise ValueError("shares must lie between 0 and 1 and ascend")
         return fractions
+
+
+def class_of_groups(settings: EvidenceSettings, classes: Sequence[str]) -> tuple[str, int]:
+    """Name and position of the class that maps explain in everybody where groups are compared."""
+    last = classes[-1] if settings.target == PREDICTED else settings.target
+    name = settings.group_class or last
+    return name, classes.index(name)

@@ -31,6 +31,8 @@ class Tables:
         seed: of resamples and permutations.
         warning: what must be said of everything.
         model: network and seed.
+        learnt_from: people who were to be explained, yet are left out: the network was trained on them.
+        learnt: whether it was shown to do better than chance on people held out; None: not known.
         trained: its runs, and the keys of their trainings, by which evidence of an earlier model is known.
         folder: of the network's evidence.
     """
@@ -41,6 +43,8 @@ class Tables:
     seed: int
     warning: str
     model: str
+    learnt_from: tuple[str, ...]
+    learnt: bool | None
     trained: Mapping[str, str]
     folder: Path
 
@@ -68,21 +72,22 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         group_of={found["subject"]: found["group"] for found in about.values()},
         regions={scan.name: read_rows(scan.regions, RegionValue) for scan in scans},
         templates={scan.name: scan.template for scan in scans},
+        explained=tuple(first["compared"]),
     )
     table = by_subject({scan.name: read_rows(scan.values, Value) for scan in scans}, subject_of)
     table = with_measures_of_subjects(
         table,
-        lambda method, layer: measured.region_means(method, layer, table.subjects)[1],
+        lambda method, layer: measured.region_means(measured.explained[0], method, layer, table.subjects)[1],
         [measured.group_of[subject] for subject in table.subjects],
         settings.methods,
         layers,
     )
-    write_rows(folder / "layers.tsv", summarise(table, seed=seed), Summary)
+    write_rows(folder / "layers.tsv", summarise(table), Summary)
     claims = {method: assess_claims(table, method, layers, pools, seed=seed) for method in settings.methods}
     as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
     write_json(folder / "claims.json", {"methods": as_json})
-    recommended = [recommend(table, method, layers, seed=seed).as_json() for method in settings.methods]
-    write_json(folder / "recommendation.json", {"methods": recommended})
+    recommended = recommend(table, settings.methods, layers, learnt=tables.learnt, seed=seed)
+    write_json(folder / "recommendation.json", {"methods": [one.as_json() for one in recommended]})
     last = last_convolution(layers, pools)
     statements = write_groups(
         measured, tables.people, settings, layers, folder, last=last, seed=seed, executor=executor
@@ -102,6 +107,8 @@ def _about(
     kinds = dict.fromkeys(kind for found in about.values() for kind in found["seconds"])
     return {
         "model": tables.model,
+        "learnt_from": tables.learnt_from,
+        "learnt": tables.learnt,
         "trained": dict(tables.trained),
         "methods": settings.methods,
         "layers": layers,

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.learning.evaluation.intervals import percentile_interval, resample
+from stratacam.evidence.inference import mean_interval
+from stratacam.learning.evaluation.intervals import percentile_interval
 
 
 class Value(NamedTuple):
@@ -36,7 +37,7 @@ class Value(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A measure over subjects: mean and 95 % interval of a bootstrap over subjects; NaN where there is none."""
+    """A measure over subjects: mean and 95 % interval, see `mean_interval`; NaN where there is none."""
 
     method: str
     layer: str
@@ -94,19 +95,12 @@ def by_subject(scans: Mapping[str, Sequence[Value]], subject_of: Mapping[str, st
     return SubjectTable(keys, subjects, table)
 
 
-def summarise(table: SubjectTable, *, seed: int = 0) -> list[Summary]:
-    """Mean and interval over subjects of every measure; all measures share the resamples of subjects."""
-    drawn = resample(len(table.subjects), seed=seed)
-    defined = ~np.isnan(table.values)
-    totals = drawn @ np.where(defined, table.values, 0)
-    counts = drawn @ defined
-    means = np.divide(totals, counts, out=np.full_like(totals, np.nan), where=counts > 0)
+def summarise(table: SubjectTable) -> list[Summary]:
+    """Mean over subjects of every measure, with its interval."""
     found = []
-    for column, key in enumerate(table.keys):
-        subjects = int(defined[:, column].sum())
-        value = float(table.values[defined[:, column], column].mean())
-        low, high = interval_of(means[:, column], value, subjects)
-        found.append(Summary(*key, value, low, high, subjects))
+    for key, values in zip(table.keys, table.values.T, strict=True):
+        known = values[~np.isnan(values)]
+        found.append(Summary(*key, float(known.mean()), *mean_interval(known), len(known)))
     return found
 
 

@@ -17,23 +17,30 @@ def interval(limits: Sequence[float] | None) -> str:
     return NOT_KNOWN if limits is None else f"{limits[0]:.2f} to {limits[1]:.2f}"
 
 
-def limits_of(found: Mapping[str, Any]) -> Sequence[float] | None:
-    """The interval of an estimate: the one for few subjects where there is one."""
-    limits: Sequence[float] | None = found.get("small_sample") or found["bootstrap"]
-    return limits
-
-
 def estimate(found: Mapping[str, Any] | None) -> str:
     """Write "0.67 (0.36 to 0.90)"; a dash for nothing.
 
     Example:
-        >>> estimate({"value": 0.5, "bootstrap": [0.25, 0.75]}), estimate(None)
+        >>> estimate({"value": 0.5, "interval": [0.25, 0.75]}), estimate(None)
         ('0.50 (0.25 to 0.75)', '-')
     """
     if found is None:
         return NOT_KNOWN
-    limits = limits_of(found)
+    limits = found["interval"]
     return decimal(found["value"]) + (f" ({interval(limits)})" if limits else "")
+
+
+def estimate_of(value: float | None, low: float | None, high: float | None) -> str:
+    """Write "0.67 (0.36 to 0.90)"; without brackets where there is no interval, a dash where there is no number.
+
+    Example:
+        >>> estimate_of(0.5, 0.25, 0.75), estimate_of(0.5, None, None), estimate_of(None, None, None)
+        ('0.50 (0.25 to 0.75)', '0.50', '-')
+    """
+    if value is None or math.isnan(value):
+        return NOT_KNOWN
+    known = low is not None and high is not None and not math.isnan(low)
+    return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if known else "")
 
 
 def small(p_value: float | None) -> str:

@@ -28,9 +28,8 @@ def metrics_table(study: StudyContent) -> Table:
             _in_words(name),
             decimal(found["value"]),
             decimal(found["chance"]),
-            interval(found["bootstrap"]),
-            interval(found.get("small_sample")),
-            small(found.get("p_value")),
+            interval(found["interval"]),
+            small(found["p_value"]),
         )
         for unit, title in DECIDED_BY.items()
         for name in ("accuracy", "balanced_accuracy", "macro_auroc")
@@ -39,9 +38,10 @@ def metrics_table(study: StudyContent) -> Table:
     held_out = "held-out slices" if study.by_slice else "held-out subjects"
     return Table(
         warned(f"Results of {study.title_of(study.main)} on the {held_out}", study),
-        ("unit", "measure", "value", "chance", "95 % bootstrap", "95 % for few subjects", "p"),
+        ("unit", "measure", "value", "chance", "95 % interval", "p"),
         rows,
-        note="Each number is explained in “How the numbers are obtained” below.",
+        note="Slices are not independent, so intervals and p-values are of subjects. Each number is explained in "
+        "“How the numbers are obtained” below.",
     )
 
 
@@ -61,8 +61,7 @@ def class_table(study: StudyContent) -> Table:
         warned(f"Each group against the others, {study.title_of(study.main)}", study),
         ("unit", "group", "sensitivity", "specificity", "AUROC"),
         rows,
-        note="In brackets: 95 % intervals over subjects, exact for sensitivity and specificity of subjects, by "
-        "bootstrap for the others.",
+        note="In brackets: 95 % intervals over subjects.",
     )
 
 
@@ -84,7 +83,7 @@ def probabilities_table(study: StudyContent) -> Table:
         warned(f"Probabilities of {study.title_of(study.main)}", study),
         ("unit", "measure", "as given", "after temperature scaling", "chance"),
         rows,
-        note="Lower is better. In brackets: 95 % intervals by bootstrap over subjects.",
+        note="Lower is better.",
     )
 
 
@@ -120,10 +119,9 @@ def comparison_table(study: StudyContent) -> Table | None:
         warned("Networks and baselines", study),
         columns,
         tuple(map(compared, rows)),
-        note="Per subject. In brackets: 95 % intervals; those of balanced accuracy are for few subjects and "
-        f"never of width 0. “{first} minus this”: difference of balanced accuracy, its bootstrap interval over the "
-        "same subjects. p: two-sided, by swapping the two in each subject at random. A dash: other subjects were held "
-        "out. p-values are not corrected for their number."
+        note=f"Per subject. In brackets: 95 % intervals. “{first} minus this”: difference of balanced accuracy over "
+        "the same subjects. p: two-sided, by swapping the two in each subject at random. A dash: other subjects were "
+        "held out. p-values are not corrected for their number."
         + (" Baselines learn from training and validation subjects." if len(rows) > len(study.models) else "")
         + (f" Baselines left out: {absent}." if absent else ""),
     )

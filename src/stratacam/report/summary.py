@@ -7,7 +7,7 @@ from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.maps import trained_plane
 from stratacam.networks import ARCHITECTURES, default_weights, network_title
 from stratacam.report.content import StudyContent
-from stratacam.report.numbers import decimal, interval, limits_of, listed, small
+from stratacam.report.numbers import decimal, interval, listed, small
 
 
 def summary(study: StudyContent) -> list[str]:
@@ -195,13 +195,13 @@ def _pictures(study: StudyContent) -> str:
 def _is_beaten(row: Mapping[str, Any]) -> bool:
     """Whether interval and p-value of the first network's gain in balanced accuracy agree that it is above 0."""
     gain = row["against_first"]["balanced_accuracy"]
-    limits, p_value = gain["bootstrap"], gain["p_value"]
+    limits, p_value = gain["interval"], gain["p_value"]
     return limits is not None and limits[0] > 0 and p_value is not None and p_value < 0.05
 
 
 def _against(row: Mapping[str, Any], score: float) -> str:
     difference = row["against_first"]["balanced_accuracy"]
-    spread = f", 95 % interval {interval(difference['bootstrap'])}" if difference["bootstrap"] else ""
+    spread = f", 95 % interval {interval(difference['interval'])}" if difference["interval"] else ""
     return (
         f"{row['title']} (balanced accuracy {decimal(score)} against {decimal(row['balanced_accuracy']['value'])}; "
         f"difference {decimal(difference['value'])}{spread}{_p_value(difference['p_value'], ', ')})"
@@ -210,7 +210,7 @@ def _against(row: Mapping[str, Any], score: float) -> str:
 
 def _estimate(found: Mapping[str, Any]) -> str:
     return (
-        f"{decimal(found['value'])} (95 % interval {interval(limits_of(found))}; chance {decimal(found['chance'])}"
+        f"{decimal(found['value'])} (95 % interval {interval(found['interval'])}; chance {decimal(found['chance'])}"
         f"{_p_value(found.get('p_value'), '; ')})"
     )
 

@@ -51,6 +51,7 @@ sanity_slices = 1
 cascade = false
 independent = false
 fractions = [0.3]
+filled = ["structures", "parcels"]
 permutations = 0
 """
 

@@ -14,7 +14,7 @@ from torch import nn
 from stratacam import cam
 from stratacam.evidence.heat import Heat, explain_slices, heat_of
 from stratacam.evidence.localisation import AVERAGE_PRECISION, scores_of
-from stratacam.evidence.references import CEILING, EDGES, INTENSITY, edges_of, truth_at_layer
+from stratacam.evidence.references import CEILING, EDGES, INTENSITY, edges_of, mask_at_layer
 from stratacam.evidence.values import Value
 
 SMOOTHGRAD = "smoothgrad"
@@ -91,7 +91,7 @@ def score_maps(
         (EDGES, ""): edges_of(one.picture[None])[0] * one.brain,
         (INTENSITY, ""): one.picture * one.brain,
         (RANDOM, ""): np.random.default_rng(seed).random(one.brain.shape) * one.brain,
-        **{(CEILING, layer): truth_at_layer(one.truth[None], shape)[0] for layer, shape in cells.items()},
+        **{(CEILING, layer): mask_at_layer(one.truth[None], shape)[0] for layer, shape in cells.items()},
     }
     return ScoredSlice(score_heat({**heat, **references}, one), tuple(cells), heat)
 

@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from stratacam.evidence.regions.rank_ancova import adjusted_values, f_p_value, family_wise_p, partial_f
+
 Floats = NDArray[np.float64]
 
 ALL = "all"
+KRUSKAL_WALLIS, RANK_ANCOVA, MANN_WHITNEY = "Kruskal-Wallis", "rank ANCOVA", "Mann-Whitney"
 MINIMUM_SUBJECTS = 2
 """Subjects of a group in a test."""
 
@@ -25,14 +28,14 @@ class GroupTest:
     Attributes:
         column: which of the values was tested.
         groups: "all", or the two compared, such as "SPMS - control".
-        test: "Kruskal-Wallis", "Quade", or "Mann-Whitney".
+        test: "Kruskal-Wallis", "rank ANCOVA" or "Mann-Whitney".
         statistic: H, F or U.
         p: of this test alone.
         subjects: how many had a value.
         q: after Benjamini and Hochberg, over all tests of its kind ("all", or pairs).
         family_wise: of "all": probability of so large a statistic anywhere, by permutation; NaN for pairs.
-        effect: of pairs, Cliff's delta: the share of pairs of subjects in which the first group is higher less that in
-            which it is lower; of "all", NaN.
+        effect: of pairs, Cliff's delta, of the values less what the covariates explain within groups: the share of
+            pairs of subjects in which the first group is higher less that in which it is lower; of "all", NaN.
     """
 
     column: int
@@ -65,11 +68,11 @@ def compare_groups(
 ) -> Comparison:
     """Compare groups in every column.
 
-    Over all groups the Kruskal-Wallis test; with covariates Quade's analysis of covariance of ranks (D. Quade, "Rank
-    analysis of covariance", 1967): values and covariates are ranked, and the residuals of the one on the others are
-    compared by analysis of variance. Pairs of groups by the Mann-Whitney test, of the residuals where there are
-    covariates. The family-wise p-value permutes the groups of the subjects in all columns at once and takes the
-    largest statistic.
+    Over all groups the Kruskal-Wallis test, and pairs of groups by the Mann-Whitney test. With covariates the analysis
+    of covariance of ranks: values and covariates are ranked, and the groups' share is tested beside the covariates' (W.
+    Conover, R. Iman, "Analysis of covariance using the rank transformation", 1982); pairs likewise, among their own
+    subjects. Family-wise p-values permute the residuals on the covariates, of all columns at once (D. Freedman, D.
+    Lane, 1983), and take the smallest p-value of all columns.
 
     Args:
         values: (subjects, columns), NaN where there is none; such subjects are left out of that column's test.
@@ -81,39 +84,37 @@ def compare_groups(
     """
     names = sorted(set(groups))
     label = np.array([names.index(group) for group in groups])
-    usable = [column for column in range(values.shape[1]) if _usable(values[:, column], label, len(names))]
-    adjusted = {column: _adjusted(values[:, column], covariates) for column in usable}
-    scores = adjusted if covariates is not None else {column: _ranks(adjusted[column]) for column in usable}
-    family_wise = _family_wise(scores, label, permutations=permutations, seed=seed)
-    kind = "Quade" if covariates is not None else "Kruskal-Wallis"
+    usable = [column for column in range(values.shape[1]) if _usable(values[:, column], label, covariates)]
+    family_wise = family_wise_p(
+        values[:, usable], label, covariates, permutations=permutations, seed=seed
+    ).tolist()
     over_all, pairs = [], []
-    for column in usable:
-        parts = [_known(adjusted[column][label == group]) for group in range(len(names))]
-        test = stats.f_oneway(*parts) if covariates is not None else stats.kruskal(*parts)
-        count = sum(map(len, parts))
-        over_all.append(
-            GroupTest(column, ALL, kind, float(test.statistic), float(test.pvalue), subjects=count,
-                      family_wise=family_wise[column])
-        )  # fmt: skip
-        for (one, first), (other, second) in combinations(zip(names, parts, strict=True), 2):
-            test = stats.mannwhitneyu(first, second, alternative="two-sided")
-            delta = float(2 * test.statistic / (len(first) * len(second)) - 1)
-            pairs.append(
-                GroupTest(column, f"{one} - {other}", "Mann-Whitney", float(test.statistic), float(test.pvalue),
-                          subjects=len(first) + len(second), effect=delta)
-            )  # fmt: skip
+    for column, together in zip(usable, family_wise, strict=True):
+        known = ~np.isnan(values[:, column])
+        beside = None if covariates is None else covariates[known]
+        test = _test(values[known, column], label[known], beside)
+        over_all.append(GroupTest(column, ALL, *test, subjects=int(known.sum()), family_wise=together))
+        adjusted = adjusted_values(values[known, column], label[known], beside)
+        for first, second in combinations(range(len(names)), 2):
+            both = known & ((label == first) | (label == second))
+            beside = None if covariates is None else covariates[both]
+            delta = _cliffs_delta(*(adjusted[label[known] == group] for group in (first, second)))
+            test = _test(values[both, column], label[both], beside)
+            pair = f"{names[first]} - {names[second]}"
+            pairs.append(GroupTest(column, pair, *test, subjects=int(both.sum()), effect=delta))
     counts = ", ".join(f"{list(groups).count(name)} {name}" for name in names)
-    beside = f", beside {' and '.join(covariate_names)}" if covariate_names else ""
+    beside_words = f", beside {' and '.join(covariate_names)}" if covariate_names else ""
     left_out = values.shape[1] - len(usable)
     missing = (
         f"; {left_out} were left out, as a group had fewer than {MINIMUM_SUBJECTS} subjects with a value or nothing "
         "varied"
     )
-    permuted = f"; family-wise p-values by {permutations} permutations of the subjects' groups"
+    permuted = f"; family-wise p-values by {permutations} permutations"
+    kind = KRUSKAL_WALLIS if covariates is None else RANK_ANCOVA
     statement = (
         f"{len(groups)} subjects ({counts}); {kind} tests in {len(usable)} of {values.shape[1]} regions and layers"
-        f"{beside}{missing if left_out else ''}. q: false discovery rate over the {len(usable)} tests of all groups, "
-        f"and over the {len(pairs)} of pairs{permuted if permutations else ''}."
+        f"{beside_words}{missing if left_out else ''}. q: false discovery rate over the {len(usable)} tests of all "
+        f"groups, and over the {len(pairs)} of pairs{permuted if permutations else ''}."
     )
     return Comparison((*_with_q(over_all), *_with_q(pairs)), statement)
 
@@ -128,75 +129,31 @@ def benjamini_hochberg(p: Floats) -> Floats:
     return np.asarray(stats.false_discovery_control(p)) if len(p) else p
 
 
-def _known(column: Floats) -> Floats:
-    return np.asarray(column[~np.isnan(column)])
-
-
-def _usable(column: Floats, label: NDArray[np.int_], groups: int) -> bool:
-    counts = np.bincount(label[~np.isnan(column)], minlength=groups)
-    return bool((counts >= MINIMUM_SUBJECTS).all() and np.ptp(_known(column)) > 0)
-
-
-def _ranks(column: Floats) -> Floats:
-    """Ranks of the values; NaN where there is none."""
-    return np.asarray(stats.rankdata(column, nan_policy="omit"))
-
-
-def _adjusted(column: Floats, covariates: Floats | None) -> Floats:
-    """Values, or the residuals of their ranks on the covariates' ranks; NaN where there is no value."""
-    if covariates is None:
-        return column
+def _usable(column: Floats, label: NDArray[np.int_], covariates: Floats | None) -> bool:
+    """Whether every group has enough subjects, something varies, and residuals are left beside the covariates."""
     known = ~np.isnan(column)
-    ranks = stats.rankdata(column[known])
-    design = np.column_stack([np.ones(known.sum()), stats.rankdata(covariates[known], axis=0)])
-    fitted, *_ = np.linalg.lstsq(design, ranks, rcond=None)
-    found = np.full_like(column, np.nan)
-    found[known] = ranks - design @ fitted
-    return found
+    counts = np.bincount(label[known], minlength=int(label.max()) + 1)
+    free = known.sum() - len(counts) - (0 if covariates is None else covariates.shape[1])
+    return bool((counts >= MINIMUM_SUBJECTS).all() and free > 0 and np.ptp(column[known]) > 0)
+
+
+def _test(values: Floats, label: NDArray[np.int_], covariates: Floats | None) -> tuple[str, float, float]:
+    """Name, statistic and p-value of the test of two or more groups."""
+    parts = [values[label == group] for group in np.unique(label)]
+    if covariates is not None:
+        statistic = partial_f(stats.rankdata(values), label, covariates)
+        return RANK_ANCOVA, statistic, f_p_value(statistic, label, covariates)
+    if len(parts) > 2:
+        test = stats.kruskal(*parts) if np.ptp(values) > 0 else None
+        return KRUSKAL_WALLIS, *((float(test.statistic), float(test.pvalue)) if test else (0.0, 1.0))
+    test = stats.mannwhitneyu(*parts, alternative="two-sided")
+    return MANN_WHITNEY, float(test.statistic), float(test.pvalue)
+
+
+def _cliffs_delta(first: Floats, second: Floats) -> float:
+    return float(np.sign(first[:, None] - second).mean())
 
 
 def _with_q(tests: Sequence[GroupTest]) -> list[GroupTest]:
     q = benjamini_hochberg(np.array([test.p for test in tests]))
     return [replace(test, q=value) for test, value in zip(tests, q.tolist(), strict=True)]
-
-
-def _family_wise(
-    columns: dict[int, Floats],
-    label: NDArray[np.int_],
-    *,
-    permutations: int,
-    seed: int,
-) -> dict[int, float]:
-    """Probability of a p-value so small in any column when groups are permuted; NaN without permutations.
-
-    The smallest p-value is taken rather than the largest statistic, as columns may differ in their subjects.
-
-    Args:
-        columns: scores whose sums by group decide the test: ranks, or residuals of ranks; NaN where there is none.
-        label: group of every subject.
-        permutations: how many.
-        seed: of these.
-    """
-    if not permutations or not columns:
-        return dict.fromkeys(columns, math.nan)
-    table = np.stack(list(columns.values()), axis=1)
-    random = np.random.default_rng(seed)
-    drawn = random.permuted(np.tile(label, (permutations, 1)), axis=1)
-    smallest = np.concatenate([_p_values(table, some).min(axis=1) for some in np.array_split(drawn, 20)])
-    observed = _p_values(table, label[None])[0]
-    return {
-        column: float((1 + (smallest <= p * (1 + 1e-9)).sum()) / (1 + permutations))
-        for column, p in zip(columns, observed.tolist(), strict=True)
-    }
-
-
-def _p_values(table: Floats, labels: NDArray[np.int_]) -> Floats:
-    """p-values (n, columns) of Kruskal and Wallis for scores (subjects, columns) under labels (n, subjects)."""
-    known = ~np.isnan(table)
-    scores = np.where(known, table - np.nanmean(table, axis=0), 0)
-    groups = int(labels.max()) + 1
-    member = (labels[:, None, :] == np.arange(groups)[:, None]).astype(np.float64)
-    sums, counts = member @ scores, member @ known.astype(np.float64)
-    between = np.divide(sums**2, counts, out=np.zeros_like(sums), where=counts > 0).sum(axis=1)
-    statistic = (known.sum(axis=0) - 1) * between / (scores**2).sum(axis=0)
-    return np.asarray(stats.chi2.sf(statistic, groups - 1))

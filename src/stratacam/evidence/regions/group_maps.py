@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HIGH = 0.5
-"""Heat at or above this share of the subject's highest of that layer is high."""
+"""Heat at or above this share of the layer's scale in the subject's scan (see `heat_scale`) is high."""
 
 MEAN, SHARE = "mean", "share"
 
@@ -17,17 +17,24 @@ def group_maps(
     """Maps of every group.
 
     Args:
-        maps: (subjects, X, Y, Z) heat; each is taken in shares of its highest.
+        maps: (subjects, X, Y, Z) heat in units of each scan's scale; NaN where a subject's slices do not reach.
         groups: of the subjects.
 
     Returns:
-        By group and `MEAN` or `SHARE`, (X, Y, Z): mean heat, and the share of the subjects with high heat.
+        By group and `MEAN` or `SHARE`, (X, Y, Z): mean heat, and the share of the subjects with high heat, both of the
+        subjects whose slices reach the voxel; NaN where there are none.
     """
-    highest = maps.max(axis=(1, 2, 3), keepdims=True)
-    scaled = maps / np.where(highest > 0, highest, 1)
     found = {}
     for group in dict.fromkeys(groups):
-        its = scaled[[name == group for name in groups]]
-        found[group, MEAN] = its.mean(axis=0)
-        found[group, SHARE] = (its >= HIGH).mean(axis=0, dtype=np.float32)
+        its = maps[[name == group for name in groups]]
+        found[group, MEAN] = mean_where_known(its)
+        found[group, SHARE] = mean_where_known(np.where(np.isnan(its), its, its >= HIGH))
     return found
+
+
+def mean_where_known(volumes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean over the first axis of the numbers there; NaN where there are none."""
+    known = ~np.isnan(volumes)
+    count = known.sum(axis=0)
+    total = np.where(known, volumes, 0).sum(axis=0, dtype=np.float32)
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan, np.float32), where=count > 0))

@@ -16,6 +16,7 @@ class RegionValue(NamedTuple):
     """Heat of one region.
 
     Attributes:
+        explained: the class that the map explains in everybody, or "own class".
         method: that made the map.
         layer: whose map it is.
         region: name.
@@ -24,6 +25,7 @@ class RegionValue(NamedTuple):
         share: of all heat in the brain.
     """
 
+    explained: str
     method: str
     layer: str
     region: str
@@ -33,6 +35,7 @@ class RegionValue(NamedTuple):
 
 
 def region_values(
+    explained: str,
     method: str,
     layer: str,
     heat: Heat,
@@ -44,6 +47,7 @@ def region_values(
     """Heat of the regions that the explained slices reach; others are left out, they are not zero.
 
     Args:
+        explained: see `RegionValue`.
         method: that made the map.
         layer: whose map it is.
         heat: (n, rows, columns).
@@ -59,6 +63,7 @@ def region_values(
     in_brain = float(heat[brain].sum(dtype=np.float64))
     return [
         RegionValue(
+            explained,
             method,
             layer,
             name,

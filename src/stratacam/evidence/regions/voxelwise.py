@@ -34,13 +34,16 @@ class VoxelwiseComparison:
     log_p_tfce: Volume
     statement: str
 
-    @property
-    def summary(self) -> dict[str, float]:
-        """Of each statistic the smallest family-wise p-value, and how many voxels have one of at most 0.05."""
+    def summary(self, comparisons: int = 1) -> dict[str, float]:
+        """Of each statistic the smallest family-wise p-value, and how many voxels have one of at most 0.05.
+
+        Args:
+            comparisons: for how many comparisons, of which this is one, p-values are corrected (Bonferroni).
+        """
         found: dict[str, float] = {}
         for name, log_p in (("t", self.log_p), ("tfce", self.log_p_tfce)):
-            found[f"smallest_p_{name}"] = float(10.0 ** -log_p.max())
-            found[f"voxels_{name}"] = int((log_p >= -math.log10(LEVEL) - 1e-9).sum())
+            found[f"smallest_p_{name}"] = min(float(10.0 ** -log_p.max()) * comparisons, 1.0)
+            found[f"voxels_{name}"] = int((log_p >= -math.log10(LEVEL / comparisons) - 1e-9).sum())
         return found
 
 
@@ -61,7 +64,8 @@ def compare_voxels(
     TFCE takes most of the time, which grows with the box around the voxels that differ and with the permutations.
 
     Args:
-        maps: (subjects, X, Y, Z).
+        maps: (subjects, X, Y, Z), NaN where a subject's slices do not reach; only voxels that those of all subjects
+            of the two groups reach are compared.
         groups: of the subjects.
         pair: the two groups; subjects of others are left out.
         mask: (X, Y, Z), where to compare.
@@ -73,7 +77,8 @@ def compare_voxels(
     """
     chosen = [number for number, group in enumerate(groups) if group in pair]
     tested = np.array([1.0 if groups[number] == pair[0] else -1.0 for number in chosen])[:, None]
-    varies = mask & (maps[chosen].std(axis=0) > 0)
+    seen = mask & ~np.isnan(maps[chosen]).any(axis=0)
+    varies = seen & (np.where(seen, maps[chosen], 0).std(axis=0) > 0)
     counts = [sum(groups[number] == group for number in chosen) for group in pair]
     if not varies.any():
         nothing = np.zeros(grid.shape, dtype=np.float32)
@@ -106,19 +111,31 @@ def compare_voxels(
         t=volume(found["t"]),
         log_p=volume(found["logp_max_t"]),
         log_p_tfce=volume(found["logp_max_tfce"]),
-        statement=_statement(pair, counts, int(varies.sum()), covariate_names, permutations),
+        statement=_statement(
+            pair,
+            counts,
+            int(varies.sum()),
+            float(seen.sum() / mask.sum()),
+            covariates=covariate_names,
+            permutations=permutations,
+        ),
     )
 
 
 def _statement(
-    pair: tuple[str, str], counts: Sequence[int], voxels: int, covariates: Sequence[str], permutations: int
+    pair: tuple[str, str],
+    counts: Sequence[int],
+    voxels: int,
+    seen: float,
+    *,
+    covariates: Sequence[str],
+    permutations: int,
 ) -> str:
     ways = math.comb(sum(counts), counts[0])
-    least = (
-        2 if counts[0] == counts[1] else 1
-    ) / ways  # of groups of one size, each way has its mirror image
+    mirrored = 2 if counts[0] == counts[1] else 1  # of groups of one size, each way has its mirror image
     limit = (
-        f" There are only {ways} ways to share these subjects out, so that no p-value can fall below {least:.3f}."
+        f" There are only {ways} ways to share these subjects out, so that no p-value can fall below "
+        f"{mirrored / ways:.3f}."
         if ways < permutations and not covariates
         else ""
     )
@@ -126,5 +143,6 @@ def _statement(
     return (
         f"{pair[0]} ({counts[0]}) less {pair[1]} ({counts[1]}) in {voxels} voxels{beside}: two-sided, family-wise "
         f"error over voxels by {permutations} permutations, for the largest t and for threshold-free cluster "
-        f"enhancement; not corrected for the two statistics, nor for the number of pairs and layers compared.{limit}"
+        f"enhancement. The slices of all these subjects reach {seen:.0%} of the brain; the rest was not "
+        f"compared.{limit}"
     )

@@ -9,11 +9,16 @@ from stratacam.errors import InputError
 from stratacam.learning.dataset import SliceDataset
 from stratacam.learning.evaluation.intervals import Floats
 from stratacam.learning.evaluation.result import Evaluation, SlicePredictions
-from stratacam.learning.evaluation.scores import score, score_decisions
+from stratacam.learning.evaluation.scores import SLICES, Unit, score, score_decisions
 
 
 def evaluate(
-    dataset: SliceDataset, probabilities: Floats, *, calibrated: Floats | None = None, seed: int = 0
+    dataset: SliceDataset,
+    probabilities: Floats,
+    *,
+    calibrated: Floats | None = None,
+    folds: int = 1,
+    seed: int = 0,
 ) -> Evaluation:
     """Score the probabilities of slices by slice and by subject.
 
@@ -21,12 +26,14 @@ def evaluate(
         dataset: the slices.
         probabilities: (n, classes).
         calibrated: (n, classes) the same after temperature scaling; scored beside, not used for predictions.
-        seed: of resamples and permutations.
+        folds: models whose predictions are pooled, see `Unit`.
+        seed: of permutations.
 
     Raises:
         InputError: probabilities that do not belong to the slices, or are none.
     """
     labels, classes = dataset.subject_labels(), dataset.classes
+    unit = Unit(folds=folds, seed=seed)
     for given in (probabilities, calibrated):
         if given is not None:
             _check(given, "slices", len(dataset), len(classes))
@@ -40,14 +47,13 @@ def evaluate(
         subject_names=dataset.subjects,
         subject_labels=labels,
         subject_probabilities=of_subject,
-        subjects=score(labels, of_subject, classes, calibrated=of_subject_calibrated, seed=seed),
+        subjects=score(labels, of_subject, classes, unit=unit, calibrated=of_subject_calibrated),
         subject_calibrated=of_subject_calibrated,
         subject_majority=majority,
-        subjects_majority=score_decisions(labels, majority, classes, seed=seed),
+        subjects_majority=score_decisions(labels, majority, classes, unit=unit),
         slice_predictions=SlicePredictions(dataset, probabilities, calibrated),
-        slices=score(
-            dataset.label, probabilities, classes, subject=dataset.subject, calibrated=calibrated, seed=seed
-        ),
+        slices=score(dataset.label, probabilities, classes, unit=SLICES, calibrated=calibrated),
+        folds=folds,
     )
 
 
@@ -57,6 +63,7 @@ def evaluate_subjects(
     probabilities: npt.ArrayLike,
     classes: Sequence[str],
     *,
+    folds: int = 1,
     seed: int = 0,
 ) -> Evaluation:
     """Score probabilities of subjects whose slices, if any, are not known.
@@ -66,7 +73,8 @@ def evaluate_subjects(
         labels: (subjects,) position of each one's group in `classes`.
         probabilities: (subjects, classes).
         classes: names of the groups.
-        seed: of resamples and permutations.
+        folds: models whose predictions are pooled, see `Unit`.
+        seed: of permutations.
 
     Raises:
         InputError: a subject twice, or labels or probabilities that do not belong to the subjects.
@@ -83,7 +91,8 @@ def evaluate_subjects(
         subject_names=tuple(subjects),
         subject_labels=label,
         subject_probabilities=given,
-        subjects=score(label, given, classes, seed=seed),
+        subjects=score(label, given, classes, unit=Unit(folds=folds, seed=seed)),
+        folds=folds,
     )
 
 

@@ -7,7 +7,14 @@ import numpy as np
 
 from stratacam.learning.dataset import SliceDataset
 from stratacam.learning.evaluation.evaluate import subject_probabilities
-from stratacam.learning.evaluation.intervals import Floats, Integers, Interval, resample
+from stratacam.learning.evaluation.intervals import (
+    Floats,
+    Integers,
+    Interval,
+    clustered_interval,
+    combine,
+    within,
+)
 from stratacam.learning.evaluation.metrics import accuracies
 
 PERMUTATIONS = 1000
@@ -19,7 +26,7 @@ class Pooled:
 
     Attributes:
         value: mean over the trainings.
-        interval: 95 %, over resamples of subjects; a subject comes with all its slices in all trainings.
+        interval: 95 %, over subjects; a subject comes with all its slices in all trainings.
         chance: the middle 95 % of what the same predictions give when, in each training, the groups of the
             subjects held out are permuted.
         per_seed: of each training.
@@ -36,7 +43,7 @@ def pool_seeds(trainings: Sequence[tuple[SliceDataset, Floats]], *, seed: int = 
 
     Args:
         trainings: of each, the slices held out and their probabilities (n, classes).
-        seed: of resamples and permutations.
+        seed: of permutations.
 
     Returns:
         Of slices, and of subjects by the mean probability of their slices.
@@ -61,35 +68,41 @@ class _Counts:
     labels: Integers
     predicted: Floats
 
-    def balanced(self, times: Floats, labels: Integers | None = None) -> Floats:
-        """Balanced accuracy, (draws,), of each subject taken `times` (draws, subjects)."""
+    def balanced(self, labels: Integers | None = None) -> float:
+        """Balanced accuracy."""
         one_hot = np.eye(self.predicted.shape[1])[self.labels if labels is None else labels]
-        confusion = np.einsum("ds,st,sp->dtp", times, one_hot, self.predicted, optimize=True)
-        with np.errstate(invalid="ignore"):
-            return accuracies(confusion)[1]
+        return float(accuracies(one_hot.T @ self.predicted)[1])
 
 
 def _pool(trainings: Sequence[_Counts], seed: int) -> Pooled:
-    subjects = sorted({subject for training in trainings for subject in training.subjects})
-    place = {subject: number for number, subject in enumerate(subjects)}
-    times = resample(len(subjects), seed=seed)
     generator = np.random.default_rng([seed, 1])
-    per_seed, drawn, permuted = [], [], []
+    per_seed = [training.balanced() for training in trainings]
+    permuted = [
+        [training.balanced(generator.permutation(training.labels)) for _ in range(PERMUTATIONS)]
+        for training in trainings
+    ]
+    low, high = np.percentile(np.mean(permuted, axis=0), [2.5, 97.5])
+    value = float(np.mean(per_seed))
+    return Pooled(value, _interval(trainings, value), (float(low), float(high)), tuple(per_seed))
+
+
+def _interval(trainings: Sequence[_Counts], value: float) -> Interval:
+    """Combine the intervals of the classes' recalls, each over the subjects that were of the class in any training."""
+    right: list[dict[str, float]] = [{} for _ in range(trainings[0].predicted.shape[1])]
+    count: list[dict[str, float]] = [{} for _ in right]
     for training in trainings:
-        once = np.ones((1, len(training.subjects)))
-        per_seed.append(float(training.balanced(once)[0]))
-        drawn.append(training.balanced(times[:, [place[subject] for subject in training.subjects]]))
-        permuted.append(
-            [training.balanced(once, generator.permutation(training.labels))[0] for _ in range(PERMUTATIONS)]
-        )
-    return Pooled(
-        float(np.mean(per_seed)),
-        _percentiles(np.nanmean(drawn, axis=0)),
-        _percentiles(np.mean(permuted, axis=0)),
-        tuple(per_seed),
-    )
-
-
-def _percentiles(values: Floats) -> Interval:
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)
+        for subject, label, predicted in zip(
+            training.subjects, training.labels, training.predicted, strict=True
+        ):
+            right[label][subject] = right[label].get(subject, 0) + predicted[label]
+            count[label][subject] = count[label].get(subject, 0) + predicted.sum()
+    of_class = [
+        (np.array(list(some.values())), np.array(list(whole.values())))
+        for some, whole in zip(right, count, strict=True)
+        if whole
+    ]
+    recalls = [float(some.sum() / whole.sum()) for some, whole in of_class]
+    limits = [clustered_interval(some, whole) for some, whole in of_class]
+    low, high = combine(recalls, limits, np.full(len(recalls), 1 / len(recalls)))
+    shift = value - float(np.mean(recalls))
+    return within((low + shift, high + shift), 0, 1)

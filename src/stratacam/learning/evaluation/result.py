@@ -43,6 +43,7 @@ class Evaluation:
         subjects_majority: scores of the majority.
         slice_predictions: the slices, or None.
         slices: their scores, or None.
+        folds: models whose predictions are pooled.
     """
 
     classes: tuple[str, ...]
@@ -55,6 +56,7 @@ class Evaluation:
     subjects_majority: DecisionScores | None = None
     slice_predictions: SlicePredictions | None = None
     slices: Scores | None = None
+    folds: int = 1
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation, *, part: str, warning: str = "") -> None:
@@ -88,6 +90,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation, *, part: str, warning
         "classes": list(names),
         "subjects_per_class": _count(evaluation.subject_labels, names),
         "slices_per_class": None if slices is None else _count(slices.dataset.label, names),
+        "folds": evaluation.folds,
     }
     for unit in ("slices", "subjects", "subjects_majority"):
         scores = getattr(evaluation, unit)

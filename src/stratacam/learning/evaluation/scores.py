@@ -1,4 +1,4 @@
-"""All scores of slices or subjects, each with its intervals and what chance gives."""
+"""All scores of slices or subjects; those of subjects with their intervals and what chance gives."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,27 +7,27 @@ import numpy as np
 from scipy import stats
 
 from stratacam.learning.evaluation import metrics
-from stratacam.learning.evaluation.calibration import BINS, SUBJECT_BINS, confidence_bins
+from stratacam.learning.evaluation.auroc import areas, mean_interval
+from stratacam.learning.evaluation.calibration import BINS, SUBJECT_BINS, reliability
 from stratacam.learning.evaluation.intervals import (
+    POOLED_FOLDS,
     Floats,
     Integers,
     Interval,
-    balanced_posterior,
-    exact_interval,
-    percentile_interval,
+    combine,
     permutation_p_value,
-    resample,
+    share_interval,
+    within,
 )
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % intervals, and what chance gives; `None` where a number would not be valid."""
+    """A value with what chance gives, its 95 % interval and p-value; `None` where a number would not be valid."""
 
     value: float
-    chance: float | None
-    bootstrap: Interval | None
-    small_sample: Interval | None = None
+    chance: float | None = None
+    interval: Interval | None = None
     p_value: float | None = None
 
 
@@ -71,158 +71,155 @@ class Scores:
     calibrated: ProbabilityScores | None
 
 
+@dataclass(frozen=True)
+class Unit:
+    """What is scored.
+
+    Attributes:
+        subjects: whether a row is a subject; slices get no intervals and no p-values, since they are not independent.
+        folds: models whose predictions are pooled. With more than one, intervals are wider, and permuting the held-out
+            labels is no valid test.
+        seed: of permutations.
+    """
+
+    subjects: bool = True
+    folds: int = 1
+    seed: int = 0
+
+    @property
+    def tested(self) -> bool:
+        """Whether p-values are valid."""
+        return self.subjects and self.folds == 1
+
+    @property
+    def widen(self) -> float:
+        """Factor of the intervals."""
+        return POOLED_FOLDS if self.folds > 1 else 1.0
+
+
+SUBJECTS = Unit()
+SLICES = Unit(subjects=False)
+
+
 def score(
     label: Integers,
     probabilities: Floats,
     classes: Sequence[str],
     *,
-    subject: Integers | None = None,
+    unit: Unit = SUBJECTS,
     calibrated: Floats | None = None,
-    seed: int = 0,
 ) -> Scores:
-    """Score slices with intervals over subjects, or subjects with intervals for few and p-values as well.
+    """Score subjects, with intervals and p-values, or slices.
 
     Args:
-        label: (n,) position of each slice's, or subject's, group in `classes`.
+        label: (n,) position of each one's group in `classes`.
         probabilities: (n, classes).
         classes: names of the groups.
-        subject: (n,) number of each slice's subject, from 0 without gaps; not given: every row is a subject.
+        unit: what is scored.
         calibrated: (n, classes) the probabilities after temperature scaling.
-        seed: of resamples and permutations.
     """
-    decisions = score_decisions(label, probabilities.argmax(1), classes, subject=subject, seed=seed)
-    whose = np.arange(len(label)) if subject is None else subject
-    times = resample(int(whose.max()) + 1, seed=seed)
-    of_class = np.bincount(label, minlength=len(classes))
-    occurring = np.flatnonzero((of_class > 0) & (of_class < len(label)))
-    value = metrics.aurocs(label, probabilities, whose, np.ones((1, times.shape[1])))[0]
-    resampled = metrics.aurocs(label, probabilities, whose, times)
+    decisions = score_decisions(label, probabilities.argmax(1), classes, unit=unit)
+    found = areas(label, probabilities)
+    of_class = dict(zip(found.classes.tolist(), range(len(classes)), strict=False))
     macro = None
-    if len(occurring):
+    if of_class:
         p_value = None
-        if subject is None:
-            gain = stats.rankdata(probabilities, axis=0) * _one_over(of_class * (len(label) - of_class))
-            p_value = permutation_p_value(gain, label, seed=seed)
-        macro = _estimate(
-            value[occurring].mean(), 0.5, resampled[:, occurring].mean(1), times, p_value=p_value
-        )
-    bins = SUBJECT_BINS if subject is None else BINS
-    as_given = _score_probabilities(label, probabilities, whose, times, bins)
+        if unit.tested:
+            counts = np.bincount(label, minlength=len(classes))
+            gain = stats.rankdata(probabilities, axis=0) * _one_over(counts * (len(label) - counts))
+            p_value = permutation_p_value(gain, label, seed=unit.seed)
+        interval = mean_interval(found, unit.widen) if unit.subjects else None
+        macro = Estimate(float(found.values.mean()), 0.5, interval, p_value)
+
+    def auroc(place: int) -> Estimate:
+        interval = found.interval(place, unit.widen) if unit.subjects else None
+        return Estimate(float(found.values[place]), 0.5, interval)
+
     return Scores(
         **vars(decisions),
-        **vars(as_given),
+        **vars(_score_probabilities(label, probabilities, unit)),
         auroc={
-            name: _estimate(value[number], 0.5, resampled[:, number], times) if number in occurring else None
+            name: auroc(of_class[number]) if number in of_class else None
             for number, name in enumerate(classes)
         },
         macro_auroc=macro,
-        calibrated=None
-        if calibrated is None
-        else _score_probabilities(label, calibrated, whose, times, bins),
+        calibrated=None if calibrated is None else _score_probabilities(label, calibrated, unit),
     )
 
 
 def score_decisions(
-    label: Integers,
-    predicted: Integers,
-    classes: Sequence[str],
-    *,
-    subject: Integers | None = None,
-    seed: int = 0,
+    label: Integers, predicted: Integers, classes: Sequence[str], *, unit: Unit = SUBJECTS
 ) -> DecisionScores:
     """Score the groups, (n,), that slices or subjects are given; arguments as for `score`."""
-    whose = np.arange(len(label)) if subject is None else subject
-    counts = metrics.confusion_by_subject(label, predicted, whose, len(classes))
-    times = resample(len(counts), seed=seed)
-    confusion, resampled = counts.sum(0), np.tensordot(times, counts, axes=1)
-    value, of_resample = metrics.accuracies(confusion), metrics.accuracies(resampled)
+    confusion = metrics.confusion_matrix(label, predicted, len(classes))
     of_class, right = confusion.sum(1), np.diagonal(confusion)
     chance, even_chance = float(of_class.max() / of_class.sum()), float(1 / (of_class > 0).sum())
-    exact = subject is None
     accuracy_p = balanced_p = None
-    if exact and (of_class > 0).sum() > 1:
+    if unit.tested and (of_class > 0).sum() > 1:
         accuracy_p = float(stats.binomtest(right.sum(), len(label), chance, alternative="greater").pvalue)
         gain = np.eye(len(classes))[predicted] * _one_over(of_class)
-        balanced_p = permutation_p_value(gain, label, seed=seed)
+        balanced_p = permutation_p_value(gain, label, seed=unit.seed)
     others = of_class.sum() - of_class
     spared = others - (confusion.sum(0) - right)
+    accuracy, balanced = (float(value) for value in metrics.accuracies(confusion))
+    share = _share(int(right.sum()), len(label), unit)
     return DecisionScores(
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
-        accuracy=_estimate(
-            float(value[0]),
-            chance,
-            of_resample[0],
-            times,
-            small_sample=exact_interval(int(right.sum()), len(label)) if exact else None,
-            p_value=accuracy_p,
-        ),
-        balanced_accuracy=_estimate(
-            float(value[1]),
+        accuracy=Estimate(accuracy, chance, share.interval if share else None, accuracy_p),
+        balanced_accuracy=Estimate(
+            balanced,
             even_chance,
-            of_resample[1],
-            times,
-            small_sample=balanced_posterior(confusion, seed=seed) if exact else None,
-            p_value=balanced_p,
+            balanced_interval(confusion, unit.widen) if unit.subjects else None,
+            balanced_p,
         ),
-        sensitivity=_shares(classes, right, of_class, metrics.sensitivities(resampled), times, exact=exact),
-        specificity=_shares(classes, spared, others, metrics.specificities(resampled), times, exact=exact),
+        sensitivity=_shares(classes, right, of_class, unit),
+        specificity=_shares(classes, spared, others, unit),
     )
 
 
-def _score_probabilities(
-    label: Integers, probabilities: Floats, subject: Integers, times: Floats, bins: int
-) -> ProbabilityScores:
-    subjects = times.shape[1]
-    rows = times @ np.bincount(subject, minlength=subjects)
+def balanced_interval(confusion: Integers, widen: float = 1.0) -> Interval:
+    """Return the 95 % interval of the mean recall over the classes that have subjects.
+
+    Args:
+        confusion: (classes, classes) rows true, columns predicted.
+        widen: factor of the interval, see `intervals.POOLED_FOLDS`.
+    """
+    of_class = confusion.sum(1)
+    count = of_class[of_class > 0]
+    right = np.diagonal(confusion)[of_class > 0]
+    limits = [share_interval(int(part), int(whole)) for part, whole in zip(right, count, strict=True)]
+    weights = np.full(len(count), 1 / len(count))
+    return within(combine(right / count, limits, weights, widen=widen), 0, 1)
+
+
+def _score_probabilities(label: Integers, probabilities: Floats, unit: Unit) -> ProbabilityScores:
     shares = np.bincount(label, minlength=probabilities.shape[1]) / len(label)
-
-    def mean(values: Floats, chance: float) -> Estimate:
-        resampled = times @ np.bincount(subject, values, minlength=subjects) / rows
-        return _estimate(values.mean(), chance, resampled, times)
-
-    gaps = np.zeros((subjects, bins))
-    gap = probabilities.max(1) - (probabilities.argmax(1) == label)
-    np.add.at(gaps, (subject, confidence_bins(probabilities, bins)), gap)
+    bins = reliability(probabilities, label, bins=SUBJECT_BINS if unit.subjects else BINS)
+    gaps = np.abs(bins.confidence - bins.accuracy)
     return ProbabilityScores(
-        brier=mean(metrics.brier_scores(label, probabilities), float(1 - (shares**2).sum())),
-        log_loss=mean(metrics.log_losses(label, probabilities), float(stats.entropy(shares))),
-        expected_calibration_error=_estimate(
-            np.abs(gaps.sum(0)).sum() / len(label), None, np.abs(times @ gaps).sum(1) / rows, times
+        brier=Estimate(
+            float(metrics.brier_scores(label, probabilities).mean()), float(1 - (shares**2).sum())
         ),
-    )
-
-
-def _estimate(
-    value: float,
-    chance: float | None,
-    resampled: Floats,
-    times: Floats,
-    *,
-    small_sample: Interval | None = None,
-    p_value: float | None = None,
-) -> Estimate:
-    several = times.shape[1] > 1
-    return Estimate(
-        float(value), chance, percentile_interval(resampled) if several else None, small_sample, p_value
+        log_loss=Estimate(
+            float(metrics.log_losses(label, probabilities).mean()), float(stats.entropy(shares))
+        ),
+        expected_calibration_error=Estimate(float(np.nansum(gaps * bins.count) / len(label))),
     )
 
 
 def _shares(
-    classes: Sequence[str], part: Integers, whole: Integers, resampled: Floats, times: Floats, *, exact: bool
+    classes: Sequence[str], part: Integers, whole: Integers, unit: Unit
 ) -> dict[str, Estimate | None]:
     """Estimate a share, part of whole, for each class."""
-    return {
-        name: _estimate(
-            part[number] / whole[number],
-            None,
-            resampled[:, number],
-            times,
-            small_sample=exact_interval(int(part[number]), int(whole[number])) if exact else None,
-        )
-        if whole[number]
-        else None
-        for number, name in enumerate(classes)
-    }
+    return {name: _share(int(part[number]), int(whole[number]), unit) for number, name in enumerate(classes)}
+
+
+def _share(part: int, whole: int, unit: Unit) -> Estimate | None:
+    if not whole:
+        return None
+    limits = [share_interval(part, whole)]
+    interval = within(combine([part / whole], limits, [1.0], widen=unit.widen), 0, 1)
+    return Estimate(part / whole, None, interval if unit.subjects else None)
 
 
 def _one_over(counts: Integers) -> Floats:

@@ -21,7 +21,7 @@ def write_comparison(folder: Path, titles: Mapping[str, str], *, first: str, see
         titles: name of the subfolder to what it is in words, in the order of the table.
         first: the evaluation that the others are compared with, as first minus other; one that held other subjects
             out is not compared.
-        seed: of resamples and permutations.
+        seed: of swaps.
     """
     subjects = {name: _subjects(folder / name) for name in titles}
     rows = []
@@ -33,7 +33,9 @@ def write_comparison(folder: Path, titles: Mapping[str, str], *, first: str, see
         against = None
         if name != first and labels == subjects[first][0]:
             numbers = [metrics["classes"].index(group) for group in labels.values()]
-            against = compare(numbers, subjects[first][1], probabilities, seed=seed).as_json()
+            against = compare(
+                numbers, subjects[first][1], probabilities, folds=metrics["folds"], seed=seed
+            ).as_json()
         rows.append({**evaluated, **scores, "against_first": against, "warning": metrics.get("warning", "")})
     write_json(folder / "comparison.json", {"first": first, "rows": rows})
     columns = ["name", "title", "subjects"]
@@ -63,7 +65,7 @@ def _estimate(estimate: Mapping[str, Any] | None) -> list[str]:
     """Value, lower and upper end of the interval, and p-value; "n/a" where there is none."""
     if estimate is None:
         return ["n/a"] * 4
-    low, high = estimate.get("small_sample") or estimate["bootstrap"] or (None, None)
+    low, high = estimate["interval"] or (None, None)
     return [
         "n/a" if number is None else f"{number:.4g}"
         for number in (estimate["value"], low, high, estimate.get("p_value"))

@@ -49,7 +49,7 @@ def _chapter(evidence: EvidenceContent) -> Chapter:
     shown = [
         *(table for method in evidence.methods for table in
           (tables.claims_table(evidence, method), tables.layers_table(evidence, method))),
-        tables.comparison_table(evidence),
+        *tables.comparison_tables(evidence),
         tables.voxelwise_table(evidence),
     ]  # fmt: skip
     return Chapter(

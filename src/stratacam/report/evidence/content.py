@@ -52,6 +52,11 @@ class EvidenceContent:
         return str(self.about.get("last_convolution", self.layers[-1]))
 
     @property
+    def group_class(self) -> str:
+        """The class that maps of groups explain in everybody; "" where no groups were compared."""
+        return str(next(iter(self.groups.get("explained", ())), ""))
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """The first one's maps are shown where there is room for one."""
         return tuple(self.about["methods"])

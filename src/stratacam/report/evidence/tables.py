@@ -1,15 +1,15 @@
 """Tables of the evidence: the claims, the layers, and the groups."""
 
-import math
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any
 
 from stratacam.evidence import registry
+from stratacam.evidence.regions.scan_heat import OWN_CLASS
 from stratacam.evidence.rows import NONE
 from stratacam.evidence.values import Summary
 from stratacam.report.evidence.content import EvidenceContent
-from stratacam.report.numbers import NOT_KNOWN, small
+from stratacam.report.numbers import NOT_KNOWN, estimate_of, small
 from stratacam.report.reading import Row
 from stratacam.report.tables import Table
 
@@ -25,7 +25,7 @@ def claims_table(evidence: EvidenceContent, method: str) -> Table:
         (
             claim["title"] if not number else "",
             test["name"],
-            _number(test["effect"], test["low"], test["high"]),
+            estimate_of(test["effect"], test["low"], test["high"]),
             str(test["subjects"]),
             test["verdict"],
             claim["verdict"] if not number else "",
@@ -61,10 +61,11 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
     ]
     return Table(
         f"Layers, maps by {method}",
-        ("layer", "verdict, or faults", *(heading for heading, _, _ in columns)),
+        ("layer", "verdict", *(heading for heading, _, _ in columns)),
         tuple(rows),
-        note="In brackets 95 % intervals over subjects. All measures, with every method and layer, are in "
-        f"evidence/{evidence.folder.name}/layers.tsv.",
+        note="Verdicts: the mean, and one-sided 95 % bounds that hold for all layers and methods together. Columns: in "
+        "brackets the 95 % interval over subjects, of each number for itself. All measures, with every method "
+        f"and layer, are in evidence/{evidence.folder.name}/layers.tsv.",
     )
 
 
@@ -94,20 +95,31 @@ REGION_COLUMNS: dict[str, Callable[[Row], str]] = {
 }
 
 
-def comparison_table(evidence: EvidenceContent) -> Table:
-    """The strongest differences between groups, region by region."""
-    tests = [row for row in evidence.comparison if row["q"] != NONE]
-    found = sum(float(row["q"]) < LEVEL for row in tests)
-    strongest = sorted(tests, key=lambda row: (float(row["q"]), float(row["p"])))[:STRONGEST]
-    statement, caution = evidence.groups.get("statement", ""), evidence.groups.get("caution", "")
-    return Table(
-        "Heat of regions, groups compared",
-        tuple(REGION_COLUMNS),
-        tuple(tuple(cell(row) for cell in REGION_COLUMNS.values()) for row in strongest),
-        otherwise=statement or "No groups were compared.",
-        note=f"{statement} {found or 'None'} of {len(tests)} tests with q below {LEVEL}; the {len(strongest)} smallest "
-        f"are shown. Regions: {evidence.groups.get('atlas', '')}. {caution}",
-    )
+def comparison_tables(evidence: EvidenceContent) -> list[Table]:
+    """The strongest differences between groups, region by region: of one class in everybody, then of the own class."""
+    groups = evidence.groups
+    statement = groups.get("statement", "") or "No groups were compared."
+    tables = []
+    for explained in groups.get("explained", ()):
+        rows = [row for row in evidence.comparison if row["explained"] == explained]
+        tests = [row for row in rows if row["q"] != NONE]
+        found = sum(float(row["q"]) < LEVEL for row in tests)
+        strongest = sorted(tests, key=lambda row: (float(row["q"]), float(row["p"])))[:STRONGEST]
+        own = explained == OWN_CLASS
+        words = "each scan's own class" if own else f"{explained} in everybody"
+        tables.append(
+            Table(
+                f"Heat of regions, groups compared: maps of {words}",
+                tuple(REGION_COLUMNS),
+                tuple(tuple(cell(row) for cell in REGION_COLUMNS.values()) for row in strongest),
+                otherwise=statement,
+                note=f"{statement} {found or 'None'} of {len(tests)} tests with q below {LEVEL}; the {len(strongest)} "
+                f"smallest are shown. Regions: {groups.get('atlas', '')}. {groups.get('caution', '') if own else ''}",
+            )
+        )
+    return tables or [
+        Table("Heat of regions, groups compared", tuple(REGION_COLUMNS), (), otherwise=statement)
+    ]
 
 
 def voxelwise_table(evidence: EvidenceContent) -> Table | None:
@@ -129,7 +141,7 @@ def voxelwise_table(evidence: EvidenceContent) -> Table | None:
     ]
     voxels = f"voxels with family-wise p up to {LEVEL}"
     columns = ("layer", "groups", f"{voxels}, largest t", "smallest p", f"{voxels}, TFCE", "smallest p")
-    title = f"Heat voxel by voxel, groups compared ({found[0]['method']})"
+    title = f"Heat voxel by voxel, groups compared: maps of {found[0]['explained']} by {found[0]['method']}"
     return Table(title, (*columns, "what was done"), tuple(rows))
 
 
@@ -147,18 +159,14 @@ def _known(cell: str, write: Callable[[float], str]) -> str:
 def _of(summary: Summary | None, *, interval: bool = True) -> str:
     if summary is None:
         return NOT_KNOWN
-    return _number(summary.value, summary.low, summary.high) if interval else f"{summary.value:.2f}"
-
-
-def _number(value: float | None, low: float | None, high: float | None) -> str:
-    if value is None or math.isnan(value):
-        return NOT_KNOWN
-    known = low is not None and high is not None and not math.isnan(low)
-    return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if known else "")
+    return estimate_of(summary.value, summary.low, summary.high) if interval else f"{summary.value:.2f}"
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
-    if verdict["recommended"]:
-        return "recommended"
-    others = [layer for layer in verdict["alike"] if layer != verdict["layer"]]
-    return "; ".join(verdict["faults"]) or f"says the same as {', '.join(others)}"
+    others = ", ".join(layer for layer in verdict["alike"] if layer != verdict["layer"])
+    return {
+        "recommended": "recommended",
+        "says the same": f"says the same as {others}",
+        "not recommended": f"not recommended: {'; '.join(verdict['faults'])}",
+        "cannot say": f"cannot say ({'; '.join(verdict['reasons'])})",
+    }[verdict["verdict"]]

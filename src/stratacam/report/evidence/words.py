@@ -1,9 +1,20 @@
 """Which layers are recommended, in sentences."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from stratacam.evidence import registry
 from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.numbers import estimate_of
+
+FAITHFUL = (
+    "Faithful is not correct: a map may be true to a network that uses what has nothing to do with the class (Haufe et "
+    "al. 2024, arXiv 2409.14590)."
+)
+CROSS_FITTED = (
+    "The layer is chosen on either half of the subjects and measured on the other; in brackets the 95 % interval of "
+    "their mean."
+)
 
 
 def sentences(evidence: EvidenceContent) -> list[str]:
@@ -19,8 +30,13 @@ def sentences(evidence: EvidenceContent) -> list[str]:
             if about["truth_subjects"]
             else ""
         )
-        + "Intervals of 95 % are over subjects."
+        + "Intervals in tables are of 95 %, over subjects (Student's, corrected for skewness), each number for itself."
     ]
+    if learnt_from := about["learnt_from"]:
+        found.append(
+            f"{len(learnt_from)} subjects were left out of the evidence, as the network was trained on them: "
+            f"{', '.join(learnt_from[:5])}{' ...' if len(learnt_from) > 5 else ''}."
+        )
     found += [_recommended(evidence, method) for method in evidence.methods]
     measured = {measure for _, _, measure, _ in evidence.summaries}
     missing = [kind.question for kind in registry.KINDS if not measured & {one.name for one in kind.measures}]
@@ -32,19 +48,42 @@ def sentences(evidence: EvidenceContent) -> list[str]:
 
 def _recommended(evidence: EvidenceContent, method: str) -> str:
     found = evidence.recommendations[method]
-    layers = found["layers"]
     if not found["recommended"]:
-        nearest = min(layers, key=lambda one: len(one["faults"]))
-        return (
-            f"No layer's map by {method} is recommended. {nearest['layer']} comes nearest: "
-            f"{'; '.join(nearest['faults'])}."
-        )
-    alike = {one["layer"]: one["alike"] for one in layers}
+        return f"No layer's map by {method} is recommended: {_why_none(found['layers'])}."
+    alike = {one["layer"]: one["alike"] for one in found["layers"]}
     recommended = [
-        layer + (f" (for {_span(alike[layer])}, which say the same)" if len(alike[layer]) > 1 else "")
-        for layer in found["recommended"]
+        choice["layer"]
+        + (
+            f" (for {_span(alike[choice['layer']])}, which say the same)"
+            if len(alike[choice["layer"]]) > 1
+            else ""
+        )
+        + "".join(f"; {_cross_fitted(one)}" for one in choice["numbers"])
+        for choice in found["choices"]
     ]
-    return f"Recommended maps by {method}, by the rule below: {', '.join(recommended)}."
+    return f"Recommended maps by {method}, by the rule below: {'. '.join(recommended)}. {CROSS_FITTED} {FAITHFUL}"
+
+
+def _why_none(layers: Sequence[Mapping[str, Any]]) -> str:
+    """How many layers failed a criterion, of how many nothing can be said, and what is missing of all of these."""
+    failed = [one for one in layers if one["verdict"] == "not recommended"]
+    unsaid = [one for one in layers if one["verdict"] == "cannot say"]
+    parts = [f"{len(failed)} of {len(layers)} fail a criterion"] if failed else []
+    if unsaid:
+        common = [
+            reason for reason in unsaid[0]["reasons"] if all(reason in one["reasons"] for one in unsaid)
+        ]
+        parts.append(
+            f"of {len(unsaid)} nothing can be said ({'; '.join(common) if common else 'reasons in the table'})"
+        )
+    return ", and ".join(parts)
+
+
+def _cross_fitted(number: Mapping[str, Any]) -> str:
+    heading = next(one for one in registry.measures() if one.name == number["measure"]).heading(
+        number["against"]
+    )
+    return f"{heading} {estimate_of(number['value'], number['low'], number['high'])}"
 
 
 def _span(layers: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stratacam.cam.drawing import blend
 from stratacam.evidence.groups import group_map_file
+from stratacam.evidence.heat import HEAT_SCALE
 from stratacam.evidence.regions.group_maps import MEAN, SHARE
 from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
@@ -25,9 +26,9 @@ KINDS = {MEAN: "mean heat", SHARE: "share of subjects with high heat"}
 
 def group_heat(evidence: EvidenceContent) -> ReportFigure | None:
     """Mean heat, and the share of subjects with high heat, of every group; None where there are no such maps."""
-    method, layer = evidence.methods[0], evidence.last_convolution
+    explained, method, layer = evidence.group_class, evidence.methods[0], evidence.last_convolution
     files = {
-        (group, kind): evidence.folder / group_map_file(method, layer, group, kind)
+        (group, kind): evidence.folder / group_map_file(explained, method, layer, group, kind)
         for group in evidence.classes
         for kind in KINDS
     }
@@ -58,10 +59,10 @@ def group_heat(evidence: EvidenceContent) -> ReportFigure | None:
         )  # fmt: skip
     return ReportFigure(
         f"Heat of every group in MNI152 space, {network_title(evidence.network)}, {layer}",
-        f"Maps by {method} at {layer}, each in shares of its own highest heat, carried to the template by the affine "
-        "of the preparation. Mean: coloured up to the highest of the group, which is written beside it. Share: of the "
-        "group's subjects whose heat is at least half of their own highest. Left of the picture is the patient's "
-        "right. Every map explains the class that its scan was given.",
+        f"Maps of {explained} in everybody by {method} at {layer}, each in units of its own {HEAT_SCALE:.0%} quantile "
+        "in the brain, carried to the template by the affine of the preparation. Mean: coloured up to the highest of "
+        "the group, which is written beside it. Share: of the group's subjects whose heat is at least half of that "
+        "quantile. Each voxel is of the subjects whose slices reach it. Left of the picture is the patient's right.",
         figure,
     )
 
@@ -70,7 +71,7 @@ def _on_grid(file: Path, grid: Grid) -> NDArray[np.float32]:
     image = nibabel.Nifti1Image.from_filename(file)
     x, y, z = (int(length) for length in image.shape)
     source = Grid((x, y, z), np.asarray(image.affine, dtype=np.float64))
-    return np.asarray(resample(np.asarray(image.dataobj, dtype=np.float32), source, grid))
+    return np.asarray(resample(np.nan_to_num(np.asarray(image.dataobj, dtype=np.float32)), source, grid))
 
 
 def _levels(volumes: Sequence[NDArray[np.float32]]) -> list[int]:

@@ -103,7 +103,9 @@ class Baselines:
             found.append(frozen_features(dataset, inputs, protocol))
         for baseline in found:
             truth = [classes.index(self.labels[subject]) for subject in subjects]
-            evaluation = evaluate_subjects(subjects, truth, baseline.probabilities, classes, seed=seed)
+            evaluation = evaluate_subjects(
+                subjects, truth, baseline.probabilities, classes, folds=len(splits), seed=seed
+            )
             write_evaluation(self.out / f"{PREFIX}{baseline.name}", evaluation, part="test")
         titles = {baseline.name: baseline.title for baseline in found}
         write_json(self.out / "baselines.json", {"titles": titles, "left_out": left_out})

@@ -45,6 +45,7 @@ class Score:
             make_dataset(self.pictures, self.classes).take(rows[order]),
             apply_temperature(logits[order], 1.0),
             calibrated=apply_temperature(calibrated[order], 1.0),
+            folds=len(self.predictions),
             seed=self.seed,
         )
         write_evaluation(self.out, evaluation, part="test", warning=self.warning)

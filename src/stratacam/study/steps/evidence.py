@@ -12,9 +12,16 @@ from stratacam.errors import InputError
 from stratacam.evidence.covariates import USUAL, covariates_of
 from stratacam.evidence.groups import named_layers
 from stratacam.evidence.regions.atlas import names_of
-from stratacam.evidence.scan_evidence import ScanEvidence, Truths, measure_evidence_of, write_truth
-from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.scan_evidence import (
+    ScanEvidence,
+    ScanInputs,
+    Truths,
+    measure_evidence_of,
+    write_truth,
+)
+from stratacam.evidence.settings import PREDICTED, EvidenceSettings
 from stratacam.evidence.tables import Tables, write_tables
+from stratacam.files import read_json
 from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
@@ -25,13 +32,10 @@ from stratacam.source_code import Entries
 from stratacam.study.execution import SerialExecutor
 from stratacam.study.keys import entries_used
 from stratacam.study.planning import Planned
-from stratacam.study.runs import Run
+from stratacam.study.steps.evidence_subjects import others_of, strangers_of, unseen
 from stratacam.study.steps.explain import held_out_by, run_for, to_explain
 from stratacam.study.study import Study
 from stratacam.study.trained import TrainedModel, architectures_of, load_once, trained_model
-
-MAXIMUM_OTHERS = 2
-"""Models of each kind that a model's maps are compared with."""
 
 
 @dataclass(frozen=True)
@@ -57,32 +61,23 @@ class Evidence:
     Attributes:
         model: whose maps are measured.
         others: models whose maps they are compared with, by how these differ.
-        group: class of the scan.
-        lesions: mask of the scan, where there is one.
-        truths: by subject, the masks on the template of `write_truth`.
+        given: the scan, and all that it is measured by.
         atlas_names: file of the names of the settings' atlas, where there is one.
-        sequence: see `explained_sequence`.
     """
 
     model: TrainedModel
     others: tuple[tuple[str, tuple[TrainedModel, ...]], ...]
-    scan: PreparedScan
-    group: str
-    lesions: Path | None
-    truths: Truths
-    settings: EvidenceSettings
+    given: ScanInputs
     atlas_names: Path | None
-    sequence: str | None
-    seed: int
     out: ScanEvidence
 
     @property
     def entries(self) -> Entries:
         others = [model for _, models in self.others for model in models]
         return entries_used(
-            sequences=self.scan.sequences,
+            sequences=self.given.scan.sequences,
             architectures=architectures_of([self.model, *others]),
-            methods=self.settings.methods,
+            methods=self.given.settings.methods,
         )
 
     @property
@@ -91,19 +86,8 @@ class Evidence:
 
     def do(self) -> None:
         model, card = load_once(self.model)
-        measure_evidence_of(
-            model,
-            card,
-            self.scan,
-            self.settings,
-            group=self.group,
-            lesions=self.lesions,
-            truths=self.truths,
-            others={change: [load_once(other)[0] for other in others] for change, others in self.others},
-            sequence=self.sequence,
-            seed=self.seed,
-            out=self.out,
-        )
+        others = {change: [load_once(other)[0] for other in models] for change, models in self.others}
+        measure_evidence_of(model, card, self.given, others=others, out=self.out)
 
 
 @dataclass(frozen=True)
@@ -197,22 +181,28 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
     _check_settings(*load_once(trained_model(study, runs[0])), settings)
     group_of = {scan.scan: scan.group for scan in measured.pictures}
     entries = {}
-    for scan in to_explain(configuration, measured.prepared, held_out):
+    scans, learnt_from = unseen(
+        to_explain(configuration, measured.prepared, held_out), held_out, planned, model
+    )
+    for scan in scans:
         run = run_for(scan, held_out, planned, model)
         task = Evidence(
             model=trained_model(study, run),
             others=tuple(
                 (change, tuple(trained_model(study, other) for other in others))
-                for change, others in _others(planned, run, scan).items()
+                for change, others in others_of(planned, run, scan).items()
             ),
-            scan=scan,
-            group=group_of.get(scan.name, ""),
-            lesions=find_lesion_mask(configuration.cohort.input, scan),
-            truths=truths,
-            settings=settings.of_scans(),
+            given=ScanInputs(
+                scan=scan,
+                group=group_of.get(scan.name, ""),
+                lesions=find_lesion_mask(configuration.cohort.input, scan),
+                truths=truths,
+                strangers=strangers_of(scan, measured.prepared, held_out, seed=configuration.seed),
+                sequence=configuration.explain.sequence,
+                settings=settings.of_scans(),
+                seed=configuration.seed,
+            ),
             atlas_names=_atlas_names(settings),
-            sequence=configuration.explain.sequence,
-            seed=configuration.seed,
             out=ScanEvidence(folder / "scans", scan.name),
         )
         entries[scan.name] = work.cache.entry(task, makes=[task.out])
@@ -229,12 +219,28 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
             seed=configuration.seed,
             warning=SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
             model=model,
+            learnt_from=learnt_from,
+            learnt=_learnt(study.folders.evaluation / model),
             trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},
             folder=folder,
         )
     )
     with work.workers.executor() as executor:
         work.once("evidence tables", tables, item=model, do=lambda: tables.do(executor))
+
+
+def _learnt(evaluation: Path) -> bool | None:
+    """Whether the held-out balanced accuracy of subjects was shown to be above chance; None where it is not there.
+
+    The lower end of its interval has to lie above chance.
+    """
+    metrics = evaluation / "metrics.json"
+    if not metrics.is_file():
+        return None
+    found = read_json(metrics, "run `stratacam run` again.")["subjects"]["balanced_accuracy"]
+    if found["interval"] is None or found["chance"] is None:
+        return None
+    return bool(found["interval"][0] > found["chance"])
 
 
 def _atlas_names(settings: EvidenceSettings) -> Path | None:
@@ -249,33 +255,16 @@ def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSetting
     Raises:
         InputError: the class is not the model's, or a name or pattern matches no layer.
     """
-    if settings.target not in {"predicted", *card.classes}:
-        raise InputError(
-            f"evidence.target: {settings.target!r} is no class of the model; choose predicted or one of "
-            f"{', '.join(card.classes)}."
-        )
+    for key, name, known in (
+        ("target", settings.target, (PREDICTED, *card.classes)),
+        ("group_class", settings.group_class or card.classes[0], card.classes),
+    ):
+        if name not in known:
+            raise InputError(
+                f"evidence.{key}: found {name!r}; expected one of {', '.join(known)}: correct the name."
+            )
     try:
         layers = cam.match_layers(model, settings.layers)
     except ValueError as fault:
         raise InputError(f"evidence.layers: {fault}") from fault
     named_layers(settings.group_layers or (), layers)
-
-
-def _others(planned: Sequence[Planned], run: Run, scan: PreparedScan) -> dict[str, list[Run]]:
-    """Runs whose maps of a scan are compared with those of `run`, by how they differ from it.
-
-    Those of other seeds and networks held the subject out too, where there is such a one; other folds of the same
-    network and seed were trained on it.
-    """
-    found: dict[str, list[Run]] = {"seed": [], "fold": [], "network": []}
-    models = dict.fromkeys(plan.run.model for plan in planned)
-    for model in models:
-        other = run_for(scan, held_out_by(planned, model), planned, model)
-        if other.network == run.network and other.seed != run.seed:
-            found["seed"].append(other)
-        elif other.network != run.network and other.seed == run.seed:
-            found["network"].append(other)
-    found["fold"] = [
-        plan.run for plan in planned if plan.run.model == run.model and plan.run.fold != run.fold
-    ]
-    return {change: runs[:MAXIMUM_OTHERS] for change, runs in found.items() if runs}

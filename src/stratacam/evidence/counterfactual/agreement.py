@@ -1,0 +1,88 @@
+"""Agreement of heat with the change of the logit, parcel by parcel."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from stratacam.evidence.counterfactual.fall import SliceToFill
+from stratacam.evidence.counterfactual.parcels import parcels
+from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Measure, Panel
+from stratacam.evidence.scan import ScanSlices
+from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.similarity import rank_correlation
+from stratacam.evidence.values import Value
+
+REGION_AGREEMENT = Measure(
+    "region_agreement",
+    "agreement with the change of the logit",
+    "rank correlation, over 16 parcels of equal area of each slice, of mean heat with how far the logit of the class, "
+    "less the mean of the other logits, falls when the parcel is filled",
+    better="higher",
+    panel=Panel(
+        limits=(-0.2, 1.02),
+        level=0.0,
+        note="“Agreement with the change of the logit”: whether the network loses most where heat is; 0 by chance.",
+    ),
+    column=Column(interval=True),
+    criteria=(
+        Criterion(
+            "at least",
+            0.5,
+            "mean",
+            rule="its heat agrees with the change of the logit by region (mean rank correlation at least 0.5",
+            fault="heat does not agree with the change of the logit by region",
+            unmeasured="counterfactuals by region",
+        ),
+        Criterion(
+            "above",
+            0.0,
+            "lower bound",
+            rule="lower bound above 0)",
+            fault="heat does not agree with the change of the logit by region",
+            unshown="heat was not shown to agree with the change of the logit by region",
+            unmeasured="counterfactuals by region",
+        ),
+    ),
+)
+
+
+def agreement_rows(explained: ExplainedScan) -> list[Value]:
+    """The mean over slices of the rank correlation, for every layer; slices whose map is blank are left out."""
+    scan, maps = explained.sampled, explained.sampled_maps
+    found = parcel_falls(explained.model, scan, maps.target, explained.settings, explained.seed)
+    rows = []
+    for layer in maps.layers:
+        heat = maps.heat(layer, scan.shape)
+        numbers = [agreement(one, parts, falls) for one, (parts, falls) in zip(heat, found, strict=True)]
+        rows += REGION_AGREEMENT.rows(maps.method, layer, numbers)
+    return rows
+
+
+def agreement(heat: NDArray[np.float32], parts: NDArray[np.bool_], falls: NDArray[np.float64]) -> float:
+    """Rank correlation of mean heat with falls; NaN where either is the same in all parcels.
+
+    Args:
+        heat: (rows, columns).
+        parts: (parcels, rows, columns), of one area.
+        falls: (parcels,).
+    """
+    if not len(parts):
+        return float("nan")
+    means = np.array([heat[part].mean() for part in parts], dtype=np.float32)
+    everywhere = np.ones((1, len(parts)), dtype=bool)
+    return float(rank_correlation(means[None, None], falls[None, None].astype(np.float32), everywhere)[0])
+
+
+@lru_cache(maxsize=1)
+def parcel_falls(
+    model: nn.Module, scan: ScanSlices, target: int, settings: EvidenceSettings, seed: int
+) -> tuple[tuple[NDArray[np.bool_], NDArray[np.float64]], ...]:
+    """Parcels of every slice and their falls; the same for every method: those of the last scan are remembered."""
+    found = []
+    for index in range(len(scan)):
+        one = SliceToFill(scan, index, settings.filling, seed)
+        parts = parcels(one.brain)
+        found.append((parts, one.falls(model, target, list(parts), settings.batch_size)))
+    return tuple(found)

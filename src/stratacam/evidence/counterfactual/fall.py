@@ -1,0 +1,89 @@
+"""How far the network's answer for a class falls when regions of a slice are filled."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from stratacam.evidence.counterfactual.filling import fill
+from stratacam.evidence.counterfactual.plain_tissue import plain_tissue
+from stratacam.evidence.draws import generator
+from stratacam.evidence.heat import Heat
+from stratacam.evidence.scan import ScanSlices
+from stratacam.evidence.settings import Filling
+from stratacam.learning.forward import compute_logits
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class SliceToFill:
+    """One slice of a scan.
+
+    Attributes:
+        scan: its slices.
+        index: of the slice among them.
+        filling: see `fill`.
+        seed: of the study.
+    """
+
+    scan: ScanSlices
+    index: int
+    filling: Filling
+    seed: int
+
+    @property
+    def image(self) -> Heat:
+        """(channels, rows, columns)."""
+        return np.asarray(self.scan.images[self.index])
+
+    @property
+    def brain(self) -> Mask:
+        """(rows, columns)."""
+        return np.asarray(self.scan.brain[self.index])
+
+    @cached_property
+    def plain(self) -> Mask:
+        """(rows, columns), see `plain_tissue`."""
+        return plain_tissue(self.image, self.brain)
+
+    def random(self, purpose: str, *names: str | int) -> np.random.Generator:
+        """A stream of this scan, this slice and this purpose."""
+        return generator(self.seed, purpose, self.scan.name, self.scan.geometry.slices[self.index], *names)
+
+    def filled(self, region: Mask) -> Heat:
+        """The slice with a region filled; the same region is filled alike."""
+        random = self.random("fill", zlib.crc32(np.packbits(region).tobytes()))
+        return fill(self.image, region, self.plain, random=random, filling=self.filling)
+
+    def falls(self, model: nn.Module, target: int, regions: Sequence[Mask], batch_size: int) -> Floats:
+        """How far the margin of a class falls when each region is filled, (regions,); negative where it rises."""
+        pictures = [self.image, *map(self.filled, regions)]
+
+        def read(rows: NDArray[np.int64]) -> torch.Tensor:
+            return torch.from_numpy(np.stack([pictures[row] for row in rows]))
+
+        device = str(next(model.parameters()).device)
+        logits = compute_logits(model, read, len(pictures), batch_size=batch_size, device=device)
+        found = margin(logits, target)
+        return np.asarray(found[0] - found[1:])
+
+
+def margin(logits: Floats, target: int) -> Floats:
+    """The logit of a class less the mean of the others; the logit itself where there are no others.
+
+    Probabilities depend on differences between logits alone: what raises all of them by the same is no evidence for a
+    class.
+
+    Args:
+        logits: (n, classes).
+        target: position of the class.
+    """
+    others = np.delete(logits, target, axis=1)
+    return np.asarray(logits[:, target] - (others.mean(axis=1) if others.size else 0))

@@ -1,0 +1,84 @@
+"""Change of the logit when a structure of the truth is filled, and when shams of it are."""
+
+from functools import lru_cache
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import nn
+
+from stratacam.evidence.counterfactual.fall import SliceToFill
+from stratacam.evidence.counterfactual.shams import above_sham, sham_of, sham_regions
+from stratacam.evidence.measures import ExplainedScan, Measure
+from stratacam.evidence.scan import ScanSlices
+from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.values import Value
+
+Mask = NDArray[np.bool_]
+
+LOGIT_CHANGE = Measure(
+    "logit_change",
+    "change of the logit",
+    "how far the logit of the class, less the mean of the other logits, falls when a region is filled with what the "
+    "brain around it would show: a structure of the truth, or the hottest 5% of the brain by a layer's map",
+    better="higher",
+    unit="logits",
+    held_against="sham regions of plain tissue of the same area and depth",
+)
+
+
+def structure_rows(explained: ExplainedScan) -> list[Value]:
+    """Falls of the structures that some slice shows, of their shams, and the difference; they name no layer."""
+    return list(
+        _rows(
+            explained.model,
+            explained.sampled,
+            explained.sampled_maps.target,
+            explained.settings,
+            explained.seed,
+        )
+    )
+
+
+def structures_of(scan: ScanSlices) -> dict[str, Mask]:
+    """The structures whose masks are known, (n, rows, columns) each."""
+    return {} if scan.truth is None else {"truth": scan.truth}
+
+
+@lru_cache(maxsize=1)
+def _rows(
+    model: nn.Module, scan: ScanSlices, target: int, settings: EvidenceSettings, seed: int
+) -> tuple[Value, ...]:
+    """The same for every method: those of the last scan are remembered."""
+    masks = {name: mask & scan.brain for name, mask in structures_of(scan).items()}
+    # a slice without a structure loses nothing when it is filled
+    falls = {name: np.zeros((2, len(scan))) for name, mask in masks.items() if mask.any()}
+    for index in range(len(scan)):
+        one = SliceToFill(scan, index, settings.filling, seed)
+        # the pixels beside a structure hold a part of it
+        regions = {
+            name: ndimage.binary_dilation(mask[index]) & one.brain
+            for name, mask in masks.items()
+            if mask[index].any()
+        }
+        if not regions:
+            continue
+        allowed = one.plain & ~np.any(list(regions.values()), axis=0)
+        filled = {
+            name: [region, *sham_regions(one, region, allowed, name)] for name, region in regions.items()
+        }
+        found = one.falls(model, target, list(chain.from_iterable(filled.values())), settings.batch_size)
+        ends = np.cumsum([len(several) for several in filled.values()])
+        for name, (of_structure, *of_shams) in zip(filled, np.split(found, ends[:-1]), strict=True):
+            falls[name][:, index] = of_structure, np.mean(of_shams) if of_shams else np.nan
+    return tuple(
+        row
+        for name, (of_structure, of_sham) in falls.items()
+        for against, numbers in (
+            (name, of_structure),
+            (sham_of(name), of_sham),
+            (above_sham(name), of_structure - of_sham),
+        )
+        for row in LOGIT_CHANGE.rows("", "", numbers, against)
+    )
