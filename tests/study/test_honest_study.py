@@ -406,7 +406,7 @@ def test_a_split_by_slice_carries_its_warning_into_model_metrics_tables_and_page
 
 BENCHMARK = (
     "--architecture", "small_cnn", "--method", "gradcam", "--size", 64, "--every", 3, "--copies", 1,
-    "--epochs", 3, "--area", 24,
+    "--epochs", 3, "--area", 16,
 )  # fmt: skip
 
 

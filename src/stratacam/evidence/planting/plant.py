@@ -26,8 +26,8 @@ CLASSES: dict[Difference, tuple[str, str]] = {"shape": ("regular", "irregular"),
 FIRST, SECOND, DECOY = range(3)
 """What a lesion is: a target of the first class, one of the second, or a decoy."""
 
-TRIES = 100
-"""Centres that are tried for a lesion."""
+TRIES, ATTEMPTS = 50, 4
+"""Centres that are tried for a lesion, and draws of all lesions of a slice, before it is left out."""
 
 DEEP, OUTER = 0.6, 0.4
 """Of the greatest depth below the brain's edge in a slice: beyond the first is deep, below the second outer."""
@@ -119,7 +119,8 @@ def plant_scan(
         slots = _slots(anatomy.white[index], anatomy.brain[index], stamps, difference, lesions)
         for copy in range(copies):
             random = generator(seed, "plant", anatomy.scan, index, copy)
-            placed = _place(slots, anatomy.brain[index], random)
+            attempts = (_place(slots, anatomy.brain[index], random) for _ in range(ATTEMPTS))
+            placed = next((one for one in attempts if one is not None), None)
             if placed is not None:
                 images = _blend(anatomy, index, placed, random)
                 order = [SECOND, FIRST] if shuffled and random.integers(2) else [FIRST, SECOND]
