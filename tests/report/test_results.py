@@ -11,6 +11,7 @@ from stratacam.files import write_json
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.report import write_report
 from stratacam.report.choose import choose_patient
+from stratacam.report.confounds import confounds_table, what_confounds
 from stratacam.report.content import read_study
 from stratacam.report.figures import STUDY_FIGURES
 from stratacam.report.figures.confusion import confusion_matrices
@@ -292,3 +293,32 @@ def test_leakage_is_reported_where_it_was_measured(plain_study, plain, tmp_path)
     assert [row[0] for row in table.rows] == ["subject", "subject", "slice (inflated)", "slice (inflated)"]
     assert leakage_table(plain) is None
     assert what_leaks(plain) == ""
+
+
+def confound(name, verdict, *, reason="", value=0.4, p_value=0.5):
+    """A row of the audit."""
+    return {
+        "name": name, "kind": "person", "measure": "Cramér's V", "subjects": 12, "missing": 1, "value": value,
+        "interval": [0.1, 0.7], "p_value": p_value, "smallest": 0.62, "verdict": verdict, "reason": reason,
+        "by_group": "RRMS: A (4 of 4)",
+    }  # fmt: skip
+
+
+def test_confounds_are_a_table_and_those_that_are_flagged_a_sentence(plain):
+    same = confound("field strength", "not flagged", reason="the same for all", value=None, p_value=None)
+    group = [confound("age", "not flagged"), confound("site", "flagged", value=0.9, p_value=0.002), same]
+    audited = replace(
+        plain, confounds={"group": group, "outputs": [confound("age", "flagged")], "outputs_subjects": 12}
+    )
+    table = confounds_table(audited)
+    assert [row[1] for row in table.rows] == ["age", "site", "age"]
+    assert table.rows[1] == (
+        "the group", "site", "12 (1 missing)", "RRMS: A (4 of 4)", "0.90 (0.10 to 0.70)", "0.0020", "0.62", "flagged",
+    )  # fmt: skip
+    assert "The same for all: field strength." in table.note
+    assert what_confounds(audited) == (
+        "The groups differ in site (association 0.90, p = 0.0020): the network may have learnt that, not the disease. "
+        "Within a group, what the network says follows from age (association 0.40, p = 0.50)."
+    )
+    assert confounds_table(plain) is None
+    assert what_confounds(plain) == ""

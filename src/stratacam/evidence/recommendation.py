@@ -126,6 +126,7 @@ def recommend(
     layers: Sequence[str],
     *,
     learnt: bool | None = None,
+    truth: bool | None = None,
     seed: int = 0,
 ) -> tuple[Recommendation, ...]:
     """Apply the rule to every layer of all methods.
@@ -135,9 +136,13 @@ def recommend(
         methods: of the maps; all of them, since the bounds hold for all together.
         layers: shallow to deep.
         learnt: whether the network was shown to do better than chance on people held out; None: not known.
+        truth: whether the study states what the truth is, so that the criteria that need it are required; None: if
+            anything was measured of it.
         seed: of random signs and of the halves.
     """
-    found = _findings(table, [(method, layer) for method in methods for layer in layers], seed)
+    found = _findings(
+        table, [(method, layer) for method in methods for layer in layers], truth=truth, seed=seed
+    )
     gate = _gate(learnt)
     alike = alike_layers(table, methods, layers, seed=seed)
     half = np.arange(len(table.subjects)) % 2 == 0
@@ -185,11 +190,12 @@ def _gate(learnt: bool | None) -> tuple[str, ...]:
 
 
 def _findings(
-    table: SubjectTable, maps: Sequence[tuple[str, str]], seed: int
+    table: SubjectTable, maps: Sequence[tuple[str, str]], *, truth: bool | None, seed: int
 ) -> Mapping[tuple[str, str], list[Finding]]:
     """What every criterion says of every method and layer."""
     found: dict[tuple[str, str], list[Finding]] = {one: [] for one in maps}
-    stated = any(key[2] == AVERAGE_PRECISION.name and key[:2] in found for key in table.keys)
+    with_rows = any(key[2] == AVERAGE_PRECISION.name and key[:2] in found for key in table.keys)
+    stated = with_rows if truth is None else truth
     for measure, criterion in criteria():
         if criterion.where_truth and not stated:
             continue

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam import cam
+from stratacam.evidence.draws import generator
 from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
@@ -128,9 +129,12 @@ def perturbed(
         maps: of these slices.
         shift_px: rows and columns of the shift.
         noise: standard deviation.
-        seed: of the noise.
+        seed: of the noise, which is each slice's own.
     """
-    drawn = np.random.default_rng(seed).normal(scale=noise, size=scan.images.shape).astype(np.float32)
+    drawn = [
+        generator(seed, "noise", scan.name, index).normal(scale=noise, size=scan.images.shape[1:])
+        for index in scan.geometry.slices
+    ]
     noisy = np.where(scan.brain[:, None], scan.images + drawn, scan.images).clip(0, 1).astype(np.float32)
     shifted = shift(scan.images, shift_px)
 

@@ -6,6 +6,7 @@ from typing import Any
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.maps import trained_plane
 from stratacam.networks import ARCHITECTURES, default_weights, network_title
+from stratacam.report.confounds import what_confounds
 from stratacam.report.content import StudyContent
 from stratacam.report.numbers import decimal, interval, listed, small
 
@@ -17,6 +18,7 @@ def summary(study: StudyContent) -> list[str]:
         what_was_found,
         how_all_did,
         what_baselines_do,
+        what_confounds,
         what_leaks,
         what_was_left_out,
     )

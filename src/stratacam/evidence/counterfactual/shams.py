@@ -20,6 +20,9 @@ STEEPEST = 64.0
 """Of the preference for depth, in standard deviations of the random field for one of depth."""
 
 
+HOTTEST = "hottest"
+"""What rows of the hottest region of a layer's map are against; those of structures are against their names."""
+
 COUNT = 2
 """Shams of a region."""
 
