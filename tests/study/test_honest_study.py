@@ -411,7 +411,7 @@ def test_a_split_by_slice_carries_its_warning_into_model_metrics_tables_and_page
 
 BENCHMARK = (
     "--architecture", "small_cnn", "--method", "gradcam", "--size", 64, "--every", 3, "--copies", 1,
-    "--epochs", 3, "--area", 16,
+    "--epochs", 3, "--area", 16, "--targets", 1,
 )  # fmt: skip
 
 
@@ -435,7 +435,11 @@ def test_benchmark_with_truth_judges_every_layer_against_what_needs_no_network(b
     assert content["scored_slices"] == pytest.approx(content["accuracy"] * content["held_out_slices"])
     groups = [group for group in CLASSES["shape"] if (out / f"table_{group}.tsv").is_file()]
     table = [one for group in groups for one in read_rows(out / f"table_{group}.tsv", Summary)]
-    assert {one.against for one in table if one.measure == "average_precision"} == {"", "decoys", "above decoys"}
+    assert {one.against for one in table if one.measure == "average_precision"} == {
+        "",
+        "decoys",
+        "above decoys",
+    }
     scored = {one.layer for one in table if one.method == "gradcam" and one.measure == "average_precision"}
     assert scored == set(content["layers"])
     assert {one.method for one in table} >= {"gradcam", "smoothgrad", "edges", "random"}

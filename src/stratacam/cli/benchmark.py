@@ -30,6 +30,7 @@ def benchmark_truth(
         int, typer.Option(min=1, help="Step between the slices: 2 takes every other kept slice.")
     ] = 2,
     area: Annotated[int, typer.Option(min=16, help="Pixels of a lesion.")] = 40,
+    targets: Annotated[int, typer.Option(min=1, help="Targets in a slice, and as many decoys.")] = 3,
     copies: Annotated[
         int, typer.Option(min=1, help="Copies of each slice with other lesions, in each class.")
     ] = 4,
@@ -72,6 +73,7 @@ def benchmark_truth(
         size=size,
         every=every,
         area=area,
+        lesions=targets,
         copies=copies,
         shuffled=shuffled,
         epochs=epochs,

@@ -80,8 +80,8 @@ class Plant:
         )
         if not len(classes[0].images):
             raise InputError(
-                f"{self.scan.name}: has no room for the lesions; lower --area, raise --size, or lower --every for more "
-                "slices."
+                f"{self.scan.name}: no slice has room for the lesions; expected white matter for {self.lesions} "
+                "targets and as many decoys: lower --targets or --area, or raise --size."
             )
         for planted, scan in zip(classes, self.scans, strict=True):
             save_pictures(scan.file, planted.images, anatomy.levels[planted.source])
