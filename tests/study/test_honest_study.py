@@ -52,6 +52,8 @@ slices = 1
 sanity_slices = 1
 independent = true
 fractions = [0.3]
+surrogates = 3
+untrained = 2
 deletion = true
 permutations = 2
 """
@@ -223,12 +225,13 @@ def test_claims_and_recommendation_are_of_the_method(evidence):
     claims = json.loads((evidence / "make_seed-0/claims.json").read_text())["methods"]
     assert set(claims) == {"gradcam"}
     assert [claim["title"] for claim in claims["gradcam"]] == list(TITLES)
-    assert claims["gradcam"][2]["verdict"] != "not measured"  # blocks are read from the names: body1, body2
+    reason = claims["gradcam"][2]["reason"]  # blocks are read from the names: body1, body2
+    assert "9 subjects; 10 are needed" in reason
     recommended = json.loads((evidence / "make_seed-0/recommendation.json").read_text())["methods"]
     assert [one["method"] for one in recommended] == ["gradcam"]
     for one in recommended:
         for layer in one["layers"]:
-            assert not (layer["recommended"] and layer["faults"])
+            assert not (layer["verdict"] == "recommended" and layer["faults"])
 
 
 def test_groups_are_compared_in_regions_and_voxels(evidence):
