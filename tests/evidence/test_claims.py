@@ -117,6 +117,15 @@ def test_nothing_is_said_of_a_network_that_was_not_shown_to_learn(learnt, reason
         assert reason in claim.reason
 
 
+def test_one_map_for_everybody_is_one_map():
+    """Whatever it shows: it says nothing of other subjects."""
+    made = planted(12, seed=0, depth_effect=1.5)
+    same = Nulls(*(np.repeat(found[:, :1], 12, axis=1) for found in made.nulls["gradcam"]))
+    for claim in claims_of(made, nulls={"gradcam": same}):
+        assert claim.verdict == "cannot say"
+        assert "all subjects have the same map" in claim.reason
+
+
 def test_without_untrained_networks_nothing_is_said():
     made = planted(12, seed=0, depth_effect=1.5)
     (nulls,) = made.nulls.values()
