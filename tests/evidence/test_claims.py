@@ -77,10 +77,10 @@ def test_pools_are_known_by_their_modules_whatever_their_names():
 def test_maps_that_say_nothing_decide_no_claim(kind):
     """Of white noise, the lit share rises with depth by a rank correlation of 0.63, and claim 1 was "supported"."""
     found = Counter()
-    for seed in range(6):
+    for seed in range(4):
         made = noise_study(kind, 12, seed=seed, untrained=19, surrogate_count=19)
         found.update(claim.verdict for claim in claims_of(made))
-    assert found["cannot say"] >= 22  # of 24
+    assert found["cannot say"] >= 15  # of 16
 
 
 def test_what_is_planted_beyond_the_resolution_is_found():
