@@ -126,7 +126,7 @@ def truth_table(evidence: EvidenceContent, method: str) -> Table | None:
         tuple(rows),
         note="In brackets 95 % intervals over the subjects of the class, of each number for itself. A structure in "
         "brackets is scored by itself. “Above others”: less the maps of other subjects on the same truth; “above "
-        "noise”: less random maps of the same blur and values. “Attainable”: the truth itself at the layer's "
+        "noise”: less the same map moved in the brain. “Attainable”: the truth itself at the layer's "
         f"resolution. All measures are in evidence/{evidence.folder.name}/layers_by_class.tsv.",
     )
 
