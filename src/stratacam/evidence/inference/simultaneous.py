@@ -33,7 +33,8 @@ class Simultaneous(NamedTuple):
         mean: (columns,).
         low: (columns,) lower bounds; each one-sided. Minus infinity where there are too few subjects.
         high: (columns,) upper bounds; each one-sided. Infinity where there are too few subjects.
-        p: (columns,) two-sided family-wise p-values of a mean of `null`; 1 where there are too few subjects.
+        p: (columns,) two-sided family-wise p-values of a mean of `null`; 1 where there are too few subjects, or none
+            are wanted.
         subjects: (columns,) how many have a value.
     """
 
@@ -45,13 +46,13 @@ class Simultaneous(NamedTuple):
 
 
 def simultaneous(
-    values: Floats, *, null: float | Floats = 0.0, level: float = LEVEL, seed: int = 0
+    values: Floats, *, null: float | Floats | None = 0.0, level: float = LEVEL, seed: int = 0
 ) -> Simultaneous:
     """Bounds and p-values of the means of all columns together.
 
     Args:
         values: (subjects, columns), NaN where there is none.
-        null: mean that the p-values test, one for all columns or (columns,).
+        null: mean that the p-values test, one for all columns or (columns,); None where only bounds are wanted.
         level: family-wise error rate of all lower bounds together, and of all upper bounds together.
         seed: of the signs.
     """
@@ -71,6 +72,7 @@ def simultaneous(
         largest, smallest = (np.quantile(ends, 1 - level) for ends in _extremes(centred, n, signs))
         low[usable] = mean[usable] - with_skewness(largest, skewness) * error
         high[usable] = mean[usable] + with_skewness(smallest, -skewness) * error
+    if usable.any() and null is not None:
         # under the null hypothesis the values less that mean are as likely with either sign
         shifted = np.where(known, values - null, 0)[:, usable]
         drawn = np.maximum(*_extremes(shifted, n, signs))
