@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from stratacam.learning.evaluation.comparison import compare
-from stratacam.learning.evaluation.scores import balanced_interval
-from stratacam.learning.sample_size import (
+from stratacam.learning.evaluation.sample_size import (
     accuracy_limits,
     accuracy_width,
     auroc_width,
@@ -14,6 +13,7 @@ from stratacam.learning.sample_size import (
     smallest_observed,
     times_for_half,
 )
+from stratacam.learning.evaluation.scores import balanced_interval
 
 COUNTS = (14, 13, 13)
 LABEL = np.repeat([0, 1, 2], COUNTS)

@@ -114,25 +114,40 @@ def test_one_model_has_no_range(plain):
     assert how_all_did(plain) == ""
 
 
-def test_baselines_that_are_not_beaten_are_named(folds):
+def test_a_network_that_was_not_shown_to_beat_a_baseline_is_said_to_beat_none(folds):
     told = what_baselines_do(folds)
     assert told.startswith(
-        "VGG16 (seed 3) does not beat logistic regression on volume (balanced accuracy 0.92 against 1.00; "
+        "VGG16 (seed 3) was not shown to beat logistic regression on volume (balanced accuracy 0.92 against 1.00; "
         "difference -0.08, 95 % interval -0."
     )
-    assert "It beats logistic regression on intensity (balanced accuracy 0.92 against 0.00;" in told
+    assert "beats" not in told
+    assert told.endswith("no difference from the best of these could have been seen (power of 80 %).")
 
 
-def test_a_difference_whose_interval_touches_zero_is_no_victory(folds):
+def compared(folds, of_volume, of_intensity):
+    """The study with other differences from its two baselines: value, lower end, p-value."""
     rows = []
     for row in folds.comparison["rows"]:
-        if row["name"] == "baseline_intensity":
-            against = {"balanced_accuracy": {"value": 0.1, "interval": [0.0, 0.2], "p_value": 0.2}}
-            row = {**row, "against_first": against}  # noqa: PLW2901 - a changed copy
+        for name, (value, low, p_value) in (("volume", of_volume), ("intensity", of_intensity)):
+            if row["name"] == f"baseline_{name}":
+                gain = {"value": value, "interval": [low, value + 0.1], "p_value": p_value}
+                against = {"balanced_accuracy": gain}
+                row = {**row, "against_first": against, "smallest_difference": 0.31}  # noqa: PLW2901 - a copy
         rows.append(row)
-    told = what_baselines_do(replace(folds, comparison={"rows": rows}))
-    assert "beats" not in told
-    assert "difference 0.10, 95 % interval 0.00 to 0.20" in told
+    return replace(folds, comparison={"rows": rows})
+
+
+def test_beats_is_said_only_where_every_baseline_is_beaten(folds):
+    all_beaten = what_baselines_do(compared(folds, (0.3, 0.1, 0.01), (0.5, 0.2, 0.001)))
+    assert all_beaten.startswith(
+        "VGG16 (seed 3) beats every baseline; the best of them is logistic regression on volume"
+    )
+    for one in ((0.1, 0.0, 0.01), (0.1, 0.01, 0.2)):  # an interval that touches 0; a p-value above 5 %
+        told = what_baselines_do(compared(folds, one, (0.5, 0.2, 0.001)))
+        assert "beats" not in told
+        assert "was not shown to beat logistic regression on volume" in told
+        assert "intensity" not in told
+        assert "a difference below 0.31 from the best of these would mostly not have been seen" in told
 
 
 def test_all_seeds_and_baselines_stand_in_one_table(folds):

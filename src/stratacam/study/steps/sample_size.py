@@ -11,7 +11,7 @@ from stratacam.evidence.inference.power import smallest_effect
 from stratacam.files import write_json
 from stratacam.learning import Split, make_splits
 from stratacam.learning.evaluation.intervals import POOLED_FOLDS
-from stratacam.learning.sample_size import (
+from stratacam.learning.evaluation.sample_size import (
     accuracy_width,
     auroc_width,
     smallest_accuracy,
