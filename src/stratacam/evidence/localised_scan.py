@@ -134,7 +134,8 @@ def _above_noise(explained: ExplainedScan, truth: Mask, chosen: Sequence[int]) -
         heat, differences = maps.heat(layer, scan.shape), []
         for index in chosen:
             random = generator(explained.seed, "noise", scan.name, index, maps.method, layer)
-            noise = heat_of(control_maps(raw[index], scan.brain[index], count, random), scan.shape)
+            moved = control_maps(raw[index], scan.brain[index], count, random, seamless=False)
+            noise = heat_of(moved, scan.shape)
             found = _precision(np.stack([heat[index], *noise]), truth[index], scan.brain[index])
             differences.append(_above_rest(found))
         values += AVERAGE_PRECISION.rows(maps.method, layer, differences, ABOVE_NOISE)
