@@ -169,11 +169,9 @@ def audit_confounds(
     for picture in sorted(cohort.pictures, key=lambda one: one.scan):
         first.setdefault(picture.subject, picture.scan)
     prepared_of = {scan.name: scan for scan in prepared}
-    delivered = [scan for scan in scans if scan.name in first.values()]
-    tasks = {
-        scan: Surroundings(prepared_of[scan], folders.surroundings / f"{scan}.json")
-        for scan in first.values()
-    }
+    names = set(first.values())
+    delivered = [scan for scan in scans if scan.name in names]
+    tasks = {scan: Surroundings(prepared_of[scan], folders.surroundings / f"{scan}.json") for scan in names}
     measured = work.each("surroundings", tasks)
     people, acquisition = read_possible(configuration, delivered), read_acquisition(delivered)
     labels = cohort.labels()
