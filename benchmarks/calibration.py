@@ -278,11 +278,12 @@ def main() -> None:
     parser.add_argument(
         "--of-donor", type=int, default=38, help="subjects measured of a donor, default %(default)s"
     )
+    parser.add_argument("--maps", default="", help="only cases with this in their title")
     parser.add_argument("--workers", type=int, default=2, help="processes, default %(default)s")
     chosen = parser.parse_args()
     print(*coverage(10 * chosen.trials), "", HEAD, sep="\n", flush=True)
     with ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn")) as executor:
-        for case in CASES:
+        for case in (one for one in CASES if chosen.maps in one.title):
             donors, each = (chosen.donors, chosen.of_donor) if case.donors else (1, chosen.pool)
             pools = [measure_pool(case, donor, each, executor) for donor in range(donors)]
             for subjects in chosen.subjects:

@@ -13,6 +13,7 @@ import SimpleITK
 
 from stratacam import cli
 from stratacam.errors import InputError
+from stratacam.evidence.by_class import ClassSummary
 from stratacam.evidence.claims import TITLES
 from stratacam.evidence.planting.plant import CLASSES
 from stratacam.evidence.regions.template_space import template_grid
@@ -433,7 +434,7 @@ def test_a_split_by_slice_carries_its_warning_into_model_metrics_tables_and_page
 
 BENCHMARK = (
     "--architecture", "small_cnn", "--method", "gradcam", "--size", 64, "--every", 3, "--copies", 1,
-    "--epochs", 3, "--area", 12,
+    "--epochs", 3, "--area", 16, "--targets", 1,
 )  # fmt: skip
 
 
@@ -455,7 +456,13 @@ def test_benchmark_with_truth_judges_every_layer_against_what_needs_no_network(b
     assert content["subjects"] == ["sub-01", "sub-04", "sub-07"]
     assert 0 < content["scored_slices"] <= content["held_out_slices"]
     assert content["scored_slices"] == pytest.approx(content["accuracy"] * content["held_out_slices"])
-    table = read_rows(out / "table.tsv", Summary)
+    table = read_rows(out / "table.tsv", ClassSummary)
+    assert {one.group for one in table} <= set(CLASSES["shape"])
+    assert {one.against for one in table if one.measure == "average_precision"} == {
+        "",
+        "decoys",
+        "above decoys",
+    }
     scored = {one.layer for one in table if one.method == "gradcam" and one.measure == "average_precision"}
     assert scored == set(content["layers"])
     assert {one.method for one in table} >= {"gradcam", "smoothgrad", "edges", "random"}
