@@ -214,7 +214,7 @@ def _pictures(study: StudyContent) -> str:
 
 
 def _is_beaten(row: Mapping[str, Any]) -> bool:
-    """Whether the gain of the first network in balanced accuracy is above 0, by its interval and its p-value, if any."""
+    """Whether the first network's gain in balanced accuracy is above 0, by its interval and by its p-value, if any."""
     gain = row["against_first"]["balanced_accuracy"]
     limits, p_value = gain["interval"], gain["p_value"]
     return bool(limits[0] > 0 and (p_value is None or p_value < 0.05))
