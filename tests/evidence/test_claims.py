@@ -77,10 +77,10 @@ def test_pools_are_known_by_their_modules_whatever_their_names():
 def test_maps_that_say_nothing_decide_no_claim(kind):
     """Of white noise, the lit share rises with depth by a rank correlation of 0.63, and claim 1 was "supported"."""
     found = Counter()
-    for seed in range(6):
+    for seed in range(4):
         made = noise_study(kind, 12, seed=seed, untrained=19, surrogate_count=19)
         found.update(claim.verdict for claim in claims_of(made))
-    assert found["cannot say"] >= 22  # of 24
+    assert found["cannot say"] >= 15  # of 16
 
 
 def test_what_is_planted_beyond_the_resolution_is_found():
@@ -115,6 +115,15 @@ def test_nothing_is_said_of_a_network_that_was_not_shown_to_learn(learnt, reason
     for claim in claims_of(planted(12, seed=0, depth_effect=1.5), learnt=learnt):
         assert claim.verdict == "cannot say"
         assert reason in claim.reason
+
+
+def test_one_map_for_everybody_is_one_map():
+    """Whatever it shows: it says nothing of other subjects."""
+    made = planted(12, seed=0, depth_effect=1.5)
+    same = Nulls(*(np.repeat(found[:, :1], 12, axis=1) for found in made.nulls["gradcam"]))
+    for claim in claims_of(made, nulls={"gradcam": same}):
+        assert claim.verdict == "cannot say"
+        assert "all subjects have the same map" in claim.reason
 
 
 def test_without_untrained_networks_nothing_is_said():

@@ -29,8 +29,8 @@ from stratacam.evidence.claim_test import (
     too_little,
 )
 from stratacam.evidence.group_likeness import GROUP_CONTRAST
-from stratacam.evidence.inference import mean_interval, simultaneous
-from stratacam.evidence.inference.draw_test import draw_test
+from stratacam.evidence.inference import mean_interval
+from stratacam.evidence.inference.draw_test import DrawTest, draw_test
 from stratacam.evidence.inference.means import LEVEL
 from stratacam.evidence.map_scores import Score
 from stratacam.evidence.nulls import Nulls, mean_known
@@ -70,6 +70,9 @@ class Question(NamedTuple):
         return f"rank correlation of depth with {title}"
 
 
+SAME_MAP = 0.95
+"""Mean rank correlation of two subjects' heat over regions, in every layer, at which all are taken to have one map."""
+
 LOCALISES = ((Score.GINI, -1), (Score.AVERAGE_PRECISION, -1))
 GENERALISES = ((Score.LIT_SHARE, 1), (None, 1))
 SHOWS_LITTLE = ((Score.BLANK, 1), (Score.LIT_SHARE, -1), (Score.AVERAGE_PRECISION, -1))
@@ -107,7 +110,7 @@ def assess_claims(
     """
     last = last_convolution(layers, pools)
     questions = _questions(layers, _before(layers, pools, last), last)
-    gate = _gate(learnt)
+    gate = _gate(learnt) or _same_map(nulls)
     drawn = {method: nulls[method] for method in methods if method in nulls}
     tests = (
         _tests(questions, drawn, layers, groups=groups, gate=gate, seed=seed) if drawn and questions else {}
@@ -148,6 +151,15 @@ def _gate(learnt: bool | None) -> str:
     return "" if learnt else "the network was not shown to do better than chance on people held out"
 
 
+def _same_map(nulls: Mapping[str, Nulls]) -> str:
+    """Why nothing is said of subjects where all have one map: then there is one map, however many subjects."""
+    for method, found in nulls.items():
+        alike = effects.likeness_of_all(found.surrogates[0])
+        if (alike >= SAME_MAP).all():
+            return f"all subjects have the same map ({method})"
+    return ""
+
+
 def _questions(layers: Sequence[str], before: str | None, last: str) -> list[Question]:
     pair = (layers.index(before), layers.index(last)) if before else None
     return [
@@ -179,27 +191,29 @@ def _tests(
     )
     # each null hypothesis holds or falls for all tests together
     own = of_surrogates[0]
-    over_subjects = simultaneous(own, seed=seed)
-    p: dict[str, Floats] = {SUBJECTS: over_subjects.p}
-    direction: dict[str, Floats] = {SUBJECTS: over_subjects.mean}
-    for name, drawn in ((SURROGATES, of_surrogates), (UNTRAINED, of_untrained)):
-        ranked = draw_test(mean_known(np.swapaxes(drawn, 0, 1)))
-        p[name] = ranked.p if len(drawn) > 1 else np.full(len(keys), np.nan)
-        direction[name] = ranked.above
+    drawn = {
+        SUBJECTS: effects.signed_means(own, seed=seed),
+        SURROGATES: mean_known(np.swapaxes(of_surrogates, 0, 1)),
+        UNTRAINED: mean_known(np.swapaxes(of_untrained, 0, 1)),
+    }
+    ranked = {name: draw_test(means) for name, means in drawn.items() if len(means) > 1}
     contrasts = [place for place, (_, number) in enumerate(keys) if questions[number].score is None]
     permuted = [
         effects.depth_correlation(effects.permuted_contrasts(found.surrogates[0], groups, seed=seed))
         for found in nulls.values()
     ]
-    ranked = draw_test(mean_known(np.swapaxes(np.stack(permuted, axis=2), 0, 1)))
+    of_groups = draw_test(mean_known(np.swapaxes(np.stack(permuted, axis=2), 0, 1)))
     found = {}
     for place, (method, number) in enumerate(keys):
-        held = {name: Held(float(p[name][place]), float(direction[name][place])) for name in p}
+        held = {name: _held(ranked[name], place) if name in ranked else Held(np.nan, 0.0) for name in drawn}
         if place in contrasts:
-            of_groups = contrasts.index(place)
-            held[GROUPS] = Held(float(ranked.p[of_groups]), float(ranked.above[of_groups]))
+            held[GROUPS] = _held(of_groups, contrasts.index(place))
         found[method, number] = _test(questions[number], own[:, place], held, layers, gate)
     return found
+
+
+def _held(ranked: DrawTest, place: int) -> Held:
+    return Held(float(ranked.p[place]), float(ranked.above[place]))
 
 
 def _test(

@@ -16,8 +16,8 @@ from stratacam.evidence.nulls import mean_known
 
 Floats = NDArray[np.float64]
 
-PERMUTATIONS = 999
-"""Of the groups."""
+PERMUTATIONS, SIGNS = 999, 1999
+"""Of the groups, and of the subjects' signs."""
 
 
 def excess(values: Floats) -> Floats:
@@ -56,6 +56,31 @@ def group_contrasts(scores: NDArray[np.float32], groups: Sequence[str]) -> Float
         groups: of the subjects.
     """
     return np.stack([_contrasts(draw, [numbered(groups)])[0] for draw in scores])
+
+
+def signed_means(values: Floats, *, count: int = SIGNS, seed: int = 0) -> Floats:
+    """Means over subjects of values (subjects, tests), then of the same with random signs, (1 + count, tests).
+
+    Where the mean is 0 and values are symmetric about it, one sign is as likely as the other. Ranked by `draw_test`,
+    the largest mean in units of its spread is the largest Student's t.
+    """
+    signs = generator(seed, "signs of effects").choice([-1.0, 1.0], size=(count, len(values)))
+    known = ~np.isnan(values)
+    totals = np.vstack([np.ones(len(values)), signs]) @ np.where(known, values, 0)
+    number = known.sum(axis=0) * np.ones_like(totals)
+    return np.asarray(np.divide(totals, number, out=np.full(totals.shape, np.nan), where=number > 0))
+
+
+def likeness_of_all(scores: NDArray[np.float32]) -> Floats:
+    """Mean rank correlation of every two subjects' heat over regions, (layers,); NaN without regions.
+
+    Args:
+        scores: (subjects, layers, columns), of the maps themselves.
+    """
+    means = scores[..., len(Score) :].astype(np.float64)
+    everybody = np.zeros(len(scores), dtype=int)
+    alike, _ = likeness_to_groups(region_scores(np.swapaxes(means, 0, 1)), everybody)
+    return mean_known(alike.T)
 
 
 def permuted_contrasts(

@@ -16,7 +16,7 @@ from stratacam.report.overlay import OUTLINE, WHITE
 
 LINES = {EDGES: "--", INTENSITY: (0, (5, 1)), RANDOM: ":"}
 
-DECOY_OUTLINE = "white"
+DECOY_OUTLINE = "#ffb000"
 
 MAXIMUM_EXAMPLES = 4
 
