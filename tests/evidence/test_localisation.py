@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -163,7 +165,7 @@ def test_heat_on_another_structure_does_not_count_against_a_structure():
 def test_a_truth_of_one_structure_has_no_rows_of_its_parts():
     scan = progressive()
     one = make_scan(scan.images, scan.brain, structures={"lesion": scan.structures["lesion"]})
-    assert {against for _, against in rows_of(one.truth * 1.0, one)} == {""}
+    assert {against for _, against in rows_of(one.truth * 1.0, one)} == {"", "above noise"}
 
 
 def test_references_are_scored_on_every_structure():
@@ -188,6 +190,42 @@ def test_other_subjects_maps_on_the_own_truth_are_subtracted():
     assert found["average_precision", "above others"] == pytest.approx(1 - (1 + other) / 2)
     same = rows_of(own, scan, strangers=strangers[:1])
     assert same["average_precision", "above others"] == pytest.approx(0)
+
+
+NOISE = {
+    "4 x 4 cells": lambda random: random.normal(size=(4, 4)),
+    "16 x 16 cells": lambda random: random.normal(size=(16, 16)),
+    "mostly zero": lambda random: (random.normal(size=(16, 16)) - 1.2).clip(min=0),
+    "smooth": lambda random: ndimage.gaussian_filter(random.normal(size=(48, 48)), 3),
+}
+
+
+def in_the_middle(count, random):
+    """Slices with two lesions near the middle of the brain, where those of people are too."""
+    truth = np.zeros((count, 48, 48), bool)
+    for one in truth:
+        for row, column in random.integers(14, 30, size=(2, 2)):
+            one[row : row + 3, column : column + 3] = True
+    return make_scan(np.ones((count, 3, 48, 48)), np.tile(disc(48, 48, 20), (count, 1, 1)), truth)
+
+
+@pytest.mark.parametrize("kind", NOISE)
+def test_noise_is_not_above_noise(kind):
+    random = np.random.default_rng(5)
+    found = []
+    for number in range(150):  # scans of one slice, so that slices are independent
+        scan = replace(in_the_middle(1, random), name=f"sub-{number}")
+        raw = NOISE[kind](random)[None]
+        found.append(rows_of(raw, scan)["average_precision", "above noise"])
+    assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(len(found))
+
+
+def test_a_map_of_few_cells_that_knows_the_truth_is_above_noise():
+    random = np.random.default_rng(6)
+    scan = in_the_middle(40, random)
+    cells = scan.truth.reshape(40, 12, 4, 12, 4).mean(axis=(2, 4))
+    found = rows_of(cells + random.normal(scale=0.1, size=cells.shape), scan)
+    assert 0.1 < found["average_precision", "above noise"] < found["average_precision", ""]
 
 
 def test_a_network_made_to_fire_on_squares_points_at_them_and_nowhere_else():

@@ -76,7 +76,7 @@ def scan():
 
 
 def measured(network, scan):
-    """All measures of two subjects with the same scan."""
+    """All measures of four subjects with the same scan, in two groups."""
     target = int(network(torch.from_numpy(scan.images)).softmax(dim=1).mean(dim=0).argmax())
     found = measure_scan(
         network,
@@ -88,10 +88,11 @@ def measured(network, scan):
         others={"seed": [build("small_cnn", classes=2, weights="none").eval()]},
     )
     layers = found.maps["gradcam"].layers
-    scans = {"sub-01": found.values, "sub-02": found.values}
+    scans = {f"sub-{number}": found.values for number in range(4)}
     table = by_subject(scans, {name: name for name in scans})
-    means = np.random.default_rng(0).random((2, 8))
-    return with_measures_of_subjects(table, lambda *_: means, ["MS", "MS"], ["gradcam"], layers), layers
+    means = np.random.default_rng(0).random((4, 8))
+    groups = ["MS", "MS", "control", "control"]
+    return with_measures_of_subjects(table, lambda *_: means, groups, ["gradcam"], layers), layers
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +164,7 @@ def test_a_new_measure_is_a_module_and_an_entry(network, scan):
     assert "its brightest row is on top" in rule()
     evidence = evidence_of(table, layers)
     for layer in evidence.recommendations["gradcam"]["layers"]:
-        assert "brightest row: 2 subjects, 10 are needed" in layer["reasons"]
+        assert "brightest row: 4 subjects, 10 are needed" in layer["reasons"]
     shown = tables.layers_table(evidence, "gradcam")
     assert [row[shown.columns.index("Brightest row")] for row in shown.rows] == ["0.50"] * len(layers)
     assert ("toy", TOY.definition, "-", "-") in tables.measures_table(evidence).rows

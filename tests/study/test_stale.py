@@ -103,12 +103,13 @@ def block(channels):
 """
 
 MAKES = {
-    "prepare": {"pictures", "measures", "truth", "explain", "evidence"},
+    "prepare": {"pictures", "measures", "surroundings", "truth", "explain", "evidence"},
     "pictures": {"activations", "train", "evaluate", "baselines"},
     "activations": {"train"},
     "train": {"evaluate", "explain", "evidence"},
     "measures": {"baselines"},
-    "evaluate": {"comparison"},
+    "surroundings": {"confounds"},
+    "evaluate": {"comparison", "confounds"},
     "baselines": {"comparison"},
     "truth": {"evidence"},
     "evidence": {"evidence tables"},
@@ -142,7 +143,7 @@ SETTINGS = {
     "name": ("other", REPORT),
     "out": None,  # another study
     "seed": (1, NEW_MODEL),
-    "repeats": (2, FROZEN - {"explain"}),
+    "repeats": (2, FROZEN - {"explain", "confounds"}),
     "cohort.input": ("cohort_copied", REPORT),
     "cohort.prepared": ("elsewhere", {"prepare", NEW_MODEL}),
     "cohort.sequences": (("T1w",), CHECK),
@@ -202,6 +203,7 @@ SETTINGS = {
     "run.workers": (2, set()),
     "run.device": ("cpu:0", FROZEN - REPORT),
     "run.accept_left_out": (True, set()),
+    "confounds.columns": (("note",), {"confounds"} | REPORT),
     "evidence.methods": (("layercam",), EVIDENCE),
     "evidence.target": ("RRMS", EVIDENCE),
     "evidence.layers": (("body1",), EVIDENCE),
@@ -452,7 +454,7 @@ def test_the_code_that_runs_in_a_step_is_in_its_key(study):
         missing = {name for name in ran - NOT_OF_RESULTS if name not in code}
         shown = [(f"{one}.", f"{one.rpartition('.')[2]}/") for one in getattr(kind, "NOT_IN_CODE", ())]
         assert {name for name in missing if not name.startswith(sum(shown, ()))} == set(), kind
-    assert len(study.seen.ran) == 14
+    assert len(study.seen.ran) == 17
     assert not any(name.startswith(("stratacam.cam", "stratacam.learning")) for name in code_of(Prepare))
 
 

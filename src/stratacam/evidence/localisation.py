@@ -19,7 +19,7 @@ from stratacam.evidence.references import EDGES, REFERENCES
 Mask = NDArray[np.bool_]
 
 ABOVE_NOISE = "above noise"
-"""Less the expectation for random numbers at the resolution of the layer."""
+"""Less the mean over the same map moved to other places of the brain: noise of its resolution and blur."""
 
 score = partial(Measure, better="higher", held_against=", ".join(REFERENCES))
 

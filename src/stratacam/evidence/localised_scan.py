@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.evidence.draws import generator
+from stratacam.evidence.faithfulness.control import control_maps
 from stratacam.evidence.faithfulness.curves import ABOVE_OTHERS
-from stratacam.evidence.heat import Heat, SliceMaps
+from stratacam.evidence.heat import Heat, SliceMaps, heat_of
 from stratacam.evidence.localisation import (
+    ABOVE_NOISE,
     AVERAGE_PRECISION,
     SCORES,
     Mask,
@@ -22,6 +24,9 @@ from stratacam.evidence.measures import ExplainedScan, Kind, Need
 from stratacam.evidence.references import CEILING, CHANCE, mask_at_layer
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.values import Value, mean_of
+
+NOISE_MAPS = 64
+"""Moved copies of each layer's maps of a scan, at least, that these are compared with."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,7 @@ def localisation(explained: ExplainedScan) -> list[Value]:
 
     values = [row for layer in maps.layers for row in rows(maps.method, layer, maps.heat(layer, scan.shape))]
     values += _above_others(explained)
+    values += _above_noise(explained, truth, chosen)
     if explained.references is None:
         return values
     for name, heat in explained.references.items():
@@ -118,6 +124,24 @@ def _above_others(explained: ExplainedScan) -> list[Value]:
     for layer in maps.layers:
         others = np.mean([precision(one, layer) for one in explained.strangers], axis=0)
         values += AVERAGE_PRECISION.rows(maps.method, layer, precision(maps, layer) - others, ABOVE_OTHERS)
+    return values
+
+
+def _above_noise(explained: ExplainedScan, truth: Mask, chosen: Sequence[int]) -> list[Value]:
+    """Average precision of maps less that of the same maps moved in the brain: noise of their resolution and blur."""
+    maps, scan = explained.maps, explained.scan
+    count = max(1, round(NOISE_MAPS / len(chosen)))
+    values = []
+    for layer, raw in maps.raw.items():
+        heat, differences = maps.heat(layer, scan.shape), []
+        for index in chosen:
+            random = generator(explained.seed, "noise", scan.name, index, maps.method, layer)
+            noise = heat_of(control_maps(raw[index], scan.brain[index], count, random), scan.shape)
+            own, *others = (
+                average_precision_of(one, truth[index], scan.brain[index]) for one in (heat[index], *noise)
+            )
+            differences.append(own - float(np.mean(others)))
+        values += AVERAGE_PRECISION.rows(maps.method, layer, differences, ABOVE_NOISE)
     return values
 
 

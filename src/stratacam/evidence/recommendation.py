@@ -205,7 +205,7 @@ def _findings(
         }
         measured = [one for one in criterion.alternatives if not np.isnan(rows[one]).all()]
         for against in (*criterion.against, *(measured or criterion.alternatives[:1])):
-            bounds = simultaneous(rows[against], null=criterion.threshold, seed=seed)
+            bounds = simultaneous(rows[against], null=None, seed=seed)
             for number, one in enumerate(maps):
                 found[one].append(
                     criterion.finding(

@@ -10,6 +10,7 @@ from torch import nn
 
 from stratacam.cam.layers import pools_among
 from stratacam.evidence.measure import measure_scan
+from stratacam.evidence.nulls import measure_nulls, write_nulls
 from stratacam.evidence.references import reference_maps
 from stratacam.evidence.regions.atlas import atlas_of
 from stratacam.evidence.regions.scan_heat import maps_for_groups, write_regions, write_template
@@ -62,9 +63,14 @@ class ScanEvidence:
         return self.folder / f"{self.name}_template.npz"
 
     @property
+    def nulls(self) -> Path:
+        """Scores of surrogates and of maps of untrained networks, see `stratacam.evidence.nulls`."""
+        return self.folder / f"{self.name}_nulls.npz"
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """All of them."""
-        return self.values, self.regions, self.about, self.template
+        return self.values, self.regions, self.about, self.template, self.nulls
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,12 @@ def measure_evidence_of(
         seed=given.seed,
     )
     found = next(iter(measured.maps.values()))
+    with measured.timed("surrogates and untrained networks"):
+        nulls = measure_nulls(
+            model, sampled.some(settings.sanity_slices), settings,
+            target=found.target, labels=tuple(atlas.names), seed=given.seed,
+        ) if settings.sanity_slices else {}  # fmt: skip
+    write_nulls(out.nulls, nulls)
     write_rows(out.values, measured.values, Value)
     compared = maps_for_groups(
         model,

@@ -84,6 +84,18 @@ class EvidenceSettings(BaseModel):
         default=False,
         description="whether every layer is also randomised by itself",
     )
+    surrogates: int = Field(
+        default=99,
+        ge=0,
+        description="number of surrogates of every map that the claims are held against, on `sanity_slices`; fewer "
+        "than 19 decide nothing",
+    )
+    untrained: int = Field(
+        default=39,
+        ge=0,
+        description="number of untrained networks whose maps the claims are held against, on `sanity_slices`; fewer "
+        "than 19 decide nothing",
+    )
     truth: dict[str, tuple[str, ...]] | None = Field(
         default=None,
         description="for each class, the structures that tell it from the others, as labels of masks "

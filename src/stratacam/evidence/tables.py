@@ -13,6 +13,7 @@ from stratacam.evidence.claims import assess_claims, last_convolution
 from stratacam.evidence.counterfactual.losses import LOSSES, StructureLoss, losses_by_class
 from stratacam.evidence.groups import GROUP_MAPS, MeasuredScans, write_groups
 from stratacam.evidence.measure import with_measures_of_subjects
+from stratacam.evidence.nulls import nulls_of_subjects
 from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.regions.region_values import RegionValue
 from stratacam.evidence.rows import read_rows, write_rows
@@ -90,10 +91,11 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     )
     values = {scan.name: read_rows(scan.values, Value) for scan in scans}
     table = by_subject(values, subject_of)
+    groups = [measured.group_of[subject] for subject in table.subjects]
     table = with_measures_of_subjects(
         table,
         lambda method, layer: measured.region_means(measured.explained[0], method, layer, table.subjects)[1],
-        [measured.group_of[subject] for subject in table.subjects],
+        groups,
         settings.methods,
         layers,
     )
@@ -103,7 +105,10 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     write_rows(folder / LOSSES, losses, StructureLoss)
     by_class = summaries_by_class(values, about, tables.truth)
     write_rows(folder / "layers_by_class.tsv", by_class, ClassSummary)
-    claims = {method: assess_claims(table, method, layers, pools, seed=seed) for method in settings.methods}
+    nulls = nulls_of_subjects({scan.name: scan.nulls for scan in scans}, subject_of, table.subjects)
+    claims = assess_claims(
+        table, nulls, settings.methods, layers, pools, groups=groups, learnt=tables.learnt, seed=seed
+    )
     as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
     write_json(folder / "claims.json", {"methods": as_json})
     recommended = recommend(

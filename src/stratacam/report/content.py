@@ -38,6 +38,8 @@ class StudyContent:
         predictions: of the first network and seed, one row per held-out subject.
         comparison: of all networks and baselines; empty where there is none.
         baselines: their titles, and why others were left out; empty where there are none.
+        confounds: what the group, and the outputs within the groups, follow from; empty where it was not audited.
+        sample_size: what the numbers of the study can show; empty where it is not known.
         leakage: what a split by slice does; empty where it was not measured.
         left_out: scans that could not be used: name, step, reason.
         provenance: versions, machine and times; empty where it was not kept.
@@ -56,6 +58,8 @@ class StudyContent:
     predictions: tuple[Row, ...]
     comparison: Mapping[str, Any]
     baselines: Mapping[str, Any]
+    confounds: Mapping[str, Any]
+    sample_size: Mapping[str, Any]
     leakage: Mapping[str, Any]
     left_out: tuple[Row, ...]
     provenance: Mapping[str, Any]
@@ -160,6 +164,8 @@ def read_study(folders: StudyFolders) -> StudyContent:
             predictions=table_if_there(predictions),
             comparison=json_if_there(folders.comparison),
             baselines=json_if_there(folders.evaluation / "baselines.json"),
+            confounds=json_if_there(folders.confounds),
+            sample_size=json_if_there(folders.sample_size),
             leakage=_leakage(folders),
             left_out=table_if_there(folders.left_out),
             provenance=json_if_there(folders.provenance),

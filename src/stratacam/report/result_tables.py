@@ -8,6 +8,7 @@ from stratacam.networks import network_title
 from stratacam.report.content import StudyContent, subject_label
 from stratacam.report.numbers import NOT_KNOWN, decimal, estimate, interval, small
 from stratacam.report.tables import Table, warned
+from stratacam.study.sample_size_words import sample_size_paragraph, sample_size_rows
 
 LISTED = 200
 """Subjects on the page; the others are in the file."""
@@ -152,6 +153,19 @@ def leakage_table(study: StudyContent) -> Table | None:
         note=f"Mean over {seeds} seed{'s' if seeds > 1 else ''}. In brackets: 95 % interval over subjects; for chance, "
         "the middle 95 % with the groups of the held-out subjects permuted. Shuffled: groups were exchanged at random "
         "among the subjects before training, so that there was nothing to learn.",
+    )
+
+
+def sample_size_table(study: StudyContent) -> Table | None:
+    """What the numbers of the study can show; None where it is not known."""
+    if not study.sample_size:
+        return None
+    return Table(
+        "What so many subjects can show",
+        ("", ""),
+        tuple(sample_size_rows(study.sample_size)),
+        note=f"{sample_size_paragraph(study.sample_size)} Found by simulation, with the intervals of this report. A "
+        "difference is easier to show between classifiers that are wrong of the same subjects.",
     )
 
 

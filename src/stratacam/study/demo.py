@@ -54,6 +54,8 @@ fractions = [0.3]
 controls = 2
 strangers = 1
 filled = ["structures", "parcels"]
+surrogates = 19
+untrained = 0
 permutations = 0
 """
 

@@ -17,11 +17,14 @@ from stratacam.study.work import Absence, Work
 
 STEPS: Mapping[str, tuple[str, ...]] = {
     "check": (),
-    "prepare": ("pictures", "measures", "explain", "truth", "evidence"),
+    "prepare": ("pictures", "measures", "surroundings", "explain", "truth", "evidence"),
     "pictures": ("activations", "train", "evaluate", "baselines", "leakage"),
     "activations": ("train", "baselines", "leakage"),
     "train": ("evaluate", "explain", "evidence"),
-    "evaluate": ("comparison",),
+    "evaluate": ("comparison", "confounds"),
+    "surroundings": ("confounds",),
+    "confounds": ("report",),
+    "sample_size": ("report",),
     "measures": ("baselines",),
     "baselines": ("comparison",),
     "comparison": ("report",),

@@ -54,7 +54,7 @@ def find_truth(
     if statement is None:
         found = {name: tuple(masks.items()) for name, masks in by_label.items()}
         return KnownTruth({}, found, _unstated(by_label, groups))
-    stated = {group: statement.structures[group] for group in classes if group in statement.structures}
+    stated = {group: names for group, names in statement.structures.items() if group in classes}
     names = tuple(dict.fromkeys(name for structures in stated.values() for name in structures))
     masks = {scan: tuple(masks_of(found, names).items()) for scan, found in by_label.items()}
     _check_labels(statement, stated, names, masks, labels)

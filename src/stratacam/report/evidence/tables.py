@@ -22,27 +22,44 @@ LEVEL = 0.05
 
 
 def claims_table(evidence: EvidenceContent, method: str) -> Table:
-    """The abstract's claims, each test with effect, interval and verdict."""
+    """The abstract's claims, each test with effect, interval, p-values and verdict."""
     rows = [
         (
             claim["title"] if not number else "",
             test["name"],
             estimate_of(test["effect"], test["low"], test["high"]),
             str(test["subjects"]),
-            test["verdict"],
-            claim["verdict"] if not number else "",
+            "; ".join(f"{name} {small(p)}" for name, p in test["p"].items() if p is not None) or NOT_KNOWN,
+            _with_reason(test),
+            _with_reason(claim) if not number else "",
         )
         for claim in evidence.claims[method]
         for number, test in enumerate(claim["tests"])
     ]
     return Table(
         f"What the abstract claims, tested on {method}",
-        ("claim", "test", "effect", "subjects", "verdict of the test", "of the claim"),
+        (
+            "claim",
+            "test",
+            "effect",
+            "subjects",
+            "family-wise p against",
+            "verdict of the test",
+            "of the claim",
+        ),
         tuple(rows),
         otherwise="No claim could be tested.",
-        note="In brackets 95 % intervals over subjects. A test supports or contradicts the claim where its interval "
-        "lies on one side of 0. Claims: Hong and Zhang, ISMRM 2021, no. 3275.",
+        note="Effects are of what exceeds the mean of random maps of the same spectrum (surrogates); in brackets "
+        "Student's 95 % interval over subjects, of each number for itself. A test supports or contradicts a claim "
+        "where all its p-values are at most 0.05, over all tests and methods together, and the signs agree. The last "
+        "claim holds where no other layer may be the best, and is contradicted where the last convolution may not. "
+        "Claims: Hong and Zhang, ISMRM 2021, no. 3275.",
     )
+
+
+def _with_reason(found: Mapping[str, Any]) -> str:
+    """A verdict with the reason why there is none, in brackets."""
+    return f"{found['verdict']} ({found['reason']})" if found["reason"] else str(found["verdict"])
 
 
 def layers_table(evidence: EvidenceContent, method: str) -> Table:
@@ -109,7 +126,7 @@ def truth_table(evidence: EvidenceContent, method: str) -> Table | None:
         tuple(rows),
         note="In brackets 95 % intervals over the subjects of the class, of each number for itself. A structure in "
         "brackets is scored by itself. “Above others”: less the maps of other subjects on the same truth; “above "
-        "noise”: less random maps of the same blur and values. “Attainable”: the truth itself at the layer's "
+        "noise”: less the same map moved in the brain. “Attainable”: the truth itself at the layer's "
         f"resolution. All measures are in evidence/{evidence.folder.name}/layers_by_class.tsv.",
     )
 

@@ -12,8 +12,8 @@ FAITHFUL = (
     "al. 2024, arXiv 2409.14590)."
 )
 CROSS_FITTED = (
-    "The layer is chosen on either half of the subjects and measured on the other; in brackets the 95 % interval of "
-    "their mean."
+    "Numbers of recommended layers are cross-fitted: the layer is chosen on either half of the subjects and measured "
+    "on the other; in brackets the 95 % interval of their mean."
 )
 
 
@@ -34,6 +34,9 @@ def sentences(evidence: EvidenceContent) -> list[str]:
         )
     found += _truth(about)
     found += [_recommended(evidence, method) for method in evidence.methods]
+    if any(one["choices"] for one in evidence.recommendations.values()):
+        found.append(CROSS_FITTED)
+    found.append(FAITHFUL)
     measured = {measure for _, _, measure, _ in evidence.summaries}
     missing = [kind.question for kind in registry.KINDS if not measured & {one.name for one in kind.measures}]
     if missing:
@@ -80,7 +83,7 @@ def _recommended(evidence: EvidenceContent, method: str) -> str:
         + "".join(f"; {_cross_fitted(one)}" for one in choice["numbers"])
         for choice in found["choices"]
     ]
-    return f"Recommended maps by {method}, by the rule below: {'. '.join(recommended)}. {CROSS_FITTED} {FAITHFUL}"
+    return f"Recommended maps by {method}, by the rule below: {'. '.join(recommended)}."
 
 
 def _why_none(layers: Sequence[Mapping[str, Any]]) -> str:
