@@ -62,8 +62,7 @@ def draw_filled(study: Path, path: Path) -> None:
     for structure, words in {"ventricle": "ventricles filled", "lesion": "lesions filled"}.items():
         mask = read_mask(find_masks(study.parent / "cohort", scan)[structure], scan)
         region = ndimage.binary_dilation(maps.geometry.cut(mask.astype(np.float32))[number] >= 0.5) & brain
-        random = np.random.default_rng(0)
-        shown[words] = fill(image, region, plain_tissue(image, brain), random=random)
+        shown[words] = fill(image, region, plain_tissue(image, brain))
     rows, columns = (np.flatnonzero(brain.any(axis=axis))[[0, -1]] for axis in (1, 0))
     figure = Figure(figsize=(10, 2.4), layout="constrained", dpi=100)
     panels = iter(figure.subplots(1, 2 * len(shown)))
