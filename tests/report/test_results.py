@@ -24,6 +24,7 @@ from stratacam.report.result_tables import (
     leakage_table,
     predictions_table,
     probabilities_table,
+    sample_size_table,
 )
 from stratacam.report.summary import (
     how_all_did,
@@ -35,6 +36,7 @@ from stratacam.report.summary import (
 )
 from stratacam.report.tables import cohort_table, training_table
 from stratacam.study.folders import StudyFolders
+from stratacam.study.steps.sample_size import what_can_be_shown
 
 
 @pytest.fixture(scope="module")
@@ -337,3 +339,20 @@ def test_confounds_are_a_table_and_those_that_are_flagged_a_sentence(plain):
     )
     assert confounds_table(plain) is None
     assert what_confounds(plain) == ""
+
+
+def test_what_so_many_subjects_can_show_is_a_small_table_and_a_paragraph(plain):
+    found = what_can_be_shown({"MS": 10, "control": 10}, folds=5, columns=18)
+    table = sample_size_table(replace(plain, sample_size=found))
+    assert len(table.rows) == 7
+    assert "20 subjects are held out (MS 10, control 10)." in table.note
+    assert "Of maps, verdicts are possible." in table.note
+    few = what_can_be_shown({"MS": 4, "control": 4}, folds=1, columns=18)
+    table = sample_size_table(replace(plain, sample_size=few))
+    assert table.rows[-1][1] == "cannot say (8 subjects; 10 are needed)"
+    assert "Of maps, every verdict will be “cannot say” (8 subjects; 10 are needed)." in table.note
+    assert sample_size_table(plain) is None
+
+
+def test_nothing_is_promised_where_nobody_of_a_group_is_held_out():
+    assert what_can_be_shown({"MS": 0, "control": 0}, folds=1, columns=18) == {}

@@ -60,6 +60,8 @@ def test_a_sound_cohort_is_described_and_ends_with_0(cohort, monkeypatch, capsys
     assert report["usable"]
     assert report["complete"]
     assert report["subjects"] == {"RRMS": 3, "control": 3}
+    assert report["sample_size"]["held_out"] == {"RRMS": 3, "control": 3}
+    assert report["sample_size"]["evidence"]["smallest_effect"] is None
     assert [scan["name"] for scan in report["scans"]] == [f"sub-{subject}" for subject in GROUPS]
     found = report["scans"][0]["images"][2]
     assert found["path"] == "sub-01/anat/sub-01_FLAIR.nii.gz"
@@ -70,6 +72,7 @@ def test_a_sound_cohort_is_described_and_ends_with_0(cohort, monkeypatch, capsys
     assert "Sound" in said
     assert "8 x 9 x 10" in said or "8x9x10" in said  # the terminal may be narrow
     assert "RRMS 3, control 3" in said
+    assert "every verdict will be “cannot say” (6 subjects; 10 are needed)" in " ".join(said.split())
 
 
 def test_every_fault_is_listed_and_ends_with_3(cohort, monkeypatch, capsys):

@@ -9,6 +9,8 @@ from stratacam.errors import InputError
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.volume import write_nifti
+from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.network_check import check_explained
 from stratacam.study.truth import find_truth
 
 GROUPS = {"sub-01": "control", "sub-02": "RRMS", "sub-03": "SPMS"}
@@ -95,3 +97,14 @@ def test_classes_of_the_data_set_that_the_study_leaves_out_are_no_fault(tmp_path
     found = find((folder[0], folder[1][:2]), groups={"sub-01": "control", "sub-02": "RRMS"})
     assert found.of("sub-02", "RRMS") == ("lesion",)
     assert found.remark == ""
+
+
+def test_a_class_that_is_misspelled_is_found_before_anything_is_prepared(tmp_path):
+    configuration = StudyConfiguration(
+        out=tmp_path,
+        cohort={"input": tmp_path},
+        network={"architecture": "small_cnn"},
+        evidence={"truth": {"RMS": ["lesion"]}},
+    )
+    with pytest.raises(InputError, match="did you mean RRMS"):
+        check_explained(configuration, ["RRMS", "control"], ["sub-01"])

@@ -32,6 +32,7 @@ from stratacam.evidence.group_likeness import GROUP_CONTRAST
 from stratacam.evidence.inference import mean_interval
 from stratacam.evidence.inference.draw_test import DrawTest, draw_test
 from stratacam.evidence.inference.means import LEVEL
+from stratacam.evidence.learned import not_learned
 from stratacam.evidence.map_scores import Score
 from stratacam.evidence.nulls import Nulls, mean_known
 from stratacam.evidence.values import SubjectTable
@@ -110,7 +111,7 @@ def assess_claims(
     """
     last = last_convolution(layers, pools)
     questions = _questions(layers, _before(layers, pools, last), last)
-    gate = _gate(learnt) or _same_map(nulls)
+    gate = not_learned(learnt) or _same_map(nulls)
     drawn = {method: nulls[method] for method in methods if method in nulls}
     tests = (
         _tests(questions, drawn, layers, groups=groups, gate=gate, seed=seed) if drawn and questions else {}
@@ -142,13 +143,6 @@ def _before(layers: Sequence[str], pools: Collection[str], last: str) -> str | N
     blocks = list(by_block(layers).values())
     place = next(number for number, block in enumerate(blocks) if last in block)
     return last_convolution(blocks[place - 1], pools) if place and len(blocks) < len(layers) else None
-
-
-def _gate(learnt: bool | None) -> str:
-    """Why nothing is said of a network of which it was not shown that it learned."""
-    if learnt is None:
-        return "whether the network learned was not measured"
-    return "" if learnt else "the network was not shown to do better than chance on people held out"
 
 
 def _same_map(nulls: Mapping[str, Nulls]) -> str:

@@ -131,11 +131,6 @@ def scores_of(
     }
 
 
-def average_precision_of(heat: Heat, truth: Mask, brain: Mask) -> float:
-    """Average precision of a map (rows, columns), see the definition above."""
-    return _ranked(heat[brain], truth[brain])[AVERAGE_PRECISION.name]
-
-
 def _ranked(values: Heat, truth: Mask) -> Mapping[str, float]:
     """Scores by the ranking of the brain's pixels, (pixels,) each."""
     numbers, place = np.unique(values, return_inverse=True)

@@ -15,11 +15,11 @@ from stratacam.evidence.localisation import (
     AVERAGE_PRECISION,
     SCORES,
     Mask,
-    average_precision_of,
     chance,
     chance_of_average_precision,
     scores_of,
 )
+from stratacam.evidence.map_scores import average_precision
 from stratacam.evidence.measures import ExplainedScan, Kind, Need
 from stratacam.evidence.references import CEILING, CHANCE, mask_at_layer
 from stratacam.evidence.scan import ScanSlices
@@ -70,7 +70,7 @@ def localisation(explained: ExplainedScan) -> list[Value]:
             for row in score.rows(method, layer, [one[score.name][0] for one in found])
         ]
         for part in parts:
-            numbers = [average_precision_of(heat[i], part.truth[i], part.brain[i]) for i in part.slices]
+            numbers = [_precision(heat[i][None], part.truth[i], part.brain[i])[0] for i in part.slices]
             values += AVERAGE_PRECISION.rows(method, layer, numbers, part.name)
         return values
 
@@ -117,13 +117,11 @@ def _above_others(explained: ExplainedScan) -> list[Value]:
         return []
     truth, values = scan.truth, []
 
-    def precision(found: SliceMaps, layer: str) -> NDArray[np.float64]:
-        heat = found.heat(layer, scan.shape)
-        return np.array([average_precision_of(heat[i], truth[i], scan.brain[i]) for i in chosen])
-
     for layer in maps.layers:
-        others = np.mean([precision(one, layer) for one in explained.strangers], axis=0)
-        values += AVERAGE_PRECISION.rows(maps.method, layer, precision(maps, layer) - others, ABOVE_OTHERS)
+        own, *others = (one.heat(layer, scan.shape) for one in (maps, *explained.strangers))
+        every = np.stack([own, *others], axis=1)
+        found = [_precision(every[index], truth[index], scan.brain[index]) for index in chosen]
+        values += AVERAGE_PRECISION.rows(maps.method, layer, map(_above_rest, found), ABOVE_OTHERS)
     return values
 
 
@@ -136,13 +134,22 @@ def _above_noise(explained: ExplainedScan, truth: Mask, chosen: Sequence[int]) -
         heat, differences = maps.heat(layer, scan.shape), []
         for index in chosen:
             random = generator(explained.seed, "noise", scan.name, index, maps.method, layer)
-            noise = heat_of(control_maps(raw[index], scan.brain[index], count, random), scan.shape)
-            own, *others = (
-                average_precision_of(one, truth[index], scan.brain[index]) for one in (heat[index], *noise)
-            )
-            differences.append(own - float(np.mean(others)))
+            moved = control_maps(raw[index], scan.brain[index], count, random, seamless=False)
+            noise = heat_of(moved, scan.shape)
+            found = _precision(np.stack([heat[index], *noise]), truth[index], scan.brain[index])
+            differences.append(_above_rest(found))
         values += AVERAGE_PRECISION.rows(maps.method, layer, differences, ABOVE_NOISE)
     return values
+
+
+def _precision(heat: Heat, truth: Mask, brain: Mask) -> NDArray[np.float64]:
+    """Average precision of maps (m, rows, columns) of one picture, (m,)."""
+    return average_precision(heat[:, brain], truth[brain])
+
+
+def _above_rest(scores: NDArray[np.float64]) -> float:
+    """The first score less the mean of the others."""
+    return float(scores[0] - scores[1:].mean())
 
 
 def _chances(

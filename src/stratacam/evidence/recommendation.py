@@ -16,6 +16,7 @@ from stratacam.evidence import registry
 from stratacam.evidence.draws import generator
 from stratacam.evidence.faithfulness.curves import ABOVE, ROAD
 from stratacam.evidence.inference import mean_interval, simultaneous
+from stratacam.evidence.learned import not_learned
 from stratacam.evidence.localisation import AVERAGE_PRECISION
 from stratacam.evidence.measures import Criterion, Finding, Measure
 from stratacam.evidence.redundancy import alike_layers
@@ -143,7 +144,7 @@ def recommend(
     found = _findings(
         table, [(method, layer) for method in methods for layer in layers], truth=truth, seed=seed
     )
-    gate = _gate(learnt)
+    gate = tuple(filter(None, [not_learned(learnt)]))
     alike = alike_layers(table, methods, layers, seed=seed)
     half = np.arange(len(table.subjects)) % 2 == 0
     generator(seed, "halves").shuffle(half)
@@ -180,13 +181,6 @@ def recommend(
             Recommendation(method, tuple(verdicts[layer] for layer in layers), tuple(choices))
         )
     return tuple(recommendations)
-
-
-def _gate(learnt: bool | None) -> tuple[str, ...]:
-    """Why nothing is said of a network of which it was not shown that it learned."""
-    if learnt is None:
-        return ("whether the network learned was not measured",)
-    return () if learnt else ("the network was not shown to do better than chance on people held out",)
 
 
 def _findings(

@@ -20,7 +20,9 @@ SPREAD = np.array([0.7548776662466927, 0.5698402909980532])
 """Steps of a sequence that covers the unit square evenly: 1/p and 1/p^2 with p^3 = p + 1 (M. Roberts, 2018)."""
 
 
-def control_maps(raw: Heat, brain: Mask, count: int, random: np.random.Generator) -> Heat:
+def control_maps(
+    raw: Heat, brain: Mask, count: int, random: np.random.Generator, *, seamless: bool = True
+) -> Heat:
     """A raw map moved to other places of the brain.
 
     What of the map lies in the brain is mirrored at the brain's edge, and then without end at the edges of its bounding
@@ -33,6 +35,8 @@ def control_maps(raw: Heat, brain: Mask, count: int, random: np.random.Generator
         brain: (rows, columns) of the picture.
         count: number of controls.
         random: of the places, and of the order among equals.
+        seamless: as above. False: the map goes on at the opposite edge of the box, so that nothing is in a control
+            twice: of two copies of a maximum, one at least is off the truth, and maps would be above their controls.
 
     Returns:
         (count, h, w) raw maps; outside the brain's cells as the map itself.
@@ -41,7 +45,7 @@ def control_maps(raw: Heat, brain: Mask, count: int, random: np.random.Generator
     box = ndimage.find_objects(cells.astype(int))[0]
     inside = _mirrored_at_edge(raw, cells)[box]
     rows, columns = inside.shape
-    pattern = np.pad(inside, ((0, rows), (0, columns)), mode="symmetric")
+    pattern = np.pad(inside, ((0, rows), (0, columns)), mode="symmetric") if seamless else inside
     starts = (random.random(2) + np.arange(count)[:, None] * SPREAD) % 1 * pattern.shape
     found = np.tile(raw, (count, 1, 1))
     for one, (down, right) in zip(found, starts.astype(int), strict=True):

@@ -114,7 +114,8 @@ def _extremes(
 def _t(total: Floats, cubes: Floats | None, squares: Floats, count: Floats) -> Floats:
     """Student's t, from sums over subjects of values, their cubes and squares.
 
-    Without cubes it is not corrected for skewness. 0 where all values are 0; very large, and not corrected, where all are one number.
+    Without cubes it is not corrected for skewness. 0 where all values are 0; very large, and not corrected, where all
+    are one number.
     """
     mean = total / count
     variance = (squares - mean * total) / (count - 1)

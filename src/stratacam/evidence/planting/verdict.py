@@ -104,7 +104,7 @@ def _of_class(name: str, table: SubjectTable, units: str) -> str:
     return (
         f"{name}: the best map, chosen on one half of the {units} and scored on the other, is {names}, average "
         f"precision on targets less that on decoys {best.value:.2f} ({best.low:.2f} to {best.high:.2f}); edges "
-        f"{score[EDGES]:.2f}, the FLAIR itself {score[INTENSITY]:.2f}, random maps {score[RANDOM]:.2f}."
+        f"{score[EDGES]:.2f}, the picture itself {score[INTENSITY]:.2f}, random maps {score[RANDOM]:.2f}."
     )
 
 

@@ -46,7 +46,8 @@ METHODS = {
     "value": "between 0 and 1: Cramér's V of words; square root of the share of the ranks' variance that is between "
     "groups (correlation ratio) of numbers; partial correlation given the group for outputs; of the surroundings, the "
     "correlation with a ridge regression's predictions of subjects left out",
-    "interval": "95 %: noncentral chi-squared or F distribution, Fisher's z",
+    "interval": "95 %: noncentral chi-squared (too wide where words are strongly associated) or F distribution, "
+    "Fisher's z",
     "smallest": "association from which on the variable would have been flagged",
     "surroundings": "skull, scalp and air in the images as delivered, relative to the median of the brain, all cells "
     "that hold any of the brain left out; the network does not see them, but the scanner that shows in them may show "
@@ -168,11 +169,9 @@ def audit_confounds(
     for picture in sorted(cohort.pictures, key=lambda one: one.scan):
         first.setdefault(picture.subject, picture.scan)
     prepared_of = {scan.name: scan for scan in prepared}
-    delivered = [scan for scan in scans if scan.name in first.values()]
-    tasks = {
-        scan: Surroundings(prepared_of[scan], folders.surroundings / f"{scan}.json")
-        for scan in first.values()
-    }
+    names = set(first.values())
+    delivered = [scan for scan in scans if scan.name in names]
+    tasks = {scan: Surroundings(prepared_of[scan], folders.surroundings / f"{scan}.json") for scan in names}
     measured = work.each("surroundings", tasks)
     people, acquisition = read_possible(configuration, delivered), read_acquisition(delivered)
     labels = cohort.labels()

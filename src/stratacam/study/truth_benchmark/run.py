@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from stratacam.errors import InputError
+from stratacam.evidence.by_class import ClassSummary
 from stratacam.evidence.planting import kinds_of_folds, phantom_shapes, read_shapes
 from stratacam.evidence.planting.plant import CLASSES
 from stratacam.evidence.planting.shapes import Kinds
@@ -60,7 +61,7 @@ def run_benchmark(
     console: Console,
     workers: Workers | None = None,
 ) -> Benchmark:
-    """Plant, train and score; write `benchmark.json` and a table for each class to `out`.
+    """Plant, train and score; write `benchmark.json` and `table.tsv` to `out`.
 
     A run that was broken off goes on. Every subject is held out once, in up to five folds, each with shapes of its own.
     Shapes are those of the lesion masks in the folder `lesions`, or the phantom's.
@@ -115,8 +116,8 @@ def run_benchmark(
         "verdict": found.verdict,
     }
     examples = [one for task in tasks[:FOLDS_SHOWN] for one in task.examples()]
-    for group, table in found.tables.items():
-        write_rows(out / f"table_{group}.tsv", table, Summary)
+    rows = [ClassSummary(group, *row) for group, table in found.tables.items() for row in table]
+    write_rows(out / "table.tsv", rows, ClassSummary)
     write_json(out / "benchmark.json", content)
     shutil.rmtree(out / "work")
     return Benchmark(content, found.tables, examples)
