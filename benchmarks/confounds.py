@@ -1,6 +1,6 @@
 """How often the audit of confounds flags what is planted, and what is not: simulated cohorts.
 
-`.venv/bin/python -m benchmarks.confounds --trials 1000`; some ten minutes on one core.
+`.venv/bin/python -m benchmarks.confounds`; some ten minutes on one core.
 """
 
 import argparse

@@ -48,7 +48,13 @@ def main() -> None:
     heat = np.concatenate([maps.heat(layer, image.shape[1:]) for layer in maps.layers[: chosen.layers]])
     contestants: dict[str, Callable[[], object]] = {
         "stratacam": lambda: scores_of_slice(
-            model, image, np.ones(image.shape[1:], bool), heat, 0, fractions=SHARES, areas=False
+            model,
+            image,
+            np.ones(image.shape[1:], bool),
+            heat,
+            0,
+            fractions=SHARES,
+            random=np.random.default_rng(0),
         ),
         **_peers(model, image, heat),
     }

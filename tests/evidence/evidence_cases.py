@@ -12,15 +12,29 @@ from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid
 
 
-def make_scan(images, brain, truth=None, regions=None, group="MS"):
-    """Slices of a scan with pixels of 2 mm."""
+def make_scan(images, brain, truth=None, regions=None, *, group="MS", structures=None):
+    """Slices of a scan with pixels of 2 mm; the truth is the union of the structures, if there are any."""
     count, (rows, columns) = len(images), images.shape[2:]
     grid = Grid((columns, rows, 99), np.diag([2.0, 2.0, 2.0, 1.0]))
     centre = ((rows - 1) / 2, (columns - 1) / 2)
     geometry = Geometry(
         grid, "axial", tuple(range(count)), (rows, columns), centre, (float(rows), float(columns))
     )
-    return ScanSlices("sub-01", "sub-01", group, images.astype(np.float32), brain, truth, geometry, regions)
+    structures = structures or {}
+    if structures:
+        truth = np.logical_or.reduce(list(structures.values()))
+    return ScanSlices(
+        name="sub-01",
+        subject="sub-01",
+        group=group,
+        images=images.astype(np.float32),
+        brain=brain,
+        truth=truth,
+        geometry=geometry,
+        regions=regions,
+        structures=structures,
+        true_structures=tuple(structures),
+    )
 
 
 def make_maps(raw, *, logits=None, target=0, method="gradcam"):

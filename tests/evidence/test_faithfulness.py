@@ -1,16 +1,18 @@
 import importlib
 import importlib.util
 import sys
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from evidence_cases import BlobNetwork, blob_slices, disc, explained, make_maps, make_scan, with_zeros
+from scipy import ndimage, stats
 from torch import nn
 
 from stratacam.evidence.faithfulness import faithfulness
-from stratacam.evidence.faithfulness.control import control_map
+from stratacam.evidence.faithfulness.control import cells_of, control_maps
 from stratacam.evidence.faithfulness.curves import scores_of_slice
 from stratacam.evidence.faithfulness.imputation import impute
 from stratacam.evidence.faithfulness.ranking import coldest, hottest, ranks
@@ -42,7 +44,7 @@ def rate(total, scale=1e-3):
 
 def test_ranks_are_exact_in_number_with_60_per_cent_zeros():
     heat = with_zeros((3, SIZE, SIZE), 0.6)
-    found = ranks(heat, BRAIN, seed=0)
+    found = ranks(heat, BRAIN, np.random.default_rng(0))
     for rank, one in zip(found, heat, strict=True):
         assert sorted(rank[BRAIN]) == list(range(PIXELS))
         assert (rank[~BRAIN] == PIXELS).all()
@@ -59,7 +61,11 @@ def test_ranks_are_exact_in_number_with_60_per_cent_zeros():
 def test_equal_pixels_are_equally_likely_to_go_first():
     heat = np.zeros((1, SIZE, SIZE), np.float32)
     taken = np.mean(
-        [hottest(ranks(heat, BRAIN, seed=seed)[0], BRAIN, 0.5)[BRAIN] for seed in range(400)], axis=0
+        [
+            hottest(ranks(heat, BRAIN, np.random.default_rng(seed))[0], BRAIN, 0.5)[BRAIN]
+            for seed in range(400)
+        ],
+        axis=0,
     )
     assert np.abs(taken - 0.5).max() < 4.5 * 0.5 / np.sqrt(400)
 
@@ -129,7 +135,15 @@ def test_areas_of_a_linear_network_are_those_of_the_sums_that_are_left():
     image, heat = np.ones((3, SIZE, SIZE), np.float32) * BRAIN, weights.astype(np.float32)
     fractions = (0.25, 0.5, 0.75)
     found = scores_of_slice(
-        Linear(weights).eval(), image, BRAIN, heat[None], 0, fractions=fractions, noise=0.0
+        Linear(weights).eval(),
+        image,
+        BRAIN,
+        heat[None],
+        0,
+        fractions=fractions,
+        areas=True,
+        noise=0.0,
+        random=RANDOM,
     )
     ordered = np.sort(weights[BRAIN])[::-1]
     left = [rate(ordered[round(f * PIXELS) :].sum()) for f in (0, *fractions, 1)]
@@ -146,37 +160,151 @@ def test_perfect_random_and_inverted_maps_order_as_they_must():
     perfect, random = gain, RANDOM.random((SIZE, SIZE)).astype(np.float32)
     inverted, constant = gain.max() - gain, np.ones_like(gain)
     model = Linear(weights, scale=0.05).eval()
-    found = scores_of_slice(model, image, BRAIN, np.stack([perfect, random, inverted]), 0)
+    found = scores_of_slice(
+        model, image, BRAIN, np.stack([perfect, random, inverted]), 0, areas=True, random=RANDOM
+    )
     assert found["deletion"][0] < found["deletion"][1] < found["deletion"][2]
     assert found["insertion"][0] > found["insertion"][1] > found["insertion"][2]
     assert found["road"][0] > found["road"][1] > found["road"][2]
     even = [
-        scores_of_slice(model, image, BRAIN, constant[None], 0, seed=seed)["road"][0] for seed in range(20)
+        scores_of_slice(model, image, BRAIN, constant[None], 0, random=RANDOM)["road"][0] for _ in range(20)
     ]
     assert np.mean(even) == pytest.approx(0, abs=0.1 * found["road"][0])
 
 
-def test_a_control_has_the_values_of_its_map_and_its_blur_but_not_its_places():
-    raw = RANDOM.normal(size=(200, 8, 8)).astype(np.float32)
-    heat = heat_of(raw, (64, 64))
-    brain = disc(64, 64, 28)
-    likeness, steps = [], []
-    for number, (own, hot) in enumerate(zip(raw, heat, strict=True)):
-        control = control_map(own, hot, brain, seed=number)
-        np.testing.assert_array_equal(np.sort(control[brain]), np.sort(hot[brain]))
-        assert not control[~brain].any()
-        likeness.append(np.corrcoef(control[brain], hot[brain])[0, 1])
-        inner = disc(64, 64, 20)
-        steps.append([np.abs(np.diff(one, axis=0))[inner[1:]].mean() for one in (control, hot)])
-    assert abs(np.mean(likeness)) < 0.05
-    own, of_map = np.mean(steps, axis=0)
-    assert own == pytest.approx(of_map, rel=0.25)
+def smooth(size, *, sigma):
+    """A smooth random map, as far from its own edge as anywhere."""
+    return ndimage.gaussian_filter(RANDOM.normal(size=(3 * size, 3 * size)), sigma)[size:-size, size:-size]
 
 
-def test_the_control_of_a_blank_map_is_blank():
-    assert not control_map(
-        -np.ones((4, 4), np.float32), np.zeros((16, 16), np.float32), disc(16, 16, 6), seed=0
-    ).any()
+MAPS = {
+    "white": lambda: RANDOM.normal(size=(8, 8)),
+    "smooth": lambda: smooth(16, sigma=2),
+    "skewed": lambda: np.exp(3 * smooth(16, sigma=1)),
+    "mostly zero": lambda: np.maximum(smooth(16, sigma=2) - 0.1, 0),
+}
+
+
+def edges(heat, brain, order):
+    """How long the edge of the hottest and of the coldest fifth of the brain is."""
+    count, values = int(brain.sum()), heat[brain][order]
+    found = []
+    for ranked in (np.argsort(-values, kind="stable"), np.argsort(-values, kind="stable")[::-1]):
+        removed = np.zeros_like(brain)
+        removed[brain] = np.isin(np.arange(count), order[ranked[: count // 5]])
+        found.append(sum(np.abs(np.diff(removed.astype(int), axis=axis)).sum() for axis in (0, 1)))
+    return found
+
+
+@pytest.mark.parametrize("kind", MAPS)
+def test_controls_have_the_values_and_the_shapes_of_a_random_map_but_not_its_places(kind):
+    brain = disc(48, 48, 20)
+    shapes, likeness = [], []
+    for _ in range(200):
+        raw = MAPS[kind]().astype(np.float32)
+        controls = control_maps(raw, brain, 2, RANDOM)
+        cells = cells_of(brain, raw.shape)
+        for one in controls:
+            np.testing.assert_array_equal(np.sort(one[cells]), np.sort(raw[cells]))
+        heat = heat_of(np.stack([raw, *controls]), brain.shape)
+        order = RANDOM.permutation(int(brain.sum()))
+        own, *others = (edges(one, brain, order) for one in heat)
+        shapes.append(np.array([own, np.mean(others, axis=0)]))
+        if all(one[brain].any() for one in heat):
+            likeness.append(np.corrcoef(heat[0][brain], heat[1][brain])[0, 1])
+    assert abs(np.mean(likeness)) < 0.15
+    own, controls = np.mean(shapes, axis=0)
+    np.testing.assert_allclose(controls, own, rtol=0.2)
+
+
+def test_evenly_spread_controls_vary_less_than_independent_ones():
+    brain, weights = disc(48, 48, 20), smooth(48, sigma=6)
+
+    def mean(count):
+        raw = smooth(12, sigma=1.5).astype(np.float32)
+        drawn = [heat_of(control_maps(raw, brain, count, RANDOM), (48, 48)).mean(axis=0) for _ in range(20)]
+        return np.var([(weights * one)[brain].mean() for one in drawn])
+
+    assert np.mean([mean(8) for _ in range(20)]) < 0.75 / 8 * np.mean([mean(1) for _ in range(20)])
+
+
+def test_the_cells_of_a_brain_are_those_that_its_heat_comes_from():
+    brain = np.zeros((16, 16), bool)
+    brain[5:7, 9] = True
+    cells = cells_of(brain, (4, 4))
+    raw = RANDOM.normal(size=(1, 4, 4)).astype(np.float32)
+    without = np.where(cells, 0, 1).astype(np.float32)[None]
+    assert not heat_of(without, brain.shape)[0][brain].any()
+    for cell in np.argwhere(cells):
+        lit = np.zeros_like(raw)
+        lit[0, *cell] = 1
+        assert heat_of(lit, brain.shape)[0][brain].any()
+
+
+class Halves(nn.Module):
+    """A network whose first class is how bright the left half of a picture is, less the right half."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(4.0))
+
+    def forward(self, images):
+        left, right = (part.mean(dim=(1, 2, 3)) for part in images.chunk(2, dim=3))
+        total = self.scale * (left - right)
+        return torch.stack([total, -total], dim=1)
+
+
+def many_subjects(maps_of, *, subjects=40, strangers=0):
+    """ROAD above control and above others in subjects with bright spots, by maps that are drawn for each."""
+    found = []
+    for number in range(subjects):
+        scan = replace(blob_slices(count=2, size=32, seed=number), name=f"sub-{number:02d}")
+        maps = make_maps({"layer": maps_of(scan)})
+        others = tuple(
+            make_maps({"layer": maps_of(blob_slices(count=2, size=32, seed=1000 + 3 * number + other))})
+            for other in range(strangers)
+        )
+        model = BlobNetwork().eval() if strangers else Halves().eval()
+        rows = faithfulness(
+            explained(maps, scan, model, strangers=others, fractions=(0.1,), controls=4, seed=3)
+        )
+        found.append({row.against: row.value for row in rows if row.measure == "road"})
+    return {
+        against: stats.ttest_1samp([one[against] for one in found], 0)
+        for against in ("above control", "above others")
+        if against in found[0]
+    }
+
+
+@pytest.mark.parametrize("kind", MAPS)
+def test_random_maps_are_no_more_faithful_than_their_controls(kind):
+    found = many_subjects(lambda scan: np.stack([MAPS[kind]() for _ in range(len(scan))]))
+    assert found["above control"].pvalue > 0.01
+
+
+def test_maps_of_the_class_are_no_better_than_those_of_other_subjects_and_maps_of_the_image_are():
+    one_for_all = np.tile(smooth(16, sigma=2), (2, 1, 1))
+    of_class = many_subjects(lambda _: one_for_all, subjects=10, strangers=2)
+    np.testing.assert_allclose(of_class["above others"].statistic, np.nan, equal_nan=True)
+    drawn = many_subjects(lambda scan: RANDOM.random(scan.truth.shape), subjects=30, strangers=2)
+    assert drawn["above others"].pvalue > 0.01
+    of_image = many_subjects(
+        lambda scan: scan.truth + 0.1 * RANDOM.random(scan.truth.shape), subjects=10, strangers=2
+    )
+    assert of_image["above others"].statistic > 3
+    assert of_image["above others"].pvalue < 0.001
+
+
+def test_subjects_draw_their_controls_independently():
+    scan = blob_slices(count=1)
+    maps = make_maps({"layer": smooth(16, sigma=2)[None]})
+    drawn = {
+        row.value
+        for name in ("sub-01", "sub-02", "sub-01")
+        for row in faithfulness(explained(maps, replace(scan, name=name), BlobNetwork().eval()))
+        if (row.measure, row.against) == ("road", "control")
+    }
+    assert len(drawn) == 2
 
 
 def test_a_map_of_what_the_network_uses_is_more_faithful_than_its_control():
@@ -185,7 +313,7 @@ def test_a_map_of_what_the_network_uses_is_more_faithful_than_its_control():
     maps = make_maps({"squares": scan.truth + 0.1 * RANDOM.random(scan.truth.shape)})
     rows = {
         value.key[2:]: value
-        for value in faithfulness(explained(maps, scan, model, fractions=(0.05, 0.1, 0.3)))
+        for value in faithfulness(explained(maps, scan, model, fractions=(0.05, 0.1, 0.3), deletion=True))
     }
     for measure in ("deletion", "insertion", "road_most", "road"):
         assert rows[measure, "above control"].value > 0.02

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +8,11 @@ from scipy import ndimage
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stratacam.cam import upsample
+from stratacam.evidence import localised_scan
 from stratacam.evidence.heat import explain_slices
-from stratacam.evidence.localisation import localisation, scored_slices, scores_of
+from stratacam.evidence.localisation import chance_of_average_precision, scores_of
+from stratacam.evidence.localised_scan import localisation, scored_slices
+from stratacam.evidence.references import reference_maps
 from stratacam.networks import build
 
 BRAIN = disc(24, 24, 10)
@@ -119,6 +124,110 @@ def test_only_slices_that_are_classified_right_and_show_truth_are_scored():
     assert scored_slices(maps, scan, 1) == []
     assert scored_slices(maps, scan, None) == []
     assert {value.slices for value in localisation(explained(maps, scan, true_class=0))} == {2}
+
+
+def progressive(count=3):
+    """Slices of a head with lesions whose cores are black holes, and ventricles."""
+    structures = {name: np.zeros((count, 48, 48), bool) for name in ("lesion", "blackhole", "ventricle")}
+    structures["lesion"][:, 10:16, 14:20] = True
+    structures["blackhole"][:, 12:14, 16:18] = True
+    structures["ventricle"][:, 20:30, 22:26] = True
+    brain = np.tile(disc(48, 48, 20), (count, 1, 1))
+    return make_scan(np.ones((count, 3, 48, 48)), brain, group="SPMS", structures=structures)
+
+
+def rows_of(heat, scan, **options):
+    found = localisation(explained(make_maps({"a": heat}), scan, true_class=0, **options))
+    return {(value.measure, value.against): value.value for value in found}
+
+
+def test_a_map_on_the_ventricles_of_a_progressive_patient_is_on_the_truth():
+    scan = progressive()
+    found = rows_of(scan.structures["ventricle"] * 1.0, scan)
+    assert found["pointing", ""] == found["heat_inside", ""] == 1
+    assert found["average_precision", "ventricle"] == pytest.approx(1)
+    lesions = make_scan(scan.images, scan.brain, scan.structures["lesion"])
+    assert rows_of(scan.structures["ventricle"] * 1.0, lesions)["pointing", ""] == 0
+
+
+def test_heat_on_another_structure_does_not_count_against_a_structure():
+    scan = progressive()
+    both = rows_of(scan.truth * 1.0, scan)
+    assert both["average_precision", ""] == pytest.approx(1)
+    for name in scan.structures:
+        assert both["average_precision", name] == pytest.approx(1)
+    lesions = rows_of(scan.structures["lesion"] * 1.0, scan)
+    rest = (scan.brain & ~scan.truth)[0].sum()
+    share = 40 / (40 + rest)  # of the ventricles in what is neither lesion nor hot
+    assert lesions["average_precision", "ventricle"] == pytest.approx(share)
+    assert lesions["average_precision", "blackhole"] == pytest.approx(1)
+
+
+def test_a_truth_of_one_structure_has_no_rows_of_its_parts():
+    scan = progressive()
+    one = make_scan(scan.images, scan.brain, structures={"lesion": scan.structures["lesion"]})
+    assert {against for _, against in rows_of(one.truth * 1.0, one)} == {"", "above noise"}
+
+
+def test_references_are_scored_on_every_structure():
+    scan = progressive()
+    references = reference_maps(scan, intensity=scan.structures["ventricle"].astype(np.float32))
+    found = localisation(
+        explained(make_maps({"a": scan.truth * 1.0}), scan, true_class=0, references=references)
+    )
+    rows = {(value.method, value.against): value for value in found if value.measure == "average_precision"}
+    assert rows["intensity", "ventricle"].value == pytest.approx(1)
+    pixels = int((scan.brain & (scan.structures["ventricle"] | ~scan.truth))[0].sum())
+    expected = chance_of_average_precision(pixels, 40)
+    assert rows["chance", "ventricle"].value == pytest.approx(expected)
+
+
+def test_other_subjects_maps_on_the_own_truth_are_subtracted():
+    scan = progressive()
+    own, elsewhere = scan.truth * 1.0, np.roll(scan.truth, 16, axis=1) * 1.0
+    strangers = tuple(make_maps({"a": heat}) for heat in (own, elsewhere))
+    found = rows_of(own, scan, strangers=strangers)
+    other = rows_of(elsewhere, scan)["average_precision", ""]
+    assert found["average_precision", "above others"] == pytest.approx(1 - (1 + other) / 2)
+    same = rows_of(own, scan, strangers=strangers[:1])
+    assert same["average_precision", "above others"] == pytest.approx(0)
+
+
+NOISE = {
+    "4 x 4 cells": lambda random: random.normal(size=(4, 4)),
+    "16 x 16 cells": lambda random: random.normal(size=(16, 16)),
+    "mostly zero": lambda random: (random.normal(size=(16, 16)) - 1.2).clip(min=0),
+    "smooth": lambda random: ndimage.gaussian_filter(random.normal(size=(48, 48)), 3),
+}
+
+
+def in_the_middle(count, random):
+    """Slices with two lesions near the middle of the brain, where those of people are too."""
+    truth = np.zeros((count, 48, 48), bool)
+    for one in truth:
+        for row, column in random.integers(14, 30, size=(2, 2)):
+            one[row : row + 3, column : column + 3] = True
+    return make_scan(np.ones((count, 3, 48, 48)), np.tile(disc(48, 48, 20), (count, 1, 1)), truth)
+
+
+@pytest.mark.parametrize("kind", NOISE)
+def test_noise_is_not_above_noise(kind, monkeypatch):
+    monkeypatch.setattr(localised_scan, "NOISE_MAPS", 8)
+    random = np.random.default_rng(5)
+    found = []
+    for number in range(300):  # scans of one slice, so that slices are independent
+        scan = replace(in_the_middle(1, random), name=f"sub-{number}")
+        raw = NOISE[kind](random)[None]
+        found.append(rows_of(raw, scan)["average_precision", "above noise"])
+    assert abs(np.mean(found)) < 3 * np.std(found) / np.sqrt(len(found))
+
+
+def test_a_map_of_few_cells_that_knows_the_truth_is_above_noise():
+    random = np.random.default_rng(6)
+    scan = in_the_middle(40, random)
+    cells = scan.truth.reshape(40, 12, 4, 12, 4).mean(axis=(2, 4))
+    found = rows_of(cells + random.normal(scale=0.1, size=cells.shape), scan)
+    assert 0.1 < found["average_precision", "above noise"] < found["average_precision", ""]
 
 
 def test_a_network_made_to_fire_on_squares_points_at_them_and_nowhere_else():

@@ -1,44 +1,42 @@
-"""Lesions planted into made-up slices, and maps scored by them."""
+"""Targets and decoys planted into made-up slices, and maps scored by them."""
+
+from collections import Counter
 
 import nibabel
 import numpy as np
 import pytest
+import torch
 from evidence_cases import BlobNetwork, disc
+from planting_cases import AREA, ShapeNetwork, anatomy, blob, kinds, learn, scores_above_decoys, slice_of
 from scipy import ndimage
+from sklearn.metrics import roc_auc_score
 
 from stratacam.errors import InputError
-from stratacam.evidence.planting import Anatomy, plant_scan, read_shapes, two_kinds
-from stratacam.evidence.planting.score import PlantedSlice, score_maps, verdict
+from stratacam.evidence.planting import Kinds, kinds_of_folds, plant_scan, read_shapes
+from stratacam.evidence.planting.score import ABOVE_DECOYS, PlantedSlice, score_heat, score_maps
 from stratacam.evidence.planting.shapes import compactness, cross_sections, to_area
-from stratacam.evidence.values import Summary
+from stratacam.evidence.planting.stamp import make_stamps
+from stratacam.evidence.planting.verdict import LEVELS, PEOPLE, best_map, has_learnt, verdict
+from stratacam.evidence.references import edges_of
+from stratacam.evidence.values import SubjectTable
 
 RANDOM = np.random.default_rng(0)
-LESION = np.array([0.4, 0.9, 0.8], np.float32)
 
 
-def blob(seed):
-    """A ragged shape of some 60 pixels."""
-    field = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(24, 24)), 2.5)
-    labels, _ = ndimage.label(field > np.quantile(field, 0.8))
-    box = ndimage.find_objects(labels)[0]
-    return labels[box] == 1
+def plant(material, shapes, **changed):
+    settings = {"difference": "shape", "lesions": 2, "copies": 4, "seed": 0, **changed}
+    return plant_scan(material, shapes, **settings)
 
 
-def anatomy(count=3, size=64):
-    brain = np.tile(disc(size, size, 28), (count, 1, 1))
-    images = (0.3 + 0.05 * RANDOM.random((count, 3, size, size))).astype(np.float32) * brain[:, None]
-    white = np.tile(disc(size, size, 24), (count, 1, 1))
-    return Anatomy("sub-01", "sub-01", images, brain, white, np.arange(count), LESION, 2.0, 2)
+def few(shapes, count=4):
+    return Kinds(*(kind[:count] for kind in shapes))
 
 
-def kinds():
-    return two_kinds([blob(seed) for seed in range(120)], 40)
-
-
-def test_cross_sections_are_the_connected_parts_of_slices_that_are_large_enough():
-    mask = np.zeros((30, 30, 3), bool)
-    mask[2:8, 3:9, 1], mask[20:25, 20:25, 1], mask[0, 0, 2] = True, True, True
-    assert sorted(shape.shape for shape in cross_sections(mask)) == [(5, 5), (6, 6)]
+def test_cross_sections_are_the_connected_parts_of_each_lesion_that_are_large_enough():
+    mask = np.zeros((30, 30, 4), bool)
+    mask[2:8, 3:9, 1:3] = mask[20:25, 20:25, 1] = mask[0, 0, 2] = True
+    found = cross_sections(mask)
+    assert sorted([one.shape for one in lesion] for lesion in found) == [[(5, 5)], [(6, 6), (6, 6)]]
 
 
 def test_a_disc_is_compact_and_a_line_is_not():
@@ -57,16 +55,51 @@ def test_a_shape_of_another_area_is_the_same_shape(area):
     assert long.shape[1] > 2 * long.shape[0]
 
 
-def test_the_two_kinds_differ_in_compactness_and_in_nothing_else():
-    regular, irregular = kinds()
-    assert len(regular) == len(irregular)
-    assert {int(shape.sum()) for shape in (*regular, *irregular)} == {40}
-    assert min(map(compactness, regular)) > max(map(compactness, irregular))
+def test_the_three_kinds_differ_in_compactness_and_in_nothing_else():
+    found = kinds()[0]
+    assert {int(shape.sum()) for kind in found for shape in kind} == {AREA}
+    spans = [(min(map(compactness, kind)), max(map(compactness, kind))) for kind in found]
+    assert spans[0][0] > spans[1][1]
+    assert spans[1][0] > spans[2][1]
+
+
+def test_no_fold_has_a_turned_or_mirrored_copy_of_another_folds_shape():
+    shapes = [blob(seed) for seed in range(200)]
+    copies = [np.rot90(shape[::-1]) for shape in shapes]
+    folds = kinds_of_folds([[shape] for shape in (*shapes, *copies)], AREA, 2)
+    names = [
+        {
+            turned.tobytes() + bytes(turned.shape)
+            for kind in fold
+            for shape in kind
+            for one in (shape, shape[::-1])
+            for turned in (np.rot90(one, turns) for turns in range(4))
+        }
+        for fold in folds
+    ]
+    assert min(map(len, names)) > 100
+    assert not names[0] & names[1]
+
+
+def test_cross_sections_of_one_lesion_stay_in_one_fold():
+    lesions = [[blob(seed), blob(seed + 1000), blob(seed + 2000)] for seed in range(80)]
+    scaled = [[to_area(shape, AREA).tobytes() for shape in lesion] for lesion in lesions]
+    count = Counter(shape for lesion in scaled for shape in lesion)
+    first, second = (
+        {shape.tobytes() for kind in fold for shape in kind} for fold in kinds_of_folds(lesions, AREA, 2)
+    )
+    for lesion in scaled:
+        own = {shape for shape in lesion if count[shape] == 1}
+        assert not (own & first and own & second)
 
 
 def test_too_few_shapes_or_files_that_are_none_are_told(tmp_path):
-    with pytest.raises(InputError, match=r"--lesions: found 9 cross-sections"):
-        two_kinds([blob(seed) for seed in range(9)], 40)
+    with pytest.raises(
+        InputError, match=r"--lesions: found 9 different shapes of 40 pixels, for one of 2 folds"
+    ):
+        kinds_of_folds([[blob(seed)] for seed in range(9)], 40, 2)
+    with pytest.raises(InputError, match="--lesions: found 0 different shapes"):
+        kinds_of_folds([], 40, 2)
     with pytest.raises(InputError, match="holds no NIfTI files"):
         read_shapes(tmp_path)
     nibabel.save(nibabel.Nifti1Image(np.zeros((3, 3), np.uint8), np.eye(4)), tmp_path / "flat.nii")
@@ -74,94 +107,255 @@ def test_too_few_shapes_or_files_that_are_none_are_told(tmp_path):
         read_shapes(tmp_path)
 
 
-def test_classes_are_alike_in_number_area_and_intensity_and_differ_by_shape_alone():
-    material, shapes = anatomy(), kinds()
-    planted = [
-        plant_scan(material, shapes, number, difference="shape", lesions=3, copies=4, seed=0)
-        for number in (0, 1)
-    ]
-    for one in planted:
-        assert len(one.images) == len(one.truth) == len(one.source) == 12
-        for image, truth, source in zip(one.images, one.truth, one.source, strict=True):
-            assert ndimage.label(truth, np.ones((3, 3)))[1] == 3
-            assert truth.sum() == 3 * 40
-            assert (material.brain[source] | ~truth).all()
-            far = ~ndimage.binary_dilation(truth, iterations=4)
-            np.testing.assert_array_equal(image[:, far], material.images[source][:, far])
-    means = [one.images.transpose(1, 0, 2, 3)[:, one.truth].mean(axis=1) for one in planted]
-    np.testing.assert_allclose(means[0], means[1], rtol=0.1)
-    assert means[0][1] > 0.6
-    parts = [[part for one in kind.truth for part in cross_sections(one[..., None])] for kind in planted]
-    shape_of = [np.mean([compactness(part) for part in found]) for found in parts]
-    assert shape_of[0] > shape_of[1] + 0.15
+def test_all_lesions_have_the_same_signal_after_blurring():
+    every = make_stamps([shape for kind in kinds()[0] for shape in kind])
+    numbers = np.array([np.sort(stamp.signal, axis=None) for stamp in every])
+    assert (numbers == numbers[0]).all()
+    assert numbers.max() == 1
+    for stamp in every:
+        assert stamp.signal[stamp.mask].min() >= stamp.signal[~stamp.mask].max()
 
 
-def test_classes_by_place_have_shapes_of_both_kinds_deep_or_near_the_edge():
-    material, shapes = anatomy(), kinds()
+def test_a_pair_differs_by_its_targets_alone():
+    material = anatomy()
+    first, second = plant(material, kinds()[0])
+    assert len(first.images) == 12
+    np.testing.assert_array_equal(first.decoys, second.decoys)
+    for index, source in enumerate(first.source):
+        targets = first.truth[index] | second.truth[index]
+        for mask in (first.truth[index], second.truth[index], first.decoys[index]):
+            assert ndimage.label(mask, np.ones((3, 3)))[1] == 2
+            assert mask.sum() == 2 * AREA
+            assert (material.brain[source] | ~mask).all()
+        assert not (targets & first.decoys[index]).any()
+        far = ~ndimage.binary_dilation(targets, iterations=3)
+        np.testing.assert_array_equal(first.images[index][:, far], second.images[index][:, far])
+        assert not np.array_equal(first.images[index], second.images[index])
+
+
+@pytest.mark.parametrize(("difference", "lesions"), [("shape", 2), ("place", 1)])
+def test_no_simple_statistic_tells_classes_or_targets_and_decoys_apart(difference, lesions):
+    planted = plant(anatomy(40), kinds()[0], difference=difference, lesions=lesions, copies=10)
+    count = len(planted[0].images)
+    assert count > 350
+    statistics = {
+        "sum": np.sum,
+        "maximum": np.max,
+        "mean": np.mean,
+        "spread": np.std,
+        "bright pixels": lambda values: (values > 0.65).sum(),
+        "median": np.median,
+    }
+    shown = [one.images[:, 2] for one in planted]
+    np.testing.assert_allclose(shown[0].sum(axis=(1, 2)), shown[1].sum(axis=(1, 2)), rtol=1e-6)
+    error = np.sqrt((2 * count + 1) / (12 * count**2))  # of an AUC under the null hypothesis
+    for name, statistic in statistics.items():
+        targets, decoys = (
+            [
+                np.array(
+                    [statistic(image[mask]) for image, mask in zip(shown[number], masks, strict=True)]
+                ).round(6)
+                for number, masks in enumerate(chosen)
+            ]
+            for chosen in ([one.truth for one in planted], [one.decoys for one in planted])
+        )
+        by_class = roc_auc_score(np.arange(2).repeat(count), np.concatenate(targets))
+        # at the same places the numbers are the same but for rounding
+        assert abs(by_class - 0.5) < (0.01 if difference == "shape" else 2.6 * error), name
+        by_use = roc_auc_score(np.arange(2).repeat(count), np.concatenate([targets[0], decoys[0]]))
+        assert abs(by_use - 0.5) < 2.6 * error, name
+
+
+def test_targets_lie_deep_or_near_the_edge_and_decoys_between():
+    material = anatomy(size=128)
     depth = ndimage.distance_transform_edt(material.brain[0])
-    deep, outer = (
-        plant_scan(material, shapes, number, difference="place", lesions=2, copies=4, seed=0)
-        for number in (0, 1)
-    )
-    assert depth[deep.truth.any(axis=0)].mean() > depth[outer.truth.any(axis=0)].mean() + 5
+    deep, outer = plant(material, kinds()[0], difference="place", lesions=1)
+    depths = [depth[mask.any(axis=0)].mean() for mask in (deep.truth, deep.decoys, outer.truth)]
+    assert depths[0] > depths[1] + 5
+    assert depths[1] > depths[2] + 5
+    np.testing.assert_array_equal(deep.decoys, outer.decoys)
+    np.testing.assert_allclose(deep.images.sum(axis=(2, 3)), outer.images.sum(axis=(2, 3)), rtol=1e-4)
 
 
 def test_the_same_seed_plants_the_same():
-    material, shapes = anatomy(), kinds()
-    first, again, other = (
-        plant_scan(material, shapes, 0, difference="shape", lesions=2, copies=1, seed=seed)
-        for seed in (0, 0, 1)
-    )
+    material, shapes = anatomy(), kinds()[0]
+    first, again, other = (plant(material, shapes, seed=seed)[0] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.images, again.images)
     assert not np.array_equal(first.truth, other.truth)
+
+
+def test_shuffled_pairs_are_swapped_as_a_whole_half_of_the_time():
+    material, shapes = anatomy(10), kinds()[0]
+    first, second = plant(material, shapes)
+    shuffled, other = plant(material, shapes, shuffled=True)
+    swapped = [np.array_equal(one, two) for one, two in zip(shuffled.images, second.images, strict=True)]
+    assert 0.25 < np.mean(swapped) < 0.75
+    for index, is_swapped in enumerate(swapped):
+        np.testing.assert_array_equal(other.truth[index], (first if is_swapped else second).truth[index])
 
 
 def test_slices_without_room_are_left_out():
     material = anatomy()
     material.white[1] = False
-    planted = plant_scan(material, kinds(), 0, difference="shape", lesions=2, copies=2, seed=0)
-    assert set(planted.source.tolist()) == {0, 2}
+    assert set(plant(material, kinds()[0], copies=2)[0].source.tolist()) == {0, 2}
 
 
-def test_a_network_that_uses_the_planted_lesions_is_seen_to_use_them():
-    truth = np.zeros((48, 48), bool)
-    truth[20:25, 20:25] = truth[30:35, 12:17] = True
+def test_brightness_and_edges_find_targets_no_better_than_decoys():
+    material = anatomy(50)
+    planted = plant(material, kinds()[0], copies=10)
+    scores = {"intensity": [], "edges": []}
+    for one in planted:
+        for index in range(len(one.images)):
+            shown = slice_of(one, material, index)
+            heat = {
+                ("intensity", ""): shown.picture * shown.brain,
+                ("edges", ""): edges_of(shown.picture[None])[0] * shown.brain,
+            }
+            for row in score_heat(heat, shown):
+                if row.against == ABOVE_DECOYS:
+                    scores[row.method].append(row.value)
+    assert len(scores["edges"]) > 900
+    assert {name: abs(np.mean(values)) <= 0.05 for name, values in scores.items()} == dict.fromkeys(
+        scores, True
+    )
+
+
+def test_maps_of_a_network_made_for_the_targets_find_them_and_not_the_decoys():
+    material, shapes = anatomy(2, size=80), few(kinds()[0])
+    planted = plant(material, shapes)
+    network = ShapeNetwork([shapes.regular, shapes.irregular]).eval()
+    for number, one in enumerate(planted):
+        scores, accuracy = scores_above_decoys(network, one, material, number)
+        assert accuracy == 1
+        assert scores.mean() >= 0.9
+
+
+def test_a_class_that_is_known_by_an_absence_has_no_map_that_finds_its_targets():
+    material, shapes = anatomy(2, size=80), few(kinds()[0])
+    planted = plant(material, shapes)
+    network = ShapeNetwork([shapes.regular, []]).eval()
+    with torch.no_grad():
+        network.predictions.weight.copy_(torch.tensor([[1e4, 0], [-1e4, 0]]))
+        network.predictions.bias.copy_(torch.tensor([-1.0, 1.0]))
+    regular, right = scores_above_decoys(network, planted[0], material, 0)
+    absent, right_too = scores_above_decoys(network, planted[1], material, 1)
+    assert right == right_too == 1
+    assert regular.mean() >= 0.9
+    assert absent.mean() <= 0.05
+
+
+def test_maps_of_a_trained_network_find_targets_of_unseen_shapes_and_those_of_shuffled_labels_do_not():
+    training, held_out = kinds(2, count=400)
+    material, other = anatomy(2, size=64, seed=1), anatomy(2, size=64, seed=2)
+    seen, unseen = plant(material, training, copies=25), plant(other, held_out, copies=10)
+    network = ShapeNetwork([[shape] for kind in few(training, 3) for shape in kind], threshold=0.7).eval()
+    labels = np.arange(2).repeat(len(seen[0].images))
+    learn(network, seen, labels)
+    scores, accuracy = scores_above_decoys(network, unseen[0], other, 0)
+    assert accuracy > 0.8
+    assert scores.mean() > 0.3
+    learn(network, seen, np.random.default_rng(0).permutation(labels))
+    shuffled = np.concatenate(
+        [scores_above_decoys(network, one, other, number)[0] for number, one in enumerate(unseen)]
+    )
+    assert shuffled.mean() <= 0.05
+
+
+def test_scores_of_targets_and_decoys_stand_beside_each_other():
+    truth, decoys = np.zeros((2, 48, 48), bool)
+    truth[20:25, 20:25] = True
+    decoys[30:35, 12:17] = True
     brain = disc(48, 48, 20)
     image = np.where(truth, 1.0, 0.3 * RANDOM.random((3, 48, 48)) * brain).astype(np.float32)
-    one = PlantedSlice("regular", image, image[2], truth, brain, 2.0)
+    one = PlantedSlice("regular", "sub-01", image, image[2], truth, decoys, brain, 2.0)
     found = score_maps(BlobNetwork().eval(), one, 0, ["layercam"], seed=0)
-    scores = {(value.method, value.layer, value.measure): value.value for value in found.values}
-    assert scores["layercam", "match.0", "pointing"] == 1
-    assert scores["layercam", "match.0", "heat_inside"] == 1
-    assert scores["random", "", "average_precision"] < 0.15
-    assert scores["smoothgrad", "input", "average_precision"] > scores["random", "", "average_precision"]
-    assert scores["truth at layer", "match.0", "average_precision"] == 1
+    scores = {
+        (value.method, value.layer, value.measure, value.against): value.value for value in found.values
+    }
+    precision = {
+        against: scores["layercam", "match.0", "average_precision", against]
+        for against in ("", "decoys", "above decoys")
+    }
+    assert precision["above decoys"] == pytest.approx(precision[""] - precision["decoys"])
+    assert precision["decoys"] < precision[""]
+    assert scores["layercam", "match.0", "pointing", ""] == 1
+    assert scores["random", "", "average_precision", ""] < 0.15
+    assert scores["truth at layer", "match.0", "average_precision", ""] == 1
     assert found.layers == ("match.0",)
 
 
-def summary(method, layer, value, low, high):
-    return Summary(method, layer, "average_precision", "", value, low, high, 10)
+def table(scores, *, subjects=12, seed=0, noise=0.02):
+    """Scores of maps and references by subject, about means that are given by method and layer."""
+    references = {("edges", ""): 0.01, ("intensity", ""): -0.02, ("random", ""): 0.0}
+    every = {**scores, **references}
+    keys = tuple((method, layer, "average_precision", "above decoys") for method, layer in every)
+    values = np.random.default_rng(seed).normal(list(every.values()), noise, size=(subjects, len(every)))
+    return SubjectTable(keys, tuple(f"sub-{number:02d}" for number in range(subjects)), values)
 
 
-REFERENCES = [
-    summary("edges", "", 0.2, 0.15, 0.25),
-    summary("intensity", "", 0.6, 0.5, 0.7),
-    summary("random", "", 0.05, 0, 0.1),
-]
+def test_the_verdict_is_by_class_and_names_how_the_best_map_was_chosen():
+    tables = {
+        "regular": table({("gradcam", "deep"): 0.05, ("layercam", "shallow"): 0.4}),
+        "irregular": table({("gradcam", "deep"): 0.0, ("layercam", "shallow"): 0.0}),
+    }
+    said = verdict(tables, np.full(12, 0.9) + 0.01 * RANDOM.random(12), PEOPLE)
+    assert (
+        "regular: the best map, chosen on one half of the people and scored on the other, is layercam at shallow"
+        in said
+    )
+    assert "0.40 (0.3" in said
+    assert "layercam at shallow (regular), gradcam at deep (regular)." in said
+    assert "layercam at shallow (irregular)" not in said
 
 
-def test_maps_of_a_network_at_chance_say_nothing():
-    assert "say nothing of it" in verdict([*REFERENCES, summary("gradcam", "deep", 0.9, 0.8, 1)], 0.52, 400)
-    assert "say nothing of it" in verdict([*REFERENCES, summary("gradcam", "deep", 0.9, 0.8, 1)], 0.7, 20)
+@pytest.mark.parametrize(("accuracy", "count"), [(0.45, 12), (0.5, 12), (0.9, 1)])
+def test_maps_of_a_network_that_was_not_shown_to_learn_say_nothing(accuracy, count):
+    right = accuracy + 0.01 * np.arange(count)
+    said = verdict({"regular": table({("gradcam", "deep"): 0.9})}, right, PEOPLE)
+    assert "What its maps show: cannot say." in said
+    assert "gradcam" not in said
 
 
-def test_the_verdict_names_the_best_map_and_whether_it_beats_edges():
-    table = [
-        *REFERENCES,
-        summary("gradcam", "deep", 0.22, 0.1, 0.3),
-        summary("layercam", "shallow", 0.4, 0.3, 0.5),
+def test_networks_at_chance_are_seldom_taken_to_have_learnt():
+    for people, slices in ((3, 40), (5, 40), (12, 8)):
+        right = RANDOM.binomial(slices, 0.5, size=(1000, people)) / slices
+        assert np.mean([has_learnt(one) for one in right]) < 0.04
+
+
+def test_too_few_people_give_figures_and_no_verdict_on_others():
+    tables = {"regular": table({("gradcam", "deep"): 0.4}, subjects=4)}
+    said = verdict(tables, np.array([0.9, 0.91, 0.88, 0.92]), PEOPLE)
+    assert "gradcam at deep" in said
+    assert "in other people: cannot say (4 people; 10 are needed)" in said
+    said = verdict({"regular": table({("gradcam", "deep"): 0.4}, subjects=40)}, np.full(40, 0.9), LEVELS)
+    assert "in other people: cannot say (fewer than 3 people; 10 are needed)" in said
+
+
+def test_of_a_class_without_scored_slices_the_verdict_says_nothing():
+    tables = {
+        "regular": table({("gradcam", "deep"): 0.4}),
+        "irregular": SubjectTable((), (), np.zeros((0, 0))),
+    }
+    said = verdict(tables, np.full(12, 0.9), PEOPLE)
+    assert "irregular: cannot say (fewer than two people with slices that are classified right)" in said
+    assert "gradcam at deep (regular)" in said
+
+
+def test_choosing_the_best_of_many_maps_that_find_nothing_is_not_rewarded():
+    names = {("layercam", f"layer {number}"): 0.0 for number in range(40)}
+    found = [best_map(table(names, seed=seed, noise=0.1)) for seed in range(200)]
+    means = np.array([one.value for one in found])
+    assert abs(means.mean()) < 2.6 * means.std() / np.sqrt(len(means))
+    assert np.mean([one.low > 0 or one.high < 0 for one in found]) < 0.1
+
+
+def test_maps_that_find_nothing_are_named_in_5_percent_of_benchmarks():
+    names = {("layercam", f"layer {number}"): 0.0 for number in range(10)}
+    right = np.full(12, 0.9) + 0.01 * RANDOM.random(12)
+    said = [
+        verdict(
+            {group: table(names, seed=2 * seed + number) for number, group in enumerate("ab")}, right, PEOPLE
+        )
+        for seed in range(120)
     ]
-    found = verdict(table, 0.9, 400)
-    assert "Best is layercam at shallow: average precision 0.40 (0.30 to 0.50); edges 0.20" in found
-    assert "Better than edges beyond both intervals: layercam at shallow." in found
-    assert "No map is clearly better than edges." in verdict(table[:-1], 0.9, 400)
+    assert np.mean(["none was shown to" not in one for one in said]) < 0.1

@@ -24,7 +24,7 @@ REFERENCES = {("edges", ""): 0.2}
 NOISE = np.random.default_rng(0).normal(scale=0.001, size=len(SUBJECTS))
 
 
-def found_in(changed=None, *, without=(), alike=(), subjects=None, spread=NOISE, learnt=True):
+def found_in(changed=None, *, without=(), alike=(), subjects=None, spread=NOISE, **given):
     """The recommendation where the middle layer differs from sound ones by what is changed."""
     columns = {
         ("gradcam", layer, *measure): value + NOISE
@@ -41,7 +41,7 @@ def found_in(changed=None, *, without=(), alike=(), subjects=None, spread=NOISE,
     table = SubjectTable(
         tuple(columns), SUBJECTS[:subjects], np.column_stack(list(columns.values()))[:subjects]
     )
-    (found,) = recommend(table, ["gradcam"], LAYERS, learnt=learnt)
+    (found,) = recommend(table, ["gradcam"], LAYERS, **{"learnt": True, **given})
     return found
 
 
@@ -182,3 +182,10 @@ def test_it_may_recommend_nothing():
     assert found.recommended == ()
     assert found.as_json()["rule"] == rule()
     assert all(criterion.rule in rule() for _, criterion in criteria())
+
+
+def test_a_truth_that_is_stated_but_shown_in_no_slice_is_not_skipped():
+    truth = (("average_precision", ""), ("average_precision", "above noise"))
+    assert found_in(without=truth).recommended == LAYERS
+    found = found_in(without=truth, truth=True)
+    assert {one.verdict for one in found.layers} == {"cannot say"}

@@ -23,7 +23,15 @@ from stratacam.report.figures.measures_by_layer import measures_by_layer
 
 SOURCES = Path(stratacam.__file__).parent
 DOCUMENTATION = SOURCES.parents[1] / "docs/evidence.md"
-SETTINGS = EvidenceSettings(methods=("gradcam",), slices=2, sanity_slices=1, fractions=(0.3,))
+SETTINGS = EvidenceSettings(
+    methods=("gradcam",),
+    slices=2,
+    sanity_slices=1,
+    sanity_draws=2,
+    independent=True,
+    controls=2,
+    deletion=True,
+)
 
 TOY = Measure(
     name="toy",
@@ -68,7 +76,7 @@ def scan():
 
 
 def measured(network, scan):
-    """All measures of two subjects with the same scan."""
+    """All measures of four subjects with the same scan, in two groups."""
     target = int(network(torch.from_numpy(scan.images)).softmax(dim=1).mean(dim=0).argmax())
     found = measure_scan(
         network,
@@ -80,10 +88,11 @@ def measured(network, scan):
         others={"seed": [build("small_cnn", classes=2, weights="none").eval()]},
     )
     layers = found.maps["gradcam"].layers
-    scans = {"sub-01": found.values, "sub-02": found.values}
+    scans = {f"sub-{number}": found.values for number in range(4)}
     table = by_subject(scans, {name: name for name in scans})
-    means = np.random.default_rng(0).random((2, 8))
-    return with_measures_of_subjects(table, lambda *_: means, ["MS", "MS"], ["gradcam"], layers), layers
+    means = np.random.default_rng(0).random((4, 8))
+    groups = ["MS", "MS", "control", "control"]
+    return with_measures_of_subjects(table, lambda *_: means, groups, ["gradcam"], layers), layers
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +107,13 @@ def evidence_of(table, layers):
         classes=("MS", "control"),
         about={
             "layers": layers, "methods": ["gradcam"], "subjects": 2, "slices": 4, "slices_again": 2, "learnt_from": [],
-            "explained": "MS", "truth_subjects": 0,
+            "explained": "MS", "truth": {}, "truth_remark": "",
         },
         summaries={one.key: one for one in summarise(table)},
+        by_class={},
         claims={"gradcam": []},
         recommendations={"gradcam": recommend(table, ["gradcam"], layers)[0].as_json()},
+        losses=(),
         comparison=(),
         groups={},
     )  # fmt: skip
@@ -153,7 +164,7 @@ def test_a_new_measure_is_a_module_and_an_entry(network, scan):
     assert "its brightest row is on top" in rule()
     evidence = evidence_of(table, layers)
     for layer in evidence.recommendations["gradcam"]["layers"]:
-        assert "brightest row: 2 subjects, 10 are needed" in layer["reasons"]
+        assert "brightest row: 4 subjects, 10 are needed" in layer["reasons"]
     shown = tables.layers_table(evidence, "gradcam")
     assert [row[shown.columns.index("Brightest row")] for row in shown.rows] == ["0.50"] * len(layers)
     assert ("toy", TOY.definition, "-", "-") in tables.measures_table(evidence).rows
@@ -173,3 +184,10 @@ def test_rows_of_a_measure_that_is_not_registered_are_refused(monkeypatch, netwo
 @pytest.mark.usefixtures("with_toy")
 def test_a_measure_that_was_not_taken_is_named_by_its_question(table):
     assert "where the brightest row is" in " ".join(words.sentences(evidence_of(table, ("body1",))))
+
+
+def test_that_faithful_is_not_correct_is_said_once(table):
+    said = " ".join(words.sentences(evidence_of(table, ("block1_conv1",))))
+    assert said.count("Faithful is not correct") == 1
+    assert "No layer's map by gradcam is recommended: of 1 nothing can be said (" in said
+    assert "comes nearest" not in said

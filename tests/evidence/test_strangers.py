@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stratacam.evidence.strangers import STRANGERS, centred
+from stratacam.evidence.strangers import centred
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.runs import Run
 from stratacam.study.steps.evidence_subjects import strangers_of
@@ -23,14 +23,14 @@ def test_strangers_are_other_subjects_one_scan_each_and_differ_between_subjects(
     held_out = {f"sub-{number:02d}": run for number in range(12)}
     drawn = set()
     for scan in prepared:
-        found = strangers_of(scan, prepared, held_out, seed=0)
+        found = strangers_of(scan, prepared, held_out, 3, seed=0)
         subjects = {one.subject for one in found}
-        assert len(found) == len(subjects) == STRANGERS
+        assert len(found) == len(subjects) == 3
         assert scan.subject not in subjects
         drawn.add(frozenset(subjects))
     assert len(drawn) > 8
-    assert strangers_of(prepared[0], prepared, held_out, seed=1) != strangers_of(
-        prepared[0], prepared, held_out, seed=0
+    assert strangers_of(prepared[0], prepared, held_out, 3, seed=1) != strangers_of(
+        prepared[0], prepared, held_out, 3, seed=0
     )
 
 
@@ -38,14 +38,14 @@ def test_strangers_that_the_same_run_held_out_come_first():
     prepared = scans(12)
     held_out = {f"sub-{number:02d}": Run("vgg16", 0, 1 + number % 2) for number in range(8)}
     for scan in prepared[:8]:
-        found = strangers_of(scan, prepared, held_out, seed=0)
+        found = strangers_of(scan, prepared, held_out, 3, seed=0)
         assert all(held_out[f"sub-{one.subject}"] == held_out[f"sub-{scan.subject}"] for one in found)
 
 
 def test_few_subjects_have_the_strangers_that_there_are():
     prepared = scans(3)
-    assert {one.subject for one in strangers_of(prepared[0], prepared, {}, seed=0)} == {"01", "02"}
-    assert strangers_of(prepared[0], prepared[:1], {}, seed=0) == ()
+    assert {one.subject for one in strangers_of(prepared[0], prepared, {}, 3, seed=0)} == {"01", "02"}
+    assert strangers_of(prepared[0], prepared[:1], {}, 3, seed=0) == ()
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (6, 8), (9, 3)])

@@ -16,6 +16,7 @@ from stratacam.errors import InputError
 from stratacam.learning.baselines.logistic import Features, Protocol, logistic, majority, row_weights
 from stratacam.learning.baselines.simple import age_and_sex, frozen_features, scan_baselines
 from stratacam.learning.dataset import ScanPictures, SliceDataset
+from stratacam.learning.evaluation.evaluate import evaluate_subjects
 
 CLASSES = ("control", "RRMS", "SPMS")
 
@@ -38,7 +39,8 @@ def table(values, label, subject):
 
 
 def predict(features, subjects, folds, classes=2, **settings):
-    return logistic(features, Protocol(subjects, folds, range(classes), **settings), name="x", title="x")
+    protocol = Protocol(subjects, folds, range(classes), **settings)
+    return logistic(features, protocol, name="x", title="x", permutations=0)
 
 
 def made_up(seed, *, per_class=8, classes=2, distance=0.0, columns=4):
@@ -105,7 +107,7 @@ def test_it_equals_scikit_learn_with_the_strength_that_is_named():
         model = make_pipeline(
             SimpleImputer(strategy="median"),
             StandardScaler(),
-            LogisticRegression(C=strength, class_weight="balanced", max_iter=1000),
+            LogisticRegression(C=strength, class_weight="balanced", max_iter=10000, tol=1e-8),
         ).fit(features.values[rows], features.label[rows])
         expected = model.predict_proba(features.values[others])
         np.testing.assert_allclose(found.probabilities[others], expected, atol=1e-4)
@@ -165,7 +167,7 @@ def test_more_slices_of_the_same_do_not_change_the_model():
         *(np.repeat(each, times, axis=0) for each in (features.values, features.label, subjects))
     )
     folds = [(subjects[:10], subjects[10:])]
-    once = LogisticRegression(C=1.0).fit(
+    once = LogisticRegression(C=1.0, tol=1e-8, max_iter=10000).fit(
         StandardScaler()
         .fit(repeated.values[np.isin(repeated.subject, subjects[:10])])
         .transform(features.values[:10]),
@@ -251,13 +253,19 @@ def test_each_baseline_sees_its_own_features():
     groups = ["control", "RRMS"] * 6
     scans = cohort(groups)
     label = np.array([CLASSES.index(group) for group in groups])
-    noise = np.random.default_rng(0).normal(size=(4, 12))
+    noise = np.random.default_rng(0).normal(size=(5, 12))
     people = {scan.scan: {"age": "40", "sex": "F"} for scan in scans}
 
     def right(**columns):
         measures = measured(
             scans,
-            **{"T1w_p05": noise[0], "T1w_p50": noise[1], "brain_ml": noise[2], "ventricle_ml": noise[3]}
+            **{
+                "T1w_p05": noise[0],
+                "T1w_p50": noise[1],
+                "brain_ml": noise[2],
+                "ventricle_ml": noise[3],
+                "t1_dark_ml": noise[4],
+            }
             | columns,
         )
         subjects = named(12)
@@ -268,10 +276,12 @@ def test_each_baseline_sees_its_own_features():
             measures=measures,
         )
         assert not left_out
-        return {one.name for one in made if (one.probabilities.argmax(1) == label).all()}
+        right = {one.name for one in made if (one.probabilities.argmax(1) == label).all()}
+        return right - {"all_measures"}
 
     assert right(T1w_p50=9.0 * label) == {"intensity"}
     assert right(ventricle_ml=9.0 * label) == {"volume"}
+    assert right(t1_dark_ml=9.0 * label) == {"lesion_load"}
     people = {
         scan.scan: {"age": str(30 + 20 * number) + "+"} for scan, number in zip(scans, label, strict=True)
     }
@@ -285,9 +295,11 @@ def test_without_age_and_sex_that_baseline_is_left_out_with_a_reason():
         scans,
         Protocol(subjects, in_folds(subjects), CLASSES),
         people={"sub-00": {"age": "unknown", "sex": "O"}},
-        measures=measured(scans, T1w_p50=range(8), brain_ml=range(8), ventricle_ml=range(8)),
+        measures=measured(
+            scans, T1w_p50=range(8), brain_ml=range(8), ventricle_ml=range(8), t1_dark_ml=range(8)
+        ),
     )
-    assert [one.name for one in made] == ["majority", "intensity", "volume"]
+    assert [one.name for one in made] == ["majority", "intensity", "volume", "lesion_load", "all_measures"]
     assert left_out == {"age_sex": "no table of the cohort gives an age or a sex that can be read"}
 
 
@@ -297,25 +309,61 @@ def test_age_and_sex_are_read_as_bids_writes_them():
     assert age_and_sex({}) == {}
 
 
-def test_frozen_features_are_judged_by_the_mean_over_slices():
+def test_frozen_features_of_a_scan_are_the_mean_over_its_slices():
     generator = np.random.default_rng(3)
     subject = np.repeat(np.arange(12), 5)
     label = subject % 2
     features = generator.normal(size=(60, 20)).astype(np.float32)
     features[:, 0] += 1.5 * label  # one slice tells little, five tell more
     empty = np.zeros(60, dtype=np.int64)
-    dataset = SliceDataset((), CLASSES[:2], named(12), empty, empty, empty, label, subject)
-    folds = in_folds(named(12))
-    found = frozen_features(dataset, features, Protocol(named(12), folds, CLASSES[:2]))
-    (train, test), strength = folds[0], found.strengths[0]
-    rows = np.isin(subject, [named(12).index(one) for one in train])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength))
-    model.fit(
-        features[rows].astype(float),
-        label[rows],
-        logisticregression__sample_weight=np.full(rows.sum(), 1 / 5),
-    )
-    each = model.predict_proba(features[~rows].astype(float))
-    expected = [each[subject[~rows] == named(12).index(one)].mean(0) for one in test]
-    np.testing.assert_allclose(found.probabilities[::3], expected, atol=1e-4)
+    dataset = SliceDataset((), CLASSES[:2], named(12), subject, empty, empty, label, subject)
+    protocol = Protocol(named(12), in_folds(named(12)), CLASSES[:2])
+    found = frozen_features(dataset, features, protocol)
+    means = table(features.reshape(12, 5, 20).mean(1), np.arange(12) % 2, named(12))
+    expected = logistic(means, protocol, name="x", title="x")
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-6)
     assert (found.probabilities.argmax(1) == np.arange(12) % 2).mean() > 0.7
+
+
+def test_more_features_than_subjects_give_what_scikit_learn_gives():
+    features = made_up(6, per_class=6, distance=1, columns=40)
+    subjects = named(12)
+    train, test = subjects[:9], subjects[9:]
+    found = predict(features, test, [(train, test)])
+    model = make_pipeline(
+        StandardScaler(), LogisticRegression(C=1.0, class_weight="balanced", max_iter=10000, tol=1e-8)
+    ).fit(features.values[:9], features.label[:9])
+    assert found.strengths == (1.0,)
+    np.testing.assert_allclose(found.probabilities, model.predict_proba(features.values[9:]), atol=1e-4)
+
+
+def test_permuted_groups_are_learned_as_the_true_ones_are():
+    features = made_up(3, per_class=8, distance=1)
+    subjects = named(16)
+    folds = in_folds(subjects, 4)
+    found = logistic(
+        features, Protocol(subjects, folds, range(2)), name="x", title="x", permutations=3
+    ).permuted
+    for label, probabilities in zip(found.label, found.probabilities, strict=True):
+        for _, test in folds:  # every fold holds out as many of each group
+            places = [subjects.index(one) for one in test]
+            assert sorted(label[places]) == sorted(features.label[places])
+        again = predict(table(features.values, label, subjects), subjects, folds)
+        np.testing.assert_allclose(probabilities, again.probabilities, atol=1e-6)
+
+
+def test_p_values_of_pooled_folds_by_training_again_hold_their_level():
+    subjects = named(12)
+    folds = in_folds(subjects, 3)
+    small = {"balanced_accuracy": 0, "macro_auroc": 0}
+    for draw in range(60):
+        features = made_up(draw, per_class=6, columns=2)
+        protocol = Protocol(subjects, folds, range(2))
+        one = logistic(features, protocol, name="x", title="x", permutations=19)
+        evaluation = evaluate_subjects(
+            subjects, features.label, one.probabilities, ("a", "b"), folds=3, permuted=one.permuted
+        )
+        for name in small:
+            small[name] += getattr(evaluation.subjects, name).p_value <= 0.2
+    # of 60, a fifth is 12; 20 or more have a probability of 0.9 %
+    assert max(small.values()) < 20

@@ -12,7 +12,7 @@ from stratacam.learning.confounds.intervals import (
     cramers_v_interval,
     ratio_interval,
 )
-from stratacam.learning.confounds.statistics import group_statistics
+from stratacam.learning.confounds.statistics import group_statistics, output_statistics
 
 LABEL = np.sort(np.arange(20) % 3)
 
@@ -82,19 +82,28 @@ def test_association_of_numbers_is_that_of_kruskal_and_wallis():
     assert found[0] ** 2 == pytest.approx(h / 19)
 
 
-def test_features_are_tested_by_predictions_of_subjects_left_out():
+def test_features_are_tested_by_predictions_without_the_own_outcome():
     random = np.random.default_rng(0)
     variable = features("surroundings", "surroundings", random.normal(size=(20, 5)))
     outcome = np.eye(3)[LABEL] / np.sqrt(np.bincount(LABEL))
     outcome -= outcome.mean(axis=0)
     penalty = (np.linalg.svd(variable.columns)[1] ** 2).mean()
-    predicted = np.empty_like(outcome)
-    for subject in range(20):
-        others = np.arange(20) != subject
-        model = Ridge(alpha=penalty, fit_intercept=False).fit(variable.columns[others], outcome[others])
-        predicted[subject] = model.predict(variable.columns[[subject]])[0]
+    model = Ridge(alpha=penalty, fit_intercept=False)
+    hat = np.column_stack([model.fit(variable.columns, one).predict(variable.columns) for one in np.eye(20)])
+    predicted = hat @ outcome - np.diag(hat)[:, None] / (1 - 1 / 20) * outcome
     expected = (predicted * outcome).sum() / np.sqrt((predicted**2).sum() * (outcome**2).sum())
     assert group_statistics(variable, LABEL[None], 3)[0] == pytest.approx(expected)
+
+
+def test_without_association_predictions_are_uncorrelated_also_after_means_of_groups_are_taken_off():
+    random = np.random.default_rng(0)
+    variable = features("surroundings", "surroundings", random.normal(size=(20, 60)))
+    drawn = random.permuted(np.tile(LABEL, (3000, 1)), axis=1)
+    assert group_statistics(variable, drawn, 3).mean() == pytest.approx(0, abs=0.02)
+    order = np.concatenate([np.array([random.permutation(np.flatnonzero(group == LABEL)) for _ in range(3000)])
+                            for group in range(3)], axis=1)  # fmt: skip
+    found = output_statistics(variable, random.normal(size=(20, 1)), LABEL, order)
+    assert found.mean() == pytest.approx(0, abs=0.02)
 
 
 def test_missing_values_are_left_out_and_counted():

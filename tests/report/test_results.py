@@ -11,6 +11,7 @@ from stratacam.files import write_json
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.report import write_report
 from stratacam.report.choose import choose_patient
+from stratacam.report.confounds import confounds_table, what_confounds
 from stratacam.report.content import read_study
 from stratacam.report.figures import STUDY_FIGURES
 from stratacam.report.figures.confusion import confusion_matrices
@@ -23,6 +24,7 @@ from stratacam.report.result_tables import (
     leakage_table,
     predictions_table,
     probabilities_table,
+    sample_size_table,
 )
 from stratacam.report.summary import (
     how_all_did,
@@ -34,6 +36,7 @@ from stratacam.report.summary import (
 )
 from stratacam.report.tables import cohort_table, training_table
 from stratacam.study.folders import StudyFolders
+from stratacam.study.steps.sample_size import what_can_be_shown
 
 
 @pytest.fixture(scope="module")
@@ -113,25 +116,40 @@ def test_one_model_has_no_range(plain):
     assert how_all_did(plain) == ""
 
 
-def test_baselines_that_are_not_beaten_are_named(folds):
+def test_a_network_that_was_not_shown_to_beat_a_baseline_is_said_to_beat_none(folds):
     told = what_baselines_do(folds)
     assert told.startswith(
-        "VGG16 (seed 3) does not beat logistic regression on volume (balanced accuracy 0.92 against 1.00; "
+        "VGG16 (seed 3) was not shown to beat logistic regression on volume (balanced accuracy 0.92 against 1.00; "
         "difference -0.08, 95 % interval -0."
     )
-    assert "It beats logistic regression on intensity (balanced accuracy 0.92 against 0.00;" in told
+    assert "beats" not in told
+    assert told.endswith("no difference from the best of these could have been seen (power of 80 %).")
 
 
-def test_a_difference_whose_interval_touches_zero_is_no_victory(folds):
+def compared(folds, of_volume, of_intensity):
+    """The study with other differences from its two baselines: value, lower end, p-value."""
     rows = []
     for row in folds.comparison["rows"]:
-        if row["name"] == "baseline_intensity":
-            against = {"balanced_accuracy": {"value": 0.1, "interval": [0.0, 0.2], "p_value": 0.2}}
-            row = {**row, "against_first": against}  # noqa: PLW2901 - a changed copy
+        for name, (value, low, p_value) in (("volume", of_volume), ("intensity", of_intensity)):
+            if row["name"] == f"baseline_{name}":
+                gain = {"value": value, "interval": [low, value + 0.1], "p_value": p_value}
+                against = {"balanced_accuracy": gain}
+                row = {**row, "against_first": against, "smallest_difference": 0.31}  # noqa: PLW2901 - a copy
         rows.append(row)
-    told = what_baselines_do(replace(folds, comparison={"rows": rows}))
-    assert "beats" not in told
-    assert "difference 0.10, 95 % interval 0.00 to 0.20" in told
+    return replace(folds, comparison={"rows": rows})
+
+
+def test_beats_is_said_only_where_every_baseline_is_beaten(folds):
+    all_beaten = what_baselines_do(compared(folds, (0.3, 0.1, 0.01), (0.5, 0.2, 0.001)))
+    assert all_beaten.startswith(
+        "VGG16 (seed 3) beats every baseline; the best of them is logistic regression on volume"
+    )
+    for one in ((0.1, 0.0, 0.01), (0.1, 0.01, 0.2)):  # an interval that touches 0; a p-value above 5 %
+        told = what_baselines_do(compared(folds, one, (0.5, 0.2, 0.001)))
+        assert "beats" not in told
+        assert "was not shown to beat logistic regression on volume" in told
+        assert "intensity" not in told
+        assert "a difference below 0.31 from the best of these would mostly not have been seen" in told
 
 
 def test_all_seeds_and_baselines_stand_in_one_table(folds):
@@ -292,3 +310,49 @@ def test_leakage_is_reported_where_it_was_measured(plain_study, plain, tmp_path)
     assert [row[0] for row in table.rows] == ["subject", "subject", "slice (inflated)", "slice (inflated)"]
     assert leakage_table(plain) is None
     assert what_leaks(plain) == ""
+
+
+def confound(name, verdict, *, reason="", value=0.4, p_value=0.5):
+    """A row of the audit."""
+    return {
+        "name": name, "kind": "person", "measure": "Cramér's V", "subjects": 12, "missing": 1, "value": value,
+        "interval": [0.1, 0.7], "p_value": p_value, "smallest": 0.62, "verdict": verdict, "reason": reason,
+        "by_group": "RRMS: A (4 of 4)",
+    }  # fmt: skip
+
+
+def test_confounds_are_a_table_and_those_that_are_flagged_a_sentence(plain):
+    same = confound("field strength", "not flagged", reason="the same for all", value=None, p_value=None)
+    group = [confound("age", "not flagged"), confound("site", "flagged", value=0.9, p_value=0.002), same]
+    audited = replace(
+        plain, confounds={"group": group, "outputs": [confound("age", "flagged")], "outputs_subjects": 12}
+    )
+    table = confounds_table(audited)
+    assert [row[1] for row in table.rows] == ["age", "site", "age"]
+    assert table.rows[1] == (
+        "the group", "site", "12 (1 missing)", "RRMS: A (4 of 4)", "0.90 (0.10 to 0.70)", "0.0020", "0.62", "flagged",
+    )  # fmt: skip
+    assert "The same for all: field strength." in table.note
+    assert what_confounds(audited) == (
+        "The groups differ in site (association 0.90, p = 0.0020): the network may have learnt that, not the disease. "
+        "Within a group, what the network says follows from age (association 0.40, p = 0.50)."
+    )
+    assert confounds_table(plain) is None
+    assert what_confounds(plain) == ""
+
+
+def test_what_so_many_subjects_can_show_is_a_small_table_and_a_paragraph(plain):
+    found = what_can_be_shown({"MS": 10, "control": 10}, folds=5, columns=18)
+    table = sample_size_table(replace(plain, sample_size=found))
+    assert len(table.rows) == 7
+    assert "20 subjects are held out (MS 10, control 10)." in table.note
+    assert "Of maps, verdicts are possible." in table.note
+    few = what_can_be_shown({"MS": 4, "control": 4}, folds=1, columns=18)
+    table = sample_size_table(replace(plain, sample_size=few))
+    assert table.rows[-1][1] == "cannot say (8 subjects; 10 are needed)"
+    assert "Of maps, every verdict will be “cannot say” (8 subjects; 10 are needed)." in table.note
+    assert sample_size_table(plain) is None
+
+
+def test_nothing_is_promised_where_nobody_of_a_group_is_held_out():
+    assert what_can_be_shown({"MS": 0, "control": 0}, folds=1, columns=18) == {}

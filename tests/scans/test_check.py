@@ -60,6 +60,8 @@ def test_a_sound_cohort_is_described_and_ends_with_0(cohort, monkeypatch, capsys
     assert report["usable"]
     assert report["complete"]
     assert report["subjects"] == {"RRMS": 3, "control": 3}
+    assert report["sample_size"]["held_out"] == {"RRMS": 3, "control": 3}
+    assert report["sample_size"]["evidence"]["smallest_effect"] is None
     assert [scan["name"] for scan in report["scans"]] == [f"sub-{subject}" for subject in GROUPS]
     found = report["scans"][0]["images"][2]
     assert found["path"] == "sub-01/anat/sub-01_FLAIR.nii.gz"
@@ -70,6 +72,7 @@ def test_a_sound_cohort_is_described_and_ends_with_0(cohort, monkeypatch, capsys
     assert "Sound" in said
     assert "8 x 9 x 10" in said or "8x9x10" in said  # the terminal may be narrow
     assert "RRMS 3, control 3" in said
+    assert "every verdict will be “cannot say” (6 subjects; 10 are needed)" in " ".join(said.split())
 
 
 def test_every_fault_is_listed_and_ends_with_3(cohort, monkeypatch, capsys):
@@ -260,3 +263,23 @@ def test_groups_in_two_spellings_are_not_sound(cohort, monkeypatch, capsys):
         in report["problems"][0]
     )
     assert "Sound" not in capsys.readouterr().out
+
+
+def test_groups_that_differ_in_site_or_number_of_slices_are_warned_of(cohort, monkeypatch, capsys):
+    rows = []
+    for number in range(1, 13):
+        group, site = ("RRMS", "A") if number <= 6 else ("control", "B")
+        for place, sequence in enumerate(SEQUENCES):
+            path = image(cohort, f"{number:02}", sequence)
+            write_nifti(path, noise(10 * number + place)[..., : 10 - (number > 6)], LPS)
+        rows.append(f"sub-{number:02}\t{group}\t{site}\t{30 + number % 6}\n")
+    (cohort / "participants.tsv").write_text("participant_id\tgroup\tsite\tage\n" + "".join(rows))
+    code, report = check(monkeypatch, cohort)
+    assert code == 0
+    verdicts = {found["name"]: found["verdict"] for found in report["confounds"]}
+    assert verdicts == {
+        "age": "not flagged", "sex": "cannot say", "site": "flagged", "voxels of T1w": "not flagged",
+        "voxels of T2w": "not flagged", "voxels of FLAIR": "not flagged", "number of slices": "flagged",
+    }  # fmt: skip
+    assert "the groups differ in site (RRMS: A (6 of 6); control: B (6 of 6)" in " ".join(report["warnings"])
+    assert "the groups differ in number of slices" in " ".join(capsys.readouterr().out.split())

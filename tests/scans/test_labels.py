@@ -1,4 +1,4 @@
-"""True lesions on the grid of a prepared scan."""
+"""Masks of structures on the grid of a prepared scan."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stratacam.errors import InputError
-from stratacam.scans.labels import find_lesion_mask, read_lesions
+from stratacam.scans.labels import find_masks, masks_of, read_lesions
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.volume import write_nifti
 
@@ -62,9 +62,9 @@ def test_a_mask_in_another_space_than_the_t1w_is_not_taken(tmp_path):
     scan, _ = prepared(tmp_path)
     other = mask_path(tmp_path, "sub-01_space-MNI152_label-lesion_mask.nii.gz")
     write_nifti(other, np.zeros((4, 4, 4), dtype=np.uint8), np.eye(4))
-    assert find_lesion_mask(tmp_path / "bids", scan) is None
+    assert find_masks(tmp_path / "bids", scan) == {}
     scan, _ = prepared(tmp_path, delivered="sub-01_space-MNI152_desc-preproc_T1w.nii.gz")
-    assert find_lesion_mask(tmp_path / "bids", scan) == other
+    assert find_masks(tmp_path / "bids", scan) == {"lesion": other}
 
 
 def test_a_damaged_mask_is_named(tmp_path):
@@ -80,7 +80,23 @@ def test_a_mask_of_another_run_is_not_taken(tmp_path):
     scan, _ = prepared(tmp_path, delivered="sub-01_run-02_T1w.nii.gz")
     for name in ("sub-01_run-1_label-lesion_mask.nii.gz", "sub-01_run-2_acq-fast_label-lesion_mask.nii.gz"):
         write_nifti(mask_path(tmp_path, name), np.ones((4, 4, 4), dtype=np.uint8), OBLIQUE)
-        assert find_lesion_mask(tmp_path / "bids", scan) is None
+        assert find_masks(tmp_path / "bids", scan) == {}
     own = mask_path(tmp_path, "sub-01_run-2_label-lesion_mask.nii.gz")
     write_nifti(own, np.ones((4, 4, 4), dtype=np.uint8), OBLIQUE)
-    assert find_lesion_mask(tmp_path / "bids", scan) == own
+    assert find_masks(tmp_path / "bids", scan) == {"lesion": own}
+
+
+def test_masks_of_every_structure_are_found_by_label(tmp_path):
+    scan, _ = prepared(tmp_path)
+    for label in ("lesions", "lesionT1", "ventricle", "ventricle2"):
+        write_nifti(
+            mask_path(tmp_path, f"sub-01_label-{label}_mask.nii.gz"), np.ones((4, 4, 4), np.uint8), OBLIQUE
+        )
+    write_nifti(mask_path(tmp_path, "sub-01_desc-brain_mask.nii.gz"), np.ones((4, 4, 4), np.uint8), OBLIQUE)
+    masks = find_masks(tmp_path / "bids", scan)
+    assert sorted(masks) == ["lesionT1", "lesions", "ventricle", "ventricle2"]
+    found = masks_of(masks, ["lesion", "ventricle", "blackhole"])
+    assert {name: path.name for name, path in found.items()} == {
+        "lesion": "sub-01_label-lesions_mask.nii.gz",
+        "ventricle": "sub-01_label-ventricle_mask.nii.gz",
+    }

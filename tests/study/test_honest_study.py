@@ -13,6 +13,7 @@ import SimpleITK
 
 from stratacam import cli
 from stratacam.errors import InputError
+from stratacam.evidence.by_class import ClassSummary
 from stratacam.evidence.claims import TITLES
 from stratacam.evidence.planting.plant import CLASSES
 from stratacam.evidence.regions.template_space import template_grid
@@ -50,7 +51,11 @@ methods = ["gradcam"]
 every = 3
 slices = 1
 sanity_slices = 1
+independent = true
 fractions = [0.3]
+surrogates = 3
+untrained = 2
+deletion = true
 permutations = 2
 """
 
@@ -135,6 +140,8 @@ def test_networks_and_baselines_stand_in_one_table(folder):
         "baseline_age_sex",
         "baseline_intensity",
         "baseline_volume",
+        "baseline_lesion_load",
+        "baseline_all_measures",
     ]
     for row in table:
         metrics = json.loads((folder / "study/evaluation" / row["name"] / "metrics.json").read_text())
@@ -221,12 +228,13 @@ def test_claims_and_recommendation_are_of_the_method(evidence):
     claims = json.loads((evidence / "make_seed-0/claims.json").read_text())["methods"]
     assert set(claims) == {"gradcam"}
     assert [claim["title"] for claim in claims["gradcam"]] == list(TITLES)
-    assert claims["gradcam"][2]["verdict"] != "not measured"  # blocks are read from the names: body1, body2
+    reason = claims["gradcam"][2]["reason"]  # blocks are read from the names: body1, body2
+    assert "9 subjects; 10 are needed" in reason
     recommended = json.loads((evidence / "make_seed-0/recommendation.json").read_text())["methods"]
     assert [one["method"] for one in recommended] == ["gradcam"]
     for one in recommended:
         for layer in one["layers"]:
-            assert not (layer["recommended"] and layer["faults"])
+            assert not (layer["verdict"] == "recommended" and layer["faults"])
 
 
 def test_groups_are_compared_in_regions_and_voxels(evidence):
@@ -288,6 +296,28 @@ def test_leakage_trains_by_subject_and_by_slice_with_true_and_shuffled_groups(fo
     page = (folder / "study/report.html").read_text()
     assert "shuffled" in page
     assert not list((folder / "study/leakage").rglob("model.safetensors"))
+
+
+def test_a_network_in_folds_is_tested_by_training_on_permuted_groups(folder):
+    study = folder / "study"
+    assert "not tested" in (study / "report.html").read_text()
+    assert run("permute", folder / "study.toml", "--times", 19) == 0
+    content = json.loads((study / "permutations/permutations.json").read_text())
+    assert content["network"] == "make_seed-0"
+    metrics = json.loads((study / "evaluation/make_seed-0/metrics.json").read_text())["subjects"]
+    for name in ("balanced_accuracy", "macro_auroc"):
+        assert metrics[name]["p_value"] is None
+        found = content[name]
+        assert found["value"] == metrics[name]["value"]
+        assert len(found["permuted"]) == 19
+        as_high = sum(score >= found["value"] - 1e-9 for score in found["permuted"])
+        assert found["p_value"] == pytest.approx((1 + as_high) / 20)
+    of_subjects = (study / "report.html").read_text().split("majority of slices")[0]
+    assert of_subjects.count("<td>not tested</td>") == 1  # accuracy
+    made = {path: path.stat().st_mtime_ns for path in study.glob("permutations/runs/*/predictions.npz")}
+    assert len(made) == 19 * 3
+    assert run("permute", folder / "study.toml", "--times", 19) == 0
+    assert made == {path: path.stat().st_mtime_ns for path in made}
 
 
 def test_a_trained_model_classifies_scans_as_delivered_as_it_did_in_the_study(folder, tmp_path, capsys):
@@ -406,7 +436,7 @@ def test_a_split_by_slice_carries_its_warning_into_model_metrics_tables_and_page
 
 BENCHMARK = (
     "--architecture", "small_cnn", "--method", "gradcam", "--size", 64, "--every", 3, "--copies", 1,
-    "--epochs", 3, "--area", 12,
+    "--epochs", 3, "--area", 16, "--targets", 1,
 )  # fmt: skip
 
 
@@ -428,7 +458,13 @@ def test_benchmark_with_truth_judges_every_layer_against_what_needs_no_network(b
     assert content["subjects"] == ["sub-01", "sub-04", "sub-07"]
     assert 0 < content["scored_slices"] <= content["held_out_slices"]
     assert content["scored_slices"] == pytest.approx(content["accuracy"] * content["held_out_slices"])
-    table = read_rows(out / "table.tsv", Summary)
+    table = read_rows(out / "table.tsv", ClassSummary)
+    assert {one.group for one in table} <= set(CLASSES["shape"])
+    assert {one.against for one in table if one.measure == "average_precision"} == {
+        "",
+        "decoys",
+        "above decoys",
+    }
     scored = {one.layer for one in table if one.method == "gradcam" and one.measure == "average_precision"}
     assert scored == set(content["layers"])
     assert {one.method for one in table} >= {"gradcam", "smoothgrad", "edges", "random"}

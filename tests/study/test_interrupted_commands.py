@@ -127,7 +127,7 @@ def test_benchmark_with_truth(folder, tmp_path):
     shutil.copytree(folder / "study/prepared", tmp_path / "prepared")
     judging = (
         "benchmark-truth", tmp_path / "prepared", tmp_path / "out", "--architecture", "small_cnn",
-        "--method", "gradcam", "--size", 64, "--every", 3, "--copies", 1, "--epochs", 3, "--area", 12,
+        "--method", "gradcam", "--size", 64, "--every", 3, "--copies", 1, "--epochs", 3, "--area", 16, "--targets", 1,
     )  # fmt: skip
     for word, where in (("plant: 3", "plant, 3 of 6 done"), ("train: 2 of 5", "train, 2 of 5 done")):
         assert f"Stopped at {where}" in break_off(*judging, word=word, folder=tmp_path)

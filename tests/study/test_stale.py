@@ -103,12 +103,13 @@ def block(channels):
 """
 
 MAKES = {
-    "prepare": {"pictures", "measures", "truth", "explain", "evidence"},
+    "prepare": {"pictures", "measures", "surroundings", "truth", "explain", "evidence"},
     "pictures": {"activations", "train", "evaluate", "baselines"},
     "activations": {"train"},
     "train": {"evaluate", "explain", "evidence"},
     "measures": {"baselines"},
-    "evaluate": {"comparison"},
+    "surroundings": {"confounds"},
+    "evaluate": {"comparison", "confounds"},
     "baselines": {"comparison"},
     "truth": {"evidence"},
     "evidence": {"evidence tables"},
@@ -142,7 +143,7 @@ SETTINGS = {
     "name": ("other", REPORT),
     "out": None,  # another study
     "seed": (1, NEW_MODEL),
-    "repeats": (2, FROZEN - {"explain"}),
+    "repeats": (2, FROZEN - {"explain", "confounds"}),
     "cohort.input": ("cohort_copied", REPORT),
     "cohort.prepared": ("elsewhere", {"prepare", NEW_MODEL}),
     "cohort.sequences": (("T1w",), CHECK),
@@ -202,6 +203,7 @@ SETTINGS = {
     "run.workers": (2, set()),
     "run.device": ("cpu:0", FROZEN - REPORT),
     "run.accept_left_out": (True, set()),
+    "confounds.columns": (("note",), {"confounds"} | REPORT),
     "evidence.methods": (("layercam",), EVIDENCE),
     "evidence.target": ("RRMS", EVIDENCE),
     "evidence.layers": (("body1",), EVIDENCE),
@@ -210,7 +212,17 @@ SETTINGS = {
     "evidence.sanity_slices": (0, EVIDENCE),
     "evidence.fractions": ((0.4,), EVIDENCE),
     "evidence.cascade": (False, EVIDENCE),
-    "evidence.independent": (False, EVIDENCE),
+    "evidence.independent": (True, EVIDENCE),
+    "evidence.sanity_draws": (2, EVIDENCE),
+    "evidence.controls": (2, EVIDENCE),
+    "evidence.strangers": (1, EVIDENCE),
+    "evidence.deletion": (True, EVIDENCE),
+    "evidence.group_class": ("control", EVIDENCE),
+    "evidence.surrogates": (20, EVIDENCE),
+    "evidence.untrained": (1, EVIDENCE),
+    "evidence.truth": ({"RRMS": ("ventricle",)}, after("truth")),
+    "evidence.filled": (("hottest",), EVIDENCE),
+    "evidence.filling": ("imputation", EVIDENCE),
     "evidence.atlas": (None, EVIDENCE),
     "evidence.voxel_mm": (5.0, EVIDENCE),
     "evidence.group_layers": (("body2",), TABLES),
@@ -445,7 +457,7 @@ def test_the_code_that_runs_in_a_step_is_in_its_key(study):
         missing = {name for name in ran - NOT_OF_RESULTS if name not in code}
         shown = [(f"{one}.", f"{one.rpartition('.')[2]}/") for one in getattr(kind, "NOT_IN_CODE", ())]
         assert {name for name in missing if not name.startswith(sum(shown, ()))} == set(), kind
-    assert len(study.seen.ran) == 14
+    assert len(study.seen.ran) == 17
     assert not any(name.startswith(("stratacam.cam", "stratacam.learning")) for name in code_of(Prepare))
 
 
@@ -496,7 +508,10 @@ def other_voxel(path):
     ("file", "expected"),
     [
         ("cohort/sub-02/anat/sub-02_T1w.nii.gz", CHECK),
-        ("cohort/sub-01/ses-a/anat/sub-01_ses-a_FLAIR.nii.gz", CHECK),
+        (
+            "cohort/sub-01/ses-a/anat/sub-01_ses-a_FLAIR.nii.gz",
+            CHECK - {"truth"},
+        ),  # a control: nothing to show
         ("cohort/derivatives/masks/sub-02/anat/sub-02_desc-brain_mask.nii.gz", CHECK),
         ("cohort/sub-02/anat/sub-02_T2w.nii.gz", set()),
         (
@@ -521,6 +536,7 @@ def test_an_image_does_again_what_reads_it_and_nothing_else(study, file, expecte
         ("cohort/participants.tsv", "\tx\n", "\ty\n", set()),
         ("cohort/participants.tsv", "family-1", "family-9", set()),
         ("cohort/dataset_description.json", "stratacam phantom", "stratacam Phantom", REPORT),
+        ("cohort/derivatives/truth/truth.json", '"lesion"', '"ventricle"', after("truth") - REPORT),
         ("atlas.tsv", "left", "lefT", EVIDENCE - REPORT),
         ("nets.py", "model = torch", "other = model = torch", FROZEN - REPORT),
         ("blocks.py", "padding=1", "padding=1, bias=True", FROZEN - REPORT),

@@ -19,7 +19,7 @@ def benchmark_truth(
         Path | None, typer.Option(help="Folder of lesion masks (NIfTI) for shapes; synthetic ones if absent.")
     ] = None,
     difference: Annotated[
-        str, typer.Option(help="Difference of the two classes: shape or place of the lesions.")
+        str, typer.Option(help="Difference of the two classes: shape or place of the targets.")
     ] = "shape",
     architecture: Annotated[
         str | None, typer.Option(help="Network to train; if absent, the default of a study.")
@@ -29,14 +29,21 @@ def benchmark_truth(
     every: Annotated[
         int, typer.Option(min=1, help="Step between the slices: 2 takes every other kept slice.")
     ] = 2,
-    area: Annotated[int, typer.Option(min=9, help="Pixels of a lesion.")] = 40,
+    area: Annotated[int, typer.Option(min=16, help="Pixels of a lesion.")] = 40,
+    targets: Annotated[int, typer.Option(min=1, help="Targets in a slice, and as many decoys.")] = 3,
     copies: Annotated[
         int, typer.Option(min=1, help="Copies of each slice with other lesions, in each class.")
     ] = 4,
     epochs: Annotated[int, typer.Option(min=1, help="Number of passes over the training slices.")] = 12,
+    shuffled: Annotated[
+        bool,
+        typer.Option(
+            "--shuffled", help="A control: swap classes at random, so that there is nothing to learn."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
 ) -> None:
-    """Plant lesions, train a network to classify them, and measure which maps find them."""
+    """Plant targets and decoys, train a network to classify targets, and measure which maps find these alone."""
     from stratacam.maps import LAYER_METHODS
     from stratacam.networks import ARCHITECTURES, DEFAULT_ARCHITECTURE
     from stratacam.report import draw_benchmark
@@ -66,12 +73,14 @@ def benchmark_truth(
         size=size,
         every=every,
         area=area,
+        lesions=targets,
         copies=copies,
+        shuffled=shuffled,
         epochs=epochs,
         seed=seed,
     )
     console = Console()
     found = run_benchmark(prepared, out, settings, lesions=lesions, console=console)
-    draw_benchmark(out, found.table, found.examples)
+    draw_benchmark(out, found.tables, found.examples)
     console.print(found.content["verdict"], highlight=False)
     conclude(out / "benchmark.json")

@@ -1,6 +1,7 @@
 """Commands on scans."""
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -125,12 +126,13 @@ def check(
     Exit code 0: sound; 3: some scans cannot be used, or an image is there twice; 2: no study can be run on the cohort,
     or one image is there under two subjects.
     """
-    from stratacam.cli.tables import check_as_json, show_check
+    from stratacam.cli.tables import check_as_json, show_check, show_sample_size
     from stratacam.files import check_apart, check_writable, write_json
     from stratacam.scans.cohort.choice import read_choices, read_sequences
     from stratacam.scans.cohort.sources import input_places
     from stratacam.study.check import check_cohort
-    from stratacam.study.configuration import CohortSettings, read_configuration
+    from stratacam.study.configuration import CohortSettings, StudyConfiguration, read_configuration
+    from stratacam.study.forecast import forecast_study
 
     console = Console()
     study = read_configuration(config) if config else None
@@ -147,9 +149,12 @@ def check(
                 f"--json: {json_file.parent} is no folder; expected one that exists: make it first."
             )
     report = check_cohort(cohort, study, workers=workers, console=console)
+    forecast = forecast_study(study or StudyConfiguration(out=Path(), cohort=cohort), report)
+    report = replace(report, warnings=(*report.warnings, *forecast.warnings))
     show_check(report, source, console)
+    show_sample_size(forecast.sample_size, console)
     if json_file:
-        write_json(json_file, check_as_json(report, source))
+        write_json(json_file, check_as_json(report, source) | forecast.as_json())
     if not report.complete:
         sys.exit(LEFT_OUT if report.usable else UNUSABLE)
     if report.subjects:

@@ -14,6 +14,7 @@ from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.check import CheckedCohort, CheckedImage
 from stratacam.study.predict import NOT_FOR_DIAGNOSIS, ScanPrediction, warning_of
+from stratacam.study.sample_size_words import sample_size_paragraph, sample_size_rows
 
 WIDE = 120
 """Columns of a terminal from which on the table of images has a column for the file."""
@@ -93,6 +94,18 @@ def show_check(report: CheckedCohort, source: Path, console: Console) -> None:
             console.print(f"{title} ({len(sentences)}):", style=style, highlight=False)
         for sentence in sentences:
             console.print(f"  {sentence}", style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_sample_size(content: Mapping[str, Any], console: Console) -> None:
+    """Print what the numbers of a study can show before anything is trained; nothing where nobody is held out."""
+    if not content:
+        return
+    console.print("What a study of these subjects can show:", highlight=False)
+    console.print(f"  {sample_size_paragraph(content)}", highlight=False, markup=False, soft_wrap=True)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_header=False)
+    for row in sample_size_rows(content):
+        table.add_row(*row)
+    console.print(table)
 
 
 def show_predictions(card: ModelCard, predictions: Sequence[ScanPrediction], console: Console) -> None:

@@ -2,36 +2,43 @@
 
 D. Hong, Y. Zhang, "Multi-layer backpropagation of classification information with Grad-CAM" (ISMRM 2021, 3275) says:
 maps of shallower layers localise more; maps of deeper layers generalise more; the block before the last shows too
-little to read; the last convolution is the best compromise. None was measured. Here each has tests, with an effect
-over subjects, a 95 % interval by bootstrap over subjects, and a verdict.
+little to read; the last convolution is the best compromise. None was measured.
+
+Maps of noise pass naive tests of these, because deep maps are upsampled more. Here a claim is supported or contradicted
+only by what exceeds surrogates of the same resolution, holds over subjects, and is not found in maps of untrained
+networks. All p-values are family-wise over tests and methods. Otherwise nothing can be said, and the reason is given.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from stratacam.evidence.faithfulness.curves import ABOVE, ROAD
-from stratacam.evidence.focus import BLANK, GINI, LIT_SHARE
-from stratacam.evidence.group_likeness import GROUP_LIKENESS
-from stratacam.evidence.localisation import AVERAGE_PRECISION
-from stratacam.evidence.measures import Measure
-from stratacam.evidence.values import SubjectTable, interval_of
-from stratacam.learning.evaluation.intervals import resample
+from stratacam.evidence import effects
+from stratacam.evidence.best_layer import best_layer_test
+from stratacam.evidence.claim_test import (
+    GROUPS,
+    SUBJECTS,
+    SURROGATES,
+    UNTRAINED,
+    Claim,
+    ClaimTest,
+    Held,
+    decide,
+    too_little,
+)
+from stratacam.evidence.group_likeness import GROUP_CONTRAST
+from stratacam.evidence.inference import mean_interval
+from stratacam.evidence.inference.draw_test import DrawTest, draw_test
+from stratacam.evidence.inference.means import LEVEL
+from stratacam.evidence.learned import not_learned
+from stratacam.evidence.map_scores import Score
+from stratacam.evidence.nulls import Nulls, mean_known
+from stratacam.evidence.values import SubjectTable
 from stratacam.networks import by_block
 
-Verdict = Literal[
-    "supported",
-    "partly supported",
-    "contradicted",
-    "partly contradicted",
-    "mixed",
-    "undecided",
-    "not measured",
-]
+Floats = NDArray[np.float64]
 
 TITLES = (
     "Shallower layers localise more",
@@ -40,117 +47,90 @@ TITLES = (
     "The last convolution is the best compromise",
 )
 
-LOCALISES = {GINI: -1, AVERAGE_PRECISION: -1}
-GENERALISES = {LIT_SHARE: 1, GROUP_LIKENESS: 1}
-SHOWS_LITTLE = {BLANK: 1, LIT_SHARE: -1, AVERAGE_PRECISION: -1}
-"""Measures that test a claim, and the sign that it expects: of the correlation with depth, of the difference."""
 
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Test:
-    """One way to test a claim.
+class Question(NamedTuple):
+    """What a claim says of one score.
 
     Attributes:
-        name: what was measured, in words.
-        effect: mean over subjects; NaN where it could not be measured.
-        low: of its 95 % interval; NaN for fewer than two subjects.
-        high: of its 95 % interval.
-        expected: 1 where the claim says that the effect is positive, -1 where negative.
-        subjects: how many it is of.
+        claim: position in `TITLES`.
+        score: what is scored; None for likeness within less between groups.
+        expected: the sign that the claim expects.
+        pair: positions of two layers, whose difference is tested; None for the correlation with depth.
     """
 
-    name: str
-    effect: float
-    low: float
-    high: float
+    claim: int
+    score: Score | None
     expected: int
-    subjects: int
+    pair: tuple[int, int] | None = None
 
-    @property
-    def verdict(self) -> Verdict:
-        """Supported or contradicted where the interval lies on one side of 0."""
-        if not self.subjects:
-            return "not measured"
-        if min(self.low * self.expected, self.high * self.expected) > 0:
-            return "supported"
-        if max(self.low * self.expected, self.high * self.expected) < 0:
-            return "contradicted"
-        return "undecided"
+    def name(self, layers: Sequence[str]) -> str:
+        """In words."""
+        title = GROUP_CONTRAST.title if self.score is None else self.score.measure.title
+        if self.pair:
+            return f"{title}, {layers[self.pair[0]]} less {layers[self.pair[1]]}"
+        return f"rank correlation of depth with {title}"
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A claim and its tests."""
+SAME_MAP = 0.95
+"""Mean rank correlation of two subjects' heat over regions, in every layer, at which all are taken to have one map."""
 
-    title: str
-    tests: tuple[Test, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """That of the tests where they agree; partly where some are undecided; mixed where they disagree."""
-        found = {test.verdict for test in self.tests} - {"not measured"}
-        if not found:
-            return "not measured"
-        if len(found) == 1:
-            return found.pop()
-        if found == {"supported", "undecided"}:
-            return "partly supported"
-        return "partly contradicted" if found == {"contradicted", "undecided"} else "mixed"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain values for a JSON file."""
-        tests = [{**asdict(test), "verdict": test.verdict} for test in self.tests]
-        return {"title": self.title, "verdict": self.verdict, "tests": tests}
+LOCALISES = ((Score.GINI, -1), (Score.AVERAGE_PRECISION, -1))
+GENERALISES = ((Score.LIT_SHARE, 1), (None, 1))
+SHOWS_LITTLE = ((Score.BLANK, 1), (Score.LIT_SHARE, -1), (Score.AVERAGE_PRECISION, -1))
+"""Scores that test a claim, and the sign that it expects."""
 
 
 def assess_claims(
-    table: SubjectTable, method: str, layers: Sequence[str], pools: Collection[str], *, seed: int = 0
-) -> tuple[Claim, ...]:
-    """Test the four claims for the maps of one method.
+    table: SubjectTable,
+    nulls: Mapping[str, Nulls],
+    methods: Sequence[str],
+    layers: Sequence[str],
+    pools: Collection[str],
+    *,
+    groups: Sequence[str],
+    learnt: bool | None = None,
+    seed: int = 0,
+) -> dict[str, tuple[Claim, ...]]:
+    """Test the four claims for the maps of every method.
 
-    Depth is the position of a layer on the way from the input to the output. What the abstract calls localisation
-    and generalisation is measured by how concentrated heat is (Gini index), where the truth is known by the average
-    precision with which heat finds it; by how much of the brain is lit, and by how alike the maps of people of
-    one group are. The compromise is the mean rank of a layer, among all, in localisation, likeness within groups
-    and, where it was measured, faithfulness beyond that of a random map.
+    Depth is the position of a layer on the way from the input to the output. What the abstract calls localisation and
+    generalisation is measured by how concentrated heat is (Gini index) and, where the truth is known, by the average
+    precision with which heat finds it; by how much of the brain is lit, and by how much more alike the maps of people
+    of one group are than those of people of different groups. What the best compromise is scored by says
+    `stratacam.evidence.best_layer`.
 
     Args:
         table: of all subjects.
-        method: of the maps.
+        nulls: by method, with the table's subjects; methods without any are not measured.
+        methods: of the maps; all of them, since p-values hold for all together.
         layers: shallow to deep.
         pools: those of them that are pools.
-        seed: of the bootstrap.
+        groups: of the subjects; "" for none.
+        learnt: whether the network was shown to do better than chance on people held out; None: not known.
+        seed: of random signs and permutations.
     """
-    drawn = resample(len(table.subjects), seed=seed)
     last = last_convolution(layers, pools)
-    before = _before(layers, pools, last)
-
-    def of(measure: Measure, against: str = "") -> Floats:
-        """(subjects, layers)."""
-        columns = [table.column((method, layer, measure.name, against)) for layer in layers]
-        return np.stack(columns, axis=1)
-
-    def with_depth(measure: Measure, expected: int) -> Test:
-        name = f"rank correlation of depth with {measure.title}"
-        return _mean_test(name, _depth_correlation(of(measure)), drawn, expected)
-
-    def before_the_last(measure: Measure, expected: int, layer: str) -> Test:
-        values = of(measure)
-        difference = values[:, layers.index(layer)] - values[:, layers.index(last)]
-        return _mean_test(f"{measure.title}, {layer} less {last}", difference, drawn, expected)
-
-    localised = of(AVERAGE_PRECISION)
-    if np.isnan(localised).all():
-        localised = of(GINI)
+    questions = _questions(layers, _before(layers, pools, last), last)
+    gate = not_learned(learnt) or _same_map(nulls)
+    drawn = {method: nulls[method] for method in methods if method in nulls}
     tests = (
-        [with_depth(*one) for one in LOCALISES.items()],
-        [with_depth(*one) for one in GENERALISES.items()],
-        [before_the_last(*one, before) for one in SHOWS_LITTLE.items()] if before else [],
-        [_compromise_test([localised, of(GROUP_LIKENESS), of(ROAD, ABOVE)], layers, last, drawn)],
+        _tests(questions, drawn, layers, groups=groups, gate=gate, seed=seed) if drawn and questions else {}
     )
-    return tuple(Claim(title, tuple(found)) for title, found in zip(TITLES, tests, strict=True))
+    found = {}
+    for method in methods:
+        by_claim: list[list[ClaimTest]] = [[], [], [], []]
+        for number, question in enumerate(questions):
+            test = tests.get((method, number)) or _unmeasured(question, layers)
+            by_claim[question.claim].append(test)
+        of_best, best = best_layer_test(
+            table, method, layers, last, level=LEVEL / len(methods), gate=gate, seed=seed
+        )
+        by_claim[-1].append(of_best)
+        sets = ((), (), (), best)
+        found[method] = tuple(
+            Claim(title, tuple(its), names) for title, its, names in zip(TITLES, by_claim, sets, strict=True)
+        )
+    return found
 
 
 def last_convolution(layers: Sequence[str], pools: Collection[str]) -> str:
@@ -165,67 +145,106 @@ def _before(layers: Sequence[str], pools: Collection[str], last: str) -> str | N
     return last_convolution(blocks[place - 1], pools) if place and len(blocks) < len(layers) else None
 
 
-def _depth_correlation(values: Floats) -> Floats:
-    """Spearman's correlation of depth with values (subjects, layers); NaN where fewer than three layers have one."""
-    found = []
-    for row in values:
-        known = ~np.isnan(row)
-        varies = known.sum() > 2 and np.ptp(row[known]) > 0
-        found.append(stats.spearmanr(np.flatnonzero(known), row[known]).statistic if varies else np.nan)
-    return np.array(found, dtype=np.float64)
+def _same_map(nulls: Mapping[str, Nulls]) -> str:
+    """Why nothing is said of subjects where all have one map: then there is one map, however many subjects."""
+    for method, found in nulls.items():
+        alike = effects.likeness_of_all(found.surrogates[0])
+        if (alike >= SAME_MAP).all():
+            return f"all subjects have the same map ({method})"
+    return ""
 
 
-def _mean_test(name: str, effects: Floats, drawn: Floats, expected: int) -> Test:
-    """A test of the mean of one effect for each subject."""
-    known = ~np.isnan(effects)
-    count = int(known.sum())
-    if not count:
-        return Test(name, np.nan, np.nan, np.nan, expected, 0)
-    means = _divide(drawn @ np.where(known, effects, 0), drawn @ known)
-    value = float(effects[known].mean())
-    return Test(name, value, *interval_of(means, value, count), expected, count)
+def _questions(layers: Sequence[str], before: str | None, last: str) -> list[Question]:
+    pair = (layers.index(before), layers.index(last)) if before else None
+    return [
+        *(Question(0, *one) for one in LOCALISES),
+        *(Question(1, *one) for one in GENERALISES),
+        *(Question(2, *one, pair) for one in SHOWS_LITTLE if pair),
+    ]
 
 
-def _compromise_test(measures: Sequence[Floats], layers: Sequence[str], last: str, drawn: Floats) -> Test:
-    """The score of the last convolution less that of the best other layer, which each resample chooses anew."""
-    name = f"score of {last} less that of the best other layer"
-    ranks = [_ranks(values) for values in measures if not np.isnan(values).all()]
-    score = _mean_known(np.stack(ranks)) if ranks else np.full((1, len(layers)), np.nan)
-    usable = ~np.isnan(score).any(axis=1)
-    count = int(usable.sum())
-    if not count or len(layers) < 2:
-        return Test(name, np.nan, np.nan, np.nan, 1, 0)
-    place = list(layers).index(last)
-
-    def lead(means: Floats) -> Floats:
-        """(resamples,) from mean scores (resamples, layers)."""
-        return np.asarray(means[:, place] - np.delete(means, place, axis=1).max(axis=1))
-
-    weights = drawn[:, usable]
-    counted = weights.sum(axis=1, keepdims=True)
-    means = (weights @ score[usable]) / np.where(counted > 0, counted, np.nan)
-    observed = score[usable].mean(axis=0)
-    best = layers[int(np.argmax(np.where(np.arange(len(layers)) == place, -np.inf, observed)))]
-    value = float(lead(observed[None])[0])
-    return Test(f"{name} ({best})", value, *interval_of(lead(means), value, count), 1, count)
+def _unmeasured(question: Question, layers: Sequence[str]) -> ClaimTest:
+    nothing = (np.nan, np.nan, np.nan, question.expected, 0)
+    return ClaimTest(question.name(layers), *nothing, {}, "cannot say", "not measured")
 
 
-def _ranks(values: Floats) -> Floats:
-    """Ranks of the layers within each subject, 0 lowest to 1 highest; NaN where there is no value."""
-    found = np.full(values.shape, np.nan)
-    for row, out in zip(values, found, strict=True):
-        known = ~np.isnan(row)
-        if known.sum() > 1:
-            out[known] = (stats.rankdata(row[known]) - 1) / (known.sum() - 1)
+def _tests(
+    questions: Sequence[Question],
+    nulls: Mapping[str, Nulls],
+    layers: Sequence[str],
+    *,
+    groups: Sequence[str],
+    gate: str,
+    seed: int,
+) -> dict[tuple[str, int], ClaimTest]:
+    """By method and question, all tests of all methods together."""
+    keys = [(method, number) for method in nulls for number in range(len(questions))]
+    of_surrogates, of_untrained = (
+        np.concatenate([_effects(draws, questions, groups) for draws in by_method], axis=2)
+        for by_method in zip(*nulls.values(), strict=True)
+    )
+    # each null hypothesis holds or falls for all tests together
+    own = of_surrogates[0]
+    drawn = {
+        SUBJECTS: effects.signed_means(own, seed=seed),
+        SURROGATES: mean_known(np.swapaxes(of_surrogates, 0, 1)),
+        UNTRAINED: mean_known(np.swapaxes(of_untrained, 0, 1)),
+    }
+    ranked = {name: draw_test(means) for name, means in drawn.items() if len(means) > 1}
+    contrasts = [place for place, (_, number) in enumerate(keys) if questions[number].score is None]
+    permuted = [
+        effects.depth_correlation(effects.permuted_contrasts(found.surrogates[0], groups, seed=seed))
+        for found in nulls.values()
+    ]
+    of_groups = draw_test(mean_known(np.swapaxes(np.stack(permuted, axis=2), 0, 1)))
+    found = {}
+    for place, (method, number) in enumerate(keys):
+        held = {name: _held(ranked[name], place) if name in ranked else Held(np.nan, 0.0) for name in drawn}
+        if place in contrasts:
+            held[GROUPS] = _held(of_groups, contrasts.index(place))
+        found[method, number] = _test(questions[number], own[:, place], held, layers, gate)
     return found
 
 
-def _mean_known(values: Floats) -> Floats:
-    """Mean over the first axis of the values that are numbers."""
-    known = ~np.isnan(values)
-    return _divide(np.where(known, values, 0).sum(axis=0), known.sum(axis=0))
+def _held(ranked: DrawTest, place: int) -> Held:
+    return Held(float(ranked.p[place]), float(ranked.above[place]))
 
 
-def _divide(totals: Floats, counts: Floats | NDArray[np.int_]) -> Floats:
-    """Totals by counts; NaN where there is nothing."""
-    return np.asarray(np.divide(totals, counts, out=np.full(totals.shape, np.nan), where=counts > 0))
+def _test(
+    question: Question, values: Floats, held: Mapping[str, Held], layers: Sequence[str], gate: str
+) -> ClaimTest:
+    """One test of the mean of values (subjects,)."""
+    subjects = int((~np.isnan(values)).sum())
+    if not subjects:
+        return _unmeasured(question, layers)
+    verdict, reason = decide(question.expected, held)
+    if little := too_little(subjects, gate):
+        verdict, reason = "cannot say", little
+    return ClaimTest(
+        question.name(layers),
+        float(np.nanmean(values)),
+        *mean_interval(values),
+        question.expected,
+        subjects,
+        {name: one.p for name, one in held.items()},
+        verdict,
+        reason,
+    )
+
+
+def _effects(draws: NDArray[np.float32], questions: Sequence[Question], groups: Sequence[str]) -> Floats:
+    """The effects of every question, (draws, subjects, questions)."""
+    found = []
+    for question in questions:
+        values = (
+            effects.group_contrasts(draws, groups)
+            if question.score is None
+            else draws[..., question.score].astype(np.float64)
+        )
+        beyond = effects.excess(values)
+        found.append(
+            beyond[..., question.pair[0]] - beyond[..., question.pair[1]]
+            if question.pair
+            else effects.depth_correlation(beyond)
+        )
+    return np.stack(found, axis=2)

@@ -151,17 +151,23 @@ def lit_share(heat: Heat, brain: NDArray[np.bool_]) -> float:
     return float((heat[brain] >= heat.max() / 2).mean())
 
 
-def gini(values: Heat) -> float:
+def gini(values: Heat) -> NDArray[np.float64]:
     """Gini index of values that are not negative: 0 where all are equal, 1 - 1/n where one has everything.
 
-    N. Hurley, S. Rickard, "Comparing measures of sparsity" (2009). NaN where all are 0.
+    N. Hurley, S. Rickard, "Comparing measures of sparsity" (2009).
+
+    Args:
+        values: (..., n).
+
+    Returns:
+        (...), NaN where all are 0.
     """
-    ordered = np.sort(values.astype(np.float64))
-    total = ordered.sum()
-    if not total > 0:
-        return float("nan")
-    count = len(ordered)
-    return float(2 * (np.arange(1, count + 1) @ ordered) / (count * total) - (count + 1) / count)
+    ordered = np.sort(values, axis=-1)
+    count = ordered.shape[-1]
+    total = ordered.sum(axis=-1, dtype=np.float64)
+    weighted = 2 * (ordered @ np.arange(1, count + 1, dtype=np.float64))
+    share = np.divide(weighted, count * total, out=np.full(total.shape, np.nan), where=total > 0)
+    return np.asarray(share - (count + 1) / max(count, 1))
 
 
 def entropy(values: Heat) -> float:
@@ -198,7 +204,7 @@ def ratio(values: NDArray[np.float64], of: NDArray[np.float64]) -> NDArray[np.fl
 
 BY_SLICE: dict[Measure, Callable[[Heat, NDArray[np.bool_]], float]] = {
     LIT_SHARE: lit_share,
-    GINI: lambda heat, brain: gini(heat[brain]),
+    GINI: lambda heat, brain: float(gini(heat[brain])),
     ENTROPY: lambda heat, brain: entropy(heat[brain]),
     COMPONENTS: lambda heat, _: components(heat),
 }

@@ -1,6 +1,7 @@
 """Maps of every layer as the reader sees them: heat, rectified, on the grid of the picture."""
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -71,6 +72,17 @@ def by_scale(heat: Heat, brain: NDArray[np.bool_]) -> Heat:
     return np.asarray(heat / scale if scale > 0 else heat, dtype=np.float32)
 
 
+@runtime_checkable
+class MakesOwnMaps(Protocol):
+    """A network that brings its maps with it, such as one whose maps are known to say nothing."""
+
+    def own_maps(
+        self, images: NDArray[np.float32], target: int, method: str, layers: str | tuple[str, ...]
+    ) -> SliceMaps:
+        """Maps of the chosen layers for one class; arguments as for `explain_slices`."""
+        ...
+
+
 def explain_slices(
     model: nn.Module,
     images: NDArray[np.float32],
@@ -83,13 +95,15 @@ def explain_slices(
     """Maps of the chosen layers for one class.
 
     Args:
-        model: on the device where it is to run.
+        model: on the device where it is to run; one that makes its own maps is asked for them.
         images: (n, channels, rows, columns).
         target: position of the class.
         method: see `stratacam.cam.METHODS`.
         layers: see `stratacam.cam.match_layers`.
         batch_size: slices at once.
     """
+    if isinstance(model, MakesOwnMaps):
+        return model.own_maps(images, target, method, layers)
     found = cam.explain(
         model, torch.from_numpy(images), layers=layers, classes=target, method=method, batch_size=batch_size
     )

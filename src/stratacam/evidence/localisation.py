@@ -1,4 +1,4 @@
-"""Whether heat lies on the truth, pixel by pixel.
+"""Whether heat lies on the truth, pixel by pixel: the scores, and what chance gives.
 
 All scores treat pixels of equal heat alike: maps are full of exact zeros, and the order in which a sort leaves
 these says nothing.
@@ -10,18 +10,16 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.special import digamma
 
-from stratacam.evidence.heat import Heat, SliceMaps
-from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
-from stratacam.evidence.references import CEILING, CHANCE, EDGES, REFERENCES, mask_at_layer
-from stratacam.evidence.scan import ScanSlices
-from stratacam.evidence.values import Value, mean_of
+from stratacam.evidence.heat import Heat
+from stratacam.evidence.measures import Column, Criterion, Measure, Panel
+from stratacam.evidence.references import EDGES, REFERENCES
 
 Mask = NDArray[np.bool_]
-Scores = dict[str, NDArray[np.float64]]
 
 ABOVE_NOISE = "above noise"
-"""Less the expectation for random numbers at the resolution of the layer."""
+"""Less the mean over the same map moved to other places of the brain: noise of its resolution and blur."""
 
 score = partial(Measure, better="higher", held_against=", ".join(REFERENCES))
 
@@ -51,7 +49,7 @@ AVERAGE_PRECISION = score(
             0.0,
             "lower bound",
             against=(ABOVE_NOISE,),
-            rule="than noise of the layer's resolution (the same)",
+            rule="and than noise of the layer's resolution (the same)",
             fault="finds the truth no better than noise of its resolution",
             unshown="was not shown to find the truth better than noise of its resolution",
             unmeasured="the truth in comparison with noise",
@@ -92,60 +90,16 @@ PEAK_DISTANCE = score(
 )
 SCORES = (AVERAGE_PRECISION, AUROC, POINTING, HEAT_INSIDE, TOP_K_PRECISION, BEST_DICE, PEAK_DISTANCE)
 
+ORDERS = 32
+"""Random orders of each slice, of which the chance of the best Dice is the mean."""
+
 ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """Values closer than this share of themselves are equal: upsampling rounds equal heat to neighbouring numbers."""
 
 
-def localisation(explained: ExplainedScan) -> list[Value]:
-    """Every score of every layer, and of what maps are held against, on the slices that `scored_slices` names.
-
-    Blank maps count as what they are. The method of a reference's rows is its name; they name layers for "truth at
-    layer" only. There are none without reference maps.
-    """
-    maps, scan = explained.maps, explained.scan
-    chosen = scored_slices(maps, scan, explained.true_class)
-    truth = scan.truth
-    if truth is None or not chosen:
-        return []
-
-    def rows(method: str, layer: str, heat: Heat) -> list[Value]:
-        scores = scores_of_slices(heat, truth, scan, chosen)
-        return [row for name, numbers in scores.items() for row in mean_of(method, layer, name, numbers)]
-
-    values = [row for layer in maps.layers for row in rows(maps.method, layer, maps.heat(layer, scan.shape))]
-    if explained.references is None:
-        return values
-    for name, heat in explained.references.items():
-        values += rows(name, "", heat)
-    chances = [chance(truth[index], scan.brain[index], scan.pixel_mm, seed=index) for index in chosen]
-    for name in chances[0]:
-        values += mean_of(CHANCE, "", name, [one[name] for one in chances])
-    for cells in dict.fromkeys(raw.shape[1:] for raw in maps.raw.values()):
-        of_cells = rows(CEILING, "", mask_at_layer(truth, cells))
-        layers = [name for name, raw in maps.raw.items() if raw.shape[1:] == cells]
-        values += [row._replace(layer=layer) for layer in layers for row in of_cells]
-    return values
-
-
-def scored_slices(maps: SliceMaps, scan: ScanSlices, right_class: int | None) -> list[int]:
-    """Slices with truth that the network gives the scan's true class, which is also the class explained.
-
-    Elsewhere a map need not show the truth: the network may not have used it.
-    """
-    if scan.truth is None or right_class is None or maps.target != right_class:
-        return []
-    right = maps.logits.argmax(axis=1) == right_class
-    seen = (scan.truth & scan.brain).any(axis=(1, 2))
-    return [int(index) for index in np.flatnonzero(right & seen)]
-
-
-def scores_of_slices(heat: Heat, truth: Mask, scan: ScanSlices, chosen: list[int]) -> Scores:
-    """Every score of heat (n, rows, columns) on some slices, (slices,) each."""
-    found = [scores_of(heat[index][None], truth[index], scan.brain[index], scan.pixel_mm) for index in chosen]
-    return {score.name: np.array([one[score.name][0] for one in found]) for score in SCORES}
-
-
-def scores_of(heat: Heat, truth: Mask, brain: Mask, pixel_mm: float, *, tolerance_mm: float = 0.0) -> Scores:
+def scores_of(
+    heat: Heat, truth: Mask, brain: Mask, pixel_mm: float, *, tolerance_mm: float = 0.0
+) -> dict[str, NDArray[np.float64]]:
     """Every score of maps of one picture, see the definitions above.
 
     J. Zhang et al., "Top-down neural attention by excitation backprop" (2018), allowed 15 pixels of tolerance in
@@ -199,22 +153,51 @@ def _ranked(values: Heat, truth: Mask) -> Mapping[str, float]:
     }
 
 
-def chance(truth: Mask, brain: Mask, pixel_mm: float, *, seed: int) -> dict[str, float]:
-    """What a map of random numbers in the brain scores on average; best Dice and distance of one such map."""
-    share = float((truth & brain).sum() / brain.sum())
-    noise = np.random.default_rng(seed).random(truth.shape, dtype=np.float32) * brain
-    drawn = scores_of(noise[None], truth, brain, pixel_mm)
+def chance(truth: Mask, brain: Mask, pixel_mm: float, random: np.random.Generator) -> dict[str, float]:
+    """What a map of random numbers in the brain, all different, scores on average.
+
+    All are exact but the best Dice, which is the mean of some random orders.
+
+    Args:
+        truth: (rows, columns), at least one pixel of it in the brain.
+        brain: (rows, columns).
+        pixel_mm: edge of a pixel.
+        random: of the orders.
+    """
+    pixels, true = int(brain.sum()), int((truth & brain).sum())
+    distance = ndimage.distance_transform_edt(~truth) * pixel_mm
     return {
-        **{score.name: share for score in (AVERAGE_PRECISION, POINTING, HEAT_INSIDE, TOP_K_PRECISION)},
+        AVERAGE_PRECISION.name: chance_of_average_precision(pixels, true),
+        **{score.name: true / pixels for score in (POINTING, HEAT_INSIDE, TOP_K_PRECISION)},
         AUROC.name: 0.5,
-        **{score.name: float(drawn[score.name][0]) for score in (BEST_DICE, PEAK_DISTANCE)},
+        BEST_DICE.name: _chance_of_best_dice(pixels, true, random),
+        PEAK_DISTANCE.name: float(distance[brain].mean()),
     }
 
 
-KIND = Kind(
-    name="localisation",
-    question="whether heat finds the truth (no lesion masks, or no slice with lesions classified right)",
-    needs=Need.TRUTH,
-    measures=SCORES,
-    of_scan=localisation,
-)
+def chance_of_average_precision(pixels: int, true: int) -> float:
+    """Expected average precision of a random order.
+
+    A pixel at rank i is true with probability k / n, and then (i - 1)(k - 1) / (n - 1) of those before it are expected
+    to be, so that E = 1/n sum_i [1 + (i - 1)(k - 1) / (n - 1)] / i = [(k - 1) + (n - k) H_n / n] / (n - 1), with the
+    n-th harmonic number H_n = 1 + 1/2 + ... + 1/n. It exceeds the share k / n the more, the fewer are true.
+
+    Args:
+        pixels: n, how many are ranked.
+        true: k, how many of these are true, at least one.
+
+    Example:
+        >>> chance_of_average_precision(2, 1)  # 1 or 1/2
+        0.75
+    """
+    if pixels == 1:
+        return 1.0
+    harmonic = float(digamma(pixels + 1) + np.euler_gamma)
+    return ((true - 1) + (pixels - true) * harmonic / pixels) / (pixels - 1)
+
+
+def _chance_of_best_dice(pixels: int, true: int, random: np.random.Generator) -> float:
+    """Mean best Dice of random orders; it is reached at a true pixel."""
+    found = np.arange(1, true + 1)
+    ranks = [np.sort(random.choice(pixels, true, replace=False)) + 1 for _ in range(ORDERS)]
+    return float(np.mean([(2 * found / (rank + true)).max() for rank in ranks]))

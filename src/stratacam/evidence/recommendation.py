@@ -16,6 +16,7 @@ from stratacam.evidence import registry
 from stratacam.evidence.draws import generator
 from stratacam.evidence.faithfulness.curves import ABOVE, ROAD
 from stratacam.evidence.inference import mean_interval, simultaneous
+from stratacam.evidence.learned import not_learned
 from stratacam.evidence.localisation import AVERAGE_PRECISION
 from stratacam.evidence.measures import Criterion, Finding, Measure
 from stratacam.evidence.redundancy import alike_layers
@@ -126,6 +127,7 @@ def recommend(
     layers: Sequence[str],
     *,
     learnt: bool | None = None,
+    truth: bool | None = None,
     seed: int = 0,
 ) -> tuple[Recommendation, ...]:
     """Apply the rule to every layer of all methods.
@@ -135,10 +137,14 @@ def recommend(
         methods: of the maps; all of them, since the bounds hold for all together.
         layers: shallow to deep.
         learnt: whether the network was shown to do better than chance on people held out; None: not known.
+        truth: whether the study states what the truth is, so that the criteria that need it are required; None: if
+            anything was measured of it.
         seed: of random signs and of the halves.
     """
-    found = _findings(table, [(method, layer) for method in methods for layer in layers], seed)
-    gate = _gate(learnt)
+    found = _findings(
+        table, [(method, layer) for method in methods for layer in layers], truth=truth, seed=seed
+    )
+    gate = tuple(filter(None, [not_learned(learnt)]))
     alike = alike_layers(table, methods, layers, seed=seed)
     half = np.arange(len(table.subjects)) % 2 == 0
     generator(seed, "halves").shuffle(half)
@@ -177,19 +183,13 @@ def recommend(
     return tuple(recommendations)
 
 
-def _gate(learnt: bool | None) -> tuple[str, ...]:
-    """Why nothing is said of a network of which it was not shown that it learned."""
-    if learnt is None:
-        return ("whether the network learned was not measured",)
-    return () if learnt else ("the network was not shown to do better than chance on people held out",)
-
-
 def _findings(
-    table: SubjectTable, maps: Sequence[tuple[str, str]], seed: int
+    table: SubjectTable, maps: Sequence[tuple[str, str]], *, truth: bool | None, seed: int
 ) -> Mapping[tuple[str, str], list[Finding]]:
     """What every criterion says of every method and layer."""
     found: dict[tuple[str, str], list[Finding]] = {one: [] for one in maps}
-    stated = any(key[2] == AVERAGE_PRECISION.name and key[:2] in found for key in table.keys)
+    with_rows = any(key[2] == AVERAGE_PRECISION.name and key[:2] in found for key in table.keys)
+    stated = with_rows if truth is None else truth
     for measure, criterion in criteria():
         if criterion.where_truth and not stated:
             continue
@@ -199,7 +199,7 @@ def _findings(
         }
         measured = [one for one in criterion.alternatives if not np.isnan(rows[one]).all()]
         for against in (*criterion.against, *(measured or criterion.alternatives[:1])):
-            bounds = simultaneous(rows[against], null=criterion.threshold, seed=seed)
+            bounds = simultaneous(rows[against], null=None, seed=seed)
             for number, one in enumerate(maps):
                 found[one].append(
                     criterion.finding(

@@ -72,7 +72,7 @@ def alike_layers(
         for method in methods
         for first, second in pairs
     ]
-    low = simultaneous(np.stack(columns, axis=1), null=ALIKE, seed=seed).low.reshape(len(methods), len(pairs))
+    low = simultaneous(np.stack(columns, axis=1), null=None, seed=seed).low.reshape(len(methods), len(pairs))
     found = {}
     for method, bounds in zip(methods, low, strict=True):
         matrix = squareform(np.maximum(bounds, -1.0))

@@ -1,13 +1,12 @@
 """What maps are held against where the truth is known.
 
-Chance, edges, the picture itself, where lesions usually are, and the truth at the layer's own resolution.
+Chance, edges, the picture itself, where the truth of others of the class is, and the truth at the layer's own
+resolution.
 
 Following R. Wilming et al., "Scrutinizing XAI using linear ground-truth data with suppressor variables" (2022), and M.
 Oliveira et al., "Benchmarking the influence of pre-training on explanation performance in MR image classification"
 (2024): a map that finds the truth no better than an edge filter has not shown what the network used.
 """
-
-from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from torch.nn import functional as F
 from stratacam.evidence.heat import Heat, heat_of
 from stratacam.evidence.scan import ScanSlices
 
-CHANCE, EDGES, INTENSITY, PRIOR = "chance", "edges", "intensity", "lesion prior"
+CHANCE, EDGES, INTENSITY, PRIOR = "chance", "edges", "intensity", "truth prior"
 
 CEILING = "truth at layer"
 """The truth itself, blurred to the resolution of a layer: the best that a map of so few cells could do."""
@@ -32,10 +31,10 @@ def reference_maps(scan: ScanSlices, *, intensity: Heat, prior: Heat | None = No
     Args:
         scan: the slices.
         intensity: (n, rows, columns) of the sequence that shows the truth best, such as FLAIR.
-        prior: (n, rows, columns), where the lesions of other people are.
+        prior: (n, rows, columns), where the truth of other subjects of the class is.
 
     Returns:
-        "edges", the magnitude of the Sobel gradient of the intensity; "intensity"; "lesion prior" where given.
+        "edges", the magnitude of the Sobel gradient of the intensity; "intensity"; "truth prior" where given.
         (n, rows, columns) each, 0 outside the brain.
     """
     found = {EDGES: edges_of(intensity), INTENSITY: intensity}
@@ -49,17 +48,6 @@ def reference_maps(scan: ScanSlices, *, intensity: Heat, prior: Heat | None = No
 def edges_of(pictures: Heat) -> Heat:
     """Magnitude of the Sobel gradient of pictures (n, rows, columns)."""
     return np.asarray(np.hypot(ndimage.sobel(pictures, axis=1), ndimage.sobel(pictures, axis=2)))
-
-
-def prior_of(masks: Mapping[str, NDArray[np.float32]], subject: str) -> NDArray[np.float32] | None:
-    """Mean lesion mask of all other subjects; None if there are none.
-
-    Args:
-        masks: by subject, shares of lesion on one grid.
-        subject: whose mask is left out.
-    """
-    others = [mask for other, mask in masks.items() if other != subject]
-    return np.mean(others, axis=0, dtype=np.float32) if others else None
 
 
 def mask_at_layer(masks: NDArray[np.bool_], cells: tuple[int, ...]) -> Heat:

@@ -3,14 +3,14 @@
 To add a measure, write its module with a `Kind` and name that here.
 """
 
-from stratacam.evidence import focus, group_likeness, localisation, redundancy, repeatability, sanity
+from stratacam.evidence import focus, group_likeness, localised_scan, redundancy, repeatability, sanity
 from stratacam.evidence.counterfactual import kind as counterfactuals
 from stratacam.evidence.faithfulness import curves
-from stratacam.evidence.measures import Kind, Measure
+from stratacam.evidence.measures import Kind, Measure, Need
 
 KINDS: tuple[Kind, ...] = (
     focus.KIND,
-    localisation.KIND,
+    localised_scan.KIND,
     curves.KIND,
     counterfactuals.KIND,
     sanity.KIND,
@@ -23,6 +23,11 @@ KINDS: tuple[Kind, ...] = (
 def measures() -> tuple[Measure, ...]:
     """Every measure, in the order of the tables."""
     return tuple(measure for kind in KINDS for measure in kind.measures)
+
+
+def measures_of_truth() -> tuple[Measure, ...]:
+    """Those that need masks of the truth."""
+    return tuple(measure for kind in KINDS if kind.needs is Need.TRUTH for measure in kind.measures)
 
 
 def documentation_table() -> str:

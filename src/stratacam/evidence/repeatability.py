@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam import cam
+from stratacam.evidence.draws import generator
 from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
@@ -26,8 +27,8 @@ MINIMUM_REPEATED = 0.5
 REPEAT = likeness_pair(
     "repeat",
     "likeness of repeats",
-    "with the map of the next slice (`neighbour`), of a picture shifted or noisy by a little, and of models of another "
-    "seed, fold or network",
+    "with the map of the next slice (`neighbour`), of a picture shifted or noisy by a little (the draw of `noise` is "
+    "much of its spread over subjects), and of models of another seed, fold or network",
     better="higher",
     panel=Panel(against=(NEIGHBOUR, SHIFTED, NOISY, SEED, FOLD, NETWORK), limits=(-0.3, 1.02)),
     column=Column(SHIFTED),
@@ -49,7 +50,7 @@ REPEAT = likeness_pair(
             "lower bound",
             against=(),
             alternatives=(SEED, FOLD),
-            rule="with another training, of another seed or fold (the same, for each that was measured)",
+            rule="and with another training, of another seed or fold (the same, for each that was measured)",
             fault="does not repeat with another {against}",
             unshown="was not shown to repeat with another {against}",
             unmeasured="other trainings",
@@ -128,9 +129,12 @@ def perturbed(
         maps: of these slices.
         shift_px: rows and columns of the shift.
         noise: standard deviation.
-        seed: of the noise.
+        seed: of the noise, which is each slice's own.
     """
-    drawn = np.random.default_rng(seed).normal(scale=noise, size=scan.images.shape).astype(np.float32)
+    drawn = [
+        generator(seed, "noise", scan.name, index).normal(scale=noise, size=scan.images.shape[1:])
+        for index in scan.geometry.slices
+    ]
     noisy = np.where(scan.brain[:, None], scan.images + drawn, scan.images).clip(0, 1).astype(np.float32)
     shifted = shift(scan.images, shift_px)
 

@@ -5,7 +5,7 @@ layer are randomised shows the picture, not the network's decision.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import torch
@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam.cam.layers import is_composite
+from stratacam.evidence.draws import torch_seed
 from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
+
+Likeness = NDArray[np.float64]
 
 INSENSITIVE = 0.5
 """A layer fails where the lower bound of `above_rank` over subjects is at least this."""
@@ -25,7 +28,8 @@ INSENSITIVE = 0.5
 ABOVE = likeness_pair(
     "above",
     "likeness if all above is random",
-    "with the map of the same network whose layers above this one are randomised (Adebayo et al. 2018)",
+    "with the map of the same network whose layers above this one are randomised (Adebayo et al. 2018), mean over "
+    "draws of weights, whose chance is most of the spread over subjects",
     better="lower",
     panel=Panel(
         limits=(-0.55, 1.02),
@@ -85,7 +89,7 @@ def randomised(model: nn.Module, names: Sequence[str], *, seed: int = 0) -> Iter
     Args:
         model: whose modules they are.
         names: of these modules.
-        seed: each module's draw depends only on the seed and its name.
+        seed: each module's draw depends only on the seed and its name, and is independent of the others.
     """
     modules = {name: model.get_submodule(name) for name in names}
     weights = {
@@ -94,7 +98,7 @@ def randomised(model: nn.Module, names: Sequence[str], *, seed: int = 0) -> Iter
     }
     try:
         for name, module in modules.items():
-            _draw(module, seed + weighted_layers(model).index(name))
+            _draw(module, torch_seed(seed, name))
         yield
     finally:
         for name, module in modules.items():
@@ -104,33 +108,37 @@ def randomised(model: nn.Module, names: Sequence[str], *, seed: int = 0) -> Iter
 def sanity(explained: ExplainedScan) -> list[Value]:
     """Likeness of every layer's map to that of the network with weights drawn anew, on a few slices.
 
-    From the output down, one weighted layer more at a time (`cascade_*`, `against` the last one drawn), and each layer
-    by itself (`independent_*`). `above_*` is the step of the cascade at which all layers after the map's layer are
-    drawn, and not that layer. Slices whose trained map is blank are left out; a map that has gone blank is not alike at
-    all: 0. The model is put back as it was.
+    `above_*` is with all layers after the map's layer drawn, and not that layer: a mean over `sanity_draws` draws.
+    These are the subject's own, so that chance is part of the spread over subjects. If the settings ask for them, the
+    first draw also gives `cascade_*`, from the output down, one weighted layer more at a time (`against` the last one
+    drawn), and `independent_*`, each layer by itself. Slices whose trained map is blank are left out; a map
+    that has gone blank is not alike at all: 0. The model is put back as it was.
     """
-    model, settings, seed = explained.model, explained.settings, explained.seed
+    model, settings = explained.model, explained.settings
     if not settings.sanity_slices:
         return []
     scan = explained.sampled.some(settings.sanity_slices)
-    target, method = explained.maps.target, explained.maps.method
-    maps = explain_slices(model, scan.images, target, method, layers=settings.layers)
+    maps = explain_slices(
+        model, scan.images, explained.maps.target, explained.maps.method, layers=settings.layers
+    )
+    seeds = [torch_seed(explained.seed, "weights", scan.name, draw) for draw in range(settings.sanity_draws)]
     names = weighted_layers(model)
+    above: dict[str, list[Likeness]] = {}
     values: list[Value] = []
-    for step in range(1, len(names) + 1):
-        drawn = names[len(names) - step :]
-        above = [layer for layer in maps.layers if _is_next(layer, drawn[0], names, maps.layers)]
-        if not settings.cascade and not above:
-            continue
-        with randomised(model, drawn, seed=seed):
-            found = _likeness(model, scan, maps)
-        if settings.cascade:
-            values += _rows(maps, found, CASCADE, drawn[0])
-        values += _rows(maps, {layer: found[layer] for layer in above}, ABOVE, "")
+    for draw, seed in enumerate(seeds):
+        with ExitStack() as drawn:
+            for name in reversed(names):
+                drawn.enter_context(randomised(model, [name], seed=seed))
+                next_to = [layer for layer in maps.layers if _is_next(layer, name, names, maps.layers)]
+                cascade = settings.cascade and draw == 0
+                found = _likeness(model, scan, maps, maps.layers if cascade else next_to)
+                for layer in next_to:
+                    above.setdefault(layer, []).append(found[layer])
+                values += _rows(maps, found, CASCADE, name) if cascade else ()
+    values += _rows(maps, {layer: np.mean(found, axis=0) for layer, found in above.items()}, ABOVE, "")
     for name in names if settings.independent else ():
-        with randomised(model, [name], seed=seed):
-            found = _likeness(model, scan, maps)
-        values += _rows(maps, found, INDEPENDENT, name)
+        with randomised(model, [name], seed=seeds[0]):
+            values += _rows(maps, _likeness(model, scan, maps, maps.layers), INDEPENDENT, name)
     return values
 
 
@@ -151,11 +159,15 @@ def _weights_of(layer: str, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _likeness(model: nn.Module, scan: ScanSlices, maps: SliceMaps) -> dict[str, NDArray[np.float64]]:
+def _likeness(
+    model: nn.Module, scan: ScanSlices, maps: SliceMaps, layers: Sequence[str]
+) -> dict[str, Likeness]:
     """By layer, likeness (n, 2) of every slice; NaN where the trained map is blank."""
-    other = explain_slices(model, scan.images, maps.target, maps.method, layers=maps.layers)
+    if not layers:
+        return {}
+    other = explain_slices(model, scan.images, maps.target, maps.method, layers=tuple(layers))
     found = {}
-    for layer in maps.layers:
+    for layer in layers:
         trained, drawn = maps.heat(layer, scan.shape), other.heat(layer, scan.shape)
         alike = likeness(trained, drawn, scan.brain)
         alike[:, 0] = np.nan_to_num(alike[:, 0])
@@ -166,7 +178,7 @@ def _likeness(model: nn.Module, scan: ScanSlices, maps: SliceMaps) -> dict[str, 
 
 
 def _rows(
-    maps: SliceMaps, found: Mapping[str, NDArray[np.float64]], pair: tuple[Measure, Measure], against: str
+    maps: SliceMaps, found: Mapping[str, Likeness], pair: tuple[Measure, Measure], against: str
 ) -> list[Value]:
     return [
         row

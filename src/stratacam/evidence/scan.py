@@ -1,6 +1,7 @@
 """One scan as evidence is measured on it: its pictures, the brain in them, and the truth where it is known."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -22,9 +23,12 @@ class ScanSlices:
         group: the class that the scan truly has; "" where it is not known.
         images: (n, channels, rows, columns) in [0, 1].
         brain: (n, rows, columns), where the brain is.
-        truth: (n, rows, columns), where what the classes differ by is, such as lesions; None where it is not known.
+        truth: (n, rows, columns), where what tells the scan's class from the others is, such as lesions; None where it
+            is not known, or the class has nothing to show.
         geometry: of the n pictures, evenly spaced.
         regions: (n, rows, columns), the label of the atlas's region, 0 for none; None without an atlas.
+        structures: by name, (n, rows, columns) of every structure that there is a mask of, true or not.
+        true_structures: names of those whose union is the truth.
     """
 
     name: str
@@ -35,6 +39,8 @@ class ScanSlices:
     truth: NDArray[np.bool_] | None
     geometry: Geometry
     regions: NDArray[np.integer] | None = None
+    structures: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    true_structures: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -63,6 +69,7 @@ class ScanSlices:
             brain=self.brain[chosen],
             truth=None if self.truth is None else self.truth[chosen],
             regions=None if self.regions is None else self.regions[chosen],
+            structures={name: mask[chosen] for name, mask in self.structures.items()},
             geometry=replace(self.geometry, slices=tuple(self.geometry.slices[index] for index in chosen)),
         )
 
@@ -72,7 +79,8 @@ def read_slices(
     scan: PreparedScan,
     *,
     group: str = "",
-    truth: NDArray[np.bool_] | None = None,
+    structures: Mapping[str, NDArray[np.bool_]] | None = None,
+    truth: Sequence[str] = (),
     regions: NDArray[np.integer] | None = None,
     every: int = 1,
     sequence: str | None = None,
@@ -83,7 +91,8 @@ def read_slices(
         card: of the model.
         scan: prepared with the model's sequences.
         group: the class that the scan truly has.
-        truth: (X, Y, Z) on the prepared grid, such as from `stratacam.scans.labels.read_lesions`.
+        structures: by name, (X, Y, Z) on the prepared grid, such as from `stratacam.scans.labels.read_mask`.
+        truth: names of those that tell the group from the others.
         regions: (X, Y, Z) on the prepared grid, labels of an atlas.
         every: take every n-th slice.
         sequence: where each sequence is a picture of its own, the one to take.
@@ -97,13 +106,16 @@ def read_slices(
     def inside(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return np.asarray(cut(mask.astype(np.float32)) >= 0.5)
 
+    cut_structures = {name: inside(mask) for name, mask in (structures or {}).items()}
     return ScanSlices(
         name=scan.name,
         subject=f"sub-{scan.subject}",
         group=group,
         images=network_input(pictures).numpy(),
         brain=inside(scan.load_brain_mask()),
-        truth=None if truth is None else inside(truth),
+        truth=np.logical_or.reduce([cut_structures[name] for name in truth]) if truth else None,
         geometry=pictures.geometry,
         regions=None if regions is None else cut(regions, labels=True),
+        structures=cut_structures,
+        true_structures=tuple(truth),
     )

@@ -10,7 +10,8 @@ from torch import nn
 
 from stratacam.cam.layers import pools_among
 from stratacam.evidence.measure import measure_scan
-from stratacam.evidence.references import prior_of, reference_maps
+from stratacam.evidence.nulls import measure_nulls, write_nulls
+from stratacam.evidence.references import reference_maps
 from stratacam.evidence.regions.atlas import atlas_of
 from stratacam.evidence.regions.scan_heat import maps_for_groups, write_regions, write_template
 from stratacam.evidence.regions.template_space import from_template, template_grid, to_template
@@ -22,14 +23,11 @@ from stratacam.evidence.values import Value
 from stratacam.files import whole_file, write_json
 from stratacam.maps import explained_sequence, predicted_class
 from stratacam.networks import ModelCard
-from stratacam.scans.labels import read_lesion_mask
+from stratacam.scans.labels import Masks, read_mask
 from stratacam.scans.prepared import PreparedScan
 
 PRIOR_MM = 2.0
-"""Edge of the voxels of the mean lesion mask: lesions are lost in larger ones."""
-
-Truths = tuple[tuple[str, tuple[Path, ...]], ...]
-"""By subject, the lesion masks on the template that `write_truth` wrote."""
+"""Edge of the voxels of the mean truth of others: lesions are lost in larger ones."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,14 @@ class ScanEvidence:
         return self.folder / f"{self.name}_template.npz"
 
     @property
+    def nulls(self) -> Path:
+        """Scores of surrogates and of maps of untrained networks, see `stratacam.evidence.nulls`."""
+        return self.folder / f"{self.name}_nulls.npz"
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """All of them."""
-        return self.values, self.regions, self.about, self.template
+        return self.values, self.regions, self.about, self.template, self.nulls
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,9 @@ class ScanInputs:
     Attributes:
         scan: prepared.
         group: class of the scan.
-        lesions: its mask, where there is one.
-        truths: masks that `write_truth` wrote.
+        masks: of its structures.
+        truth: names of those that tell its class from the others; none where that is not known.
+        prior: for each other subject of its class, what `write_truth` wrote of its scans.
         strangers: scans of other subjects, whose maps are laid on this scan's slices.
         sequence: see `explained_sequence`.
         settings: what is measured.
@@ -87,18 +91,19 @@ class ScanInputs:
 
     scan: PreparedScan
     group: str
-    lesions: Path | None
-    truths: Truths
+    masks: Masks
+    truth: tuple[str, ...]
+    prior: tuple[tuple[Path, ...], ...]
     strangers: tuple[PreparedScan, ...]
     sequence: str | None
     settings: EvidenceSettings
     seed: int
 
 
-def write_truth(scan: PreparedScan, mask: Path, out: Path) -> None:
-    """Write a scan's lesion mask in MNI152 space, (X, Y, Z) float16 share of each voxel."""
-    lesions = read_lesion_mask(mask, scan)
-    laid = to_template(lesions.astype(np.float32), scan, template_grid(PRIOR_MM))
+def write_truth(scan: PreparedScan, masks: tuple[Path, ...], out: Path) -> None:
+    """Write the union of masks of a scan in MNI152 space, (X, Y, Z) float16 share of each voxel."""
+    truth = np.logical_or.reduce([read_mask(mask, scan) for mask in masks])
+    laid = to_template(truth.astype(np.float32), scan, template_grid(PRIOR_MM))
     with whole_file(out) as temporary:
         np.savez_compressed(temporary.open("wb"), share=laid.astype(np.float16))
 
@@ -123,14 +128,14 @@ def measure_evidence_of(
         out: its files.
     """
     scan, settings, group = given.scan, given.settings, given.group
-    mask = None if given.lesions is None else read_lesion_mask(given.lesions, scan)
     atlas = atlas_of(settings.atlas)
     placed = scan.template_transform.is_file()
     slices = read_slices(
         card,
         scan,
         group=group,
-        truth=mask,
+        structures={name: read_mask(mask, scan) for name, mask in given.masks},
+        truth=given.truth,
         regions=from_template(atlas.labels, atlas.grid, scan, labels=True) if placed else None,
         every=settings.every,
         sequence=given.sequence,
@@ -145,11 +150,11 @@ def measure_evidence_of(
         else card.classes.index(settings.target),
         true_class=card.classes.index(group) if group in card.classes else None,
         references=None
-        if mask is None
+        if slices.truth is None
         else reference_maps(
             slices,
             intensity=_intensity(scan, slices, explained_sequence(card, given.sequence)),
-            prior=_prior(given.truths, slices, scan) if placed else None,
+            prior=_prior(given.prior, slices, scan) if placed else None,
         ),
         others=others,
         strangers=[
@@ -159,6 +164,12 @@ def measure_evidence_of(
         seed=given.seed,
     )
     found = next(iter(measured.maps.values()))
+    with measured.timed("surrogates and untrained networks"):
+        nulls = measure_nulls(
+            model, sampled.some(settings.sanity_slices), settings,
+            target=found.target, labels=tuple(atlas.names), seed=given.seed,
+        ) if settings.sanity_slices else {}  # fmt: skip
+    write_nulls(out.nulls, nulls)
     write_rows(out.values, measured.values, Value)
     compared = maps_for_groups(
         model,
@@ -180,6 +191,7 @@ def measure_evidence_of(
             "subject": slices.subject,
             "slices": len(slices),
             "slices_again": min(settings.slices, len(slices)),
+            "truth": slices.true_structures,
             "truth_slices": 0 if slices.truth is None else int(slices.truth.any(axis=(1, 2)).sum()),
             "seconds": {kind: round(seconds, 2) for kind, seconds in measured.seconds.items()},
         },
@@ -190,14 +202,14 @@ def _intensity(scan: PreparedScan, slices: ScanSlices, sequence: str) -> NDArray
     return np.asarray(slices.geometry.cut(replace(scan, sequences=(sequence,)).load().images[0]))
 
 
-def _prior(truths: Truths, slices: ScanSlices, scan: PreparedScan) -> NDArray[np.float32] | None:
-    """Where the lesions of the other subjects are, in the scan's pictures."""
-    masks = {
-        subject: np.mean([np.load(path)["share"].astype(np.float32) for path in paths], axis=0)
-        for subject, paths in truths
-        if subject != slices.subject
-    }
-    mean = prior_of(masks, slices.subject)
-    if mean is None:
+def _prior(
+    prior: tuple[tuple[Path, ...], ...], slices: ScanSlices, scan: PreparedScan
+) -> NDArray[np.float32] | None:
+    """Where the truth of the other subjects of the class is, in the scan's pictures; None where there are none."""
+    if not prior:
         return None
+    of_subjects = [
+        np.mean([np.load(path)["share"].astype(np.float32) for path in paths], axis=0) for paths in prior
+    ]
+    mean = np.asarray(np.mean(of_subjects, axis=0, dtype=np.float32))
     return np.asarray(slices.geometry.cut(from_template(mean, template_grid(PRIOR_MM), scan)))

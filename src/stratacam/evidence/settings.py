@@ -47,15 +47,33 @@ class EvidenceSettings(BaseModel):
         default=8,
         ge=1,
         description="number of slices of each scan, evenly spaced, for measures that run the network many times: "
-        "faithfulness and repeatability",
+        "faithfulness, counterfactuals and repeatability",
     )
     sanity_slices: int = Field(
         default=4, ge=0, description="number of these slices for which the network is randomised; 0: none"
     )
+    sanity_draws: int = Field(
+        default=4, ge=1, description="number of times that the weights above each layer are drawn anew"
+    )
     fractions: tuple[float, ...] = Field(
-        default=(0.1, 0.2, 0.4, 0.6, 0.8),
+        default=(0.2,),
         description="shares of the brain's pixels that faithfulness removes or inserts, in ascending order; empty: "
         "faithfulness is not measured",
+    )
+    controls: int = Field(
+        default=8,
+        ge=1,
+        description="number of random maps that the faithfulness of each map is compared with",
+    )
+    strangers: int = Field(
+        default=4,
+        ge=0,
+        description="number of other subjects whose maps are laid on the slices of each scan, to see whether maps show "
+        "the image or the class; 0: none",
+    )
+    deletion: bool = Field(
+        default=False,
+        description="whether deletion and insertion are measured beside ROAD, for twice the time",
     )
     cascade: bool = Field(
         default=True,
@@ -63,8 +81,26 @@ class EvidenceSettings(BaseModel):
         "above each layer at once",
     )
     independent: bool = Field(
-        default=True,
+        default=False,
         description="whether every layer is also randomised by itself",
+    )
+    surrogates: int = Field(
+        default=99,
+        ge=0,
+        description="number of surrogates of every map that the claims are held against, on `sanity_slices`; fewer "
+        "than 19 decide nothing",
+    )
+    untrained: int = Field(
+        default=39,
+        ge=0,
+        description="number of untrained networks whose maps the claims are held against, on `sanity_slices`; fewer "
+        "than 19 decide nothing",
+    )
+    truth: dict[str, tuple[str, ...]] | None = Field(
+        default=None,
+        description="for each class, the structures that tell it from the others, as labels of masks "
+        '(`label-<name>_mask`), such as `MS = ["lesion"]`; an empty list for a class that has none; absent: what '
+        "`derivatives/*/truth.json` of the cohort says",
     )
     filled: tuple[Literal["structures", "hottest", "parcels"], ...] = Field(
         default=("structures", "hottest", "parcels"),
@@ -106,8 +142,10 @@ class EvidenceSettings(BaseModel):
     )
 
     def of_scans(self) -> Self:
-        """What decides the measures of a scan, however groups are compared."""
-        return self.model_copy(update={"group_layers": None, "covariates": None, "permutations": 0})
+        """What decides the measures of a scan, however groups are compared, and whatever tells other classes."""
+        return self.model_copy(
+            update={"truth": None, "group_layers": None, "covariates": None, "permutations": 0}
+        )
 
     @field_validator("methods")
     @classmethod

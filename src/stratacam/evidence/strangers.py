@@ -11,9 +11,6 @@ from stratacam.maps import explained_pictures, network_input
 from stratacam.networks import ModelCard
 from stratacam.scans.prepared import PreparedScan
 
-STRANGERS = 3
-"""Of each scan."""
-
 
 def read_at_levels_of(
     sampled: ScanSlices,

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from stratacam.evidence.by_class import About, ClassSummary, summaries_by_class, truth_by_class
 from stratacam.evidence.claims import assess_claims, last_convolution
+from stratacam.evidence.counterfactual.losses import LOSSES, StructureLoss, losses_by_class
 from stratacam.evidence.groups import GROUP_MAPS, MeasuredScans, write_groups
 from stratacam.evidence.measure import with_measures_of_subjects
+from stratacam.evidence.nulls import nulls_of_subjects
 from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.regions.region_values import RegionValue
 from stratacam.evidence.rows import read_rows, write_rows
@@ -31,6 +34,8 @@ class Tables:
         seed: of resamples and permutations.
         warning: what must be said of everything.
         model: network and seed.
+        truth: by class that is stated, the structures that tell it from the others.
+        remark: why localisation is not measured for all, and what to write.
         learnt_from: people who were to be explained, yet are left out: the network was trained on them.
         learnt: whether it was shown to do better than chance on people held out; None: not known.
         trained: its runs, and the keys of their trainings, by which evidence of an earlier model is known.
@@ -43,6 +48,8 @@ class Tables:
     seed: int
     warning: str
     model: str
+    truth: Mapping[str, tuple[str, ...]]
+    remark: str
     learnt_from: tuple[str, ...]
     learnt: bool | None
     trained: Mapping[str, str]
@@ -51,12 +58,20 @@ class Tables:
     @property
     def outputs(self) -> list[Path]:
         """Everything that is written."""
-        names = ("layers.tsv", "claims.json", "recommendation.json", "about.json", "comparison.tsv")
+        names = (
+            "layers.tsv",
+            "layers_by_class.tsv",
+            "claims.json",
+            "recommendation.json",
+            "about.json",
+            "comparison.tsv",
+            LOSSES,
+        )
         return [self.folder / name for name in (*names, "groups.json", GROUP_MAPS)]
 
 
 def write_tables(tables: Tables, executor: Executor) -> None:
-    """Write `layers.tsv`, `claims.json`, `recommendation.json`, the comparison of groups and `about.json`.
+    """Write every table over subjects, the claims, the recommendation, the comparison of groups, and what was done.
 
     Args:
         tables: what is written.
@@ -74,36 +89,48 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         templates={scan.name: scan.template for scan in scans},
         explained=tuple(first["compared"]),
     )
-    table = by_subject({scan.name: read_rows(scan.values, Value) for scan in scans}, subject_of)
+    values = {scan.name: read_rows(scan.values, Value) for scan in scans}
+    table = by_subject(values, subject_of)
+    groups = [measured.group_of[subject] for subject in table.subjects]
     table = with_measures_of_subjects(
         table,
         lambda method, layer: measured.region_means(measured.explained[0], method, layer, table.subjects)[1],
-        [measured.group_of[subject] for subject in table.subjects],
+        groups,
         settings.methods,
         layers,
     )
     write_rows(folder / "layers.tsv", summarise(table), Summary)
-    claims = {method: assess_claims(table, method, layers, pools, seed=seed) for method in settings.methods}
+    explained_of = {name: found["explained"] for name, found in about.items()}
+    losses = losses_by_class(values, explained_of, subject_of, seed=seed)
+    write_rows(folder / LOSSES, losses, StructureLoss)
+    by_class = summaries_by_class(values, about, tables.truth)
+    write_rows(folder / "layers_by_class.tsv", by_class, ClassSummary)
+    nulls = nulls_of_subjects({scan.name: scan.nulls for scan in scans}, subject_of, table.subjects)
+    claims = assess_claims(
+        table, nulls, settings.methods, layers, pools, groups=groups, learnt=tables.learnt, seed=seed
+    )
     as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
     write_json(folder / "claims.json", {"methods": as_json})
-    recommended = recommend(table, settings.methods, layers, learnt=tables.learnt, seed=seed)
+    recommended = recommend(
+        table, settings.methods, layers, learnt=tables.learnt, truth=any(tables.truth.values()), seed=seed
+    )
     write_json(folder / "recommendation.json", {"methods": [one.as_json() for one in recommended]})
     last = last_convolution(layers, pools)
     statements = write_groups(
         measured, tables.people, settings, layers, folder, last=last, seed=seed, executor=executor
     )
-    write_json(folder / "about.json", _about(tables, about, layers, last, statements))
+    truth = {"truth": truth_by_class(values, about, tables.truth), "truth_remark": tables.remark}
+    write_json(folder / "about.json", _about(tables, about, layers, last, statements) | truth)
 
 
 def _about(
     tables: Tables,
-    about: Mapping[str, Mapping[str, Any]],
+    about: About,
     layers: Sequence[str],
     last: str,
     statements: Sequence[str],
 ) -> dict[str, Any]:
     settings = tables.settings
-    with_truth = [found for found in about.values() if found["truth_slices"]]
     kinds = dict.fromkeys(kind for found in about.values() for kind in found["seconds"])
     return {
         "model": tables.model,
@@ -118,8 +145,6 @@ def _about(
         "slices": sum(found["slices"] for found in about.values()),
         "slices_again": max(found["slices_again"] for found in about.values()),
         "sanity_slices": min(settings.sanity_slices, max(found["slices_again"] for found in about.values())),
-        "truth_subjects": len({found["subject"] for found in with_truth}),
-        "truth_slices": sum(found["truth_slices"] for found in with_truth),
         "explained": "the class that the network gives the scan as a whole"
         if settings.target == "predicted"
         else f"the class {settings.target}, in all subjects",

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.evidence.inference import mean_interval
-from stratacam.learning.evaluation.intervals import percentile_interval
 
 
 class Value(NamedTuple):
@@ -102,11 +101,3 @@ def summarise(table: SubjectTable) -> list[Summary]:
         known = values[~np.isnan(values)]
         found.append(Summary(*key, float(known.mean()), *mean_interval(known), len(known)))
     return found
-
-
-def interval_of(resampled: NDArray[np.float64], value: float, subjects: int) -> tuple[float, float]:
-    """The 95 % percentile interval of resampled means, which holds the value; NaN for less than two subjects."""
-    interval = percentile_interval(resampled) if subjects > 1 else None
-    if interval is None:
-        return math.nan, math.nan
-    return min(interval[0], value), max(interval[1], value)

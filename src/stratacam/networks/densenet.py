@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stratacam.networks.architecture import Architecture, renaming
-from stratacam.networks.layers import CompositeLayer, Stem, initialise
+from stratacam.networks.layers import CompositeLayer, Convolution, Stem
 
 GROWTH = 32
 """Channels that each layer adds."""
@@ -31,9 +31,9 @@ class DenseLayer(nn.Module):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.norm1 = nn.BatchNorm2d(in_channels)
-        self.conv1 = nn.Conv2d(in_channels, BOTTLENECK, 1, bias=False)
+        self.conv1 = Convolution(in_channels, BOTTLENECK, 1)
         self.norm2 = nn.BatchNorm2d(BOTTLENECK)
-        self.conv2 = nn.Conv2d(BOTTLENECK, GROWTH, 3, padding=1, bias=False)
+        self.conv2 = Convolution(BOTTLENECK, GROWTH, 3)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, in_channels + GROWTH, H, W)."""
@@ -62,7 +62,7 @@ class Transition(CompositeLayer):
     def __init__(self, in_channels: int) -> None:
         super().__init__()
         self.norm = nn.BatchNorm2d(in_channels)
-        self.conv = nn.Conv2d(in_channels, in_channels // 2, 1, bias=False)
+        self.conv = Convolution(in_channels, in_channels // 2, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, in_channels / 2, H, W)."""
@@ -91,8 +91,6 @@ def _body(depths: tuple[int, ...], channels: int) -> OrderedDict[str, nn.Module]
             layers[f"denseblock{number}_pool"] = nn.AvgPool2d(2)
             width //= 2
     layers[f"denseblock{len(depths)}_norm"] = NormReLU(width)
-    for layer in layers.values():
-        initialise(layer)
     return layers
 
 

@@ -11,11 +11,28 @@ class CompositeLayer(nn.Module):
     """Read by `stratacam.cam`, which then takes the module for a layer."""
 
 
+class Convolution(nn.Conv2d):
+    """A convolution before a ReLU, without bias, drawn as K. He et al., "Delving deep into rectifiers" (2015)."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights."""
+        nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
+
+
 class ConvReLU(nn.Conv2d):
     """A 3 x 3 convolution and its ReLU in one layer, as in Keras: its output is the map after the ReLU."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, kernel_size=3, padding=1)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights as K. He et al. (2015); biases are 0."""
+        super().reset_parameters()
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+        nn.init.zeros_(self.bias)  # type: ignore[arg-type]  # there always is a bias
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.Conv2d gives it
         """Convolve and rectify: (B, in_channels, H, W) to (B, out_channels, H, W)."""
@@ -27,7 +44,7 @@ class Stem(CompositeLayer):
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 7, stride=2, padding=3, bias=False)
+        self.conv = Convolution(in_channels, out_channels, 7, stride=2)
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -41,12 +58,3 @@ class GlobalAveragePool(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Average over the positions."""
         return features.mean(dim=(2, 3))
-
-
-def initialise(module: nn.Module) -> None:
-    """Draw the weights of all convolutions anew, as K. He et al. (2015) for layers before a ReLU; biases are 0."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)

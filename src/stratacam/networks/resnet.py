@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stratacam.networks.architecture import Architecture, renaming
-from stratacam.networks.layers import CompositeLayer, Stem, initialise
+from stratacam.networks.layers import CompositeLayer, Convolution, Stem
 
 WIDTHS = (64, 128, 256, 512)
 
@@ -33,13 +33,11 @@ class ResidualBlock(CompositeLayer):
             zip(kernels, channels, channels[1:], strict=False), 1
         ):
             step = stride if number - 1 == kernels.index(3) else 1
-            self.add_module(
-                f"conv{number}", nn.Conv2d(before, after, kernel, step, padding=kernel // 2, bias=False)
-            )
+            self.add_module(f"conv{number}", Convolution(before, after, kernel, stride=step))
             self.add_module(f"bn{number}", nn.BatchNorm2d(after))
         self.downsample = (
             nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels)
+                Convolution(in_channels, out_channels, 1, stride=stride), nn.BatchNorm2d(out_channels)
             )
             if stride > 1 or in_channels != out_channels
             else nn.Identity()
@@ -70,8 +68,6 @@ def _body(
                 before, width, width * expansion, kernels, stride
             )
             before = width * expansion
-    for layer in layers.values():
-        initialise(layer)
     return layers
 
 

@@ -29,10 +29,7 @@ def _body(plan: Plan, channels: int) -> OrderedDict[str, nn.Module]:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for block, (count, width) in enumerate(plan, 1):
         for number in range(1, count + 1):
-            convolution = ConvReLU(channels, width)
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]  # a ConvReLU always has a bias
-            layers[f"block{block}_conv{number}"] = convolution
+            layers[f"block{block}_conv{number}"] = ConvReLU(channels, width)
             channels = width
         layers[f"block{block}_pool"] = nn.MaxPool2d(2)
     return layers

@@ -38,7 +38,10 @@ class StudyContent:
         predictions: of the first network and seed, one row per held-out subject.
         comparison: of all networks and baselines; empty where there is none.
         baselines: their titles, and why others were left out; empty where there are none.
+        confounds: what the group, and the outputs within the groups, follow from; empty where it was not audited.
+        sample_size: what the numbers of the study can show; empty where it is not known.
         leakage: what a split by slice does; empty where it was not measured.
+        permutations: p-values of the first network by training on permuted groups; empty where that was not done.
         left_out: scans that could not be used: name, step, reason.
         provenance: versions, machine and times; empty where it was not kept.
         data_set: the BIDS description of the cohort; empty where there is none.
@@ -56,7 +59,10 @@ class StudyContent:
     predictions: tuple[Row, ...]
     comparison: Mapping[str, Any]
     baselines: Mapping[str, Any]
+    confounds: Mapping[str, Any]
+    sample_size: Mapping[str, Any]
     leakage: Mapping[str, Any]
+    permutations: Mapping[str, Any]
     left_out: tuple[Row, ...]
     provenance: Mapping[str, Any]
     data_set: Mapping[str, Any]
@@ -160,7 +166,10 @@ def read_study(folders: StudyFolders) -> StudyContent:
             predictions=table_if_there(predictions),
             comparison=json_if_there(folders.comparison),
             baselines=json_if_there(folders.evaluation / "baselines.json"),
-            leakage=_leakage(folders),
+            confounds=json_if_there(folders.confounds),
+            sample_size=json_if_there(folders.sample_size),
+            leakage=_of_these_models(folders, folders.leakage / "leakage.json"),
+            permutations=_of_these_models(folders, folders.permutations / "permutations.json"),
             left_out=table_if_there(folders.left_out),
             provenance=json_if_there(folders.provenance),
             data_set=json_if_there(Path(configuration["cohort"]["input"]) / "dataset_description.json"),
@@ -209,7 +218,7 @@ def _scans(folders: StudyFolders) -> list[PreparedScan]:
     return [scan for scan in scans if (folders.pictures / f"{scan.name}.npy").is_file()]
 
 
-def _leakage(folders: StudyFolders) -> Mapping[str, Any]:
-    """What leakage was measured of models as they are trained now."""
-    found = json_if_there(folders.leakage / "leakage.json")
+def _of_these_models(folders: StudyFolders, file: Path) -> Mapping[str, Any]:
+    """What was measured of models as they are trained now."""
+    found = json_if_there(file)
     return found if is_of_these_models(folders, found) else {}

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.console import Console
 
 from stratacam.files import write_text
-from stratacam.report import result_tables, tables
+from stratacam.report import confounds, result_tables, tables
 from stratacam.report.content import read_study
 from stratacam.report.evidence import chapters
 from stratacam.report.figure import Content, FigureEntry, chart_style, save_figure, warn
@@ -24,6 +24,8 @@ RESULTS = (
     result_tables.comparison_table,
     result_tables.class_table,
     result_tables.probabilities_table,
+    result_tables.sample_size_table,
+    confounds.confounds_table,
     result_tables.leakage_table,
     result_tables.predictions_table,
     tables.cohort_table,

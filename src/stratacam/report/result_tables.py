@@ -8,6 +8,7 @@ from stratacam.networks import network_title
 from stratacam.report.content import StudyContent, subject_label
 from stratacam.report.numbers import NOT_KNOWN, decimal, estimate, interval, small
 from stratacam.report.tables import Table, warned
+from stratacam.study.sample_size_words import sample_size_paragraph, sample_size_rows
 
 LISTED = 200
 """Subjects on the page; the others are in the file."""
@@ -29,7 +30,7 @@ def metrics_table(study: StudyContent) -> Table:
             decimal(found["value"]),
             decimal(found["chance"]),
             interval(found["interval"]),
-            small(found["p_value"]),
+            _p_value(study, unit, name, found["p_value"]),
         )
         for unit, title in DECIDED_BY.items()
         for name in ("accuracy", "balanced_accuracy", "macro_auroc")
@@ -41,7 +42,26 @@ def metrics_table(study: StudyContent) -> Table:
         ("unit", "measure", "value", "chance", "95 % interval", "p"),
         rows,
         note="Slices are not independent, so intervals and p-values are of subjects. Each number is explained in "
-        "“How the numbers are obtained” below.",
+        "“How the numbers are obtained” below." + _how_to_test(study),
+    )
+
+
+def _p_value(study: StudyContent, unit: str, name: str, found: float | None) -> str:
+    """The p-value of a number of the first network; "not tested" where folds are pooled and it was not asked for."""
+    if unit == "slices" or study.metrics["folds"] == 1:
+        return small(found)
+    permuted = study.permutations.get(name) if unit == "subjects" else None
+    return small(permuted["p_value"]) if permuted else "not tested"
+
+
+def _how_to_test(study: StudyContent) -> str:
+    if study.metrics["folds"] == 1:
+        return ""
+    if study.permutations:
+        return f" p: from {study.permutations['permutations']} trainings on permuted groups in every fold."
+    return (
+        " Not tested: predictions are pooled over folds, so that a p-value needs training on permuted groups: "
+        "`stratacam permute`."
     )
 
 
@@ -120,8 +140,8 @@ def comparison_table(study: StudyContent) -> Table | None:
         columns,
         tuple(map(compared, rows)),
         note=f"Per subject. In brackets: 95 % intervals. “{first} minus this”: difference of balanced accuracy over "
-        "the same subjects. p: two-sided, by swapping the two in each subject at random. A dash: other subjects were "
-        "held out. p-values are not corrected for their number."
+        "the same subjects. p: two-sided, by swapping the two in each subject at random, where folds are not pooled. "
+        "A dash: none, or other subjects were held out. p-values are not corrected for their number."
         + (" Baselines learn from training and validation subjects." if len(rows) > len(study.models) else "")
         + (f" Baselines left out: {absent}." if absent else ""),
     )
@@ -152,6 +172,19 @@ def leakage_table(study: StudyContent) -> Table | None:
         note=f"Mean over {seeds} seed{'s' if seeds > 1 else ''}. In brackets: 95 % interval over subjects; for chance, "
         "the middle 95 % with the groups of the held-out subjects permuted. Shuffled: groups were exchanged at random "
         "among the subjects before training, so that there was nothing to learn.",
+    )
+
+
+def sample_size_table(study: StudyContent) -> Table | None:
+    """What the numbers of the study can show; None where it is not known."""
+    if not study.sample_size:
+        return None
+    return Table(
+        "What so many subjects can show",
+        ("", ""),
+        tuple(sample_size_rows(study.sample_size)),
+        note=f"{sample_size_paragraph(study.sample_size)} Found by simulation, with the intervals of this report. A "
+        "difference is easier to show between classifiers that are wrong of the same subjects.",
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.maps import trained_plane
 from stratacam.networks import ARCHITECTURES, default_weights, network_title
+from stratacam.report.confounds import what_confounds
 from stratacam.report.content import StudyContent
 from stratacam.report.numbers import decimal, interval, listed, small
 
@@ -17,6 +18,7 @@ def summary(study: StudyContent) -> list[str]:
         what_was_found,
         how_all_did,
         what_baselines_do,
+        what_confounds,
         what_leaks,
         what_was_left_out,
     )
@@ -68,7 +70,11 @@ def what_was_found(study: StudyContent) -> str:
     count = sum(study.metrics["subjects_per_class"].values())
     right = sum(row[number] for number, row in enumerate(scores["confusion"]))
     measures = {"Accuracy": scores["accuracy"], "balanced accuracy": scores["balanced_accuracy"]}
-    doubtful = any((found.get("p_value") or 0) >= 0.05 for found in measures.values())
+    balanced = scores["balanced_accuracy"]
+    doubtful = balanced["interval"][0] <= balanced["chance"] or any(
+        (found["p_value"] or 0) >= 0.05 for found in measures.values()
+    )
+    doubtful |= study.permutations.get("balanced_accuracy", {}).get("p_value", 0) >= 0.05
     verdict = " With these few subjects, that is not clearly better than chance." if doubtful else ""
     who = f"{study.title_of(study.main)} classified" if len(study.models) > 1 else "The network classified"
     whom = "subjects by their held-out slices" if study.by_slice else "held-out subjects"
@@ -95,19 +101,34 @@ def how_all_did(study: StudyContent) -> str:
 
 
 def what_baselines_do(study: StudyContent) -> str:
-    """Which baselines the first network beats, and which it does not; nothing where there are none."""
+    """Whether the first network was shown to beat every baseline; nothing where there are none.
+
+    To beat the best of them it has to beat each, so that nothing has to be corrected for their number, nor for which
+    is the best.
+    """
     networks = {model.name for model in study.models}
+    rows = [
+        row
+        for row in study.comparison.get("rows", ())
+        if row["name"] not in networks and row["against_first"]
+    ]
+    if not rows:
+        return ""
     score = study.metrics["subjects"]["balanced_accuracy"]["value"]
-    beaten: list[str] = []
-    unbeaten: list[str] = []
-    for row in study.comparison.get("rows", ()):
-        if row["name"] not in networks and row["against_first"]:
-            (beaten if _is_beaten(row) else unbeaten).append(_against(row, score))
     first = study.title_of(study.main)
-    sentences = [f"{first} does not beat {listed(unbeaten)}."] if unbeaten else []
-    if beaten:
-        sentences.append(f"{'It' if unbeaten else first} beats {listed(beaten)}.")
-    return " ".join(sentences)
+    best = max(rows, key=lambda row: row["balanced_accuracy"]["value"])
+    if all(_is_beaten(row) for row in rows):
+        return f"{first} beats every baseline; the best of them is {_against(best, score)}."
+    unbeaten = [row for row in rows if not _is_beaten(row)]
+    best = max(unbeaten, key=lambda row: row["balanced_accuracy"]["value"])
+    smallest = best["smallest_difference"]
+    seen = (
+        "no difference from the best of these could have been seen"
+        if smallest is None
+        else f"a difference below {decimal(smallest)} from the best of these would mostly not have been seen"
+    )
+    told = listed([_against(row, score) for row in unbeaten])
+    return f"{first} was not shown to beat {told}. With these subjects, {seen} (power of 80 %)."
 
 
 def what_leaks(study: StudyContent) -> str:
@@ -193,10 +214,10 @@ def _pictures(study: StudyContent) -> str:
 
 
 def _is_beaten(row: Mapping[str, Any]) -> bool:
-    """Whether interval and p-value of the first network's gain in balanced accuracy agree that it is above 0."""
+    """Whether the first network's gain in balanced accuracy is above 0, by its interval and by its p-value, if any."""
     gain = row["against_first"]["balanced_accuracy"]
     limits, p_value = gain["interval"], gain["p_value"]
-    return limits is not None and limits[0] > 0 and p_value is not None and p_value < 0.05
+    return bool(limits[0] > 0 and (p_value is None or p_value < 0.05))
 
 
 def _against(row: Mapping[str, Any], score: float) -> str:

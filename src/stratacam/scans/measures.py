@@ -1,4 +1,4 @@
-"""Plain numbers of a prepared scan: percentiles of its intensities, brain and ventricle-like volume.
+"""Plain numbers of a prepared scan: percentiles of its intensities, volumes of brain, ventricles and lesions.
 
 A classifier that does no better than these numbers has learnt nothing about shape.
 """
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.errors import InputError
+from stratacam.scans.lesion_load import flair_hyperintense, t1_dark
 from stratacam.scans.masks import bounding_box, depth_mm
 from stratacam.scans.prepared import PreparedVolume
 from stratacam.scans.sequences import find_sequence
@@ -22,14 +23,16 @@ MINIMUM_SHARE = 0.2  # of the largest pool: the other lateral ventricle, not a f
 
 
 def measure_scan(volume: PreparedVolume, sequences: Sequence[str]) -> dict[str, float]:
-    """Return the percentiles of `intensity_percentiles`, `brain_ml` and `ventricle_ml`, by name.
+    """Return the percentiles of `intensity_percentiles`, `brain_ml`, `ventricle_ml` and lesion load, by name.
+
+    Lesion load is `flair_hyperintense_ml` and `t1_dark_ml`, where there is a FLAIR.
 
     Args:
         volume: the prepared scan.
         sequences: names of `volume.images`, in their order.
 
     Raises:
-        InputError: the brain mask is empty, or "T1w" is not among the sequences.
+        InputError: the brain mask is empty, "T1w" is not among the sequences, or no white matter is found.
     """
     if "T1w" not in sequences or len(sequences) != len(volume.images):
         raise InputError(
@@ -43,10 +46,14 @@ def measure_scan(volume: PreparedVolume, sequences: Sequence[str]) -> dict[str, 
     images = {name: image[box] for name, image in zip(sequences, volume.images, strict=True)}
     voxel_ml = abs(float(np.linalg.det(volume.affine[:3, :3]))) / 1000
     voxel_mm = voxel_sizes(volume.affine)
+    found = {"brain_ml": brain, "ventricle_ml": ventricle_like(images, brain, voxel_mm)}
+    if "FLAIR" in images:
+        bright = flair_hyperintense(images, brain, voxel_mm)
+        found["flair_hyperintense_ml"] = bright
+        found["t1_dark_ml"] = t1_dark(images, bright, brain, voxel_mm)
     return {
         **intensity_percentiles(images, brain),
-        "brain_ml": float(np.count_nonzero(brain) * voxel_ml),
-        "ventricle_ml": float(np.count_nonzero(ventricle_like(images, brain, voxel_mm)) * voxel_ml),
+        **{name: float(np.count_nonzero(mask) * voxel_ml) for name, mask in found.items()},
     }
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 from stratacam.errors import InputError, did_you_mean
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.files import read_toml
+from stratacam.learning.confounds import ConfoundSettings
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
@@ -174,6 +175,7 @@ class StudyConfiguration(Section):
     split: SplitSettings = SplitSettings()
     training: TrainSettings = TrainSettings()
     explain: StudyExplainSettings = StudyExplainSettings()
+    confounds: ConfoundSettings = ConfoundSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     run: RunSettings = RunSettings()
 

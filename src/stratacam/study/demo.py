@@ -42,16 +42,20 @@ test = 0.4
 [explain]
 every = 2
 
-[evidence]  # a short form: one slice of each scan, some layers, one share of pixels removed
+[evidence]  # a short form: one slice of each scan, some layers, few draws
 methods = ["gradcam"]
 layers = {layers}
 every = 4
 slices = 1
 sanity_slices = 1
+sanity_draws = 2
 cascade = false
-independent = false
 fractions = [0.3]
+controls = 2
+strangers = 1
 filled = ["structures", "parcels"]
+surrogates = 19
+untrained = 0
 permutations = 0
 """
 

@@ -45,10 +45,18 @@ class StudyFolders:
     """Metrics, predictions and confusion matrices: a folder for each network and seed, and for each baseline."""
     comparison = _Below("evaluation", "comparison.json")
     """Every network and baseline in one table, as JSON; the same as `comparison.tsv`."""
+    confounds = _Below("evaluation", "confounds.json")
+    """What the group, and the network's outputs within the groups, follow from; the same as `confounds.tsv`."""
+    sample_size = _Below("evaluation", "sample_size.json")
+    """What the numbers of the study can show."""
     measures = _Below("measures")
     """Simple measures of every scan, for the baselines."""
+    surroundings = _Below("surroundings")
+    """Measures of what is around the brain of every scan, for the audit of confounds."""
     leakage = _Below("leakage")
     """What `stratacam leakage` found."""
+    permutations = _Below("permutations")
+    """What `stratacam permute` found."""
     evidence = _Below("evidence")
     """What `stratacam evidence` found, in a folder for each network."""
     maps = _Below("maps")

@@ -18,6 +18,7 @@ from stratacam.networks import (
     matching,
 )
 from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.truth import check_stated
 
 
 def check_networks(configuration: StudyConfiguration) -> None:
@@ -107,7 +108,7 @@ def check_explained(
     """Check what is to be explained against the classes and subjects that there are, before any scan is prepared.
 
     Raises:
-        InputError: a class, sequence, layer or subject to explain is not there.
+        InputError: a class, sequence, layer or subject to explain is not there, or a class whose truth is stated.
     """
     pictures, first = configuration.pictures, configuration.network.architectures[0]
     sequences = pictures.sequences or configuration.cohort.sequences
@@ -119,6 +120,7 @@ def check_explained(
     )
     network = make_network(first, classes=len(classes), channels=configuration.channels, weights="none")
     check_settings(network, card, configuration.explain)
+    check_stated(configuration.evidence, classes)
     wanted = configuration.explain.subjects
     unknown = sorted(set(wanted) - set(subjects)) if isinstance(wanted, tuple) else []
     if unknown:

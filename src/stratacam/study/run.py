@@ -17,9 +17,11 @@ from stratacam.study.network_check import check_networks
 from stratacam.study.planning import plan_runs
 from stratacam.study.prepared_cohort import prepare_cohort
 from stratacam.study.steps.baselines import evaluate_all, measure_scans
+from stratacam.study.steps.confounds import audit_confounds
 from stratacam.study.steps.evaluate import evaluate_models
 from stratacam.study.steps.evidence import Measured, measure_networks, read_covariates
 from stratacam.study.steps.explain import explain_study
+from stratacam.study.steps.sample_size import write_sample_size
 from stratacam.study.steps.train import train_runs
 from stratacam.study.study import Outcome, Study, open_study
 
@@ -50,6 +52,10 @@ def run_study(
         evaluate_models(study, cohort, planned)
         measures = measure_scans(study, prepared)
         evaluate_all(study, found.scans, cohort, planned, measures)
+        audit_confounds(study, found.scans, prepared, cohort, planned)
+        write_sample_size(
+            study, cohort, [one.split for one in planned if one.run.model == planned[0].run.model]
+        )
         explain_study(study, prepared, planned)
         _write_provenance(study)
     return study.outcome

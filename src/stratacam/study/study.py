@@ -17,11 +17,14 @@ from stratacam.study.work import Absence, Work
 
 STEPS: Mapping[str, tuple[str, ...]] = {
     "check": (),
-    "prepare": ("pictures", "measures", "explain", "truth", "evidence"),
-    "pictures": ("activations", "train", "evaluate", "baselines", "leakage"),
-    "activations": ("train", "baselines", "leakage"),
+    "prepare": ("pictures", "measures", "surroundings", "explain", "truth", "evidence"),
+    "pictures": ("activations", "train", "evaluate", "baselines", "leakage", "permutations"),
+    "activations": ("train", "baselines", "leakage", "permutations"),
     "train": ("evaluate", "explain", "evidence"),
-    "evaluate": ("comparison",),
+    "evaluate": ("comparison", "confounds"),
+    "surroundings": ("confounds",),
+    "confounds": ("report",),
+    "sample_size": ("report",),
     "measures": ("baselines",),
     "baselines": ("comparison",),
     "comparison": ("report",),
@@ -29,6 +32,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "truth": ("evidence",),
     "evidence": ("report",),
     "leakage": ("report",),
+    "permutations": ("report",),
     "report": (),
 }
 """Steps that can be asked for again, each with those that read what it makes."""

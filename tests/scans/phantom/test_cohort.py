@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import nibabel
@@ -15,6 +16,7 @@ from stratacam.scans.cohort.sources import read_cohort_groups
 from stratacam.scans.phantom import PhantomSettings, groups, make_cohort, make_subject, names
 from stratacam.scans.phantom.acquisition import bias_on
 from stratacam.scans.resampling import Grid
+from stratacam.scans.truth import read_statement
 
 SETTINGS = PhantomSettings(subjects={"control": 1, "RRMS": 1, "SPMS": 1}, voxel_mm=3.0, seed=4)
 TRUTH = Path("derivatives", "truth")
@@ -156,6 +158,27 @@ def test_volumes_in_the_table_are_those_of_the_masks(root):
     for row in rows:
         mask = _mask(root, row["participant_id"], "label-ventricle_mask")
         assert float(row["ventricle_ml"]) == pytest.approx(mask.sum() * 27 / 1000, abs=1e-3)
+
+
+def test_the_truth_of_every_group_is_stated_and_its_masks_are_there(root, by_group):
+    statement = read_statement(root)
+    assert statement.structures == {
+        "control": (),
+        "RRMS": ("lesion",),
+        "SPMS": ("lesion", "ventricle", "blackhole"),
+    }
+    for group, labels in statement.structures.items():
+        for label in labels:
+            assert _mask(root, by_group[group], f"label-{label}_mask").any()
+
+
+def test_an_earlier_cohort_gains_the_statement_and_no_subject_is_made_again(root, tmp_path):
+    earlier = shutil.copytree(root, tmp_path / "bids")
+    (earlier / TRUTH / "truth.json").unlink()
+    before = {file: file.stat().st_mtime_ns for file in earlier.rglob("*.nii.gz")}
+    make_cohort(earlier, SETTINGS)
+    assert read_statement(earlier) is not None
+    assert {file: file.stat().st_mtime_ns for file in earlier.rglob("*.nii.gz")} == before
 
 
 def test_thick_slices_have_their_own_affine(tmp_path):

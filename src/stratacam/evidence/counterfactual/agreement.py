@@ -18,7 +18,8 @@ REGION_AGREEMENT = Measure(
     "region_agreement",
     "agreement with the change of the logit",
     "rank correlation, over 16 parcels of equal area of each slice, of mean heat with how far the logit of the class, "
-    "less the mean of the other logits, falls when the parcel is filled",
+    "less the mean of the other logits, falls when the parcel is filled; slices count by the standard deviation of the "
+    "falls",
     better="higher",
     panel=Panel(
         limits=(-0.2, 1.02),
@@ -49,14 +50,24 @@ REGION_AGREEMENT = Measure(
 
 
 def agreement_rows(explained: ExplainedScan) -> list[Value]:
-    """The mean over slices of the rank correlation, for every layer; slices whose map is blank are left out."""
+    """The weighted mean over slices of the rank correlation, for every layer.
+
+    Weights are the standard deviations of the falls in a slice, whatever the map: where nothing is lost anywhere, their
+    order is noise. Slices whose map is blank are left out.
+    """
     scan, maps = explained.sampled, explained.sampled_maps
     found = parcel_falls(explained.model, scan, maps.target, explained.settings, explained.seed)
+    weights = np.array([np.std(falls) if len(falls) else 0.0 for _, falls in found])
     rows = []
     for layer in maps.layers:
         heat = maps.heat(layer, scan.shape)
-        numbers = [agreement(one, parts, falls) for one, (parts, falls) in zip(heat, found, strict=True)]
-        rows += REGION_AGREEMENT.rows(maps.method, layer, numbers)
+        numbers = np.array(
+            [agreement(one, parts, falls) for one, (parts, falls) in zip(heat, found, strict=True)]
+        )
+        known = ~np.isnan(numbers)
+        if known.any():
+            mean = float(np.average(numbers[known], weights=weights[known]))
+            rows.append(Value(maps.method, layer, REGION_AGREEMENT.name, "", mean, int(known.sum())))
     return rows
 
 

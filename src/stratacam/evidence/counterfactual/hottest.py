@@ -5,14 +5,12 @@ from itertools import chain
 import numpy as np
 
 from stratacam.evidence.counterfactual.fall import SliceToFill
-from stratacam.evidence.counterfactual.shams import above_sham, sham_of, sham_regions
+from stratacam.evidence.counterfactual.shams import HOTTEST, above_sham, sham_of, sham_regions
 from stratacam.evidence.counterfactual.structures import LOGIT_CHANGE
-from stratacam.evidence.draws import torch_seed
+from stratacam.evidence.draws import generator
 from stratacam.evidence.faithfulness.ranking import hottest, ranks
 from stratacam.evidence.measures import ExplainedScan
 from stratacam.evidence.values import Value
-
-HOTTEST = "hottest"
 
 AREA = 0.05
 """Of the brain: the hottest region of every layer's map is as large, whatever the map."""
@@ -34,7 +32,7 @@ def hottest_rows(explained: ExplainedScan) -> list[Value]:
         order = ranks(
             np.stack(list(heat.values())),
             one.brain,
-            seed=torch_seed(explained.seed, HOTTEST, scan.name, index),
+            generator(explained.seed, HOTTEST, scan.name, index),
         )
         pairs = []
         for layer, rank in zip(heat, order, strict=True):

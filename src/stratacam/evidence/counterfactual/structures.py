@@ -9,8 +9,8 @@ from scipy import ndimage
 from torch import nn
 
 from stratacam.evidence.counterfactual.fall import SliceToFill
-from stratacam.evidence.counterfactual.shams import above_sham, sham_of, sham_regions
-from stratacam.evidence.measures import ExplainedScan, Measure
+from stratacam.evidence.counterfactual.shams import HOTTEST, above_sham, sham_of, sham_regions
+from stratacam.evidence.measures import ExplainedScan, Measure, Panel
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import Value
@@ -25,33 +25,39 @@ LOGIT_CHANGE = Measure(
     better="higher",
     unit="logits",
     held_against="sham regions of plain tissue of the same area and depth",
+    panel=Panel(
+        (above_sham(HOTTEST),),
+        level=0.0,
+        note="“Change of the logit”: how much more the network loses when a map's hottest region is filled than when a "
+        "sham is.",
+    ),
 )
 
 
 def structure_rows(explained: ExplainedScan) -> list[Value]:
-    """Falls of the structures that some slice shows, of their shams, and the difference; they name no layer."""
+    """See `falls_of_structures`; the rows name neither method nor layer."""
+    target = explained.sampled_maps.target
     return list(
-        _rows(
-            explained.model,
-            explained.sampled,
-            explained.sampled_maps.target,
-            explained.settings,
-            explained.seed,
-        )
+        falls_of_structures(explained.model, explained.sampled, target, explained.settings, explained.seed)
     )
 
 
-def structures_of(scan: ScanSlices) -> dict[str, Mask]:
-    """The structures whose masks are known, (n, rows, columns) each."""
-    return {} if scan.truth is None else {"truth": scan.truth}
-
-
 @lru_cache(maxsize=1)
-def _rows(
+def falls_of_structures(
     model: nn.Module, scan: ScanSlices, target: int, settings: EvidenceSettings, seed: int
 ) -> tuple[Value, ...]:
-    """The same for every method: those of the last scan are remembered."""
-    masks = {name: mask & scan.brain for name, mask in structures_of(scan).items()}
+    """Falls of every structure that some slice shows, of its shams, and the difference.
+
+    They are the same for every method: those of the last scan are remembered.
+
+    Args:
+        model: in evaluation mode, on its device.
+        scan: its slices, with the masks of structures.
+        target: position of the class explained.
+        settings: how regions are filled.
+        seed: of the study.
+    """
+    masks = {name: mask & scan.brain for name, mask in scan.structures.items()}
     # a slice without a structure loses nothing when it is filled
     falls = {name: np.zeros((2, len(scan))) for name, mask in masks.items() if mask.any()}
     for index in range(len(scan)):

@@ -1,4 +1,8 @@
-"""Insertion, deletion and ROAD of every layer's map and of its control, in batches through the network."""
+"""ROAD, deletion and insertion of every layer's map, of its controls and of strangers, in batches through the network.
+
+Faithfulness is not correctness: a network may use what is not the disease, and a suppressor, which only removes noise
+from others, is rewarded as what tells the classes apart is (S. Haufe et al., arXiv 2409.14590, 2024).
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from stratacam.evidence.faithfulness.control import control_map
+from stratacam.evidence.draws import generator
+from stratacam.evidence.faithfulness.control import cells_of, control_maps, with_values_of
 from stratacam.evidence.faithfulness.pictures import RemovedPixels
 from stratacam.evidence.faithfulness.ranking import coldest, hottest, ranks
-from stratacam.evidence.heat import Heat
+from stratacam.evidence.heat import Heat, heat_of
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.values import Value, mean_of
 
@@ -19,22 +24,25 @@ Mask = NDArray[np.bool_]
 NOISE = 0.01
 """Standard deviation of the noise of ROAD's imputation, in units of the picture, [0, 1]."""
 
-FRACTIONS = (0.1, 0.2, 0.4, 0.6, 0.8)
+FRACTIONS = (0.2,)
 
-CONTROL, ABOVE, ABOVE_OTHERS = "control", "above control", "above others"
+CONTROL, OTHERS = "control", "others"
+ABOVE, ABOVE_OTHERS = f"above {CONTROL}", f"above {OTHERS}"
 
-measure = partial(Measure, held_against="a random map of the same blur and area")
+measure = partial(Measure, held_against="random maps of the same blur and area")
 
 ROAD = measure(
     "road",
     "ROAD",
-    "`road_least` less `road_most`",
+    "`road_least` less `road_most`; against `control` random maps, against `others` maps of other subjects laid on the "
+    "slices, with the same values (mean over them); `above` them, how much more faithful the map is",
     better="higher",
     panel=Panel(
         (ABOVE,),
         level=0.0,
         note="“Above control”: how much more faithful a map is than a random map of the same blur and area; above 0 "
-        "is good.",
+        "is good. Faithful is not correct: a network may use what is not the disease, and what only removes noise from "
+        "other pixels (a suppressor) is rewarded too (Haufe et al. 2024).",
     ),
     column=Column(ABOVE, interval=True),
     criteria=(
@@ -55,7 +63,7 @@ ROAD = measure(
             0.0,
             "lower bound",
             against=(ABOVE_OTHERS,),
-            rule="than other subjects' maps (the same, of ROAD above others)",
+            rule="and than other subjects' maps (the same, of ROAD above others)",
             fault="no more faithful than other subjects' maps",
             unshown="was not shown to be more faithful than other subjects' maps",
             unmeasured="faithfulness in comparison with other subjects' maps",
@@ -92,50 +100,82 @@ SIGN = {one.name: 1 if one.better == "higher" else -1 for one in MEASURES}
 
 
 def faithfulness(explained: ExplainedScan) -> list[Value]:
-    """Every measure of every layer's map, of its random control, and how much more faithful the map is than that.
+    """Every measure of every layer's map, of its random controls, and how much more faithful the map is than these.
 
     Shares of the brain's pixels are removed; what is measured is the probability of the class explained. A slice whose
-    map of a layer is blank is left out for that layer: it ranks nothing.
+    map of a layer is blank is left out for that layer: it ranks nothing. Maps, controls and strangers of a slice share
+    the order among equal pixels and the noise of the imputation.
     """
     scan, maps, settings = explained.sampled, explained.sampled_maps, explained.settings
     if not settings.fractions:
         return []
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     for index in range(len(scan)):
-        brain = scan.brain[index]
-        by_layer = {layer: maps.heat(layer, scan.shape)[index] for layer in maps.layers}
-        by_layer = {layer: one for layer, one in by_layer.items() if one[brain].any()}
-        if not by_layer:
+        beside = {
+            layer: _maps_beside(explained, layer, index)
+            for layer in maps.layers
+            if (heat_of(maps.raw[layer][index, None], scan.shape)[0] * scan.brain[index]).any()
+        }
+        if not beside:
             continue
-        heat = np.stack(list(by_layer.values()))
-        controls = np.stack(
-            [
-                control_map(maps.raw[layer][index], one, brain, seed=explained.seed + 1000 * index + number)
-                for number, (layer, one) in enumerate(by_layer.items())
-            ]
-        )
         scores = scores_of_slice(
             explained.model,
             scan.images[index],
-            brain,
-            np.concatenate([heat, controls]),
+            scan.brain[index],
+            np.concatenate([heat_of(raw, scan.shape) for raw in beside.values()]),
             maps.target,
             fractions=settings.fractions,
+            areas=settings.deletion,
             batch_size=settings.batch_size,
-            seed=explained.seed + index,
+            random=generator(explained.seed, "removal", scan.name, scan.geometry.slices[index]),
         )
+        ends = np.cumsum([len(raw) for raw in beside.values()])[:-1]
         for measure, numbers in scores.items():
-            for layer, value, control in zip(by_layer, *np.split(numbers, 2), strict=True):
-                rows = found.setdefault((layer, measure), {"": [], CONTROL: [], ABOVE: []})
-                rows[""].append(float(value))
-                rows[CONTROL].append(float(control))
-                rows[ABOVE].append(SIGN[measure] * float(value - control))
+            for layer, of_layer in zip(beside, np.split(numbers, ends), strict=True):
+                own, controls, strangers = np.split(of_layer, [1, 1 + settings.controls])
+                rows = found.setdefault((layer, measure), {})
+                for against, number in _compared(measure, float(own[0]), controls, strangers).items():
+                    rows.setdefault(against, []).append(number)
     return [
         value
         for (layer, measure), rows in found.items()
         for against, numbers in rows.items()
         for value in mean_of(maps.method, layer, measure, numbers, against)
     ]
+
+
+def _maps_beside(explained: ExplainedScan, layer: str, index: int) -> Heat:
+    """Raw maps (1 + controls + strangers, h, w): of a layer and slice, its controls, and those of other subjects.
+
+    A stranger's map comes from the same layer, so it is as blurred; it is given the map's values by rank, so that it
+    has the same area and share of zeros.
+    """
+    scan, raw = explained.sampled, explained.sampled_maps.raw[layer][index]
+    brain = scan.brain[index]
+    random = generator(explained.seed, "controls", scan.name, scan.geometry.slices[index], layer)
+    cells = cells_of(brain, raw.shape)
+    others = [maps.raw[layer][index] for maps in explained.strangers]
+    patterns = np.stack([raw, *(one for one in others if np.ptp(one[cells]) > 0)])
+    return np.concatenate(
+        [
+            raw[None],
+            control_maps(raw, brain, explained.settings.controls, random),
+            with_values_of(raw, patterns[1:], cells, random),
+        ]
+    )
+
+
+def _compared(
+    measure: str, own: float, controls: NDArray[np.float64], strangers: NDArray[np.float64]
+) -> dict[str, float]:
+    """By what a row is against, the score of a map, of what it is held against, and how much better it is."""
+    held = {CONTROL: controls, OTHERS: strangers if measure == ROAD.name else strangers[:0]}
+    found = {"": own}
+    for name, numbers in held.items():
+        if len(numbers):
+            found[name] = float(numbers.mean())
+            found[f"above {name}"] = SIGN[measure] * (own - found[name])
+    return found
 
 
 def scores_of_slice(
@@ -145,11 +185,11 @@ def scores_of_slice(
     heat: Heat,
     target: int,
     *,
+    random: np.random.Generator,
     fractions: Sequence[float] = FRACTIONS,
-    areas: bool = True,
+    areas: bool = False,
     noise: float = NOISE,
     batch_size: int = 32,
-    seed: int = 0,
 ) -> dict[str, NDArray[np.float64]]:
     """Every measure of maps of one picture.
 
@@ -159,17 +199,17 @@ def scores_of_slice(
         brain: (rows, columns).
         heat: (m, rows, columns).
         target: position of the class.
+        random: of the order among equals and the noise of the imputation, which all maps share.
         fractions: shares of the brain's pixels.
         areas: measure deletion and insertion too, not only ROAD.
-        noise: standard deviation of the imputation's noise; the same noise for every map.
+        noise: standard deviation of the imputation's noise.
         batch_size: pictures at once.
-        seed: of ties and noise.
 
     Returns:
         By measure, (m,).
     """
-    order = ranks(heat, brain, seed=seed)
-    pictures = RemovedPixels(image, noise, seed)
+    order = ranks(heat, brain, random)
+    pictures = RemovedPixels(image, noise, random)
     steps: dict[Measure, list[list[int]]] = {}
     if areas:
         full, empty = pictures.black(np.zeros_like(brain)), pictures.black(brain)

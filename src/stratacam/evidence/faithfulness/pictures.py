@@ -23,9 +23,9 @@ class _Removal:
 class RemovedPixels:
     """Pictures from which pixels were removed, each listed once, however many maps ask for it."""
 
-    def __init__(self, image: Heat, noise: float, seed: int) -> None:
+    def __init__(self, image: Heat, noise: float, random: np.random.Generator) -> None:
         self.image = image
-        self.noise = np.random.default_rng(seed).normal(scale=noise, size=image.shape).astype(np.float32)
+        self.noise = random.normal(scale=noise, size=image.shape).astype(np.float32)
         self.places: dict[tuple[bool, bytes], int] = {}
         self.removals: list[_Removal] = []
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from stratacam.evidence.heat import Heat
 
 
-def ranks(heat: Heat, brain: NDArray[np.bool_], *, seed: int) -> NDArray[np.int64]:
+def ranks(heat: Heat, brain: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.int64]:
     """Rank of every pixel of the brain, 0 for the hottest; of equal ones at random.
 
     Maps are full of exact zeros: a threshold at a percentile takes all of them or none, and a plain sort takes them
@@ -15,15 +15,15 @@ def ranks(heat: Heat, brain: NDArray[np.bool_], *, seed: int) -> NDArray[np.int6
     Args:
         heat: (m, rows, columns).
         brain: (rows, columns).
-        seed: of the order among equals, drawn anew for every map.
+        random: of the order among equals, the same for all maps: it cancels where two are compared.
 
     Returns:
         (m, rows, columns); outside the brain the number of pixels of the brain, which no rank reaches.
     """
     values = heat[:, brain]
     count = values.shape[1]
-    chance = np.random.default_rng(seed).permuted(np.tile(np.arange(count), (len(heat), 1)), axis=1)
-    order = np.lexsort((chance, -values), axis=1)
+    chance = random.permutation(count)
+    order = chance[np.argsort(-values[:, chance], axis=1, kind="stable")]
     found = np.full(heat.shape, count, dtype=np.int64)
     places = np.empty_like(order)
     np.put_along_axis(places, order, np.arange(count)[None], axis=1)

@@ -1,4 +1,7 @@
-"""Maps of a network that was trained on planted lesions, scored by these."""
+"""Maps of a network that was trained on planted lesions, scored by targets and by decoys.
+
+A map that shows bright tissue finds both alike; one that shows what the network uses finds targets only.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +15,14 @@ from stratacam import cam
 from stratacam.evidence.heat import Heat, explain_slices, heat_of
 from stratacam.evidence.localisation import AVERAGE_PRECISION, scores_of
 from stratacam.evidence.references import CEILING, EDGES, INTENSITY, edges_of, mask_at_layer
-from stratacam.evidence.values import Summary, Value
+from stratacam.evidence.values import Value
 
 SMOOTHGRAD = "smoothgrad"
 COPIES_OF_SMOOTHGRAD = 16
 RANDOM = "random"
 
-MINIMUM_ACCURACY = 0.6
-"""Of a network whose maps say something; two classes."""
+DECOYS, ABOVE_DECOYS = "decoys", "above decoys"
+"""Against what average precision stands: that on decoys, and that on targets less that on decoys."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,18 +30,22 @@ class PlantedSlice:
     """One slice with planted lesions.
 
     Attributes:
-        title: its class and scan.
+        group: its class.
+        scan: that it was planted into.
         image: (3, rows, columns), as the network is given it.
         picture: (rows, columns), the channel that shows lesions best.
-        truth: (rows, columns), the planted lesions.
+        truth: (rows, columns), the targets.
+        decoys: (rows, columns).
         brain: (rows, columns).
         pixel_mm: edge of a pixel.
     """
 
-    title: str
+    group: str
+    scan: str
     image: NDArray[np.float32]
     picture: NDArray[np.float32]
     truth: NDArray[np.bool_]
+    decoys: NDArray[np.bool_]
     brain: NDArray[np.bool_]
     pixel_mm: float
 
@@ -86,50 +93,28 @@ def score_maps(
         (RANDOM, ""): np.random.default_rng(seed).random(one.brain.shape) * one.brain,
         **{(CEILING, layer): mask_at_layer(one.truth[None], shape)[0] for layer, shape in cells.items()},
     }
-    every = {**heat, **references}
-    stacked = np.stack([np.asarray(values, dtype=np.float32) for values in every.values()])
-    scores = scores_of(stacked, one.truth, one.brain, one.pixel_mm)
-    values = [
-        Value(method, layer, measure, "", float(numbers[place]), 1)
-        for place, (method, layer) in enumerate(every)
-        for measure, numbers in scores.items()
-        if not np.isnan(numbers[place])
-    ]
-    return ScoredSlice(values, tuple(cells), heat)
+    return ScoredSlice(score_heat({**heat, **references}, one), tuple(cells), heat)
 
 
-def verdict(table: Sequence[Summary], accuracy: float, count: int) -> str:
-    """A sentence on whether maps find what the network must be using.
+def score_heat(heat: Mapping[tuple[str, str], Heat], one: PlantedSlice) -> list[Value]:
+    """Score heat by the targets of a slice, and its average precision by the decoys too.
 
     Args:
-        table: scores over slices or subjects.
-        accuracy: share of the held-out slices that were classified right; chance is a half.
-        count: of these slices.
+        heat: (rows, columns) each, by method and layer.
+        one: the slice.
     """
-    if accuracy < 0.5 + 2 * np.sqrt(0.25 / count) or accuracy < MINIMUM_ACCURACY:
-        return (
-            f"The network is right on {accuracy:.0%} of the held-out slices, chance being 50%: it has not learnt what "
-            "was planted, and its maps say nothing of it."
-        )
-    precision = [one for one in table if one.measure == AVERAGE_PRECISION.name]
-    references = {one.method: one for one in precision if not one.layer}
-    maps = [one for one in precision if one.layer and one.method != CEILING]
-    best = max(maps, key=lambda one: one.value)
-    edges = references[EDGES]
-    better = [one for one in maps if one.low > edges.high]
-    names = ", ".join(
-        f"{one.method} at {one.layer}" for one in sorted(better, key=lambda one: -one.value)[:5]
-    )
-    return (
-        f"The network is right on {accuracy:.0%} of the held-out slices. Best is {best.method} at {best.layer}: "
-        f"average precision {best.value:.2f} ({best.low:.2f} to {best.high:.2f}); edges {edges.value:.2f}, the "
-        f"FLAIR itself {references[INTENSITY].value:.2f}, random maps {references[RANDOM].value:.2f}. "
-        + (
-            f"Better than edges beyond both intervals: {names}."
-            if better
-            else "No map is clearly better than edges."
-        )
-    )
+    stacked = np.stack([np.asarray(values, dtype=np.float32) for values in heat.values()])
+    scores = scores_of(stacked, one.truth, one.brain, one.pixel_mm)
+    decoys = scores_of(stacked, one.decoys, one.brain, one.pixel_mm)[AVERAGE_PRECISION.name]
+    rows = {(measure, ""): numbers for measure, numbers in scores.items()}
+    rows[AVERAGE_PRECISION.name, DECOYS] = decoys
+    rows[AVERAGE_PRECISION.name, ABOVE_DECOYS] = scores[AVERAGE_PRECISION.name] - decoys
+    return [
+        Value(method, layer, measure, against, float(numbers[place]), 1)
+        for place, (method, layer) in enumerate(heat)
+        for (measure, against), numbers in rows.items()
+        if not np.isnan(numbers[place])
+    ]
 
 
 def _smoothgrad(model: nn.Module, image: NDArray[np.float32], target: int) -> Heat:

@@ -1,7 +1,8 @@
 """In-plane shapes of lesions, cut from masks, brought to one area, and sorted by how compact they are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +15,33 @@ from stratacam.scans.phantom.disease import Disease
 from stratacam.scans.phantom.lesions import grow_lesions
 
 Shape = NDArray[np.bool_]
+CrossSections = list[Shape]
+"""Of one lesion."""
 
 MINIMUM_AREA, MAXIMUM_AREA = 16, 900
 """Area of the cross-sections that are taken, in pixels of the mask: smaller ones have no shape."""
 
-MINIMUM_SHAPES = 20
-"""Of each kind."""
+LONGEST = 2.5
+"""Greatest length of a shape over the square root of its area: longer ones find no room in white matter."""
+
+BETWEEN = (0.2, 0.4, 0.6, 0.8)
+"""Shares of all shapes, in the order of compactness, where irregular ones end, neutral ones begin and end, and regular
+ones begin."""
+
+MINIMUM_SHAPES = 8
+"""Of each kind for each fold."""
 
 
-def read_shapes(folder: Path) -> list[Shape]:
-    """Cross-sections of all lesion masks (NIfTI) in a folder.
+class Kinds(NamedTuple):
+    """Three kinds of shapes of one area, with a gap in compactness between them."""
+
+    regular: Sequence[Shape]
+    neutral: Sequence[Shape]
+    irregular: Sequence[Shape]
+
+
+def read_shapes(folder: Path) -> list[CrossSections]:
+    """Cross-sections of every lesion of all masks (NIfTI) in a folder.
 
     Raises:
         InputError: there is no such mask, or one cannot be read.
@@ -33,7 +51,7 @@ def read_shapes(folder: Path) -> list[Shape]:
         raise InputError(
             f"{folder}: holds no NIfTI files; expected lesion masks: name their folder, or leave --lesions out."
         )
-    shapes: list[Shape] = []
+    lesions: list[CrossSections] = []
     for path in files:
         with open_image(path) as image:
             mask = np.asarray(image.dataobj)
@@ -41,31 +59,41 @@ def read_shapes(folder: Path) -> list[Shape]:
             raise InputError(
                 f"{path}: has shape {mask.shape}; expected a three-dimensional lesion mask: correct or remove it."
             )
-        shapes += cross_sections(mask > 0)
-    return shapes
+        lesions += cross_sections(mask > 0)
+    return lesions
 
 
-def phantom_shapes(seed: int) -> list[Shape]:
+def phantom_shapes(seed: int) -> list[CrossSections]:
     """Cross-sections of the lesions that the synthetic cohort has."""
     random = np.random.default_rng(seed)
     disease = Disease(lesion_ml=25.0, spots=0, black_hole_chance=0.0, ventricle_mm=0.0)
     return [
-        shape
+        lesion
         for _ in range(3)
-        for shape in cross_sections(grow_lesions(head(1.0), disease, random).lesion >= 0.5)
+        for lesion in cross_sections(grow_lesions(head(1.0), disease, random).lesion >= 0.5)
     ]
 
 
-def cross_sections(mask: NDArray[np.bool_]) -> list[Shape]:
-    """Connected parts of the axial slices of a mask (X, Y, Z), cut out, of `MINIMUM_AREA` to `MAXIMUM_AREA` pixels."""
-    shapes = []
-    for level in np.flatnonzero(mask.any(axis=(0, 1))):
-        labels, _ = ndimage.label(mask[:, :, level])
-        for number, box in enumerate(ndimage.find_objects(labels), start=1):
-            shape = labels[box] == number
-            if MINIMUM_AREA <= shape.sum() <= MAXIMUM_AREA:
-                shapes.append(shape)
-    return shapes
+def cross_sections(mask: NDArray[np.bool_]) -> list[CrossSections]:
+    """The shapes of each connected lesion of a mask (X, Y, Z) in axial slices.
+
+    A shape is a connected part of a slice of the lesion, of `MINIMUM_AREA` to `MAXIMUM_AREA` pixels. Lesions without
+    any are left out.
+    """
+    lesions, _ = ndimage.label(mask)
+    found = []
+    for number, box in enumerate(ndimage.find_objects(lesions), start=1):
+        shapes = []
+        for level in np.moveaxis(lesions[box] == number, 2, 0):
+            parts, count = ndimage.label(level)
+            shapes += [part for part in (parts == each for each in range(1, count + 1)) if _has_shape(part)]
+        if shapes:
+            found.append([shape[ndimage.find_objects(shape.astype(int))[0]] for shape in shapes])
+    return found
+
+
+def _has_shape(part: Shape) -> bool:
+    return bool(MINIMUM_AREA <= part.sum() <= MAXIMUM_AREA)
 
 
 def compactness(shape: Shape) -> float:
@@ -101,20 +129,51 @@ def to_area(shape: Shape, area: int) -> Shape:
     return np.asarray(found[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
-def two_kinds(shapes: Iterable[Shape], area: int) -> tuple[Sequence[Shape], Sequence[Shape]]:
-    """The most and the least compact third of the shapes, in equal numbers, all of one area.
+def kinds_of_folds(lesions: Sequence[CrossSections], area: int, folds: int) -> list[Kinds]:
+    """Shapes of three kinds for each fold, all of one area; no lesion, and no two equal shapes, in two folds.
 
-    Shapes that fall apart at that area are left out.
+    Of all shapes in the order of compactness, the first fifth is irregular, the third neutral, the last regular; more
+    where several are equally compact.
+    Shapes that are turned or mirrored copies of another, that fall apart at that area, or that are long (`LONGEST`)
+    are left out. Lesions are dealt out, the one with most shapes first, to the fold that has the fewest shapes.
 
     Raises:
-        InputError: there are too few shapes.
+        InputError: there are too few shapes, or they are too small to differ.
     """
-    scaled = [to_area(shape, area) for shape in shapes]
-    ordered = sorted((shape for shape in scaled if ndimage.label(shape)[1] == 1), key=compactness)
-    count = len(ordered) // 3
-    if count < MINIMUM_SHAPES:
+    seen: set[tuple[tuple[int, ...], bytes]] = set()
+    dealt: list[CrossSections] = [[] for _ in range(folds)]
+    scaled = [[to_area(shape, area) for shape in lesion] for lesion in lesions]
+    for lesion in sorted(scaled, key=len, reverse=True):
+        fold = min(dealt, key=len)
+        for shape in lesion:
+            name = _canonical(shape)
+            usable = ndimage.label(shape)[1] == 1 and max(shape.shape) <= LONGEST * np.sqrt(area)
+            if usable and name not in seen:
+                seen.add(name)
+                fold.append(shape)
+    compact = np.sort([compactness(shape) for fold in dealt for shape in fold])
+    found = [_by_kind(fold, compact) for fold in dealt]
+    fewest = min(len(kind) for fold in found for kind in fold)
+    if fewest < MINIMUM_SHAPES:
         raise InputError(
-            f"--lesions: found {len(ordered)} cross-sections of {MINIMUM_AREA} to {MAXIMUM_AREA} pixels; expected "
-            f"at least {3 * MINIMUM_SHAPES}: give more masks, or leave it out for synthetic ones."
+            f"--lesions: found {len(compact)} different shapes of {area} pixels, for one of {folds} folds {fewest} of "
+            f"a kind; expected at least {MINIMUM_SHAPES}: give more masks, or a larger --area."
         )
-    return ordered[-count:], ordered[:count]
+    return found
+
+
+def _by_kind(shapes: CrossSections, compact: NDArray[np.float64]) -> Kinds:
+    """Shapes by kind; `compact` are the sorted numbers of all shapes."""
+    ragged, low, high, round_ = np.quantile(compact, BETWEEN, method="nearest") if len(compact) else [0.0] * 4
+    by_number = [(compactness(shape), shape) for shape in shapes]
+    return Kinds(
+        regular=[shape for number, shape in by_number if number >= round_],
+        neutral=[shape for number, shape in by_number if low <= number <= high and ragged < number < round_],
+        irregular=[shape for number, shape in by_number if number <= ragged],
+    )
+
+
+def _canonical(shape: Shape) -> tuple[tuple[int, ...], bytes]:
+    """What a shape has in common with its turned and mirrored copies alone."""
+    turned = [np.rot90(one, turns) for one in (shape, shape[::-1]) for turns in range(4)]
+    return min((one.shape, one.tobytes()) for one in turned)

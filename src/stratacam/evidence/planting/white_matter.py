@@ -28,7 +28,8 @@ class Anatomy:
         brain: (n, rows, columns).
         white: (n, rows, columns), where lesions may be centred.
         levels: slice of each picture in the prepared volume.
-        lesion: of each of the three channels, the intensity of a lesion.
+        normal: of each of the three channels, the intensity of white matter.
+        lesion: likewise of a lesion.
         pixel_mm: edge of a pixel.
         shown: channel that shows lesions best.
     """
@@ -39,6 +40,7 @@ class Anatomy:
     brain: NDArray[np.bool_]
     white: NDArray[np.bool_]
     levels: NDArray[np.intp]
+    normal: NDArray[np.float32]
     lesion: NDArray[np.float32]
     pixel_mm: float
     shown: int
@@ -66,6 +68,7 @@ def read_anatomy(scan: PreparedScan, settings: PictureSettings) -> Anatomy:
     pictures = cut_pictures(seen, settings, sequences=chosen)
     channels = [chosen[channel % len(chosen)] for channel in range(pictures.images.shape[1])]
     cut = pictures.geometry.cut
+    normal = {name: float(np.median(images[name][white])) for name in dict.fromkeys(channels)}
     closed = ndimage.binary_closing(white, iterations=2) & volume.brain_mask
     return Anatomy(
         scan=scan.name,
@@ -74,10 +77,8 @@ def read_anatomy(scan: PreparedScan, settings: PictureSettings) -> Anatomy:
         brain=cut(volume.brain_mask.astype(np.float32)) >= 0.5,
         white=cut(closed.astype(np.float32)) >= 0.7,
         levels=pictures.slices,
-        lesion=np.array(
-            [min(_ratio(name) * float(np.median(images[name][white])), 1.0) for name in channels],
-            dtype=np.float32,
-        ),
+        normal=np.array([normal[name] for name in channels], dtype=np.float32),
+        lesion=np.array([min(_ratio(name) * normal[name], 1.0) for name in channels], dtype=np.float32),
         pixel_mm=pictures.geometry.size_mm[0] / pictures.images.shape[2],
         shown=channels.index(lesion_sequence(channels)),
     )

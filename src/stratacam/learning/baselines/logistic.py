@@ -10,14 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from stratacam.errors import InputError
+from stratacam.learning.baselines.softmax import fit, predict, standardise
+from stratacam.learning.evaluation.retrained import Permuted, permute_within_folds
 
 Fold = tuple[Sequence[str], Sequence[str]]
 """The subjects to train on, and those to predict."""
@@ -25,7 +23,9 @@ Fold = tuple[Sequence[str], Sequence[str]]
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 FIXED_STRENGTH = 1.0
 INNER_FOLDS = 3
-ITERATIONS = 1000
+
+PERMUTATIONS = 199
+"""Of the groups, with training anew, where predictions are pooled over folds."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,18 @@ class Baseline:
     """The out-of-fold probabilities of a baseline.
 
     Attributes:
-        name: "majority", "age_sex", "intensity", "volume" or "frozen_features".
+        name: "majority", or one of `simple.BASELINES`.
         title: what it is, in words.
         probabilities: (n_subjects, classes), in the order of `subjects`.
         strengths: by fold, the C of scikit-learn's `LogisticRegression`; none for the majority.
+        permuted: what the same training gives for permuted groups, where that was done.
     """
 
     name: str
     title: str
     probabilities: npt.NDArray[np.float64]
     strengths: tuple[float, ...] = ()
+    permuted: Permuted | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,10 @@ def majority(label: npt.NDArray[np.int64], subject: npt.NDArray[np.str_], protoc
     return Baseline("majority", "shares of the classes among the training subjects", probabilities)
 
 
-def logistic(features: Features, protocol: Protocol, *, name: str, title: str) -> Baseline:
-    """Predict subjects by multinomial logistic regression on the features of their scans or slices.
+def logistic(
+    features: Features, protocol: Protocol, *, name: str, title: str, permutations: int = PERMUTATIONS
+) -> Baseline:
+    """Predict subjects by multinomial logistic regression on the features of their scans.
 
     In each fold, missing values become the median of the training rows, features are standardised by the training
     rows, and an L2-penalised logistic regression is fitted in which classes have equal weight and, within a class,
@@ -114,31 +118,48 @@ def logistic(features: Features, protocol: Protocol, *, name: str, title: str) -
     A subject's probabilities are the means over its rows in the class of the first row: someone whose group changes
     between sessions is scored once, by the group that came first.
 
+    With several folds all this is done again for permuted groups, see `permute_within_folds`.
+
     Args:
-        features: of the scans or slices of all subjects.
+        features: of the scans of all subjects.
         protocol: who is predicted.
         name: of the baseline.
         title: of the baseline, in words.
+        permutations: of the groups, where there are several folds.
 
     Raises:
         InputError: the training subjects of a fold are all of one class.
     """
-    classes = len(protocol.classes)
-    probabilities = np.empty((len(protocol.subjects), classes))
-    first = _first_labels(features.label, features.subject)
-    strengths = []
-    for number, (train, test) in enumerate(protocol.folds, start=1):
-        if len({first[one] for one in train}) < 2:
+    names, subject = np.unique(features.subject, return_inverse=True)
+    starts = np.unique(subject, return_index=True)[1]
+    first = features.label[starts]
+    place = {str(one): number for number, one in enumerate(names)}
+    folds = [tuple(np.array([place[one] for one in part]) for part in fold) for fold in protocol.folds]
+    for number, (train, _) in enumerate(folds, start=1):
+        if len(np.unique(first[train])) < 2:
             raise InputError(
                 f"fold {number}: found {len(train)} training subjects, all of one group; expected two groups at "
                 "least: fewer folds, or more subjects of the smaller groups."
             )
-        with threadpool_limits(1):  # small products: threads that wait for each other take 20 times as long
-            strength = _choose_strength(features, sorted(train), classes, protocol.seed)
-            predicted = _fit_predict(features, train, test, [strength], classes)[0]
-        probabilities[_positions(protocol.subjects, test)] = predicted
-        strengths.append(strength)
-    return Baseline(name, title, probabilities, tuple(strengths))
+    label = features.label[None]
+    if len(folds) > 1 and permutations:
+        changing = np.unique(subject[features.label != first[subject]])
+        drawn = permute_within_folds(
+            first, [test for _, test in folds], permutations, fixed=changing, seed=protocol.seed
+        )
+        label = np.concatenate([label, np.where(features.label == first[subject], drawn[:, subject], label)])
+    rows = _Rows(features.values, subject, label, label[:, starts], len(protocol.classes))
+    wanted = np.array([place[one] for one in protocol.subjects])
+    probabilities = np.empty((len(label), len(names), len(protocol.classes)))
+    strengths = []
+    with threadpool_limits(1):  # small products: threads that wait for each other take 20 times as long
+        for train, test in folds:
+            train = np.sort(train)  # noqa: PLW2901 - as a list of names would be sorted
+            strength = _choose_strengths(rows, train, protocol.seed)
+            probabilities[:, test] = _fit_predict(rows, train[None], train, test, strength[None])[0]
+            strengths.append(float(strength[0]))
+    permuted = Permuted(rows.first[1:, wanted], probabilities[1:, wanted]) if len(label) > 1 else None
+    return Baseline(name, title, probabilities[0, wanted], tuple(strengths), permuted)
 
 
 def row_weights(label: npt.NDArray[np.int64], subject: npt.NDArray[np.str_]) -> npt.NDArray[np.float64]:
@@ -157,48 +178,86 @@ def row_weights(label: npt.NDArray[np.int64], subject: npt.NDArray[np.str_]) -> 
     return np.asarray(weights * len(pairs) / weights.sum())
 
 
-def _choose_strength(features: Features, train: Sequence[str], classes: int, seed: int) -> float:
-    """Return the C with the lowest cross-entropy in an inner cross-validation over the training subjects."""
-    first = _first_labels(features.label, features.subject)
-    label = np.array([first[one] for one in train])
-    counts = np.bincount(label)
-    if counts[counts > 0].min() < 2 * INNER_FOLDS:
-        return FIXED_STRENGTH
-    members = np.array(train)
-    predicted = np.empty((len(STRENGTHS), len(train), classes))
-    for inner, held_out in StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed).split(
-        members, label
-    ):
-        predicted[:, held_out] = _fit_predict(
-            features, members[inner].tolist(), members[held_out].tolist(), STRENGTHS, classes
-        )
-    right = np.clip(predicted[:, np.arange(len(label)), label], 1e-12, 1)
-    losses = -np.log(right) @ row_weights(label, members)
-    return STRENGTHS[int(np.flatnonzero(losses <= losses.min() + 1e-9)[0])]
+@dataclass(frozen=True)
+class _Rows:
+    """Rows under several labellings.
+
+    Attributes:
+        values: (n, d).
+        subject: (n,) numbers.
+        label: (labellings, n).
+        first: (labellings, subjects) the first label of each.
+        classes: number of classes.
+    """
+
+    values: npt.NDArray[np.float64]
+    subject: npt.NDArray[np.int64]
+    label: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+    classes: int
+
+
+def _choose_strengths(rows: _Rows, train: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:
+    """Return, for each labelling, the C with the lowest cross-entropy in an inner cross-validation, (labellings,)."""
+    label = rows.first[:, train]
+    counts = np.stack([np.bincount(one, minlength=rows.classes) for one in label])
+    smallest = np.where(counts > 0, counts, len(train)).min(1)
+    if smallest[0] < 2 * INNER_FOLDS:
+        return np.full(len(label), FIXED_STRENGTH)
+    splitter = StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed)
+    parts = [list(splitter.split(train, one)) for one in label]
+    predicted = np.empty((len(STRENGTHS), len(label), len(train), rows.classes))
+    for number in range(INNER_FOLDS):
+        inner = np.zeros((len(label), len(train)), dtype=bool)
+        for labelling, part in enumerate(parts):
+            inner[labelling, part[number][0]] = True
+        members = [train[chosen] for chosen in inner]
+        found = _fit_predict(rows, members, train, train, np.array(STRENGTHS)[:, None])
+        predicted = np.where(inner[None, :, :, None], predicted, found)
+    right = np.take_along_axis(predicted, label[None, :, :, None], axis=3)[..., 0]
+    weight = np.stack([row_weights(one, train.astype(str)) for one in label])
+    losses = -(np.log(np.clip(right, 1e-12, 1)) * weight).sum(2)
+    return np.asarray(np.array(STRENGTHS)[(losses <= losses.min(0) + 1e-9).argmax(0)])
 
 
 def _fit_predict(
-    features: Features, train: Sequence[str], test: Sequence[str], strengths: Sequence[float], classes: int
+    rows: _Rows,
+    fitted: Sequence[npt.NDArray[np.int64]] | npt.NDArray[np.int64],
+    train: npt.NDArray[np.int64],
+    test: npt.NDArray[np.int64],
+    strengths: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Fit on the rows of `train`; return probabilities, (strengths, test subjects, classes)."""
-    first = _first_labels(features.label, features.subject)
-    fitted = np.flatnonzero(np.isin(features.subject, list(train)))
-    of_first = features.label == np.array([first[one] for one in features.subject])
-    scored = np.flatnonzero(np.isin(features.subject, list(test)) & of_first)
-    label, subject = features.label[fitted], features.subject[fitted]
-    prepare = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
-    training = prepare.fit_transform(features.values[fitted])
-    held_out = prepare.transform(features.values[scored])
-    weights = row_weights(label, subject)
-    place = _positions(test, features.subject[scored])
-    probabilities = np.zeros((len(strengths), len(test), classes))
-    for number, strength in enumerate(strengths):
-        model = LogisticRegression(C=strength, max_iter=ITERATIONS)
-        model.fit(training, label, sample_weight=weights)
-        np.add.at(
-            probabilities[number], (place[:, None], model.classes_[None, :]), model.predict_proba(held_out)
-        )
-    return np.asarray(probabilities / np.bincount(place, minlength=len(test))[:, None])
+    """Fit on the rows of subjects; return probabilities, (strengths, labellings, test subjects, classes).
+
+    Args:
+        rows: all rows.
+        fitted: the subjects to fit on, of each labelling or of all.
+        train: all subjects that are in `fitted`.
+        test: the subjects to predict.
+        strengths: (strengths, labellings), or (strengths, 1).
+    """
+    ours = np.flatnonzero(np.isin(rows.subject, train))
+    theirs = np.flatnonzero(np.isin(rows.subject, test))
+    of_first = rows.label[0, theirs] == rows.first[0, rows.subject[theirs]]
+    theirs = theirs[of_first]
+    mask = np.stack([np.isin(rows.subject[ours], some) for some in fitted])
+    training, held_out = standardise(rows.values[ours], rows.values[theirs], mask)
+    labellings = len(rows.label)
+    label = rows.label[:, ours]
+    mask = np.broadcast_to(mask, (labellings, len(ours)))
+    weight = np.zeros((labellings, len(ours)))
+    for number, some in enumerate(mask):
+        weight[number, some] = row_weights(label[number, some], rows.subject[ours][some].astype(str))
+    training = np.broadcast_to(training, (labellings, *training.shape[1:]))
+    position = np.full(int(max(test)) + 1, -1)
+    position[test] = range(len(test))
+    mean = np.zeros((len(test), len(theirs)))
+    mean[position[rows.subject[theirs]], range(len(theirs))] = 1
+    mean /= mean.sum(1, keepdims=True)
+    coefficients = fit(
+        training, label, weight, np.broadcast_to(strengths, (len(strengths), labellings)), rows.classes
+    )
+    return np.stack([mean @ predict(held_out, one) for one in coefficients])
 
 
 def _first_labels(label: npt.NDArray[np.int64], subject: npt.NDArray[np.str_]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The features of the baselines: age and sex, intensities, volumes, or activations of a frozen network."""
+"""The features of the baselines: age and sex, intensities, volumes, lesions, or activations of a frozen network."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,13 +9,18 @@ from stratacam.learning.baselines.logistic import Baseline, Features, Protocol, 
 from stratacam.learning.dataset import ScanPictures, SliceDataset
 
 VOLUMES = ("brain_ml", "ventricle_ml")
-"""The measures that the baseline "volume" takes; "intensity" takes all others."""
+"""The measures that the baseline "volume" takes."""
+
+LESIONS = ("flair_hyperintense_ml", "t1_dark_ml")
+"""The measures that the baseline "lesion_load" takes; "intensity" takes all others."""
 
 BASELINES = {
     "age_sex": "logistic regression on age and sex",
     "intensity": "logistic regression on percentiles of the intensities",
     "volume": "logistic regression on brain and ventricle-like volume",
-    "frozen_features": "logistic regression on what the network sees before training",
+    "lesion_load": "logistic regression on FLAIR-bright and T1-dark volume in white matter",
+    "all_measures": "logistic regression on all these measures together",
+    "frozen_features": "logistic regression on what the network sees of a scan before training, mean over slices",
 }
 
 
@@ -26,7 +31,7 @@ def scan_baselines(
     people: Mapping[str, Mapping[str, str]],
     measures: Mapping[str, Mapping[str, float]],
 ) -> tuple[list[Baseline], dict[str, str]]:
-    """Make the baselines that need no network: majority, age and sex, intensity, volume.
+    """Make the baselines that need no network: the majority, and those on measures of people and scans.
 
     Args:
         scans: all sessions of all subjects, to train on and to predict; a subject's in their order.
@@ -45,13 +50,21 @@ def scan_baselines(
     names = list(measures[scans[0].scan])
     tables = {
         "age_sex": {scan.scan: age_and_sex(people.get(scan.scan, {})) for scan in scans},
-        "intensity": _chosen(measures, [name for name in names if name not in VOLUMES]),
+        "intensity": _chosen(measures, [name for name in names if name not in VOLUMES + LESIONS]),
         "volume": _chosen(measures, VOLUMES),
+        "lesion_load": _chosen(measures, [name for name in names if name in LESIONS]),
+    }
+    tables["all_measures"] = {
+        scan.scan: {name: value for table in tables.values() for name, value in table[scan.scan].items()}
+        for scan in scans
     }
     left_out = {}
     if not any(tables["age_sex"].values()):
         left_out["age_sex"] = "no table of the cohort gives an age or a sex that can be read"
         del tables["age_sex"]
+    if not any(tables["lesion_load"].values()):
+        left_out["lesion_load"] = "there is no FLAIR"
+        del tables["lesion_load"]
     baselines = [majority(label, subject, protocol)]
     for name, table in tables.items():
         columns = tuple(dict.fromkeys(column for scan in scans for column in table[scan.scan]))
@@ -64,7 +77,9 @@ def scan_baselines(
 def frozen_features(
     dataset: SliceDataset, features: npt.NDArray[np.floating], protocol: Protocol
 ) -> Baseline:
-    """Make the baseline that trains nothing but a linear layer: on features of slices by the untrained network.
+    """Make the baseline that trains nothing but a linear layer: on features of scans by the untrained network.
+
+    The features of a scan are the means over its slices.
 
     Args:
         dataset: the slices of all subjects, to train on and to predict.
@@ -74,11 +89,16 @@ def frozen_features(
     Raises:
         InputError: see `logistic`.
     """
+    scans, first, of_slice, slices = np.unique(
+        dataset.scan, return_index=True, return_inverse=True, return_counts=True
+    )
+    sums = np.zeros((len(scans), features.shape[1]))
+    np.add.at(sums, of_slice, features)
     rows = Features(
         tuple(f"feature_{number}" for number in range(features.shape[1])),
-        np.asarray(features, dtype=np.float64),
-        dataset.label,
-        np.array(dataset.subjects)[dataset.subject],
+        sums / slices[:, None],
+        dataset.label[first],
+        np.array(dataset.subjects)[dataset.subject[first]],
     )
     name = "frozen_features"
     return logistic(rows, protocol, name=name, title=BASELINES[name])

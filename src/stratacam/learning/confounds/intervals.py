@@ -26,10 +26,11 @@ def ratio_interval(value: float, subjects: int, groups: int) -> Interval | None:
     between, within = groups - 1, subjects - groups
     if within < 1:
         return None
-    share = min(value**2, 1 - 1e-9)
+    share = min(value**2, 0.999)  # beyond, the distribution cannot be computed
     observed = share / (1 - share) * within / between
     low, high = _noncentralities(lambda nc: float(stats.ncf.cdf(observed, between, within, nc)), subjects)
-    return math.sqrt(low / (low + subjects)), math.sqrt(high / (high + subjects))
+    # the observed value may be below all that is usual even without any difference: the interval reaches to it
+    return math.sqrt(low / (low + subjects)), max(value, math.sqrt(high / (high + subjects)))
 
 
 def cramers_v_interval(value: float, subjects: int, rows: int, columns: int) -> Interval | None:
@@ -46,7 +47,8 @@ def cramers_v_interval(value: float, subjects: int, rows: int, columns: int) -> 
         return None
     observed = value**2 * subjects * smaller
     low, high = _noncentralities(lambda nc: float(stats.ncx2.cdf(observed, freedom, nc)), subjects)
-    return tuple(min(1.0, math.sqrt(nc / (subjects * smaller))) for nc in (low, high))  # type: ignore[return-value]
+    ends = [min(1.0, math.sqrt(one / (subjects * smaller))) for one in (low, high)]
+    return ends[0], max(value, ends[1])
 
 
 def correlation_interval(value: float, subjects: int) -> Interval | None:
@@ -73,6 +75,6 @@ def _noncentralities(distribution: Callable[[float], float], subjects: int) -> I
         high = 1.0
         while high < largest and np.nan_to_num(distribution(high)) > share:
             high *= 2
-        return float(optimize.brentq(lambda nc: np.nan_to_num(distribution(nc)) - share, 0.0, high))
+        return float(optimize.brentq(lambda nc: np.nan_to_num(distribution(nc)) - share, 1e-9, high))
 
     return at(1 - TAIL), at(TAIL)

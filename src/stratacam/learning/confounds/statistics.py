@@ -2,7 +2,7 @@
 
 A number or a word has the share of the outcome's variance that it explains (Pillai's trace over its rank): the squared
 correlation ratio, the squared Cramér's V. Features have the correlation of the outcome with what a ridge regression
-predicts of every subject from all others, which is trained anew for every permutation, in closed form.
+predicts of every subject from the others, trained anew for every permutation, in closed form.
 """
 
 from collections.abc import Iterator
@@ -34,7 +34,10 @@ def group_statistics(variable: Variable, labels: Integers, classes: int) -> Floa
             present = count > 0
             scale = np.divide(1, np.sqrt(count), out=np.zeros(count.shape), where=present)
             outcome = one_hot * scale[:, None, :]
-            found.append(_predicted(variable.columns, outcome - outcome.mean(axis=1, keepdims=True)))
+            centred = outcome - outcome.mean(axis=1, keepdims=True)
+            found.append(
+                _predicted(variable.columns, centred, np.full(len(variable.columns), len(variable.columns)))
+            )
             continue
         sums = np.einsum("bnk,nd->bkd", one_hot, basis, optimize=True)
         explained = np.divide((sums**2).sum(axis=2), count, out=np.zeros(count.shape), where=count > 0)
@@ -59,7 +62,7 @@ def output_statistics(variable: Variable, outputs: Floats, label: Integers, orde
     for block in _blocks(order, outputs.shape[1]):
         outcome = _within(outputs[block][:, variable.known], within)
         if variable.form == "features":
-            found.append(_predicted(columns, outcome))
+            found.append(_predicted(columns, outcome, np.bincount(within)[within]))
             continue
         explained = (np.einsum("bnk,nd->bkd", outcome, basis, optimize=True) ** 2).sum(axis=(1, 2))
         total = (outcome**2).sum(axis=(1, 2))
@@ -80,18 +83,26 @@ def _basis(centred: Floats) -> Floats:
     return np.asarray(linalg.orth(centred, rcond=1e-9)) if centred.any() else np.zeros((len(centred), 0))
 
 
-def _predicted(columns: Floats, outcome: Floats) -> Floats:
-    """The correlation of outcomes (draws, n, k) with their ridge predictions, each subject left out once.
+def _predicted(columns: Floats, outcome: Floats, size: Integers) -> Floats:
+    """The correlation of outcomes with what a ridge regression predicts of every subject from the others.
 
-    The penalty is the mean variance of a principal component, so that half of an average component counts.
+    The penalty is the mean variance of a principal component, so that half of an average component counts. A subject's
+    own outcome is taken out of its prediction, and so is what the means that were taken off give away of it: without
+    any association the correlation is 0 on average over the permutations.
+
+    Args:
+        columns: (n, d), means taken off.
+        outcome: (draws, n, k), the same means taken off.
+        size: (n,) of the group over which the mean was taken.
     """
-    left, size, _ = np.linalg.svd(columns, full_matrices=False)
-    kept = size > 1e-9 * size.max(initial=0)
-    left, variance = left[:, kept], size[kept] ** 2
+    left, singular, _ = np.linalg.svd(columns, full_matrices=False)
+    kept = singular > 1e-9 * singular.max(initial=0)
+    left, variance = left[:, kept], singular[kept] ** 2
     weight = variance / (variance + variance.mean()) if kept.any() else variance
-    own = (left**2 * weight).sum(axis=1)[:, None]
+    free = 1 - 1 / size
+    own = np.divide((left**2 * weight).sum(axis=1), free, out=np.zeros(len(left)), where=free > 0)[:, None]
     fitted = np.einsum("nr,bkr->bnk", left * weight, np.einsum("nr,bnk->bkr", left, outcome, optimize=True))
-    predicted = (fitted - own * outcome) / (1 - own)
+    predicted = fitted - own * outcome
     product = (predicted * outcome).sum(axis=(1, 2))
     norm = np.sqrt((predicted**2).sum(axis=(1, 2)) * (outcome**2).sum(axis=(1, 2)))
     return np.asarray(np.divide(product, norm, out=np.zeros(norm.shape), where=norm > 1e-12))

@@ -1,6 +1,7 @@
 """From probabilities to predictions and scores, per slice and per subject."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ from stratacam.errors import InputError
 from stratacam.learning.dataset import SliceDataset
 from stratacam.learning.evaluation.intervals import Floats
 from stratacam.learning.evaluation.result import Evaluation, SlicePredictions
+from stratacam.learning.evaluation.retrained import Permuted, rank_p_value, score_permuted
 from stratacam.learning.evaluation.scores import SLICES, Unit, score, score_decisions
 
 
@@ -64,6 +66,7 @@ def evaluate_subjects(
     classes: Sequence[str],
     *,
     folds: int = 1,
+    permuted: Permuted | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Score probabilities of subjects whose slices, if any, are not known.
@@ -74,6 +77,7 @@ def evaluate_subjects(
         probabilities: (subjects, classes).
         classes: names of the groups.
         folds: models whose predictions are pooled, see `Unit`.
+        permuted: by the same training on permuted groups, for p-values that hold over folds too.
         seed: of permutations.
 
     Raises:
@@ -86,12 +90,20 @@ def evaluate_subjects(
             f"of shape {label.shape}; expected every subject once with one label: give one row a subject."
         )
     _check(given, "subjects", len(subjects), len(classes))
+    scores = score(label, given, classes, unit=Unit(folds=folds, seed=seed))
+    if permuted is not None and scores.macro_auroc is not None:
+        null, balanced, auroc = score_permuted(permuted), scores.balanced_accuracy, scores.macro_auroc
+        scores = replace(
+            scores,
+            balanced_accuracy=replace(balanced, p_value=rank_p_value(balanced.value, null.balanced_accuracy)),
+            macro_auroc=replace(auroc, p_value=rank_p_value(auroc.value, null.macro_auroc)),
+        )
     return Evaluation(
         classes=tuple(classes),
         subject_names=tuple(subjects),
         subject_labels=label,
         subject_probabilities=given,
-        subjects=score(label, given, classes, unit=Unit(folds=folds, seed=seed)),
+        subjects=scores,
         folds=folds,
     )
 

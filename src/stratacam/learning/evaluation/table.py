@@ -1,5 +1,6 @@
 """Every network and baseline in one table, each against the first network on the same subjects."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import numpy.typing as npt
 
 from stratacam.files import read_json, read_table, write_json, write_table
 from stratacam.learning.evaluation.comparison import compare
+from stratacam.learning.evaluation.sample_size import smallest_difference
+from stratacam.learning.evaluation.scores import Unit
 
 MEASURES = ("accuracy", "balanced_accuracy", "macro_auroc", "brier", "expected_calibration_error")
 
@@ -19,8 +22,8 @@ def write_comparison(folder: Path, titles: Mapping[str, str], *, first: str, see
     Args:
         folder: with a subfolder for each evaluation, see `write_evaluation`.
         titles: name of the subfolder to what it is in words, in the order of the table.
-        first: the evaluation that the others are compared with, as first minus other; one that held other subjects
-            out is not compared.
+        first: the evaluation that the others are compared with, as first minus other, with the smallest difference
+            that would mostly be seen; one that held other subjects out is not compared.
         seed: of swaps.
     """
     subjects = {name: _subjects(folder / name) for name in titles}
@@ -30,13 +33,27 @@ def write_comparison(folder: Path, titles: Mapping[str, str], *, first: str, see
         labels, probabilities = subjects[name]
         evaluated = {"name": name, "title": title, "subjects": len(labels)}
         scores = {measure: metrics["subjects"][measure] for measure in MEASURES}
-        against = None
+        against = smallest = None
         if name != first and labels == subjects[first][0]:
             numbers = [metrics["classes"].index(group) for group in labels.values()]
             against = compare(
                 numbers, subjects[first][1], probabilities, folds=metrics["folds"], seed=seed
             ).as_json()
-        rows.append({**evaluated, **scores, "against_first": against, "warning": metrics.get("warning", "")})
+            smallest = smallest_difference(
+                list(Counter(labels.values()).values()),
+                scores["balanced_accuracy"]["value"],
+                widen=Unit(folds=metrics["folds"]).widen,
+                seed=seed,
+            )
+        rows.append(
+            {
+                **evaluated,
+                **scores,
+                "against_first": against,
+                "smallest_difference": smallest,
+                "warning": metrics.get("warning", ""),
+            }
+        )
     write_json(folder / "comparison.json", {"first": first, "rows": rows})
     columns = ["name", "title", "subjects"]
     columns += [f"{measure}{part}" for measure in MEASURES for part in ("", "_low", "_high", "_p")]

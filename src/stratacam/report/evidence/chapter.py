@@ -7,6 +7,7 @@ from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.evidence import tables, words
 from stratacam.report.evidence.content import EvidenceContent, evidence_folders, read_evidence
+from stratacam.report.evidence.losses import losses_table
 from stratacam.report.tables import Table
 
 
@@ -48,7 +49,9 @@ def chapters(study: StudyContent) -> tuple[list[Chapter], list[str]]:
 def _chapter(evidence: EvidenceContent) -> Chapter:
     shown = [
         *(table for method in evidence.methods for table in
-          (tables.claims_table(evidence, method), tables.layers_table(evidence, method))),
+          (tables.claims_table(evidence, method), tables.layers_table(evidence, method),
+           tables.truth_table(evidence, method))),
+        losses_table(evidence),
         *tables.comparison_tables(evidence),
         tables.voxelwise_table(evidence),
     ]  # fmt: skip

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from stratacam.errors import InputError
+from stratacam.evidence.by_class import ClassSummary
+from stratacam.evidence.counterfactual.losses import LOSSES, StructureLoss
 from stratacam.evidence.measures import Measure
 from stratacam.evidence.rows import read_rows
 from stratacam.evidence.values import Summary
@@ -25,8 +27,10 @@ class EvidenceContent:
         classes: of the network, in its order.
         about: layers, methods, counts, seconds.
         summaries: by method, layer, measure and what it is against.
+        by_class: for each class in which the truth is stated and was scored, the same of measures that need the truth.
         claims: by method, the claims as `Claim.as_json` gives them.
         recommendations: by method, as `Recommendation.as_json` gives them.
+        losses: what filling each structure does, by class.
         comparison: tests of groups, region by region.
         groups: what was done with groups, in words, and the voxel-wise comparisons.
     """
@@ -36,8 +40,10 @@ class EvidenceContent:
     classes: tuple[str, ...]
     about: Mapping[str, Any]
     summaries: Mapping[tuple[str, str, str, str], Summary]
+    by_class: Mapping[str, Mapping[tuple[str, str, str, str], Summary]]
     claims: Mapping[str, Sequence[Mapping[str, Any]]]
     recommendations: Mapping[str, Mapping[str, Any]]
+    losses: tuple[StructureLoss, ...]
     comparison: tuple[Row, ...]
     groups: Mapping[str, Any]
 
@@ -88,16 +94,21 @@ def read_evidence(folder: Path, network: str, classes: tuple[str, ...]) -> Evide
         InputError: a part of it is damaged or missing, or of another version.
     """
     try:
+        by_class: dict[str, dict[tuple[str, str, str, str], Summary]] = {}
+        for row in read_rows(folder / "layers_by_class.tsv", ClassSummary):
+            by_class.setdefault(row.group, {})[row.summary.key] = row.summary
         return EvidenceContent(
             folder=folder,
             network=network,
             classes=classes,
             about=read_json(folder / "about.json", REPEAT),
             summaries={summary.key: summary for summary in read_rows(folder / "layers.tsv", Summary)},
+            by_class=by_class,
             claims=read_json(folder / "claims.json", REPEAT)["methods"],
             recommendations={
                 one["method"]: one for one in read_json(folder / "recommendation.json", REPEAT)["methods"]
             },
+            losses=tuple(read_rows(folder / LOSSES, StructureLoss)),
             comparison=tuple(read_table(folder / "comparison.tsv")),
             groups=read_json(folder / "groups.json", REPEAT),
         )

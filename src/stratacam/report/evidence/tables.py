@@ -5,6 +5,8 @@ from operator import itemgetter
 from typing import Any
 
 from stratacam.evidence import registry
+from stratacam.evidence.localisation import AVERAGE_PRECISION
+from stratacam.evidence.references import CEILING, REFERENCES
 from stratacam.evidence.regions.scan_heat import OWN_CLASS
 from stratacam.evidence.rows import NONE
 from stratacam.evidence.values import Summary
@@ -20,27 +22,44 @@ LEVEL = 0.05
 
 
 def claims_table(evidence: EvidenceContent, method: str) -> Table:
-    """The abstract's claims, each test with effect, interval and verdict."""
+    """The abstract's claims, each test with effect, interval, p-values and verdict."""
     rows = [
         (
             claim["title"] if not number else "",
             test["name"],
             estimate_of(test["effect"], test["low"], test["high"]),
             str(test["subjects"]),
-            test["verdict"],
-            claim["verdict"] if not number else "",
+            "; ".join(f"{name} {small(p)}" for name, p in test["p"].items() if p is not None) or NOT_KNOWN,
+            _with_reason(test),
+            _with_reason(claim) if not number else "",
         )
         for claim in evidence.claims[method]
         for number, test in enumerate(claim["tests"])
     ]
     return Table(
         f"What the abstract claims, tested on {method}",
-        ("claim", "test", "effect", "subjects", "verdict of the test", "of the claim"),
+        (
+            "claim",
+            "test",
+            "effect",
+            "subjects",
+            "family-wise p against",
+            "verdict of the test",
+            "of the claim",
+        ),
         tuple(rows),
         otherwise="No claim could be tested.",
-        note="In brackets 95 % intervals over subjects. A test supports or contradicts the claim where its interval "
-        "lies on one side of 0. Claims: Hong and Zhang, ISMRM 2021, no. 3275.",
+        note="Effects are of what exceeds the mean of random maps of the same spectrum (surrogates); in brackets "
+        "Student's 95 % interval over subjects, of each number for itself. A test supports or contradicts a claim "
+        "where all its p-values are at most 0.05, over all tests and methods together, and the signs agree. The last "
+        "claim holds where no other layer may be the best, and is contradicted where the last convolution may not. "
+        "Claims: Hong and Zhang, ISMRM 2021, no. 3275.",
     )
+
+
+def _with_reason(found: Mapping[str, Any]) -> str:
+    """A verdict with the reason why there is none, in brackets."""
+    return f"{found['verdict']} ({found['reason']})" if found["reason"] else str(found["verdict"])
 
 
 def layers_table(evidence: EvidenceContent, method: str) -> Table:
@@ -66,6 +85,49 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
         note="Verdicts: the mean, and one-sided 95 % bounds that hold for all layers and methods together. Columns: in "
         "brackets the 95 % interval over subjects, of each number for itself. All measures, with every method "
         f"and layer, are in evidence/{evidence.folder.name}/layers.tsv.",
+    )
+
+
+def truth_table(evidence: EvidenceContent, method: str) -> Table | None:
+    """Localisation by class, every layer and what maps are held against; None where nothing was scored."""
+    columns = list(
+        dict.fromkeys(
+            (measure, key[3])
+            for measure in registry.measures_of_truth()
+            for found in evidence.by_class.values()
+            for key in found
+            if measure.column and key[2] == measure.name
+        )
+    )
+    rows = []
+    for group, found in evidence.by_class.items():
+        shown = [(layer, (method, layer)) for layer in evidence.layers]
+        shown += [(name, (name, "")) for name in REFERENCES if name != CEILING]
+        for name, key in shown:
+            cells = [found.get((*key, measure.name, against)) for measure, against in columns]
+            attainable = found.get((CEILING, key[1], AVERAGE_PRECISION.name, ""))
+            if any(cells):
+                subjects = max(cell.subjects for cell in cells if cell)
+                rows.append(
+                    (
+                        group,
+                        name,
+                        str(subjects),
+                        *(_of(cell) for cell in cells),
+                        _of(attainable, interval=False),
+                    )
+                )
+    if not rows:
+        return None
+    headings = (measure.heading(against and f"({against})") for measure, against in columns)
+    return Table(
+        f"Where the truth is, by class ({method})",
+        ("class", "map", "subjects", *headings, "attainable average precision"),
+        tuple(rows),
+        note="In brackets 95 % intervals over the subjects of the class, of each number for itself. A structure in "
+        "brackets is scored by itself. “Above others”: less the maps of other subjects on the same truth; “above "
+        "noise”: less the same map moved in the brain. “Attainable”: the truth itself at the layer's "
+        f"resolution. All measures are in evidence/{evidence.folder.name}/layers_by_class.tsv.",
     )
 
 

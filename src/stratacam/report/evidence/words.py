@@ -12,38 +12,60 @@ FAITHFUL = (
     "al. 2024, arXiv 2409.14590)."
 )
 CROSS_FITTED = (
-    "The layer is chosen on either half of the subjects and measured on the other; in brackets the 95 % interval of "
-    "their mean."
+    "Numbers of recommended layers are cross-fitted: the layer is chosen on either half of the subjects and measured "
+    "on the other; in brackets the 95 % interval of their mean."
 )
 
 
 def sentences(evidence: EvidenceContent) -> list[str]:
     """The layers and subjects measured, the recommendation, and the measures left out."""
     about = evidence.about
-    found = [
+    measured_on = (
         f"Maps of {len(evidence.layers)} layers were measured on {about['subjects']} subjects "
         f"({about['slices']} slices; {about['slices_again']} of each scan where the network is run again many times), "
-        f"for {about['explained']}. "
-        + (
-            f"The truth is known in {about['truth_slices']} slices of {about['truth_subjects']} subjects; "
-            "localisation is measured on those classified right. "
-            if about["truth_subjects"]
-            else ""
-        )
-        + "Intervals in tables are of 95 %, over subjects (Student's, corrected for skewness), each number for itself."
-    ]
+        f"for {about['explained']}. Intervals in tables are of 95 %, over subjects (Student's, corrected for "
+        "skewness), each number for itself."
+    )
+    found = [measured_on]
     if learnt_from := about["learnt_from"]:
         found.append(
             f"{len(learnt_from)} subjects were left out of the evidence, as the network was trained on them: "
             f"{', '.join(learnt_from[:5])}{' ...' if len(learnt_from) > 5 else ''}."
         )
+    found += _truth(about)
     found += [_recommended(evidence, method) for method in evidence.methods]
+    if any(one["choices"] for one in evidence.recommendations.values()):
+        found.append(CROSS_FITTED)
+    found.append(FAITHFUL)
     measured = {measure for _, _, measure, _ in evidence.summaries}
     missing = [kind.question for kind in registry.KINDS if not measured & {one.name for one in kind.measures}]
     if missing:
         found.append(f"Not measured: {'; '.join(missing)}.")
     rules = {one["rule"] for one in evidence.recommendations.values()}
     return [*found, *(f"The rule: {rule}" for rule in sorted(rules))]
+
+
+def _truth(about: Mapping[str, Any]) -> list[str]:
+    """What is the truth of each class, on how much it was scored, and why it was not."""
+    stated = [
+        f"{group}: {', '.join(one['structures']) or 'nothing'}"
+        + (
+            f" ({one['scored_slices']} of {one['slices']} slices, {one['scored_subjects']} of {one['subjects']} "
+            "subjects scored)"
+            if one["structures"]
+            else ""
+        )
+        for group, one in about["truth"].items()
+    ]
+    sentences = []
+    if stated:
+        sentences.append(
+            f"What tells a class from the others is stated. {'; '.join(stated)}. Localisation is scored where the "
+            "network is right, which selects slices in which the disease is plain."
+        )
+    if about["truth_remark"]:
+        sentences.append(about["truth_remark"])
+    return [" ".join(sentences)] if sentences else []
 
 
 def _recommended(evidence: EvidenceContent, method: str) -> str:
@@ -61,7 +83,7 @@ def _recommended(evidence: EvidenceContent, method: str) -> str:
         + "".join(f"; {_cross_fitted(one)}" for one in choice["numbers"])
         for choice in found["choices"]
     ]
-    return f"Recommended maps by {method}, by the rule below: {'. '.join(recommended)}. {CROSS_FITTED} {FAITHFUL}"
+    return f"Recommended maps by {method}, by the rule below: {'. '.join(recommended)}."
 
 
 def _why_none(layers: Sequence[Mapping[str, Any]]) -> str:

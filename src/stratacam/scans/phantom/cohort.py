@@ -7,17 +7,23 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.files import check_writable, read_json, write_json, write_table, write_text
+from stratacam.scans.phantom.disease import STRUCTURES
 from stratacam.scans.phantom.settings import PhantomSettings, groups, names, stream
 from stratacam.scans.phantom.subject import GENERATOR, TRUTH, Row, make_subject
 from stratacam.scans.sequences import DEFAULT_SEQUENCES, simulated_sequences
+from stratacam.scans.truth import STATEMENT
 
 _ABOUT = """Synthetic brain MRI with multiple sclerosis lesions, made by stratacam {version}.
 
-The groups differ in lesions, black holes and ventricles only. Age and sex are drawn without regard to the
-group and change nothing in the scans. `derivatives/truth` holds, on the T1w grid, the true masks of lesions,
-black holes, lateral ventricles and brain, the fraction of lesion in every voxel, and the tissue labels; the
-bias fields (values every 20 mm, linear in between); the rigid transforms (ITK text, LPS; they map T1w points
-to points of the other sequences); and `truth.tsv` with volumes and everything drawn per subject.
+The groups differ in lesions, black holes and ventricles only: RRMS from controls by lesions; SPMS from both by
+lesions, wider ventricles and many black holes. A few tiny spots in every group, controls too, tell nothing.
+`derivatives/truth/truth.json` says, for each group, which masks are its truth. Age and sex are drawn without
+regard to the group and change nothing in the scans.
+
+`derivatives/truth` holds, on the T1w grid, the true masks of lesions, black holes, lateral ventricles and brain,
+the fraction of lesion in every voxel, and the tissue labels; the bias fields (values every 20 mm, linear in
+between); the rigid transforms (ITK text, LPS; they map T1w points to points of the other sequences); and
+`truth.tsv` with volumes and everything drawn per subject.
 """
 
 
@@ -118,6 +124,7 @@ def _write_tables(out: Path, settings: PhantomSettings, rows: list[Row]) -> None
             "sex": {"Description": "drawn without regard to the group, shows nowhere"},
         },
     )
+    write_json(out / TRUTH / STATEMENT, {group: list(labels) for group, labels in STRUCTURES.items()})
     write_table(out / TRUTH / "truth.tsv", _lines(rows))
     write_table(out / TRUTH / "desc-tissue_dseg.tsv", [("index", "name"), (1, "GM"), (2, "WM"), (3, "CSF")])
 

@@ -44,6 +44,13 @@ _COURSES = {
 }
 _CONTROL_VENTRICLES = (0.0, 0.6)
 
+STRUCTURES: dict[Group, tuple[str, ...]] = {
+    "control": (),
+    "RRMS": ("lesion",),
+    "SPMS": ("lesion", "ventricle", "blackhole"),
+}
+"""What a group differs by from the others, as labels of masks. Spots of controls are in every group and tell none."""
+
 
 def draw_disease(group: Group, random: np.random.Generator) -> Disease:
     """Draw the burden of one subject of `group`."""

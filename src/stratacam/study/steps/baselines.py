@@ -104,7 +104,13 @@ class Baselines:
         for baseline in found:
             truth = [classes.index(self.labels[subject]) for subject in subjects]
             evaluation = evaluate_subjects(
-                subjects, truth, baseline.probabilities, classes, folds=len(splits), seed=seed
+                subjects,
+                truth,
+                baseline.probabilities,
+                classes,
+                folds=len(splits),
+                permuted=baseline.permuted,
+                seed=seed,
             )
             write_evaluation(self.out / f"{PREFIX}{baseline.name}", evaluation, part="test")
         titles = {baseline.name: baseline.title for baseline in found}

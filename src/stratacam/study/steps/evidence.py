@@ -15,9 +15,7 @@ from stratacam.evidence.regions.atlas import names_of
 from stratacam.evidence.scan_evidence import (
     ScanEvidence,
     ScanInputs,
-    Truths,
     measure_evidence_of,
-    write_truth,
 )
 from stratacam.evidence.settings import PREDICTED, EvidenceSettings
 from stratacam.evidence.tables import Tables, write_tables
@@ -26,32 +24,18 @@ from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
-from stratacam.scans.labels import find_lesion_mask
 from stratacam.scans.prepared import PreparedScan
 from stratacam.source_code import Entries
 from stratacam.study.execution import SerialExecutor
 from stratacam.study.keys import entries_used
 from stratacam.study.planning import Planned
+from stratacam.study.progress import say
 from stratacam.study.steps.evidence_subjects import others_of, strangers_of, unseen
 from stratacam.study.steps.explain import held_out_by, run_for, to_explain
+from stratacam.study.steps.truth import LaidTruth, lay_truth, truth_of_others
 from stratacam.study.study import Study
 from stratacam.study.trained import TrainedModel, architectures_of, load_once, trained_model
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The lesion mask of a scan in MNI152 space."""
-
-    scan: PreparedScan
-    mask: Path
-    out: Path
-
-    @property
-    def outputs(self) -> tuple[Path]:
-        return (self.out,)
-
-    def do(self) -> None:
-        write_truth(self.scan, self.mask, self.out)
+from stratacam.study.truth import KnownTruth, find_truth
 
 
 @dataclass(frozen=True)
@@ -131,10 +115,15 @@ def measure_networks(study: Study, measured: Measured) -> None:
     Raises:
         InputError: a class or layer of the settings is not there, or no scan could be measured.
     """
-    truths = _lay_truths(study, measured.prepared)
+    groups = {scan.scan: scan.group for scan in measured.pictures}
+    configuration = study.configuration
+    truth = find_truth(configuration.cohort.input, configuration.evidence, measured.prepared, groups)
+    if truth.remark:
+        say(study.work.console, truth.remark)
+    laid = lay_truth(study, measured.prepared, truth, groups)
     first_seed = [plan.run.model for plan in measured.planned if plan.run.seed == study.configuration.seed]
     for model in dict.fromkeys(first_seed):
-        _measure_network(study, measured, truths, model)
+        _measure_network(study, measured, truth, laid, model)
 
 
 def read_covariates(
@@ -157,21 +146,9 @@ def read_covariates(
     return first
 
 
-def _lay_truths(study: Study, prepared: Sequence[PreparedScan]) -> Truths:
-    """Lesion masks of all scans in MNI152 space, for the mean of the others."""
-    cohort, folder = study.configuration.cohort.input, study.folders.evidence / "truth"
-    tasks = {
-        scan.name: Truth(scan, mask, folder / f"{scan.name}.npz")
-        for scan in prepared
-        if (mask := find_lesion_mask(cohort, scan)) is not None and scan.template_transform.is_file()
-    }
-    by_subject: dict[str, list[Path]] = {}
-    for name in sorted(study.work.each("truth", tasks) if tasks else ()):
-        by_subject.setdefault(f"sub-{tasks[name].scan.subject}", []).append(tasks[name].out)
-    return tuple((subject, tuple(paths)) for subject, paths in by_subject.items())
-
-
-def _measure_network(study: Study, measured: Measured, truths: Truths, model: str) -> None:
+def _measure_network(
+    study: Study, measured: Measured, truth: KnownTruth, laid: LaidTruth, model: str
+) -> None:
     """Every scan by the run that held its subject out, then the tables."""
     configuration, work, planned = study.configuration, study.work, measured.planned
     settings = configuration.evidence
@@ -185,7 +162,7 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
         to_explain(configuration, measured.prepared, held_out), held_out, planned, model
     )
     for scan in scans:
-        run = run_for(scan, held_out, planned, model)
+        run, group = run_for(scan, held_out, planned, model), group_of.get(scan.name, "")
         task = Evidence(
             model=trained_model(study, run),
             others=tuple(
@@ -194,10 +171,13 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
             ),
             given=ScanInputs(
                 scan=scan,
-                group=group_of.get(scan.name, ""),
-                lesions=find_lesion_mask(configuration.cohort.input, scan),
-                truths=truths,
-                strangers=strangers_of(scan, measured.prepared, held_out, seed=configuration.seed),
+                group=group,
+                masks=truth.masks[scan.name],
+                truth=truth.of(scan.name, group),
+                prior=truth_of_others(laid, group, f"sub-{scan.subject}"),
+                strangers=strangers_of(
+                    scan, measured.prepared, held_out, settings.strangers, seed=configuration.seed
+                ),
                 sequence=configuration.explain.sequence,
                 settings=settings.of_scans(),
                 seed=configuration.seed,
@@ -219,6 +199,8 @@ def _measure_network(study: Study, measured: Measured, truths: Truths, model: st
             seed=configuration.seed,
             warning=SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
             model=model,
+            truth=truth.structures,
+            remark=truth.remark,
             learnt_from=learnt_from,
             learnt=_learnt(study.folders.evaluation / model),
             trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},

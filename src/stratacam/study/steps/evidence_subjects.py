@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from stratacam.errors import InputError
 from stratacam.evidence.draws import generator
-from stratacam.evidence.strangers import STRANGERS
 from stratacam.learning import Split
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.planning import Planned
@@ -38,7 +37,12 @@ def unseen(
 
 
 def strangers_of(
-    scan: PreparedScan, prepared: Sequence[PreparedScan], held_out: Mapping[str, Run], *, seed: int
+    scan: PreparedScan,
+    prepared: Sequence[PreparedScan],
+    held_out: Mapping[str, Run],
+    count: int,
+    *,
+    seed: int,
 ) -> tuple[PreparedScan, ...]:
     """Scans of other subjects, one of each, drawn at random; those that the same run held out before others."""
     first: dict[str, PreparedScan] = {}
@@ -50,7 +54,7 @@ def strangers_of(
         apart = held_out.get(subject) is None or held_out.get(subject) != held_out.get(own)
         return apart, float(generator(seed, "strangers", own, subject).random())
 
-    return tuple(first[subject] for subject in sorted(first.keys() - {own}, key=place)[:STRANGERS])
+    return tuple(first[subject] for subject in sorted(first.keys() - {own}, key=place)[:count])
 
 
 def others_of(planned: Sequence[Planned], run: Run, scan: PreparedScan) -> dict[str, list[Run]]:

@@ -1,6 +1,5 @@
 """Scans with lesions planted into their slices, and the truth of every slice."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from stratacam.errors import InputError
 from stratacam.evidence.planting import plant_scan, read_anatomy
 from stratacam.evidence.planting.plant import CLASSES, Difference
-from stratacam.evidence.planting.shapes import Shape
+from stratacam.evidence.planting.shapes import Kinds
 from stratacam.files import whole_file
 from stratacam.learning import ScanPictures, save_pictures
 from stratacam.learning.dataset import slices_file
@@ -26,21 +25,23 @@ class Plant:
     """Lesions of both classes planted into the slices of a scan.
 
     Attributes:
-        kinds: shapes of the two classes.
+        kinds: shapes of the scan's fold.
         shapes: hash of these.
         difference: what differs between the classes.
-        lesions: number in a slice.
+        lesions: number of targets in a slice, and of decoys.
         copies: of each slice, with other lesions, in each class.
+        shuffled: whether classes say nothing.
         folder: gets the pictures, and what was planted.
     """
 
     scan: PreparedScan
     pictures: PictureSettings
-    kinds: tuple[Sequence[Shape], Sequence[Shape]] = field(metadata=NOT_IN_KEY, compare=False)
+    kinds: Kinds = field(metadata=NOT_IN_KEY, compare=False)
     shapes: str
     difference: Difference
     lesions: int
     copies: int
+    shuffled: bool
     seed: int
     folder: Path
 
@@ -68,25 +69,27 @@ class Plant:
             InputError: the scan has no room for lesions.
         """
         anatomy = read_anatomy(self.scan, self.pictures)
-        for number, scan in enumerate(self.scans):
-            planted = plant_scan(
-                anatomy,
-                self.kinds,
-                number,
-                difference=self.difference,
-                lesions=self.lesions,
-                copies=self.copies,
-                seed=self.seed,
+        classes = plant_scan(
+            anatomy,
+            self.kinds,
+            difference=self.difference,
+            lesions=self.lesions,
+            copies=self.copies,
+            seed=self.seed,
+            shuffled=self.shuffled,
+        )
+        if not len(classes[0].images):
+            raise InputError(
+                f"{self.scan.name}: no slice has room for the lesions; expected white matter for {self.lesions} "
+                "targets and as many decoys: lower --targets or --area, or raise --size."
             )
-            if not len(planted.images):
-                raise InputError(
-                    f"{self.scan.name}: has no room for the lesions; lower --area, or --every for more slices."
-                )
+        for planted, scan in zip(classes, self.scans, strict=True):
             save_pictures(scan.file, planted.images, anatomy.levels[planted.source])
             with whole_file(truth_file(scan)) as temporary:
                 np.savez_compressed(
                     temporary,
                     truth=planted.truth,
+                    decoys=planted.decoys,
                     brain=anatomy.brain[planted.source],
                     pixel_mm=anatomy.pixel_mm,
                     shown=anatomy.shown,

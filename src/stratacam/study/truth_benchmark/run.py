@@ -1,7 +1,7 @@
 """The whole benchmark: plant, train, score the maps."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,12 @@ from typing import Any
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.evidence.planting import phantom_shapes, read_shapes, two_kinds
+from stratacam.evidence.by_class import ClassSummary
+from stratacam.evidence.planting import kinds_of_folds, phantom_shapes, read_shapes
 from stratacam.evidence.planting.plant import CLASSES
-from stratacam.evidence.planting.score import verdict
+from stratacam.evidence.planting.shapes import Kinds
 from stratacam.evidence.rows import write_rows
-from stratacam.evidence.values import Summary, Value, by_subject, summarise
+from stratacam.evidence.values import Summary
 from stratacam.files import write_json
 from stratacam.learning import TrainSettings, make_dataset
 from stratacam.scans.cohort.sources import check_out
@@ -30,13 +31,13 @@ from stratacam.study.steps.train import do_trainings, training_of
 from stratacam.study.study import Study, open_study
 from stratacam.study.trained import TrainedModel
 from stratacam.study.training import PREDICTIONS
-from stratacam.study.truth_benchmark.fold import make_folds
+from stratacam.study.truth_benchmark.fold import PeopleHeldOut, make_folds
 from stratacam.study.truth_benchmark.planting import Plant, truth_file
-from stratacam.study.truth_benchmark.scoring import Example, ScoredFold, ScoreFold, read_scores
+from stratacam.study.truth_benchmark.scoring import Example, ScoreFold, read_scores
 from stratacam.study.truth_benchmark.settings import BenchmarkSettings
+from stratacam.study.truth_benchmark.summary import summarise_folds
 
-MINIMUM_SUBJECTS = 3
-"""Subjects from which on intervals are over subjects."""
+MAXIMUM_FOLDS = 5
 
 FOLDS_SHOWN = 2
 """Folds of which slices are shown."""
@@ -44,10 +45,10 @@ FOLDS_SHOWN = 2
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What a benchmark found: the content of `benchmark.json`, the scores, and slices to show."""
+    """What a benchmark found: the content of `benchmark.json`, the scores by class, and slices to show."""
 
     content: dict[str, Any]
-    table: Sequence[Summary]
+    tables: Mapping[str, Sequence[Summary]]
     examples: Sequence[Example]
 
 
@@ -60,10 +61,9 @@ def run_benchmark(
     console: Console,
     workers: Workers | None = None,
 ) -> Benchmark:
-    """Plant, train and score; write `benchmark.json` and `table.tsv` to `out`. A run that was broken off goes on.
+    """Plant, train and score; write `benchmark.json` and `table.tsv` to `out`.
 
-    Every subject is held out once where there are up to five, or else in one of five folds. Truth is what was planted.
-
+    A run that was broken off goes on. Every subject is held out once, in up to five folds, each with shapes of its own.
     Shapes are those of the lesion masks in the folder `lesions`, or the phantom's.
 
     Raises:
@@ -78,7 +78,13 @@ def run_benchmark(
             f"{prepared}: holds {len(subjects)} prepared subject(s); expected at least two, one to train on and one "
             "to test on."
         )
-    shapes = phantom_shapes(settings.seed) if lesions is None else read_shapes(lesions)
+    folds = make_folds(subjects, min(MAXIMUM_FOLDS, len(subjects)))
+    cut = phantom_shapes(settings.seed) if lesions is None else read_shapes(lesions)
+    kinds = {
+        subject: shapes
+        for fold, shapes in zip(folds, kinds_of_folds(cut, settings.area, len(folds)), strict=True)
+        for subject in fold.people
+    }
     configuration = StudyConfiguration(
         name="benchmark with truth",
         out=out / "work",
@@ -89,39 +95,54 @@ def run_benchmark(
         run=RunSettings(),
     )
     with open_study(configuration, console, workers=workers) as study:
-        cohort = _plant(study, scans, settings, shapes)
-        folds = _train_and_score(study, cohort, settings, subjects)
-    scored = [read_scores(fold.file) for fold in folds]
+        cohort = _plant(study, scans, settings, kinds)
+        tasks = _train_and_score(study, cohort, settings, folds)
+    scored = [read_scores(task.file) for task in tasks]
     if not any(fold.slices for fold in scored):
         raise InputError(
             f"{out}: no held-out slice was classified right, so that no map can be scored; train for longer (--epochs)."
         )
-    layers = next(fold.layers for fold in scored if fold.slices)
-    table, content = _summarise(scored, settings, subjects)
-    content |= {"shapes": len(shapes), "subjects": subjects, "layers": layers}
-    examples = [one for fold in folds[:FOLDS_SHOWN] for one in fold.examples()]
-    write_rows(out / "table.tsv", table, Summary)
+    found = summarise_folds(scored, cohort.classes, subjects)
+    content = {
+        "settings": asdict(settings),
+        "subjects": subjects,
+        "lesions": len(cut),
+        "layers": next(fold.layers for fold in scored if fold.slices),
+        "accuracy": found.accuracy,
+        "learnt": found.learnt,
+        "held_out_slices": found.held_out,
+        "scored_slices": found.scored,
+        "intervals_over": found.units,
+        "verdict": found.verdict,
+    }
+    examples = [one for task in tasks[:FOLDS_SHOWN] for one in task.examples()]
+    rows = [ClassSummary(group, *row) for group, table in found.tables.items() for row in table]
+    write_rows(out / "table.tsv", rows, ClassSummary)
     write_json(out / "benchmark.json", content)
     shutil.rmtree(out / "work")
-    return Benchmark(content, table, examples)
+    return Benchmark(content, found.tables, examples)
 
 
 def _plant(
-    study: Study, scans: Sequence[PreparedScan], settings: BenchmarkSettings, shapes: Sequence[Any]
+    study: Study,
+    scans: Sequence[PreparedScan],
+    settings: BenchmarkSettings,
+    kinds: Mapping[str, Kinds],
 ) -> Cohort:
-    """Lesions of both classes in the slices of every scan."""
-    kinds = two_kinds(shapes, settings.area)
-    digest = short_hash(repr([[shape.tolist() for shape in kind] for kind in kinds]))
+    """Lesions of both classes in the slices of every scan, of the shapes that its subject's fold has."""
     take_prepared(study.work, scans)
     tasks = {
         scan.name: Plant(
             scan=scan,
             pictures=PictureSettings(size=settings.size, every=settings.every, part=settings.part),
-            kinds=kinds,
-            shapes=digest,
+            kinds=kinds[f"sub-{scan.subject}"],
+            shapes=short_hash(
+                repr([[shape.tolist() for shape in kind] for kind in kinds[f"sub-{scan.subject}"]])
+            ),
             difference=settings.difference,
             lesions=settings.lesions,
             copies=settings.copies,
+            shuffled=settings.shuffled,
             seed=settings.seed,
             folder=study.folders.pictures,
         )
@@ -135,11 +156,10 @@ def _plant(
 
 
 def _train_and_score(
-    study: Study, cohort: Cohort, settings: BenchmarkSettings, subjects: Sequence[str]
+    study: Study, cohort: Cohort, settings: BenchmarkSettings, folds: Sequence[PeopleHeldOut]
 ) -> list[ScoreFold]:
     """Train a network for every fold, and score its maps."""
     dataset = make_dataset(cohort.pictures, cohort.classes)
-    folds = make_folds(subjects, min(5, len(subjects)))
     run = Run(settings.architecture, settings.seed, 1)
     first = plan_network(study.configuration, study.folders, run, folds[0], len(cohort.classes))
     plans: dict[str, Planned] = {}
@@ -171,27 +191,3 @@ def _train_and_score(
     if failed:
         raise study.failed("scoring the maps", failed)
     return list(tasks.values())
-
-
-def _summarise(
-    scored: Sequence[ScoredFold], settings: BenchmarkSettings, subjects: Sequence[str]
-) -> tuple[list[Summary], dict[str, Any]]:
-    """Means and intervals over subjects, or over levels where there are two; and what they say in words."""
-    over_subjects = len(subjects) >= MINIMUM_SUBJECTS
-    values: dict[str, list[Value]] = {}
-    unit_of: dict[str, str] = {}
-    for fold in scored:
-        for name, one in fold.slices.items():
-            values[name] = one.values
-            unit_of[name] = one.subject if over_subjects else f"{one.subject} {one.level}"
-    table = summarise(by_subject(values, unit_of))
-    count = sum(fold.count for fold in scored)
-    accuracy = sum(fold.right for fold in scored) / count
-    return table, {
-        "settings": asdict(settings),
-        "accuracy": accuracy,
-        "held_out_slices": count,
-        "scored_slices": len(values),
-        "intervals_over": "subjects" if over_subjects else "levels of the slices, as there are two subjects",
-        "verdict": verdict(table, accuracy, count),
-    }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,15 +47,22 @@ class ScoreFold:
         found = {}
         layers: tuple[str, ...] = ()
         for number, row in enumerate(self._chosen(dataset, logits), start=1):
-            _, scores = self._score(dataset, row, number)
+            one, scores = self._score(dataset, row, number)
             layers = scores.layers
             found[f"{dataset.scans[dataset.scan[row]].scan} {dataset.position[row]}"] = {
-                "subject": person_of(dataset.subjects[dataset.subject[row]]),
-                "level": int(dataset.slice_index[row]),
+                "place": _place_of(dataset, row),
+                "group": one.group,
                 "values": scores.values,
             }
-        right = int((logits.argmax(axis=1) == dataset.label).sum())
-        write_json(self.file, {"right": right, "count": len(dataset), "layers": layers, "slices": found})
+        right = logits.argmax(axis=1) == dataset.label
+        write_json(
+            self.file,
+            {
+                "right": [(_place_of(dataset, row), bool(right[row])) for row in range(len(dataset))],
+                "layers": layers,
+                "slices": found,
+            },
+        )
 
     def examples(self) -> list[Example]:
         """The first and the last slice that were scored, with their maps."""
@@ -85,21 +93,27 @@ class ScoreFold:
         return chosen
 
 
+class Place(NamedTuple):
+    """Where a slice is from: the person, and its level in the scan."""
+
+    person: str
+    level: int
+
+
 @dataclass(frozen=True)
 class SliceScores:
-    """Scores of the maps of one slice."""
+    """Scores of the maps of one slice, and its class."""
 
-    subject: str
-    level: int
+    place: Place
+    group: str
     values: list[Value]
 
 
 @dataclass(frozen=True)
 class ScoredFold:
-    """What `ScoreFold` wrote: slices classified right and in all, layers, and scores by slice."""
+    """What `ScoreFold` wrote: whether each held-out slice is classified right, layers, and scores by slice."""
 
-    right: int
-    count: int
+    right: list[tuple[Place, bool]]
     layers: tuple[str, ...]
     slices: Mapping[str, SliceScores]
 
@@ -108,10 +122,15 @@ def read_scores(file: Path) -> ScoredFold:
     """Read the scores of a fold."""
     content = read_json(file, "run `stratacam benchmark-truth` again.")
     slices = {
-        name: SliceScores(one["subject"], one["level"], [Value(*value) for value in one["values"]])
+        name: SliceScores(Place(*one["place"]), one["group"], [Value(*value) for value in one["values"]])
         for name, one in content["slices"].items()
     }
-    return ScoredFold(content["right"], content["count"], tuple(content["layers"]), slices)
+    right = [(Place(*place), known) for place, known in content["right"]]
+    return ScoredFold(right, tuple(content["layers"]), slices)
+
+
+def _place_of(dataset: SliceDataset, row: int) -> Place:
+    return Place(person_of(dataset.subjects[dataset.subject[row]]), int(dataset.slice_index[row]))
 
 
 def _slice_of(dataset: SliceDataset, row: int) -> PlantedSlice:
@@ -121,10 +140,12 @@ def _slice_of(dataset: SliceDataset, row: int) -> PlantedSlice:
     image = dataset.read([row])[0].numpy()
     with np.load(truth_file(scan)) as planted:
         return PlantedSlice(
-            title=f"{scan.group}\n{scan.scan.removesuffix(f'_{scan.group}')}",
+            group=scan.group,
+            scan=scan.scan.removesuffix(f"_{scan.group}"),
             image=image,
             picture=image[int(planted["shown"])],
             truth=planted["truth"][position],
+            decoys=planted["decoys"][position],
             brain=planted["brain"][position],
             pixel_mm=float(planted["pixel_mm"]),
         )

@@ -18,8 +18,9 @@ class BenchmarkSettings:
         every: take every n-th slice.
         part: of the kept slices.
         area: pixels of a lesion.
-        lesions: in a slice.
+        lesions: targets in a slice, and as many decoys.
         copies: of each slice, with other lesions, in each class.
+        shuffled: a control: classes are swapped at random, so that there is nothing to learn.
         epochs: of training.
         scored: maximum number of slices of each scan and class that are scored.
         seed: of everything random.
@@ -34,6 +35,7 @@ class BenchmarkSettings:
     area: int = 40
     lesions: int = 3
     copies: int = 4
+    shuffled: bool = False
     epochs: int = 12
     scored: int = 40
     seed: int = 0

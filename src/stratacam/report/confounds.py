@@ -1,0 +1,75 @@
+"""What the group, and the network's outputs within the groups, follow from: a table, and a sentence if flagged."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stratacam.report.content import StudyContent
+from stratacam.report.numbers import NOT_KNOWN, decimal, interval, listed, small
+from stratacam.report.tables import Table
+
+FOLLOWS = {"group": "the group", "outputs": "the network's output within a group"}
+
+
+def confounds_table(study: StudyContent) -> Table | None:
+    """Every possible confound of the group and of the outputs; None where none was audited."""
+    if not study.confounds:
+        return None
+    varied = [
+        (part, row)
+        for part in FOLLOWS
+        for row in study.confounds[part]
+        if row["reason"] != "the same for all"
+    ]
+    same = [row["name"] for row in study.confounds["group"] if row["reason"] == "the same for all"]
+    held_out = study.confounds["outputs_subjects"]
+    return Table(
+        "Confounds: what should not matter",
+        ("", "follows from", "subjects", "by group", "association", "p", "flagged from", "verdict"),
+        tuple((FOLLOWS[part], *_cells(row)) for part, row in varied),
+        otherwise="Nothing differs between the subjects.",
+        note="Whatever the group follows from, a network may learn in place of the disease. Association: 0 is none, 1 "
+        "complete (Cramér's V of words, correlation ratio of numbers, partial correlation within groups; surroundings: "
+        "skull, scalp and air outside the brain, of which the group is predicted for subjects left out). In brackets: "
+        "95 % interval. p: of each half of the table together (family-wise), by permutation. Flagged from: the "
+        "smallest association that would have been flagged; a smaller one cannot be ruled out."
+        + (f" The same for all: {listed(same)}." if same else "")
+        + (f" Outputs: logits of {held_out} held-out subjects." if held_out else " No subject was held out."),
+    )
+
+
+def what_confounds(study: StudyContent) -> str:
+    """What is flagged; nothing where nothing is."""
+    flagged = {
+        part: [row for row in study.confounds.get(part, ()) if row["verdict"] == "flagged"]
+        for part in FOLLOWS
+    }
+    sentences = []
+    if flagged["group"]:
+        sentences.append(
+            f"The groups differ in {_named(flagged['group'])}: the network may have learnt that, not the disease."
+        )
+    if flagged["outputs"]:
+        sentences.append(f"Within a group, what the network says follows from {_named(flagged['outputs'])}.")
+    return " ".join(sentences)
+
+
+def _named(rows: list[Mapping[str, Any]]) -> str:
+    return listed([f"{row['name']} (association {decimal(row['value'])}, p {_p(row)})" for row in rows])
+
+
+def _p(row: Mapping[str, Any]) -> str:
+    return small(row["p_value"]) if row["p_value"] < 0.001 else f"= {small(row['p_value'])}"
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    missing = f" ({row['missing']} missing)" if row["missing"] else ""
+    spread = f" ({interval(row['interval'])})" if row["interval"] else ""
+    return (
+        row["name"],
+        f"{row['subjects']}{missing}",
+        row["by_group"] or NOT_KNOWN,
+        NOT_KNOWN if row["value"] is None else decimal(row["value"]) + spread,
+        small(row["p_value"]),
+        NOT_KNOWN if row["smallest"] is None else decimal(row["smallest"]),
+        row["verdict"] + (f" ({row['reason']})" if row["reason"] else ""),
+    )
