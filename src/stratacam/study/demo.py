@@ -55,7 +55,7 @@ controls = 2
 strangers = 1
 filled = ["structures", "parcels"]
 surrogates = 19
-untrained = 0
+untrained = 19
 permutations = 0
 """
 
