@@ -7,7 +7,7 @@ claims are false: in at most 5 % of trials may a claim be supported or contradic
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -34,7 +34,6 @@ from benchmarks.made_up_network import (
 )
 from stratacam.evidence.claims import assess_claims
 from stratacam.evidence.draws import generator
-from stratacam.evidence.inference import mean_interval
 from stratacam.evidence.map_scores import Score
 from stratacam.evidence.measure import measure_scan, with_measures_of_subjects
 from stratacam.evidence.nulls import Nulls, null_scores
@@ -231,34 +230,6 @@ HEAD = (
     f"|{'---|' * 11}"
 )
 
-DISTRIBUTIONS: Mapping[
-    str, tuple[Callable[[np.random.Generator, tuple[int, int]], NDArray[np.float64]], float]
-] = {
-    "normal": (lambda random, shape: random.normal(size=shape), 0.0),
-    "uniform": (lambda random, shape: random.random(shape), 0.5),
-    "heavy tails (t, 3 df)": (lambda random, shape: random.standard_t(3, shape), 0.0),
-    "skewed, bounded (beta 8, 2)": (lambda random, shape: random.beta(8, 2, shape), 0.8),
-    "very skewed (beta 0.5, 5)": (lambda random, shape: random.beta(0.5, 5, shape), 0.5 / 5.5),
-    "tied (eighths, mean 0.9)": (lambda random, shape: random.binomial(8, 0.9, shape) / 8, 0.9),
-    "zeros (60 %) and beta 2, 5": (
-        lambda random, shape: random.beta(2, 5, shape) * (random.random(shape) < 0.4),
-        0.4 * 2 / 7,
-    ),
-}
-
-
-def coverage(repeats: int) -> Iterator[str]:
-    """How often the interval of a mean holds it, in percent, as rows of a table."""
-    numbers = (3, 5, 10, 20, 38)
-    yield "| values | " + " | ".join(f"{number} subjects" for number in numbers) + " |"
-    yield "|---|" + "---|" * len(numbers)
-    for title, (draw, mean) in DISTRIBUTIONS.items():
-        cells = []
-        for number in numbers:
-            values = draw(np.random.default_rng(number), (repeats, number))
-            cells.append(100 * np.mean([low <= mean <= high for low, high in map(mean_interval, values)]))
-        yield f"| {title} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |"
-
 
 def main() -> None:
     """Measure, draw studies, print the tables."""
@@ -281,7 +252,7 @@ def main() -> None:
     parser.add_argument("--maps", default="", help="only cases with this in their title")
     parser.add_argument("--workers", type=int, default=2, help="processes, default %(default)s")
     chosen = parser.parse_args()
-    print(*coverage(10 * chosen.trials), "", HEAD, sep="\n", flush=True)
+    print(HEAD, flush=True)
     with ProcessPoolExecutor(chosen.workers, mp_context=get_context("spawn")) as executor:
         for case in (one for one in CASES if chosen.maps in one.title):
             donors, each = (chosen.donors, chosen.of_donor) if case.donors else (1, chosen.pool)

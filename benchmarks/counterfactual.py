@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import nn
 
-from benchmarks.one_structure import Structure, make_slices
+from benchmarks.one_structure import LEVELS_MM, Structure, make_slices
 from stratacam.evidence.counterfactual.agreement import agreement, parcel_falls
+from stratacam.evidence.counterfactual.fall import SliceToFill
 from stratacam.evidence.counterfactual.shams import above_sham, sham_of
 from stratacam.evidence.counterfactual.structures import falls_of_structures
 from stratacam.evidence.draws import generator
@@ -25,8 +26,8 @@ from stratacam.networks import build
 
 STRUCTURES: tuple[Structure, ...] = ("ventricle", "lesion")
 EPOCHS, BATCH, RATE = 30, 32, 2e-3
-NETWORKS = 2
-"""Networks that read elsewhere, for each subject."""
+DRAWS = 60
+"""Random maps, and networks that read elsewhere, for each slice."""
 
 
 def main() -> None:
@@ -38,7 +39,6 @@ def main() -> None:
     parser.add_argument("--filling", choices=("texture", "imputation"), default="texture")
     parser.add_argument("--seed", type=int, default=0, help="default %(default)s")
     chosen = parser.parse_args()
-    torch.set_num_threads(2)
     settings = EvidenceSettings(filling=chosen.filling)
     print(
         "| class lies in | network | subjects | held-out accuracy | filled | change | sham | above sham | first |"
@@ -73,20 +73,6 @@ class ByHand(nn.Module):
         else:
             read = torch.relu(images[:, 2] - 0.7)
         total = self.weight * read.sum(dim=(1, 2))
-        return torch.stack([-total, total], dim=1)
-
-
-class Elsewhere(nn.Module):
-    """Reads the picture with smooth random weights that know nothing of it."""
-
-    def __init__(self, size: int, random: np.random.Generator) -> None:
-        super().__init__()
-        weights = ndimage.gaussian_filter(random.normal(size=(3, size, size)), (0, 3, 3))
-        self.weights = nn.Parameter(torch.from_numpy((weights / weights.std()).astype(np.float32)))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits (n, 2)."""
-        total = (images * self.weights).sum(dim=(1, 2, 3))
         return torch.stack([-total, total], dim=1)
 
 
@@ -137,31 +123,29 @@ def _print_structures(
 
 
 def _print_null(
-    structure: Structure,
-    model: nn.Module,
-    scans: list[ScanSlices],
-    settings: EvidenceSettings,
-    seed: int,
+    structure: Structure, model: nn.Module, scans: list[ScanSlices], settings: EvidenceSettings, seed: int
 ) -> None:
-    """Mean agreement of random maps with the trained network, and of brightness with networks that read elsewhere."""
+    """Mean agreement of random maps with a network, and of brightness with networks made by hand that read elsewhere.
+
+    Such a network is linear, with smooth random weights that know nothing of the picture, so that all of them need the
+    pictures filled once.
+    """
     random = generator(seed, "null", structure)
-    smooth, bright = [], []
-    for scan in scans:
-        for parts, falls in parcel_falls(model, scan, 1, settings, seed):
-            for cells in (4, 8, 16):
-                noise = ndimage.zoom(random.random((cells, cells)), parts.shape[1] / cells, order=1)
-                smooth.append(agreement(noise.astype(np.float32), parts, falls))
-        for _ in range(NETWORKS):
-            elsewhere = Elsewhere(scan.shape[0], random).eval()
-            found = parcel_falls(elsewhere, scan, 1, settings, seed)
-            agreements = [
-                agreement(image[2], parts, falls)
-                for image, (parts, falls) in zip(scan.images, found, strict=True)
-            ]
-            bright.append(float(np.mean(agreements)))
+    smooth, bright = np.zeros((2, len(scans), len(LEVELS_MM), DRAWS))
+    for number, scan in enumerate(scans):
+        for index, (parts, falls) in enumerate(parcel_falls(model, scan, 1, settings, seed)):
+            one = SliceToFill(scan, index, settings.filling, seed)
+            taken = np.stack([one.image - one.filled(part) for part in parts])
+            for draw in range(DRAWS):
+                cells = (4, 8, 16)[draw % 3]
+                noise = ndimage.zoom(random.random((cells, cells)), scan.shape[0] / cells, order=1)
+                smooth[number, index, draw] = agreement(noise.astype(np.float32), parts, falls)
+                weights = ndimage.gaussian_filter(random.normal(size=one.image.shape), (0, 3, 3))
+                losses = np.tensordot(taken, weights, 3)
+                bright[number, index, draw] = agreement(one.image[2], parts, losses)
     print(
-        f"Agreement, {structure}: random maps {_interval(np.array(smooth))}, brightness with networks that read "
-        f"elsewhere {_interval(np.array(bright))}\n",
+        f"Agreement, {structure}, means over subjects: random maps {_interval(smooth.mean(axis=(1, 2)))}, brightness "
+        f"with networks that read elsewhere {_interval(bright.mean(axis=(1, 2)))}\n",
         flush=True,
     )
 

@@ -67,7 +67,7 @@ def blob_network(*, seed: int = 0, spread: float = 0.002) -> nn.Sequential:
         nn.init.normal_(head.weight, std=spread)
         nn.init.zeros_(head.bias)
         head.weight[:, 0] += torch.tensor([400.0, -400.0])
-        head.bias += torch.tensor([-0.5, 0.5])
+        head.bias.copy_(torch.tensor([-0.5, 0.5]))
     return nn.Sequential(OrderedDict(**layers, gap=GlobalAveragePool(), predictions=head)).eval()
 
 
@@ -79,7 +79,7 @@ def untrained(seed: int) -> nn.Sequential:
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)
+                nn.init.zeros_(module.bias)  # type: ignore[arg-type]  # all of them have a bias
     return network
 
 

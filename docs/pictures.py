@@ -13,9 +13,13 @@ import nibabel
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
+from scipy import ndimage
 
 import stratacam as sc
+from stratacam.evidence.counterfactual.filling import fill
+from stratacam.evidence.counterfactual.plain_tissue import plain_tissue
 from stratacam.maps import ScanMaps
+from stratacam.scans.labels import find_masks, read_mask
 from stratacam.scans.prepared import find_prepared
 
 IMAGES = Path(__file__).parent / "images"
@@ -43,6 +47,32 @@ def draw_layers(study: Path, path: Path) -> None:
         sc.overlay(flair[number], heat, axes=axes, title=f"{layer}\n{rows_of_map} x {columns_of_map}")
     for axes in panels:
         axes.set(xlim=columns + MARGIN, ylim=(rows + MARGIN)[::-1])
+    figure.savefig(path, bbox_inches="tight")
+    _shrink(path)
+
+
+def draw_filled(study: Path, path: Path) -> None:
+    """Draw the slice of `draw_layers` with its ventricles and its lesions filled, on T1w and FLAIR."""
+    maps = max(sc.find_maps(study / "maps"), key=_probability)
+    scan = next(scan for scan in find_prepared(study / "prepared") if scan.name == maps.name)
+    number = int(maps.probabilities[:, maps.classes.index(GROUP)].argmax())
+    image = np.stack([maps.geometry.cut(volume)[number] for volume in scan.load().images])
+    brain = maps.geometry.cut(scan.load_brain_mask().astype(np.float32))[number] >= 0.5
+    shown = {"": image}
+    for structure, words in {"ventricle": "ventricles filled", "lesion": "lesions filled"}.items():
+        mask = read_mask(find_masks(study.parent / "cohort", scan)[structure], scan)
+        region = ndimage.binary_dilation(maps.geometry.cut(mask.astype(np.float32))[number] >= 0.5) & brain
+        shown[words] = fill(image, region, plain_tissue(image, brain))
+    rows, columns = (np.flatnonzero(brain.any(axis=axis))[[0, -1]] for axis in (1, 0))
+    figure = Figure(figsize=(10, 2.4), layout="constrained", dpi=100)
+    panels = iter(figure.subplots(1, 2 * len(shown)))
+    for sequence in ("T1w", "FLAIR"):
+        for words, filled in shown.items():
+            axes = next(panels)
+            axes.imshow(filled[scan.sequences.index(sequence)], cmap="gray", vmin=0, vmax=0.9)
+            axes.set(xlim=columns + MARGIN, ylim=(rows + MARGIN)[::-1])
+            axes.set_title(f"{sequence}\n{words}", fontsize=9)
+            axes.set_axis_off()
     figure.savefig(path, bbox_inches="tight")
     _shrink(path)
 
@@ -83,6 +113,7 @@ if __name__ == "__main__":
     study = Path(sys.argv[1])
     IMAGES.mkdir(exist_ok=True)
     draw_layers(study, IMAGES / "layers.png")
+    draw_filled(study, IMAGES / "filled.png")
     photograph(study / "report.html", IMAGES / "report.png", height=1400)
     photograph(find_prepared(study / "prepared")[0].quality_page, IMAGES / "quality.png", height=1000)
     (evidence,) = (study / "figures").glob("figure-*-evidence-*.png")

@@ -331,6 +331,16 @@ def test_too_few_people_give_figures_and_no_verdict_on_others():
     assert "in other people: cannot say (fewer than 3 people; 10 are needed)" in said
 
 
+def test_of_a_class_without_scored_slices_the_verdict_says_nothing():
+    tables = {
+        "regular": table({("gradcam", "deep"): 0.4}),
+        "irregular": SubjectTable((), (), np.zeros((0, 0))),
+    }
+    said = verdict(tables, np.full(12, 0.9), PEOPLE)
+    assert "irregular: cannot say (fewer than two people with slices that are classified right)" in said
+    assert "gradcam at deep (regular)" in said
+
+
 def test_choosing_the_best_of_many_maps_that_find_nothing_is_not_rewarded():
     names = {("layercam", f"layer {number}"): 0.0 for number in range(40)}
     found = [best_map(table(names, seed=seed, noise=0.1)) for seed in range(200)]

@@ -184,3 +184,10 @@ def test_rows_of_a_measure_that_is_not_registered_are_refused(monkeypatch, netwo
 @pytest.mark.usefixtures("with_toy")
 def test_a_measure_that_was_not_taken_is_named_by_its_question(table):
     assert "where the brightest row is" in " ".join(words.sentences(evidence_of(table, ("body1",))))
+
+
+def test_that_faithful_is_not_correct_is_said_once(table):
+    said = " ".join(words.sentences(evidence_of(table, ("block1_conv1",))))
+    assert said.count("Faithful is not correct") == 1
+    assert "No layer's map by gradcam is recommended: of 1 nothing can be said (" in said
+    assert "comes nearest" not in said

@@ -49,7 +49,7 @@ AVERAGE_PRECISION = score(
             0.0,
             "lower bound",
             against=(ABOVE_NOISE,),
-            rule="than noise of the layer's resolution (the same)",
+            rule="and than noise of the layer's resolution (the same)",
             fault="finds the truth no better than noise of its resolution",
             unshown="was not shown to find the truth better than noise of its resolution",
             unmeasured="the truth in comparison with noise",

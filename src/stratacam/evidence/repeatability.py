@@ -50,7 +50,7 @@ REPEAT = likeness_pair(
             "lower bound",
             against=(),
             alternatives=(SEED, FOLD),
-            rule="with another training, of another seed or fold (the same, for each that was measured)",
+            rule="and with another training, of another seed or fold (the same, for each that was measured)",
             fault="does not repeat with another {against}",
             unshown="was not shown to repeat with another {against}",
             unmeasured="other trainings",

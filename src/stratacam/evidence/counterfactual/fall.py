@@ -1,6 +1,5 @@
 """How far the network's answer for a class falls when regions of a slice are filled."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -58,9 +57,8 @@ class SliceToFill:
         return generator(self.seed, purpose, self.scan.name, self.scan.geometry.slices[self.index], *names)
 
     def filled(self, region: Mask) -> Heat:
-        """The slice with a region filled; the same region is filled alike."""
-        random = self.random("fill", zlib.crc32(np.packbits(region).tobytes()))
-        return fill(self.image, region, self.plain, random=random, filling=self.filling)
+        """The slice with a region filled."""
+        return fill(self.image, region, self.plain, filling=self.filling)
 
     def falls(self, model: nn.Module, target: int, regions: Sequence[Mask], batch_size: int) -> Floats:
         """How far the margin of a class falls when each region is filled, (regions,); negative where it rises."""

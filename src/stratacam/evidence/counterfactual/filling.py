@@ -21,14 +21,9 @@ RIM = 2
 MARGIN = 6
 """Of the box in which a region is filled, in pixels beyond the region."""
 
-PLACES = 5
-"""The place of the texture is drawn from the best so many, so that several draws differ."""
 
-
-def fill(
-    image: Heat, region: Mask, plain: Mask, *, random: np.random.Generator, filling: Filling = "texture"
-) -> Heat:
-    """Replace a region.
+def fill(image: Heat, region: Mask, plain: Mask, *, filling: Filling = "texture") -> Heat:
+    """Replace a region; the same picture is always filled alike.
 
     What stands out around the region, such as a lesion beside a ventricle, is not carried into it.
 
@@ -36,7 +31,6 @@ def fill(
         image: (channels, rows, columns).
         region: (rows, columns).
         plain: (rows, columns), see `plain_tissue`; where none of it is outside the region, nothing is replaced.
-        random: draws the place of the texture.
         filling: "texture", or "imputation" for a smooth filling.
 
     Returns:
@@ -47,7 +41,7 @@ def fill(
         return image
     source = np.zeros_like(image)
     if filling == "texture":
-        source = np.roll(_smoothed_out(image, known), _place(image, region, known, random), axis=(1, 2))
+        source = np.roll(_smoothed_out(image, known), _place(image, region, known), axis=(1, 2))
     box = _box(region, known)
     difference = impute((image - source)[:, *box], ~known[box])
     filled = image.copy()
@@ -69,7 +63,7 @@ def _smoothed_out(image: Heat, known: Mask) -> Heat:
     return np.asarray(image[:, *nearest])
 
 
-def _place(image: Heat, region: Mask, known: Mask, random: np.random.Generator) -> tuple[int, int]:
+def _place(image: Heat, region: Mask, known: Mask) -> tuple[int, int]:
     """How far to move the image so that plain tissue, with a rim like that of the region, comes to lie in the region.
 
     All moves are tried at once, by correlation.
@@ -88,9 +82,7 @@ def _place(image: Heat, region: Mask, known: Mask, random: np.random.Generator) 
         correlation(ring.astype(np.float64), channel**2) - 2 * correlation(ring * channel, channel)
         for channel in seen
     )
-    # of the moves that bring the most plain tissue, those whose rim is most alike
-    enough = covered >= 0.95 * covered.max()
-    ranked = np.argsort(np.where(enough, apart, np.inf), axis=None)
-    chosen = ranked[random.integers(min(PLACES, int(enough.sum())))]
-    down, right = np.unravel_index(chosen, region.shape)
+    # of the moves that bring the most plain tissue, the one whose rim is most alike
+    best = np.argmin(np.where(covered >= 0.95 * covered.max(), apart, np.inf))
+    down, right = np.unravel_index(best, region.shape)
     return int(down), int(right)

@@ -16,6 +16,9 @@ COMMON = (5, 95)
 ROOM = 3
 """Tissue of the rim's kind is asked for where there is as many times the region's area of it."""
 
+MARGINS = (2, 1)
+"""Pixels between a sham and what is not allowed: the first for which twice the region's area is left."""
+
 STEEPEST = 64.0
 """Of the preference for depth, in standard deviations of the random field for one of depth."""
 
@@ -40,7 +43,16 @@ def above_sham(region: str) -> str:
 def sham_regions(
     one: SliceToFill, region: Mask, allowed: Mask, name: str, *, count: int = COUNT
 ) -> list[Mask]:
-    """Several draws of `sham_region` in a slice; none where too little is allowed."""
+    """Several draws of `sham_region` in a slice; none where too little is allowed.
+
+    Shams keep away from what is not allowed while there is room: pixels beside fluid hold a little of it, and filling
+    these would be no sham.
+    """
+    for margin in MARGINS:
+        inner = allowed & ~ndimage.binary_dilation(one.brain & ~allowed, iterations=margin)
+        if inner.sum() >= 2 * region.sum():
+            allowed = inner
+            break
     drawn = (
         sham_region(one.image, one.brain, region, allowed, random=one.random("sham", name, number))
         for number in range(count)

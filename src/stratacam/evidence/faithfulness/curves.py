@@ -63,7 +63,7 @@ ROAD = measure(
             0.0,
             "lower bound",
             against=(ABOVE_OTHERS,),
-            rule="than other subjects' maps (the same, of ROAD above others)",
+            rule="and than other subjects' maps (the same, of ROAD above others)",
             fault="no more faithful than other subjects' maps",
             unshown="was not shown to be more faithful than other subjects' maps",
             unmeasured="faithfulness in comparison with other subjects' maps",

@@ -15,7 +15,7 @@ class BenchmarkSummary:
     """What the folds together say.
 
     Attributes:
-        tables: every score by class, with intervals.
+        tables: every score, with intervals, by class of which slices are classified right.
         accuracy: share of the held-out slices that are classified right.
         learnt: whether this is more than chance.
         held_out: number of these slices.
@@ -49,7 +49,6 @@ def summarise_folds(
             {name: unit_of(one.place) for name, one in slices.items()},
         )
         for group in classes
-        if any(one.group == group for one in slices.values())
     }
     right: dict[str, list[bool]] = {}
     for place, known in (row for fold in folds for row in fold.right):
@@ -57,7 +56,7 @@ def summarise_folds(
     accuracy = np.array([np.mean(one) for one in right.values()])
     every = [known for one in right.values() for known in one]
     return BenchmarkSummary(
-        {group: summarise(table) for group, table in tables.items()},
+        {group: summarise(table) for group, table in tables.items() if table.keys},
         float(np.mean(every)),
         has_learnt(accuracy),
         len(every),
