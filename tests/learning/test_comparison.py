@@ -80,3 +80,12 @@ def test_what_is_not_valid_is_none_and_all_is_json():
 def test_other_subjects_are_refused():
     with pytest.raises(InputError, match=r"\(16, 3\) and \(15, 3\) for 16 subjects"):
         compare(LABEL, given(LABEL), given(LABEL[:-1]))
+
+
+def test_pooled_folds_have_wider_intervals_and_no_p_values():
+    one, five = (compare(LABEL, given(LABEL), given(wrong_at(0, 1, 8)), folds=folds) for folds in (1, 5))
+    for name in ("accuracy", "balanced_accuracy"):
+        narrow, wide = getattr(one, name), getattr(five, name)
+        assert wide.interval[0] - wide.value == pytest.approx(1.3 * (narrow.interval[0] - narrow.value))
+        assert narrow.p_value is not None
+        assert wide.p_value is None

@@ -140,6 +140,8 @@ def test_networks_and_baselines_stand_in_one_table(folder):
         "baseline_age_sex",
         "baseline_intensity",
         "baseline_volume",
+        "baseline_lesion_load",
+        "baseline_all_measures",
     ]
     for row in table:
         metrics = json.loads((folder / "study/evaluation" / row["name"] / "metrics.json").read_text())
@@ -294,6 +296,28 @@ def test_leakage_trains_by_subject_and_by_slice_with_true_and_shuffled_groups(fo
     page = (folder / "study/report.html").read_text()
     assert "shuffled" in page
     assert not list((folder / "study/leakage").rglob("model.safetensors"))
+
+
+def test_a_network_in_folds_is_tested_by_training_on_permuted_groups(folder):
+    study = folder / "study"
+    assert "not tested" in (study / "report.html").read_text()
+    assert run("permute", folder / "study.toml", "--times", 19) == 0
+    content = json.loads((study / "permutations/permutations.json").read_text())
+    assert content["network"] == "make_seed-0"
+    metrics = json.loads((study / "evaluation/make_seed-0/metrics.json").read_text())["subjects"]
+    for name in ("balanced_accuracy", "macro_auroc"):
+        assert metrics[name]["p_value"] is None
+        found = content[name]
+        assert found["value"] == metrics[name]["value"]
+        assert len(found["permuted"]) == 19
+        as_high = sum(score >= found["value"] - 1e-9 for score in found["permuted"])
+        assert found["p_value"] == pytest.approx((1 + as_high) / 20)
+    of_subjects = (study / "report.html").read_text().split("majority of slices")[0]
+    assert of_subjects.count("<td>not tested</td>") == 1  # accuracy
+    made = {path: path.stat().st_mtime_ns for path in study.glob("permutations/runs/*/predictions.npz")}
+    assert len(made) == 19 * 3
+    assert run("permute", folder / "study.toml", "--times", 19) == 0
+    assert made == {path: path.stat().st_mtime_ns for path in made}
 
 
 def test_a_trained_model_classifies_scans_as_delivered_as_it_did_in_the_study(folder, tmp_path, capsys):

@@ -25,6 +25,7 @@ COMMANDS = (
     models.predict,
     study.evidence,
     study.leakage,
+    study.permute,
     benchmark.benchmark_truth,
     study.report,
 )

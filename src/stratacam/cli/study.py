@@ -78,6 +78,29 @@ def leakage(
     conclude(outcome.folders.leakage / "leakage.json", len(outcome.left_out), accepted)
 
 
+def permute(
+    study: StudyFile,
+    times: Annotated[int, typer.Option(min=19, help="Number of permutations of the groups.")] = 200,
+    force: Force = None,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Test a network in folds against chance: train it again on permuted groups."""
+    from stratacam.report import refresh_report
+    from stratacam.study.configuration import read_configuration
+    from stratacam.study.permutation import measure_permutations
+
+    configuration, console = read_configuration(study), Console()
+    content, outcome = measure_permutations(configuration, console, times=times, force=force or ())
+    for name in ("balanced_accuracy", "macro_auroc"):
+        found = content[name]
+        title = name.replace("_", " ").replace("auroc", "AUROC")
+        console.print(f"{title} {found['value']:.2f}: p = {found['p_value']:.3g}", highlight=False)
+    if outcome.folders.report.is_file():
+        refresh_report(outcome.folders, console)
+    accepted = accept_left_out or configuration.run.accept_left_out
+    conclude(outcome.folders.permutations / "permutations.json", len(outcome.left_out), accepted)
+
+
 def report(
     study: Annotated[Path, typer.Argument(metavar="RESULTS", help="Folder of a study that has been run.")],
 ) -> None:

@@ -21,6 +21,7 @@ from stratacam.learning.split import (
     Part,
     Split,
     SplitSettings,
+    hold_out_again,
     make_splits,
     write_split,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "evaluate_subjects",
     "fit_temperature",
     "frozen_features",
+    "hold_out_again",
     "make_dataset",
     "make_splits",
     "pool_seeds",

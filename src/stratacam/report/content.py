@@ -41,6 +41,7 @@ class StudyContent:
         confounds: what the group, and the outputs within the groups, follow from; empty where it was not audited.
         sample_size: what the numbers of the study can show; empty where it is not known.
         leakage: what a split by slice does; empty where it was not measured.
+        permutations: p-values of the first network by training on permuted groups; empty where that was not done.
         left_out: scans that could not be used: name, step, reason.
         provenance: versions, machine and times; empty where it was not kept.
         data_set: the BIDS description of the cohort; empty where there is none.
@@ -61,6 +62,7 @@ class StudyContent:
     confounds: Mapping[str, Any]
     sample_size: Mapping[str, Any]
     leakage: Mapping[str, Any]
+    permutations: Mapping[str, Any]
     left_out: tuple[Row, ...]
     provenance: Mapping[str, Any]
     data_set: Mapping[str, Any]
@@ -166,7 +168,8 @@ def read_study(folders: StudyFolders) -> StudyContent:
             baselines=json_if_there(folders.evaluation / "baselines.json"),
             confounds=json_if_there(folders.confounds),
             sample_size=json_if_there(folders.sample_size),
-            leakage=_leakage(folders),
+            leakage=_of_these_models(folders, folders.leakage / "leakage.json"),
+            permutations=_of_these_models(folders, folders.permutations / "permutations.json"),
             left_out=table_if_there(folders.left_out),
             provenance=json_if_there(folders.provenance),
             data_set=json_if_there(Path(configuration["cohort"]["input"]) / "dataset_description.json"),
@@ -215,7 +218,7 @@ def _scans(folders: StudyFolders) -> list[PreparedScan]:
     return [scan for scan in scans if (folders.pictures / f"{scan.name}.npy").is_file()]
 
 
-def _leakage(folders: StudyFolders) -> Mapping[str, Any]:
-    """What leakage was measured of models as they are trained now."""
-    found = json_if_there(folders.leakage / "leakage.json")
+def _of_these_models(folders: StudyFolders, file: Path) -> Mapping[str, Any]:
+    """What was measured of models as they are trained now."""
+    found = json_if_there(file)
     return found if is_of_these_models(folders, found) else {}

@@ -67,6 +67,7 @@ def refresh_report(folders: StudyFolders, console: Console) -> Path:
         folders.evaluation: ("*.json", "*.tsv", "*/*.json", "*/*.tsv"),
         folders.evidence: ("*/*.json", "*/*.tsv"),
         folders.leakage: ("leakage.json",),
+        folders.permutations: ("permutations.json",),
         folders.root: (folders.left_out.name,),
         Path(configuration["cohort"]["input"]): ("dataset_description.json",),
     }
@@ -97,6 +98,7 @@ def _say_what_is_of_earlier_models(folders: StudyFolders, console: Console) -> N
     found = {
         "evidence": folders.evidence.glob("*/about.json"),
         "leakage": folders.leakage.glob("leakage.json"),
+        "permute": folders.permutations.glob("permutations.json"),
     }
     for command, files in found.items():
         if any(not is_of_these_models(folders, read_json(file)) for file in files):

@@ -30,7 +30,7 @@ def metrics_table(study: StudyContent) -> Table:
             decimal(found["value"]),
             decimal(found["chance"]),
             interval(found["interval"]),
-            small(found["p_value"]),
+            _p_value(study, unit, name, found["p_value"]),
         )
         for unit, title in DECIDED_BY.items()
         for name in ("accuracy", "balanced_accuracy", "macro_auroc")
@@ -42,7 +42,26 @@ def metrics_table(study: StudyContent) -> Table:
         ("unit", "measure", "value", "chance", "95 % interval", "p"),
         rows,
         note="Slices are not independent, so intervals and p-values are of subjects. Each number is explained in "
-        "“How the numbers are obtained” below.",
+        "“How the numbers are obtained” below." + _how_to_test(study),
+    )
+
+
+def _p_value(study: StudyContent, unit: str, name: str, found: float | None) -> str:
+    """The p-value of a number of the first network; "not tested" where folds are pooled and it was not asked for."""
+    if unit == "slices" or study.metrics["folds"] == 1:
+        return small(found)
+    permuted = study.permutations.get(name) if unit == "subjects" else None
+    return small(permuted["p_value"]) if permuted else "not tested"
+
+
+def _how_to_test(study: StudyContent) -> str:
+    if study.metrics["folds"] == 1:
+        return ""
+    if study.permutations:
+        return f" p: from {study.permutations['permutations']} trainings on permuted groups in every fold."
+    return (
+        " Not tested: predictions are pooled over folds, so that a p-value needs training on permuted groups: "
+        "`stratacam permute`."
     )
 
 
@@ -121,8 +140,8 @@ def comparison_table(study: StudyContent) -> Table | None:
         columns,
         tuple(map(compared, rows)),
         note=f"Per subject. In brackets: 95 % intervals. “{first} minus this”: difference of balanced accuracy over "
-        "the same subjects. p: two-sided, by swapping the two in each subject at random. A dash: other subjects were "
-        "held out. p-values are not corrected for their number."
+        "the same subjects. p: two-sided, by swapping the two in each subject at random, where folds are not pooled. "
+        "A dash: none, or other subjects were held out. p-values are not corrected for their number."
         + (" Baselines learn from training and validation subjects." if len(rows) > len(study.models) else "")
         + (f" Baselines left out: {absent}." if absent else ""),
     )

@@ -74,6 +74,7 @@ def what_was_found(study: StudyContent) -> str:
     doubtful = balanced["interval"][0] <= balanced["chance"] or any(
         (found["p_value"] or 0) >= 0.05 for found in measures.values()
     )
+    doubtful |= study.permutations.get("balanced_accuracy", {}).get("p_value", 0) >= 0.05
     verdict = " With these few subjects, that is not clearly better than chance." if doubtful else ""
     who = f"{study.title_of(study.main)} classified" if len(study.models) > 1 else "The network classified"
     whom = "subjects by their held-out slices" if study.by_slice else "held-out subjects"
@@ -213,10 +214,10 @@ def _pictures(study: StudyContent) -> str:
 
 
 def _is_beaten(row: Mapping[str, Any]) -> bool:
-    """Whether interval and p-value of the first network's gain in balanced accuracy agree that it is above 0."""
+    """Whether the first network's gain in balanced accuracy is above 0, by its interval and by its p-value, if any."""
     gain = row["against_first"]["balanced_accuracy"]
     limits, p_value = gain["interval"], gain["p_value"]
-    return limits is not None and limits[0] > 0 and p_value is not None and p_value < 0.05
+    return bool(limits[0] > 0 and (p_value is None or p_value < 0.05))
 
 
 def _against(row: Mapping[str, Any], score: float) -> str:

@@ -55,6 +55,8 @@ class StudyFolders:
     """Measures of what is around the brain of every scan, for the audit of confounds."""
     leakage = _Below("leakage")
     """What `stratacam leakage` found."""
+    permutations = _Below("permutations")
+    """What `stratacam permute` found."""
     evidence = _Below("evidence")
     """What `stratacam evidence` found, in a folder for each network."""
     maps = _Below("maps")

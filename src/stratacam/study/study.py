@@ -18,8 +18,8 @@ from stratacam.study.work import Absence, Work
 STEPS: Mapping[str, tuple[str, ...]] = {
     "check": (),
     "prepare": ("pictures", "measures", "surroundings", "explain", "truth", "evidence"),
-    "pictures": ("activations", "train", "evaluate", "baselines", "leakage"),
-    "activations": ("train", "baselines", "leakage"),
+    "pictures": ("activations", "train", "evaluate", "baselines", "leakage", "permutations"),
+    "activations": ("train", "baselines", "leakage", "permutations"),
     "train": ("evaluate", "explain", "evidence"),
     "evaluate": ("comparison", "confounds"),
     "surroundings": ("confounds",),
@@ -32,6 +32,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "truth": ("evidence",),
     "evidence": ("report",),
     "leakage": ("report",),
+    "permutations": ("report",),
     "report": (),
 }
 """Steps that can be asked for again, each with those that read what it makes."""

@@ -21,7 +21,7 @@ ERROR = 0.05
 
 Z = float(stats.norm.isf(ERROR / 2))
 
-POOLED_FOLDS = 1.2
+POOLED_FOLDS = 1.3
 """Intervals of predictions pooled over folds are this much wider: the models of the folds share training subjects, and
 so do their mistakes (Bengio and Grandvalet 2004). Found by simulation."""
 

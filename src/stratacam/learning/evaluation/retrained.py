@@ -41,7 +41,7 @@ def permute_within_folds(
     permutations: int,
     *,
     fixed: Integers | None = None,
-    seed: int,
+    seed: int | tuple[int, int],
 ) -> Integers:
     """Permute groups among the subjects that are held out together.
 
@@ -58,7 +58,7 @@ def permute_within_folds(
     Returns:
         (permutations, subjects).
     """
-    generator = np.random.default_rng([seed, 4])
+    generator = np.random.default_rng([*np.atleast_1d(seed).tolist(), 4])
     drawn = np.tile(label, (permutations, 1))
     for fold in folds:
         free = np.setdiff1d(fold, [] if fixed is None else fixed).astype(np.int64)

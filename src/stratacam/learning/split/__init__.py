@@ -1,6 +1,6 @@
 """Splits: subjects to train on, to stop training by, and held out."""
 
-from stratacam.learning.split.make import make_splits
+from stratacam.learning.split.make import hold_out_again, make_splits
 from stratacam.learning.split.parts import PARTS, SLICES_OF_ONE_PERSON, AnySplit, Part, SliceSplit, Split
 from stratacam.learning.split.settings import SplitSettings
 from stratacam.learning.split.table import write_split
@@ -13,6 +13,7 @@ __all__ = [
     "SliceSplit",
     "Split",
     "SplitSettings",
+    "hold_out_again",
     "make_splits",
     "write_split",
 ]

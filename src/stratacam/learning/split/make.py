@@ -49,6 +49,30 @@ def make_splits(
     return _folds(labels, together, sizes, settings, seed)
 
 
+def hold_out_again(
+    labels: Mapping[str, str],
+    held_out: Sequence[str],
+    settings: SplitSettings,
+    *,
+    seed: int = 0,
+    clusters: Mapping[str, str] | None = None,
+) -> Split:
+    """Hold the same subjects out with other groups: training and validation are shared out again.
+
+    Args:
+        labels: subject to group.
+        held_out: the subjects for test.
+        settings: see `SplitSettings`.
+        seed: as for `make_splits`.
+        clusters: as for `make_splits`.
+
+    Raises:
+        InputError: a group is in no part for training or validation.
+    """
+    together = {subject: (clusters or {}).get(subject, f"only {subject}") for subject in labels}
+    return _hold_out(labels, together, held_out, settings, seed, where="fold")
+
+
 def _folds(
     labels: Mapping[str, str],
     together: Mapping[str, str],
