@@ -1,7 +1,7 @@
 """`python -m benchmarks.evidence`: seconds of every kind of measure for one scan, all layers of VGG16.
 
 A made-up scan of 135 slices with lesions; random weights: what the maps show changes no time but that of ties.
-Defaults of the settings, one method, three strangers. CPU seconds are beside those of the clock: on a machine that does
+Defaults of the settings, one method. CPU seconds are beside those of the clock: on a machine that does
 other things as well they tell more.
 """
 

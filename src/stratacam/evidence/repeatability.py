@@ -27,8 +27,8 @@ MINIMUM_REPEATED = 0.5
 REPEAT = likeness_pair(
     "repeat",
     "likeness of repeats",
-    "with the map of the next slice (`neighbour`), of a picture shifted or noisy by a little, and of models of another "
-    "seed, fold or network",
+    "with the map of the next slice (`neighbour`), of a picture shifted or noisy by a little (the draw of `noise` is "
+    "much of its spread over subjects), and of models of another seed, fold or network",
     better="higher",
     panel=Panel(against=(NEIGHBOUR, SHIFTED, NOISY, SEED, FOLD, NETWORK), limits=(-0.3, 1.02)),
     column=Column(SHIFTED),

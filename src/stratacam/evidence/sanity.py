@@ -28,7 +28,8 @@ INSENSITIVE = 0.5
 ABOVE = likeness_pair(
     "above",
     "likeness if all above is random",
-    "with the map of the same network whose layers above this one are randomised (Adebayo et al. 2018)",
+    "with the map of the same network whose layers above this one are randomised (Adebayo et al. 2018), mean over "
+    "draws of weights, whose chance is most of the spread over subjects",
     better="lower",
     panel=Panel(
         limits=(-0.55, 1.02),

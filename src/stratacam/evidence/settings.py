@@ -66,7 +66,7 @@ class EvidenceSettings(BaseModel):
         description="number of random maps that the faithfulness of each map is compared with",
     )
     strangers: int = Field(
-        default=3,
+        default=4,
         ge=0,
         description="number of other subjects whose maps are laid on the slices of each scan, to see whether maps show "
         "the image or the class; 0: none",

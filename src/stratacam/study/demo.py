@@ -34,10 +34,10 @@ groups = ["control", "RRMS", "SPMS"]
 size = 128
 part = [0.4, 0.65]  # at the level of the lateral ventricles, where the disease shows
 
-[split]  # a small cohort: more to test on than the usual 15 per cent
-train = 0.5
+[split]  # a small cohort: as many to test on as verdicts need, ten at least
+train = 0.4
 validation = 0.2
-test = 0.3
+test = 0.4
 
 [explain]
 every = 2
@@ -55,7 +55,7 @@ controls = 2
 strangers = 1
 filled = ["structures", "parcels"]
 surrogates = 19
-untrained = 0
+untrained = 19
 permutations = 0
 """
 

@@ -18,7 +18,8 @@ METHODS = {
     "loss: of giving every subject the groups' shares.",
     "p_value": f"one-sided, over subjects: accuracy, exact binomial test against chance; balanced accuracy and macro "
     f"AUROC, {PERMUTATIONS} permutations of the held-out subjects' groups, the observed one counted. With pooled "
-    "folds these tests would not be valid: null.",
+    "folds these tests would not be valid: baselines are trained again on permuted groups, and networks by `stratacam "
+    "permute`; else null.",
     "subjects": "the group of the highest mean probability over the slices of each subject.",
     "subjects_majority": "the group that most slices of the subject are given; of equals, the one with the higher "
     "mean probability.",
