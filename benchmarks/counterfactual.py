@@ -33,8 +33,8 @@ DRAWS = 60
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.counterfactual", description=__doc__)
-    parser.add_argument("--train", type=int, default=50, help="subjects of each class, default %(default)s")
-    parser.add_argument("--test", type=int, default=20, help="of each class, default %(default)s")
+    parser.add_argument("--train", type=int, default=20, help="subjects of each class, default %(default)s")
+    parser.add_argument("--test", type=int, default=15, help="of each class, default %(default)s")
     parser.add_argument("--network", default="small_cnn", help="default %(default)s")
     parser.add_argument("--filling", choices=("texture", "imputation"), default="texture")
     parser.add_argument("--seed", type=int, default=0, help="default %(default)s")

@@ -58,6 +58,19 @@ def test_maps_of_slices_are_those_of_the_engine():
     np.testing.assert_allclose(found.probabilities, expected.logits.softmax(1).numpy(), rtol=1e-5)
 
 
+def test_maps_of_some_slices_are_those_of_these_slices():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+    scan = slices(5)
+    found = explain_slices(model.eval(), scan.images, 2, "gradcam").some([3, 1])
+    expected = explain_slices(model, scan.images[[3, 1]], 2, "gradcam")
+    np.testing.assert_allclose(found.raw["0"], expected.raw["0"], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-5)
+    assert found.blank == expected.blank
+
+
 def test_maps_explain_the_class_that_is_asked_for():
     torch.manual_seed(0)
     model = nn.Sequential(

@@ -31,10 +31,10 @@ from stratacam.evidence.claim_test import (
 from stratacam.evidence.group_likeness import GROUP_CONTRAST
 from stratacam.evidence.inference import mean_interval
 from stratacam.evidence.inference.draw_test import DrawTest, draw_test
-from stratacam.evidence.inference.means import LEVEL
+from stratacam.evidence.inference.means import LEVEL, mean_known
 from stratacam.evidence.learned import not_learned
 from stratacam.evidence.map_scores import Score
-from stratacam.evidence.nulls import Nulls, mean_known
+from stratacam.evidence.nulls import Nulls
 from stratacam.evidence.values import SubjectTable
 from stratacam.networks import by_block
 
@@ -122,9 +122,9 @@ def assess_claims(
         for number, question in enumerate(questions):
             test = tests.get((method, number)) or _unmeasured(question, layers)
             by_claim[question.claim].append(test)
-        of_best, best = best_layer_test(
-            table, method, layers, last, level=LEVEL / len(methods), gate=gate, seed=seed
-        )
+        # half of the error rate for "supported", half for "contradicted"
+        level = LEVEL / 2 / len(methods)
+        of_best, best = best_layer_test(table, method, layers, last, level=level, gate=gate, seed=seed)
         by_claim[-1].append(of_best)
         sets = ((), (), (), best)
         found[method] = tuple(

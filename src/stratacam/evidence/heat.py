@@ -1,7 +1,8 @@
 """Maps of every layer as the reader sees them: heat, rectified, on the grid of the picture."""
 
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
@@ -45,6 +46,15 @@ class SliceMaps:
         """(n, K), softmax of the logits."""
         shifted = np.exp(self.logits.astype(np.float64) - self.logits.max(axis=1, keepdims=True))
         return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+
+    def some(self, chosen: Sequence[int]) -> Self:
+        """The maps of some of the slices, by their positions."""
+        return replace(
+            self,
+            logits=self.logits[list(chosen)],
+            raw={layer: raw[list(chosen)] for layer, raw in self.raw.items()},
+            blank={layer: tuple(found[index] for index in chosen) for layer, found in self.blank.items()},
+        )
 
     def heat(self, layer: str, shape: tuple[int, int]) -> Heat:
         """Heat of one layer, (n, *shape): see `heat_of`."""

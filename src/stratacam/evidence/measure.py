@@ -75,12 +75,9 @@ def measure_scan(
     sampled = scan.some(settings.slices)
     for method in settings.methods:
         with measured.timed("maps"):
-            maps, sampled_maps = (
-                explain_slices(model, slices.images, target, method, layers=settings.layers)
-                for slices in (scan, sampled)
-            )
-            maps_of_strangers = tuple(
-                explain_slices(model, images, target, method, layers=settings.layers) for images in strangers
+            maps, *maps_of_strangers = (
+                explain_slices(model, images, target, method, layers=settings.layers)
+                for images in (scan.images, *strangers)
             )
         measured.maps[method] = maps
         explained = ExplainedScan(
@@ -88,12 +85,12 @@ def measure_scan(
             scan=scan,
             maps=maps,
             sampled=sampled,
-            sampled_maps=sampled_maps,
+            sampled_maps=maps.some([scan.geometry.slices.index(one) for one in sampled.geometry.slices]),
             settings=settings,
             true_class=true_class,
             references=references,
             others=others or {},
-            strangers=maps_of_strangers,
+            strangers=tuple(maps_of_strangers),
             seed=seed,
         )
         for kind in registry.KINDS:
