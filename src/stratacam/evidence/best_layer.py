@@ -10,6 +10,7 @@ from stratacam.evidence.faithfulness.curves import ABOVE_OTHERS, ROAD
 from stratacam.evidence.group_likeness import GROUP_CONTRAST
 from stratacam.evidence.inference import mean_interval
 from stratacam.evidence.inference.best import may_be_best
+from stratacam.evidence.inference.means import mean_known
 from stratacam.evidence.localisation import AVERAGE_PRECISION
 from stratacam.evidence.values import SubjectTable
 
@@ -41,10 +42,7 @@ def layer_scores(table: SubjectTable, method: str, layers: Sequence[str]) -> tup
             names.append(" ".join(filter(None, (measure.title, against))))
     if not parts:
         return (), np.full((len(table.subjects), len(layers)), np.nan)
-    known = ~np.isnan(parts)
-    count = known.sum(axis=0)
-    total = np.where(known, parts, 0).sum(axis=0)
-    return tuple(names), np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0)
+    return tuple(names), mean_known(np.stack(parts))
 
 
 def best_layer_test(

@@ -31,10 +31,10 @@ from stratacam.evidence.claim_test import (
 from stratacam.evidence.group_likeness import GROUP_CONTRAST
 from stratacam.evidence.inference import mean_interval
 from stratacam.evidence.inference.draw_test import DrawTest, draw_test
-from stratacam.evidence.inference.means import LEVEL
+from stratacam.evidence.inference.means import LEVEL, mean_known
 from stratacam.evidence.learned import not_learned
 from stratacam.evidence.map_scores import Score
-from stratacam.evidence.nulls import Nulls, mean_known
+from stratacam.evidence.nulls import Nulls
 from stratacam.evidence.values import SubjectTable
 from stratacam.networks import by_block
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from stratacam.evidence.draws import generator
 from stratacam.evidence.group_likeness import likeness_to_groups, numbered, region_scores
+from stratacam.evidence.inference.means import mean_known
 from stratacam.evidence.map_scores import Score
-from stratacam.evidence.nulls import mean_known
 
 Floats = NDArray[np.float64]
 

@@ -18,6 +18,7 @@ from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.evidence.draws import torch_seed
 from stratacam.evidence.heat import Heat, heat_of
+from stratacam.evidence.inference.means import mean_known
 from stratacam.evidence.map_scores import map_scores
 from stratacam.evidence.regions.region_values import MINIMUM_PIXELS
 from stratacam.evidence.sanity import randomised, weighted_layers
@@ -134,13 +135,6 @@ def _scores(raw: Heat, scan: ScanSlices, members: Sequence[Draws]) -> Draws:
     pixels = np.sum([member.sum(axis=0) for member in members], axis=0)
     regions = np.where(pixels < MINIMUM_PIXELS, np.nan, np.sum(totals, axis=0) / np.maximum(pixels, 1))
     return np.hstack([mean_known(np.array(found)), regions]).astype(np.float32)
-
-
-def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the first axis of the values that are numbers; NaN where there are none."""
-    known = ~np.isnan(values)
-    total, count = np.where(known, values, 0).sum(axis=0), known.sum(axis=0)
-    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
 
 
 def write_nulls(path: Path, nulls: Mapping[str, Nulls]) -> None:

@@ -34,3 +34,10 @@ def mean_interval(values: NDArray[np.float64], *, level: float = LEVEL) -> tuple
     quantile = stats.t.ppf(1 - level / 2, count - 1)
     low, high = (mean - error * with_skewness(end, skewness) for end in (quantile, -quantile))
     return float(low), float(high)
+
+
+def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the first axis of the values that are numbers; NaN where there are none."""
+    known = ~np.isnan(values)
+    total, count = np.where(known, values, 0).sum(axis=0), known.sum(axis=0)
+    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0))
