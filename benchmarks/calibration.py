@@ -2,8 +2,9 @@
 
 A trial is a study: subjects are drawn from a pool of measured ones, the package's own functions make the tables, the
 claims and the recommendation of them, and the verdicts are counted. Maps that all subjects share, or that come of one
-network, are drawn anew as often as `--donors` says, with a cohort for each. Of shared maps, and of maps of noise, the
-claims are false: in at most 5 % of trials may a claim be supported or contradicted, or a layer be recommended.
+network, are drawn anew as often as `--donors` says, with a cohort for each. Where there is nothing to find, a claim may
+be supported or contradicted, or a layer recommended, in at most 5 % of trials. A network that was not trained gives
+groups by chance: that is what the gate of all verdicts is for. Its maps may well be true to it.
 """
 
 import argparse
@@ -42,6 +43,7 @@ from stratacam.evidence.references import reference_maps
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import SubjectTable, Value, by_subject
+from stratacam.learning.evaluation.scores import score_decisions
 
 METHOD = "gradcam"
 REGIONS = tuple(range(1, 17))
@@ -69,12 +71,15 @@ class Case(NamedTuple):
         source: of the maps.
         donors: whether a cohort has its maps from one donor, so that many are drawn; else subjects are independent.
         null: whether there is nothing to find.
+        learnt: whether the network is known to have learned; else it gives groups by chance, and the gate of all
+            verdicts decides.
     """
 
     title: str
     source: Source
     donors: bool
     null: bool
+    learnt: bool = True
 
 
 class Pool(NamedTuple):
@@ -128,7 +133,7 @@ CASES = (
     Case("white noise", partial(_noise, white), donors=False, null=True),
     Case("smooth noise", partial(_noise, smooth), donors=False, null=True),
     Case("one subject's map for everybody", _one_map, donors=True, null=True),
-    Case("an untrained network's maps", _untrained, donors=True, null=True),
+    Case("an untrained network's maps", _untrained, donors=True, null=True, learnt=False),
     Case("the network's maps, half as strong as noise", partial(_real, 0.5), donors=False, null=False),
     Case("the network's maps, twice as strong as noise", partial(_real, 2.0), donors=False, null=False),
     Case("the network's maps", partial(_real, np.inf), donors=False, null=False),
@@ -181,17 +186,21 @@ class Verdicts(NamedTuple):
     says_of_best: bool
 
 
-def trial(pool: Pool, subjects: int, seed: int) -> Verdicts:
+def trial(pool: Pool, subjects: int, learnt: bool, seed: int) -> Verdicts:
     """The verdicts on a study of some subjects of a pool, in two groups by chance."""
     random = generator(seed, "trial", subjects)
     chosen = np.sort(random.permutation(len(pool.table.subjects))[:subjects])
-    groups = [("A", "B")[one] for one in random.permutation(np.arange(subjects) % 2)]
+    numbers = random.permutation(np.arange(subjects) % 2)
+    groups = [("A", "B")[one] for one in numbers]
+    if not learnt:
+        accuracy = score_decisions(numbers, random.integers(2, size=subjects), ("A", "B")).balanced_accuracy
+        learnt = accuracy.interval is not None and accuracy.interval[0] > 0.5
     table, nulls = pool.draw(chosen, groups)
     claims = assess_claims(
-        table, {METHOD: nulls}, [METHOD], LAYERS, POOLS, groups=groups, learnt=True, seed=seed
+        table, {METHOD: nulls}, [METHOD], LAYERS, POOLS, groups=groups, learnt=learnt, seed=seed
     )[METHOD]
     # a study that states no truth requires least
-    (found,) = recommend(table, [METHOD], LAYERS, learnt=True, truth=False, seed=seed)
+    (found,) = recommend(table, [METHOD], LAYERS, learnt=learnt, truth=False, seed=seed)
     return Verdicts(
         tuple(claim.verdict for claim in claims),
         bool(found.recommended),
@@ -199,12 +208,16 @@ def trial(pool: Pool, subjects: int, seed: int) -> Verdicts:
     )
 
 
-def count(pools: Sequence[Pool], subjects: int, trials: int, executor: Executor) -> list[Verdicts]:
+def count(
+    pools: Sequence[Pool], subjects: int, trials: int, executor: Executor, *, learnt: bool = True
+) -> list[Verdicts]:
     """The verdicts on many studies, of every pool equally many."""
     usable = [pool for pool in pools if len(pool.table.subjects) >= subjects]
     if not usable:
         return []
-    jobs = [executor.submit(trial, usable[seed % len(usable)], subjects, seed) for seed in range(trials)]
+    jobs = [
+        executor.submit(trial, usable[seed % len(usable)], subjects, learnt, seed) for seed in range(trials)
+    ]
     return [job.result() for job in jobs]
 
 
@@ -258,7 +271,7 @@ def main() -> None:
             donors, each = (chosen.donors, chosen.of_donor) if case.donors else (1, chosen.pool)
             pools = [measure_pool(case, donor, each, executor) for donor in range(donors)]
             for subjects in chosen.subjects:
-                if found := count(pools, subjects, chosen.trials, executor):
+                if found := count(pools, subjects, chosen.trials, executor, learnt=case.learnt):
                     print(rows(case, subjects, found), flush=True)
 
 
