@@ -4,7 +4,7 @@ from evidence_cases import BlobNetwork, blob_slices, disc, explained, make_maps,
 from scipy import stats
 
 from stratacam.evidence.heat import explain_slices
-from stratacam.evidence.redundancy import clusters, correlation_matrix, redundancy
+from stratacam.evidence.redundancy import alike_layers, clusters, correlation_matrix, redundancy
 from stratacam.evidence.repeatability import (
     compare,
     intraclass_correlation,
@@ -13,7 +13,7 @@ from stratacam.evidence.repeatability import (
     shift,
 )
 from stratacam.evidence.similarity import rank_correlation, rank_matrix, ssim
-from stratacam.evidence.values import Summary
+from stratacam.evidence.values import SubjectTable, Summary
 
 BRAIN = disc(40, 40, 17)
 RANDOM = np.random.default_rng(0)
@@ -154,6 +154,9 @@ def test_redundancy_is_the_mean_rank_correlation_of_each_pair_of_layers():
 
 
 def test_layers_that_were_never_both_seen_do_not_say_the_same():
-    matrix = np.array([[1, np.nan, 0.9], [np.nan, 1, np.nan], [0.9, np.nan, 1]])
-    assert clusters(matrix, ("a", "b", "c")) == [("a", "c"), ("b",)]
+    likeness = np.random.default_rng(0).uniform(0.9, 0.95, size=(12, 1))
+    table = SubjectTable(
+        (("gradcam", "a", "correlation", "c"),), tuple(f"sub-{number:02d}" for number in range(12)), likeness
+    )
+    assert alike_layers(table, ["gradcam"], ("a", "b", "c")) == {"gradcam": [("a", "c"), ("b",)]}
     assert clusters(np.ones((1, 1)), ("a",)) == [("a",)]

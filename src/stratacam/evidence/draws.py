@@ -11,7 +11,7 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
 
     Args:
         seed: of the study.
-        names: the purpose first, such as `"control", "sub-01", 3, "block5_conv3"`.
+        names: the purpose first, such as `"control", "sub-01", 3, "layer4"`.
 
     Example:
         >>> draw = generator(0, "control", "sub-01").random()
