@@ -139,7 +139,7 @@ def test_every_null_hypothesis_has_to_go_in_one_direction():
     assert decide(1, held) == ("contradicted", "")
     assert decide(1, {**held, "untrained networks": Held(0.02, 1)})[0] == "cannot say"
     kept = {**held, "untrained networks": Held(0.06, -1)}
-    assert decide(-1, kept) == ("cannot say", "not told from chance among untrained networks")
+    assert decide(-1, kept) == ("cannot say", "p above 0.05 against untrained networks")
 
 
 def test_the_block_before_the_last_is_held_against_the_last_convolution():

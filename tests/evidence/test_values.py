@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from stratacam.errors import InputError
+from stratacam.evidence import registry
 from stratacam.evidence.inference import mean_interval
 from stratacam.evidence.rows import read_rows, write_rows
 from stratacam.evidence.values import SubjectTable, Summary, Value, by_subject, mean_of, summarise
@@ -72,3 +73,13 @@ def test_a_damaged_table_is_named(tmp_path):
         read_rows(tmp_path / "values.tsv", Value)
     with pytest.raises(InputError, match=r"gone\.tsv: cannot be read"):
         read_rows(tmp_path / "gone.tsv", Value)
+
+
+def test_an_interval_ends_where_the_measure_does():
+    keys = (("gradcam", "a", "pointing", ""), ("gradcam", "a", "pointing", "above others"))
+    table = SubjectTable(keys, ("sub-1", "sub-2", "sub-3"), np.array([[0.0, -0.9], [0.5, 0.0], [1.0, 0.9]]))
+    plain, within = summarise(table), summarise(table, registry.limits())
+    assert plain[0].low < 0
+    assert plain[0].high > 1
+    assert (within[0].low, within[0].high) == (0, 1)
+    assert (within[1].low, within[1].high) == (-1, 1)

@@ -51,7 +51,7 @@ def summaries_by_class(
         }
         if any(rows.values()):
             table = by_subject({scan: of_scan for scan, of_scan in rows.items() if of_scan}, subject_of)
-            found += [ClassSummary(group, *summary) for summary in summarise(table)]
+            found += [ClassSummary(group, *summary) for summary in summarise(table, registry.limits())]
     return found
 
 

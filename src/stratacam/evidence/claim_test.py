@@ -74,9 +74,9 @@ def decide(expected: int, held: Mapping[str, Held]) -> tuple[Verdict, str]:
     missing = [name for name, one in held.items() if math.isnan(one.p)]
     kept = [name for name, one in held.items() if one.p > LEVEL]
     if missing:
-        return "cannot say", f"no draws of {' and '.join(missing)}"
+        return "cannot say", f"no draws of {', '.join(missing)}"
     if kept:
-        return "cannot say", f"not told from chance among {' and '.join(kept)}"
+        return "cannot say", f"p above {LEVEL} against {', '.join(kept)}"
     directions = {one.direction * expected > 0 for one in held.values()}
     if len(directions) > 1:
         return "cannot say", "against the null hypotheses it points in different directions"

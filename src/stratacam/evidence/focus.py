@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.evidence.heat import Heat
-from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
+from stratacam.evidence.measures import SHARE, Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.references import mask_at_layer
 from stratacam.evidence.values import Value
 
@@ -37,6 +37,7 @@ BLANK = Measure(
             unmeasured="blank maps",
         ),
     ),
+    limits=SHARE,
 )
 LIT_SHARE = Measure(
     "lit_share",
@@ -44,17 +45,20 @@ LIT_SHARE = Measure(
     "share of the brain's pixels at or above half of the map's maximum",
     panel=Panel(limits=(0, 1)),
     column=Column(),
+    limits=SHARE,
 )
 GINI = Measure(
     "gini",
     "Gini index of heat",
     "how unevenly heat is spread over the brain: 0 even, 1 one pixel",
     panel=Panel(limits=(0, 1)),
+    limits=SHARE,
 )
 ENTROPY = Measure(
     "entropy",
     "entropy of heat",
     "Shannon entropy of heat over the brain, as a share of its largest value: 1 even",
+    limits=SHARE,
 )
 COMPONENTS = Measure(
     "components",
@@ -66,6 +70,7 @@ INSIDE_BRAIN = Measure(
     "share of heat inside the brain",
     "share of heat inside the brain mask; that of even heat is the brain's share of the picture",
     better="higher",
+    limits=SHARE,
 )
 INSIDE_OF_SHARE = Measure(
     "inside_of_share",
@@ -101,6 +106,7 @@ P95 = Measure(
     "p95",
     "95th percentile of heat",
     "95th percentile of heat in the brain, over all slices, as a share of the scan's maximum",
+    limits=SHARE,
 )
 P95_RAW = Measure(
     "p95_raw",

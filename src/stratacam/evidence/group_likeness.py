@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from stratacam.evidence.measures import Kind, Measure, Need, Panel
+from stratacam.evidence.measures import SIGNED, Kind, Measure, Need, Panel
 
 Floats = NDArray[np.float64]
 
@@ -16,11 +16,13 @@ GROUP_LIKENESS = Measure(
     definition="mean rank correlation of a subject's heat over regions with that of others in its group; each pair "
     "counts for one of the two",
     panel=Panel(limits=(-0.55, 1.02)),
+    limits=SIGNED,
 )
 GROUP_CONTRAST = Measure(
     name="group_contrast",
     title="likeness within less between groups",
     definition="`group_likeness` less the same with subjects of other groups",
+    limits=(-2.0, 2.0),
 )
 
 

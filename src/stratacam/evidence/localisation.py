@@ -4,6 +4,7 @@ All scores treat pixels of equal heat alike: maps are full of exact zeros, and t
 these says nothing.
 """
 
+import math
 from collections.abc import Mapping
 from functools import partial
 
@@ -13,7 +14,7 @@ from scipy import ndimage
 from scipy.special import digamma
 
 from stratacam.evidence.heat import Heat
-from stratacam.evidence.measures import Column, Criterion, Measure, Panel
+from stratacam.evidence.measures import SHARE, Column, Criterion, Measure, Panel
 from stratacam.evidence.references import EDGES, REFERENCES
 
 Mask = NDArray[np.bool_]
@@ -21,7 +22,7 @@ Mask = NDArray[np.bool_]
 ABOVE_NOISE = "above noise"
 """Less the mean over the same map moved to other places of the brain: noise of its resolution and blur."""
 
-score = partial(Measure, better="higher", held_against=", ".join(REFERENCES))
+score = partial(Measure, better="higher", held_against=", ".join(REFERENCES), limits=SHARE)
 
 AVERAGE_PRECISION = score(
     "average_precision",
@@ -87,6 +88,7 @@ PEAK_DISTANCE = score(
     "from the map's maximum to the centre of the nearest true pixel, a mean over several maxima; none for a blank map",
     better="lower",
     unit="mm",
+    limits=(0.0, math.inf),
 )
 SCORES = (AVERAGE_PRECISION, AUROC, POINTING, HEAT_INSIDE, TOP_K_PRECISION, BEST_DICE, PEAK_DISTANCE)
 

@@ -18,6 +18,9 @@ from stratacam.evidence.values import Value, mean_of
 
 Compare = Literal["at most", "at least", "below", "above"]
 
+SHARE, SIGNED = (0.0, 1.0), (-1.0, 1.0)
+"""Limits of shares, and of correlations and differences of shares."""
+
 COMPARE: dict[Compare, Callable[[float, float], bool]] = {
     "at most": operator.le,
     "at least": operator.ge,
@@ -139,6 +142,7 @@ class Measure:
         better: which values speak for a map; "" where neither does.
         unit: "" for shares, indices and correlations.
         held_against: what it is compared with.
+        limits: the lowest and highest value that it can have, with which intervals end; None where there are none.
         panel: its chart in the report, if any.
         column: its column in the report's table of layers, if any.
         criteria: of the recommendation, if any.
@@ -150,6 +154,7 @@ class Measure:
     better: Literal["higher", "lower", ""] = ""
     unit: str = ""
     held_against: str = ""
+    limits: tuple[float, float] | None = None
     panel: Panel | None = None
     column: Column | None = None
     criteria: tuple[Criterion, ...] = ()

@@ -8,7 +8,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from stratacam.evidence.inference import simultaneous
-from stratacam.evidence.measures import ExplainedScan, Kind, Measure, Need
+from stratacam.evidence.measures import SIGNED, ExplainedScan, Kind, Measure, Need
 from stratacam.evidence.similarity import rank_matrix
 from stratacam.evidence.values import SubjectTable, Summary, Value
 
@@ -19,6 +19,7 @@ CORRELATION = Measure(
     name="correlation",
     title="rank correlation of two layers",
     definition="rank correlation of the maps of two layers",
+    limits=SIGNED,
 )
 
 

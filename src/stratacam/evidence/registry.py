@@ -30,6 +30,11 @@ def measures_of_truth() -> tuple[Measure, ...]:
     return tuple(measure for kind in KINDS if kind.needs is Need.TRUTH for measure in kind.measures)
 
 
+def limits() -> dict[str, tuple[float, float]]:
+    """By measure, the lowest and highest value that it can have, where there are such."""
+    return {measure.name: measure.limits for measure in measures() if measure.limits}
+
+
 def documentation_table() -> str:
     """The measures as a Markdown table."""
     rows = ["| measure | what it is | better | needs | held against |", "|---|---|---|---|---|"]

@@ -9,7 +9,7 @@ from torch import nn
 from stratacam import cam
 from stratacam.evidence.draws import generator
 from stratacam.evidence.heat import SliceMaps, explain_slices
-from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
+from stratacam.evidence.measures import SIGNED, Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
@@ -62,6 +62,7 @@ REPEAT_ICC = Measure(
     title="intraclass correlation of repeats",
     definition="intraclass correlation of the regions' mean heat, each map by its highest heat",
     better="higher",
+    limits=SIGNED,
 )
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from stratacam.evidence.heat import Heat
-from stratacam.evidence.measures import Measure
+from stratacam.evidence.measures import SIGNED, Measure
 from stratacam.evidence.values import Value
 
 Mask = NDArray[np.bool_]
@@ -46,8 +46,10 @@ def likeness_pair(name: str, title: str, definition: str, **shown: Any) -> tuple
         shown: where the rank correlation is shown, see `Measure`.
     """
     return (
-        Measure(f"{name}_rank", title, f"rank correlation {definition}", **shown),
-        Measure(f"{name}_ssim", f"{title} (SSIM)", f"`{name}_rank` by SSIM", better=shown["better"]),
+        Measure(f"{name}_rank", title, f"rank correlation {definition}", limits=SIGNED, **shown),
+        Measure(
+            f"{name}_ssim", f"{title} (SSIM)", f"`{name}_rank` by SSIM", better=shown["better"], limits=SIGNED
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from stratacam.evidence import registry
 from stratacam.evidence.by_class import About, ClassSummary, summaries_by_class, truth_by_class
 from stratacam.evidence.claims import assess_claims, last_convolution
 from stratacam.evidence.counterfactual.losses import LOSSES, StructureLoss, losses_by_class
@@ -99,7 +100,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         settings.methods,
         layers,
     )
-    write_rows(folder / "layers.tsv", summarise(table), Summary)
+    write_rows(folder / "layers.tsv", summarise(table, registry.limits()), Summary)
     explained_of = {name: found["explained"] for name, found in about.items()}
     losses = losses_by_class(values, explained_of, subject_of, seed=seed)
     write_rows(folder / LOSSES, losses, StructureLoss)

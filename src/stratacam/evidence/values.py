@@ -94,10 +94,20 @@ def by_subject(scans: Mapping[str, Sequence[Value]], subject_of: Mapping[str, st
     return SubjectTable(keys, subjects, table)
 
 
-def summarise(table: SubjectTable) -> list[Summary]:
-    """Mean over subjects of every measure, with its interval."""
+def summarise(table: SubjectTable, limits: Mapping[str, tuple[float, float]] | None = None) -> list[Summary]:
+    """Mean over subjects of every measure, with its interval.
+
+    Args:
+        table: of subjects.
+        limits: by measure, the lowest and highest value that it can have, with which intervals end; those of a
+            difference ("above ...") follow.
+    """
     found = []
     for key, values in zip(table.keys, table.values.T, strict=True):
         known = values[~np.isnan(values)]
-        found.append(Summary(*key, float(known.mean()), *mean_interval(known), len(known)))
+        least, most = (limits or {}).get(key[2], (-math.inf, math.inf))
+        if "above" in key[3]:
+            least, most = least - most, most - least
+        low, high = mean_interval(known)
+        found.append(Summary(*key, float(known.mean()), max(low, least), min(high, most), len(known)))
     return found

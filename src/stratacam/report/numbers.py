@@ -40,7 +40,10 @@ def estimate_of(value: float | None, low: float | None, high: float | None) -> s
     if value is None or math.isnan(value):
         return NOT_KNOWN
     known = low is not None and high is not None and not math.isnan(low)
-    return f"{value:.2f}" + (f" ({low:.2f} to {high:.2f})" if known else "")
+    words = [
+        f"{round(number, 2) + 0.0:.2f}" for number in ((value, low, high) if known else (value,))
+    ]  # no -0.00
+    return f"{words[0]} ({words[1]} to {words[2]})" if known else words[0]
 
 
 def small(p_value: float | None) -> str:

@@ -8,7 +8,7 @@ from torch import nn
 
 from stratacam.evidence.counterfactual.fall import SliceToFill
 from stratacam.evidence.counterfactual.parcels import parcels
-from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Measure, Panel
+from stratacam.evidence.measures import SIGNED, Column, Criterion, ExplainedScan, Measure, Panel
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.similarity import rank_correlation
@@ -46,6 +46,7 @@ REGION_AGREEMENT = Measure(
             unmeasured="counterfactuals by region",
         ),
     ),
+    limits=SIGNED,
 )
 
 

@@ -16,7 +16,17 @@ from stratacam.evidence.faithfulness.control import cells_of, control_maps, with
 from stratacam.evidence.faithfulness.pictures import RemovedPixels
 from stratacam.evidence.faithfulness.ranking import coldest, hottest, ranks
 from stratacam.evidence.heat import Heat, heat_of
-from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
+from stratacam.evidence.measures import (
+    SHARE,
+    SIGNED,
+    Column,
+    Criterion,
+    ExplainedScan,
+    Kind,
+    Measure,
+    Need,
+    Panel,
+)
 from stratacam.evidence.values import Value, mean_of
 
 Mask = NDArray[np.bool_]
@@ -29,7 +39,7 @@ FRACTIONS = (0.2,)
 CONTROL, OTHERS = "control", "others"
 ABOVE, ABOVE_OTHERS = f"above {CONTROL}", f"above {OTHERS}"
 
-measure = partial(Measure, held_against="random maps of the same blur and area")
+measure = partial(Measure, held_against="random maps of the same blur and area", limits=SHARE)
 
 ROAD = measure(
     "road",
@@ -70,6 +80,7 @@ ROAD = measure(
             decimals=3,
         ),
     ),
+    limits=SIGNED,
 )
 ROAD_MOST = measure(
     "road_most",

@@ -31,7 +31,7 @@ def claims_table(evidence: EvidenceContent, method: str) -> Table:
             str(test["subjects"]),
             "; ".join(f"{name} {small(p)}" for name, p in test["p"].items() if p is not None) or NOT_KNOWN,
             _with_reason(test),
-            _with_reason(claim) if not number else "",
+            claim["verdict"] if not number else "",
         )
         for claim in evidence.claims[method]
         for number, test in enumerate(claim["tests"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stratacam.evidence import registry
 from stratacam.evidence.planting.verdict import LEVELS, MINIMUM_PEOPLE, PEOPLE, has_learnt, verdict
 from stratacam.evidence.values import Summary, by_subject, summarise
 from stratacam.study.truth_benchmark.scoring import Place, ScoredFold
@@ -56,7 +57,7 @@ def summarise_folds(
     accuracy = np.array([np.mean(one) for one in right.values()])
     every = [known for one in right.values() for known in one]
     return BenchmarkSummary(
-        {group: summarise(table) for group, table in tables.items() if table.keys},
+        {group: summarise(table, registry.limits()) for group, table in tables.items() if table.keys},
         float(np.mean(every)),
         has_learnt(accuracy),
         len(every),
