@@ -39,11 +39,14 @@ def estimate_of(value: float | None, low: float | None, high: float | None) -> s
     """
     if value is None or math.isnan(value):
         return NOT_KNOWN
-    known = low is not None and high is not None and not math.isnan(low)
-    words = [
-        f"{round(number, 2) + 0.0:.2f}" for number in ((value, low, high) if known else (value,))
-    ]  # no -0.00
-    return f"{words[0]} ({words[1]} to {words[2]})" if known else words[0]
+    if low is None or high is None or math.isnan(low):
+        return _two_digits(value)
+    return f"{_two_digits(value)} ({_two_digits(low)} to {_two_digits(high)})"
+
+
+def _two_digits(value: float) -> str:
+    """Without the sign of a number that is 0 to two digits."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def small(p_value: float | None) -> str:
