@@ -27,7 +27,7 @@ every = 4
 [network]
 architecture = "small_cnn"
 [split]
-folds = 1
+folds = 3
 [training]
 epochs = 2
 [explain]
@@ -95,7 +95,7 @@ def test_a_study_in_every_step(folder):
     running = "run", folder / "study.toml"
     for word, number, where in (
         ("prepare: 3", signal.SIGINT, "prepare, 3 of 6 done"),
-        ("epoch 1 of 2", signal.SIGTERM, "train"),
+        ("train: 2", signal.SIGTERM, "train, 2 of 3 done"),
         ("explain: 3", signal.SIGINT, "explain, 3 of 6 done"),
     ):
         assert f"Stopped at {where}" in break_off(*running, word=word, number=number, folder=study)

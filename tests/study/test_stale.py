@@ -148,8 +148,8 @@ SETTINGS = {
     "cohort.prepared": ("elsewhere", {"prepare", NEW_MODEL}),
     "cohort.sequences": (("T1w",), CHECK),
     "cohort.choose": ({"T1w": {}}, REPORT),
-    "cohort.group_column": ("other_group", FROZEN | {"baselines"}),
-    "cohort.groups": (("control", "RRMS"), TRAIN | {"baselines"}),
+    "cohort.group_column": ("other_group", FROZEN | after("truth") | {"baselines"}),
+    "cohort.groups": (("control", "RRMS"), TRAIN | {"baselines", "sample_size"}),
     "prepare.grid": (6.0, PREPARE),
     "prepare.plane": ("coronal", PREPARE),
     "prepare.slice_area_fraction": (0.1, PREPARE),
@@ -165,10 +165,10 @@ SETTINGS = {
     "pictures.part": ((0.1, 0.9), PICTURES),
     "pictures.sequences": (("T1w",), PICTURES),
     "pictures.channels": ("each", PICTURES),
-    "network.architecture": (("nets.py:make", "small_cnn"), TRAIN - {"explain"} | {NEW_MODEL}),
+    "network.architecture": (("nets.py:make", "small_cnn"), TRAIN - {"explain", "confounds"} | {NEW_MODEL}),
     "network.weights": ("none", REPORT),  # as by default, for a network of one's own
     "network.head": ("classifier", FROZEN),
-    "split.unit": ("slice", FROZEN | {"baselines"}),
+    "split.unit": ("slice", FROZEN | {"baselines", "sample_size"}),
     "split.folds": (3, NEW_MODEL),
     "split.train": None,  # with the others: they add up to 1
     "split.validation": None,
@@ -427,7 +427,7 @@ def test_another_order_of_sequences_is_another_order_of_channels(study):
     assert again(changed(study.configuration, "cohort.sequences", ("FLAIR", "T1w"))) == CHECK
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if step != "leakage"])
+@pytest.mark.parametrize("step", [step for step in STEPS if step not in {"leakage", "permutations"}])
 def test_a_step_that_is_forced_does_again_what_reads_it_and_nothing_else(study, step, tmp_path):
     records = [study.configuration.out / ".stratacam", study.configuration.out / "prepared/.stratacam"]
     for number, folder in enumerate(records):
@@ -531,7 +531,12 @@ def test_an_image_does_again_what_reads_it_and_nothing_else(study, file, expecte
 @pytest.mark.parametrize(
     ("file", "before", "after_", "expected"),
     [
-        ("cohort/sub-01/sub-01_sessions.tsv", "40", "41", {"baselines", "comparison", "evidence tables"}),
+        (
+            "cohort/sub-01/sub-01_sessions.tsv",
+            "40",
+            "41",
+            {"baselines", "comparison", "confounds", "evidence tables"},
+        ),
         ("cohort/sub-01/sub-01_sessions.tsv", "\tx", "\ty", set()),
         ("cohort/participants.tsv", "\tx\n", "\ty\n", set()),
         ("cohort/participants.tsv", "family-1", "family-9", set()),
