@@ -26,12 +26,12 @@ def claims_table(evidence: EvidenceContent, method: str) -> Table:
     rows = [
         (
             claim["title"] if not number else "",
+            claim["verdict"] if not number else "",
             test["name"],
+            _with_reason(test),
             estimate_of(test["effect"], test["low"], test["high"]),
             str(test["subjects"]),
             "; ".join(f"{name} {small(p)}" for name, p in test["p"].items() if p is not None) or NOT_KNOWN,
-            _with_reason(test),
-            claim["verdict"] if not number else "",
         )
         for claim in evidence.claims[method]
         for number, test in enumerate(claim["tests"])
@@ -40,12 +40,12 @@ def claims_table(evidence: EvidenceContent, method: str) -> Table:
         f"What the abstract claims, tested on {method}",
         (
             "claim",
+            "verdict",
             "test",
+            "of the test",
             "effect",
             "subjects",
             "family-wise p against",
-            "verdict of the test",
-            "of the claim",
         ),
         tuple(rows),
         otherwise="No claim could be tested.",

@@ -1,4 +1,4 @@
-"""Which layers say the same, and which layers' weights each map depends on."""
+"""How alike the maps of layers are, and which layers' weights each map depends on."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,8 @@ def dependence(evidence: EvidenceContent) -> ReportFigure | None:
     bar.ax.tick_params(labelsize=7)
     bar.set_label("Spearman's rank correlation", fontsize=8)
     return ReportFigure(
-        f"Layers of {network_title(evidence.network)} that say the same, and what their maps depend on",
+        f"How alike the maps of layers of {network_title(evidence.network)} are"
+        f"{', and what they depend on' if steps else ''}",
         f"Maps by {method}. {'Left: ' if steps else ''}Spearman's correlation of heat inside the brain, mean over "
         f"subjects; white where two layers never both had heat.{NOTE if steps else ''}",
         figure,
