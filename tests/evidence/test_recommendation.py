@@ -3,6 +3,8 @@ import pytest
 
 from stratacam.evidence.recommendation import criteria, recommend, rule
 from stratacam.evidence.values import SubjectTable
+from stratacam.files import write_json
+from stratacam.study.steps.evidence import has_learned
 
 LAYERS = ("shallow", "middle", "deep")
 SUBJECTS = tuple(f"sub-{number:02d}" for number in range(12))
@@ -189,3 +191,13 @@ def test_a_truth_that_is_stated_but_shown_in_no_slice_is_not_skipped():
     assert found_in(without=truth).recommended == LAYERS
     found = found_in(without=truth, truth=True)
     assert {one.verdict for one in found.layers} == {"cannot say"}
+
+
+@pytest.mark.parametrize(
+    ("interval", "learnt"), [([0.34, 0.9], True), ([0.33, 0.9], False), ([0.2, 0.5], False), (None, None)]
+)
+def test_a_network_has_learned_where_its_interval_lies_above_chance(tmp_path, interval, learnt):
+    accuracy = {"value": 0.6, "chance": 0.33, "interval": interval}
+    write_json(tmp_path / "metrics.json", {"subjects": {"balanced_accuracy": accuracy}})
+    assert has_learned(tmp_path) is learnt
+    assert has_learned(tmp_path / "gone") is None

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from stratacam.errors import InputError
 from stratacam.evidence.covariates import covariates_of
+from stratacam.evidence.inference.means import mean_known
 from stratacam.evidence.regions.atlas import atlas_of
 from stratacam.evidence.regions.comparison import GroupTest, compare_groups
-from stratacam.evidence.regions.group_maps import group_maps, mean_where_known
+from stratacam.evidence.regions.group_maps import group_maps
 from stratacam.evidence.regions.region_values import RegionValue
 from stratacam.evidence.regions.scan_heat import OWN_CLASS, template_key
 from stratacam.evidence.regions.template_space import template_brain, template_grid
@@ -81,8 +82,8 @@ class MeasuredScans:
         laid = []
         for subject in subjects:
             paths = [path for scan, path in self.templates.items() if self.subject_of[scan] == subject]
-            laid.append(mean_where_known(np.stack([np.load(path)[key].astype(np.float32) for path in paths])))
-        return np.stack(laid)
+            laid.append(mean_known(np.stack([np.load(path)[key].astype(np.float32) for path in paths])))
+        return np.stack(laid).astype(np.float32)
 
 
 COLUMNS = (

@@ -104,8 +104,8 @@ def write_truth(scan: PreparedScan, masks: tuple[Path, ...], out: Path) -> None:
     """Write the union of masks of a scan in MNI152 space, (X, Y, Z) float16 share of each voxel."""
     truth = np.logical_or.reduce([read_mask(mask, scan) for mask in masks])
     laid = to_template(truth.astype(np.float32), scan, template_grid(PRIOR_MM))
-    with whole_file(out) as temporary:
-        np.savez_compressed(temporary.open("wb"), share=laid.astype(np.float16))
+    with whole_file(out) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, share=laid.astype(np.float16))
 
 
 def measure_evidence_of(

@@ -36,7 +36,7 @@ def mean_interval(values: NDArray[np.float64], *, level: float = LEVEL) -> tuple
     return float(low), float(high)
 
 
-def mean_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def mean_known(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Mean over the first axis of the values that are numbers; NaN where there are none."""
     known = ~np.isnan(values)
     total, count = np.where(known, values, 0).sum(axis=0), known.sum(axis=0)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from stratacam.evidence.inference.means import mean_known
+
 HIGH = 0.5
 """Heat at or above this share of the layer's scale in the subject's scan (see `heat_scale`) is high."""
 
@@ -27,14 +29,6 @@ def group_maps(
     found = {}
     for group in dict.fromkeys(groups):
         its = maps[[name == group for name in groups]]
-        found[group, MEAN] = mean_where_known(its)
-        found[group, SHARE] = mean_where_known(np.where(np.isnan(its), its, its >= HIGH))
+        found[group, MEAN] = mean_known(its).astype(np.float32)
+        found[group, SHARE] = mean_known(np.where(np.isnan(its), its, its >= HIGH)).astype(np.float32)
     return found
-
-
-def mean_where_known(volumes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean over the first axis of the numbers there; NaN where there are none."""
-    known = ~np.isnan(volumes)
-    count = known.sum(axis=0)
-    total = np.where(known, volumes, 0).sum(axis=0, dtype=np.float32)
-    return np.asarray(np.divide(total, count, out=np.full(total.shape, np.nan, np.float32), where=count > 0))

@@ -202,7 +202,7 @@ def _measure_network(
             truth=truth.structures,
             remark=truth.remark,
             learnt_from=learnt_from,
-            learnt=_learnt(study.folders.evaluation / model),
+            learnt=has_learned(study.folders.evaluation / model),
             trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},
             folder=folder,
         )
@@ -211,7 +211,7 @@ def _measure_network(
         work.once("evidence tables", tables, item=model, do=lambda: tables.do(executor))
 
 
-def _learnt(evaluation: Path) -> bool | None:
+def has_learned(evaluation: Path) -> bool | None:
     """Whether the held-out balanced accuracy of subjects was shown to be above chance; None where it is not there.
 
     The lower end of its interval has to lie above chance.
