@@ -19,6 +19,9 @@ Floats = NDArray[np.float64]
 PARTS = ((ROAD, ABOVE_OTHERS), (AVERAGE_PRECISION, ABOVE_OTHERS), (GROUP_CONTRAST, ""))
 """What a layer is scored by. Each is 0 on average for maps that say nothing of the subject."""
 
+ROUNDING = 1e-9
+"""A part whose values are no larger is 0: what is left of one map for everybody less itself."""
+
 
 def layer_scores(table: SubjectTable, method: str, layers: Sequence[str]) -> tuple[tuple[str, ...], Floats]:
     """What layers are scored by, in words, and the score of every layer in every subject, (subjects, layers).
@@ -36,7 +39,7 @@ def layer_scores(table: SubjectTable, method: str, layers: Sequence[str]) -> tup
     for measure, against in PARTS:
         values = np.stack([table.column((method, layer, measure.name, against)) for layer in layers], axis=1)
         spread = np.sqrt(np.nanmean(values**2)) if not np.isnan(values).all() else 0
-        if spread > 0:
+        if spread > ROUNDING:
             measured = ~np.isnan(values).all(axis=1, keepdims=True)
             parts.append(np.where(measured, np.nan_to_num(values) / spread, np.nan))
             names.append(" ".join(filter(None, (measure.title, against))))
