@@ -176,7 +176,8 @@ def comparison_tables(evidence: EvidenceContent) -> list[Table]:
                 tuple(tuple(cell(row) for cell in REGION_COLUMNS.values()) for row in strongest),
                 otherwise=statement,
                 note=f"{statement} In this table, {found or 'none'} of {len(tests)} tests with q below {LEVEL}; the "
-                f"{len(strongest)} smallest are shown. Regions: {groups.get('atlas', '')}. {groups.get('caution', '') if own else ''}",
+                f"{len(strongest)} smallest are shown. Regions: {groups.get('atlas', '')}. "
+                f"{groups.get('caution', '') if own else ''}",
             )
         )
     return tables or [
