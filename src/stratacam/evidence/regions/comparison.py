@@ -118,8 +118,8 @@ def compare_groups(
     statement = (
         f"{len(groups)} subjects ({counts}); {kind} tests of {len(usable)} of {values.shape[1]} columns (class "
         f"explained, method, layer, region){beside_words}{missing if left_out else ''}; pairs of groups with at least "
-        f"{MINIMUM_SUBJECTS} subjects. q: false discovery rate over the {len(usable)} tests of all groups, and over the "
-        f"{len(pairs)} of pairs, in all columns{permuted if permutations else ''}."
+        f"{MINIMUM_SUBJECTS} subjects. q: false discovery rate over the {len(usable)} tests of all groups, and over "
+        f"the {len(pairs)} of pairs, in all columns{permuted if permutations else ''}."
     )
     return Comparison((*_with_q(over_all), *_with_q(pairs)), statement)
 
