@@ -113,7 +113,7 @@ def check(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[INPUT]",
+            metavar="INPUT",
             help="BIDS folder, or table (.csv, .tsv), of the scans as delivered; that of --config if absent.",
         ),
     ] = None,
@@ -168,7 +168,7 @@ def check(
     show_sample_size(forecast.sample_size, console)
     if forecast.sample_size and not study:
         console.print(
-            "Without --config the default split is assumed: five folds, so that every subject is held out.",
+            "Without --config the default split is assumed: folds, in which every subject is held out once.",
             highlight=False,
             soft_wrap=True,
         )

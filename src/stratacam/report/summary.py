@@ -79,7 +79,7 @@ def what_was_found(study: StudyContent) -> str:
     who = f"{study.title_of(study.main)} classified" if len(study.models) > 1 else "The network classified"
     whom = "subjects by their held-out slices" if study.by_slice else "held-out subjects"
     if len({found for found in study.metrics["subjects_per_class"].values() if found}) == 1:
-        measures = {"Accuracy (equal to balanced accuracy, as groups are of equal size)": balanced}
+        measures = {"Balanced accuracy (equal to accuracy, as groups are of equal size)": balanced}
     found = "; ".join(f"{name} {_estimate(estimate)}" for name, estimate in measures.items())
     return f"{who} {right} of {count} {whom} correctly. {found}.{verdict}"
 
