@@ -197,7 +197,10 @@ def test_groups_that_a_covariate_separates_are_not_compared_and_it_is_said_which
         permutations=19,
     )
     assert found.tests == ()
-    assert "4 of all, as the effect of the groups cannot be told apart from that of sex" in found.statement
+    assert (
+        "4 of all, 4 of RRMS - control, as the effect of the groups cannot be told apart from that of sex"
+        in found.statement
+    )
 
 
 def test_groups_are_not_compared_without_residual_degrees_of_freedom():
@@ -209,7 +212,7 @@ def test_groups_are_not_compared_without_residual_degrees_of_freedom():
         permutations=19,
     )
     assert found.tests == ()
-    assert "2 of all, as 4 residual degrees of freedom are left; 5 are needed" in found.statement
+    assert "2 of all, 2 of a - b, as 4 residual degrees of freedom are left; 5 are needed" in found.statement
 
 
 def test_a_third_group_of_one_person_does_not_keep_the_others_from_being_compared():

@@ -310,4 +310,4 @@ def test_voxels_that_are_identical_within_groups_give_no_infinite_t():
     assert np.isfinite(found.t).all()
     assert np.abs(found.t).max() < 20
     assert "in 62 voxels" in found.statement
-    assert "2 voxels that vary in no group were left out" in found.statement
+    assert "2 voxel(s) that vary in no group were left out" in found.statement

@@ -43,16 +43,16 @@ def obstacle(label: Labels, covariates: Floats | None, names: Sequence[str]) -> 
     """
     if covariates is None:
         return ""
-    if not _apart(label, covariates):
-        columns = {name: covariates[:, [column == name for column in names]] for name in dict.fromkeys(names)}
-        culprits = [name for name, values in columns.items() if not _apart(label, values)]
-        by = " and of ".join(culprits) if culprits else f"{' and '.join(columns)} together"
-        return f"the effect of the groups cannot be told apart from that of {by}"
-    beside, of_groups = _bases(label, covariates)
-    free = len(label) - beside.shape[1] - of_groups.shape[1]
+    beside, _ = _bases(label, covariates)
+    free = len(label) - beside.shape[1] - len(np.unique(label)) + 1
     if free < MINIMUM_FREE:
-        return f"{free} residual degrees of freedom are left; {MINIMUM_FREE} are needed"
-    return ""
+        return f"{max(free, 0)} residual degrees of freedom are left; {MINIMUM_FREE} are needed"
+    if _apart(label, covariates):
+        return ""
+    columns = {name: covariates[:, [column == name for column in names]] for name in dict.fromkeys(names)}
+    culprits = [name for name, values in columns.items() if not _apart(label, values)]
+    by = " and of ".join(culprits) if culprits else f"{' and '.join(columns)} together"
+    return f"the effect of the groups cannot be told apart from that of {by}"
 
 
 def far_apart(label: Labels, covariates: Floats, names: Sequence[str]) -> dict[str, float]:
@@ -142,7 +142,7 @@ def unexplained(values: Floats, label: Labels, covariates: Floats | None) -> NDA
 
 def _apart(label: Labels, covariates: Floats) -> bool:
     """Whether the groups add all their dimensions to those of the covariates."""
-    return _bases(label, covariates)[1].shape[1] == len(np.unique(label)) - 1
+    return bool(_bases(label, covariates)[1].shape[1] == len(np.unique(label)) - 1)
 
 
 def _scaled(covariates: Floats) -> Floats:

@@ -1,8 +1,8 @@
 """Groups compared region by region: tests, effect sizes, and p-values that know how many tests there were."""
 
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -105,19 +105,19 @@ def compare_groups(
     compared = np.full_like(values, math.nan)
     over_all: list[GroupTest] = []
     pairs: list[GroupTest] = []
-    left_out: Counter[tuple[str, str]] = Counter()
+    left_out: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for column, heat in enumerate(values.T):
         known = ~np.isnan(heat)
         enough = np.bincount(label[known], minlength=len(names)) >= MINIMUM_OF_GROUP
         among = known & enough[label]
         if len(set(heat[among])) == 1:
-            left_out[ALL, NOTHING_VARIED] += 1
+            left_out[NOTHING_VARIED][ALL] += 1
             continue
         small = " and ".join(name for name, many in zip(names, enough, strict=True) if not many)
-        whose = f"{ALL} but {small}" if small else ALL
+        whose = f"{ALL} but {small}" if small and enough.sum() > 1 else ALL
         test = _test(heat, label, among, covariates, covariate_names)
         if isinstance(test, str):
-            left_out[whose, test] += 1
+            left_out[test][whose] += 1
         else:
             compared[among, column] = heat[among]
             over_all.append(GroupTest(column, whose, *test, subjects=int(among.sum())))
@@ -126,7 +126,7 @@ def compare_groups(
             pair = f"{names[first]} - {names[second]}"
             test = _test(heat, label, both, covariates, covariate_names)
             if isinstance(test, str):
-                left_out[pair, test] += 1
+                left_out[test][pair] += 1
                 continue
             adjusted = adjusted_values(heat[both], label[both], _of(covariates, both))
             delta = _cliffs_delta(*(adjusted[label[both] == group] for group in (first, second)))
@@ -188,7 +188,7 @@ def _of(covariates: Floats | None, among: NDArray[np.bool_]) -> Floats | None:
 def _statement(
     groups: Sequence[str],
     made: tuple[int, int, int],
-    left_out: Counter[tuple[str, str]],
+    left_out: Mapping[str, Counter[str]],
     covariate_names: Sequence[str],
 ) -> str:
     """What was tested beside what, what was not and why, and over which tests q-values are.
@@ -196,7 +196,7 @@ def _statement(
     Args:
         groups: of the subjects.
         made: tests of all groups, columns, tests of pairs.
-        left_out: tests that were not made: of whom, and why.
+        left_out: tests that were not made: why, and how many of whom.
         covariate_names: of their columns.
     """
     over_all, columns, pairs = made
@@ -204,11 +204,14 @@ def _statement(
     counts = ", ".join(f"{list(groups).count(name)} {name}" for name in names)
     beside = " and ".join(dict.fromkeys(covariate_names))
     kind = f"{ANCOVA} beside {beside}" if beside else f"{KRUSKAL_WALLIS} and {MANN_WHITNEY} tests"
-    reasons = "; ".join(f"{count} of {whose}, as {why}" for (whose, why), count in left_out.items())
+    reasons = "; ".join(
+        f"{', '.join(f'{count} of {whose}' for whose, count in whom.items())}, as {why}"
+        for why, whom in left_out.items()
+    )
     not_made = f" Tests that were not made: {reasons}." if reasons else ""
     return (
         f"{len(groups)} subjects ({counts}); {kind}: of all groups in {over_all} of {columns} columns (class "
-        f"explained, method, layer, region), and {pairs} tests of pairs.{not_made} q: false discovery rate over the "
+        f"explained, method, layer, region), and {pairs} test(s) of pairs.{not_made} q: false discovery rate over the "
         f"{over_all} tests of all groups, and over the {pairs} of pairs, in all columns"
     )
 

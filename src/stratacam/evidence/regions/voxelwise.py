@@ -90,7 +90,7 @@ def compare_voxels(
     label = np.array([int(groups[number] == pair[0]) for number in chosen])
     beside = None if covariates is None else covariates[chosen]
     reached = mask & ~np.isnan(maps[chosen])
-    seen = reached.all(axis=0)
+    seen = np.asarray(reached.all(axis=0))
     counts = (int(label.sum()), int((1 - label).sum()))
     who = f"{pair[0]} ({counts[0]}) less {pair[1]} ({counts[1]})"
     heat = maps[chosen][:, seen].astype(np.float64)
@@ -131,7 +131,7 @@ def compare_voxels(
         return laid
 
     left_out = int(seen.sum() - varies.sum())
-    constant = f" {left_out} voxels that vary in no group were left out." if left_out else ""
+    constant = f" {left_out} voxel(s) that vary in no group were left out." if left_out else ""
     return VoxelwiseComparison(
         t=volume(found["t"]),
         log_p=volume(found["logp_max_t"]),
