@@ -255,3 +255,59 @@ def test_voxels_outside_the_brain_change_nothing():
     t = stats.ttest_ind(maps[::2][:, mask], maps[1::2][:, mask]).statistic
     np.testing.assert_allclose(found.t[mask], t, rtol=1e-4)
     assert not found.t[~mask].any()
+
+
+VOXELS = Grid((4, 4, 4), np.diag([4.0, 4.0, 4.0, 1.0]))
+TWO_GROUPS = ["a"] * 8 + ["b"] * 8
+
+
+def compare_two(maps, **settings):
+    mask = np.ones(VOXELS.shape, bool)
+    return compare_voxels(
+        maps.astype(np.float32), TWO_GROUPS, ("a", "b"), mask, VOXELS, permutations=19, **settings
+    )
+
+
+def test_voxels_of_groups_that_a_covariate_separates_are_not_compared():
+    maps = np.random.default_rng(0).normal(size=(16, 4, 4, 4))
+    found = compare_two(maps, covariates=np.repeat([0.0, 1.0], 8)[:, None], covariate_names=["site"])
+    assert found.voxels == 0
+    assert not found.t.any()
+    assert "nothing was compared, as the effect of the groups cannot be told apart from that of site" in (
+        found.statement
+    )
+
+
+def test_voxels_are_not_compared_without_residual_degrees_of_freedom():
+    random = np.random.default_rng(0)
+    found = compare_two(
+        random.normal(size=(16, 4, 4, 4)),
+        covariates=random.normal(size=(16, 12)),
+        covariate_names=["site"] * 12,
+    )
+    assert found.voxels == 0
+    assert "2 residual degrees of freedom are left; 5 are needed" in found.statement
+
+
+def test_a_subject_without_any_voxel_is_named_as_the_reason_that_nothing_was_compared():
+    maps = np.random.default_rng(0).normal(size=(16, 4, 4, 4))
+    maps[3] = np.nan
+    found = compare_two(maps, subjects=[f"sub-{number:02}" for number in range(16)])
+    assert "no voxel is reached by the slices of all; those of sub-03 (0%), sub-00 (100%)" in found.statement
+
+
+def test_voxels_that_are_identical_within_groups_give_no_infinite_t():
+    random = np.random.default_rng(0)
+    alike = np.repeat(random.normal(size=(2, 4, 4, 4)), 8, axis=0)
+    found = compare_two(alike)
+    assert found.voxels == 0
+    assert "nothing varies within the groups" in found.statement
+    maps = random.normal(size=(16, 4, 4, 4))
+    maps[:, 1, 1, 1] = np.repeat([1.0, 0.0], 8)
+    age = np.linspace(0, 1, 16)
+    maps[:, 2, 2, 2] = age
+    found = compare_two(maps, covariates=age[:, None], covariate_names=["age"])
+    assert np.isfinite(found.t).all()
+    assert np.abs(found.t).max() < 20
+    assert "in 62 voxels" in found.statement
+    assert "2 voxel(s) that vary in no group were left out" in found.statement

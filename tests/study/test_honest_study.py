@@ -239,14 +239,17 @@ def test_claims_and_recommendation_are_of_the_method(evidence):
 
 def test_groups_are_compared_in_regions_and_voxels(evidence):
     folder = evidence / "make_seed-0"
-    tests = rows(folder / "comparison.tsv")
-    assert {row["groups"] for row in tests} == {"all", "RRMS - SPMS", "RRMS - control", "SPMS - control"}
-    assert list(dict.fromkeys(row["explained"] for row in tests)) == ["SPMS", "own class"]
-    assert all(0 <= float(row["p"]) <= float(row["q"]) <= 1 for row in tests)
+    assert rows(folder / "comparison.tsv") == []  # nine subjects are too few
     groups = json.loads((folder / "groups.json").read_text())
-    assert groups["statement"].startswith("9 subjects (3 RRMS, 3 SPMS, 3 control); rank ANCOVA tests in")
-    assert "beside age and sex" in groups["statement"]
+    assert "2 kinds of maps (SPMS in everybody, own class of each scan), are " in groups["statement"]
+    assert (
+        "9 subjects (3 RRMS, 3 SPMS, 3 control); ANCOVA beside age and sex: of all groups in 0 of "
+        in (groups["statement"])
+    )
     assert len(groups["voxelwise"]) == 3
+    assert all(
+        "nothing was compared" in one["statement"] for one in groups["voxelwise"]
+    )  # too few beside two
     assert "RRMS (3) less SPMS (3)" in groups["voxelwise"][0]["statement"]
     share = nibabel.load(folder / "group_maps/SPMS_gradcam_body22_SPMS_share.nii.gz")
     assert share.shape == template_grid(4.0).shape

@@ -1,5 +1,6 @@
 """What groups are compared beside: age, sex and the like."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,14 +16,18 @@ USUAL = ("age", "sex")
 def covariates_of(
     people: Mapping[str, Mapping[str, str]], subjects: Sequence[str], wanted: Sequence[str] | None
 ) -> tuple[tuple[str, ...], NDArray[np.float64] | None]:
-    """Names and values (subjects, c): numbers as they are, words as one column for each but the first.
+    """Values (subjects, c), and the covariate of every column: numbers as they are, words a column each but the first.
+
+    What is the same in everybody is left out; None if nothing is left. "nan" and "inf" are no values.
 
     Raises:
         InputError: a subject lacks one that the settings name.
     """
     columns = USUAL if wanted is None else wanted
     lacking = [
-        subject for subject in subjects if any(column not in people.get(subject, {}) for column in columns)
+        subject
+        for subject in subjects
+        if any(not _is_value(people.get(subject, {}).get(column, "nan")) for column in columns)
     ]
     if not columns or (lacking and wanted is None):
         return (), None
@@ -31,8 +36,17 @@ def covariates_of(
             f"evidence.covariates: {', '.join(lacking)} lacks {' or '.join(columns)}; expected a value of each: "
             "fill them in, or leave the column out of the setting."
         )
-    values = [_numbers([people[subject][column] for subject in subjects]) for column in columns]
-    return tuple(columns), np.column_stack(values)
+    found = {column: _numbers([people[subject][column] for subject in subjects]) for column in columns}
+    varying = {column: values for column, values in found.items() if (values != values[:1]).any()}
+    names = tuple(column for column, values in varying.items() for _ in values.T)
+    return names, np.column_stack(list(varying.values())) if varying else None
+
+
+def _is_value(word: str) -> bool:
+    try:
+        return math.isfinite(float(word))
+    except ValueError:
+        return True
 
 
 def _numbers(words: Sequence[str]) -> NDArray[np.float64]:

@@ -131,6 +131,7 @@ def write_groups(
         keys += [(*maps_of, region) for region in regions]
         columns.append(means)
     comparison = compare_groups(np.hstack(columns), groups, **beside)
+    statement = f"{_family(keys)} {comparison.statement}"
     _write_comparison(folder / "comparison.tsv", comparison.tests, keys)
     grid = template_grid(settings.voxel_mm)
     for maps_of in product(measured.explained, settings.methods, layers):
@@ -143,15 +144,26 @@ def write_groups(
     write_json(
         folder / "groups.json",
         {
-            "statement": comparison.statement,
+            "statement": statement,
             "explained": measured.explained,
             "caution": CAUTION if OWN_CLASS in measured.explained else "",
             "atlas": atlas_of(settings.atlas).title,
-            "covariates": names,
+            "covariates": tuple(dict.fromkeys(names)),
             "voxelwise": voxelwise,
         },
     )
-    return [comparison.statement, *(found["statement"] for found in voxelwise)]
+    return [statement, *(found["statement"] for found in voxelwise)]
+
+
+def _family(keys: Sequence[tuple[str, ...]]) -> str:
+    """What the columns of a comparison are."""
+    explained, methods, layers, regions = (tuple(dict.fromkeys(values)) for values in zip(*keys, strict=True))
+    words = [f"{one} of each scan" if one == OWN_CLASS else f"{one} in everybody" for one in explained]
+    kinds = f"{len(words)} kinds of maps" if len(words) > 1 else "one kind of map"
+    return (
+        f"{len(regions)} regions, in {len(layers)} layers, {len(methods)} method{'s' if len(methods) > 1 else ''} and "
+        f"{kinds} ({', '.join(words)}), are {len(keys)} columns, and one family of tests together."
+    )
 
 
 def _why_not(without: Sequence[str]) -> str:
@@ -209,16 +221,27 @@ def _voxelwise(
         maps = measured.on_template(explained, method, layer, list(group_of))
         for pair in combinations(enough, 2):
             comparisons[layer, pair] = executor.submit(
-                compare_voxels, maps, groups, pair, brain, grid, permutations=settings.permutations, **beside
+                compare_voxels,
+                maps,
+                groups,
+                pair,
+                brain,
+                grid,
+                subjects=list(group_of),
+                permutations=settings.permutations,
+                **beside,
             )
-    found = []
-    for (layer, pair), comparison in comparisons.items():
-        result = comparison.result()
+    results = {which: comparison.result() for which, comparison in comparisons.items()}
+    count = STATISTICS * sum(result.voxels > 0 for result in results.values())
+    found: list[dict[str, Any]] = []
+    for (layer, pair), result in results.items():
+        words = {"explained": explained, "method": method, "layer": layer, "pair": " - ".join(pair)}
+        if not result.voxels:
+            found.append({**words, "statement": result.statement})
+            continue
         stem = f"{entity(explained)}_{entity(method)}_{entity(layer)}_{entity(pair[0])}-{entity(pair[1])}"
         for name, volume in (("t", result.t), ("logp", result.log_p), ("logptfce", result.log_p_tfce)):
             write_nifti(folder / f"{stem}_{name}.nii.gz", volume, grid.affine)
-        words = {"explained": explained, "method": method, "layer": layer, "pair": " - ".join(pair)}
-        count = STATISTICS * len(comparisons)
         statement = f"{result.statement} Corrected for {count} comparisons (statistics, pairs and layers)."
         found.append({**words, **result.summary(count), "statement": statement})
     return found

@@ -1,7 +1,8 @@
-"""Groups compared region by region: rank tests, effect sizes, and p-values that know how many tests there were."""
+"""Groups compared region by region: tests, effect sizes, and p-values that know how many tests there were."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -10,14 +11,28 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from stratacam.evidence.inference import MINIMUM_SUBJECTS
-from stratacam.evidence.regions.rank_ancova import adjusted_values, f_p_value, family_wise_p, partial_f
+from stratacam.evidence.regions.ancova import (
+    FAR_APART,
+    adjusted_values,
+    f_p_value,
+    family_wise_p,
+    far_apart,
+    numbered,
+    obstacle,
+    partial_f,
+)
 
 Floats = NDArray[np.float64]
+Labels = NDArray[np.int_]
 
 ALL = "all"
-KRUSKAL_WALLIS, RANK_ANCOVA, MANN_WHITNEY = "Kruskal-Wallis", "rank ANCOVA", "Mann-Whitney"
+KRUSKAL_WALLIS, ANCOVA, MANN_WHITNEY = "Kruskal-Wallis", "ANCOVA", "Mann-Whitney"
 MINIMUM_OF_GROUP = 2
 """Subjects of a group in a test; all its groups together have at least `MINIMUM_SUBJECTS`."""
+
+TOO_FEW = f"fewer than {MINIMUM_SUBJECTS} subjects, or fewer than {MINIMUM_OF_GROUP} of a group, had a value"
+NOTHING_VARIED = "nothing varied"
+NOTHING_WITHIN = "nothing varied within groups beside the covariates"
 
 PERMUTATIONS = 1000
 
@@ -28,14 +43,14 @@ class GroupTest:
 
     Attributes:
         column: which of the values was tested.
-        groups: "all", or the two compared, such as "SPMS - control".
-        test: "Kruskal-Wallis", "rank ANCOVA" or "Mann-Whitney".
+        groups: "all", "all but" those with fewer than two values, or the two compared, such as "SPMS - control".
+        test: "Kruskal-Wallis", "ANCOVA" or "Mann-Whitney".
         statistic: H, F or U.
         p: of this test alone.
         subjects: how many had a value.
         q: after Benjamini and Hochberg, over all tests of its kind ("all", or pairs).
         family_wise: of "all": probability of so large a statistic anywhere, by permutation; NaN for pairs.
-        effect: of pairs, Cliff's delta, of the values less what the covariates explain within groups: the share of
+        effect: of pairs, Cliff's delta, of the values less what the covariates explain within the two: the share of
             pairs of subjects in which the first group is higher less that in which it is lower; of "all", NaN.
     """
 
@@ -70,57 +85,65 @@ def compare_groups(
     """Compare groups in every column.
 
     Over all groups the Kruskal-Wallis test, and pairs of groups by the Mann-Whitney test. With covariates the analysis
-    of covariance of ranks: values and covariates are ranked, and the groups' share is tested beside the covariates' (W.
-    Conover, R. Iman, "Analysis of covariance using the rank transformation", 1982); pairs likewise, among their own
-    subjects. Family-wise p-values permute the residuals on the covariates, of all columns at once (D. Freedman, D.
-    Lane, 1983), and take the smallest p-value of all columns. Tests of fewer than ten subjects are left out: p-values
-    by a distribution do not hold for them, and by permutation cannot be small.
+    of covariance, in which groups and covariates stand in one linear model; pairs likewise, among their own subjects.
+    Family-wise p-values permute the residuals on the covariates, of all columns at once (D. Freedman, D. Lane, 1983; A.
+    Winkler et al., NeuroImage 92, 2014), and take the smallest p-value of all columns. Tests of fewer than ten subjects
+    are left out: p-values by a distribution do not hold for them, and by permutation cannot be small. So are groups of
+    one subject, and groups that cannot be told apart from a covariate.
 
     Args:
         values: (subjects, columns), NaN where there is none; such subjects are left out of that column's test.
         groups: of the subjects.
         covariates: (subjects, c), without NaN.
-        covariate_names: for the statement.
+        covariate_names: of their columns; several columns may have one name.
         permutations: for the family-wise p-value; 0: none.
         seed: of these.
     """
+    covariate_names = covariate_names or numbered(covariates)
     names = sorted(set(groups))
     label = np.array([names.index(group) for group in groups])
-    usable = [column for column in range(values.shape[1]) if _usable(values[:, column], label, covariates)]
-    family_wise = family_wise_p(
-        values[:, usable], label, covariates, permutations=permutations, seed=seed
-    ).tolist()
-    over_all, pairs = [], []
-    for column, together in zip(usable, family_wise, strict=True):
-        known = ~np.isnan(values[:, column])
-        beside = None if covariates is None else covariates[known]
-        test = _test(values[known, column], label[known], beside)
-        over_all.append(GroupTest(column, ALL, *test, subjects=int(known.sum()), family_wise=together))
-        adjusted = adjusted_values(values[known, column], label[known], beside)
+    compared = np.full_like(values, math.nan)
+    over_all: list[GroupTest] = []
+    pairs: list[GroupTest] = []
+    left_out: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for column, heat in enumerate(values.T):
+        known = ~np.isnan(heat)
+        enough = np.bincount(label[known], minlength=len(names)) >= MINIMUM_OF_GROUP
+        among = known & enough[label]
+        if len(set(heat[among])) == 1:
+            left_out[NOTHING_VARIED][ALL] += 1
+            continue
+        small = " and ".join(name for name, many in zip(names, enough, strict=True) if not many)
+        whose = f"{ALL} but {small}" if small and enough.sum() > 1 else ALL
+        test = _test(heat, label, among, covariates, covariate_names)
+        if isinstance(test, str):
+            left_out[test][whose] += 1
+        else:
+            compared[among, column] = heat[among]
+            over_all.append(GroupTest(column, whose, *test, subjects=int(among.sum())))
         for first, second in combinations(range(len(names)), 2):
             both = known & ((label == first) | (label == second))
-            if both.sum() < MINIMUM_SUBJECTS:
-                continue
-            beside = None if covariates is None else covariates[both]
-            delta = _cliffs_delta(*(adjusted[label[known] == group] for group in (first, second)))
-            test = _test(values[both, column], label[both], beside)
             pair = f"{names[first]} - {names[second]}"
+            test = _test(heat, label, both, covariates, covariate_names)
+            if isinstance(test, str):
+                left_out[test][pair] += 1
+                continue
+            adjusted = adjusted_values(heat[both], label[both], _of(covariates, both))
+            delta = _cliffs_delta(*(adjusted[label[both] == group] for group in (first, second)))
             pairs.append(GroupTest(column, pair, *test, subjects=int(both.sum()), effect=delta))
-    counts = ", ".join(f"{list(groups).count(name)} {name}" for name in names)
-    beside_words = f", beside {' and '.join(covariate_names)}" if covariate_names else ""
-    left_out = values.shape[1] - len(usable)
-    missing = (
-        f"; {left_out} were left out, as fewer than {MINIMUM_SUBJECTS} subjects, or fewer than {MINIMUM_OF_GROUP} of a "
-        "group, had a value, or nothing varied"
+    together = family_wise_p(
+        compared[:, [test.column for test in over_all]],
+        label,
+        covariates,
+        permutations=permutations,
+        seed=seed,
     )
-    permuted = f"; family-wise p-values by {permutations} permutations"
-    kind = KRUSKAL_WALLIS if covariates is None else RANK_ANCOVA
-    statement = (
-        f"{len(groups)} subjects ({counts}); {kind} tests of {len(usable)} of {values.shape[1]} columns (class "
-        f"explained, method, layer, region){beside_words}{missing if left_out else ''}; pairs of groups with at least "
-        f"{MINIMUM_SUBJECTS} subjects. q: false discovery rate over the {len(usable)} tests of all groups, and over "
-        f"the {len(pairs)} of pairs, in all columns{permuted if permutations else ''}."
-    )
+    over_all = [replace(test, family_wise=p) for test, p in zip(over_all, together.tolist(), strict=True)]
+    made = (len(over_all), values.shape[1], len(pairs))
+    statement = _statement(groups, made, left_out, covariate_names)
+    statement += f"; family-wise p-values by {permutations} permutations." if permutations else "."
+    if covariates is not None:
+        statement += _caution(label, covariates, covariate_names)
     return Comparison((*_with_q(over_all), *_with_q(pairs)), statement)
 
 
@@ -134,26 +157,76 @@ def benjamini_hochberg(p: Floats) -> Floats:
     return np.asarray(stats.false_discovery_control(p)) if len(p) else p
 
 
-def _usable(column: Floats, label: NDArray[np.int_], covariates: Floats | None) -> bool:
-    """Whether there are enough subjects, something varies, and residuals are left beside the covariates."""
-    known = ~np.isnan(column)
-    counts = np.bincount(label[known], minlength=int(label.max()) + 1)
-    free = known.sum() - len(counts) - (0 if covariates is None else covariates.shape[1])
-    enough = known.sum() >= MINIMUM_SUBJECTS and (counts >= MINIMUM_OF_GROUP).all()
-    return bool(enough and free > 0 and np.ptp(column[known]) > 0)
-
-
-def _test(values: Floats, label: NDArray[np.int_], covariates: Floats | None) -> tuple[str, float, float]:
-    """Name, statistic and p-value of the test of two or more groups."""
-    parts = [values[label == group] for group in np.unique(label)]
-    if covariates is not None:
-        statistic = partial_f(stats.rankdata(values), label, covariates)
-        return RANK_ANCOVA, statistic, f_p_value(statistic, label, covariates)
+def _test(
+    heat: Floats, label: Labels, among: NDArray[np.bool_], covariates: Floats | None, names: Sequence[str]
+) -> tuple[str, float, float] | str:
+    """Name, statistic and p-value of the test of two or more groups, or why it is not made."""
+    values, label, beside = heat[among], label[among], _of(covariates, among)
+    kinds, counts = np.unique(label, return_counts=True)
+    if len(values) < MINIMUM_SUBJECTS or len(kinds) < 2 or counts.min() < MINIMUM_OF_GROUP:
+        return TOO_FEW
+    if why_not := obstacle(label, beside, names):
+        return why_not
+    if beside is not None:
+        statistic = partial_f(values, label, beside)
+        if math.isinf(statistic):
+            return NOTHING_WITHIN
+        return ANCOVA, statistic, f_p_value(statistic, label, beside)
+    parts = [values[label == kind] for kind in kinds]
     if len(parts) > 2:
-        test = stats.kruskal(*parts) if np.ptp(values) > 0 else None
-        return KRUSKAL_WALLIS, *((float(test.statistic), float(test.pvalue)) if test else (0.0, 1.0))
+        test = stats.kruskal(*parts)
+        return KRUSKAL_WALLIS, float(test.statistic), float(test.pvalue)
     test = stats.mannwhitneyu(*parts, alternative="two-sided")
-    return MANN_WHITNEY, float(test.statistic), float(test.pvalue)
+    alike = np.ptp(values) == 0
+    return MANN_WHITNEY, float(test.statistic), 1.0 if alike else float(test.pvalue)
+
+
+def _of(covariates: Floats | None, among: NDArray[np.bool_]) -> Floats | None:
+    return None if covariates is None else covariates[among]
+
+
+def _statement(
+    groups: Sequence[str],
+    made: tuple[int, int, int],
+    left_out: Mapping[str, Counter[str]],
+    covariate_names: Sequence[str],
+) -> str:
+    """What was tested beside what, what was not and why, and over which tests q-values are.
+
+    Args:
+        groups: of the subjects.
+        made: tests of all groups, columns, tests of pairs.
+        left_out: tests that were not made: why, and how many of whom.
+        covariate_names: of their columns.
+    """
+    over_all, columns, pairs = made
+    names = sorted(set(groups))
+    counts = ", ".join(f"{list(groups).count(name)} {name}" for name in names)
+    beside = " and ".join(dict.fromkeys(covariate_names))
+    kind = f"{ANCOVA} beside {beside}" if beside else f"{KRUSKAL_WALLIS} and {MANN_WHITNEY} tests"
+    reasons = "; ".join(
+        f"{', '.join(f'{count} of {whose}' for whose, count in whom.items())}, as {why}"
+        for why, whom in left_out.items()
+    )
+    not_made = f" Tests that were not made: {reasons}." if reasons else ""
+    return (
+        f"{len(groups)} subjects ({counts}); {kind}: of all groups in {over_all} of {columns} columns (class "
+        f"explained, method, layer, region), and {pairs} test(s) of pairs.{not_made} q: false discovery rate over the "
+        f"{over_all} tests of all groups, and over the {pairs} of pairs, in all columns"
+    )
+
+
+def _caution(label: Labels, covariates: Floats, names: Sequence[str]) -> str:
+    """A warning of covariates that differ much between the groups that are compared."""
+    compared = np.bincount(label)[label] >= MINIMUM_OF_GROUP
+    found = far_apart(label[compared], covariates[compared], names)
+    apart = " and ".join(f"{name} (by {far:.1f})" for name, far in found.items())
+    return (
+        f" Caution: group means differ by more than {FAR_APART:g} standard deviation in {apart}. There the adjustment "
+        "is right only if heat follows the covariate in a straight line, the same in every group."
+        if found
+        else ""
+    )
 
 
 def _cliffs_delta(first: Floats, second: Floats) -> float:

@@ -196,10 +196,10 @@ def voxelwise_table(evidence: EvidenceContent) -> Table | None:
         (
             one["layer"],
             one["pair"],
-            str(one["voxels_t"]),
-            small(one["smallest_p_t"]),
-            str(one["voxels_tfce"]),
-            small(one["smallest_p_tfce"]),
+            str(one.get("voxels_t", NOT_KNOWN)),
+            small(one["smallest_p_t"]) if "voxels_t" in one else NOT_KNOWN,
+            str(one.get("voxels_tfce", NOT_KNOWN)),
+            small(one["smallest_p_tfce"]) if "voxels_t" in one else NOT_KNOWN,
             one["statement"],
         )
         for one in found
