@@ -11,9 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.evidence.inference import mean_interval, simultaneous
+from stratacam.evidence.inference.means import UNLIMITED
+from stratacam.evidence.measures import SHARE
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, int]], Floats]
+
+SHARES: Mapping[str, tuple[Draw, float]] = {
+    "0 or 1, mean 0.9": (lambda random, shape: (random.random(shape) < 0.9).astype(np.float64), 0.9),
+    "0 or 1, mean 0.95": (lambda random, shape: (random.random(shape) < 0.95).astype(np.float64), 0.95),
+    "85 % zeros, else uniform": (
+        lambda random, shape: random.random(shape) * (random.random(shape) < 0.15),
+        0.075,
+    ),
+    "eighths, mean 0.97": (lambda random, shape: random.binomial(8, 0.97, shape) / 8, 0.97),
+}
+"""Mostly one number, with the limits 0 and 1."""
 
 DISTRIBUTIONS: Mapping[str, tuple[Draw, float]] = {
     "normal": (lambda random, shape: random.normal(size=shape), 0.0),
@@ -27,12 +40,21 @@ DISTRIBUTIONS: Mapping[str, tuple[Draw, float]] = {
         0.4 * 2 / 7,
     ),
     "skewed (gamma 4)": (lambda random, shape: random.gamma(4, size=shape), 4.0),
+    "very skewed (exponential)": (lambda random, shape: random.exponential(size=shape), 1.0),
+    "very skewed (lognormal)": (lambda random, shape: random.lognormal(size=shape), float(np.exp(0.5))),
 }
 
 COLUMNS = 36
 """18 layers of two methods."""
 
-TOGETHER = ("normal", "heavy tails (t, 3 df)", "bounded, skewed (beta 8, 2)", "skewed (gamma 4)")
+TOGETHER = (
+    "normal",
+    "heavy tails (t, 3 df)",
+    "bounded, skewed (beta 8, 2)",
+    "skewed (gamma 4)",
+    "very skewed (exponential)",
+    "very skewed (lognormal)",
+)
 
 
 def one_mean(repeats: int) -> Iterator[str]:
@@ -40,11 +62,13 @@ def one_mean(repeats: int) -> Iterator[str]:
     numbers = (3, 5, 10, 20, 38)
     yield "| values | " + " | ".join(f"{number} subjects" for number in numbers) + " |"
     yield "|---|" + "---|" * len(numbers)
-    for title, (draw, mean) in DISTRIBUTIONS.items():
+    for title, (draw, mean) in {**DISTRIBUTIONS, **SHARES}.items():
+        limits = SHARE if title in SHARES else UNLIMITED
         cells = []
         for number in numbers:
             values = draw(np.random.default_rng(number), (repeats, number))
-            cells.append(100 * np.mean([low <= mean <= high for low, high in map(mean_interval, values)]))
+            intervals = [mean_interval(row, limits) for row in values]
+            cells.append(100 * np.mean([low <= mean <= high for low, high in intervals]))
         yield f"| {title} | " + " | ".join(f"{cell:.1f}" for cell in cells) + " |"
 
 

@@ -114,7 +114,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "methods": methods,
     "architectures": architectures,
     "measures": documentation_table,
-    "rule": rule,
+    "rule": lambda: rule().as_markdown(),
     "public_names": public_names,
     "sequences": sequences,
 }

@@ -37,6 +37,60 @@ def test_the_interval_reaches_further_where_the_values_do():
     assert high - 0.2 > 0.2 - low
 
 
+OF_SHARES = {
+    "0 or 1, mean 0.9": (lambda random, shape: (random.random(shape) < 0.9) * 1.0, 0.9),
+    "0 or 1, mean 0.95": (lambda random, shape: (random.random(shape) < 0.95) * 1.0, 0.95),
+    "85 % zeros": (lambda random, shape: random.random(shape) * (random.random(shape) < 0.15), 0.075),
+    "eighths": (lambda random, shape: random.binomial(8, 0.97, shape) / 8, 0.97),
+}
+
+
+@pytest.mark.parametrize("kind", OF_SHARES)
+@pytest.mark.parametrize("subjects", [10, 20, 38])
+def test_the_interval_of_shares_that_are_mostly_one_number_covers_their_mean(kind, subjects):
+    """Student's covered 40 to 64 % with ten subjects."""
+    draw, mean = OF_SHARES[kind]
+    values = draw(np.random.default_rng(subjects), (400, subjects))
+    assert (
+        np.mean([low <= mean <= high for low, high in (mean_interval(row, (0, 1)) for row in values)]) > 0.92
+    )
+
+
+def test_ten_subjects_without_a_blank_map_do_not_show_that_there_are_none():
+    low, high = mean_interval(np.zeros(10), (0, 1))
+    assert low == 0
+    assert high == pytest.approx(1 - 0.05**0.1)  # half the probability of none in ten is 2.5 %
+    assert mean_interval(np.zeros(10), (-1, 1)) == pytest.approx((-high, high))
+
+
+def test_numbers_that_are_not_finite_are_no_values():
+    values = np.random.default_rng(0).normal(size=(13, 1))
+    known = simultaneous(values[:11])
+    values[11:, 0] = np.inf, np.nan
+    found = simultaneous(np.hstack([values, np.full((13, 1), -np.inf)]))
+    assert found.mean[0] == pytest.approx(known.mean[0])
+    assert found.subjects.tolist() == [11, 0]
+    assert np.isfinite(found.low[0])
+    assert found.low[1] == -np.inf
+    assert mean_interval(values[:, 0]) == mean_interval(values[:11, 0])
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_bounds_and_p_values_do_not_depend_on_the_unit(unit):
+    values = np.random.default_rng(0).normal(0.5, 1, size=(12, 3))
+    one, other = simultaneous(values), simultaneous(values * unit)
+    np.testing.assert_allclose(other.low / unit, one.low)
+    np.testing.assert_allclose(other.p, one.p)
+
+
+def test_where_most_values_but_not_all_are_one_number_nothing_can_be_said():
+    values = np.tile(np.where(np.arange(12) < 1, -0.5, 0.01)[:, None], (1, 2))
+    values[:6, 1] = np.arange(6) / 10  # only half are one number
+    found = simultaneous(values)
+    assert (found.low[0], found.high[0], found.p[0]) == (-np.inf, np.inf, 1)
+    assert np.isfinite(found.low[1])
+
+
 def test_one_subject_has_no_interval_and_two_have_that_of_student():
     assert np.isnan(mean_interval(np.array([1.0]))).all()
     expected = stats.ttest_1samp([1.0, 2.0], 0).confidence_interval(0.95)

@@ -72,7 +72,11 @@ def test_layers_say_the_same_only_if_their_correlation_was_shown():
 @pytest.mark.parametrize(
     ("measure", "bad", "words"),
     [
-        (("blank", ""), 0.4, "more than 10% of its maps are blank (0.40; 0.40 to 0.40)"),
+        (
+            ("blank", ""),
+            0.4,
+            "more than 10% of its maps are blank (0.40; 0.40 to 0.40; at most 0.1 is required)",
+        ),
         (
             ("above_rank", ""),
             0.9,
@@ -182,8 +186,39 @@ def test_numbers_of_the_chosen_layer_come_from_subjects_that_did_not_choose_it()
 def test_it_may_recommend_nothing():
     found = found_in(without=list(SOUND))
     assert found.recommended == ()
-    assert found.as_json()["rule"] == rule()
-    assert all(criterion.rule in rule() for _, criterion in criteria())
+    assert found.as_json()["rule"] == rule()._asdict()
+    assert len(rule().criteria) == len(criteria()) + 1
+
+
+def test_the_rule_says_of_which_criteria_no_error_rate_holds():
+    of_means = [one for one in rule().criteria if "(mean of" in one]
+    assert len(of_means) == sum(criterion.number == "mean" for _, criterion in criteria()) == 3
+    assert "have no error rate" in rule().remarks
+
+
+@pytest.mark.parametrize("huge", [np.inf, -np.inf, 1e200])
+def test_numbers_that_are_not_finite_are_no_values_and_huge_ones_give_no_nan(huge):
+    spread = np.where(np.arange(len(SUBJECTS)) < 3, huge, NOISE)
+    found = found_in({("road", "above control"): 0.1}, spread=spread)
+    assert found.layers[1].verdict == "cannot say"
+    assert "nan" not in found.layers[1].reasons[0]
+
+
+def test_where_most_subjects_have_one_value_and_few_another_nothing_is_said():
+    """One far below and nine tied: the lower bound was above the true mean in 93 % of samples."""
+    rare = np.where(np.arange(len(SUBJECTS)) == 0, 0.0, 0.1)
+    found = found_in({("road", "above control"): 0.0}, spread=rare)
+    (reason,) = found.layers[1].reasons
+    assert reason.endswith("(0.092; no bounds, as most subjects have the same value)")
+
+
+def test_repeats_that_are_all_exactly_1_are_repeats():
+    assert "middle" in found_in({("repeat_rank", "shift"): 1.0}, spread=np.zeros(len(SUBJECTS))).recommended
+
+
+def test_without_methods_there_is_nothing_to_recommend():
+    table = SubjectTable((), SUBJECTS, np.zeros((len(SUBJECTS), 0)))
+    assert recommend(table, [], LAYERS) == ()
 
 
 def test_a_truth_that_is_stated_but_shown_in_no_slice_is_not_skipped():

@@ -165,7 +165,7 @@ def test_a_new_measure_is_a_module_and_an_entry(network, scan):
     table, layers = measured(network, scan)
     assert ("gradcam", layers[0], "toy", "") in table.keys
     assert f"| `toy` | {TOY.definition} |" in registry.documentation_table()
-    assert "its brightest row is on top" in rule()
+    assert "its brightest row is on top (mean at most 0.1)" in rule().criteria
     evidence = evidence_of(table, layers)
     for layer in evidence.recommendations["gradcam"]["layers"]:
         assert "brightest row: 4 subjects, 10 are needed" in layer["reasons"]
@@ -175,7 +175,7 @@ def test_a_new_measure_is_a_module_and_an_entry(network, scan):
     figure = measures_by_layer(evidence)
     assert "Brightest row" in [axes.get_title(loc="left") for axes in figure.figure.axes]
     assert TOY.panel.note in figure.caption
-    assert "its brightest row is on top" in " ".join(words.sentences(evidence))
+    assert "its brightest row is on top (mean at most 0.1)" in words.rule(evidence)["criteria"]
 
 
 def test_rows_of_a_measure_that_is_not_registered_are_refused(monkeypatch, network, scan):
@@ -193,5 +193,8 @@ def test_a_measure_that_was_not_taken_is_named_by_its_question(table):
 def test_that_faithful_is_not_correct_is_said_once(table):
     said = " ".join(words.sentences(evidence_of(table, ("block1_conv1",))))
     assert said.count("Faithful is not correct") == 1
-    assert "No layer's map by gradcam is recommended: of 1 nothing can be said. No layer could pass here: " in said
+    assert (
+        "No layer's map by gradcam is recommended: of 1 nothing can be said. No layer could pass here: "
+        in said
+    )
     assert "comes nearest" not in said

@@ -32,7 +32,8 @@ BLANK = Measure(
             "at most",
             MAXIMUM_BLANK,
             "mean",
-            rule=f"at most {MAXIMUM_BLANK:.0%} of its maps are blank",
+            rule="few of its maps are blank",
+            quantity="share of blank maps",
             fault=f"more than {MAXIMUM_BLANK:.0%} of its maps are blank",
             unshown=f"not shown that at most {MAXIMUM_BLANK:.0%} of its maps are blank",
             unmeasured="blank maps",
@@ -97,8 +98,8 @@ INSIDE_OF_CEILING = Measure(
             "at least",
             MINIMUM_INSIDE,
             "mean",
-            rule=f"its heat inside the brain is at least {MINIMUM_INSIDE:.0%} of what a map of its resolution can "
-            "reach",
+            rule="its heat lies inside the brain",
+            quantity="heat inside, as a share of what a map of its resolution can reach,",
             fault=f"its heat inside the brain is below {MINIMUM_INSIDE:.0%} of what a map of its resolution can reach",
             unshown=f"its heat inside the brain was not shown to be {MINIMUM_INSIDE:.0%} of what a map of its "
             "resolution can reach",

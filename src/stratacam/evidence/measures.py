@@ -1,5 +1,6 @@
 """What a measure is: its name and words, how it is computed, where it is shown, and its criterion in the rule."""
 
+import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ Compare = Literal["at most", "at least", "below", "above"]
 
 SHARE, SIGNED = (0.0, 1.0), (-1.0, 1.0)
 """Limits of shares, and of correlations and differences of shares."""
+
+NO_BOUNDS = "no bounds, as most subjects have the same value"
 
 COMPARE: dict[Compare, Callable[[float, float], bool]] = {
     "at most": operator.le,
@@ -86,7 +89,7 @@ class Criterion:
         threshold: that number.
         number: which number: the mean over subjects, or a bound that holds for all layers and methods together. The
             bound has to be on the right side, so that the burden of proof lies with the layer.
-        rule: the criterion in words, after "A layer is recommended if".
+        rule: the criterion in words, after "A layer is recommended if all of these hold:"; `asked` follows.
         fault: said of a layer that fails; may name {against}.
         unmeasured: what is missing where there are no values, before "not measured"; may name {against}.
         unshown: said of a layer whose interval includes the threshold; may name {against}.
@@ -95,6 +98,7 @@ class Criterion:
         above: a reference whose value is subtracted, subject by subject.
         where_truth: required only where the study states a truth.
         decimals: of the number in words.
+        quantity: whose mean or bound it is, in words.
     """
 
     must: Compare
@@ -109,6 +113,13 @@ class Criterion:
     above: str = ""
     where_truth: bool = False
     decimals: int = 2
+    quantity: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The number and its threshold, in words."""
+        of = f" of the {self.quantity}" if self.quantity else ""
+        return f"{self.number}{of} {self.must} {self.threshold:g}"
 
     def finding(self, mean: float, low: float, high: float, subjects: int, against: str = "") -> Finding:
         """What the criterion says of one layer, from its mean over subjects and bounds of that."""
@@ -123,10 +134,11 @@ class Criterion:
             return Finding("met")
         not_refuted = holds(low, self.threshold) or holds(high, self.threshold)
         words = (self.unshown if not_refuted else self.fault).format(against=against)
-        numbers = [f"{number:.{self.decimals}f}" for number in (mean, low, high)]
+        decimals = f".{self.decimals}f"
+        bounds = f"{low:{decimals}} to {high:{decimals}}" if math.isfinite(low) else NO_BOUNDS
         needed = f"; {self.must} {self.threshold:g} is required" if self.number == "mean" else ""
         return Finding(
-            "not shown" if not_refuted else "failed", "{} ({}; {} to {}{})".format(words, *numbers, needed)
+            "not shown" if not_refuted else "failed", f"{words} ({mean:{decimals}}; {bounds}{needed})"
         )
 
 

@@ -1,14 +1,18 @@
 """Which layers are recommended, by a rule that is printed with the answer.
 
-A layer is recommended only for what was shown of it. For each criterion the bounds hold for all layers and methods
-together, so that of layers that do not meet it, any is recommended in at most 5 % of studies. What was not measured, or
-on fewer than ten subjects, is no reason to recommend: the verdict is "cannot say". Nor does a layer fail for what was
-not shown: it is not recommended where the whole interval of a criterion is on the wrong side.
+A layer is recommended only for what was shown of it. Bounds hold for all layers and methods together: of layers that do
+not meet a criterion of a bound, any is recommended in about 5 % of studies, in more where values are very skewed (see
+`simultaneous`). Criteria of a mean (blank maps, heat inside the brain, region agreement) are thresholds of what was
+observed, without an error rate: a layer whose true mean is just on the wrong side meets them in up to half of studies,
+and any of several layers in more.
+
+What was not measured, or on fewer than ten subjects, is no reason to recommend: the verdict is "cannot say". Nor does a
+layer fail for what was not shown: it is not recommended where the whole interval of a criterion is on the wrong side.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +25,7 @@ from stratacam.evidence.learned import not_learned
 from stratacam.evidence.localisation import AVERAGE_PRECISION
 from stratacam.evidence.measures import Criterion, Finding, Measure
 from stratacam.evidence.redundancy import alike_layers
-from stratacam.evidence.values import SubjectTable
+from stratacam.evidence.values import SubjectTable, limits_of
 
 Floats = NDArray[np.float64]
 Verdict = Literal["recommended", "says the same", "not recommended", "cannot say"]
@@ -32,14 +36,38 @@ def criteria() -> list[tuple[Measure, Criterion]]:
     return [(measure, criterion) for measure in registry.measures() for criterion in measure.criteria]
 
 
-def rule() -> str:
-    """The rule as a sentence."""
-    clauses = "; ".join(criterion.rule for _, criterion in criteria())
-    return (
-        f"A layer is recommended if {clauses}; and if the network was shown to have learned (lower bound of the "
-        "held-out balanced accuracy above chance). Bounds hold for all layers and methods together. If something was "
-        "not measured, or on fewer than 10 subjects, the answer is “cannot say”. Of layers that say the same, the one "
-        "most above its control by ROAD is recommended; its numbers come from subjects that did not choose it."
+class Rule(NamedTuple):
+    """The rule in words.
+
+    Attributes:
+        opening: a sentence before the criteria.
+        criteria: a clause each; all must be met.
+        remarks: a paragraph after them.
+    """
+
+    opening: str
+    criteria: tuple[str, ...]
+    remarks: str
+
+    def as_markdown(self) -> str:
+        """The criteria as bullet points."""
+        return "\n".join([self.opening, "", *(f"- {one}" for one in self.criteria), "", self.remarks])
+
+
+def rule() -> Rule:
+    """The rule, from the criteria of the registry."""
+    clauses = [f"{criterion.rule} ({criterion.asked})" for _, criterion in criteria()]
+    learned = (
+        "the network was shown to have learned (lower bound of the held-out balanced accuracy above chance)"
+    )
+    return Rule(
+        "A layer is recommended if all of these hold:",
+        (*clauses, learned),
+        "Bounds hold for all layers and methods together: each criterion of a bound is met by mistake in about 5 % of "
+        "studies, in more where values are very skewed. Criteria of a mean are thresholds of what was observed, and "
+        "have no error rate: with few subjects, a layer that truly misses them often meets them. If something was not "
+        "measured, or on fewer than 10 subjects, the answer is “cannot say”. Of layers that say the same, the one most "
+        "above its control by ROAD is recommended; its numbers come from subjects that did not choose it.",
     )
 
 
@@ -115,7 +143,7 @@ class Recommendation:
         """Return plain values for a JSON file."""
         return {
             "method": self.method,
-            "rule": rule(),
+            "rule": rule()._asdict(),
             "recommended": self.recommended,
             "layers": [asdict(one) for one in self.layers],
             "choices": [asdict(one) for one in self.choices],
@@ -135,13 +163,15 @@ def recommend(
 
     Args:
         table: of all subjects.
-        methods: of the maps; all of them, since the bounds hold for all together.
+        methods: of the maps; all of them, since the bounds hold for all together. Without any, there is nothing to say.
         layers: shallow to deep.
         learnt: whether the network was shown to do better than chance on people held out; None: not known.
         truth: whether the study states what the truth is, so that the criteria that need it are required; None: if
             anything was measured of it.
         seed: of random signs and of the halves.
     """
+    if not methods:
+        return ()
     found = _findings(
         table, [(method, layer) for method in methods for layer in layers], truth=truth, seed=seed
     )
@@ -199,7 +229,7 @@ def _findings(
             against: np.stack([_column(table, one, measure, criterion, against) for one in maps], axis=1)
             for against in (*criterion.against, *criterion.alternatives)
         }
-        measured = [one for one in criterion.alternatives if not np.isnan(rows[one]).all()]
+        measured = [one for one in criterion.alternatives if np.isfinite(rows[one]).any()]
         for against in (*criterion.against, *(measured or criterion.alternatives[:1])):
             bounds = simultaneous(rows[against], null=None, seed=seed)
             for number, one in enumerate(maps):
@@ -243,13 +273,14 @@ def _choose(table: SubjectTable, method: str, layers: Sequence[str], half: NDArr
     found = []
     for (measure, against), values in numbers.items():
         fitted = np.where(half, values[:, chosen[1]], values[:, chosen[0]])
-        known = int((~np.isnan(fitted)).sum())
+        known = int(np.isfinite(fitted).sum())
         if known:
-            found.append(CrossFitted(measure.name, against, _mean(fitted), *mean_interval(fitted), known))
+            interval = mean_interval(fitted, limits_of(measure.limits, against))
+            found.append(CrossFitted(measure.name, against, _mean(fitted), *interval, known))
     return Choice(layers[best(np.ones_like(half))], (layers[chosen[0]], layers[chosen[1]]), tuple(found))
 
 
 def _mean(values: Floats) -> float:
-    """The mean of the values that are numbers; minus infinity where there are none."""
-    known = values[~np.isnan(values)]
+    """The mean of the values that are finite; minus infinity where there are none."""
+    known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else -np.inf

@@ -43,8 +43,8 @@ ABOVE = likeness_pair(
             "below",
             INSENSITIVE,
             "upper bound",
-            rule="its maps change when the layers above it are randomised (upper bound of the rank correlation below "
-            f"{INSENSITIVE})",
+            rule="its maps change when the layers above it are randomised",
+            quantity="rank correlation",
             fault="does not change when the layers above it are randomised",
             unshown="was not shown to change when the layers above it are randomised",
             unmeasured="randomisation",

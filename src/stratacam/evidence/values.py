@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.evidence.inference import mean_interval
+from stratacam.evidence.inference.means import UNLIMITED, Limits, mean_known
 
 
 class Value(NamedTuple):
@@ -80,7 +81,7 @@ class SubjectTable(NamedTuple):
 
 
 def by_subject(scans: Mapping[str, Sequence[Value]], subject_of: Mapping[str, str]) -> SubjectTable:
-    """Values of scans as values of subjects: the mean over a subject's scans."""
+    """Values of scans as values of subjects: the mean over a subject's scans, of those that are finite."""
     keys = tuple(dict.fromkeys(value.key for values in scans.values() for value in values))
     subjects = tuple(sorted({subject_of[scan] for scan in scans}))
     found: dict[tuple[str, tuple[str, str, str, str]], list[float]] = {}
@@ -90,24 +91,26 @@ def by_subject(scans: Mapping[str, Sequence[Value]], subject_of: Mapping[str, st
     table = np.full((len(subjects), len(keys)), np.nan)
     position = {key: column for column, key in enumerate(keys)}
     for (subject, key), numbers in found.items():
-        table[subjects.index(subject), position[key]] = np.mean(numbers)
+        table[subjects.index(subject), position[key]] = mean_known(np.array(numbers))
     return SubjectTable(keys, subjects, table)
 
 
-def summarise(table: SubjectTable, limits: Mapping[str, tuple[float, float]] | None = None) -> list[Summary]:
+def limits_of(limits: Limits | None, against: str) -> Limits:
+    """The limits of a measure's rows: those of the measure, or of a difference ("above ...")."""
+    least, most = limits or UNLIMITED
+    return (least - most, most - least) if "above" in against else (least, most)
+
+
+def summarise(table: SubjectTable, limits: Mapping[str, Limits] | None = None) -> list[Summary]:
     """Mean over subjects of every measure, with its interval.
 
     Args:
         table: of subjects.
-        limits: by measure, the lowest and highest value that it can have, with which intervals end; those of a
-            difference ("above ...") follow.
+        limits: by measure, the lowest and highest value that it can have, see `mean_interval`; those of a difference
+            ("above ...") follow.
     """
     found = []
     for key, values in zip(table.keys, table.values.T, strict=True):
-        known = values[~np.isnan(values)]
-        least, most = (limits or {}).get(key[2], (-math.inf, math.inf))
-        if "above" in key[3]:
-            least, most = least - most, most - least
-        low, high = mean_interval(known)
-        found.append(Summary(*key, float(known.mean()), max(low, least), min(high, most), len(known)))
+        interval = mean_interval(values, limits_of((limits or {}).get(key[2]), key[3]))
+        found.append(Summary(*key, float(mean_known(values)), *interval, int(np.isfinite(values).sum())))
     return found

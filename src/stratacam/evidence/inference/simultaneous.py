@@ -4,6 +4,10 @@ The largest studentised mean over all columns, under random signs of the subject
 "Resampling-based multiple testing", 1993; sign flips: A. Winkler et al., "Permutation inference for the general linear
 model", 2014). That is exact where a subject's differences are symmetric about their mean. Where they are skewed,
 Student's t is corrected for it, in the values and under every draw of signs alike (`skewness`).
+
+Where values are very skewed the level does not hold: by simulation with ten subjects and 36 independent columns, some
+bound on the side of the long tail is wrong in 9 to 12 % of studies of moderately skewed values (gamma 4, beta 8, 2), in
+19 % of exponential and 45 % of lognormal ones, some p-value in 33 and 67 %; with 38 subjects bounds in 4 to 15 %.
 """
 
 from typing import NamedTuple
@@ -38,10 +42,10 @@ class Simultaneous(NamedTuple):
 
     Attributes:
         mean: (columns,).
-        low: (columns,) lower bounds; each one-sided. Minus infinity where there are too few subjects.
-        high: (columns,) upper bounds; each one-sided. Infinity where there are too few subjects.
-        p: (columns,) two-sided family-wise p-values of a mean of `null`; 1 where there are too few subjects, or none
-            are wanted.
+        low: (columns,) lower bounds; each one-sided. Minus infinity where nothing can be said.
+        high: (columns,) upper bounds; each one-sided. Infinity where nothing can be said.
+        p: (columns,) two-sided family-wise p-values of a mean of `null`; 1 where nothing can be said, or none are
+            wanted.
         subjects: (columns,) how many have a value.
     """
 
@@ -57,18 +61,24 @@ def simultaneous(
 ) -> Simultaneous:
     """Bounds and p-values of the means of all columns together.
 
+    Nothing can be said of a column with too few subjects, nor of one in which more than half of the values, but not
+    all, are one number: a rare value far from it may be in none of the subjects. Where all are one number, that is the
+    mean and both bounds.
+
     Args:
-        values: (subjects, columns), NaN where there is none.
+        values: (subjects, columns), not finite where there is none.
         null: mean that the p-values test, one for all columns or (columns,); None where only bounds are wanted.
         level: family-wise error rate of all lower bounds together, and of all upper bounds together.
         seed: of the signs.
     """
-    known = ~np.isnan(values)
+    known = np.isfinite(values)
     count = known.sum(axis=0)
-    mean = np.divide(
-        np.where(known, values, 0).sum(axis=0), count, out=np.full(count.shape, np.nan), where=count > 0
-    )
-    usable = count >= MINIMUM_SUBJECTS
+    # in units of the largest value, so that powers neither overflow nor vanish
+    largest = np.abs(np.where(known, values, 0)).max(axis=0, initial=0)
+    unit = np.where(largest > 0, largest, 1.0)
+    values = np.where(known, values, 0) / unit
+    mean = np.divide(values.sum(axis=0), count, out=np.full(count.shape, np.nan), where=count > 0)
+    usable = (count >= MINIMUM_SUBJECTS) & ~_mostly_one_number(np.where(known, values, np.nan))
     low, high = np.full(mean.shape, -np.inf), np.full(mean.shape, np.inf)
     p = np.ones(mean.shape)
     if usable.any():
@@ -76,17 +86,27 @@ def simultaneous(
         signs = generator(seed, "signs").choice([-1.0, 1.0], size=(FLIPS, len(values)))
         centred = np.where(known, values - mean, 0)[:, usable]
         skewness, error = _skewness_and_error(centred, n)
-        largest, smallest = (np.quantile(ends, 1 - level) for ends in _extremes(centred, n, signs))
-        low[usable] = mean[usable] - with_skewness(largest, skewness) * error
-        high[usable] = mean[usable] + with_skewness(smallest, -skewness) * error
+        upper, lower = (np.quantile(ends, 1 - level) for ends in _extremes(centred, n, signs))
+        low[usable] = mean[usable] - with_skewness(upper, skewness) * error
+        high[usable] = mean[usable] + with_skewness(lower, -skewness) * error
     if usable.any() and null is not None:
         # under the null hypothesis the values less that mean are as likely with either sign
-        shifted = np.where(known, values - null, 0)[:, usable]
+        shifted = np.where(known, values - null / unit, 0)[:, usable]
         drawn = np.maximum(*_extremes(shifted, n, signs, limit=MAXIMUM_T))
         sums = shifted.sum(axis=0), (shifted**3).sum(axis=0), (shifted**2).sum(axis=0)
         observed = np.abs(_t(*sums, n, MAXIMUM_T))
         p[usable] = (1 + FLIPS - np.searchsorted(np.sort(drawn), observed - 1e-9)) / (1 + FLIPS)
-    return Simultaneous(mean, low, high, p, count)
+    return Simultaneous(mean * unit, low * unit, high * unit, p, count)
+
+
+def _mostly_one_number(values: Floats) -> NDArray[np.bool_]:
+    """Whether more than half of a column's values, (subjects, columns), are one number, but not all are."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    # if so, it is the median
+    number = np.nanmedian(np.where(count > 0, values, 0), axis=0)
+    same = (np.abs(values - number) <= 1e-9).sum(axis=0)
+    return np.asarray((2 * same > count) & (same < count))
 
 
 def _skewness_and_error(centred: Floats, count: Floats) -> tuple[Floats, Floats]:

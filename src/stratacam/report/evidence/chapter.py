@@ -1,6 +1,8 @@
 """The chapter of one network: words, figures and tables."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from stratacam.errors import InputError
 from stratacam.networks import network_title
@@ -18,6 +20,7 @@ class Chapter:
     Attributes:
         title: with the network's name.
         sentences: paragraphs on top.
+        rule: of the recommendation, see `words.rule`.
         tables: of results.
         evidence: of which the page draws the figures.
         details: tables that are folded away.
@@ -25,6 +28,7 @@ class Chapter:
 
     title: str
     sentences: tuple[str, ...]
+    rule: Mapping[str, Any]
     tables: tuple[Table, ...]
     evidence: EvidenceContent
     details: tuple[Table, ...]
@@ -58,6 +62,7 @@ def _chapter(evidence: EvidenceContent) -> Chapter:
     return Chapter(
         f"Which layer to believe: {network_title(evidence.network)}",
         tuple(words.sentences(evidence)),
+        words.rule(evidence),
         tuple(table for table in shown if table),
         evidence,
         (tables.measures_table(evidence), tables.seconds_table(evidence)),

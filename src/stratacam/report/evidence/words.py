@@ -22,7 +22,7 @@ CROSS_FITTED = (
 
 
 def sentences(evidence: EvidenceContent) -> list[str]:
-    """The layers and subjects measured, the recommendation, and the measures left out."""
+    """The layers and subjects measured, the recommendation, and the measures left out; the rule follows."""
     about = evidence.about
     measured_on = (
         f"Maps of {len(evidence.layers)} layers were measured on {about['subjects']} subjects "
@@ -45,8 +45,14 @@ def sentences(evidence: EvidenceContent) -> list[str]:
     missing = [kind.question for kind in registry.KINDS if not measured & {one.name for one in kind.measures}]
     if missing:
         found.append(f"Not measured: {'; '.join(missing)}.")
-    rules = {one["rule"] for one in evidence.recommendations.values()}
-    return [*found, *(f"The rule: {rule}" for rule in sorted(rules))]
+    return found
+
+
+def rule(evidence: EvidenceContent) -> Mapping[str, Any]:
+    """The rule by which layers were recommended: `opening`, `criteria` and `remarks`, see `Rule`."""
+    stored = evidence.recommendations[evidence.methods[0]]["rule"]
+    # evidence of earlier versions has it as one sentence
+    return {"opening": stored, "criteria": (), "remarks": ""} if isinstance(stored, str) else dict(stored)
 
 
 def in_short(read: Sequence[EvidenceContent]) -> list[str]:
