@@ -20,6 +20,7 @@ from stratacam.learning.evaluation.intervals import (
     permutation_p_value,
 )
 from stratacam.learning.evaluation.metrics import confusion_matrix
+from stratacam.learning.evaluation.sample_size import simulated_probabilities
 from stratacam.learning.evaluation.scores import balanced_interval
 
 COUNTS = ((3, 3, 3), (5, 5, 5), (9, 10, 19), (14, 13, 13), (50, 50, 50))
@@ -38,9 +39,8 @@ def coverage(intervals: Sequence[Interval], truth: float) -> str:
 
 
 def given(random: np.random.Generator, label: Integers, shift: float) -> Floats:
-    """Probabilities by normal scores, of which that of the true class is shifted."""
-    scores = random.normal(size=(len(label), 3)) + shift * np.eye(3)[label]
-    return np.asarray(np.exp(scores) / np.exp(scores).sum(1, keepdims=True))
+    """Probabilities of three classes, as those by which the sample size is forecast."""
+    return simulated_probabilities(random, label, 3, shift)
 
 
 def balanced_rows(draws: int) -> Iterable[list[str]]:

@@ -124,10 +124,45 @@ def test_what_is_the_same_for_all_and_what_is_different_for_each_is_not_tested()
     station = words("station", "scanner", [f"station {number}" for number in range(12)])
     age = numbers("age", "person", [None] * 12)
     found = audit_groups([field, station, age], [0, 1] * 6)
-    assert [one.verdict for one in found] == ["not flagged", "cannot say", "cannot say"]
+    assert [one.verdict for one in found] == ["not tested", "cannot say", "cannot say"]
     assert [one.reason for one in found] == [
         "the same for all", "hardly two subjects share a value", "no value is known",
     ]  # fmt: skip
+
+
+def test_what_is_known_in_one_group_only_or_of_few_is_not_said_to_be_alike():
+    age = numbers("age", "person", [30 + n if n < 10 else None for n in range(20)])
+    alike = numbers("weight", "person", [70.0 if n < 3 else None for n in range(20)])
+    sex = words("sex", "person", ["F" if n < 12 else None for n in range(20)])
+    found = audit_groups([age, alike, sex], np.repeat([0, 1], 10))
+    assert [(one.verdict, one.reason) for one in found] == [
+        ("cannot say", "known in one group only"),
+        ("cannot say", "3 subjects; 10 are needed"),
+        ("not tested", "the same for all"),
+    ]
+    assert (found[0].value, found[0].smallest) == (None, None)
+    of_one_group = words("arm", "person", ["A"] * 10 + [None] * 10)
+    (found,) = audit_groups([of_one_group], np.repeat([0, 1], 10))
+    assert (found.verdict, found.reason) == ("cannot say", "known in one group only")
+
+
+@pytest.mark.parametrize("truth", [0.0, 0.2])
+def test_an_association_near_none_has_an_interval_that_is_not_short_by_chance(truth):
+    random = np.random.default_rng(0)
+    label = np.repeat(range(3), 10)
+    means = np.array([-1, 0, 1]) * np.sqrt(1.5) * truth / np.sqrt(1 - truth**2)
+    found = []
+    for _ in range(150):
+        values = random.normal(size=30) + means[label]
+        between = 10 * sum((values[label == group].mean() - values.mean()) ** 2 for group in range(3))
+        found.append(ratio_interval(np.sqrt(between / values.var() / 30), 30, 3))
+    low, high = np.array(found).T
+    assert ((low <= truth) & (truth <= high)).mean() >= 0.92
+    assert high.min() > 0.4  # a value of 0.03 had an interval of 0.00 to 0.03
+    assert ratio_interval(0.0, 30, 3)[1] == pytest.approx(
+        np.sqrt(2 * np.log(40) / (2 * np.log(40) + 30)), abs=0.01
+    )
+    assert cramers_v_interval(0.0, 30, 3, 2)[1] > 0.4
 
 
 def test_what_would_have_been_flagged_is_flagged():

@@ -42,7 +42,11 @@ def test_when_all_subjects_are_right_intervals_still_have_width():
     recall = 0.05 ** (1 / 3)
     assert scores.sensitivity["RRMS"].interval == pytest.approx((recall, 1))
     assert scores.balanced_accuracy.interval == pytest.approx((1 - np.sqrt(2) * (1 - recall) / 2, 1))
-    assert 0.5 < scores.macro_auroc.interval[0] < scores.macro_auroc.interval[1] == 1
+    # after E. L. Lehmann (1953), three come before three with k^3 / ((k + 1) (k + 3/2) (k + 3)) at odds of k
+    low, high = scores.macro_auroc.interval
+    odds = low / (1 - low)
+    assert odds**3 / ((odds + 1) * (odds + 1.5) * (odds + 3)) == pytest.approx(0.025)
+    assert high == 1
     # the chance of 6 right of 6 with a fair coin
     assert scores.accuracy.p_value == pytest.approx(0.5**6)
     # of the 20 ways to give the labels to six subjects, one is all right

@@ -123,7 +123,10 @@ def test_a_network_that_was_not_shown_to_beat_a_baseline_is_said_to_beat_none(fo
         "difference -0.08, 95 % interval -0."
     )
     assert "beats" not in told
-    assert told.endswith("no difference from the best of these could have been seen (power of 80 %).")
+    assert "(To beat: the 95 % interval of the difference is above 0 and p is below 0.05.)" in told
+    assert told.endswith(
+        "Logistic regression on volume was right in all 12: nothing could be shown to be better."
+    )
 
 
 def compared(folds, of_volume, of_intensity):
@@ -142,14 +145,53 @@ def compared(folds, of_volume, of_intensity):
 def test_beats_is_said_only_where_every_baseline_is_beaten(folds):
     all_beaten = what_baselines_do(compared(folds, (0.3, 0.1, 0.01), (0.5, 0.2, 0.001)))
     assert all_beaten.startswith(
-        "VGG16 (seed 3) beats every baseline; the best of them is logistic regression on volume"
+        "VGG16 (seed 3) beats every baseline. The best of them is logistic regression on volume"
     )
     for one in ((0.1, 0.0, 0.01), (0.1, 0.01, 0.2)):  # an interval that touches 0; a p-value above 5 %
         told = what_baselines_do(compared(folds, one, (0.5, 0.2, 0.001)))
         assert "beats" not in told
-        assert "was not shown to beat logistic regression on volume" in told
+        assert "was not shown to beat logistic regression on volume (balanced" in told
+        assert "interval of the difference is above 0 and p is below 0.05.)" in told
         assert "intensity" not in told
-        assert "a difference below 0.31 from the best of these would mostly not have been seen" in told
+
+
+def test_of_several_baselines_that_are_not_beaten_the_best_alone_has_numbers(folds):
+    study = compared(folds, (0.1, 0.0, 0.2), (0.1, 0.01, 0.07))
+    rows = [
+        {**row, "balanced_accuracy": {**row["balanced_accuracy"], "value": 0.75}}
+        if row["name"] == "baseline_volume"
+        else row
+        for row in study.comparison["rows"]
+    ]
+    told = what_baselines_do(replace(study, comparison={"rows": rows}))
+    assert told.startswith("VGG16 (seed 3) was not shown to beat logistic regression on volume or")
+    assert told.count("95 % interval") == 2  # of the rule, and of the best
+    assert "The best of these is logistic regression on volume" in told
+    assert "a difference from it below 0.31 would mostly not have been seen" in told
+
+
+def test_calibration_that_made_subjects_worse_is_said_to_have(plain):
+    subjects = plain.metrics["subjects"]
+    changed = {
+        **subjects,
+        "log_loss": {**subjects["log_loss"], "value": 0.52},
+        "brier": {**subjects["brier"], "value": 0.30},
+        "calibrated": {
+            "log_loss": {**subjects["log_loss"], "value": 0.59},
+            "brier": {**subjects["brier"], "value": 0.28},
+            "expected_calibration_error": subjects["expected_calibration_error"],
+        },
+    }
+    first, *others = plain.models
+    first = replace(first, metrics={**plain.metrics, "subjects": changed})
+    table = probabilities_table(replace(plain, models=(first, *others)))
+    assert "for held-out subjects it made log loss (0.52 to 0.59) worse" in table.note
+
+
+def test_accuracy_stands_once_where_groups_are_of_equal_size(plain):
+    told = what_was_found(plain)
+    assert "Balanced accuracy (equal to accuracy, as groups are of equal size) 0.83" in told
+    assert "Accuracy 0.83" not in told
 
 
 def test_all_seeds_and_baselines_stand_in_one_table(folds):
@@ -322,7 +364,7 @@ def confound(name, verdict, *, reason="", value=0.4, p_value=0.5):
 
 
 def test_confounds_are_a_table_and_those_that_are_flagged_a_sentence(plain):
-    same = confound("field strength", "not flagged", reason="the same for all", value=None, p_value=None)
+    same = confound("field strength", "not tested", reason="the same for all", value=None, p_value=None)
     group = [confound("age", "not flagged"), confound("site", "flagged", value=0.9, p_value=0.002), same]
     audited = replace(
         plain, confounds={"group": group, "outputs": [confound("age", "flagged")], "outputs_subjects": 12}
@@ -345,7 +387,10 @@ def test_what_so_many_subjects_can_show_is_a_small_table_and_a_paragraph(plain):
     found = what_can_be_shown({"MS": 10, "control": 10}, folds=5, columns=18)
     table = sample_size_table(replace(plain, sample_size=found))
     assert len(table.rows) == 7
-    assert "20 subjects are held out (MS 10, control 10)." in table.note
+    assert (
+        "20 subjects are held out (MS 10, control 10), each in one of 5 folds, which makes intervals 1.3 times as"
+        in table.note
+    )
     assert "Of maps, verdicts are possible." in table.note
     few = what_can_be_shown({"MS": 4, "control": 4}, folds=1, columns=18)
     table = sample_size_table(replace(plain, sample_size=few))

@@ -72,6 +72,11 @@ def test_a_sound_cohort_is_described_and_ends_with_0(cohort, monkeypatch, capsys
     assert "Sound" in said
     assert "8 x 9 x 10" in said or "8x9x10" in said  # the terminal may be narrow
     assert "RRMS 3, control 3" in said
+    assert (
+        "Confounds (does the group follow from what should not matter?): nothing was flagged; cannot say:"
+        in said
+    )
+    assert "Without --config the default split is assumed" in said
     assert "every verdict will be “cannot say” (6 subjects; 10 are needed)" in " ".join(said.split())
 
 
@@ -165,6 +170,27 @@ def test_a_table_of_groups_that_cannot_be_read_ends_with_2_and_the_images_are_to
     assert code == 2
     assert "separated by ','" in report["problems"][0]
     assert all(scan["images"][0]["orientation"] == "LPS" for scan in report["scans"])
+
+
+def test_the_study_says_which_cohort_is_checked(cohort, monkeypatch, tmp_path):
+    (tmp_path / "study.toml").write_text(
+        f'out = "out"\n[cohort]\ninput = "{cohort}"\ngroups = ["control", "RRMS"]\n'
+    )
+    report = tmp_path / "found.json"
+    arguments = ["check", "--config", tmp_path / "study.toml", "--workers", "1", "--json", report]
+    monkeypatch.setattr(sys, "argv", ["stratacam", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert not caught.value.code
+    assert list(json.loads(report.read_text())["sample_size"]["held_out"]) == ["control", "RRMS"]
+
+
+def test_without_a_cohort_and_a_study_nothing_is_checked(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["stratacam", "check"])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == 2
+    assert "INPUT: found none, nor --config" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_study_says_which_files_and_groups_it_wants(cohort, monkeypatch, tmp_path):
@@ -278,8 +304,8 @@ def test_groups_that_differ_in_site_or_number_of_slices_are_warned_of(cohort, mo
     assert code == 0
     verdicts = {found["name"]: found["verdict"] for found in report["confounds"]}
     assert verdicts == {
-        "age": "not flagged", "sex": "cannot say", "site": "flagged", "voxels of T1w": "not flagged",
-        "voxels of T2w": "not flagged", "voxels of FLAIR": "not flagged", "number of slices": "flagged",
+        "age": "not flagged", "sex": "cannot say", "site": "flagged", "voxels of T1w": "not tested",
+        "voxels of T2w": "not tested", "voxels of FLAIR": "not tested", "number of slices": "flagged",
     }  # fmt: skip
     assert "the groups differ in site (RRMS: A (6 of 6); control: B (6 of 6)" in " ".join(report["warnings"])
     assert "the groups differ in number of slices" in " ".join(capsys.readouterr().out.split())

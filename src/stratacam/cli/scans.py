@@ -110,7 +110,13 @@ def import_dicom(
 
 
 def check(
-    source: Source,
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="BIDS folder, or table (.csv, .tsv), of the scans as delivered; that of --config if absent.",
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="JSON file to which the report is also written.")
     ] = None,
@@ -136,6 +142,11 @@ def check(
 
     console = Console()
     study = read_configuration(config) if config else None
+    source = source or (study.cohort.input if study else None)
+    if source is None:
+        raise InputError(
+            "INPUT: found none, nor --config; expected a cohort: name its folder or table, or a study's TOML file."
+        )
     cohort = study.cohort if study else CohortSettings(input=source)
     wanted = read_sequences(sequences) if sequences else cohort.sequences
     chosen = read_choices(choose, wanted) if choose else cohort.choose
@@ -152,7 +163,15 @@ def check(
     forecast = forecast_study(study or StudyConfiguration(out=Path(), cohort=cohort), report)
     report = replace(report, warnings=(*report.warnings, *forecast.warnings))
     show_check(report, source, console)
+    if forecast.looked_at:
+        console.print(forecast.looked_at, highlight=False, markup=False, soft_wrap=True)
     show_sample_size(forecast.sample_size, console)
+    if forecast.sample_size and not study:
+        console.print(
+            "Without --config the default split is assumed: folds, in which every subject is held out once.",
+            highlight=False,
+            soft_wrap=True,
+        )
     if json_file:
         write_json(json_file, check_as_json(report, source) | forecast.as_json())
     if not report.complete:

@@ -24,7 +24,16 @@ def confounds_table(study: StudyContent) -> Table | None:
     held_out = study.confounds["outputs_subjects"]
     return Table(
         "Confounds: what should not matter",
-        ("", "follows from", "subjects", "by group", "association", "p", "flagged from", "verdict"),
+        (
+            "",
+            "follows from",
+            "subjects",
+            "by group (median, or commonest value)",
+            "association",
+            "p",
+            "flagged from",
+            "verdict",
+        ),
         tuple((FOLLOWS[part], *_cells(row)) for part, row in varied),
         otherwise="Nothing differs between the subjects.",
         note="Whatever the group follows from, a network may learn in place of the disease. Association: 0 is none, 1 "

@@ -50,18 +50,19 @@ def _two_digits(value: float) -> str:
 
 
 def small(p_value: float | None) -> str:
-    """Two significant digits, rounded up, so that no p-value is written as zero or as less than it is.
+    """Two significant digits and two decimals at least, rounded up: no p-value is written as less than it is.
 
     Example:
-        >>> small(0.0123), small(0.5), small(0.00004), small(None)
-        ('0.013', '0.50', '< 0.001', '-')
+        >>> small(0.0123), small(0.5), small(1.0), small(0.00004), small(None)
+        ('0.013', '0.50', '1.00', '< 0.001', '-')
     """
     if p_value is None:
         return NOT_KNOWN
     if p_value < 0.001:
         return "< 0.001"
     digits = 1 - math.floor(math.log10(p_value))
-    return f"{math.ceil(p_value * 10**digits - 1e-9) / 10**digits:.{digits}f}"
+    rounded = math.ceil(p_value * 10**digits - 1e-9) / 10**digits
+    return f"{rounded:.{max(2, 1 - math.floor(math.log10(rounded)))}f}"
 
 
 def listed(names: Sequence[str], *, last: str = "and") -> str:

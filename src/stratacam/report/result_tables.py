@@ -6,7 +6,7 @@ from typing import Any
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent, subject_label
-from stratacam.report.numbers import NOT_KNOWN, decimal, estimate, interval, small
+from stratacam.report.numbers import NOT_KNOWN, decimal, estimate, interval, listed, small
 from stratacam.report.tables import Table, warned
 from stratacam.study.sample_size_words import sample_size_paragraph, sample_size_rows
 
@@ -103,8 +103,23 @@ def probabilities_table(study: StudyContent) -> Table:
         warned(f"Probabilities of {study.title_of(study.main)}", study),
         ("unit", "measure", "as given", "after temperature scaling", "chance"),
         rows,
-        note="Lower is better.",
+        note=f"Lower is better.{_made_worse(study.metrics['subjects'])}",
     )
+
+
+def _made_worse(scores: Mapping[str, Any]) -> str:
+    """Which measures of subjects temperature scaling has made worse; "" if none or not done."""
+    calibrated = scores["calibrated"]
+    worse = [
+        f"{_in_words(name)} ({decimal(before)} to {decimal(after)})"
+        for name in ("brier", "log_loss", "expected_calibration_error")
+        if calibrated
+        for before, after in [(scores[name]["value"], calibrated[name]["value"])]
+        if decimal(after) > decimal(before)
+    ]
+    if not worse:
+        return ""
+    return f" The temperature is fitted to validation slices; for held-out subjects it made {listed(worse)} worse."
 
 
 def comparison_table(study: StudyContent) -> Table | None:

@@ -78,6 +78,8 @@ def what_was_found(study: StudyContent) -> str:
     verdict = " With these few subjects, that is not clearly better than chance." if doubtful else ""
     who = f"{study.title_of(study.main)} classified" if len(study.models) > 1 else "The network classified"
     whom = "subjects by their held-out slices" if study.by_slice else "held-out subjects"
+    if len({found for found in study.metrics["subjects_per_class"].values() if found}) == 1:
+        measures = {"Balanced accuracy (equal to accuracy, as groups are of equal size)": balanced}
     found = "; ".join(f"{name} {_estimate(estimate)}" for name, estimate in measures.items())
     return f"{who} {right} of {count} {whom} correctly. {found}.{verdict}"
 
@@ -116,19 +118,19 @@ def what_baselines_do(study: StudyContent) -> str:
         return ""
     score = study.metrics["subjects"]["balanced_accuracy"]["value"]
     first = study.title_of(study.main)
-    best = max(rows, key=lambda row: row["balanced_accuracy"]["value"])
-    if all(_is_beaten(row) for row in rows):
-        return f"{first} beats every baseline; the best of them is {_against(best, score)}."
+    tested = any(row["against_first"]["balanced_accuracy"]["p_value"] is not None for row in rows)
+    rule = f"(To beat: the 95 % interval of the difference is above 0{' and p is below 0.05' if tested else ''}.)"
     unbeaten = [row for row in rows if not _is_beaten(row)]
-    best = max(unbeaten, key=lambda row: row["balanced_accuracy"]["value"])
-    smallest = best["smallest_difference"]
-    seen = (
-        "no difference from the best of these could have been seen"
-        if smallest is None
-        else f"a difference below {decimal(smallest)} from the best of these would mostly not have been seen"
+    best = max(unbeaten or rows, key=lambda row: row["balanced_accuracy"]["value"])
+    if not unbeaten:
+        return f"{first} beats every baseline. The best of them is {_against(best, score)}. {rule}"
+    if len(unbeaten) == 1:
+        return f"{first} was not shown to beat {_against(best, score)}. {rule} {_could_be_seen(best)}"
+    names = listed([row["title"] for row in unbeaten], last="or")
+    return (
+        f"{first} was not shown to beat {names}. The best of these is {_against(best, score)}; the table has the "
+        f"others. {rule} {_could_be_seen(best)}"
     )
-    told = listed([_against(row, score) for row in unbeaten])
-    return f"{first} was not shown to beat {told}. With these subjects, {seen} (power of 80 %)."
 
 
 def what_leaks(study: StudyContent) -> str:
@@ -220,6 +222,23 @@ def _is_beaten(row: Mapping[str, Any]) -> bool:
     gain = row["against_first"]["balanced_accuracy"]
     limits, p_value = gain["interval"], gain["p_value"]
     return bool(limits[0] > 0 and (p_value is None or p_value < 0.05))
+
+
+def _could_be_seen(row: Mapping[str, Any]) -> str:
+    """What better than a baseline could have been shown with these subjects."""
+    if row["balanced_accuracy"]["value"] == 1:
+        return f"{_capital(row['title'])} was right in all {row['subjects']}: nothing could be shown to be better."
+    smallest = row["smallest_difference"]
+    if smallest is None:
+        return "With these subjects, no difference from it would mostly have been seen (power of 80 %)."
+    return (
+        f"With these subjects, a difference from it below {decimal(smallest)} would mostly not have been seen "
+        "(power of 80 %)."
+    )
+
+
+def _capital(title: str) -> str:
+    return title[0].upper() + title[1:]
 
 
 def _against(row: Mapping[str, Any], score: float) -> str:

@@ -20,7 +20,7 @@ from stratacam.scans.planes import Plane
 from stratacam.study.cohort import read_clusters
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.steps.confounds import read_possible
-from stratacam.study.steps.sample_size import forecast_sample_size
+from stratacam.study.steps.sample_size import forecast_sample_size, groups_in_order
 
 ENDS: dict[Plane, str] = {"axial": "SI", "coronal": "AP", "sagittal": "LR"}
 """Where the axis across the slices of a plane may run to."""
@@ -51,6 +51,30 @@ class Forecast:
             if found.verdict == "flagged"
         ]
 
+    @property
+    def looked_at(self) -> str:
+        """A sentence on what was held against the group, and what came of it; "" where nothing was."""
+
+        def of(verdict: str) -> list[str]:
+            return [
+                found.name + (f" ({found.reason})" if verdict == "cannot say" else "")
+                for found in self.confounds
+                if found.verdict == verdict
+            ]
+
+        if not self.confounds:
+            return ""
+        parts = [
+            f"{title}: {', '.join(names)}" if names else absent
+            for title, names, absent in (
+                ("flagged, see the warnings", of("flagged"), "nothing was flagged"),
+                ("not flagged", of("not flagged"), ""),
+                ("cannot say", of("cannot say"), ""),
+                ("the same for all", of("not tested"), ""),
+            )
+        ]
+        return f"Confounds (does the group follow from what should not matter?): {'; '.join(filter(None, parts))}."
+
     def as_json(self) -> dict[str, Any]:
         """What JSON can hold."""
         return {
@@ -73,7 +97,7 @@ def forecast_study(configuration: StudyConfiguration, report: CheckedCohort) -> 
         if scan.group is not None and not scan.problems:
             first.setdefault(scan.subject, scan)
     groups = {subject: str(scan.group) for subject, scan in first.items()}
-    classes = sorted(set(groups.values()))
+    classes = groups_in_order(configuration, groups.values())
     if report.problems or len(classes) < 2:
         return Forecast()
     labels = [classes.index(group) for group in groups.values()]

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from stratacam.learning.evaluation.intervals import POOLED_FOLDS
+
 MOSTLY = "in four studies of five"
 
 
@@ -23,10 +25,16 @@ def sample_size_paragraph(content: Mapping[str, Any]) -> str:
         else f"Of maps, every verdict will be “cannot say” ({content['subjects']} subjects; "
         f"{evidence['subjects_needed']} are needed)."
     )
+    folds = content["folds"]
+    pooled = (
+        f", each in one of {folds} folds, which makes intervals {POOLED_FOLDS:g} times as wide"
+        if folds > 1
+        else ""
+    )
     return (
-        f"{content['subjects']} subjects are held out ({groups}). If the network is right on 80 % of every group, the "
-        f"95 % interval of its balanced accuracy (the mean of these shares) will be about {width:.2f} wide; half of "
-        f"that takes about {content['subjects_for_half_the_width']} subjects. {above}{maps}"
+        f"{content['subjects']} subjects are held out ({groups}){pooled}. If the network is right on 80 % of every "
+        f"group, the 95 % interval of its balanced accuracy (the mean of these shares) will be about {width:.2f} wide; "
+        f"half of that takes about {content['subjects_for_half_the_width']} subjects. {above}{maps}"
     )
 
 
@@ -46,8 +54,8 @@ def sample_size_rows(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [
         *widths,
         (
-            f"balanced accuracy that must be observed to be better than chance ({chance})",
-            _number(content["smallest_observed"]),
+            f"balanced accuracy that must be observed for an interval above chance ({chance})",
+            _observed(content),
         ),
         (
             f"true balanced accuracy that is shown to be better than chance {MOSTLY}",
@@ -63,6 +71,25 @@ def sample_size_rows(content: Mapping[str, Any]) -> list[tuple[str, str]]:
             _number(evidence["smallest_effect"], otherwise=too_few),
         ),
     ]
+
+
+def _observed(content: Mapping[str, Any]) -> str:
+    """What can occur: in subjects where groups are equal, in balanced accuracy else."""
+    found, counts = content["smallest_observed"], set(content["held_out"].values())
+    if found is None:
+        return "none, however large"
+    possible, always = found["possible"], found["always"]
+    if len(counts) > 1:
+        sometimes = (
+            f"; from {possible:.2f} on, if the mistakes lie very unevenly over the groups"
+            if possible < always
+            else ""
+        )
+        return f"{always:.2f}{sometimes}"
+    subjects = content["subjects"]
+    least, surely = (round(value * subjects) for value in (possible, always))
+    sometimes = f"; {least} is enough if the mistakes lie unevenly over the groups" if least < surely else ""
+    return f"{surely} of {subjects} subjects right ({always:.2f}){sometimes}"
 
 
 def _number(value: float | None, otherwise: str = "none, however large") -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ class Association:
         interval: 95 %; None where there is none.
         p_value: family-wise, over all variables together; None where nothing was tested.
         smallest: association from which on the variable would have been flagged; None where no association would.
-        verdict: "flagged", "not flagged" or "cannot say".
+        verdict: "flagged", "not flagged", "cannot say", or "not tested" where all subjects have the same.
         reason: of the verdict, where it needs one.
     """
 
@@ -87,12 +87,18 @@ def audit_groups(
             return cramers_v_interval(value, len(variable.columns), groups, variable.columns.shape[1])
         return ratio_interval(value, len(variable.columns), groups)
 
-    return _audit(
+    found = _audit(
         variables,
         len(label),
         lambda variable: group_statistics(variable, drawn, classes),
         interval,
         lambda variable: variable.measure,
+    )
+    return tuple(
+        _unanswered(one, "known in one group only")
+        if one.subjects >= MINIMUM_SUBJECTS and len(np.unique(label[variable.known])) < 2
+        else one
+        for one, variable in zip(found, variables, strict=True)
     )
 
 
@@ -145,6 +151,13 @@ def audit_outputs(
     )
 
 
+def _unanswered(found: Association, reason: str) -> Association:
+    """The variable without numbers, which would say nothing."""
+    return replace(
+        found, value=None, interval=None, p_value=None, smallest=None, verdict="cannot say", reason=reason
+    )
+
+
 def _orders_within(label: Integers, draws: int, seed: int) -> Integers:
     """Permutations (1 + draws, n) of the subjects, each within its group; the first leaves all in place."""
     generator = np.random.default_rng(seed)
@@ -190,11 +203,14 @@ def _association(
 ) -> Association:
     known, missing = int(variable.known.sum()), int((~variable.known).sum())
     of_variable = (variable.name, variable.kind, measure, known, missing)
+    too_few = f"{known} subject{'s' if known > 1 else ''}; {MINIMUM_SUBJECTS} are needed"
     if found is None:
         verdict, reason = (
             ("cannot say", "no value is known")
             if not known
-            else ("not flagged", "the same for all")
+            else ("cannot say", too_few)
+            if known < MINIMUM_SUBJECTS
+            else ("not tested", "the same for all")
             if variable.constant
             else ("cannot say", "hardly two subjects share a value")
         )
@@ -202,10 +218,7 @@ def _association(
     value, p_value, smallest = max(found[0], 0.0), found[1], found[2]
     none = math.isnan(smallest)
     if known < MINIMUM_SUBJECTS:
-        verdict, reason = (
-            "cannot say",
-            f"{known} subject{'s' if known > 1 else ''}; {MINIMUM_SUBJECTS} are needed",
-        )
+        verdict, reason = "cannot say", too_few
     elif p_value <= LEVEL:
         verdict, reason = "flagged", ""
     elif none:

@@ -31,7 +31,7 @@ def table_variables(people: Sequence[Mapping[str, str]], more: Sequence[str] = (
     """
     persons = [age_and_sex(person) for person in people]
     found = [
-        numbers("age", "person", [person.get("age") for person in persons]),
+        numbers("age", "person", [person.get("age") for person in persons], unit="years"),
         words("sex", "person", [("F", "M")[int(one["sex"])] if "sex" in one else None for one in persons]),
     ]
     named = {name for person in people for name in person}
@@ -80,7 +80,8 @@ def by_group(variable: Variable, labels: Sequence[int], classes: Sequence[str]) 
         if not values:
             parts.append(f"{name}: none known")
         elif variable.form == "number":
-            parts.append(f"{name}: {np.median([float(value) for value in values if value is not None]):.4g}")
+            median = np.median([float(value) for value in values if value is not None])
+            parts.append(f"{name}: median {median:.4g} {variable.unit}".rstrip())
         else:
             first = max(sorted({str(value) for value in values}), key=values.count)
             parts.append(f"{name}: {first} ({values.count(first)} of {len(values)})")

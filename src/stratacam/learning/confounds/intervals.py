@@ -1,7 +1,9 @@
 """95 % intervals of associations: from the noncentral distribution of their test, or from Fisher's z.
 
 M. Smithson, "Confidence intervals" (2003): the noncentralities at which the observed statistic is the 97.5 % and the
-2.5 % point of its distribution.
+2.5 % point of its distribution. An observed value below nearly all that chance gives would leave no noncentrality, so
+the upper one is where its probability is 2.5 % of that without any association (A. L. Read, "Presentation of search
+results: the CLs technique", 2002): little association in few subjects does not show that there is none.
 """
 
 import math
@@ -26,10 +28,9 @@ def ratio_interval(value: float, subjects: int, groups: int) -> Interval | None:
     between, within = groups - 1, subjects - groups
     if within < 1:
         return None
-    share = min(value**2, 0.999)  # beyond, the distribution cannot be computed
+    share = min(max(value**2, 1e-6), 0.999)  # beyond, the distribution cannot be computed
     observed = share / (1 - share) * within / between
     low, high = _noncentralities(lambda nc: float(stats.ncf.cdf(observed, between, within, nc)), subjects)
-    # the observed value may be below all that is usual even without any difference: the interval reaches to it
     return math.sqrt(low / (low + subjects)), max(value, math.sqrt(high / (high + subjects)))
 
 
@@ -45,7 +46,7 @@ def cramers_v_interval(value: float, subjects: int, rows: int, columns: int) -> 
     smaller, freedom = min(rows, columns) - 1, (rows - 1) * (columns - 1)
     if smaller < 1:
         return None
-    observed = value**2 * subjects * smaller
+    observed = max(value**2, 1e-6) * subjects * smaller
     low, high = _noncentralities(lambda nc: float(stats.ncx2.cdf(observed, freedom, nc)), subjects)
     ends = [min(1.0, math.sqrt(one / (subjects * smaller))) for one in (low, high)]
     return ends[0], max(value, ends[1])
@@ -66,8 +67,8 @@ def correlation_interval(value: float, subjects: int) -> Interval | None:
 
 
 def _noncentralities(distribution: Callable[[float], float], subjects: int) -> Interval:
-    """The noncentralities that the observed value leaves 97.5 % and 2.5 % below itself at; 0 where none does."""
-    largest = 1e4 * subjects
+    """The noncentralities at which the observed value is the 97.5 % point (0 if none), and 2.5 % as likely as at 0."""
+    largest, without = 1e4 * subjects, distribution(1e-9)
 
     def at(share: float) -> float:
         if distribution(1e-9) <= share:
@@ -77,4 +78,4 @@ def _noncentralities(distribution: Callable[[float], float], subjects: int) -> I
             high *= 2
         return float(optimize.brentq(lambda nc: np.nan_to_num(distribution(nc)) - share, 1e-9, high))
 
-    return at(1 - TAIL), at(TAIL)
+    return at(1 - TAIL), at(TAIL * without)

@@ -29,6 +29,7 @@ class Variable:
         known: (n,) whether a subject has a value.
         columns: (known, d) of the subjects that have one: ranks of numbers, a column for each word, or features.
         values: the number or word of every subject, for descriptions; empty for features.
+        unit: of a number, for descriptions.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Variable:
     known: npt.NDArray[np.bool_]
     columns: Floats
     values: tuple[float | str | None, ...] = field(default=())
+    unit: str = ""
 
     @property
     def measure(self) -> str:
@@ -58,13 +60,13 @@ class Variable:
         return self.form == "word" and 2 * self.columns.shape[1] > len(self.columns) + 1
 
 
-def numbers(name: str, kind: Kind, values: Sequence[float | None]) -> Variable:
+def numbers(name: str, kind: Kind, values: Sequence[float | None], *, unit: str = "") -> Variable:
     """A number of every subject, None or NaN where it is missing; only its rank counts."""
     given = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     known = np.isfinite(given)
     ranks = stats.rankdata(given[known])[:, None] if known.any() else np.empty((0, 1))
     return Variable(
-        name, kind, "number", np.asarray(known), np.asarray(ranks, dtype=np.float64), tuple(values)
+        name, kind, "number", np.asarray(known), np.asarray(ranks, dtype=np.float64), tuple(values), unit
     )
 
 

@@ -5,6 +5,7 @@ probability of the group; a tie counts one half (Mann and Whitney).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +94,8 @@ def area_interval(value: float, positives: int, negatives: int, observed: float)
     R. G. Newcombe, "Confidence intervals for an effect size measure based on the Mann-Whitney statistic, part 2"
     (2006), method 5: the areas at which the value is 1.96 standard errors away, by the variance of J. A. Hanley and
     B. J. McNeil (1982) with the mean of the two numbers of subjects in place of each. The distances are then scaled
-    towards the observed variance, the more so the more subjects there are.
+    towards the observed variance, the more so the more subjects there are. At 0 and 1 the interval ends no nearer than
+    where complete separation has a probability of 2.5 %, which counts with up to four subjects of each.
 
     Args:
         value: the area.
@@ -118,7 +120,29 @@ def area_interval(value: float, positives: int, negatives: int, observed: float)
     expected, fewer = variance(min(max(value, 0.001), 0.999)), min(positives, negatives)
     ratio = observed / expected if observed > 0 else 1.0
     scale = np.sqrt((PRIOR_SUBJECTS + fewer * ratio) / (PRIOR_SUBJECTS + fewer))
-    return within((value - scale * (value - low), value + scale * (high - value)), 0, 1)
+    low, high = value - scale * (value - low), value + scale * (high - value)
+    if value in (0, 1):
+        reach = _area_that_separates(positives, negatives)
+        low, high = (min(low, reach), 1.0) if value == 1 else (0.0, max(high, 1 - reach))
+    return within((low, high), 0, 1)
+
+
+@lru_cache(maxsize=1024)
+def _area_that_separates(positives: int, negatives: int) -> float:
+    """Return the area at which all of the group come before all of the rest in 2.5 % of studies.
+
+    By E. L. Lehmann's alternatives (1953): of those that are left, the next is one of the group with odds of
+    area / (1 - area) for each. Whether one counts from the top or from the bottom matters; the smaller area is taken.
+    """
+
+    def probability(at: float, first: int, second: int) -> float:
+        weight = at / (1 - at) * np.arange(1, first + 1)
+        return float(np.prod(weight / (weight + second)))
+
+    def reach(first: int, second: int) -> float:
+        return float(brentq(lambda at: probability(at, first, second) - ERROR / 2, 1e-9, 1 - 1e-9))
+
+    return min(reach(positives, negatives), reach(negatives, positives))
 
 
 def mean_interval(found: Areas, widen: float = 1.0) -> Interval:

@@ -7,7 +7,8 @@ METHODS = {
     "interval": "95 % interval over subjects; it says how far other held-out subjects could bring the number, not "
     "another training. Accuracy, sensitivity, specificity: Clopper-Pearson with the mid-p correction. Balanced "
     "accuracy: from those of the recalls by MOVER (Zou and Donner 2008). AUROC of a group: Newcombe (2006), method 5, "
-    "scaled towards the observed variance (DeLong et al. 1988); macro AUROC: from those by MOVER with their "
+    "scaled towards the observed variance (DeLong et al. 1988), and at 0 and 1 no shorter than complete separation of "
+    "so few subjects allows; macro AUROC: from those by MOVER with their "
     "correlations. There is none for slices, which are not independent, nor for Brier score, log loss and calibration "
     "error, for which none held its 95 % at few subjects.",
     "folds": f"predictions of all folds are pooled. Intervals are {POOLED_FOLDS:g} times as wide, since models of the "

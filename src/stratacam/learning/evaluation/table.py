@@ -11,7 +11,6 @@ import numpy.typing as npt
 from stratacam.files import read_json, read_table, write_json, write_table
 from stratacam.learning.evaluation.comparison import compare
 from stratacam.learning.evaluation.sample_size import smallest_difference
-from stratacam.learning.evaluation.scores import Unit
 
 MEASURES = ("accuracy", "balanced_accuracy", "macro_auroc", "brier", "expected_calibration_error")
 
@@ -42,7 +41,7 @@ def write_comparison(folder: Path, titles: Mapping[str, str], *, first: str, see
             smallest = smallest_difference(
                 list(Counter(labels.values()).values()),
                 scores["balanced_accuracy"]["value"],
-                widen=Unit(folds=metrics["folds"]).widen,
+                folds=metrics["folds"],
                 seed=seed,
             )
         rows.append(

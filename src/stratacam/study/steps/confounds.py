@@ -46,8 +46,8 @@ METHODS = {
     "value": "between 0 and 1: Cramér's V of words; square root of the share of the ranks' variance that is between "
     "groups (correlation ratio) of numbers; partial correlation given the group for outputs; of the surroundings, the "
     "correlation with a ridge regression's predictions of subjects left out",
-    "interval": "95 %: noncentral chi-squared (too wide where words are strongly associated) or F distribution, "
-    "Fisher's z",
+    "interval": "95 %: noncentral chi-squared (too wide where words are strongly associated) or F distribution, upper "
+    "end by CLs (too wide near 0); Fisher's z",
     "smallest": "association from which on the variable would have been flagged",
     "surroundings": "skull, scalp and air in the images as delivered, relative to the median of the brain, all cells "
     "that hold any of the brain left out; the network does not see them, but the scanner that shows in them may show "
@@ -144,7 +144,7 @@ class Confounds:
 def variables_of(subjects: Sequence[Subject], columns: Sequence[str]) -> list[Variable]:
     """Every variable that is audited."""
     measured = {one.name: read_json(one.surroundings) if one.surroundings else {} for one in subjects}
-    heads = numbers("head size", "person", [measured[one.name].get("head_ml") for one in subjects])
+    heads = numbers("head size", "person", [measured[one.name].get("head_ml") for one in subjects], unit="ml")
     slices = [float(len(one.scan.read_slices().kept)) for one in subjects]
     _, around = surroundings_table(measured)
     return [

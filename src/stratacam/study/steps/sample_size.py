@@ -1,6 +1,6 @@
 """What the numbers of a study can show, known before anything is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,7 @@ def what_can_be_shown(
         return {}
     widen, subjects, chance = POOLED_FOLDS if folds > 1 else 1.0, sum(counts), 1 / len(counts)
     worse = chance + ABOVE_CHANCE * (1 - chance)
+    observed = smallest_observed(counts, widen=widen)
     return {
         "held_out": dict(held_out),
         "subjects": subjects,
@@ -77,10 +78,10 @@ def what_can_be_shown(
         "auroc_width": {
             f"{value:g}": auroc_width(counts, value, widen=widen, seed=seed) for value in ASSUMED
         },
-        "smallest_observed": smallest_observed(counts, widen=widen),
+        "smallest_observed": observed and observed._asdict(),
         "smallest_accuracy": smallest_accuracy(counts, widen=widen, seed=seed),
         "difference_from": worse,
-        "smallest_difference": smallest_difference(counts, worse, widen=widen, seed=seed),
+        "smallest_difference": smallest_difference(counts, worse, folds=folds, seed=seed),
         "subjects_for_half_the_width": round(subjects * times_for_half(counts, ASSUMED[1])),
         "evidence": {
             "subjects_needed": MINIMUM_SUBJECTS,
@@ -106,6 +107,12 @@ def count_columns(configuration: StudyConfiguration, classes: int) -> int:
     return len(match_layers(model, settings.layers)) * len(settings.methods)
 
 
+def groups_in_order(configuration: StudyConfiguration, found: Iterable[str]) -> list[str]:
+    """The groups that were found, in the study's order."""
+    there = set(found)
+    return [group for group in configuration.cohort.groups or sorted(there) if group in there]
+
+
 def forecast_sample_size(
     configuration: StudyConfiguration, labels: Mapping[str, str], clusters: Mapping[str, str]
 ) -> dict[str, Any]:
@@ -120,7 +127,7 @@ def forecast_sample_size(
         InputError: the split cannot be made.
     """
     splits = make_splits(labels, configuration.split, seed=configuration.seed, clusters=clusters)
-    classes = sorted(set(labels.values()))
+    classes = groups_in_order(configuration, labels.values())
     held_out = held_out_of(labels, splits, classes)
     columns = count_columns(configuration, len(classes))
     return what_can_be_shown(held_out, len(splits), columns, seed=configuration.seed)
