@@ -74,9 +74,9 @@ class Question(NamedTuple):
 SAME_MAP = 0.95
 """Mean rank correlation of two subjects' heat over regions, in every layer, at which all are taken to have one map."""
 
-LEVEL_OF_BEST = LEVEL / 3
-"""Error rate of "supported", and of "contradicted". Not a half: bounds of scores that are mostly 0 are exceeded up to
-half again as often as their level says, by simulation (`benchmarks.noise`)."""
+LEVEL_OF_BEST = LEVEL / 5
+"""Nominal error rate of "supported", and of "contradicted". Not a half: scores are skewed, and by simulation a verdict
+is given of noise up to twice as often as the level says (`benchmarks.calibration`)."""
 
 LOCALISES = ((Score.GINI, -1), (Score.AVERAGE_PRECISION, -1))
 GENERALISES = ((Score.LIT_SHARE, 1), (None, 1))
