@@ -1,6 +1,6 @@
 """The summary on top of the page: the first paragraph says what was done, the others what was found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stratacam.learning import SLICES_OF_ONE_PERSON
@@ -9,6 +9,8 @@ from stratacam.networks import ARCHITECTURES, default_weights, network_title
 from stratacam.report.confounds import what_confounds
 from stratacam.report.content import StudyContent
 from stratacam.report.numbers import decimal, interval, listed, small
+
+REGRESSION = "logistic regression on "
 
 
 def summary(study: StudyContent) -> list[str]:
@@ -126,11 +128,16 @@ def what_baselines_do(study: StudyContent) -> str:
         return f"{first} beats every baseline. The best of them is {_against(best, score)}. {rule}"
     if len(unbeaten) == 1:
         return f"{first} was not shown to beat {_against(best, score)}. {rule} {_could_be_seen(best)}"
-    names = listed([row["title"] for row in unbeaten], last="or")
     return (
-        f"{first} was not shown to beat {names}. The best of these is {_against(best, score)}; the table has the "
-        f"others. {rule} {_could_be_seen(best)}"
+        f"{first} was not shown to beat {_together([row['title'] for row in unbeaten])}. The best of these is "
+        f"{_against(best, score)}; the table has the others. {rule} {_could_be_seen(best)}"
     )
+
+
+def _together(titles: Sequence[str]) -> str:
+    """Titles in a row; what they begin with in common is said once."""
+    common = REGRESSION if all(title.startswith(REGRESSION) for title in titles) else ""
+    return common + listed([title.removeprefix(common) for title in titles], last="or")
 
 
 def what_leaks(study: StudyContent) -> str:
