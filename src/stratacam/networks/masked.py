@@ -7,6 +7,9 @@ feature map is brain if any of its pixels is.
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+NONE = 1e-3
+"""A share of a window that is less than one cell's: the window holds no brain, and its sum is 0."""
+
 
 def cells_of(brain: Tensor, features: Tensor) -> Tensor:
     """The brain at the resolution of features (B, K, h, w): (B, 1, h, w), in their type."""
@@ -20,27 +23,35 @@ def within(features: Tensor, brain: Tensor | None) -> Tensor:
 
 
 def convolve(layer: nn.Conv2d, features: Tensor, brain: Tensor | None) -> Tensor:
-    """Convolve as `layer` does; with a brain by partial convolution, so that its rim is not darkened.
+    """Convolve as `layer` does; with a brain, as if it went on beyond its rim, and with 0 in cells outside it.
 
-    What the window sums is divided by the share of the window that is brain, before the bias is added. G. Liu et al.,
-    "Image inpainting for irregular holes using partial convolutions" (2018), equation 1. Beyond the edge of the picture
-    there is no brain. Cells outside the brain give 0.
+    A cell outside the brain counts as the mean over the brain's cells in a window around it, as large as the kernel, so
+    that a kernel does not see an edge at the rim; see `docs/findings.md` for how plain zeros and partial convolutions
+    compare. Beyond the edge of the picture there are zeros, as without a brain.
     """
-    if brain is None:
-        return F.conv2d(features, layer.weight, layer.bias, layer.stride, layer.padding)
-    cells = cells_of(brain, features)
-    found = F.conv2d(features * cells, layer.weight, None, layer.stride, layer.padding)
-    inside = cells_of(brain, found)
-    found = found * (inside / _share(layer, cells))
-    return found if layer.bias is None else found + layer.bias[:, None, None] * inside
+    if brain is not None:
+        features = _continued(features, cells_of(brain, features), layer)
+    found = F.conv2d(features, layer.weight, layer.bias, layer.stride, layer.padding)
+    return within(found, brain)
+
+
+def _continued(features: Tensor, cells: Tensor, layer: nn.Conv2d) -> Tensor:
+    """Features (B, K, h, w) of the brain, and outside it the mean over the brain in a window of the layer's size."""
+    inside = features * cells
+    (rows, columns), padding = layer.kernel_size, tuple(length // 2 for length in layer.kernel_size)
+    if rows == columns == 1:
+        return inside
+    share = F.avg_pool2d(cells, layer.kernel_size, 1, padding).clamp(min=NONE)
+    return inside + F.avg_pool2d(inside, layer.kernel_size, 1, padding) * ((1 - cells) / share)
 
 
 def average_pool(layer: nn.AvgPool2d, features: Tensor, brain: Tensor | None) -> Tensor:
     """Average as `layer` does; with a brain over its cells in each window, and 0 in cells outside the brain."""
-    found = _pooled(layer, within(features, brain))
+    found = F.avg_pool2d(within(features, brain), layer.kernel_size, layer.stride, layer.padding)
     if brain is None:
         return found
-    return found * (cells_of(brain, found) / _share(layer, cells_of(brain, features)))
+    share = F.avg_pool2d(cells_of(brain, features), layer.kernel_size, layer.stride, layer.padding)
+    return found * (cells_of(brain, found) / share.clamp(min=NONE))
 
 
 def average(features: Tensor, brain: Tensor | None) -> Tensor:
@@ -49,13 +60,3 @@ def average(features: Tensor, brain: Tensor | None) -> Tensor:
         return features.mean(dim=(2, 3))
     cells = cells_of(brain, features)
     return (features * cells).sum(dim=(2, 3)) / cells.sum(dim=(2, 3)).clamp(min=1)
-
-
-def _share(layer: nn.Conv2d | nn.AvgPool2d, cells: Tensor) -> Tensor:
-    """The share of each of a layer's windows that is brain; above 0 also where none is, and all sums are 0."""
-    return _pooled(layer, cells).clamp(min=1e-3)
-
-
-def _pooled(layer: nn.Conv2d | nn.AvgPool2d, values: Tensor) -> Tensor:
-    """The means over a layer's windows."""
-    return F.avg_pool2d(values, layer.kernel_size, layer.stride, layer.padding)  # type: ignore[arg-type]
