@@ -27,8 +27,7 @@ def benchmark_truth(
     brain: Annotated[
         str,
         typer.Option(
-            help="What the network sees: features of the brain alone (features), all, with its average over the brain "
-            "(pooling), or all (off)."
+            help="What the network does with the brain mask: features, pooling or off, as network.brain of a study."
         ),
     ] = "off",
     method: Annotated[list[str] | None, typer.Option(help="Method of the maps; repeat for more.")] = None,
