@@ -1,17 +1,17 @@
 """What a convolution should read beyond the rim of the brain, in a network that sees nothing outside of it.
 
-Candidates: zeros; partial convolution (G. Liu et al. 2018), which divides by the share of the window that is brain;
-and the mean of the brain's cells in the window, which `stratacam.networks.masked` takes. Two things are measured with
-VGG16 and its ImageNet weights:
+Candidates: zeros, which `stratacam.networks.masked` takes; partial convolution (G. Liu et al. 2018), which divides by
+the share of the window that is brain; and the mean of the brain's cells in the window, as if tissue went on. Two things
+are measured with VGG16 and its ImageNet weights:
 
 - nearness: brains are cut back by 16 pixels, so that tissue lies beyond the new rim. How far are the features at the
   rim from those of the whole picture? Root of the squared error over that of the features, and ratio of the means;
-- accuracy: lesions planted deep or near the edge, told apart by logistic regression on the mean features of a block,
-  of people who were held out.
+- accuracy: planted lesions that differ by place (deep or near the edge) or by shape, told apart by logistic regression
+  on the mean features of a block, of people who were held out.
 
     .venv/bin/python -m benchmarks.rim PREPARED
 
-PREPARED is a folder of prepared scans; 38 synthetic subjects take about six minutes on one core.
+PREPARED is a folder of prepared scans; 38 synthetic subjects take about ten minutes on one core.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stratacam.evidence.planting import kinds_of_folds, phantom_shapes, plant_scan, read_anatomy
+from stratacam.evidence.planting.plant import Difference
 from stratacam.networks import build, layers, masked
 from stratacam.scans.pictures import PictureSettings, cut_scan
 from stratacam.scans.prepared import PreparedScan, find_prepared
@@ -41,24 +42,29 @@ CUT_BACK = 16
 LAYERS = ("block1_pool", "block2_pool", "block3_pool", "block4_pool", "block5_pool")
 
 
-def zeros(layer: nn.Conv2d, features: Tensor, brain: Tensor | None) -> Tensor:
-    """Convolve features with zeros outside the brain."""
-    inside = masked.within(features, brain)
-    found = F.conv2d(inside, layer.weight, layer.bias, layer.stride, layer.padding)
-    return masked.within(found, brain)
-
-
 def partial(layer: nn.Conv2d, features: Tensor, brain: Tensor | None) -> Tensor:
-    """Partial convolution."""
+    """Divide what a window sums by the share of it that is brain."""
     if brain is None or layer.bias is None:
-        return zeros(layer, features, brain)
+        return masked.convolve(layer, features, brain)
     cells = masked.cells_of(brain, features)
     found = F.conv2d(features * cells, layer.weight, None, layer.stride, layer.padding)
     share = F.avg_pool2d(cells, layer.kernel_size, layer.stride, layer.padding)  # type: ignore[arg-type]
     return masked.within(found / share.clamp(min=1e-3) + layer.bias[:, None, None], brain)
 
 
-CANDIDATES: dict[str, Convolve] = {"zeros": zeros, "partial": partial, "mean around": masked.convolve}
+def mean_around(layer: nn.Conv2d, features: Tensor, brain: Tensor | None) -> Tensor:
+    """Convolve features that have, outside the brain, the mean of the brain's in a 3 x 3 window."""
+    if brain is None:
+        return masked.convolve(layer, features, brain)
+    cells = masked.cells_of(brain, features)
+    inside = features * cells
+    share = F.avg_pool2d(cells, 3, 1, 1).clamp(min=1e-3)
+    continued = inside + F.avg_pool2d(inside, 3, 1, 1) * ((1 - cells) / share)
+    found = F.conv2d(continued, layer.weight, layer.bias, layer.stride, layer.padding)
+    return masked.within(found, brain)
+
+
+CANDIDATES: dict[str, Convolve] = {"zeros": masked.convolve, "partial": partial, "mean around": mean_around}
 
 
 def features_of(
@@ -81,8 +87,8 @@ def nearness(model: nn.Sequential, scans: list[PreparedScan]) -> None:
         cut = cut_scan(scan, settings)
         inner = np.stack([ndimage.distance_transform_edt(brain) > CUT_BACK for brain in cut.brain])
         pictures, brain = torch.from_numpy(cut.images), torch.from_numpy(inner)[:, None].float()
-        expected = dict(features_of(model, pictures, None, zeros))
-        for candidate, convolve in {**CANDIDATES, "black air": zeros}.items():
+        expected = dict(features_of(model, pictures, None, masked.convolve))
+        for candidate, convolve in {**CANDIDATES, "black air": masked.convolve}.items():
             black = candidate == "black air"
             given, mask = (pictures * brain, None) if black else (pictures, brain)
             for name, found in features_of(model, given, mask, convolve):
@@ -95,13 +101,15 @@ def nearness(model: nn.Sequential, scans: list[PreparedScan]) -> None:
         print(f"{name} {candidate:12} error {np.sqrt(error / size):6.2f}  ratio {ours / wanted:6.2f}")
 
 
-def accuracy(model: nn.Sequential, scans: list[PreparedScan]) -> None:
+def accuracy(model: nn.Sequential, scans: list[PreparedScan], difference: Difference) -> None:
     """Print how well planted lesions are told apart by the mean features of every block."""
     kinds = kinds_of_folds(phantom_shapes(0), 20, FOLDS)
     pictures, brains, labels, people = [], [], [], []
     for number, scan in enumerate(scans):
         anatomy = read_anatomy(scan, PictureSettings(size=96, every=6, part=(0.3, 0.85)))
-        classes = plant_scan(anatomy, kinds[number % FOLDS], difference="place", lesions=2, copies=2, seed=0)
+        classes = plant_scan(
+            anatomy, kinds[number % FOLDS], difference=difference, lesions=2, copies=2, seed=0
+        )
         for group, planted in enumerate(classes):
             pictures.append(planted.images)
             brains.append(anatomy.brain[planted.source])
@@ -110,10 +118,10 @@ def accuracy(model: nn.Sequential, scans: list[PreparedScan]) -> None:
     given = torch.from_numpy(np.concatenate(pictures))
     brain = torch.from_numpy(np.concatenate(brains))[:, None].float()
     label, person = np.array(labels, dtype=np.int64), np.array(people, dtype=np.int64)
-    print(f"{len(given)} slices of {len(set(people))} subjects")
+    print(f"{difference}: {len(given)} slices of {len(set(people))} subjects")
     ways: dict[str, tuple[Convolve, bool, bool]] = {
-        "off": (zeros, False, False),
-        "pooling": (zeros, False, True),
+        "off": (masked.convolve, False, False),
+        "pooling": (masked.convolve, False, True),
     }
     ways |= {name: (convolve, True, True) for name, convolve in CANDIDATES.items()}
     for way, (convolve, inside, pooled) in ways.items():
@@ -151,7 +159,8 @@ def main() -> None:
     scans = find_prepared(chosen.prepared)
     model = build("vgg16", 2, weights="imagenet").eval()
     nearness(model, scans[:6])
-    accuracy(model, scans)
+    accuracy(model, scans, "place")
+    accuracy(model, scans, "shape")
 
 
 if __name__ == "__main__":

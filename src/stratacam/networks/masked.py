@@ -7,9 +7,6 @@ feature map is brain if any of its pixels is.
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-NONE = 1e-3
-"""A share of a window that is less than one cell's: the window holds no brain, and its sum is 0."""
-
 
 def cells_of(brain: Tensor, features: Tensor) -> Tensor:
     """The brain at the resolution of features (B, K, h, w): (B, 1, h, w), in their type."""
@@ -23,26 +20,13 @@ def within(features: Tensor, brain: Tensor | None) -> Tensor:
 
 
 def convolve(layer: nn.Conv2d, features: Tensor, brain: Tensor | None) -> Tensor:
-    """Convolve as `layer` does; with a brain, as if it went on beyond its rim, and with 0 in cells outside it.
+    """Convolve as `layer` does; with a brain, features with zeros outside of it, and give 0 in cells outside.
 
-    A cell outside the brain counts as the mean over the brain's cells in a window around it, as large as the kernel, so
-    that a kernel does not see an edge at the rim; see `docs/findings.md` for how plain zeros and partial convolutions
-    compare. Beyond the edge of the picture there are zeros, as without a brain.
+    Sums are not divided by the share of the window that is brain (partial convolution, G. Liu et al. 2018): kernels
+    whose weights cancel give little over even tissue, and many times as much where a part of the window is cut off.
     """
-    if brain is not None:
-        features = _continued(features, cells_of(brain, features), layer)
-    found = F.conv2d(features, layer.weight, layer.bias, layer.stride, layer.padding)
-    return within(found, brain)
-
-
-def _continued(features: Tensor, cells: Tensor, layer: nn.Conv2d) -> Tensor:
-    """Features (B, K, h, w) of the brain, and outside it the mean over the brain in a window of the layer's size."""
-    inside = features * cells
-    (rows, columns), padding = layer.kernel_size, tuple(length // 2 for length in layer.kernel_size)
-    if rows == columns == 1:
-        return inside
-    share = F.avg_pool2d(cells, layer.kernel_size, 1, padding).clamp(min=NONE)
-    return inside + F.avg_pool2d(inside, layer.kernel_size, 1, padding) * ((1 - cells) / share)
+    inside = within(features, brain)
+    return within(F.conv2d(inside, layer.weight, layer.bias, layer.stride, layer.padding), brain)
 
 
 def average_pool(layer: nn.AvgPool2d, features: Tensor, brain: Tensor | None) -> Tensor:
@@ -51,7 +35,7 @@ def average_pool(layer: nn.AvgPool2d, features: Tensor, brain: Tensor | None) ->
     if brain is None:
         return found
     share = F.avg_pool2d(cells_of(brain, features), layer.kernel_size, layer.stride, layer.padding)
-    return found * (cells_of(brain, found) / share.clamp(min=NONE))
+    return found * (cells_of(brain, found) / share.clamp(min=1e-3))  # a cell of a window is a larger share
 
 
 def average(features: Tensor, brain: Tensor | None) -> Tensor:
