@@ -12,7 +12,7 @@ from rich.console import Console
 from stratacam.files import write_text
 from stratacam.report import confounds, result_tables, tables
 from stratacam.report.content import read_study
-from stratacam.report.evidence import chapters
+from stratacam.report.evidence import chapters, in_short
 from stratacam.report.figure import Content, FigureEntry, chart_style, save_figure, warn
 from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
 from stratacam.report.summary import limits, summary
@@ -122,7 +122,7 @@ def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
     environment.tests["number"] = NUMBER.fullmatch
     page = environment.get_template("template.html.j2").render(
         name=study.configuration.get("name") or folders.root.resolve().name,
-        summary=summary(study),
+        summary=[*summary(study), *in_short([chapter.evidence for chapter in readable])],
         limits=[*limits(study), *left_out],
         warning=study.warning,
         album=album.figures,

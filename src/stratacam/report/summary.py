@@ -174,7 +174,9 @@ def limits(study: StudyContent) -> list[str]:
     found = [f"The split was by slice: {study.warning}."] if study.warning else []
     found.append("For research only, not for diagnosis.")
     if study.synthetic:
-        found.append("The scans are synthetic: they show that the method works, and nothing about a disease.")
+        found.append(
+            "The scans are synthetic: they test that the method runs, and say nothing about a disease."
+        )
     found.append(
         "A map shows what raised the network's score for a class. It does not show that the network is right, nor "
         "that the place matters in the disease."

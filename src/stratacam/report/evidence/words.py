@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stratacam.evidence import registry
+from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.numbers import estimate_of
 
 FAITHFUL = (
     "Faithful is not correct: a map may be true to a network that uses what has nothing to do with the class (Haufe et "
     "al. 2024, arXiv 2409.14590)."
+)
+UNMEASURED = (
+    "Whether to believe the maps was not measured: run `stratacam evidence`. Without it, they are pictures."
 )
 CROSS_FITTED = (
     "Numbers of recommended layers are cross-fitted: the layer is chosen on either half of the subjects and measured "
@@ -43,6 +47,18 @@ def sentences(evidence: EvidenceContent) -> list[str]:
         found.append(f"Not measured: {'; '.join(missing)}.")
     rules = {one["rule"] for one in evidence.recommendations.values()}
     return [*found, *(f"The rule: {rule}" for rule in sorted(rules))]
+
+
+def in_short(read: Sequence[EvidenceContent]) -> list[str]:
+    """For the top of the page: which maps are recommended, of every network, or that this was not measured."""
+    if not read:
+        return [UNMEASURED]
+    several = len(read) > 1
+    return [
+        (f"{network_title(evidence.network)}: " if several else "") + _recommended(evidence, method)
+        for evidence in read
+        for method in evidence.methods
+    ]
 
 
 def _truth(about: Mapping[str, Any]) -> list[str]:
@@ -87,18 +103,14 @@ def _recommended(evidence: EvidenceContent, method: str) -> str:
 
 
 def _why_none(layers: Sequence[Mapping[str, Any]]) -> str:
-    """How many layers failed a criterion, of how many nothing can be said, and what is missing of all of these."""
-    failed = [one for one in layers if one["verdict"] == "not recommended"]
-    unsaid = [one for one in layers if one["verdict"] == "cannot say"]
-    parts = [f"{len(failed)} of {len(layers)} fail a criterion"] if failed else []
-    if unsaid:
-        common = [
-            reason for reason in unsaid[0]["reasons"] if all(reason in one["reasons"] for one in unsaid)
-        ]
-        parts.append(
-            f"of {len(unsaid)} nothing can be said ({'; '.join(common) if common else 'reasons in the table'})"
-        )
-    return ", and ".join(parts)
+    """How many layers were shown to fail, of how many nothing can be said, and what is missing of all layers."""
+    failed = sum(one["verdict"] == "not recommended" for one in layers)
+    unsaid = sum(one["verdict"] == "cannot say" for one in layers)
+    missing = [reason for reason in layers[0]["reasons"] if all(reason in one["reasons"] for one in layers)]
+    parts = [f"{failed} of {len(layers)} were shown to fail a criterion"] if failed else []
+    parts += [f"of {unsaid} nothing can be said"] if unsaid else []
+    found = ", and ".join(parts)
+    return f"{found}. No layer could pass here: {'; '.join(missing)}" if missing else found
 
 
 def _cross_fitted(number: Mapping[str, Any]) -> str:
