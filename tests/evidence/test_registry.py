@@ -193,5 +193,8 @@ def test_a_measure_that_was_not_taken_is_named_by_its_question(table):
 def test_that_faithful_is_not_correct_is_said_once(table):
     said = " ".join(words.sentences(evidence_of(table, ("block1_conv1",))))
     assert said.count("Faithful is not correct") == 1
-    assert "No layer's map by gradcam is recommended: of 1 nothing can be said. No layer could pass here: " in said
+    assert (
+        "No layer's map by gradcam is recommended: of 1 nothing can be said. No layer could pass here: "
+        in said
+    )
     assert "comes nearest" not in said

@@ -52,7 +52,7 @@ class PooledOverBrain(BrainSequential):
         return isinstance(layer, GlobalAveragePool)
 
 
-SEQUENCES: dict[BrainUse, type[nn.Sequential]] = {
+CONTAINERS: dict[BrainUse, type[nn.Sequential]] = {
     "features": BrainSequential,
     "pooling": PooledOverBrain,
     "off": nn.Sequential,

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from stratacam.networks.brain import SEQUENCES, BrainUse
+from stratacam.networks.brain import CONTAINERS, BrainUse
 from stratacam.networks.convention import CENTRED, InputConvention
 from stratacam.networks.layers import GlobalAveragePool
 from stratacam.networks.pretrained import Pretrained, initial_weights
@@ -58,7 +58,7 @@ def build(
         torch.manual_seed(seed)
         body = entry.body(channels)
         head = nn.Linear(entry.features, classes)
-    model = SEQUENCES[brain](
+    model = CONTAINERS[brain](
         OrderedDict(input=InputConvention(convention), **body, gap=GlobalAveragePool(), predictions=head)
     )
     if pretrained:
