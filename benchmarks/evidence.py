@@ -16,6 +16,7 @@ from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.references import reference_maps
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.strangers import Stranger
 from stratacam.networks import build
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid
@@ -43,7 +44,10 @@ def main() -> None:
         target=0,
         true_class=0,
         references=reference_maps(scan, intensity=scan.images[:, 2]),
-        strangers=[np.roll(sampled.images, 1 + shift, axis=0) for shift in range(settings.strangers)],
+        strangers=[
+            Stranger(np.roll(sampled.images, shift, axis=0), np.roll(sampled.brain, shift, axis=0))
+            for shift in range(1, 1 + settings.strangers)
+        ],
     )
     whole, cpu = time.perf_counter() - start, time.process_time() - start_cpu
     for kind, seconds in measured.seconds.items():
