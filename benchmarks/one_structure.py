@@ -1,5 +1,6 @@
 """Phantoms whose two classes differ in one structure: ventricles alone, or lesions alone."""
 
+from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
@@ -37,9 +38,19 @@ def draw_burden(structure: Structure, *, sick: bool, random: np.random.Generator
 
 
 def make_slices(
-    structure: Structure, index: int, *, sick: bool, size: int = 64, pixel_mm: float = 3.5, seed: int = 0
+    structure: Structure,
+    index: int,
+    *,
+    sick: bool,
+    lesions_on: Collection[str] = DEFAULT_SEQUENCES,
+    size: int = 64,
+    pixel_mm: float = 3.5,
+    seed: int = 0,
 ) -> ScanSlices:
-    """Axial slices of one subject as a network sees them, with the masks of ventricles and lesions."""
+    """Axial slices of one subject as a network sees them, with the masks of ventricles and lesions.
+
+    Lesions are seen on some sequences alone, if these are named.
+    """
     name = f"sub-{index:03d}"
     random = generator(seed, "phantom", structure, name)
     template = head(pixel_mm)
@@ -59,7 +70,9 @@ def make_slices(
         timing = simulated_sequences()[sequence]
         signals = {kind: signal(one, timing) for kind, one in tissues.items()}
         plain = np.tensordot(np.array([signals[kind] for kind in FRACTIONS]), tissue, 1)
-        mixed = plain * (1 - lesion) + (lesion - core) * signals["lesion"] + core * signals["black hole"]
+        mixed = plain
+        if sequence in lesions_on:
+            mixed = plain * (1 - lesion) + (lesion - core) * signals["lesion"] + core * signals["black hole"]
         noise = random.normal(scale=0.03, size=grid.shape)
         images.append((mixed / signals["white matter"] + noise) * WHITE[sequence] * brain)
     middle = ((size - 1) / 2, (size - 1) / 2)
