@@ -1,12 +1,15 @@
-"""Phantoms whose two classes differ in one structure: ventricles alone, or lesions alone."""
+"""Phantoms whose two classes differ in one structure, ventricles or lesions, and small networks trained on them."""
 
 from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
+import torch
+from torch import nn
 
 from stratacam.evidence.draws import generator
 from stratacam.evidence.scan import ScanSlices
+from stratacam.networks import build
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.phantom.anatomy import FRACTIONS, blur, head
 from stratacam.scans.phantom.body import Body, draw_position, draw_warp, sample, template_voxels
@@ -20,6 +23,9 @@ Structure = Literal["ventricle", "lesion"]
 
 LEVELS_MM = (2.0, 9.0, 16.0, 23.0)
 """Of the slices, above the anterior commissure: the level of the lateral ventricles."""
+
+EPOCHS, BATCH, RATE = 30, 32, 2e-3
+"""Of the training."""
 
 WHITE = {"T1w": 0.6, "T2w": 0.33, "FLAIR": 0.53}
 """Intensity of white matter in prepared scans."""
@@ -96,6 +102,25 @@ def make_slices(
             "lesion": _laid(lesion >= 0.5),
         },
     )
+
+
+def train_network(network: str, scans: list[ScanSlices], seed: int) -> nn.Module:
+    """A network trained from random weights."""
+    torch.manual_seed(seed)
+    model = build(network, 2, weights="none")
+    images = torch.from_numpy(np.concatenate([scan.images for scan in scans]))
+    labels = torch.tensor([int(scan.group == "sick") for scan in scans for _ in scan.images])
+    optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS)
+    model.train()
+    for _ in range(EPOCHS):
+        for rows in torch.randperm(len(images)).split(BATCH):
+            loss = nn.functional.cross_entropy(model(images[rows]), labels[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        schedule.step()
+    return model.eval()
 
 
 def _laid(mask: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from itertools import permutations
 from math import factorial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from stratacam.evidence.sequences.shapley import coalitions, shapley_values
 from stratacam.evidence.sequences.values import SequenceValue, sequence_values, worth_of_coalitions
 from stratacam.files import write_json
 from stratacam.networks import ModelCard, build
+from stratacam.report.evidence.sequences import sequences_table
+from stratacam.report.figures.sequences import sequences as sequences_figure
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.slices import slice_areas, write_slices_table
 from stratacam.scans.volume import write_nifti
@@ -367,3 +370,44 @@ def test_intervals_cover_though_subjects_share_donors_and_students_do_not(subjec
         covered["student"] += low <= effect <= high
     assert covered["jackknife"] >= 0.94 * trials
     assert covered["student"] <= 0.93 * trials
+
+
+# The report
+
+
+def summaries():
+    scans = {
+        f"sub-{number}": rows_of(
+            np.random.default_rng(number).normal([0, 0.2, 3], 0.3, size=(2, 3)), ["sub-8", "sub-9"]
+        )
+        for number in range(4)
+    }
+    scans["sub-7"] = rows_of([[0.5, 0.5, -1.0]], ["sub-1"], of_class="well")
+    explained = dict.fromkeys(scans, "sick") | {"sub-7": "well"}
+    return tuple(sequences_by_class(scans, explained, {name: name for name in scans}))
+
+
+def content(found):
+    return SimpleNamespace(sequences=found, network="vgg16")
+
+
+def test_the_report_has_a_row_and_a_bar_for_each_sequence_and_class():
+    found = summaries()
+    table = sequences_table(content(found))
+    assert [row[:2] for row in table.rows] == [(one.explained, one.sequence) for one in found]
+    flair, everything = table.rows[2], table.rows[3]
+    assert flair[2] == f"{found[2].value:.2f} ({found[2].low:.2f} to {found[2].high:.2f})"
+    assert flair[4] == "4; 2"
+    assert everything[3] == "-"
+    figure = sequences_figure(content(found))
+    (axes,) = figure.figure.axes
+    heights = [
+        bar.get_height() for bars in axes.containers if hasattr(bars, "patches") for bar in bars.patches
+    ]
+    assert heights == pytest.approx([found[place].value for place in (0, 4, 1, 5, 2, 6)])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["sick", "well"]
+
+
+def test_the_report_shows_nothing_of_sequences_that_were_not_measured():
+    assert sequences_table(content(())) is None
+    assert sequences_figure(content(())) is None

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam.evidence.counterfactual.fall import margin
-from stratacam.evidence.heat import Heat
 from stratacam.evidence.measures import SHARE, Kind, Measure, Need
 from stratacam.evidence.sequences.exchange import Exchange
 from stratacam.evidence.sequences.shapley import coalitions, shapley_values
@@ -20,16 +19,15 @@ Floats = NDArray[np.float64]
 SEQUENCE_VALUE = Measure(
     "sequence_value",
     "Shapley value",
-    "how much a sequence adds to the logit of the class, less the mean of the other logits, where the other sequences "
-    "are the scan's own or those of people of other classes: the mean over all orders in which they may come together "
-    "(Shapley 1953); the values of all sequences add up to what the logit is above that of these people",
+    "what a sequence adds to the logit of the class, less the mean of the other logits, when it takes the place of the "
+    "same sequence of a person of another class: mean over all orders in which the sequences may do so (Shapley 1953)",
     unit="logits",
     held_against="people of other classes",
 )
 SEQUENCE_SHARE = Measure(
     "sequence_share",
     "share of a sequence",
-    "size of a sequence's Shapley value as a share of the sum of the sizes of all",
+    "size of a sequence's Shapley value, as a share of the sum of the sizes of all",
     held_against="people of other classes",
     limits=SHARE,
 )
@@ -93,16 +91,16 @@ def worth_of_coalitions(model: nn.Module, exchange: Exchange, batch_size: int = 
     In the order of `coalitions`; see `margin`.
     """
     found = []
-    for present in coalitions(len(exchange.sequences)):
-        logits = _logits(
-            model, exchange.with_own([exchange.sequences[place] for place in present]), batch_size
-        )
+    for places in coalitions(len(exchange.sequences)):
+        present = [exchange.sequences[place] for place in places]
+        logits = _logits(model, exchange, present, batch_size)
         found.append(np.stack([margin(logits, target) for target in range(logits.shape[1])], axis=1))
     return np.stack(found)
 
 
-def _logits(model: nn.Module, images: Heat, batch_size: int) -> Floats:
-    """Logits (n, classes) of pictures (n, channels, rows, columns)."""
+def _logits(model: nn.Module, exchange: Exchange, present: Sequence[str], batch_size: int) -> Floats:
+    """Logits (n, classes) of the pictures in which only some sequences are the scan's own."""
+    images = exchange.with_own(present)
     device = str(next(model.parameters()).device)
     return compute_logits(
         model,
