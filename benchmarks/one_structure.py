@@ -27,6 +27,9 @@ LEVELS_MM = (2.0, 9.0, 16.0, 23.0)
 EPOCHS, BATCH, RATE = 30, 32, 2e-3
 """Of the training."""
 
+GAIN = 0.1
+"""Standard deviation of the brightness of each channel, where pictures are augmented."""
+
 WHITE = {"T1w": 0.6, "T2w": 0.33, "FLAIR": 0.53}
 """Intensity of white matter in prepared scans."""
 
@@ -104,8 +107,8 @@ def make_slices(
     )
 
 
-def train_network(network: str, scans: list[ScanSlices], seed: int) -> nn.Module:
-    """A network trained from random weights."""
+def train_network(network: str, scans: list[ScanSlices], seed: int, *, augmented: bool = False) -> nn.Module:
+    """A network trained from random weights; on pictures half of which are mirrored, with random gains, or as is."""
     torch.manual_seed(seed)
     model = build(network, 2, weights="none")
     images = torch.from_numpy(np.concatenate([scan.images for scan in scans]))
@@ -115,7 +118,12 @@ def train_network(network: str, scans: list[ScanSlices], seed: int) -> nn.Module
     model.train()
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(images)).split(BATCH):
-            loss = nn.functional.cross_entropy(model(images[rows]), labels[rows])
+            batch = images[rows]
+            if augmented:
+                mirrored = torch.rand(len(rows), 1, 1, 1) < 0.5
+                gains = 1 + GAIN * torch.randn(len(rows), batch.shape[1], 1, 1)
+                batch = gains * torch.where(mirrored, batch.flip(3), batch)
+            loss = nn.functional.cross_entropy(model(batch), labels[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
