@@ -80,6 +80,7 @@ def _print_credit(sequence: str, model: nn.Module, scans: list[ScanSlices], seed
                 DEFAULT_SEQUENCES,
                 scan.images,
                 np.zeros_like(donated) if kind == "zeros" else donated,
+                scan.brain,
                 tuple(scans[turn].name for turn in turns),
             )
             values.append(shapley_values(worth_of_coalitions(model, exchange)).mean(axis=1)[:, target])

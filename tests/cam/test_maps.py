@@ -1,10 +1,14 @@
 """Grad-CAM against hand calculation, the classical CAM, and separate passes."""
 
+import weakref
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from stratacam import cam
+from stratacam.cam.compact_graph import CompactGraph
 from stratacam.networks import build
 
 
@@ -145,3 +149,16 @@ def test_upsampling_is_linear_between_position_centres():
     raw = torch.tensor([[[[0.0, 4.0]]]])
     wide = cam.view(raw, size=(1, 4), normalise="none")
     torch.testing.assert_close(wide, torch.tensor([[[[0.0, 1.0, 3.0, 4.0]]]]))
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_the_input_of_an_average_pool_is_not_kept_for_its_gradient(axes):
+    pool = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}[axes]
+    image = torch.rand(2, 64, *[round(4096 ** (1 / axes))] * axes, requires_grad=True)
+    (expected,) = torch.autograd.grad(pool(image * 2, 2).square().sum(), image)
+    with CompactGraph():
+        given = image * 2
+        kept, pooled = weakref.ref(given), pool(given, 2)
+    del given
+    assert kept() is None
+    assert torch.equal(torch.autograd.grad(pooled.square().sum(), image)[0], expected)

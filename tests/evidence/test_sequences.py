@@ -67,6 +67,11 @@ def tissue(random, *, sick, lesions_on=2, count=4):
     return (images * BRAIN).clip(0, 1).astype(np.float32)
 
 
+def everywhere(images):
+    """A brain that fills the pictures."""
+    return np.ones((len(images), *images.shape[2:]), dtype=bool)
+
+
 def exchanges_of(scans, groups, *, channels=SEQUENCES, count=4, seed=0):
     """Each scan with donors of the other group."""
     random = np.random.default_rng(seed)
@@ -74,7 +79,7 @@ def exchanges_of(scans, groups, *, channels=SEQUENCES, count=4, seed=0):
         chosen = random.permutation(np.flatnonzero(groups != group))[:count]
         turns = [chosen[place % count] for place in range(len(images))]
         donated = np.stack([scans[turn][place] for place, turn in enumerate(turns)])
-        yield Exchange(channels, images, donated, tuple(f"sub-{turn}" for turn in turns))
+        yield Exchange(channels, images, donated, everywhere(images), tuple(f"sub-{turn}" for turn in turns))
 
 
 def values_of(model, exchange):
@@ -147,7 +152,7 @@ def test_what_raises_all_logits_alike_has_no_credit():
 def test_all_channels_of_a_sequence_are_exchanged_together():
     random = np.random.default_rng(0)
     own, donated = random.random((2, 3, 3, 4, 4)).astype(np.float32)
-    exchange = Exchange(("T1w", "FLAIR", "T1w"), own, donated, ("sub-1", "sub-2", "sub-1"))
+    exchange = Exchange(("T1w", "FLAIR", "T1w"), own, donated, everywhere(own), ("sub-1", "sub-2", "sub-1"))
     assert exchange.sequences == ("T1w", "FLAIR")
     mixed = exchange.with_own(["T1w"])
     np.testing.assert_array_equal(mixed[:, [0, 2]], own[:, [0, 2]])
@@ -168,7 +173,7 @@ def test_the_network_runs_once_for_each_slice_and_set_of_sequences():
 
 def test_rows_are_means_over_the_slices_of_a_donor_and_come_back_from_a_table(tmp_path):
     own, donated = np.random.default_rng(0).random((2, 3, 3, 8, 8)).astype(np.float32)
-    exchange = Exchange(SEQUENCES, own, donated, ("sub-1", "sub-2", "sub-1"))
+    exchange = Exchange(SEQUENCES, own, donated, everywhere(own), ("sub-1", "sub-2", "sub-1"))
     model = ReadsBright().eval()
     rows = sequence_values(model, [exchange], ("well", "sick"))
     by_slice = shapley_values(worth_of_coalitions(model, exchange))
@@ -181,6 +186,17 @@ def test_rows_are_means_over_the_slices_of_a_donor_and_come_back_from_a_table(tm
     write_rows(tmp_path / "rows.tsv", rows, SequenceValue)
     again = read_rows(tmp_path / "rows.tsv", SequenceValue)
     assert [row[:3] for row in again] == [row[:3] for row in rows]
+
+
+def test_a_network_that_sees_the_brain_alone_is_given_that_of_the_scan():
+    own, donated = np.random.default_rng(0).random((2, 2, 3, 32, 32)).astype(np.float32)
+    brain = np.tile(BRAIN, (2, 1, 1))
+    model = build("small_cnn", 2, weights="none", brain="features").eval()
+    found = worth_of_coalitions(model, Exchange(SEQUENCES, own, donated, brain, ("sub-1", "sub-2")))
+    changed = [np.where(brain[:, None], pictures, 0.5).astype(np.float32) for pictures in (own, donated)]
+    np.testing.assert_array_equal(
+        worth_of_coalitions(model, Exchange(SEQUENCES, *changed, brain, ("sub-1", "sub-2"))), found
+    )
 
 
 # Who stands in

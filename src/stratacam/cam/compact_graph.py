@@ -1,8 +1,8 @@
 """A graph that keeps no more than gradients of activations need.
 
-Autograd keeps for every convolution its input, which only the gradient of its weights needs, and for every
-maximum pool the positions of its maxima, which its input gives again in a fraction of a convolution's time. Of a
-network with frozen weights this is about a third of what is kept.
+Autograd keeps for every convolution its input, which only the gradient of its weights needs; for every average pool its
+input, of which it needs the shape; and for every maximum pool the positions of its maxima, which its input gives again
+in a fraction of a convolution's time. Of a network with frozen weights this is about a third of what is kept.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,14 @@ CONVOLUTIONS = {
     torch.conv1d, torch.conv2d, torch.conv3d,
     torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d,
 }  # fmt: skip
+AVERAGE_POOLS = {F.avg_pool1d, F.avg_pool2d, F.avg_pool3d}
 MAXIMUM_POOLS = {F.max_pool2d, F.max_pool3d, F.adaptive_max_pool2d, F.adaptive_max_pool3d}
 LARGE = 2**16
 """Elements from which on it is worth the while."""
 
 
 class CompactGraph(TorchFunctionMode):
-    """While this lasts, the graph of frozen convolutions keeps shapes instead of inputs; of pools no positions."""
+    """While this lasts, the graph of frozen convolutions and average pools keeps shapes instead of inputs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +54,8 @@ class CompactGraph(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         kwargs = kwargs or {}
-        if func in CONVOLUTIONS and not kwargs and len(args) > 1 and not args[1].requires_grad:
+        frozen = func in CONVOLUTIONS and not kwargs and len(args) > 1 and not args[1].requires_grad
+        if frozen or (func in AVERAGE_POOLS and args):
             self._unneeded = args[0]
         if func in MAXIMUM_POOLS and args:
             self._positions = _positions(func, args, kwargs)
@@ -68,7 +70,7 @@ class CompactGraph(TorchFunctionMode):
             return _checked(tensor)
         given = self._unneeded
         if given is not None and tensor.data_ptr() == given.data_ptr() and tensor.shape == given.shape:
-            # The gradient of a convolution's input needs only its shape and strides.
+            # The gradient of such an input needs only its shape and strides.
             shape, stride, dtype, device = tensor.shape, tensor.stride(), tensor.dtype, tensor.device
             return lambda: torch.empty_strided(shape, stride, dtype=dtype, device=device)
         if self._positions is not None and tensor.dtype == torch.int64:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stratacam.evidence.heat import Heat
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.strangers import read_at_levels_of
-from stratacam.maps import explained_pictures, network_input
+from stratacam.maps import explained_pictures, network_images
 from stratacam.maps.trained import channels_of
 from stratacam.networks import ModelCard
 from stratacam.scans.channels import in_turn
@@ -27,12 +28,14 @@ class Exchange:
         channels: the sequence of each channel; one may have several.
         own: (n, channels, rows, columns).
         donated: (n, channels, rows, columns), centred on the brain as `own` is.
+        brain: (n, rows, columns), where the scan's own brain is; networks that see the brain alone are given it.
         donors: (n,) subjects.
     """
 
     channels: tuple[str, ...]
     own: Heat
     donated: Heat
+    brain: NDArray[np.bool_]
     donors: tuple[str, ...]
 
     @property
@@ -96,7 +99,7 @@ def read_exchanges(
     rows = [slices.geometry.slices.index(one) for one in sampled.geometry.slices]
     found = []
     for shown in (None,) if together else sequences:
-        own = network_input(explained_pictures(card, scan, every=every, sequence=shown)).numpy()[rows]
+        own = network_images(explained_pictures(card, scan, every=every, sequence=shown))[rows]
         of_donors = [
             read_at_levels_of(sampled, slices, card, donor, every=every, sequence=shown) for donor in donors
         ]
@@ -105,7 +108,8 @@ def read_exchanges(
             Exchange(
                 channels=in_turn(sequences) if shown is None else (shown,) * own.shape[1],
                 own=own,
-                donated=np.stack([of_donors[turn][place] for place, turn in enumerate(turns)]),
+                donated=np.stack([of_donors[turn].images[place] for place, turn in enumerate(turns)]),
+                brain=sampled.brain,
                 donors=tuple(f"sub-{donors[turn].subject}" for turn in turns),
             )
         )
