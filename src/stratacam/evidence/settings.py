@@ -47,7 +47,7 @@ class EvidenceSettings(BaseModel):
         default=8,
         ge=1,
         description="number of slices of each scan, evenly spaced, for measures that run the network many times: "
-        "faithfulness, counterfactuals and repeatability",
+        "faithfulness, counterfactuals, repeatability and the contribution of each sequence",
     )
     sanity_slices: int = Field(
         default=4, ge=0, description="number of these slices for which the network is randomised; 0: none"
@@ -70,6 +70,12 @@ class EvidenceSettings(BaseModel):
         ge=0,
         description="number of other subjects whose maps are laid on the slices of each scan, to see whether maps show "
         "the image or the class; 0: none",
+    )
+    donors: int = Field(
+        default=4,
+        ge=0,
+        description="number of people of other classes who, in turn over the slices, stand in for the sequences that "
+        "are left out where the contribution of each sequence is measured; 0: not measured",
     )
     deletion: bool = Field(
         default=False,

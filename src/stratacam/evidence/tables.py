@@ -19,6 +19,8 @@ from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.regions.region_values import RegionValue
 from stratacam.evidence.rows import read_rows, write_rows
 from stratacam.evidence.scan_evidence import ScanEvidence
+from stratacam.evidence.sequences.by_class import SEQUENCES, SequenceSummary, sequences_by_class
+from stratacam.evidence.sequences.values import SequenceValue
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import Summary, Value, by_subject, summarise
 from stratacam.files import read_json, write_json
@@ -67,6 +69,7 @@ class Tables:
             "about.json",
             "comparison.tsv",
             LOSSES,
+            SEQUENCES,
         )
         return [self.folder / name for name in (*names, "groups.json", GROUP_MAPS)]
 
@@ -104,6 +107,9 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     explained_of = {name: found["explained"] for name, found in about.items()}
     losses = losses_by_class(values, explained_of, subject_of, seed=seed)
     write_rows(folder / LOSSES, losses, StructureLoss)
+    of_sequences = {scan.name: read_rows(scan.sequences, SequenceValue) for scan in scans}
+    contributed = sequences_by_class(of_sequences, explained_of, subject_of)
+    write_rows(folder / SEQUENCES, contributed, SequenceSummary)
     by_class = summaries_by_class(values, about, tables.truth)
     write_rows(folder / "layers_by_class.tsv", by_class, ClassSummary)
     nulls = nulls_of_subjects({scan.name: scan.nulls for scan in scans}, subject_of, table.subjects)

@@ -10,6 +10,7 @@ from stratacam.report.content import StudyContent
 from stratacam.report.evidence import tables, words
 from stratacam.report.evidence.content import EvidenceContent, evidence_folders, read_evidence
 from stratacam.report.evidence.losses import losses_table
+from stratacam.report.evidence.sequences import sequences_table
 from stratacam.report.tables import Table
 
 
@@ -56,6 +57,7 @@ def _chapter(evidence: EvidenceContent) -> Chapter:
           (tables.claims_table(evidence, method), tables.layers_table(evidence, method),
            tables.truth_table(evidence, method))),
         losses_table(evidence),
+        sequences_table(evidence),
         *tables.comparison_tables(evidence),
         tables.voxelwise_table(evidence),
     ]  # fmt: skip
