@@ -10,6 +10,7 @@ from stratacam.evidence.by_class import ClassSummary
 from stratacam.evidence.counterfactual.losses import LOSSES, StructureLoss
 from stratacam.evidence.measures import Measure
 from stratacam.evidence.rows import read_rows
+from stratacam.evidence.strategies.tables import STRATEGIES
 from stratacam.evidence.values import Summary
 from stratacam.files import read_json, read_table
 from stratacam.report.reading import REPEAT, Row
@@ -33,6 +34,7 @@ class EvidenceContent:
         losses: what filling each structure does, by class.
         comparison: tests of groups, region by region.
         groups: what was done with groups, in words, and the voxel-wise comparisons.
+        strategies: of every analysis, as `Strategies.as_json` gives them, and what was done, in words.
     """
 
     folder: Path
@@ -46,6 +48,7 @@ class EvidenceContent:
     losses: tuple[StructureLoss, ...]
     comparison: tuple[Row, ...]
     groups: Mapping[str, Any]
+    strategies: Mapping[str, Any]
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -111,6 +114,7 @@ def read_evidence(folder: Path, network: str, classes: tuple[str, ...]) -> Evide
             losses=tuple(read_rows(folder / LOSSES, StructureLoss)),
             comparison=tuple(read_table(folder / "comparison.tsv")),
             groups=read_json(folder / "groups.json", REPEAT),
+            strategies=read_json(folder / STRATEGIES, REPEAT),
         )
     except (KeyError, OSError) as fault:
         raise InputError(
