@@ -1,10 +1,11 @@
 """`python -m benchmarks.calibration`: how often verdicts are given where there is nothing to find, and where there is.
 
 A trial is a study: subjects are drawn from a pool of measured ones, the package's own functions make the tables, the
-claims and the recommendation of them, and the verdicts are counted. Maps that all subjects share, or that come of one
-network, are drawn anew as often as `--donors` says, with a cohort for each. Where there is nothing to find, a claim may
-be supported or contradicted, or a layer recommended, in at most 5 % of trials. A network that was not trained gives
-groups by chance: that is what the gate of all verdicts is for. Its maps may well be true to it.
+claims and the recommendation of them, and the verdicts are counted. Of a pool not much larger than a study, all trials
+would have the pool's own chance in common: it is eight times the largest study. Maps that all subjects share, or that
+come of one network, are drawn anew as often as `--donors` says, with a cohort for each. Where there is nothing to find,
+a claim may be supported or contradicted, or a layer recommended, in at most 5 % of trials. A network that was not
+trained gives groups by chance: that is what the gate of all verdicts is for. Its maps may well be true to it.
 """
 
 import argparse
@@ -254,7 +255,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=400, help="studies of each case, default %(default)s")
     parser.add_argument("--subjects", type=int, nargs="+", default=[5, 9, 20, 38], help="of a study")
     parser.add_argument(
-        "--pool", type=int, default=76, help="subjects measured of a case, default %(default)s"
+        "--pool", type=int, default=304, help="subjects measured of a case, default %(default)s"
     )
     parser.add_argument(
         "--donors", type=int, default=20, help="of shared maps and networks, default %(default)s"

@@ -46,6 +46,7 @@ TOY = Measure(
             "mean",
             rule="its brightest row is on top",
             fault="brightest row below the top",
+            unshown="brightest row not shown to be on top",
             unmeasured="brightest row",
         ),
     ),

@@ -4,7 +4,8 @@ An effect is of the excess: a score less its mean over the maps and all their dr
 of a layer does to the score is in that mean, so that an effect of the excess is not one of upsampling.
 """
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ Floats = NDArray[np.float64]
 
 PERMUTATIONS, SIGNS = 999, 1999
 """Of the groups, and of the subjects' signs."""
+
+BLOCK = 20_000
+"""Numbers that are permuted at once, so that they stay in the cache."""
 
 
 def excess(values: Floats) -> Floats:
@@ -55,7 +59,7 @@ def group_contrasts(scores: NDArray[np.float32], groups: Sequence[str]) -> Float
         scores: (draws, subjects, layers, columns), see `stratacam.evidence.nulls.Nulls`.
         groups: of the subjects.
     """
-    return np.stack([_contrasts(draw, [numbered(groups)])[0] for draw in scores])
+    return np.concatenate([_contrasts(_ranked(draw[None]), numbered(groups)) for draw in scores])
 
 
 def signed_means(values: Floats, *, count: int = SIGNS, seed: int = 0) -> Floats:
@@ -77,16 +81,16 @@ def likeness_of_all(scores: NDArray[np.float32]) -> Floats:
     Args:
         scores: (subjects, layers, columns), of the maps themselves.
     """
-    means = scores[..., len(Score) :].astype(np.float64)
-    everybody = np.zeros(len(scores), dtype=int)
-    alike, _ = likeness_to_groups(region_scores(np.swapaxes(means, 0, 1)), everybody)
+    alike, _ = likeness_to_groups(_ranked(scores), np.zeros(len(scores), dtype=int))
     return mean_known(alike.T)
 
 
 def permuted_contrasts(
     scores: NDArray[np.float32], groups: Sequence[str], *, count: int = PERMUTATIONS, seed: int = 0
 ) -> Floats:
-    """Likeness within less between groups, then the same with the groups permuted, (1 + count, subjects, layers).
+    """Likeness within less between groups, then the same with subjects permuted, (1 + count, subjects, layers).
+
+    Groups stay in their places, and subjects change theirs.
 
     Args:
         scores: (subjects, layers, columns), of the maps themselves.
@@ -95,18 +99,22 @@ def permuted_contrasts(
         seed: of the permutations.
     """
     random = generator(seed, "permutations of groups")
-    own = numbered(groups)
-    orders = [own]
-    for _ in range(count):
-        order = own.copy()
-        order[own >= 0] = random.permutation(own[own >= 0])
-        orders.append(order)
-    return _contrasts(scores, orders)
+    numbers = numbered(groups)
+    with_group = np.flatnonzero(numbers >= 0)
+    orders = np.tile(np.arange(len(scores)), (1 + count, 1))
+    for order in orders[1:]:
+        order[with_group] = random.permutation(with_group)
+    ranked = _ranked(scores)
+    blocks = np.array_split(orders, math.ceil(len(orders) * ranked.size / BLOCK))
+    return np.concatenate([_contrasts(ranked[:, block], numbers) for block in blocks])
 
 
-def _contrasts(scores: NDArray[np.float32], orders: Iterable[NDArray[np.int_]]) -> Floats:
-    """For each order of the groups, (subjects, layers)."""
-    means = scores[..., len(Score) :].astype(np.float64)
-    ranked = region_scores(np.swapaxes(means, 0, 1))  # (layers, subjects, regions)
-    found = [likeness_to_groups(ranked, order) for order in orders]
-    return np.stack([(within - between).T for within, between in found])
+def _ranked(scores: NDArray[np.float32]) -> Floats:
+    """`region_scores` of (..., subjects, layers, columns): (layers, ..., subjects, regions)."""
+    return region_scores(np.moveaxis(scores[..., len(Score) :].astype(np.float64), -2, 0))
+
+
+def _contrasts(ranked: Floats, groups: NDArray[np.int_]) -> Floats:
+    """(draws, subjects, layers) of (layers, draws, subjects, regions)."""
+    within, between = likeness_to_groups(ranked, groups)
+    return np.moveaxis(within - between, 0, -1)

@@ -34,6 +34,7 @@ BLANK = Measure(
             "mean",
             rule=f"at most {MAXIMUM_BLANK:.0%} of its maps are blank",
             fault=f"more than {MAXIMUM_BLANK:.0%} of its maps are blank",
+            unshown=f"not shown that at most {MAXIMUM_BLANK:.0%} of its maps are blank",
             unmeasured="blank maps",
         ),
     ),
@@ -79,7 +80,8 @@ INSIDE_OF_SHARE = Measure(
     "brain or not; above 1 the brain attracts it",
     better="higher",
     panel=Panel(
-        level=1.0, note="Heat inside the brain is 1 of the brain's share where it ignores the brain."
+        level=1.0,
+        note="“Heat inside the brain, of the brain's share”: 1 if heat is spread as if there were no brain.",
     ),
 )
 INSIDE_OF_CEILING = Measure(
@@ -98,6 +100,8 @@ INSIDE_OF_CEILING = Measure(
             rule=f"its heat inside the brain is at least {MINIMUM_INSIDE:.0%} of what a map of its resolution can "
             "reach",
             fault=f"its heat inside the brain is below {MINIMUM_INSIDE:.0%} of what a map of its resolution can reach",
+            unshown=f"its heat inside the brain was not shown to be {MINIMUM_INSIDE:.0%} of what a map of its "
+            "resolution can reach",
             unmeasured="heat in the brain",
         ),
     ),

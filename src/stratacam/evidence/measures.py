@@ -68,8 +68,8 @@ class Finding(NamedTuple):
     """What one criterion says of one layer's maps.
 
     Attributes:
-        outcome: "met"; "failed": the number or its whole interval is on the wrong side; "not shown": the interval
-            includes the threshold; "not measured": there are too few subjects, or none.
+        outcome: "met"; "failed": the whole interval is on the wrong side of the threshold; "not shown": the interval
+            includes it; "not measured": there are too few subjects, or none.
         words: for all but "met", what was found, after "the layer" or in brackets after "cannot say".
     """
 
@@ -103,7 +103,7 @@ class Criterion:
     rule: str
     fault: str
     unmeasured: str
-    unshown: str = ""
+    unshown: str
     against: tuple[str, ...] = ("",)
     alternatives: tuple[str, ...] = ()
     above: str = ""
@@ -118,17 +118,16 @@ class Criterion:
             found = f"{self.unmeasured.format(against=against)}: {subjects} subjects, {MINIMUM_SUBJECTS} are needed"
             return Finding("not measured", found)
         holds = COMPARE[self.must]
-        asked, other = {
-            "mean": (mean, mean),
-            "lower bound": (low, high),
-            "upper bound": (high, low),
-        }[self.number]
+        asked = {"mean": mean, "lower bound": low, "upper bound": high}[self.number]
         if holds(asked, self.threshold):
             return Finding("met")
-        not_refuted = holds(other, self.threshold)
+        not_refuted = holds(low, self.threshold) or holds(high, self.threshold)
         words = (self.unshown if not_refuted else self.fault).format(against=against)
         numbers = [f"{number:.{self.decimals}f}" for number in (mean, low, high)]
-        return Finding("not shown" if not_refuted else "failed", "{} ({}; {} to {})".format(words, *numbers))
+        needed = f"; {self.must} {self.threshold:g} is required" if self.number == "mean" else ""
+        return Finding(
+            "not shown" if not_refuted else "failed", "{} ({}; {} to {}{})".format(words, *numbers, needed)
+        )
 
 
 @dataclass(frozen=True)

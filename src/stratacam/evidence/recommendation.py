@@ -2,7 +2,8 @@
 
 A layer is recommended only for what was shown of it. For each criterion the bounds hold for all layers and methods
 together, so that of layers that do not meet it, any is recommended in at most 5 % of studies. What was not measured, or
-on fewer than ten subjects, is no reason to recommend: the verdict is "cannot say".
+on fewer than ten subjects, is no reason to recommend: the verdict is "cannot say". Nor does a layer fail for what was
+not shown: it is not recommended where the whole interval of a criterion is on the wrong side.
 """
 
 from collections.abc import Mapping, Sequence
@@ -186,7 +187,8 @@ def recommend(
 def _findings(
     table: SubjectTable, maps: Sequence[tuple[str, str]], *, truth: bool | None, seed: int
 ) -> Mapping[tuple[str, str], list[Finding]]:
-    """What every criterion says of every method and layer."""
+    """What every criterion says of every method and layer; of a measure, up to the first that is not met."""
+    unmet: set[tuple[str, str, str, str]] = set()
     found: dict[tuple[str, str], list[Finding]] = {one: [] for one in maps}
     with_rows = any(key[2] == AVERAGE_PRECISION.name and key[:2] in found for key in table.keys)
     stated = with_rows if truth is None else truth
@@ -201,15 +203,18 @@ def _findings(
         for against in (*criterion.against, *(measured or criterion.alternatives[:1])):
             bounds = simultaneous(rows[against], null=None, seed=seed)
             for number, one in enumerate(maps):
-                found[one].append(
-                    criterion.finding(
-                        bounds.mean[number],
-                        bounds.low[number],
-                        bounds.high[number],
-                        int(bounds.subjects[number]),
-                        against,
-                    )
+                if (*one, measure.name, against) in unmet:
+                    continue
+                finding = criterion.finding(
+                    bounds.mean[number],
+                    bounds.low[number],
+                    bounds.high[number],
+                    int(bounds.subjects[number]),
+                    against,
                 )
+                found[one].append(finding)
+                if finding.outcome != "met":
+                    unmet.add((*one, measure.name, against))
     return found
 
 

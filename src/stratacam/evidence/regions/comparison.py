@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from stratacam.evidence.inference import MINIMUM_SUBJECTS
 from stratacam.evidence.regions.rank_ancova import adjusted_values, f_p_value, family_wise_p, partial_f
 
 Floats = NDArray[np.float64]
 
 ALL = "all"
 KRUSKAL_WALLIS, RANK_ANCOVA, MANN_WHITNEY = "Kruskal-Wallis", "rank ANCOVA", "Mann-Whitney"
-MINIMUM_SUBJECTS = 2
-"""Subjects of a group in a test."""
+MINIMUM_OF_GROUP = 2
+"""Subjects of a group in a test; all its groups together have at least `MINIMUM_SUBJECTS`."""
 
 PERMUTATIONS = 1000
 
@@ -72,7 +73,8 @@ def compare_groups(
     of covariance of ranks: values and covariates are ranked, and the groups' share is tested beside the covariates' (W.
     Conover, R. Iman, "Analysis of covariance using the rank transformation", 1982); pairs likewise, among their own
     subjects. Family-wise p-values permute the residuals on the covariates, of all columns at once (D. Freedman, D.
-    Lane, 1983), and take the smallest p-value of all columns.
+    Lane, 1983), and take the smallest p-value of all columns. Tests of fewer than ten subjects are left out: p-values
+    by a distribution do not hold for them, and by permutation cannot be small.
 
     Args:
         values: (subjects, columns), NaN where there is none; such subjects are left out of that column's test.
@@ -97,6 +99,8 @@ def compare_groups(
         adjusted = adjusted_values(values[known, column], label[known], beside)
         for first, second in combinations(range(len(names)), 2):
             both = known & ((label == first) | (label == second))
+            if both.sum() < MINIMUM_SUBJECTS:
+                continue
             beside = None if covariates is None else covariates[both]
             delta = _cliffs_delta(*(adjusted[label[known] == group] for group in (first, second)))
             test = _test(values[both, column], label[both], beside)
@@ -106,15 +110,16 @@ def compare_groups(
     beside_words = f", beside {' and '.join(covariate_names)}" if covariate_names else ""
     left_out = values.shape[1] - len(usable)
     missing = (
-        f"; {left_out} were left out, as a group had fewer than {MINIMUM_SUBJECTS} subjects with a value or nothing "
-        "varied"
+        f"; {left_out} were left out, as fewer than {MINIMUM_SUBJECTS} subjects, or fewer than {MINIMUM_OF_GROUP} of a "
+        "group, had a value, or nothing varied"
     )
     permuted = f"; family-wise p-values by {permutations} permutations"
     kind = KRUSKAL_WALLIS if covariates is None else RANK_ANCOVA
     statement = (
-        f"{len(groups)} subjects ({counts}); {kind} tests in {len(usable)} of {values.shape[1]} regions and layers"
-        f"{beside_words}{missing if left_out else ''}. q: false discovery rate over the {len(usable)} tests of all "
-        f"groups, and over the {len(pairs)} of pairs{permuted if permutations else ''}."
+        f"{len(groups)} subjects ({counts}); {kind} tests of {len(usable)} of {values.shape[1]} columns (class "
+        f"explained, method, layer, region){beside_words}{missing if left_out else ''}; pairs of groups with at least "
+        f"{MINIMUM_SUBJECTS} subjects. q: false discovery rate over the {len(usable)} tests of all groups, and over "
+        f"the {len(pairs)} of pairs, in all columns{permuted if permutations else ''}."
     )
     return Comparison((*_with_q(over_all), *_with_q(pairs)), statement)
 
@@ -130,11 +135,12 @@ def benjamini_hochberg(p: Floats) -> Floats:
 
 
 def _usable(column: Floats, label: NDArray[np.int_], covariates: Floats | None) -> bool:
-    """Whether every group has enough subjects, something varies, and residuals are left beside the covariates."""
+    """Whether there are enough subjects, something varies, and residuals are left beside the covariates."""
     known = ~np.isnan(column)
     counts = np.bincount(label[known], minlength=int(label.max()) + 1)
     free = known.sum() - len(counts) - (0 if covariates is None else covariates.shape[1])
-    return bool((counts >= MINIMUM_SUBJECTS).all() and free > 0 and np.ptp(column[known]) > 0)
+    enough = known.sum() >= MINIMUM_SUBJECTS and (counts >= MINIMUM_OF_GROUP).all()
+    return bool(enough and free > 0 and np.ptp(column[known]) > 0)
 
 
 def _test(values: Floats, label: NDArray[np.int_], covariates: Floats | None) -> tuple[str, float, float]:

@@ -175,8 +175,9 @@ def comparison_tables(evidence: EvidenceContent) -> list[Table]:
                 tuple(REGION_COLUMNS),
                 tuple(tuple(cell(row) for cell in REGION_COLUMNS.values()) for row in strongest),
                 otherwise=statement,
-                note=f"{statement} {found or 'None'} of {len(tests)} tests with q below {LEVEL}; the {len(strongest)} "
-                f"smallest are shown. Regions: {groups.get('atlas', '')}. {groups.get('caution', '') if own else ''}",
+                note=f"{statement} In this table, {found or 'none'} of {len(tests)} tests with q below {LEVEL}; the "
+                f"{len(strongest)} smallest are shown. Regions: {groups.get('atlas', '')}. "
+                f"{groups.get('caution', '') if own else ''}",
             )
         )
     return tables or [
