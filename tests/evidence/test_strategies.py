@@ -98,9 +98,9 @@ def test_unbalanced_groups_whose_maps_differ_are_strategies_and_followed():
     assert adjusted_rand_score(cohort.strategy, found.labels) >= 0.8
     assert min(found.stability) > 0.8
     known = {"group": [("RRMS", "SPMS")[one] for one in cohort.strategy], "age": list(map(str, range(100)))}
-    p = associations(found.labels, known | {"site": ["A"] * 100}, RANDOM)
+    p = associations(found.labels, known | {"site": ["A"] * 100, "sex": [""] * 100}, RANDOM)
     assert p["group"] == 1 / 2000
-    assert "site" not in p  # it does not vary
+    assert {"site", "sex"}.isdisjoint(p)  # the one does not vary, the other is not known
 
 
 def test_two_subjects_unlike_all_others_are_no_strategy():

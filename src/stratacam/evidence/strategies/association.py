@@ -38,12 +38,13 @@ def associations(
 
 def _columns(words: Sequence[str]) -> Floats:
     """(n, columns), each of mean 0 and length 1; none where nothing varies."""
+    if not words:
+        return np.zeros((0, 0))
     try:
         columns = stats.rankdata([float(word) for word in words])[:, None]
     except ValueError:
         columns = np.array([[float(word == kind) for kind in sorted(set(words))] for word in words])
-    columns = columns.reshape(len(words), -1)
-    centred = columns - columns.mean(axis=0) if len(words) else columns[:, :0]
+    centred = columns - columns.mean(axis=0)
     lengths = np.linalg.norm(centred, axis=0)
     return np.asarray(centred[:, lengths > 1e-9] / lengths[lengths > 1e-9])
 
