@@ -2,7 +2,9 @@
 
 Maps are points; their principal coordinates are the leading eigenvectors of their likeness (spectral clustering, with
 the cosine as likeness; C. Ding, X. He, "K-means clustering via principal component analysis", 2004). A split is a
-threshold on one of these, and its separation is the share of the variance along it that lies between the two parts.
+threshold on a direction of these, and its separation is the share of the variance along it that lies between the two
+parts. Directions are sought from every leading coordinate on: the means of the parts of a split, in coordinates of unit
+variance, give the next direction (Fisher's), which is split again.
 
 One cluster can be elongated, skewed or heavy-tailed, and is then split well too. So the separation is held against
 cohorts with the spread of the given one along every coordinate, whose leading coordinates have one mode: once with the
@@ -23,11 +25,14 @@ Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Floats]
 """From a stream and a number of cohorts: (cohorts, n, r) coordinates."""
 
-DIRECTIONS = 5
-"""Leading coordinates on which a split is sought."""
+LEADING, SUBJECTS_OF_EACH = 5, 8
+"""A split is sought in so many leading coordinates at most, each of which needs so many subjects."""
+
+TURNS = 4
+"""So often a direction is turned to that between the means of its parts."""
 
 COORDINATES = 30
-"""Coordinates that cohorts of one cluster have at most."""
+"""Coordinates that are kept at most."""
 
 SMALLEST = 3
 """Subjects of a part: one or two unlike all others are no cluster."""
@@ -76,12 +81,11 @@ def best_split(coordinates: Floats, *, smallest: int = SMALLEST) -> Split:
         coordinates: (n, r), of `coordinates_of`.
         smallest: number of subjects of a part at least.
     """
-    leading = coordinates[:, :DIRECTIONS].T
-    found = _separations(leading, smallest)
-    direction, cut = np.unravel_index(found.argmax(), found.shape)
+    (values,), (separation,) = _best_direction(coordinates[None], smallest)
+    cut = smallest + int(_separations(values, smallest).argmax())
     second = np.zeros(len(coordinates), dtype=bool)
-    second[np.argsort(leading[direction], kind="stable")[cut + smallest :]] = True
-    return Split(second, float(found.max()))
+    second[np.argsort(values, kind="stable")[cut:]] = True
+    return Split(second, float(separation))
 
 
 def p_of_one_cluster(
@@ -110,11 +114,34 @@ def _share(draw: Draw, separation: float, random: np.random.Generator, draws: in
         cohorts = draw(random, min(AT_ONCE, draws - drawn))
         cohorts -= cohorts.mean(axis=1, keepdims=True)
         _, vectors = np.linalg.eigh(np.swapaxes(cohorts, 1, 2) @ cohorts)
-        leading = cohorts @ vectors[:, :, ::-1][:, :, :DIRECTIONS]
-        best = _separations(np.swapaxes(leading, 1, 2), SMALLEST).max(axis=(1, 2))
+        _, best = _best_direction(cohorts @ vectors[:, :, ::-1][:, :, :LEADING], SMALLEST)
         as_good += int((best >= separation - 1e-12).sum())
         drawn += len(cohorts)
     return (1 + as_good) / (1 + drawn)
+
+
+def _best_direction(coordinates: Floats, smallest: int) -> tuple[Floats, Floats]:
+    """Of cohorts (cohorts, n, r), the values (cohorts, n) along the best direction, and its separation (cohorts,)."""
+    leading = coordinates[:, :, : min(LEADING, max(1, coordinates.shape[1] // SUBJECTS_OF_EACH))]
+    spread = leading.std(axis=1, keepdims=True)
+    white = np.divide(leading, spread, out=np.zeros_like(leading), where=spread > 1e-12)
+    values = np.swapaxes(white, 1, 2)
+    best = np.full(values.shape[:2], -1.0)
+    best_values = values
+    for turn in range(1 + TURNS):
+        shares = _separations(values, smallest)
+        found = shares.max(axis=2)
+        best_values = np.where((found > best)[:, :, None], values, best_values)
+        best = np.maximum(best, found)
+        if turn < TURNS:
+            ranks = values.argsort(axis=2).argsort(axis=2)
+            second = ranks >= smallest + shares.argmax(axis=2)[:, :, None]
+            count = second.sum(axis=2, keepdims=True)
+            towards_second = second / count - ~second / (values.shape[2] - count)
+            values = towards_second @ white @ np.swapaxes(white, 1, 2)
+    start = best.argmax(axis=1)
+    cohorts = np.arange(len(best))
+    return best_values[cohorts, start], best[cohorts, start]
 
 
 def _separations(values: Floats, smallest: int) -> Floats:
@@ -133,7 +160,7 @@ def _smoothed(coordinates: Floats) -> Draw:
     """Cohorts whose leading coordinates are resampled and smoothed, each until it has one mode; the others normal."""
     count, width = coordinates.shape
     spread = coordinates.std(axis=0)
-    leading = min(DIRECTIONS, width)
+    leading = min(LEADING, width)
     bandwidths = np.array([bandwidth_of_one_mode(column) for column in coordinates.T[:leading]])
     kept = np.sqrt(spread[:leading] ** 2 / np.maximum(spread[:leading] ** 2 + bandwidths**2, 1e-300))
 
@@ -152,7 +179,7 @@ def _even(coordinates: Floats) -> Draw:
     """Cohorts whose leading coordinates are even; the others normal."""
     count, width = coordinates.shape
     spread = coordinates.std(axis=0)
-    leading = min(DIRECTIONS, width)
+    leading = min(LEADING, width)
 
     def draw(random: np.random.Generator, cohorts: int) -> Floats:
         found = random.standard_normal((cohorts, count, width))
