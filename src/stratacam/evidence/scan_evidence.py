@@ -149,14 +149,13 @@ def measure_evidence_of(
         every=settings.every,
         sequence=given.sequence,
     )
+    given_class = predicted_class(model, card, scan, settings.batch_size)
     sampled = slices.some(settings.slices)
     measured = measure_scan(
         model,
         slices,
         settings,
-        target=predicted_class(model, card, scan, settings.batch_size)
-        if settings.target == PREDICTED
-        else card.classes.index(settings.target),
+        target=given_class if settings.target == PREDICTED else card.classes.index(settings.target),
         true_class=card.classes.index(group) if group in card.classes else None,
         references=None
         if slices.truth is None
@@ -200,6 +199,8 @@ def measure_evidence_of(
             "layers": found.layers,
             "pools": pools_among(model, found.layers),
             "explained": card.classes[found.target],
+            "given": card.classes[given_class],
+            "run": str(card.training.get("run", "")),
             "compared": list(compared),
             "group": group,
             "subject": slices.subject,

@@ -133,6 +133,11 @@ class EvidenceSettings(BaseModel):
         description="layers, or patterns of them, whose maps are compared voxel by voxel; absent: the last "
         "convolution; empty: none",
     )
+    strategy_layers: tuple[str, ...] | None = Field(
+        default=None,
+        description="layers, or patterns of them, in whose maps strategies are sought; absent: the recommended ones, "
+        "else the last layer of each of the last three blocks; empty: none",
+    )
     covariates: tuple[str, ...] | None = Field(
         default=None,
         description="columns of participants.tsv that comparisons of groups adjust for; absent: age and sex where "
@@ -150,7 +155,13 @@ class EvidenceSettings(BaseModel):
     def of_scans(self) -> Self:
         """What decides the measures of a scan, however groups are compared, and whatever tells other classes."""
         return self.model_copy(
-            update={"truth": None, "group_layers": None, "covariates": None, "permutations": 0}
+            update={
+                "truth": None,
+                "group_layers": None,
+                "strategy_layers": None,
+                "covariates": None,
+                "permutations": 0,
+            }
         )
 
     @field_validator("methods")

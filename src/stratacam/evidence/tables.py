@@ -22,6 +22,13 @@ from stratacam.evidence.scan_evidence import ScanEvidence
 from stratacam.evidence.sequences.by_class import SEQUENCES, SequenceSummary, sequences_by_class
 from stratacam.evidence.sequences.values import SequenceValue
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.strategies.tables import (
+    MEMBERS,
+    STRATEGIES,
+    TYPICAL_MAPS,
+    analysed_layers,
+    write_strategies,
+)
 from stratacam.evidence.values import Summary, Value, by_subject, summarise
 from stratacam.files import read_json, write_json
 
@@ -71,11 +78,12 @@ class Tables:
             LOSSES,
             SEQUENCES,
         )
-        return [self.folder / name for name in (*names, "groups.json", GROUP_MAPS)]
+        folders = GROUP_MAPS, TYPICAL_MAPS
+        return [self.folder / name for name in (*names, "groups.json", STRATEGIES, MEMBERS, *folders)]
 
 
 def write_tables(tables: Tables, executor: Executor) -> None:
-    """Write every table over subjects, the claims, the recommendation, the comparison of groups, and what was done.
+    """Write every table over subjects, the claims, the recommendation, groups, strategies, and what was done.
 
     Args:
         tables: what is written.
@@ -125,6 +133,16 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     last = last_convolution(layers, pools)
     statements = write_groups(
         measured, tables.people, settings, layers, folder, last=last, seed=seed, executor=executor
+    )
+    found = {one.method: one.recommended for one in recommended}
+    write_strategies(
+        measured,
+        about,
+        tables.people,
+        settings,
+        folder,
+        layers_of=analysed_layers(settings, layers, pools, found),
+        seed=seed,
     )
     truth = {"truth": truth_by_class(values, about, tables.truth), "truth_remark": tables.remark}
     write_json(folder / "about.json", _about(tables, about, layers, last, statements) | truth)

@@ -7,7 +7,7 @@ from typing import Any
 from stratacam.errors import InputError
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
-from stratacam.report.evidence import tables, words
+from stratacam.report.evidence import strategies, tables, words
 from stratacam.report.evidence.content import EvidenceContent, evidence_folders, read_evidence
 from stratacam.report.evidence.losses import losses_table
 from stratacam.report.evidence.sequences import sequences_table
@@ -60,6 +60,8 @@ def _chapter(evidence: EvidenceContent) -> Chapter:
         sequences_table(evidence),
         *tables.comparison_tables(evidence),
         tables.voxelwise_table(evidence),
+        strategies.strategies_table(evidence),
+        strategies.members_table(evidence),
     ]  # fmt: skip
     return Chapter(
         f"Which layer to believe: {network_title(evidence.network)}",

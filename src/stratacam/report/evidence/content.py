@@ -12,6 +12,7 @@ from stratacam.evidence.measures import Measure
 from stratacam.evidence.rows import read_rows
 from stratacam.evidence.sequences.by_class import SEQUENCES, SequenceSummary
 from stratacam.evidence.sequences.values import KIND
+from stratacam.evidence.strategies.tables import STRATEGIES
 from stratacam.evidence.values import Summary
 from stratacam.files import read_json, read_table
 from stratacam.report.reading import REPEAT, Row
@@ -36,6 +37,7 @@ class EvidenceContent:
         sequences: what each sequence contributes, by class.
         comparison: tests of groups, region by region.
         groups: what was done with groups, in words, and the voxel-wise comparisons.
+        strategies: of every analysis, as `Strategies.as_json` gives them, and what was done, in words.
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class EvidenceContent:
     sequences: tuple[SequenceSummary, ...]
     comparison: tuple[Row, ...]
     groups: Mapping[str, Any]
+    strategies: Mapping[str, Any]
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -122,6 +125,7 @@ def read_evidence(folder: Path, network: str, classes: tuple[str, ...]) -> Evide
             sequences=tuple(read_rows(folder / SEQUENCES, SequenceSummary)),
             comparison=tuple(read_table(folder / "comparison.tsv")),
             groups=read_json(folder / "groups.json", REPEAT),
+            strategies=read_json(folder / STRATEGIES, REPEAT),
         )
     except (KeyError, OSError) as fault:
         raise InputError(

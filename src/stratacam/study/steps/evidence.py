@@ -252,4 +252,8 @@ def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSetting
         layers = cam.match_layers(model, settings.layers)
     except ValueError as fault:
         raise InputError(f"evidence.layers: {fault}") from fault
-    named_layers(settings.group_layers or (), layers)
+    for setting, patterns in (
+        ("group_layers", settings.group_layers),
+        ("strategy_layers", settings.strategy_layers),
+    ):
+        named_layers(patterns or (), layers, setting)
