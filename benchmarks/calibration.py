@@ -43,6 +43,7 @@ from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.references import reference_maps
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.strangers import Stranger
 from stratacam.evidence.values import SubjectTable, Value, by_subject
 from stratacam.learning.evaluation.scores import score_decisions
 
@@ -157,7 +158,7 @@ def measure_subject(case: Case, donor: int, number: int) -> tuple[list[Value], N
         true_class=0,
         references=reference_maps(scan, intensity=scan.images[:, 2]),
         others={"fold": [StandIn(makes, pictures, seed=1)]},
-        strangers=[pictures[name] for name in names[1:]],
+        strangers=[Stranger(pictures[name], scans[name].brain) for name in names[1:]],
         seed=donor,
     )
     scores = partial(null_scores, scan=scan, labels=REGIONS, seed=donor)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import nn
 
-from benchmarks.one_structure import LEVELS_MM, Structure, make_slices
+from benchmarks.one_structure import LEVELS_MM, Structure, make_slices, train_network
 from stratacam.evidence.counterfactual.agreement import agreement, parcel_falls
 from stratacam.evidence.counterfactual.fall import SliceToFill
 from stratacam.evidence.counterfactual.shams import above_sham, sham_of
@@ -22,10 +22,8 @@ from stratacam.evidence.draws import generator
 from stratacam.evidence.inference import mean_interval
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
-from stratacam.networks import build
 
 STRUCTURES: tuple[Structure, ...] = ("ventricle", "lesion")
-EPOCHS, BATCH, RATE = 30, 32, 2e-3
 DRAWS = 60
 """Random maps, and networks that read elsewhere, for each slice."""
 
@@ -52,7 +50,7 @@ def main() -> None:
             for sick in (0, 1)
         ]
         learnt, held_out = scans[: 2 * chosen.train], scans[2 * chosen.train :]
-        trained = _trained(chosen.network, learnt, chosen.seed)
+        trained = train_network(chosen.network, learnt, chosen.seed)
         for name, model in ((chosen.network, trained), ("by hand", ByHand(structure).eval())):
             _print_structures(f"{structure} | {name}", model, held_out, settings, chosen.seed)
         _print_null(structure, trained, held_out[:10], settings, chosen.seed)
@@ -74,25 +72,6 @@ class ByHand(nn.Module):
             read = torch.relu(images[:, 2] - 0.7)
         total = self.weight * read.sum(dim=(1, 2))
         return torch.stack([-total, total], dim=1)
-
-
-def _trained(network: str, scans: list[ScanSlices], seed: int) -> nn.Module:
-    """A network trained from random weights."""
-    torch.manual_seed(seed)
-    model = build(network, 2, weights="none")
-    images = torch.from_numpy(np.concatenate([scan.images for scan in scans]))
-    labels = torch.tensor([int(scan.group == "sick") for scan in scans for _ in scan.images])
-    optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS)
-    model.train()
-    for _ in range(EPOCHS):
-        for rows in torch.randperm(len(images)).split(BATCH):
-            loss = nn.functional.cross_entropy(model(images[rows]), labels[rows])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        schedule.step()
-    return model.eval()
 
 
 def _print_structures(

@@ -20,6 +20,7 @@ from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.references import reference_maps
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.strangers import Stranger
 from stratacam.evidence.values import Value
 from stratacam.networks import build
 from stratacam.scans.geometry import Geometry
@@ -103,7 +104,10 @@ def _measured(
         target=1,
         true_class=1,
         references=reference_maps(scan, intensity=scan.images[:, 2]),
-        strangers=[one.some(settings.slices).images for one in others[: settings.strangers]],
+        strangers=[
+            Stranger(some.images, some.brain)
+            for some in (one.some(settings.slices) for one in others[: settings.strangers])
+        ],
         seed=seed,
     ).values
 

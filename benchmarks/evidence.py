@@ -15,10 +15,14 @@ from scipy import ndimage
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.references import reference_maps
 from stratacam.evidence.scan import ScanSlices
+from stratacam.evidence.sequences.exchange import Exchange
+from stratacam.evidence.sequences.values import KIND, sequence_values
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.strangers import Stranger
 from stratacam.networks import build
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid
+from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
 
 def main() -> None:
@@ -43,8 +47,17 @@ def main() -> None:
         target=0,
         true_class=0,
         references=reference_maps(scan, intensity=scan.images[:, 2]),
-        strangers=[np.roll(sampled.images, 1 + shift, axis=0) for shift in range(settings.strangers)],
+        strangers=[
+            Stranger(np.roll(sampled.images, shift, axis=0), np.roll(sampled.brain, shift, axis=0))
+            for shift in range(1, 1 + settings.strangers)
+        ],
     )
+    with measured.timed(KIND.name):
+        donated = np.roll(sampled.images, 1, axis=0)
+        exchange = Exchange(
+            DEFAULT_SEQUENCES, sampled.images, donated, sampled.brain, ("sub-02",) * len(sampled)
+        )
+        sequence_values(model, [exchange], ("a", "b", "c"), settings.batch_size)
     whole, cpu = time.perf_counter() - start, time.process_time() - start_cpu
     for kind, seconds in measured.seconds.items():
         print(f"{kind:15} {seconds:7.1f} s")

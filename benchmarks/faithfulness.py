@@ -44,7 +44,7 @@ def main() -> None:
         np.float32
     )
     image = (image - image.min()) / np.ptp(image)
-    maps = explain_slices(model, image[None], 0, "gradcam++")
+    maps = explain_slices(model, image[None], np.ones((1, *image.shape[1:]), bool), 0, "gradcam++")
     heat = np.concatenate([maps.heat(layer, image.shape[1:]) for layer in maps.layers[: chosen.layers]])
     contestants: dict[str, Callable[[], object]] = {
         "stratacam": lambda: scores_of_slice(

@@ -1,11 +1,15 @@
-"""Phantoms whose two classes differ in one structure: ventricles alone, or lesions alone."""
+"""Phantoms whose two classes differ in one structure, ventricles or lesions, and small networks trained on them."""
 
+from collections.abc import Collection
 from typing import Literal
 
 import numpy as np
+import torch
+from torch import nn
 
 from stratacam.evidence.draws import generator
 from stratacam.evidence.scan import ScanSlices
+from stratacam.networks import build
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.phantom.anatomy import FRACTIONS, blur, head
 from stratacam.scans.phantom.body import Body, draw_position, draw_warp, sample, template_voxels
@@ -19,6 +23,12 @@ Structure = Literal["ventricle", "lesion"]
 
 LEVELS_MM = (2.0, 9.0, 16.0, 23.0)
 """Of the slices, above the anterior commissure: the level of the lateral ventricles."""
+
+EPOCHS, BATCH, RATE = 30, 32, 2e-3
+"""Of the training."""
+
+GAIN = 0.1
+"""Standard deviation of the brightness of each channel, where pictures are augmented."""
 
 WHITE = {"T1w": 0.6, "T2w": 0.33, "FLAIR": 0.53}
 """Intensity of white matter in prepared scans."""
@@ -37,9 +47,19 @@ def draw_burden(structure: Structure, *, sick: bool, random: np.random.Generator
 
 
 def make_slices(
-    structure: Structure, index: int, *, sick: bool, size: int = 64, pixel_mm: float = 3.5, seed: int = 0
+    structure: Structure,
+    index: int,
+    *,
+    sick: bool,
+    lesions_on: Collection[str] = DEFAULT_SEQUENCES,
+    size: int = 64,
+    pixel_mm: float = 3.5,
+    seed: int = 0,
 ) -> ScanSlices:
-    """Axial slices of one subject as a network sees them, with the masks of ventricles and lesions."""
+    """Axial slices of one subject as a network sees them, with the masks of ventricles and lesions.
+
+    Lesions are seen on some sequences alone, if these are named.
+    """
     name = f"sub-{index:03d}"
     random = generator(seed, "phantom", structure, name)
     template = head(pixel_mm)
@@ -59,7 +79,9 @@ def make_slices(
         timing = simulated_sequences()[sequence]
         signals = {kind: signal(one, timing) for kind, one in tissues.items()}
         plain = np.tensordot(np.array([signals[kind] for kind in FRACTIONS]), tissue, 1)
-        mixed = plain * (1 - lesion) + (lesion - core) * signals["lesion"] + core * signals["black hole"]
+        mixed = plain
+        if sequence in lesions_on:
+            mixed = plain * (1 - lesion) + (lesion - core) * signals["lesion"] + core * signals["black hole"]
         noise = random.normal(scale=0.03, size=grid.shape)
         images.append((mixed / signals["white matter"] + noise) * WHITE[sequence] * brain)
     middle = ((size - 1) / 2, (size - 1) / 2)
@@ -83,6 +105,30 @@ def make_slices(
             "lesion": _laid(lesion >= 0.5),
         },
     )
+
+
+def train_network(network: str, scans: list[ScanSlices], seed: int, *, augmented: bool = False) -> nn.Module:
+    """A network trained from random weights; on pictures half of which are mirrored, with random gains, or as is."""
+    torch.manual_seed(seed)
+    model = build(network, 2, weights="none")
+    images = torch.from_numpy(np.concatenate([scan.images for scan in scans]))
+    labels = torch.tensor([int(scan.group == "sick") for scan in scans for _ in scan.images])
+    optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS)
+    model.train()
+    for _ in range(EPOCHS):
+        for rows in torch.randperm(len(images)).split(BATCH):
+            batch = images[rows]
+            if augmented:
+                mirrored = torch.rand(len(rows), 1, 1, 1) < 0.5
+                gains = 1 + GAIN * torch.randn(len(rows), batch.shape[1], 1, 1)
+                batch = gains * torch.where(mirrored, batch.flip(3), batch)
+            loss = nn.functional.cross_entropy(model(batch), labels[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        schedule.step()
+    return model.eval()
 
 
 def _laid(mask: np.ndarray) -> np.ndarray:

@@ -61,7 +61,9 @@ def _measure(folder: Path, settings: TrainSettings, size: int, rounds: int) -> t
 
     generator = np.random.default_rng(0)
     file, kept_folder = folder / "sub-1.npy", folder / "kept"
-    save_pictures(file, generator.random((BATCH * 4, 3, size, size), dtype=np.float32), np.arange(BATCH * 4))
+    count = BATCH * 4
+    images = generator.random((count, 3, size, size), dtype=np.float32)
+    save_pictures(file, images, np.ones((count, size, size)), np.arange(count))
     scan = ScanPictures(file, "sub-1", "sub-1", "a")
     dataset = make_dataset([scan], ["a"])
     model = build("vgg16", 3, weights="none")
@@ -79,7 +81,7 @@ def _measure(folder: Path, settings: TrainSettings, size: int, rounds: int) -> t
         batch_size=BATCH,
     )
     once = (time.perf_counter() - start) / len(dataset) / (1 + settings.copies)
-    inputs = cached_inputs(dataset, kept_folder, copies=settings.copies)
+    inputs = cached_inputs(rest, dataset, kept_folder, copies=settings.copies)
     augment = _monai(RandAffine, settings.augmentation, size)
     labels = torch.zeros(BATCH, dtype=torch.int64)
     optimisers = [_optimiser(model) for _ in range(2)]
@@ -88,7 +90,7 @@ def _measure(folder: Path, settings: TrainSettings, size: int, rounds: int) -> t
         rows = generator.permutation(len(dataset))[:BATCH]
         start = time.perf_counter()
         batch = inputs.read(rows, torch.randint(inputs.versions, (BATCH,)), torch.Generator())
-        _step(rest, batch, labels, optimisers[0])
+        _step(rest, *batch, labels, optimisers[0])
         middle = time.perf_counter()
         pictures = torch.stack([augment(picture) for picture in dataset.read(rows)])
         _step(model, pictures, labels, optimisers[1])

@@ -125,7 +125,9 @@ def learn(network, planted, labels):
 
 def scores_above_decoys(network, planted, material, number):
     """Average precision on targets less that on decoys of LayerCAM at `spread`, of slices classified right."""
-    maps = explain_slices(network, planted.images, number, "layercam", layers=("spread.0",))
+    maps = explain_slices(
+        network, planted.images, np.ones_like(planted.truth), number, "layercam", layers=("spread.0",)
+    )
     right = maps.logits.argmax(axis=1) == number
     found = []
     for index in np.flatnonzero(right):

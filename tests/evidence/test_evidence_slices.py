@@ -47,8 +47,9 @@ def test_maps_of_slices_are_those_of_the_engine():
     model = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
     ).eval()
-    images = slices(5).images
-    found = explain_slices(model, images, 2, "gradcam", batch_size=2)
+    scan = slices(5)
+    images = scan.images
+    found = explain_slices(model, images, scan.brain, 2, "gradcam", batch_size=2)
     expected = explain(model, torch.from_numpy(images), classes=2)
     assert found.layers == expected.layers
     torch.testing.assert_close(
@@ -64,8 +65,8 @@ def test_maps_of_some_slices_are_those_of_these_slices():
         nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
     )
     scan = slices(5)
-    found = explain_slices(model.eval(), scan.images, 2, "gradcam").some([3, 1])
-    expected = explain_slices(model, scan.images[[3, 1]], 2, "gradcam")
+    found = explain_slices(model.eval(), scan.images, scan.brain, 2, "gradcam").some([3, 1])
+    expected = explain_slices(model, scan.images[[3, 1]], scan.brain[[3, 1]], 2, "gradcam")
     np.testing.assert_allclose(found.raw["0"], expected.raw["0"], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-5)
     assert found.blank == expected.blank

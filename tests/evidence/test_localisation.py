@@ -232,7 +232,7 @@ def test_a_map_of_few_cells_that_knows_the_truth_is_above_noise():
 
 def test_a_network_made_to_fire_on_squares_points_at_them_and_nowhere_else():
     scan = blob_slices()
-    maps = explain_slices(BlobNetwork().eval(), scan.images, 0, "layercam", layers=("match",))
+    maps = explain_slices(BlobNetwork().eval(), scan.images, scan.brain, 0, "layercam", layers=("match",))
     found = {value.measure: value.value for value in localisation(explained(maps, scan, true_class=0))}
     assert found["pointing"] == 1
     assert found["heat_inside"] == 1
@@ -249,9 +249,9 @@ def test_a_random_network_finds_the_truth_as_often_as_what_looks_the_same():
     share = half.sum() / whole.sum()
     hits = {"half": 0.0, "whole": 0.0}
     for layer in ("block2_conv2", "block3_conv3"):
-        heat = explain_slices(model, scan.images[scored], 0, "gradcam", layers=(layer,)).heat(
-            layer, scan.shape
-        )
+        heat = explain_slices(
+            model, scan.images[scored], scan.brain[scored], 0, "gradcam", layers=(layer,)
+        ).heat(layer, scan.shape)
         for number, index in enumerate(scored):
             for name, truth in (("half", half), ("whole", whole)):
                 found = scores_of(heat[number][None], truth[number], scan.brain[index], scan.pixel_mm)

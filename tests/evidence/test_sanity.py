@@ -98,7 +98,7 @@ def test_the_cascade_goes_from_the_output_down_and_each_layer_has_its_step():
     model = build("vgg16", classes=2, weights="none").eval()
     scan = blob_slices(count=1, size=64)
     maps = explain_slices(
-        model, scan.images, 0, "gradcam", layers=("block4_conv3", "block4_pool", "block5_conv3")
+        model, scan.images, scan.brain, 0, "gradcam", layers=("block4_conv3", "block4_pool", "block5_conv3")
     )
     rows = sanity(explained(maps, scan, model, sanity_draws=1))
     steps = list(dict.fromkeys(value.against for value in rows if value.measure == "cascade_rank"))
@@ -119,7 +119,7 @@ def test_a_map_that_shows_the_picture_whatever_stands_above_is_found_out():
         model.last.weight.fill_(0.5)
     insensitive = []
     for seed in range(8):
-        maps = explain_slices(model, scan.images, 0, "gradcam", layers=("first",))
+        maps = explain_slices(model, scan.images, scan.brain, 0, "gradcam", layers=("first",))
         rows = {
             value.measure: value.value
             for value in sanity(explained(maps, scan, model, seed=seed, sanity_draws=1))
@@ -135,7 +135,9 @@ def test_a_map_that_shows_the_picture_whatever_stands_above_is_found_out():
 def test_a_map_of_many_channels_changes_with_what_stands_above():
     model = build("vgg16", classes=2, weights="none").eval()
     scan = blob_slices(count=1, size=64)
-    maps = explain_slices(model, scan.images, 0, "gradcam", layers=("block3_conv3", "block5_conv1"))
+    maps = explain_slices(
+        model, scan.images, scan.brain, 0, "gradcam", layers=("block3_conv3", "block5_conv1")
+    )
     every = sanity(explained(maps, scan, model, cascade=False, independent=True))
     rows = [value for value in every if value.measure == "above_rank"]
     assert len(rows) == 2
@@ -147,7 +149,7 @@ def test_a_map_of_many_channels_changes_with_what_stands_above():
 def test_likeness_is_the_mean_over_draws_that_are_the_subjects_own():
     model = BlobNetwork().eval()
     scan = blob_slices(count=1, size=24)
-    maps = explain_slices(model, scan.images, 0, "gradcam", layers=("match.0",))
+    maps = explain_slices(model, scan.images, scan.brain, 0, "gradcam", layers=("match.0",))
 
     def above(name, draws):
         rows = sanity(explained(maps, replace(scan, name=name), model, cascade=False, sanity_draws=draws))

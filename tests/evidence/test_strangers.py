@@ -6,7 +6,7 @@ import pytest
 from stratacam.evidence.strangers import centred
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.runs import Run
-from stratacam.study.steps.evidence_subjects import strangers_of
+from stratacam.study.steps.evidence_subjects import donors_of, strangers_of
 
 
 def scans(count, sessions=(None,)):
@@ -46,6 +46,18 @@ def test_few_subjects_have_the_strangers_that_there_are():
     prepared = scans(3)
     assert {one.subject for one in strangers_of(prepared[0], prepared, {}, 3, seed=0)} == {"01", "02"}
     assert strangers_of(prepared[0], prepared[:1], {}, 3, seed=0) == ()
+
+
+def test_donors_are_strangers_group_by_group():
+    prepared = scans(9)
+    group_of = {scan.name: "MS" if number < 4 else "control" for number, scan in enumerate(prepared[:8])}
+    found = dict(donors_of(prepared[0], prepared, group_of, {}, 3, seed=0))
+    assert list(found) == ["MS", "control"]
+    for group, donors in found.items():
+        assert len({one.subject for one in donors}) == 3
+        assert {group_of[one.name] for one in donors} == {group}
+        assert prepared[0] not in donors
+    assert dict(donors_of(prepared[0], prepared, group_of, {}, 0, seed=0)) == {"MS": (), "control": ()}
 
 
 @pytest.mark.parametrize("shape", [(4, 4), (6, 8), (9, 3)])

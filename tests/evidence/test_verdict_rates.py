@@ -17,18 +17,18 @@ CASE = {case.title: case for case in CASES}
 def test_a_stand_in_brings_maps_that_repeat_and_that_change_with_the_weights():
     scan = made_up_scan("sub-1")
     network = StandIn({"sub-1": white(0)}, {"sub-1": scan.images})
-    maps = explain_slices(network, scan.images, 0, "gradcam").raw["block1_conv1"]
-    noisy = explain_slices(network, scan.images + 0.01, 0, "gradcam").raw["block1_conv1"]
+    maps = explain_slices(network, scan.images, scan.brain, 0, "gradcam").raw["block1_conv1"]
+    noisy = explain_slices(network, scan.images + 0.01, scan.brain, 0, "gradcam").raw["block1_conv1"]
     np.testing.assert_array_equal(maps, noisy)
     with randomised(network, ["predictions"]):
-        drawn = explain_slices(network, scan.images, 0, "gradcam").raw["block1_conv1"]
+        drawn = explain_slices(network, scan.images, scan.brain, 0, "gradcam").raw["block1_conv1"]
     assert abs(np.corrcoef(maps.ravel(), drawn.ravel())[0, 1]) < 0.1
 
 
 def test_maps_by_hand_are_those_of_the_engine():
     scan, network = made_up_scan("sub-1"), blob_network()
     by_hand = of_network(network, scan)
-    for layer, maps in explain_slices(network, scan.images, 0, "gradcam").raw.items():
+    for layer, maps in explain_slices(network, scan.images, scan.brain, 0, "gradcam").raw.items():
         np.testing.assert_allclose(maps, by_hand[layer], atol=1e-6 * np.abs(maps).max())
 
 

@@ -30,7 +30,7 @@ def drawn(count=2000, *, aspect=1.0, **settings):
 
 
 def changed(images, seed=1, **settings):
-    return augment(images, AugmentSettings(**OFF | settings), seeded(seed))
+    return augment((images,), AugmentSettings(**OFF | settings), seeded(seed))[0]
 
 
 def blob(height, width, row, column):
@@ -47,7 +47,7 @@ def test_ranges_of_zero_change_nothing_and_draw_nothing():
     images, generator = torch.rand(5, 3, 12, 12), seeded()
     torch.testing.assert_close(transform(images, drawn(5)), images)
     before = generator.get_state()
-    assert augment(images, AugmentSettings(**OFF), generator) is images
+    assert augment((images,), AugmentSettings(**OFF), generator)[0] is images
     assert torch.equal(generator.get_state(), before)
 
 
@@ -101,8 +101,10 @@ def test_what_happens_to_a_picture_does_not_depend_on_those_beside_it(settings):
 def test_the_numbers_come_from_the_cpu_whatever_the_device():
     images = torch.rand(3, 3, 16, 16)
     generator, elsewhere = seeded(), seeded()
-    augment(images, AugmentSettings(**ALL), generator)
-    on_meta = augment(images.to("meta"), AugmentSettings(**ALL), elsewhere)  # a device that holds no numbers
+    augment((images,), AugmentSettings(**ALL), generator)
+    on_meta = augment((images.to("meta"),), AugmentSettings(**ALL), elsewhere)[
+        0
+    ]  # a device that holds no numbers
     assert on_meta.device.type == "meta"
     assert on_meta.shape == images.shape
     assert torch.equal(generator.get_state(), elsewhere.get_state())
@@ -192,4 +194,31 @@ def test_a_picture_lies_as_its_own_row_of_numbers_says():
     images = torch.rand(5, 2, 20, 30)
     settings = AugmentSettings()
     matrices = affine_matrices(torch.rand(5, 4, generator=seeded(3)), settings, aspect=20 / 30)
-    torch.testing.assert_close(augment(images, settings, seeded(3)), transform(images, matrices).clamp(0, 1))
+    torch.testing.assert_close(
+        augment((images,), settings, seeded(3))[0], transform(images, matrices).clamp(0, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    "settings", [{"rotation": 30}, {"translation": 0.2}, {"scaling": 0.3}, {"flip": 0.5}]
+)
+def test_the_brain_moves_with_the_picture(settings):
+    rows, columns = np.ogrid[-1:1:40j, -1:1:48j]
+    brain = torch.from_numpy((rows - 0.1) ** 2 + 2 * (columns + 0.2) ** 2 < 0.4).float().expand(20, 1, -1, -1)
+    images, moved = augment((brain, brain), AugmentSettings(**OFF | settings), seeded())
+    assert torch.equal(moved, (images >= 0.5).float())
+    assert not torch.equal(moved, brain)
+
+
+@pytest.mark.parametrize("settings", [{"gamma": 0.5}, {"bias_field": 0.5}, {"noise": 0.3}])
+def test_contrast_and_noise_leave_the_brain_as_it_is(settings):
+    images, brain = torch.rand(4, 3, 12, 12), (torch.rand(4, 1, 12, 12) > 0.5).float()
+    changed_images, same = augment((images, brain), AugmentSettings(**OFF | settings), seeded())
+    assert torch.equal(same, brain)
+    assert not torch.equal(changed_images, images)
+
+
+def test_pictures_are_changed_alike_with_the_brain_and_without():
+    images, brain = torch.rand(4, 3, 12, 12), torch.ones(4, 1, 12, 12)
+    (alone,) = augment((images,), AugmentSettings(**ALL), seeded())
+    assert torch.equal(augment((images, brain), AugmentSettings(**ALL), seeded())[0], alone)

@@ -1,16 +1,17 @@
 import numpy as np
 import pytest
 import torch
-from small_cohort import CLASSES, make_scans, make_set
+from small_cohort import CLASSES, brain_of, make_scans, make_set
 
 from stratacam.errors import InputError
 from stratacam.learning import ScanPictures, make_dataset, save_pictures
+from stratacam.networks import build
 
 
 def test_slices_come_back_as_they_were_saved_with_scan_subject_label_and_index(tmp_path):
     first, second = np.random.default_rng(0).random((2, 3, 3, 8, 8), dtype=np.float32)
-    save_pictures(tmp_path / "b.npy", first, [4, 5, 6])
-    save_pictures(tmp_path / "a.npy", second[:2], [7, 9])
+    save_pictures(tmp_path / "b.npy", first, brain_of(first), [4, 5, 6])
+    save_pictures(tmp_path / "a.npy", second[:2], brain_of(second[:2]), [7, 9])
     scans = [
         ScanPictures(tmp_path / "b.npy", "sub-2", "sub-2", "patient"),
         ScanPictures(tmp_path / "a.npy", "sub-1", "sub-1", "control"),
@@ -22,6 +23,19 @@ def test_slices_come_back_as_they_were_saved_with_scan_subject_label_and_index(t
     assert dataset.subject.tolist() == [0, 0, 1, 1, 1]
     expected = np.stack([first[2], second[1], first[0]])
     np.testing.assert_allclose(dataset.read([4, 1, 2]).numpy(), expected, atol=2.0**-12)
+
+
+def test_the_brain_comes_back_with_the_slices_for_a_network_that_takes_it(tmp_path):
+    images, brain = np.zeros((3, 3, 32, 32), np.float32), np.zeros((3, 32, 32), bool)
+    brain[2, 4] = True
+    save_pictures(tmp_path / "a.npy", images, brain, [4, 5, 6])
+    dataset = make_dataset([ScanPictures(tmp_path / "a.npy", "sub-1", "sub-1", "patient")], CLASSES)
+    found = dataset.read_brain([2, 0])
+    assert found.dtype == torch.float32
+    assert torch.equal(found[:, 0], torch.from_numpy(brain[[2, 0]]).float())
+    assert len(dataset.read_for(build("small_cnn", 2), [2])) == 1
+    _, given = dataset.read_for(build("small_cnn", 2, brain="features"), [2, 0])
+    assert torch.equal(given, found)
 
 
 def test_some_slices_are_a_dataset_of_their_own(tmp_path):
@@ -38,7 +52,7 @@ def test_some_slices_are_a_dataset_of_their_own(tmp_path):
 
 def test_pictures_of_one_channel_are_given_three_times(tmp_path):
     images = np.random.default_rng(0).random((2, 1, 8, 8), dtype=np.float32)
-    save_pictures(tmp_path / "a.npy", images, [0, 1])
+    save_pictures(tmp_path / "a.npy", images, brain_of(images), [0, 1])
     dataset = make_dataset([ScanPictures(tmp_path / "a.npy", "sub-1", "sub-1", "patient")], CLASSES)
     read = dataset.read([0, 1])
     assert read.shape == (2, 3, 8, 8)

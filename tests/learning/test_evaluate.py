@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from small_cohort import CLASSES, make_scans, make_set, small_network
+from small_cohort import CLASSES, make_scans, make_set, plain, small_network
 from torch import nn
 
 from stratacam.errors import InputError
@@ -29,7 +29,7 @@ def test_logits_are_those_of_plain_slices_and_probabilities_their_softmax(tmp_pa
     dataset, model = make_set(tmp_path, 2), small_network()
     with torch.no_grad():
         expected = model(dataset.read(range(len(dataset))))
-    logits = compute_logits(model, dataset.read, len(dataset), batch_size=3)
+    logits = compute_logits(model, plain(dataset), len(dataset), batch_size=3)
     assert logits.dtype == np.float64
     np.testing.assert_allclose(logits, expected.numpy(), atol=1e-5)
     np.testing.assert_allclose(apply_temperature(logits, 1.0), expected.softmax(1).numpy(), atol=1e-6)
@@ -48,7 +48,7 @@ def test_any_module_predicts_and_in_evaluation_mode(tmp_path):
     dataset = make_set(tmp_path, 1)
     expected = dataset.read(range(len(dataset))).mean((1, 2, 3))
     np.testing.assert_allclose(
-        compute_logits(Brightness().train(), dataset.read, len(dataset))[:, 1], expected, rtol=1e-4
+        compute_logits(Brightness().train(), plain(dataset), len(dataset))[:, 1], expected, rtol=1e-4
     )
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
-from small_cohort import CLASSES, make_scans, make_set, small_network
+from small_cohort import CLASSES, make_scans, make_set, plain, small_network
 
 from stratacam.errors import InputError
 from stratacam.learning import (
@@ -182,13 +182,15 @@ def test_kept_activations_are_those_of_plain_slices_and_of_copies_that_depend_on
     kept = np.load(activations_file(folder, dataset.scans[2].scan))
     assert kept.shape == (3, 4, 8, 8, 8)
     with torch.no_grad():
-        plain = prefix(make_dataset(dataset.scans[2:3], CLASSES).read(range(4)))
-    np.testing.assert_allclose(kept[0], plain.numpy(), atol=2e-3)
+        expected = prefix(make_dataset(dataset.scans[2:3], CLASSES).read(range(4)))
+    np.testing.assert_allclose(kept[0], expected.numpy(), atol=2e-3)
     assert not np.allclose(kept[1], kept[2], atol=1e-2)
     alone = keep([make_dataset(dataset.scans[2:3], CLASSES)], tmp_path / "alone")
     assert np.array_equal(np.load(activations_file(alone, dataset.scans[2].scan)), kept)
-    logits = compute_logits(rest, cached_inputs(dataset, folder, copies=2).plain, len(dataset))
-    np.testing.assert_allclose(logits, compute_logits(small_network(), dataset.read, len(dataset)), atol=2e-3)
+    logits = compute_logits(rest, cached_inputs(rest, dataset, folder, copies=2).plain, len(dataset))
+    np.testing.assert_allclose(
+        logits, compute_logits(small_network(), plain(dataset), len(dataset)), atol=2e-3
+    )
 
 
 def test_what_the_untrained_head_is_fed_gives_the_logits_of_the_untrained_network(data, tmp_path):
@@ -202,7 +204,7 @@ def test_what_the_untrained_head_is_fed_gives_the_logits_of_the_untrained_networ
     assert features.shape == (len(dataset), 8)
     with torch.no_grad():
         np.testing.assert_allclose(
-            head(features).numpy(), compute_logits(model, dataset.read, len(dataset)), atol=2e-3
+            head(features).numpy(), compute_logits(model, plain(dataset), len(dataset)), atol=2e-3
         )
 
 
@@ -213,7 +215,7 @@ def test_the_weights_left_are_those_of_the_best_epoch(data, tmp_path):
     assert history.best_epoch == int(np.argmin(losses)) + 1
     assert len(losses) == min(history.best_epoch + 3, 12)
     validation = data[1]
-    probabilities = apply_temperature(compute_logits(model, validation.read, len(validation)), 1.0)
+    probabilities = apply_temperature(compute_logits(model, plain(validation), len(validation)), 1.0)
     probability = probabilities[np.arange(len(validation)), validation.label]
     assert np.mean(-np.log(probability)) == pytest.approx(
         min(losses), abs=1e-3
@@ -228,7 +230,7 @@ def test_the_difference_between_groups_is_learnt(tmp_path):
         update={"epochs": 40, "patience": 40, "body_rate": 1e-2, "head_rate": 3e-2}
     )
     train(model, train_set, validation, settings, seed=0)
-    probabilities = apply_temperature(compute_logits(model, test.read, len(test)), 1.0)
+    probabilities = apply_temperature(compute_logits(model, plain(test), len(test)), 1.0)
     assert evaluate(test, probabilities).subjects.accuracy.value >= 15 / 16
 
 
@@ -307,7 +309,9 @@ def test_sampling_draws_groups_and_subjects_alike_and_the_others_take_every_slic
     scans += make_scans(tmp_path, {"sub-3": "patient"}, slices=200)
     dataset, model = make_dataset(scans, CLASSES), Recorder()
     inputs = Inputs(
-        dataset, 1, lambda rows, *_: torch.from_numpy(rows).float()[:, None, None, None].expand(-1, 3, 2, 2)
+        dataset,
+        1,
+        lambda rows, *_: (torch.from_numpy(rows).float()[:, None, None, None].expand(-1, 3, 2, 2),),
     )
     optimiser = torch.optim.SGD([{"params": model.parameters(), "peak": 0.0}], lr=0.0)
     settings = SETTINGS.model_copy(update={"balance": balance})

@@ -93,6 +93,10 @@ def test_networks_folds_and_seeds_are_told_in_words(folds):
         "pooling, starting from random weights, were trained for 2 epochs" in told
     )
     assert "with each of 2 seeds" in told
+    masked = replace(folds, card=folds.card.model_copy(update={"brain": "features"}))
+    assert "VGG16 with global average pooling of features of the brain alone, starting" in what_was_done(
+        masked
+    )
     assert "Every subject was held out in one of 3 folds and predicted by" in told
     assert "(108 slices)" in told
     assert what_was_found(folds).startswith("VGG16 (seed 3) classified 11 of 12 held-out subjects correctly.")

@@ -18,6 +18,8 @@ from stratacam.evidence.claims import TITLES
 from stratacam.evidence.planting.plant import CLASSES
 from stratacam.evidence.regions.template_space import template_grid
 from stratacam.evidence.rows import read_rows
+from stratacam.evidence.sequences.by_class import SequenceSummary
+from stratacam.evidence.sequences.values import SequenceValue
 from stratacam.evidence.values import Summary
 from stratacam.maps import differences_of, find_maps
 from stratacam.networks import load_model
@@ -224,6 +226,21 @@ def test_report_maps_evidence_and_evaluation_name_the_same_class_of_a_scan(evide
     assert maps[named[0]] == named[1]
 
 
+def test_every_sequence_has_its_value_in_every_scan_and_donors_are_of_other_classes(evidence, folder):
+    group_of = {row["participant_id"]: row["group"] for row in rows(folder / "cohort/participants.tsv")}
+    scans = evidence / "make_seed-0/scans"
+    for path in scans.glob("*_sequences.tsv"):
+        about = json.loads(path.with_name(path.name.replace("sequences.tsv", "about.json")).read_text())
+        found = read_rows(path, SequenceValue)
+        assert {row.sequence for row in found} == {"T1w", "T2w", "FLAIR"}
+        assert {row.of_class for row in found} == {"control", "RRMS", "SPMS"}
+        assert {group_of[row.donor] for row in found}.isdisjoint({about["explained"]})
+        assert {row.donor for row in found}.isdisjoint({about["subject"]})
+    summaries = read_rows(evidence / "make_seed-0/sequences.tsv", SequenceSummary)
+    of_class = [one.value for one in summaries if one.explained == summaries[0].explained]
+    assert sum(of_class[:3]) == pytest.approx(of_class[3], abs=1e-5)
+
+
 def test_claims_and_recommendation_are_of_the_method(evidence):
     claims = json.loads((evidence / "make_seed-0/claims.json").read_text())["methods"]
     assert set(claims) == {"gradcam"}
@@ -265,6 +282,7 @@ def test_the_report_shows_the_evidence(folder):
     assert "Which layer to believe: small CNN" in page
     assert "The last convolution is the best compromise" in page
     assert list((folder / "study/figures").glob("figure-*-evidence-make_seed-0.png"))
+    assert list((folder / "study/figures").glob("figure-*-sequences-make_seed-0.png"))
 
 
 @pytest.mark.usefixtures("evidence")

@@ -216,6 +216,7 @@ SETTINGS = {
     "evidence.sanity_draws": (2, EVIDENCE),
     "evidence.controls": (2, EVIDENCE),
     "evidence.strangers": (1, EVIDENCE),
+    "evidence.donors": (1, EVIDENCE),
     "evidence.deletion": (True, EVIDENCE),
     "evidence.group_class": ("control", EVIDENCE),
     "evidence.surrogates": (20, EVIDENCE),

@@ -64,8 +64,9 @@ def explain(
         kwargs: the model's arguments by name.
         spatial_input: position or name of the argument that maps lie on; the first image if absent.
         per_image: positions and names of the other arguments that have an entry for each image (tensors, arrays,
-            lists, or dictionaries of these), which are cut with the batch. If absent, arguments with as many
-            entries as there are images are cut where the model's own scores show that they have to be.
+            lists, or dictionaries of these), which are cut with the batch. If absent, masks and other tensors of the
+            images' positions are cut, and further arguments with as many entries as there are images where the
+            model's own scores show that they have to be.
         tokens_to_grid: for layers whose output is not on the image as it is. For token models the grid (rows,
             columns) of the tokens, before which there may be one for the class. Or a function from what a layer
             gives, such as tokens (B, T, D), or frames folded into the batch (B x T, channels, *spatial), to a

@@ -94,6 +94,11 @@ class Inputs:
         """All tensors among the arguments."""
         return [value for _, value in _parts(self.arguments) if isinstance(value, Tensor)]
 
+    def beside(self) -> list[Tensor]:
+        """Other tensors that are cut with the batch and lie on the images' positions."""
+        others = [_at(self, way) for way in self.per_image if way != self.spatial]
+        return [value for value in others if _lies_on(value, self.image)]
+
     def uncertain(self) -> list[Way]:
         """Places with as many entries as there are images, though these need not be the images'."""
         if self.stated:
@@ -159,7 +164,7 @@ def read_inputs(
     whole = replace(whole, positions=torch.arange(len(image), device="cpu"))
     if per_image is not None:
         return replace(whole, per_image=whole.per_image | _stated(whole, per_image), stated=True)
-    alike = [way for way in whole.uncertain() if getattr(_at(whole, way), "shape", None) == image.shape]
+    alike = [way for way in whole.uncertain() if _lies_on(_at(whole, way), image)]
     return replace(whole, per_image=whole.per_image | set(alike))
 
 
@@ -181,6 +186,19 @@ def _stated(whole: Inputs, per_image: Sequence[Key]) -> set[Way]:
             )
         found.update(ways)
     return found
+
+
+def _lies_on(value: Value, image: Tensor) -> bool:
+    """Whether a value is of the images' positions, such as a mask (B, 1, *spatial)."""
+    return (
+        isinstance(value, Tensor)
+        and value.ndim == image.ndim
+        and _without_channels(value) == _without_channels(image)
+    )
+
+
+def _without_channels(image: Tensor) -> tuple[int, ...]:
+    return (len(image), *image.shape[2:])
 
 
 def _at(whole: Inputs, way: Way) -> Value:

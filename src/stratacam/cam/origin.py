@@ -63,14 +63,21 @@ class Origins:
     _alike: dict[int, set[int]] = field(default_factory=dict)
     _squashed: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
-    def start(self, image: Tensor, others: list[Tensor]) -> None:
-        """The image that maps lie on, (B, channels, *spatial), and the model's other arguments."""
+    def start(self, image: Tensor, beside: list[Tensor], others: list[Tensor]) -> None:
+        """What the model is given.
+
+        Args:
+            image: that maps lie on, (B, channels, *spatial).
+            beside: tensors of the same positions, such as masks (B, 1, *spatial).
+            others: all other tensors; may hold these too.
+        """
         for value in (image, *others):
             self._data.add(storage_of(value))
             if _has_values(value):
                 self._kinds[storage_of(value)] = FEATURES
-        self._axes[id(image)] = axes.image_axes(image)
-        self._alike[storage_of(image)] = {id(image)}
+        for value in (image, *beside):
+            self._axes[id(value)] = axes.image_axes(value)
+            self._alike[storage_of(value)] = {id(value)}
 
     def axes_of(self, tensor: Tensor) -> Axes | None:
         """Where the axes of a tensor lie on the image; None if that is not known."""

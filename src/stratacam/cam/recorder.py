@@ -52,7 +52,7 @@ class Recorder:
         self.differentiable = torch.is_grad_enabled()
         self.anchor = torch.zeros((), device="cpu", requires_grad=True)
         self.origins = Origins()
-        self.origins.start(self.image, inputs.tensors())
+        self.origins.start(self.image, inputs.beside(), inputs.tensors())
         self.watch = Watch(self.origins, shared)
         self.calls: dict[nn.Module, list[Tap | str]] = {module: [] for module in self.modules.values()}
         self.last: Tap | None = None

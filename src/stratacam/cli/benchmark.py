@@ -24,6 +24,12 @@ def benchmark_truth(
     architecture: Annotated[
         str | None, typer.Option(help="Network to train; if absent, the default of a study.")
     ] = None,
+    brain: Annotated[
+        str,
+        typer.Option(
+            help="What the network does with the brain mask: features, pooling or off, as network.brain of a study."
+        ),
+    ] = "off",
     method: Annotated[list[str] | None, typer.Option(help="Method of the maps; repeat for more.")] = None,
     size: Annotated[int, typer.Option(min=32, help="Pixels of a picture, a multiple of 32.")] = 128,
     every: Annotated[
@@ -45,7 +51,7 @@ def benchmark_truth(
 ) -> None:
     """Plant targets and decoys, train a network to classify targets, and measure which maps find these alone."""
     from stratacam.maps import LAYER_METHODS
-    from stratacam.networks import ARCHITECTURES, DEFAULT_ARCHITECTURE
+    from stratacam.networks import ARCHITECTURES, BRAIN_USES, DEFAULT_ARCHITECTURE
     from stratacam.report import draw_benchmark
     from stratacam.study.truth_benchmark import BenchmarkSettings, run_benchmark
 
@@ -54,6 +60,7 @@ def benchmark_truth(
     allowed = {
         "--difference": ((difference,), ("shape", "place")),
         "--architecture": ((architecture,), tuple(ARCHITECTURES)),
+        "--brain": ((brain,), BRAIN_USES),
         "--method": (methods, LAYER_METHODS),
     }
     for option, (given, known) in allowed.items():
@@ -69,6 +76,7 @@ def benchmark_truth(
     settings = BenchmarkSettings(
         difference="shape" if difference == "shape" else "place",
         architecture=architecture,
+        brain=next(one for one in BRAIN_USES if one == brain),
         methods=methods,
         size=size,
         every=every,

@@ -27,11 +27,12 @@ def layers(
 
     from stratacam.cam import list_layers
     from stratacam.cli.tables import show_layers
-    from stratacam.networks import load_model
+    from stratacam.networks import inputs_of, load_model
 
     trained, card = load_model(model, network)
     height, width = card.input.get("shape") or [card.input["size"]] * 2
-    found = list_layers(trained, torch.zeros(1, card.channels, height, width))
+    pictures, brain = torch.zeros(1, card.channels, height, width), torch.ones(1, height, width)
+    found = list_layers(trained, inputs_of(trained, pictures, brain))
     console = Console()
     console.print(f"{card.architecture}, classes {', '.join(card.classes)}, input {height} x {width}")
     show_layers(found, console)

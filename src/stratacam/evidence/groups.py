@@ -212,7 +212,7 @@ def _voxelwise(
         return []
     explained, method, wanted = measured.explained[0], settings.methods[0], settings.group_layers
     groups = list(group_of.values())
-    chosen = (last,) if wanted is None else named_layers(wanted, layers)
+    chosen = (last,) if wanted is None else named_layers(wanted, layers, "group_layers")
     enough = sorted(group for group in set(groups) if groups.count(group) >= MINIMUM_SUBJECTS)
     grid = template_grid(settings.voxel_mm)
     brain = template_brain(grid)
@@ -247,8 +247,8 @@ def _voxelwise(
     return found
 
 
-def named_layers(patterns: Sequence[str], layers: Sequence[str]) -> tuple[str, ...]:
-    """The layers that any pattern matches.
+def named_layers(patterns: Sequence[str], layers: Sequence[str], setting: str) -> tuple[str, ...]:
+    """The layers that any pattern of a setting of the evidence matches.
 
     Raises:
         InputError: a pattern matches none.
@@ -256,6 +256,6 @@ def named_layers(patterns: Sequence[str], layers: Sequence[str]) -> tuple[str, .
     for pattern in patterns:
         if not any(fnmatchcase(layer, pattern) for layer in layers):
             raise InputError(
-                f"evidence.group_layers: found {pattern!r}; expected some of {', '.join(layers)}: correct the name."
+                f"evidence.{setting}: found {pattern!r}; expected some of {', '.join(layers)}: correct the name."
             )
     return tuple(layer for layer in layers if any(fnmatchcase(layer, pattern) for pattern in patterns))

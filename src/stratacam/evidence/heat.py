@@ -11,6 +11,7 @@ from torch import nn
 
 from stratacam import cam
 from stratacam.cam import view
+from stratacam.networks import inputs_of
 
 Heat = NDArray[np.float32]
 
@@ -96,6 +97,7 @@ class MakesOwnMaps(Protocol):
 def explain_slices(
     model: nn.Module,
     images: NDArray[np.float32],
+    brain: NDArray[np.bool_],
     target: int,
     method: str,
     *,
@@ -107,6 +109,7 @@ def explain_slices(
     Args:
         model: on the device where it is to run; one that makes its own maps is asked for them.
         images: (n, channels, rows, columns).
+        brain: (n, rows, columns), where the brain is, for models that take it.
         target: position of the class.
         method: see `stratacam.cam.METHODS`.
         layers: see `stratacam.cam.match_layers`.
@@ -115,7 +118,12 @@ def explain_slices(
     if isinstance(model, MakesOwnMaps):
         return model.own_maps(images, target, method, layers)
     found = cam.explain(
-        model, torch.from_numpy(images), layers=layers, classes=target, method=method, batch_size=batch_size
+        model,
+        inputs_of(model, torch.from_numpy(images), torch.from_numpy(brain)),
+        layers=layers,
+        classes=target,
+        method=method,
+        batch_size=batch_size,
     )
     return SliceMaps(
         method=method,

@@ -14,6 +14,7 @@ from stratacam.evidence.heat import Heat, SliceMaps, explain_slices
 from stratacam.evidence.measures import ExplainedScan
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.strangers import Stranger
 from stratacam.evidence.values import SubjectTable, Value
 
 
@@ -50,7 +51,7 @@ def measure_scan(
     true_class: int | None = None,
     references: Mapping[str, Heat] | None = None,
     others: Mapping[str, list[nn.Module]] | None = None,
-    strangers: Sequence[Heat] = (),
+    strangers: Sequence[Stranger] = (),
     seed: int = 0,
 ) -> Measured:
     """Take every registered measure of the maps of one scan for one class.
@@ -64,8 +65,8 @@ def measure_scan(
             of it.
         references: what maps are held against where the truth is known, see `reference_maps`.
         others: models to compare the maps with, by how they differ: "seed", "fold" or "network".
-        strangers: pictures of other subjects, (n, channels, rows, columns), at the levels of the slices that the
-            network is run on again, see `read_at_levels_of`.
+        strangers: pictures of other subjects at the levels of the slices that the network is run on again, see
+            `read_at_levels_of`.
         seed: of everything random.
 
     Raises:
@@ -76,8 +77,8 @@ def measure_scan(
     for method in settings.methods:
         with measured.timed("maps"):
             maps, *maps_of_strangers = (
-                explain_slices(model, images, target, method, layers=settings.layers)
-                for images in (scan.images, *strangers)
+                explain_slices(model, *pictures, target, method, layers=settings.layers)
+                for pictures in ((scan.images, scan.brain), *strangers)
             )
         measured.maps[method] = maps
         explained = ExplainedScan(

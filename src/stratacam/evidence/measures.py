@@ -216,6 +216,8 @@ class ExplainedScan:
 class Kind:
     """Measures that are computed together.
 
+    Those that are not of maps have neither `of_scan` nor `of_subjects`; they have a table of their own.
+
     Attributes:
         name: of the seconds that they take.
         question: what they answer; said in the report where they were not measured.

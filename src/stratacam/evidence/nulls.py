@@ -26,6 +26,7 @@ from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.surrogates import noise_spectra, surrogates
 from stratacam.files import whole_file
+from stratacam.networks import inputs_of
 
 Draws = NDArray[np.float32]
 
@@ -110,9 +111,8 @@ def _raw_maps(
     model: nn.Module, scan: ScanSlices, settings: EvidenceSettings, method: str, classes: int | str
 ) -> dict[str, Heat]:
     """By layer, (n, h, w)."""
-    found = cam.explain(
-        model, torch.from_numpy(scan.images), layers=settings.layers, classes=classes, method=method
-    )
+    inputs = inputs_of(model, torch.from_numpy(scan.images), torch.from_numpy(scan.brain))
+    found = cam.explain(model, inputs, layers=settings.layers, classes=classes, method=method)
     return {maps.name: maps.raw[:, 0].numpy() for maps in found}
 
 

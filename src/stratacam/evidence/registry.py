@@ -7,12 +7,14 @@ from stratacam.evidence import focus, group_likeness, localised_scan, redundancy
 from stratacam.evidence.counterfactual import kind as counterfactuals
 from stratacam.evidence.faithfulness import curves
 from stratacam.evidence.measures import Kind, Measure, Need
+from stratacam.evidence.sequences import values as sequences
 
 KINDS: tuple[Kind, ...] = (
     focus.KIND,
     localised_scan.KIND,
     curves.KIND,
     counterfactuals.KIND,
+    sequences.KIND,
     sanity.KIND,
     repeatability.KIND,
     redundancy.KIND,

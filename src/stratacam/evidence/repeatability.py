@@ -105,7 +105,7 @@ def other_models(models: Sequence[nn.Module], scan: ScanSlices, maps: SliceMaps,
         shared = tuple(layer for layer in maps.layers if layer in its)
         if not shared:
             continue
-        other = explain_slices(model, scan.images, maps.target, maps.method, layers=shared)
+        other = explain_slices(model, scan.images, scan.brain, maps.target, maps.method, layers=shared)
         for value in compare(maps, other, scan, against):
             rows.setdefault(value.key, []).append(value)
     return [
@@ -138,14 +138,14 @@ def perturbed(
         for index in scan.geometry.slices
     ]
     noisy = np.where(scan.brain[:, None], scan.images + drawn, scan.images).clip(0, 1).astype(np.float32)
-    shifted = shift(scan.images, shift_px)
+    shifted, moved_brain = shift(scan.images, shift_px), shift(scan.brain, shift_px)
 
-    def explained(images: np.ndarray) -> SliceMaps:
-        return explain_slices(model, images, maps.target, maps.method, layers=maps.layers)
+    def explained(images: np.ndarray, brain: np.ndarray) -> SliceMaps:
+        return explain_slices(model, images, brain, maps.target, maps.method, layers=maps.layers)
 
     return [
-        *compare(maps, _undone(explained(shifted), scan, shift_px), scan, SHIFTED),
-        *compare(maps, explained(noisy), scan, NOISY),
+        *compare(maps, _undone(explained(shifted, moved_brain), scan, shift_px), scan, SHIFTED),
+        *compare(maps, explained(noisy, scan.brain), scan, NOISY),
     ]
 
 

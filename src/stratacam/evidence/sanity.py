@@ -119,7 +119,7 @@ def sanity(explained: ExplainedScan) -> list[Value]:
         return []
     scan = explained.sampled.some(settings.sanity_slices)
     maps = explain_slices(
-        model, scan.images, explained.maps.target, explained.maps.method, layers=settings.layers
+        model, scan.images, scan.brain, explained.maps.target, explained.maps.method, layers=settings.layers
     )
     seeds = [torch_seed(explained.seed, "weights", scan.name, draw) for draw in range(settings.sanity_draws)]
     names = weighted_layers(model)
@@ -165,7 +165,7 @@ def _likeness(
     """By layer, likeness (n, 2) of every slice; NaN where the trained map is blank."""
     if not layers:
         return {}
-    other = explain_slices(model, scan.images, maps.target, maps.method, layers=tuple(layers))
+    other = explain_slices(model, scan.images, scan.brain, maps.target, maps.method, layers=tuple(layers))
     found = {}
     for layer in layers:
         trained, drawn = maps.heat(layer, scan.shape), other.heat(layer, scan.shape)

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.maps import explained_pictures, network_input
+from stratacam.maps import explained_pictures, network_images
 from stratacam.networks import ModelCard
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.prepared import PreparedScan
@@ -111,8 +111,8 @@ def read_slices(
         name=scan.name,
         subject=f"sub-{scan.subject}",
         group=group,
-        images=network_input(pictures).numpy(),
-        brain=inside(scan.load_brain_mask()),
+        images=network_images(pictures),
+        brain=pictures.brain,
         truth=np.logical_or.reduce([cut_structures[name] for name in truth]) if truth else None,
         geometry=pictures.geometry,
         regions=None if regions is None else cut(regions, labels=True),

@@ -17,6 +17,8 @@ from stratacam.evidence.regions.scan_heat import maps_for_groups, write_regions,
 from stratacam.evidence.regions.template_space import from_template, template_grid, to_template
 from stratacam.evidence.rows import write_rows
 from stratacam.evidence.scan import ScanSlices, read_slices
+from stratacam.evidence.sequences.exchange import donors_for, read_exchanges
+from stratacam.evidence.sequences.values import KIND, SequenceValue, sequence_values
 from stratacam.evidence.settings import PREDICTED, EvidenceSettings, class_of_groups
 from stratacam.evidence.strangers import read_at_levels_of
 from stratacam.evidence.values import Value
@@ -68,9 +70,14 @@ class ScanEvidence:
         return self.folder / f"{self.name}_nulls.npz"
 
     @property
+    def sequences(self) -> Path:
+        """What each sequence contributes, see `stratacam.evidence.sequences`."""
+        return self.folder / f"{self.name}_sequences.tsv"
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """All of them."""
-        return self.values, self.regions, self.about, self.template, self.nulls
+        return self.values, self.regions, self.about, self.template, self.nulls, self.sequences
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,7 @@ class ScanInputs:
         truth: names of those that tell its class from the others; none where that is not known.
         prior: for each other subject of its class, what `write_truth` wrote of its scans.
         strangers: scans of other subjects, whose maps are laid on this scan's slices.
+        donors: by group, scans of other subjects, whose sequences stand in for those that are left out.
         sequence: see `explained_sequence`.
         settings: what is measured.
         seed: of everything random.
@@ -95,6 +103,7 @@ class ScanInputs:
     truth: tuple[str, ...]
     prior: tuple[tuple[Path, ...], ...]
     strangers: tuple[PreparedScan, ...]
+    donors: tuple[tuple[str, tuple[PreparedScan, ...]], ...]
     sequence: str | None
     settings: EvidenceSettings
     seed: int
@@ -140,14 +149,13 @@ def measure_evidence_of(
         every=settings.every,
         sequence=given.sequence,
     )
+    given_class = predicted_class(model, card, scan, settings.batch_size)
     sampled = slices.some(settings.slices)
     measured = measure_scan(
         model,
         slices,
         settings,
-        target=predicted_class(model, card, scan, settings.batch_size)
-        if settings.target == PREDICTED
-        else card.classes.index(settings.target),
+        target=given_class if settings.target == PREDICTED else card.classes.index(settings.target),
         true_class=card.classes.index(group) if group in card.classes else None,
         references=None
         if slices.truth is None
@@ -170,6 +178,11 @@ def measure_evidence_of(
             target=found.target, labels=tuple(atlas.names), seed=given.seed,
         ) if settings.sanity_slices else {}  # fmt: skip
     write_nulls(out.nulls, nulls)
+    with measured.timed(KIND.name):
+        donors = donors_for(card.classes[found.target], dict(given.donors), settings.donors)
+        exchanges = read_exchanges(sampled, slices, card, scan, donors, every=settings.every)
+        contributed = sequence_values(model, exchanges, card.classes, settings.batch_size)
+    write_rows(out.sequences, contributed, SequenceValue)
     write_rows(out.values, measured.values, Value)
     compared = maps_for_groups(
         model,
@@ -186,6 +199,8 @@ def measure_evidence_of(
             "layers": found.layers,
             "pools": pools_among(model, found.layers),
             "explained": card.classes[found.target],
+            "given": card.classes[given_class],
+            "run": str(card.training.get("run", "")),
             "compared": list(compared),
             "group": group,
             "subject": slices.subject,

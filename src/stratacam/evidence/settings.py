@@ -47,7 +47,7 @@ class EvidenceSettings(BaseModel):
         default=8,
         ge=1,
         description="number of slices of each scan, evenly spaced, for measures that run the network many times: "
-        "faithfulness, counterfactuals and repeatability",
+        "faithfulness, counterfactuals, repeatability and the contribution of each sequence",
     )
     sanity_slices: int = Field(
         default=4, ge=0, description="number of these slices for which the network is randomised; 0: none"
@@ -70,6 +70,12 @@ class EvidenceSettings(BaseModel):
         ge=0,
         description="number of other subjects whose maps are laid on the slices of each scan, to see whether maps show "
         "the image or the class; 0: none",
+    )
+    donors: int = Field(
+        default=4,
+        ge=0,
+        description="number of people of other classes who, in turn over the slices, stand in for the sequences that "
+        "are left out where the contribution of each sequence is measured; 0: not measured",
     )
     deletion: bool = Field(
         default=False,
@@ -127,6 +133,11 @@ class EvidenceSettings(BaseModel):
         description="layers, or patterns of them, whose maps are compared voxel by voxel; absent: the last "
         "convolution; empty: none",
     )
+    strategy_layers: tuple[str, ...] | None = Field(
+        default=None,
+        description="layers, or patterns of them, in whose maps strategies are sought; absent: the recommended ones, "
+        "else the last layer of each of the last three blocks; empty: none",
+    )
     covariates: tuple[str, ...] | None = Field(
         default=None,
         description="columns of participants.tsv that comparisons of groups adjust for; absent: age and sex where "
@@ -144,7 +155,13 @@ class EvidenceSettings(BaseModel):
     def of_scans(self) -> Self:
         """What decides the measures of a scan, however groups are compared, and whatever tells other classes."""
         return self.model_copy(
-            update={"truth": None, "group_layers": None, "covariates": None, "permutations": 0}
+            update={
+                "truth": None,
+                "group_layers": None,
+                "strategy_layers": None,
+                "covariates": None,
+                "permutations": 0,
+            }
         )
 
     @field_validator("methods")

@@ -3,13 +3,29 @@
 A map that does as well on the slices of others shows the class, not the image.
 """
 
+from typing import NamedTuple, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.evidence.scan import ScanSlices
-from stratacam.maps import explained_pictures, network_input
+from stratacam.maps import explained_pictures, network_images
 from stratacam.networks import ModelCard
 from stratacam.scans.prepared import PreparedScan
+
+Number = TypeVar("Number", bound=np.generic)
+
+
+class Stranger(NamedTuple):
+    """Pictures of another subject.
+
+    Attributes:
+        images: (n, channels, rows, columns).
+        brain: (n, rows, columns), where that subject's brain is.
+    """
+
+    images: NDArray[np.float32]
+    brain: NDArray[np.bool_]
 
 
 def read_at_levels_of(
@@ -20,8 +36,8 @@ def read_at_levels_of(
     *,
     every: int = 1,
     sequence: str | None = None,
-) -> NDArray[np.float32]:
-    """The pictures of another subject at the levels of some slices, as (n, channels, rows, columns).
+) -> Stranger:
+    """The pictures of another subject at the levels of some slices.
 
     A level is a share of the way from the first to the last slice. Pictures are centred on the brain; one of another
     size is cut or padded about its centre.
@@ -37,14 +53,17 @@ def read_at_levels_of(
     Raises:
         InputError: the stranger does not suit the model, or a file of it is missing or damaged.
     """
-    images = network_input(explained_pictures(card, stranger, every=every, sequence=sequence)).numpy()
+    pictures = explained_pictures(card, stranger, every=every, sequence=sequence)
     first, last = scan.geometry.slices[0], scan.geometry.slices[-1]
     levels = (np.array(sampled.geometry.slices) - first) / max(last - first, 1)
-    chosen = images[np.rint(levels * (len(images) - 1)).astype(int)]
-    return centred(chosen, sampled.shape)
+    chosen = np.rint(levels * (len(pictures.slices) - 1)).astype(int)
+    return Stranger(
+        centred(network_images(pictures)[chosen], sampled.shape),
+        centred(pictures.brain[chosen], sampled.shape),
+    )
 
 
-def centred(images: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+def centred(images: NDArray[Number], shape: tuple[int, int]) -> NDArray[Number]:
     """Pictures (..., rows, columns) cut, or padded with zeros, about their centre to another size."""
     found = np.zeros((*images.shape[:-2], *shape), images.dtype)
     to, taken = [], []

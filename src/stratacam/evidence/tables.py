@@ -19,7 +19,16 @@ from stratacam.evidence.recommendation import recommend
 from stratacam.evidence.regions.region_values import RegionValue
 from stratacam.evidence.rows import read_rows, write_rows
 from stratacam.evidence.scan_evidence import ScanEvidence
+from stratacam.evidence.sequences.by_class import SEQUENCES, SequenceSummary, sequences_by_class
+from stratacam.evidence.sequences.values import SequenceValue
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.evidence.strategies.tables import (
+    MEMBERS,
+    STRATEGIES,
+    TYPICAL_MAPS,
+    analysed_layers,
+    write_strategies,
+)
 from stratacam.evidence.values import Summary, Value, by_subject, summarise
 from stratacam.files import read_json, write_json
 
@@ -67,12 +76,14 @@ class Tables:
             "about.json",
             "comparison.tsv",
             LOSSES,
+            SEQUENCES,
         )
-        return [self.folder / name for name in (*names, "groups.json", GROUP_MAPS)]
+        folders = GROUP_MAPS, TYPICAL_MAPS
+        return [self.folder / name for name in (*names, "groups.json", STRATEGIES, MEMBERS, *folders)]
 
 
 def write_tables(tables: Tables, executor: Executor) -> None:
-    """Write every table over subjects, the claims, the recommendation, the comparison of groups, and what was done.
+    """Write every table over subjects, the claims, the recommendation, groups, strategies, and what was done.
 
     Args:
         tables: what is written.
@@ -104,6 +115,9 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     explained_of = {name: found["explained"] for name, found in about.items()}
     losses = losses_by_class(values, explained_of, subject_of, seed=seed)
     write_rows(folder / LOSSES, losses, StructureLoss)
+    of_sequences = {scan.name: read_rows(scan.sequences, SequenceValue) for scan in scans}
+    contributed = sequences_by_class(of_sequences, explained_of, subject_of)
+    write_rows(folder / SEQUENCES, contributed, SequenceSummary)
     by_class = summaries_by_class(values, about, tables.truth)
     write_rows(folder / "layers_by_class.tsv", by_class, ClassSummary)
     nulls = nulls_of_subjects({scan.name: scan.nulls for scan in scans}, subject_of, table.subjects)
@@ -119,6 +133,16 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     last = last_convolution(layers, pools)
     statements = write_groups(
         measured, tables.people, settings, layers, folder, last=last, seed=seed, executor=executor
+    )
+    found = {one.method: one.recommended for one in recommended}
+    write_strategies(
+        measured,
+        about,
+        tables.people,
+        settings,
+        folder,
+        layers_of=analysed_layers(settings, layers, pools, found),
+        seed=seed,
     )
     truth = {"truth": truth_by_class(values, about, tables.truth), "truth_remark": tables.remark}
     write_json(folder / "about.json", _about(tables, about, layers, last, statements) | truth)

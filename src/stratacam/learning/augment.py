@@ -65,21 +65,26 @@ class AugmentSettings(BaseModel, frozen=True, extra="forbid"):
     )
 
 
-def augment(images: torch.Tensor, settings: AugmentSettings, generator: torch.Generator) -> torch.Tensor:
-    """Change every picture at random.
+def augment(
+    inputs: tuple[torch.Tensor, ...], settings: AugmentSettings, generator: torch.Generator
+) -> tuple[torch.Tensor, ...]:
+    """Change every picture at random, and move the brain with it.
 
     Channels of a picture share the geometry; gamma, bias field and noise are drawn for each. Noise is added where
     the picture is above 0 only: prepared scans are 0 outside the brain, and the network must not learn otherwise.
     (Within the brain the signal is so far above the noise that Rician noise is Gaussian.)
 
     Args:
-        images: (B, C, H, W) in [0, 1], on any device; left as they are.
+        inputs: pictures (B, C, H, W) in [0, 1], on any device, alone or with the brain in them, (B, 1, H, W), 1 inside
+            and 0 outside; left as they are.
         settings: the ranges.
-        generator: the source of the numbers, on the CPU.
+        generator: the source of the numbers, on the CPU; as many are drawn with the brain as without.
 
     Returns:
-        (B, C, H, W) in [0, 1], as `images`; `images` itself where every range is 0.
+        As `inputs`, of which the geometry alone changes the brain: a pixel is brain if at least half of it is. `inputs`
+        itself where every range is 0.
     """
+    images, *brain = inputs
     count, channels, height, width = images.shape
     numbers = [
         4 * any((settings.rotation, settings.translation, settings.scaling)),
@@ -89,14 +94,16 @@ def augment(images: torch.Tensor, settings: AugmentSettings, generator: torch.Ge
         channels * height * width * (settings.noise > 0),
     ]
     if not sum(numbers):
-        return images
+        return inputs
     draws = torch.rand(count, sum(numbers), generator=generator)
     lie, mirror, exponent, field, noise = torch.split(draws, numbers, dim=1)
     if mirror.numel():
         mirrored = (mirror < settings.flip).to(images.device)[:, :, None, None]
-        images = torch.where(mirrored, images.flip(3), images)
+        images, *brain = (torch.where(mirrored, values.flip(3), values) for values in (images, *brain))
     if lie.numel():
-        images = transform(images, affine_matrices(lie, settings, aspect=height / width))
+        matrices = affine_matrices(lie, settings, aspect=height / width)
+        images = transform(images, matrices)
+        brain = [(transform(mask, matrices) >= 0.5).to(mask) for mask in brain]
     if exponent.numel():
         power = (settings.gamma * (2 * exponent - 1)).exp()
         images = images ** power.to(images)[:, :, None, None]
@@ -106,7 +113,7 @@ def augment(images: torch.Tensor, settings: AugmentSettings, generator: torch.Ge
     if noise.numel():
         normal = 2**0.5 * torch.erfinv(2 * noise.clamp(min=2**-25).to(images) - 1).reshape(images.shape)
         images = torch.where(images > 0, images + settings.noise * normal, images)
-    return images.clamp(0, 1)
+    return images.clamp(0, 1), *brain
 
 
 def affine_matrices(draws: torch.Tensor, settings: AugmentSettings, *, aspect: float = 1.0) -> torch.Tensor:

@@ -9,9 +9,11 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file
+from stratacam.networks import takes_brain
 from stratacam.scans.channels import fill_channels
 
 
@@ -57,6 +59,21 @@ class SliceDataset:
             pictures.append(opened[scan][self.position[row]].astype(np.float32))
         return torch.from_numpy(fill_channels(np.stack(pictures)))
 
+    def read_brain(self, rows: npt.ArrayLike) -> torch.Tensor:
+        """Return where the brain is in the pictures of `rows`, (B, 1, H, W) float32: 1 inside, 0 outside."""
+        opened: dict[int, npt.NDArray[np.uint8]] = {}
+        masks = []
+        for row in np.asarray(rows, dtype=np.int64):
+            scan = int(self.scan[row])
+            if scan not in opened:
+                opened[scan] = np.load(brain_file(self.scans[scan].file), mmap_mode="r")
+            masks.append(opened[scan][self.position[row]])
+        return torch.from_numpy(np.stack(masks)[:, None].astype(np.float32))
+
+    def read_for(self, network: nn.Module, rows: npt.ArrayLike) -> tuple[torch.Tensor, ...]:
+        """Return what a network is called with: the pictures of `rows`, and the brain in them if it takes it."""
+        return (self.read(rows), self.read_brain(rows)) if takes_brain(network) else (self.read(rows),)
+
     def take(self, rows: npt.ArrayLike) -> Self:
         """Return the slices `rows`, renumbered from 0; scans and subjects without slices are left out."""
         rows = np.asarray(rows, dtype=np.int64)
@@ -80,16 +97,18 @@ class SliceDataset:
         return np.asarray(self.label[np.unique(self.subject, return_index=True)[1]])
 
 
-def save_pictures(file: Path, images: npt.ArrayLike, slices: npt.ArrayLike) -> None:
-    """Save the pictures of one scan for memory mapping, with their slice indices beside them.
+def save_pictures(file: Path, images: npt.ArrayLike, brain: npt.ArrayLike, slices: npt.ArrayLike) -> None:
+    """Save the pictures of one scan for memory mapping, with the brain in them and their slice indices beside them.
 
     Args:
-        file: a `.npy` file; the indices go to the same name with `_slices.npy`.
+        file: a `.npy` file; the brain goes to the same name with `_brain.npy`, the indices with `_slices.npy`.
         images: (n, C, H, W) in [0, 1], stored as float16, in steps of 0.0005 at most.
+        brain: (n, H, W), where the brain is, stored as uint8.
         slices: (n,) the index of each slice in the prepared volume.
     """
     for target, content in (
         (slices_file(file), np.asarray(slices, dtype=np.int64)),
+        (brain_file(file), np.asarray(brain, dtype=np.uint8)),
         (file, np.asarray(images, np.float16)),
     ):
         with whole_file(target) as temporary:
@@ -146,6 +165,11 @@ def batches(count: int, batch_size: int) -> list[npt.NDArray[np.int64]]:
         [[0, 1], [2, 3], [4]]
     """
     return np.array_split(np.arange(count), math.ceil(count / batch_size))
+
+
+def brain_file(file: Path) -> Path:
+    """Where the brain in the pictures in `file` is."""
+    return file.with_name(f"{file.stem}_brain.npy")
 
 
 def slices_file(file: Path) -> Path:

@@ -1,10 +1,12 @@
 """Outputs of the frozen layers, computed once for each scan and read by every training that freezes the same layers.
 
 What frozen layers give for a plain slice is the same in every epoch, fold and seed, and so is what they give for an
-augmented copy that is drawn once. Both are cached as float16, one memory-mapped file a scan.
+augmented copy that is drawn once. Both are cached as float16, one memory-mapped file a scan; for a network that takes
+the brain, with where it is in every copy.
 """
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from stratacam.files import whole_file
 from stratacam.learning.augment import AugmentSettings, augment
 from stratacam.learning.dataset import ScanPictures, SliceDataset, batches, make_dataset
 from stratacam.learning.randomness import torch_generator
+from stratacam.networks import takes_brain
 
 OPEN_FILES = 256
 """Memory-mapped files that a process holds open at most."""
@@ -26,6 +29,17 @@ OPEN_FILES = 256
 def activations_file(folder: Path, scan: str) -> Path:
     """Where the activations of a scan are cached."""
     return folder / f"{scan}.npy"
+
+
+def copies_brain_file(folder: Path, scan: str) -> Path:
+    """Where the brain in the plain and augmented slices of a scan is cached, for networks that take it."""
+    return folder / f"{scan}_brain.npy"
+
+
+def activation_files(folder: Path, scan: str, *, brain: bool) -> tuple[Path, ...]:
+    """All that is cached for a scan, with the brain or without."""
+    files = activations_file(folder, scan), head_inputs_file(folder, scan)
+    return (*files, copies_brain_file(folder, scan)) if brain else files
 
 
 def cache_activations(
@@ -44,7 +58,8 @@ def cache_activations(
     Args:
         frozen: the frozen layers, on `device`.
         scan: the scan.
-        folder: gets `<scan>.npy`, (1 + copies, n, ...) float16, whole or not at all; 0 is plain.
+        folder: gets `<scan>.npy`, (1 + copies, n, ...) float16, whole or not at all; 0 is plain. Where the layers take
+            the brain also `<scan>_brain.npy`, (1 + copies, n, H, W) uint8.
         copies: augmented copies.
         augmentation: their ranges.
         seed: of the copies, with the scan's name: they do not depend on which other scans there are.
@@ -59,13 +74,18 @@ def cache_activations(
     file = activations_file(folder, scan.scan)
     with whole_file(file) as temporary, torch.inference_mode():
         stored: np.memmap[tuple[int, ...], np.dtype[np.float16]] | None = None
+        brain_of_copies = []
         for version in range(1 + copies):
             generator = torch_generator(seed, _number(scan.scan), version)
             for rows in batches(len(dataset), batch_size):
-                images = dataset.read(rows).to(device, memory_format=torch.channels_last)
+                inputs = tuple(
+                    values.to(device, memory_format=torch.channels_last)
+                    for values in dataset.read_for(frozen, rows)
+                )
                 if version:
-                    images = augment(images, augmentation, generator)
-                activations = frozen(images).to("cpu", torch.float16).numpy()
+                    inputs = augment(inputs, augmentation, generator)
+                activations = frozen(*inputs).to("cpu", torch.float16).numpy()
+                brain_of_copies += [mask.to("cpu", torch.uint8).numpy()[:, 0] for mask in inputs[1:]]
                 if not np.isfinite(activations).all():
                     raise InputError(
                         "training.frozen: found activations beyond 65504; expected them to fit the float16 that "
@@ -75,6 +95,10 @@ def cache_activations(
                     shape = (1 + copies, len(dataset), *activations.shape[1:])
                     stored = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
                 stored[version, rows] = activations
+        if brain_of_copies:
+            brain = np.concatenate(brain_of_copies)
+            with whole_file(copies_brain_file(folder, scan.scan)) as beside:
+                np.save(beside, brain.reshape(1 + copies, len(dataset), *brain.shape[1:]))
         if stored is not None:
             stored.flush()
 
@@ -98,14 +122,15 @@ def cache_head_inputs(
         batch_size: slices at a time.
         device: where to compute.
     """
-    activations = np.load(activations_file(folder, scan.scan), mmap_mode="r")[0]
+    dataset = make_dataset([scan], [scan.group])
     given: list[torch.Tensor] = []
     hook = head.register_forward_pre_hook(lambda _, arguments: given.append(arguments[0]))
     rest.eval()
     try:
         with torch.inference_mode():
-            for rows in batches(len(activations), batch_size):
-                rest(torch.from_numpy(activations[rows].astype(np.float32)).to(device))
+            for rows in batches(len(dataset), batch_size):
+                inputs = read_activations(rest, dataset, folder, rows, np.zeros_like(rows))
+                rest(*(values.to(device) for values in inputs))
     finally:
         hook.remove()
     features = [batch.flatten(2).mean(2) if batch.ndim > 2 else batch for batch in given]
@@ -119,15 +144,24 @@ def head_inputs_file(folder: Path, scan: str) -> Path:
 
 
 def read_activations(
-    dataset: SliceDataset, folder: Path, rows: npt.ArrayLike, versions: npt.ArrayLike
-) -> torch.Tensor:
-    """Read cached activations of slices, (B, ...) float32: of each row one version; version 0 is not augmented."""
-    files = [activations_file(folder, scan.scan) for scan in dataset.scans]
-    picked = []
-    for row, version in zip(np.asarray(rows), np.asarray(versions), strict=True):
-        file = files[dataset.scan[row]]
-        picked.append(_opened(file, file.stat().st_mtime_ns)[version, dataset.position[row]])
-    return torch.from_numpy(np.stack(picked).astype(np.float32))
+    rest: nn.Module, dataset: SliceDataset, folder: Path, rows: npt.ArrayLike, versions: npt.ArrayLike
+) -> tuple[torch.Tensor, ...]:
+    """Read what the layers after the frozen ones are called with.
+
+    Args:
+        rest: these layers.
+        dataset: the slices.
+        folder: into which `cache_activations` wrote.
+        rows: (B,) of the slices.
+        versions: (B,), of each row one; 0 is not augmented.
+
+    Returns:
+        Activations (B, ...) float32, and, if `rest` takes it, the brain (B, 1, H, W) in these versions.
+    """
+    activations = _read(activations_file, dataset, folder, rows, versions)
+    if not takes_brain(rest):
+        return (activations,)
+    return activations, _read(copies_brain_file, dataset, folder, rows, versions)[:, None]
 
 
 def read_head_inputs(dataset: SliceDataset, folder: Path) -> npt.NDArray[np.float32]:
@@ -136,12 +170,28 @@ def read_head_inputs(dataset: SliceDataset, folder: Path) -> npt.NDArray[np.floa
     return np.stack([files[scan][place] for scan, place in zip(dataset.scan, dataset.position, strict=True)])
 
 
+def _read(
+    file_of: Callable[[Path, str], Path],
+    dataset: SliceDataset,
+    folder: Path,
+    rows: npt.ArrayLike,
+    versions: npt.ArrayLike,
+) -> torch.Tensor:
+    """Of each row one version from the scans' files, (B, ...) float32."""
+    files = [file_of(folder, scan.scan) for scan in dataset.scans]
+    picked = []
+    for row, version in zip(np.asarray(rows), np.asarray(versions), strict=True):
+        file = files[dataset.scan[row]]
+        picked.append(_opened(file, file.stat().st_mtime_ns)[version, dataset.position[row]])
+    return torch.from_numpy(np.stack(picked).astype(np.float32))
+
+
 def _number(name: str) -> int:
     """A number that depends only on the name."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
 
 
 @lru_cache(maxsize=OPEN_FILES)
-def _opened(file: Path, _written: int) -> npt.NDArray[np.float16]:
-    content: npt.NDArray[np.float16] = np.load(file, mmap_mode="r")
+def _opened(file: Path, _written: int) -> npt.NDArray[np.generic]:
+    content: npt.NDArray[np.generic] = np.load(file, mmap_mode="r")
     return content

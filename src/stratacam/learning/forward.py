@@ -11,18 +11,25 @@ from stratacam.learning.dataset import batches
 
 Rows = npt.NDArray[np.int64]
 
+Batch = tuple[torch.Tensor, ...]
+"""What a network, or a part of it, is called with: see `stratacam.networks.inputs_of`."""
 
-def forward(layers: nn.Module, batch: torch.Tensor, device: str) -> torch.Tensor:
+
+def forward(layers: nn.Module, batch: Batch, device: str) -> torch.Tensor:
     """Return the layers' output as float32, computed in bfloat16 where that is fast: on CUDA only."""
-    batch = batch.to(device, memory_format=torch.channels_last if batch.ndim == 4 else torch.preserve_format)
-    with torch.autocast(batch.device.type, dtype=torch.bfloat16, enabled=batch.device.type == "cuda"):
-        logits: torch.Tensor = layers(batch)
+    given = [
+        values.to(device, memory_format=torch.channels_last if values.ndim == 4 else torch.preserve_format)
+        for values in batch
+    ]
+    kind = given[0].device.type
+    with torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda"):
+        logits: torch.Tensor = layers(*given)
     return logits.float()
 
 
 def compute_logits(
     network: nn.Module,
-    read: Callable[[Rows], torch.Tensor],
+    read: Callable[[Rows], Batch],
     count: int,
     *,
     batch_size: int = 16,
@@ -32,7 +39,7 @@ def compute_logits(
 
     Args:
         network: on `device`.
-        read: from numbers of pictures (B,) to the batch (B, ...).
+        read: from numbers of pictures (B,) to what the network is called with, each (B, ...).
         count: of the pictures, n.
         batch_size: pictures at a time.
         device: where the network is.

@@ -75,7 +75,7 @@ def train(
     also when the run was killed on the way and is started again with the same checkpoint.
 
     Args:
-        model: from (B, C, H, W) in [0, 1] to logits; see `stratacam.networks`.
+        model: from (B, C, H, W) in [0, 1], and the brain in them if it takes it, to logits; see `stratacam.networks`.
         train_set: the slices to train on.
         validation_set: the slices that decide when to stop.
         settings: see `TrainSettings`; what depends on the first weights is taken as for random ones if absent.
@@ -104,8 +104,10 @@ def train(
 
     def inputs(dataset: SliceDataset, copies: int) -> Inputs:
         if cached:
-            return cached_inputs(dataset, cached, copies=copies)
-        return augmented_inputs(dataset, copies=copies, augmentation=settings.augmentation, device=device)
+            return cached_inputs(trainee.fed, dataset, cached, copies=copies)
+        return augmented_inputs(
+            model, dataset, copies=copies, augmentation=settings.augmentation, device=device
+        )
 
     try:
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):

@@ -12,7 +12,8 @@ from stratacam.maps.pictures import (
     classify_scan,
     cut_pictures_for,
     explained_pictures,
-    network_input,
+    network_images,
+    network_inputs,
     predicted_class,
 )
 from stratacam.maps.settings import ExplainSettings
@@ -45,7 +46,8 @@ __all__ = [
     "find_maps",
     "label_of",
     "maps_path",
-    "network_input",
+    "network_images",
+    "network_inputs",
     "nifti_layers_of",
     "part_in_training",
     "predicted_class",

@@ -9,7 +9,7 @@ from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.maps.formats import write_formats
 from stratacam.maps.nifti import entity
-from stratacam.maps.pictures import classify_scan, explained_pictures, network_input
+from stratacam.maps.pictures import classify_scan, explained_pictures, network_inputs
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import Explained, ScanMaps, remove, write_maps
 from stratacam.maps.trained import channels_of, delivered_sequences, model_identity, part_in_training
@@ -77,7 +77,7 @@ def explain_scan(
         ),
         cam.explain_batches(
             model,
-            network_input(pictures),
+            network_inputs(model, pictures),
             layers=("all", *written_layers),
             classes="all" if target == "all" else card.classes.index(target),
             method=settings.method,

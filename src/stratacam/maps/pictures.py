@@ -1,11 +1,13 @@
 """The pictures of a prepared scan as a trained model sees them, and the class that it gives the scan."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.maps.trained import channels_of, explained_sequence, trained_plane
-from stratacam.networks import ModelCard
+from stratacam.networks import ModelCard, inputs_of
 from stratacam.scans.channels import fill_channels
 from stratacam.scans.pictures import Pictures, PictureSettings, cut_scan
 from stratacam.scans.prepared import PreparedScan
@@ -34,18 +36,23 @@ def classify_scan(
         InputError: the scan does not suit the model, or a file of it is missing or damaged.
     """
     device = next(model.parameters()).device
-    images = network_input(cut_pictures_for(card, scan))
+    inputs = network_inputs(model, cut_pictures_for(card, scan))
     with torch.inference_mode():
         probabilities = [
-            model(batch.to(device, memory_format=torch.channels_last)).softmax(dim=1)
-            for batch in torch.split(images, batch_size)
+            model(*(values.to(device, memory_format=torch.channels_last) for values in batch)).softmax(dim=1)
+            for batch in zip(*(torch.split(values, batch_size) for values in inputs), strict=True)
         ]
     return dict(zip(card.classes, torch.cat(probabilities).mean(dim=0).tolist(), strict=True))
 
 
-def network_input(pictures: Pictures) -> torch.Tensor:
-    """Images (m, channels, rows, columns) as a network takes them."""
-    return torch.from_numpy(fill_channels(pictures.images))
+def network_images(pictures: Pictures) -> NDArray[np.float32]:
+    """Images (m, channels, rows, columns) with the channels that networks take."""
+    return np.asarray(fill_channels(pictures.images))
+
+
+def network_inputs(model: nn.Module, pictures: Pictures) -> tuple[torch.Tensor, ...]:
+    """What a model is called with: images (m, channels, rows, columns), and the brain in them if it takes it."""
+    return inputs_of(model, torch.from_numpy(network_images(pictures)), torch.from_numpy(pictures.brain))
 
 
 def cut_pictures_for(card: ModelCard, scan: PreparedScan) -> Pictures:

@@ -39,6 +39,7 @@ def model_identity(card: ModelCard) -> dict[str, Any]:
     }
     return {
         "architecture": card.architecture,
+        "brain": card.brain,
         **{key: value for key, value in known.items() if value is not None},
     }
 

@@ -1,6 +1,7 @@
 """Networks to train: the registry of architectures, custom ones; their weights; what is frozen; models on disk."""
 
 from stratacam.networks.architecture import Architecture, by_block
+from stratacam.networks.brain import BRAIN_USES, BrainUse, inputs_of, takes_brain
 from stratacam.networks.build import build
 from stratacam.networks.custom import load_network, made_of, make_network, source_file
 from stratacam.networks.freeze import freeze, frozen_prefix, matching, train_mode
@@ -23,10 +24,12 @@ from stratacam.networks.saved import ModelCard, load_model, save_model
 
 __all__ = [
     "ARCHITECTURES",
+    "BRAIN_USES",
     "DEFAULT_ARCHITECTURE",
     "RANDOM",
     "WEIGHTS",
     "Architecture",
+    "BrainUse",
     "ModelCard",
     "Pretrained",
     "build",
@@ -38,6 +41,7 @@ __all__ = [
     "freeze",
     "frozen_prefix",
     "initial_weights",
+    "inputs_of",
     "is_reference",
     "last_block",
     "load_model",
@@ -49,5 +53,6 @@ __all__ = [
     "save_model",
     "short_name",
     "source_file",
+    "takes_brain",
     "train_mode",
 ]

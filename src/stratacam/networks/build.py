@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from stratacam.networks.brain import CONTAINERS, BrainUse
 from stratacam.networks.convention import CENTRED, InputConvention
 from stratacam.networks.layers import GlobalAveragePool
 from stratacam.networks.pretrained import Pretrained, initial_weights
@@ -19,12 +20,13 @@ def build(
     channels: int = 3,
     weights: str | Path | Pretrained = "default",
     seed: int = 0,
+    brain: BrainUse = "off",
 ) -> nn.Sequential:
     """Build a network that ends in global average pooling and a linear layer that gives logits.
 
-    The result is a plain `nn.Sequential`: an `input` layer that applies the weights' input convention, so that every
-    caller passes pictures in [0, 1]; the layers of the architecture, each a child of its own; `gap`; `predictions`.
-    It can be cut at any of these by slicing.
+    The result is a plain `nn.Sequential`, or for a network that takes the brain a `BrainSequential`: an `input` layer
+    that applies the weights' input convention, so that every caller passes pictures in [0, 1]; the layers of the
+    architecture, each a child of its own; `gap`; `predictions`. It can be cut at any of these by slicing.
 
     Args:
         architecture: a name in `ARCHITECTURES`.
@@ -32,16 +34,21 @@ def build(
         channels: of the pictures.
         weights: see `initial_weights`; random ones are He's.
         seed: of the random initialisation; the global random state is left as it was.
+        brain: "features": every layer reads and gives features of the brain alone; "pooling": only global average
+            pooling is over the brain; "off": the network sees the whole picture. The weights have the same names.
 
     Returns:
         A network from (B, channels, H, W) in [0, 1], H and W at least the architecture's minimum size, to logits
-        (B, classes).
+        (B, classes). Unless `brain` is "off" its second argument is the brain, (B, 1, H, W), 1 inside and 0 outside.
 
     Raises:
         InputError: if the architecture is unknown or the weights cannot be found or do not fit.
 
     Example:
         >>> build("small_cnn", 2, channels=4)(torch.rand(1, 4, 32, 32)).shape
+        torch.Size([1, 2])
+        >>> brain = torch.ones(1, 1, 32, 32)
+        >>> build("small_cnn", 2, brain="features")(torch.rand(1, 3, 32, 32), brain).shape
         torch.Size([1, 2])
     """
     entry = find_architecture(architecture)
@@ -51,7 +58,7 @@ def build(
         torch.manual_seed(seed)
         body = entry.body(channels)
         head = nn.Linear(entry.features, classes)
-    model = nn.Sequential(
+    model = CONTAINERS[brain](
         OrderedDict(input=InputConvention(convention), **body, gap=GlobalAveragePool(), predictions=head)
     )
     if pretrained:

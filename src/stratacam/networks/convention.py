@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from stratacam.errors import InputError
+from stratacam.networks.masked import within
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class InputConvention(nn.Module):
         self.register_buffer("scale", torch.tensor(convention.scale).reshape(1, -1, 1, 1))
         self.register_buffer("shift", torch.tensor(convention.shift).reshape(1, -1, 1, 1))
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        """Reorder the channels, scale and shift: shape and memory format unchanged.
+    def forward(self, pictures: Tensor, brain: Tensor | None = None) -> Tensor:
+        """Reorder the channels, scale and shift, with 0 outside the brain: shape and memory format unchanged.
 
         Raises:
             InputError: the pictures have another number of channels.
@@ -65,4 +66,4 @@ class InputConvention(nn.Module):
                 "the network was built; give such pictures, or build it for other channels."
             )
         reordered = torch.empty_like(pictures).copy_(pictures.index_select(1, self.order))
-        return reordered * self.scale + self.shift
+        return within(reordered * self.scale + self.shift, brain)

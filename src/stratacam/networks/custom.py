@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from stratacam.errors import InputError, did_you_mean
+from stratacam.networks.brain import BrainUse
 from stratacam.networks.build import build
 from stratacam.networks.pretrained import Pretrained, initial_weights, source_of
 from stratacam.networks.registry import is_reference
@@ -33,10 +34,20 @@ def make_network(
     channels: int = 3,
     weights: str | Path | Pretrained = "default",
     seed: int = 0,
+    brain: BrainUse = "off",
 ) -> nn.Module:
-    """Make the network that a study names, by `build` or, a custom one, by `load_network`; errors are theirs."""
+    """Make the network that a study names, by `build` or, a custom one, by `load_network`.
+
+    Raises:
+        InputError: as these; or a custom network is to see the brain alone.
+    """
     if not is_reference(architecture):
-        return build(architecture, classes, channels=channels, weights=weights, seed=seed)
+        return build(architecture, classes, channels=channels, weights=weights, seed=seed, brain=brain)
+    if brain != "off":
+        raise InputError(
+            f'network.brain: found "{brain}" with the network {architecture}; expected "off" with a network of your '
+            "own, whose layers this package cannot mask: choose one of this package, or mask the features in yours."
+        )
     initial_weights(architecture, weights)  # refuses weights that only a function of the user's could read
     return load_network(architecture, classes, channels=channels, seed=seed)
 
@@ -79,14 +90,16 @@ def load_network(reference: str, classes: int, *, channels: int = 3, seed: int =
     return model
 
 
-def made_of(architecture: str, classes: int, *, channels: int = 3, weights: str, seed: int) -> str:
+def made_of(
+    architecture: str, classes: int, *, channels: int = 3, weights: str, seed: int, brain: BrainUse = "off"
+) -> str:
     """What a network is before it is trained: two of which this is the same have the same code and first weights.
 
     Of a custom network: the source of its file and of what that imports, the versions of packages, and the weights
     that the function makes or reads, from wherever. Where two calls do not give the same weights, these do not count.
     """
     if not is_reference(architecture):
-        return f"{architecture}, {source_of(architecture, weights)}, {channels} channels"
+        return f"{architecture}, {source_of(architecture, weights)}, {channels} channels, brain {brain}"
     home, function = _split(architecture)
     code = code_in(Path(home).stem, source_file(architecture)) if home.endswith(".py") else code_in(home)
     first, second = (

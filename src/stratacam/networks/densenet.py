@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stratacam.networks.architecture import Architecture, renaming
-from stratacam.networks.layers import CompositeLayer, Convolution, Stem
+from stratacam.networks.layers import AveragePool, CompositeLayer, Convolution, MaxPool, Stem
+from stratacam.networks.masked import within
 
 GROWTH = 32
 """Channels that each layer adds."""
@@ -35,10 +36,10 @@ class DenseLayer(nn.Module):
         self.norm2 = nn.BatchNorm2d(BOTTLENECK)
         self.conv2 = Convolution(BOTTLENECK, GROWTH, 3)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, brain: Tensor | None = None) -> Tensor:
         """(B, in_channels, H, W) to (B, in_channels + GROWTH, H, W)."""
-        narrow = self.conv1(F.relu(self.norm1(features)))
-        return torch.cat([features, self.conv2(F.relu(self.norm2(narrow)))], dim=1)
+        narrow = self.conv1(F.relu(self.norm1(features)), brain)
+        return torch.cat([features, self.conv2(F.relu(self.norm2(narrow)), brain)], dim=1)
 
 
 class DenseBlock(CompositeLayer):
@@ -49,10 +50,11 @@ class DenseBlock(CompositeLayer):
         for number in range(count):
             self.add_module(f"denselayer{number + 1}", DenseLayer(in_channels + number * GROWTH))
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, brain: Tensor | None = None) -> Tensor:
         """(B, in_channels, H, W) to (B, in_channels + count * GROWTH, H, W)."""
+        features = within(features, brain)
         for layer in self.children():
-            features = layer(features)
+            features = layer(features, brain)
         return features
 
 
@@ -64,31 +66,31 @@ class Transition(CompositeLayer):
         self.norm = nn.BatchNorm2d(in_channels)
         self.conv = Convolution(in_channels, in_channels // 2, 1)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, brain: Tensor | None = None) -> Tensor:
         """(B, in_channels, H, W) to (B, in_channels / 2, H, W)."""
-        found: Tensor = self.conv(F.relu(self.norm(features)))
+        found: Tensor = self.conv(F.relu(self.norm(features)), brain)
         return found
 
 
 class NormReLU(CompositeLayer, nn.BatchNorm2d):
     """Batch normalisation and ReLU."""
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.BatchNorm2d gives it
+    def forward(self, input: Tensor, brain: Tensor | None = None) -> Tensor:  # noqa: A002 - the name of nn.BatchNorm2d
         """Normalise and rectify: the shape is unchanged."""
-        return F.relu(super().forward(input))
+        return F.relu(within(super().forward(input), brain))
 
 
 def _body(depths: tuple[int, ...], channels: int) -> OrderedDict[str, nn.Module]:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["stem_conv"] = Stem(channels, STEM)
-    layers["stem_pool"] = nn.MaxPool2d(3, stride=2, padding=1)
+    layers["stem_pool"] = MaxPool(3, stride=2, padding=1)
     width = STEM
     for number, depth in enumerate(depths, 1):
         layers[f"denseblock{number}_layers"] = DenseBlock(width, depth)
         width += depth * GROWTH
         if number < len(depths):
             layers[f"denseblock{number}_transition"] = Transition(width)
-            layers[f"denseblock{number}_pool"] = nn.AvgPool2d(2)
+            layers[f"denseblock{number}_pool"] = AveragePool(2)
             width //= 2
     layers[f"denseblock{len(depths)}_norm"] = NormReLU(width)
     return layers

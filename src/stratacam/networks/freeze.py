@@ -8,6 +8,7 @@ from itertools import takewhile
 from torch import nn
 
 from stratacam.errors import InputError, did_you_mean
+from stratacam.networks.brain import BrainSequential
 
 CHANGING = (
     nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm,
@@ -84,7 +85,8 @@ def frozen_prefix(model: nn.Module, patterns: Sequence[str]) -> tuple[nn.Sequent
     beginning = list(takewhile(is_still, children))
     if not any(True for _, child in beginning for _ in child.parameters()):
         return nn.Sequential(), model
-    return nn.Sequential(OrderedDict(beginning)), nn.Sequential(OrderedDict(children[len(beginning) :]))
+    joined = type(model) if isinstance(model, BrainSequential) else nn.Sequential
+    return joined(OrderedDict(beginning)), joined(OrderedDict(children[len(beginning) :]))
 
 
 def _frozen_modules(model: nn.Module, patterns: Sequence[str]) -> list[nn.Module]:

@@ -1,7 +1,9 @@
-"""Layers that several networks are made of."""
+"""Layers that several networks are made of; each may be given the brain, see `stratacam.networks.masked`."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from stratacam.networks.masked import average, average_pool, convolve, within
 
 
 class CompositeLayer(nn.Module):
@@ -21,6 +23,10 @@ class Convolution(nn.Conv2d):
         """Draw the weights."""
         nn.init.kaiming_normal_(self.weight, mode="fan_out", nonlinearity="relu")
 
+    def forward(self, input: Tensor, brain: Tensor | None = None) -> Tensor:  # noqa: A002 - the name of nn.Conv2d
+        """Convolve: (B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        return convolve(self, input, brain)
+
 
 class ConvReLU(nn.Conv2d):
     """A 3 x 3 convolution and its ReLU in one layer, as in Keras: its output is the map after the ReLU."""
@@ -34,9 +40,9 @@ class ConvReLU(nn.Conv2d):
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         nn.init.zeros_(self.bias)  # type: ignore[arg-type]  # there always is a bias
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.Conv2d gives it
+    def forward(self, input: Tensor, brain: Tensor | None = None) -> Tensor:  # noqa: A002 - the name of nn.Conv2d
         """Convolve and rectify: (B, in_channels, H, W) to (B, out_channels, H, W)."""
-        return F.relu(super().forward(input))
+        return F.relu(convolve(self, input, brain))
 
 
 class Stem(CompositeLayer):
@@ -47,14 +53,30 @@ class Stem(CompositeLayer):
         self.conv = Convolution(in_channels, out_channels, 7, stride=2)
         self.norm = nn.BatchNorm2d(out_channels)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, brain: Tensor | None = None) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, H / 2, W / 2)."""
-        return F.relu(self.norm(self.conv(pictures)))
+        return F.relu(within(self.norm(self.conv(pictures, brain)), brain))
+
+
+class MaxPool(nn.MaxPool2d):
+    """Maximum pooling of features after a ReLU."""
+
+    def forward(self, input: Tensor, brain: Tensor | None = None) -> Tensor:  # noqa: A002 - the name of nn.MaxPool2d
+        """(B, K, H, W) to (B, K, H / stride, W / stride)."""
+        return within(super().forward(within(input, brain)), brain)
+
+
+class AveragePool(nn.AvgPool2d):
+    """Average pooling."""
+
+    def forward(self, input: Tensor, brain: Tensor | None = None) -> Tensor:  # noqa: A002 - the name of nn.AvgPool2d
+        """(B, K, H, W) to (B, K, H / stride, W / stride)."""
+        return average_pool(self, input, brain)
 
 
 class GlobalAveragePool(nn.Module):
-    """The mean over all positions of each channel: (B, K, H, W) to (B, K)."""
+    """The mean of each channel over all positions, or over those of the brain: (B, K, H, W) to (B, K)."""
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, brain: Tensor | None = None) -> Tensor:
         """Average over the positions."""
-        return features.mean(dim=(2, 3))
+        return average(features, brain)

@@ -12,9 +12,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stratacam.networks.architecture import Architecture, renaming
-from stratacam.networks.layers import CompositeLayer, Convolution, Stem
+from stratacam.networks.layers import CompositeLayer, Convolution, MaxPool, Stem
+from stratacam.networks.masked import within
 
 WIDTHS = (64, 128, 256, 512)
+
+
+class Shortcut(nn.Sequential):
+    """A strided 1 x 1 convolution and batch normalisation."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__(
+            Convolution(in_channels, out_channels, 1, stride=stride), nn.BatchNorm2d(out_channels)
+        )
+
+    def forward(self, features: Tensor, brain: Tensor | None = None) -> Tensor:
+        """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        convolution, norm = self
+        found: Tensor = norm(convolution(features, brain))
+        return found
 
 
 class ResidualBlock(CompositeLayer):
@@ -36,22 +52,19 @@ class ResidualBlock(CompositeLayer):
             self.add_module(f"conv{number}", Convolution(before, after, kernel, stride=step))
             self.add_module(f"bn{number}", nn.BatchNorm2d(after))
         self.downsample = (
-            nn.Sequential(
-                Convolution(in_channels, out_channels, 1, stride=stride), nn.BatchNorm2d(out_channels)
-            )
-            if stride > 1 or in_channels != out_channels
-            else nn.Identity()
+            Shortcut(in_channels, out_channels, stride) if stride > 1 or in_channels != out_channels else None
         )
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, brain: Tensor | None = None) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
         found = features
         for number in range(1, self.count + 1):
             convolution, norm = self.get_submodule(f"conv{number}"), self.get_submodule(f"bn{number}")
-            found = norm(convolution(found))
+            found = norm(convolution(found, brain))
             if number < self.count:
                 found = F.relu(found)
-        return F.relu(found + self.downsample(features))
+        around = features if self.downsample is None else self.downsample(features, brain)
+        return F.relu(within(found + around, brain))
 
 
 def _body(
@@ -59,7 +72,7 @@ def _body(
 ) -> OrderedDict[str, nn.Module]:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["stem_conv"] = Stem(channels, 64)
-    layers["stem_pool"] = nn.MaxPool2d(3, stride=2, padding=1)
+    layers["stem_pool"] = MaxPool(3, stride=2, padding=1)
     before = 64
     for stage, (depth, width) in enumerate(zip(depths, WIDTHS, strict=True), 1):
         for number in range(1, depth + 1):

@@ -11,6 +11,7 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file, write_text
+from stratacam.networks.brain import BrainUse
 from stratacam.networks.custom import make_network, same_reference
 from stratacam.networks.registry import is_reference
 
@@ -28,6 +29,7 @@ class ModelCard(BaseModel):
         training: where the weights come from: initial weights, subjects, settings, seed, versions.
         head: name of the classifier head; None is the default of `find_head`.
         channels: of a picture.
+        brain: what the network does with the brain, see `build`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +40,7 @@ class ModelCard(BaseModel):
     training: dict[str, Any]
     head: str | None = None
     channels: int = 3
+    brain: BrainUse = "off"
 
 
 def save_model(folder: Path | str, model: nn.Module, card: ModelCard) -> None:
@@ -92,7 +95,9 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
             f"load_model(folder, network={card.architecture!r})."
         )
     classes = len(card.classes)
-    model = make_network(network or card.architecture, classes, channels=card.channels, weights="none")
+    model = make_network(
+        network or card.architecture, classes, channels=card.channels, weights="none", brain=card.brain
+    )
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as fault:

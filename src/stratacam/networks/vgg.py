@@ -13,7 +13,7 @@ from torch import nn
 from stratacam.networks import formats
 from stratacam.networks.architecture import Architecture, Download, Packaged
 from stratacam.networks.formats import State
-from stratacam.networks.layers import ConvReLU
+from stratacam.networks.layers import ConvReLU, MaxPool
 
 Plan = tuple[tuple[int, int], ...]
 """By block: number of convolutions, and output channels of each of them."""
@@ -31,7 +31,7 @@ def _body(plan: Plan, channels: int) -> OrderedDict[str, nn.Module]:
         for number in range(1, count + 1):
             layers[f"block{block}_conv{number}"] = ConvReLU(channels, width)
             channels = width
-        layers[f"block{block}_pool"] = nn.MaxPool2d(2)
+        layers[f"block{block}_pool"] = MaxPool(2)
     return layers
 
 

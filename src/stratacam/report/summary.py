@@ -5,12 +5,18 @@ from typing import Any
 
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.maps import trained_plane
-from stratacam.networks import ARCHITECTURES, default_weights, network_title
+from stratacam.networks import ARCHITECTURES, BrainUse, default_weights, network_title
 from stratacam.report.confounds import what_confounds
 from stratacam.report.content import StudyContent
 from stratacam.report.numbers import decimal, interval, listed, small
 
 REGRESSION = "logistic regression on "
+OVER: dict[BrainUse, str] = {
+    "features": " of features of the brain alone",
+    "pooling": " over the brain",
+    "off": "",
+}
+"""What global average pooling is over, by what networks do with the brain."""
 
 
 def summary(study: StudyContent) -> list[str]:
@@ -192,7 +198,7 @@ def _networks(study: StudyContent) -> str:
     for model in study.networks:
         titles_of.setdefault(_start(study, model.network), []).append(network_title(model.network))
     known = all(model.network in ARCHITECTURES for model in study.networks)
-    pooling = " with global average pooling" if known else ""
+    pooling = f" with global average pooling{OVER[study.card.brain]}" if known else ""
     return listed(
         [f"{listed(titles)}{pooling}, starting from {start}," for start, titles in titles_of.items()]
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from stratacam.scans.geometry import Geometry
 from stratacam.scans.planes import AXES
 
 Channels = Literal["sequences", "each", "neighbours"]
+
+Item = TypeVar("Item")
 
 MINIMUM = 3
 """Channels of a picture at least: those of the photographs that pretrained networks come from."""
@@ -28,6 +30,16 @@ def count_channels(sequences: Sequence[str], channels: Channels) -> int:
         [3, 4]
     """
     return max(MINIMUM, len(sequences)) if channels == "sequences" else MINIMUM
+
+
+def in_turn(sequences: Sequence[Item]) -> tuple[Item, ...]:
+    """What each channel of a picture shows, of sequences that are its channels: fewer than three fill three in turn.
+
+    Example:
+        >>> in_turn(("T1w", "FLAIR"))
+        ('T1w', 'FLAIR', 'T1w')
+    """
+    return tuple(sequences[channel % len(sequences)] for channel in range(max(MINIMUM, len(sequences))))
 
 
 def fill_channels(images: NDArray[Any]) -> NDArray[Any]:
@@ -93,8 +105,8 @@ def cut_channels(
     else:
         cut = [geometry.cut(image)[:, None] for image in images.values()]
     if channels == "sequences":
-        filled = [cut[channel % len(cut)] for channel in range(count_channels(tuple(images), channels))]
-        return np.concatenate(filled, axis=1), ("+".join(images),) * len(filled[0])
+        filled = np.concatenate(in_turn(cut), axis=1)
+        return filled, ("+".join(images),) * len(filled)
     pictures = np.stack(cut, axis=1)  # (slices, sequences, channels, rows, columns)
     return pictures.reshape(-1, *pictures.shape[2:]), tuple(images) * len(pictures)
 

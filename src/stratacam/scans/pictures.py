@@ -108,6 +108,7 @@ class Pictures:
     Attributes:
         images: (m, channels, rows, columns) in [0, 1]; one channel where every sequence is a picture of its own, which
             `fill_channels` gives to the network three times.
+        brain: (m, rows, columns), where the brain is in each picture: pixels of which at least half are.
         slices: (m,) index of each picture's slice in the prepared volume.
         sequences: of each picture, the sequence it shows; "T1w+T2w+FLAIR" where it shows several.
         geometry: where the pictures of a sequence lie, one for each slice, and how maps of them find their way
@@ -115,6 +116,7 @@ class Pictures:
     """
 
     images: NDArray[np.float32]
+    brain: NDArray[np.bool_]
     slices: NDArray[np.intp]
     sequences: tuple[str, ...]
     geometry: Geometry
@@ -201,7 +203,15 @@ def cut_pictures(
     slices = part_of(volume.kept, settings.part)[:: settings.every]
     geometry = geometry_of(volume, size, settings.width_mm / settings.size, slices)
     pictures, shown = cut_channels({name: images[name] for name in seen}, geometry, settings.channels)
-    return Pictures(pictures.clip(0, 1), np.repeat(slices, len(pictures) // len(slices)), shown, geometry)
+    brain = geometry.cut(volume.brain_mask.astype(np.float32)) >= 0.5
+    of_slice = len(pictures) // len(slices)
+    return Pictures(
+        images=pictures.clip(0, 1),
+        brain=np.repeat(brain, of_slice, axis=0),
+        slices=np.repeat(slices, of_slice),
+        sequences=shown,
+        geometry=geometry,
+    )
 
 
 def cut_scan(scan: PreparedScan, settings: PictureSettings, shape: tuple[int, int] | None = None) -> Pictures:

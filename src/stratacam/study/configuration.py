@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -21,7 +21,8 @@ from stratacam.learning.confounds import ConfoundSettings
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
-from stratacam.networks import ARCHITECTURES, DEFAULT_ARCHITECTURE, WEIGHTS, is_reference
+from stratacam.networks import WEIGHTS
+from stratacam.networks.settings import NetworkSettings
 from stratacam.scans.channels import choose_sequences, count_channels
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
@@ -85,41 +86,6 @@ class CohortSettings(Section):
         if unknown:
             raise ValueError(f"{', '.join(unknown)} is not among the sequences {', '.join(sequences)}")
         return choose
-
-
-class NetworkSettings(Section):
-    """The networks and where their weights start."""
-
-    architecture: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        default=DEFAULT_ARCHITECTURE,
-        description=f"one of {', '.join(ARCHITECTURES)}, a function of yours such as my_networks:make or "
-        "networks.py:make, or a list of these; maps are made of the first",
-    )
-    weights: str = Field(
-        default="default",
-        description='weights to start from: "imagenet", "none" (random), a file (Keras, torchvision, safetensors), or '
-        '"default": "imagenet" where such weights can be found without naming a file, "none" otherwise',
-    )
-    head: str | None = Field(
-        default=None,
-        description="name of the layer that gives the logits; absent: the last linear layer or convolution",
-    )
-
-    @field_validator("architecture")
-    @classmethod
-    def _is_known(cls, architecture: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        names = (architecture,) if isinstance(architecture, str) else architecture
-        for name in names:
-            if name not in ARCHITECTURES and not is_reference(name):
-                raise ValueError(f"{name!r} is not known")
-        if len(set(names)) < len(names):
-            raise ValueError("a network is named twice")
-        return architecture
-
-    @property
-    def architectures(self) -> tuple[str, ...]:
-        """All networks, in order."""
-        return (self.architecture,) if isinstance(self.architecture, str) else self.architecture
 
 
 class StudyExplainSettings(ExplainSettings):

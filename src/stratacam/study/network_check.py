@@ -32,7 +32,13 @@ def check_networks(configuration: StudyConfiguration) -> None:
     """
     check_size(configuration, (configuration.pictures.size, configuration.pictures.size))
     networks = {
-        name: make_network(name, classes=2, channels=configuration.channels, weights="none")
+        name: make_network(
+            name,
+            classes=2,
+            channels=configuration.channels,
+            weights="none",
+            brain=configuration.network.brain,
+        )
         for name in configuration.network.architectures
     }
     patterns = configuration.training.frozen or ()

@@ -10,6 +10,7 @@ from torch import nn
 
 from stratacam.learning import AnySplit, SplitSettings, TrainSettings, make_splits
 from stratacam.networks import (
+    BrainUse,
     default_frozen,
     default_weights,
     frozen_prefix,
@@ -35,6 +36,7 @@ class FirstNetwork:
         weights: where its weights start, see `stratacam.networks.initial_weights`.
         head: name of its classifier head; found if absent.
         made_of: what its weights and its code are, wherever they lie; see `stratacam.networks.made_of`.
+        brain: what it does with the brain, see `stratacam.networks.build`.
     """
 
     architecture: str = field(metadata=NOT_IN_KEY)
@@ -44,6 +46,7 @@ class FirstNetwork:
     channels: int
     seed: int
     made_of: str
+    brain: BrainUse
 
     def make(self) -> tuple[nn.Module, str]:
         """Make the network, and say where its weights come from."""
@@ -61,6 +64,7 @@ def make_once(first: FirstNetwork) -> tuple[nn.Module, str]:
         channels=first.channels,
         weights=pretrained or "none",
         seed=first.seed,
+        brain=first.brain,
     )
     return model, pretrained.source if pretrained else "random"
 
@@ -131,9 +135,11 @@ def plan_network(
     settings = configuration.training.for_weights(
         pretrained=pretrained, frozen=default_frozen(run.network, pretrained=pretrained)
     )
-    made = made_of(run.network, classes, channels=channels, weights=chosen, seed=run.seed)
-    first = FirstNetwork(run.network, chosen, network.head, classes, channels, run.seed, made)
-    untrained = make_network(run.network, classes, channels=channels, weights="none")
+    made = made_of(
+        run.network, classes, channels=channels, weights=chosen, seed=run.seed, brain=network.brain
+    )
+    first = FirstNetwork(run.network, chosen, network.head, classes, channels, run.seed, made, network.brain)
+    untrained = make_network(run.network, classes, channels=channels, weights="none", brain=network.brain)
     frozen = frozen_here(untrained, settings.frozen or (), only=len(network.architectures) == 1)
     settings = settings.model_copy(update={"frozen": frozen})
     seed = configuration.seed if kept_seed is None else kept_seed

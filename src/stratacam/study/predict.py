@@ -12,7 +12,7 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.files import write_table
 from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature, compute_logits
-from stratacam.maps import cut_pictures_for, edges, network_input, part_in_training, prepared_sequences
+from stratacam.maps import cut_pictures_for, edges, network_inputs, part_in_training, prepared_sequences
 from stratacam.networks import ModelCard, load_model
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepared import PreparedScan, find_prepared
@@ -134,8 +134,8 @@ def _prepared(source: Path) -> list[PreparedScan]:
 
 def _predict(model: nn.Module, card: ModelCard, scan: PreparedScan) -> ScanPrediction:
     pictures = cut_pictures_for(card, scan)
-    images = network_input(pictures)
-    logits = compute_logits(model, lambda rows: images[rows], len(images))
+    inputs = network_inputs(model, pictures)
+    logits = compute_logits(model, lambda rows: tuple(values[rows] for values in inputs), len(inputs[0]))
     probabilities = apply_temperature(logits, 1.0)
     calibrated = apply_temperature(logits, float(card.training.get("temperature", 1.0)))
     slices = tuple(

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,11 @@ class Training:
 
         def logits_of(part: Part) -> NDArray[np.float64]:
             dataset = parts[part]
-            read = cached_inputs(dataset, self.kept, copies=0).plain if self.kept else dataset.read
+            read = (
+                cached_inputs(fed, dataset, self.kept, copies=0).plain
+                if self.kept
+                else partial(dataset.read_for, model)
+            )
             return compute_logits(fed, read, len(dataset), device=self.device)
 
         validation = parts["validation"]
@@ -143,6 +148,7 @@ class Training:
             architecture=self.first.architecture,
             head=self.first.head,
             channels=self.first.channels,
+            brain=self.first.brain,
             classes=self.classes,
             input=dict(self.card),
             training={

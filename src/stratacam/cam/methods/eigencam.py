@@ -31,6 +31,7 @@ def eigencam(activation: Tensor) -> Tensor:
         projected = torch.bmm(vector[:, None], scaled)[:, 0]
     else:
         values, vectors = torch.linalg.eigh(scaled.mT @ scaled)
-        projected = vectors[..., -1] * values[:, -1:].clamp_min(0).sqrt()
+        rounded = vectors[..., -1] * values[:, -1:].clamp_min(0).sqrt()
+        projected = torch.where(scaled.any(dim=1), rounded, 0)  # a position without activation has none
     signed = torch.where(projected.sum(dim=1, keepdim=True) < 0, -projected, projected)
     return (signed * scale[:, 0]).to(features.dtype).reshape(len(features), *activation.shape[2:])

@@ -15,7 +15,8 @@ from stratacam.evidence.draws import generator
 from stratacam.evidence.heat import Heat
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import Filling
-from stratacam.learning.forward import compute_logits
+from stratacam.learning.forward import Batch, compute_logits
+from stratacam.networks import inputs_of
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -64,8 +65,11 @@ class SliceToFill:
         """How far the margin of a class falls when each region is filled, (regions,); negative where it rises."""
         pictures = [self.image, *map(self.filled, regions)]
 
-        def read(rows: NDArray[np.int64]) -> torch.Tensor:
-            return torch.from_numpy(np.stack([pictures[row] for row in rows]))
+        brain = torch.from_numpy(self.brain)
+
+        def read(rows: NDArray[np.int64]) -> Batch:
+            batch = torch.from_numpy(np.stack([pictures[row] for row in rows]))
+            return inputs_of(model, batch, brain.expand(len(rows), -1, -1))
 
         device = str(next(model.parameters()).device)
         logits = compute_logits(model, read, len(pictures), batch_size=batch_size, device=device)

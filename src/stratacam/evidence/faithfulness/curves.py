@@ -221,7 +221,7 @@ def scores_of_slice(
         By measure, (m,).
     """
     order = ranks(heat, brain, random)
-    pictures = RemovedPixels(image, noise, random)
+    pictures = RemovedPixels(image, brain, noise, random)
     steps: dict[Measure, list[list[int]]] = {}
     if areas:
         full, empty = pictures.black(np.zeros_like(brain)), pictures.black(brain)

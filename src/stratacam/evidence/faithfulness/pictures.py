@@ -10,6 +10,8 @@ from torch import nn
 
 from stratacam.evidence.faithfulness.imputation import impute
 from stratacam.evidence.heat import Heat
+from stratacam.learning.forward import forward
+from stratacam.networks import inputs_of
 
 Mask = NDArray[np.bool_]
 
@@ -21,10 +23,14 @@ class _Removal:
 
 
 class RemovedPixels:
-    """Pictures from which pixels were removed, each listed once, however many maps ask for it."""
+    """Pictures from which pixels were removed, each listed once, however many maps ask for it.
 
-    def __init__(self, image: Heat, noise: float, random: np.random.Generator) -> None:
+    The brain (rows, columns) stays what it was, whatever is removed.
+    """
+
+    def __init__(self, image: Heat, brain: Mask, noise: float, random: np.random.Generator) -> None:
         self.image = image
+        self.brain = torch.from_numpy(np.ascontiguousarray(brain))
         self.noise = random.normal(scale=noise, size=image.shape).astype(np.float32)
         self.places: dict[tuple[bool, bytes], int] = {}
         self.removals: list[_Removal] = []
@@ -44,10 +50,9 @@ class RemovedPixels:
         with torch.inference_mode():
             for start in range(0, len(self.removals), batch_size):
                 batch = np.stack(list(self._made(self.removals[start : start + batch_size])))
-                given = torch.from_numpy(batch).to(device, memory_format=torch.channels_last)
-                with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-                    logits = model(given)
-                found.append(logits.float().softmax(dim=1)[:, target].double().cpu().numpy())
+                given = inputs_of(model, torch.from_numpy(batch), self.brain.expand(len(batch), -1, -1))
+                logits = forward(model, given, str(device))
+                found.append(logits.softmax(dim=1)[:, target].double().cpu().numpy())
         return np.concatenate(found)
 
     def _place(self, removal: _Removal) -> int:

@@ -16,6 +16,7 @@ from stratacam.evidence.heat import Heat, explain_slices, heat_of
 from stratacam.evidence.localisation import AVERAGE_PRECISION, scores_of
 from stratacam.evidence.references import CEILING, EDGES, INTENSITY, edges_of, mask_at_layer
 from stratacam.evidence.values import Value
+from stratacam.networks import inputs_of
 
 SMOOTHGRAD = "smoothgrad"
 COPIES_OF_SMOOTHGRAD = 16
@@ -82,11 +83,11 @@ def score_maps(
     heat: dict[tuple[str, str], Heat] = {}
     cells: dict[str, tuple[int, int]] = {}
     for method in methods:
-        maps = explain_slices(model, one.image[None], target, method)
+        maps = explain_slices(model, one.image[None], one.brain[None], target, method)
         for layer in maps.layers:
             heat[method, layer] = maps.heat(layer, one.brain.shape)[0]
             cells[layer] = (maps.raw[layer].shape[1], maps.raw[layer].shape[2])
-    heat[SMOOTHGRAD, "input"] = _smoothgrad(model, one.image, target)
+    heat[SMOOTHGRAD, "input"] = _smoothgrad(model, one, target)
     references = {
         (EDGES, ""): edges_of(one.picture[None])[0] * one.brain,
         (INTENSITY, ""): one.picture * one.brain,
@@ -117,13 +118,13 @@ def score_heat(heat: Mapping[tuple[str, str], Heat], one: PlantedSlice) -> list[
     ]
 
 
-def _smoothgrad(model: nn.Module, image: NDArray[np.float32], target: int) -> Heat:
+def _smoothgrad(model: nn.Module, one: PlantedSlice, target: int) -> Heat:
     explained = cam.explain(
         model,
-        torch.from_numpy(image)[None],
+        inputs_of(model, torch.from_numpy(one.image)[None], torch.from_numpy(one.brain)[None]),
         classes=target,
         method="input_gradient",
         smooth=COPIES_OF_SMOOTHGRAD,
     )
     raw = explained["input"].raw[:, 0].abs().numpy()
-    return np.asarray(heat_of(raw, (image.shape[1], image.shape[2]))[0])
+    return np.asarray(heat_of(raw, (one.brain.shape[0], one.brain.shape[1]))[0])

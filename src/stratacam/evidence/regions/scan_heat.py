@@ -46,7 +46,7 @@ def maps_for_groups(
     same = {
         method: maps
         if maps.target == position
-        else explain_slices(model, slices.images, position, method, layers=maps.layers)
+        else explain_slices(model, slices.images, slices.brain, position, method, layers=maps.layers)
         for method, maps in own.items()
     }
     return {name: same} if one_class else {name: same, OWN_CLASS: own}

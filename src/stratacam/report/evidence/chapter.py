@@ -7,9 +7,10 @@ from typing import Any
 from stratacam.errors import InputError
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
-from stratacam.report.evidence import tables, words
+from stratacam.report.evidence import strategies, tables, words
 from stratacam.report.evidence.content import EvidenceContent, evidence_folders, read_evidence
 from stratacam.report.evidence.losses import losses_table
+from stratacam.report.evidence.sequences import sequences_table
 from stratacam.report.tables import Table
 
 
@@ -56,8 +57,11 @@ def _chapter(evidence: EvidenceContent) -> Chapter:
           (tables.claims_table(evidence, method), tables.layers_table(evidence, method),
            tables.truth_table(evidence, method))),
         losses_table(evidence),
+        sequences_table(evidence),
         *tables.comparison_tables(evidence),
         tables.voxelwise_table(evidence),
+        strategies.strategies_table(evidence),
+        strategies.members_table(evidence),
     ]  # fmt: skip
     return Chapter(
         f"Which layer to believe: {network_title(evidence.network)}",

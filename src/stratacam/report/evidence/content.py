@@ -10,6 +10,9 @@ from stratacam.evidence.by_class import ClassSummary
 from stratacam.evidence.counterfactual.losses import LOSSES, StructureLoss
 from stratacam.evidence.measures import Measure
 from stratacam.evidence.rows import read_rows
+from stratacam.evidence.sequences.by_class import SEQUENCES, SequenceSummary
+from stratacam.evidence.sequences.values import KIND
+from stratacam.evidence.strategies.tables import STRATEGIES
 from stratacam.evidence.values import Summary
 from stratacam.files import read_json, read_table
 from stratacam.report.reading import REPEAT, Row
@@ -31,8 +34,10 @@ class EvidenceContent:
         claims: by method, the claims as `Claim.as_json` gives them.
         recommendations: by method, as `Recommendation.as_json` gives them.
         losses: what filling each structure does, by class.
+        sequences: what each sequence contributes, by class.
         comparison: tests of groups, region by region.
         groups: what was done with groups, in words, and the voxel-wise comparisons.
+        strategies: of every analysis, as `Strategies.as_json` gives them, and what was done, in words.
     """
 
     folder: Path
@@ -44,8 +49,10 @@ class EvidenceContent:
     claims: Mapping[str, Sequence[Mapping[str, Any]]]
     recommendations: Mapping[str, Mapping[str, Any]]
     losses: tuple[StructureLoss, ...]
+    sequences: tuple[SequenceSummary, ...]
     comparison: tuple[Row, ...]
     groups: Mapping[str, Any]
+    strategies: Mapping[str, Any]
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -66,6 +73,12 @@ class EvidenceContent:
     def methods(self) -> tuple[str, ...]:
         """The first one's maps are shown where there is room for one."""
         return tuple(self.about["methods"])
+
+    @property
+    def measured(self) -> set[str]:
+        """Names of the measures that were taken."""
+        of_sequences = {measure.name for measure in KIND.measures if self.sequences}
+        return {measure for _, _, measure, _ in self.summaries} | of_sequences
 
     def of(self, method: str, layer: str, measure: Measure, against: str = "") -> Summary | None:
         """A measure; None where it was not taken."""
@@ -109,8 +122,10 @@ def read_evidence(folder: Path, network: str, classes: tuple[str, ...]) -> Evide
                 one["method"]: one for one in read_json(folder / "recommendation.json", REPEAT)["methods"]
             },
             losses=tuple(read_rows(folder / LOSSES, StructureLoss)),
+            sequences=tuple(read_rows(folder / SEQUENCES, SequenceSummary)),
             comparison=tuple(read_table(folder / "comparison.tsv")),
             groups=read_json(folder / "groups.json", REPEAT),
+            strategies=read_json(folder / STRATEGIES, REPEAT),
         )
     except (KeyError, OSError) as fault:
         raise InputError(

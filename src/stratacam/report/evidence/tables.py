@@ -135,11 +135,10 @@ def truth_table(evidence: EvidenceContent, method: str) -> Table | None:
 
 def measures_table(evidence: EvidenceContent) -> Table:
     """What was measured, in the words of the registry."""
-    measured = {measure for _, _, measure, _ in evidence.summaries}
     rows = [
         (measure.name, measure.definition, measure.better or NOT_KNOWN, measure.held_against or NOT_KNOWN)
         for measure in registry.measures()
-        if measure.name in measured
+        if measure.name in evidence.measured
     ]
     title = f"What was measured, {evidence.folder.name}"
     return Table(title, ("measure", "what it is", "better", "held against"), tuple(rows))

@@ -41,8 +41,11 @@ def sentences(evidence: EvidenceContent) -> list[str]:
     if any(one["choices"] for one in evidence.recommendations.values()):
         found.append(CROSS_FITTED)
     found.append(FAITHFUL)
-    measured = {measure for _, _, measure, _ in evidence.summaries}
-    missing = [kind.question for kind in registry.KINDS if not measured & {one.name for one in kind.measures}]
+    missing = [
+        kind.question
+        for kind in registry.KINDS
+        if not evidence.measured & {one.name for one in kind.measures}
+    ]
     if missing:
         found.append(f"Not measured: {'; '.join(missing)}.")
     return found

@@ -16,6 +16,8 @@ from stratacam.report.figures.learning_curves import learning_curves
 from stratacam.report.figures.measures_by_layer import measures_by_layer
 from stratacam.report.figures.neighbouring_slices import slices_at_block_before, slices_at_last_block
 from stratacam.report.figures.reliability import reliability_plot
+from stratacam.report.figures.sequences import sequences
+from stratacam.report.figures.strategies import strategies
 
 STUDY_FIGURES: tuple[FigureEntry[StudyContent], ...] = (
     FigureEntry("examples", example_slices, depends_on_split=False),
@@ -30,6 +32,8 @@ STUDY_FIGURES: tuple[FigureEntry[StudyContent], ...] = (
 EVIDENCE_FIGURES: tuple[FigureEntry[EvidenceContent], ...] = (
     FigureEntry("evidence", measures_by_layer),
     FigureEntry("dependence", dependence),
+    FigureEntry("sequences", sequences),
     FigureEntry("groups", group_heat),
+    FigureEntry("strategies", strategies),
 )
 """Drawn for every network whose evidence was measured; the network's name is added to the name of the file."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stratacam.learning import ScanPictures, Split, cache_activations, cache_head_inputs
 from stratacam.learning.augment import AugmentSettings
+from stratacam.learning.features import activation_files
 from stratacam.networks import find_head, frozen_prefix
 from stratacam.source_code import Entries
 from stratacam.study.cohort import Cohort
@@ -40,7 +41,7 @@ class Activations:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        return self.folder / f"{self.scan.scan}.npy", self.folder / f"{self.scan.scan}_head.npy"
+        return activation_files(self.folder, self.scan.scan, brain=self.first.brain != "off")
 
     def do(self) -> None:
         model, _ = make_once(self.first)

@@ -30,7 +30,7 @@ from stratacam.study.execution import SerialExecutor
 from stratacam.study.keys import entries_used
 from stratacam.study.planning import Planned
 from stratacam.study.progress import say
-from stratacam.study.steps.evidence_subjects import others_of, strangers_of, unseen
+from stratacam.study.steps.evidence_subjects import donors_of, others_of, strangers_of, unseen
 from stratacam.study.steps.explain import held_out_by, run_for, to_explain
 from stratacam.study.steps.truth import LaidTruth, lay_truth, truth_of_others
 from stratacam.study.study import Study
@@ -178,6 +178,9 @@ def _measure_network(
                 strangers=strangers_of(
                     scan, measured.prepared, held_out, settings.strangers, seed=configuration.seed
                 ),
+                donors=donors_of(
+                    scan, measured.prepared, group_of, held_out, settings.donors, seed=configuration.seed
+                ),
                 sequence=configuration.explain.sequence,
                 settings=settings.of_scans(),
                 seed=configuration.seed,
@@ -249,4 +252,8 @@ def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSetting
         layers = cam.match_layers(model, settings.layers)
     except ValueError as fault:
         raise InputError(f"evidence.layers: {fault}") from fault
-    named_layers(settings.group_layers or (), layers)
+    for setting, patterns in (
+        ("group_layers", settings.group_layers),
+        ("strategy_layers", settings.strategy_layers),
+    ):
+        named_layers(patterns or (), layers, setting)

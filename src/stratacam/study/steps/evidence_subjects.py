@@ -57,6 +57,34 @@ def strangers_of(
     return tuple(first[subject] for subject in sorted(first.keys() - {own}, key=place)[:count])
 
 
+def donors_of(
+    scan: PreparedScan,
+    prepared: Sequence[PreparedScan],
+    group_of: Mapping[str, str],
+    held_out: Mapping[str, Run],
+    count: int,
+    *,
+    seed: int,
+) -> tuple[tuple[str, tuple[PreparedScan, ...]], ...]:
+    """By group, scans of other subjects whose sequences may stand in for those of a scan; see `strangers_of`.
+
+    Args:
+        scan: whose sequences are left out.
+        prepared: all scans.
+        group_of: by name of the scan; scans without a group are not taken.
+        held_out: by subject, the run that held it out.
+        count: of each group at most.
+        seed: of the study.
+    """
+    groups = dict.fromkeys(sorted(group_of.values()))
+    return tuple(
+        (group, strangers_of(
+            scan, [one for one in prepared if group_of.get(one.name) == group], held_out, count, seed=seed
+        ))
+        for group in groups
+    )  # fmt: skip
+
+
 def others_of(planned: Sequence[Planned], run: Run, scan: PreparedScan) -> dict[str, list[Run]]:
     """Runs whose maps of a scan are compared with those of `run`, by how they differ from it.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stratacam.learning import ScanPictures
-from stratacam.learning.dataset import save_pictures, slices_file
+from stratacam.learning.dataset import brain_file, save_pictures, slices_file
 from stratacam.scans.pictures import PictureSettings, cut_scan
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.work import Work
@@ -22,11 +22,11 @@ class Cut:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        return self.file, slices_file(self.file)
+        return self.file, brain_file(self.file), slices_file(self.file)
 
     def do(self) -> None:
         found = cut_scan(self.scan, self.settings, self.shape)
-        save_pictures(self.file, found.images, found.slices)
+        save_pictures(self.file, found.images, found.brain, found.slices)
 
 
 def cut_scans(

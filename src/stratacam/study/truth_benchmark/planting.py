@@ -11,7 +11,7 @@ from stratacam.evidence.planting.plant import CLASSES, Difference
 from stratacam.evidence.planting.shapes import Kinds
 from stratacam.files import whole_file
 from stratacam.learning import ScanPictures, save_pictures
-from stratacam.learning.dataset import slices_file
+from stratacam.learning.dataset import brain_file, slices_file
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.keys import NOT_IN_KEY
@@ -60,7 +60,11 @@ class Plant:
 
     @property
     def outputs(self) -> list[Path]:
-        return [file for scan in self.scans for file in (scan.file, slices_file(scan.file), truth_file(scan))]
+        return [
+            file
+            for scan in self.scans
+            for file in (scan.file, brain_file(scan.file), slices_file(scan.file), truth_file(scan))
+        ]
 
     def do(self) -> None:
         """Plant them.
@@ -84,20 +88,20 @@ class Plant:
                 "targets and as many decoys: lower --targets or --area, or raise --size."
             )
         for planted, scan in zip(classes, self.scans, strict=True):
-            save_pictures(scan.file, planted.images, anatomy.levels[planted.source])
+            source = planted.source
+            save_pictures(scan.file, planted.images, anatomy.brain[source], anatomy.levels[source])
             with whole_file(truth_file(scan)) as temporary:
                 np.savez_compressed(
                     temporary,
                     truth=planted.truth,
                     decoys=planted.decoys,
-                    brain=anatomy.brain[planted.source],
                     pixel_mm=anatomy.pixel_mm,
                     shown=anatomy.shown,
                 )
 
 
 def truth_file(scan: ScanPictures) -> Path:
-    """What was planted into the pictures of a scan, and where the brain is."""
+    """What was planted into the pictures of a scan."""
     return scan.file.with_name(f"{scan.scan}_truth.npz")
 
 

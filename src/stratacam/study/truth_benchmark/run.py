@@ -17,11 +17,12 @@ from stratacam.evidence.rows import write_rows
 from stratacam.evidence.values import Summary
 from stratacam.files import write_json
 from stratacam.learning import TrainSettings, make_dataset
+from stratacam.networks.settings import NetworkSettings
 from stratacam.scans.cohort.sources import check_out
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.cohort import Cohort
-from stratacam.study.configuration import CohortSettings, NetworkSettings, RunSettings, StudyConfiguration
+from stratacam.study.configuration import CohortSettings, RunSettings, StudyConfiguration
 from stratacam.study.execution import Workers
 from stratacam.study.keys import short_hash
 from stratacam.study.planning import Planned, plan_network
@@ -90,7 +91,7 @@ def run_benchmark(
         out=out / "work",
         seed=settings.seed,
         cohort=CohortSettings(input=prepared, sequences=scans[0].sequences),
-        network=NetworkSettings(architecture=settings.architecture),
+        network=NetworkSettings(architecture=settings.architecture, brain=settings.brain),
         training=TrainSettings(epochs=settings.epochs, patience=settings.epochs),
         run=RunSettings(),
     )

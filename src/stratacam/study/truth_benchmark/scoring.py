@@ -146,6 +146,6 @@ def _slice_of(dataset: SliceDataset, row: int) -> PlantedSlice:
             picture=image[int(planted["shown"])],
             truth=planted["truth"][position],
             decoys=planted["decoys"][position],
-            brain=planted["brain"][position],
+            brain=dataset.read_brain([row])[0, 0].numpy() > 0,
             pixel_mm=float(planted["pixel_mm"]),
         )

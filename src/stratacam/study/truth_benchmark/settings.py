@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from stratacam.evidence.planting.plant import Difference
-from stratacam.networks import DEFAULT_ARCHITECTURE
+from stratacam.networks import DEFAULT_ARCHITECTURE, BrainUse
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,7 @@ class BenchmarkSettings:
     Attributes:
         difference: what tells the two classes apart, "shape" or "place".
         architecture: of the network.
+        brain: what the network does with the brain, see `stratacam.networks.build`.
         methods: whose maps are scored, besides SmoothGrad.
         size: pixels of a picture.
         every: take every n-th slice.
@@ -28,6 +29,7 @@ class BenchmarkSettings:
 
     difference: Difference = "shape"
     architecture: str = DEFAULT_ARCHITECTURE
+    brain: BrainUse = "off"
     methods: tuple[str, ...] = ("gradcam", "layercam")
     size: int = 128
     every: int = 2

@@ -1,0 +1,46 @@
+"""Features of the brain alone: what a layer reads and gives is 0 outside of it, and no mean counts what lies there.
+
+The brain is (B, 1, H, W), 1 inside and 0 outside, at a resolution at least that of the features. A cell of a coarser
+feature map is brain if any of its pixels is.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def cells_of(brain: Tensor, features: Tensor) -> Tensor:
+    """The brain at the resolution of features (B, K, h, w): (B, 1, h, w), in their type."""
+    size = features.shape[-2:]
+    return (brain if brain.shape[-2:] == size else F.adaptive_max_pool2d(brain, size)).to(features.dtype)
+
+
+def within(features: Tensor, brain: Tensor | None) -> Tensor:
+    """Features (B, K, h, w) with 0 outside the brain; as they are without one."""
+    return features if brain is None else features * cells_of(brain, features)
+
+
+def convolve(layer: nn.Conv2d, features: Tensor, brain: Tensor | None) -> Tensor:
+    """Convolve as `layer` does; with a brain, features with zeros outside of it, and give 0 in cells outside.
+
+    Sums are not divided by the share of the window that is brain (partial convolution, G. Liu et al. 2018): kernels
+    whose weights cancel give little over even tissue, and many times as much where a part of the window is cut off.
+    """
+    inside = within(features, brain)
+    return within(F.conv2d(inside, layer.weight, layer.bias, layer.stride, layer.padding), brain)
+
+
+def average_pool(layer: nn.AvgPool2d, features: Tensor, brain: Tensor | None) -> Tensor:
+    """Average as `layer` does; with a brain over its cells in each window, and 0 in cells outside the brain."""
+    found = F.avg_pool2d(within(features, brain), layer.kernel_size, layer.stride, layer.padding)
+    if brain is None:
+        return found
+    share = F.avg_pool2d(cells_of(brain, features), layer.kernel_size, layer.stride, layer.padding)
+    return found * (cells_of(brain, found) / share.clamp(min=1e-3))  # a cell of a window is a larger share
+
+
+def average(features: Tensor, brain: Tensor | None) -> Tensor:
+    """The mean of features (B, K, h, w) over all positions, or over the brain's: (B, K); 0 where there is no brain."""
+    if brain is None:
+        return features.mean(dim=(2, 3))
+    cells = cells_of(brain, features)
+    return (features * cells).sum(dim=(2, 3)) / cells.sum(dim=(2, 3)).clamp(min=1)

@@ -1,0 +1,49 @@
+"""The settings of networks."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, field_validator
+
+from stratacam.networks.brain import BrainUse
+from stratacam.networks.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, is_reference
+
+
+class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
+    """The networks and where their weights start."""
+
+    architecture: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default=DEFAULT_ARCHITECTURE,
+        description=f"one of {', '.join(ARCHITECTURES)}, a function of yours such as my_networks:make or "
+        "networks.py:make, or a list of these; maps are made of the first",
+    )
+    weights: str = Field(
+        default="default",
+        description='weights to start from: "imagenet", "none" (random), a file (Keras, torchvision, safetensors), or '
+        '"default": "imagenet" where such weights can be found without naming a file, "none" otherwise',
+    )
+    head: str | None = Field(
+        default=None,
+        description="name of the layer that gives the logits; absent: the last linear layer or convolution",
+    )
+    brain: BrainUse = Field(
+        default="off",
+        description='what networks do with the brain mask: "features": no layer sees what lies outside the brain; '
+        '"pooling": only the average before the output is over the brain; "off": they see the whole picture. For '
+        "networks of this package",
+    )
+
+    @field_validator("architecture")
+    @classmethod
+    def _is_known(cls, architecture: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        names = (architecture,) if isinstance(architecture, str) else architecture
+        for name in names:
+            if name not in ARCHITECTURES and not is_reference(name):
+                raise ValueError(f"{name!r} is not known")
+        if len(set(names)) < len(names):
+            raise ValueError("a network is named twice")
+        return architecture
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """All networks, in order."""
+        return (self.architecture,) if isinstance(self.architecture, str) else self.architecture
