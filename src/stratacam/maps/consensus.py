@@ -48,15 +48,19 @@ class LayerConsensus:
             brain: (n, rows, columns).
         """
         scales = [scale_of(heat_of(one, brain.shape[1:]), brain) for one in raw]
-        scaled = np.stack(
-            [one / scale if scale > 0 else np.zeros_like(one) for one, scale in zip(raw, scales, strict=True)]
-        )
+        scaled = in_units(raw, scales)
         return cls(
             scaled.mean(axis=0, dtype=np.float32),
             scaled.std(axis=0, ddof=1, dtype=np.float32),
             (scaled >= AGREES).mean(axis=0, dtype=np.float32),
             tuple(scales),
         )
+
+
+def in_units(raw: NDArray[np.float32], scales: Sequence[float]) -> NDArray[np.float32]:
+    """Raw maps (M, n, h, w), each divided by its scale; 0 where that is 0."""
+    factors = np.array([1 / scale if scale > 0 else 0.0 for scale in scales], dtype=np.float32)
+    return raw * factors[:, None, None, None]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The consensus of several networks on disk: `layers/<name>`, their mean, `spread/<name>` and `agreement/<name>`."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from stratacam.maps.consensus import LayerConsensus, MemberMaps, why_blank
+from stratacam.maps.consensus import LayerConsensus, MemberMaps, in_units, why_blank
 from stratacam.maps.heat import HEAT_SCALE
+from stratacam.maps.reliability import reliability
 from stratacam.maps.store import ScanMaps
 from stratacam.maps.writing import Explained, Filled, new_array, write_group
 
@@ -42,18 +44,24 @@ def write_consensus(
         logits, unreached = _write_members(group, len(brain), batches)
         blank: dict[str, list[list[str]]] = {}
         scales: dict[str, list[list[float]]] = {}
+        reliabilities: dict[str, list[float | None]] = {}
         for layer, never in unreached.items():
             raw = np.asarray(group[f"{MEMBERS}/{layer}"])
             found = [LayerConsensus.of(of_class, brain) for of_class in raw.swapaxes(0, 1)]
             for part, name in (("layers", "mean"), ("spread", "spread"), ("agreement", "agreement")):
                 values = np.stack([getattr(one, name) for one in found])
                 new_array(group, f"{part}/{layer}", values.shape)[:] = values
+            reliabilities[layer] = [
+                _known(reliability(in_units(raw[:, column], one.scales), brain))
+                for column, one in enumerate(found)
+            ]
             scales[layer] = [list(one.scales) for one in found]
             blank[layer] = [list(why_blank(one.mean, never[:, column])) for column, one in enumerate(found)]
         del group[MEMBERS]
         attributes = {
             "members": [dict(one) for one in members],
             "scales": scales,
+            "reliability": reliabilities,
             "unit": UNIT,
             "view": "mean over networks of raw maps, each divided by its scale: signed, at each layer's own resolution",
         }
@@ -82,3 +90,7 @@ def _write_members(
             unreached[layer][:, :, start:stop] = batch.unreached[layer]
         start = stop
     return np.concatenate(logits), unreached
+
+
+def _known(number: float) -> float | None:
+    return None if math.isnan(number) else number

@@ -42,6 +42,8 @@ class ScanMaps:
         path: the store, from which `raw` reads.
         members: the networks that the maps are the consensus of, as `model`; none where there is one network.
         scales: by layer and class explained, the scale of each member, by which its map was divided.
+        reliability_of: by layer and class explained, the reliability of the consensus, see
+            `stratacam.maps.reliability`; None where it is not known.
     """
 
     name: str
@@ -59,6 +61,7 @@ class ScanMaps:
     path: Path
     members: tuple[Mapping[str, Any], ...] = ()
     scales: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    reliability_of: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
     def of(self, explained: str) -> Self:
         """The maps of another class.
@@ -114,6 +117,10 @@ class ScanMaps:
     def _read(self, part: str, layer: str) -> NDArray[np.float32]:
         return np.asarray(_open(self.path)[f"{part}/{layer}"][self._column])
 
+    def reliability(self, layer: str) -> float | None:
+        """Reliability of the consensus; None where there is one network, or it is not known."""
+        return self.reliability_of[layer][self._column] if self.members else None
+
     @property
     def _column(self) -> int:
         return self.every_explained.index(self.explained)
@@ -165,6 +172,7 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
             path=path,
             members=tuple(attributes.get("members", ())),
             scales=attributes.get("scales", {}),
+            reliability_of=attributes.get("reliability", {}),
         )
     except KeyError as fault:
         raise InputError(f"{path}: lacks {fault}; explain the scan again.") from fault

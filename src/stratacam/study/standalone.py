@@ -98,7 +98,7 @@ def explain_folder(
         key = work.cache.content_of([model / CARD, model / WEIGHTS, *own])
         take_prepared(work, scans)
         trained = TrainedModel(model, key, "cpu", network)
-        done = explain_scans(work, dict.fromkeys(scans, trained), out=out, settings=settings)
+        done = explain_scans(work, dict.fromkeys(scans, (trained,)), out=out, settings=settings)
     return sorted(done), _conclude(work, out, bool(done))
 
 
