@@ -146,9 +146,9 @@ def test_the_predicted_class_is_of_all_slices_not_of_those_explained(scan, tmp_p
 
 
 def test_a_further_format_is_an_entry_and_gets_every_map(scan, tmp_path, monkeypatch):
-    def write_maximum(name, _maps, _layer, volume, _settings):
+    def write_maximum(name, _maps, _layer, drawn, _settings):
         path = name("space-T1w", ".txt")  # which says nothing of class and layer
-        path.write_text(repr(float(volume.max())))
+        path.write_text(repr(float(drawn.volume.max())))
         return {path}
 
     monkeypatch.setitem(FORMATS, "maximum", write_maximum)

@@ -152,11 +152,11 @@ def test_the_consensus_is_the_mean_of_maps_in_units_of_their_scales_with_spread_
 
 def test_a_member_without_heat_counts_as_zero():
     brain = np.ones((1, 2, 2), dtype=bool)
-    raw = np.stack([np.full((1, 2, 2), -5.0), np.full((1, 2, 2), 3.0)]).astype(np.float32)
+    raw = np.array([[[[-5.0, -5.0], [-5.0, -5.0]]], [[[1.0, 3.0], [3.0, 3.0]]]], dtype=np.float32)
     found = LayerConsensus.of(raw, brain)
     assert found.scales == (0.0, 3.0)
-    np.testing.assert_array_equal(found.mean, np.full((1, 2, 2), 0.5))
-    np.testing.assert_array_equal(found.agreement, np.full((1, 2, 2), 0.5))
+    np.testing.assert_allclose(found.mean, raw[1] / 6, rtol=1e-6)
+    np.testing.assert_array_equal(found.agreement, [[[0.0, 0.5], [0.5, 0.5]]])
 
 
 def test_its_own_maps_are_the_consensus_and_its_logits_the_mean():

@@ -13,7 +13,7 @@ from stratacam.maps.store import ScanMaps
 
 WriteMap = Callable[[FileName, ScanMaps, str, Drawn, ExplainSettings], set[Path]]
 """Writes the map of a layer, given what makes a path of an entity of space and an ending, the maps of a class, the
-layer, its map as a prepared volume and the settings; returns the files."""
+layer, what is drawn of it on the prepared grid and the settings; returns the files."""
 
 FORMATS: Mapping[str, WriteMap] = {
     "NIfTI on the prepared grid": write_prepared,
