@@ -9,7 +9,7 @@ CPU seconds of one thread:
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
 
 import numpy as np
@@ -25,7 +25,7 @@ METHODS = ("gradcam", "layercam")
 FROZEN = ("block1_*", "block2_*", "block3_*", "block4_*")
 
 
-def networks(count: int, architecture: str = "vgg16") -> list[nn.Module]:
+def networks(count: int, architecture: str = "vgg16") -> Sequence[nn.Module]:
     """Networks whose frozen layers are the same."""
     made = [sc.build(architecture, classes=3, weights="none", seed=seed).eval() for seed in range(count)]
     for other in made[1:]:
@@ -38,7 +38,8 @@ def classify(model: nn.Module, images: torch.Tensor, batch_size: int) -> int:
     """The class of the scan."""
     with torch.inference_mode():
         logits = [
-            model(batch) for batch in images.contiguous(memory_format=torch.channels_last).split(batch_size)
+            model(batch)
+            for batch in torch.split(images.contiguous(memory_format=torch.channels_last), batch_size)
         ]
     return int(torch.cat(logits).softmax(dim=1).mean(dim=0).argmax())
 
@@ -51,7 +52,7 @@ def cpu_seconds(run: Callable[[], None]) -> float:
 
 
 def separate(
-    members: list[nn.Module], images: torch.Tensor, method: str, batch_size: int, *, whole: bool
+    members: Sequence[nn.Module], images: torch.Tensor, method: str, batch_size: int, *, whole: bool
 ) -> None:
     """Six separate runs."""
     for member in members:

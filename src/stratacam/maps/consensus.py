@@ -116,7 +116,8 @@ class Consensus(nn.Module):
 
     def forward(self, pictures: Tensor, *brain: Tensor) -> Tensor:
         """Mean logits (B, K) of pictures (B, C, H, W), and the brain (B, 1, H, W) in them where members take it."""
-        return self._side_by_side(pictures, *brain).unflatten(1, (len(self.members), -1)).mean(dim=1)
+        logits: Tensor = self._side_by_side(pictures, *brain)
+        return logits.reshape(len(logits), len(self.members), -1).mean(dim=1)
 
     def own_maps(
         self,
@@ -194,7 +195,7 @@ class Consensus(nn.Module):
             logits = torch.cat(
                 [
                     self(*(values.to(device) for values in batch))
-                    for batch in zip(*(one[:seen].split(batch_size) for one in inputs), strict=True)
+                    for batch in zip(*(torch.split(one[:seen], batch_size) for one in inputs), strict=True)
                 ]
             )
         wanted = logits.argmax(dim=1).tolist() if classes == "predicted" else [classes] * count
@@ -214,13 +215,16 @@ def _by_member(found: cam.Explanation, members: int) -> MemberMaps:
     unreached: dict[str, NDArray[np.bool_]] = {}
     for maps in found:
         member, layer = place_of(maps.name)
-        values = maps.raw.movedim(0, 1).unflatten(0, (members, own)).numpy()
+        raw_of_all = maps.raw.movedim(0, 1)
+        values = raw_of_all.reshape(members, own, *raw_of_all.shape[1:]).numpy()
         zero = np.array(maps.blank).T.reshape(members, own, -1) == ZERO_GRADIENT
         if layer not in raw:
             raw[layer], unreached[layer] = np.zeros_like(values), np.ones_like(zero)
         its = slice(None) if member is None else slice(member, member + 1)
         raw[layer][its], unreached[layer][its] = values[its], zero[its]
-    return MemberMaps(found.logits.unflatten(1, (members, -1)).movedim(1, 0).numpy(), raw, unreached)
+    return MemberMaps(
+        found.logits.reshape(len(found.logits), members, -1).movedim(1, 0).numpy(), raw, unreached
+    )
 
 
 class _Together(nn.Module):

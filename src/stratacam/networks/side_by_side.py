@@ -95,4 +95,4 @@ class _Columns(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        return tuple(part if part.any() else None for part in gradients[0].split(ctx.widths, dim=1))
+        return tuple(part if part.any() else None for part in torch.split(gradients[0], ctx.widths, dim=1))
