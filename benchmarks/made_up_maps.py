@@ -13,11 +13,11 @@ from scipy import ndimage
 from stratacam.evidence.best_layer import PARTS
 from stratacam.evidence.draws import generator
 from stratacam.evidence.group_likeness import GROUP_CONTRAST, group_likeness
-from stratacam.evidence.heat import heat_of
 from stratacam.evidence.map_scores import Score, average_precision, map_scores
 from stratacam.evidence.nulls import Nulls
 from stratacam.evidence.surrogates import noise_spectra, surrogates
 from stratacam.evidence.values import SubjectTable
+from stratacam.maps.heat import heat_of
 
 Maps = NDArray[np.float32]
 Draw = Callable[[np.random.Generator, int, int], Maps]

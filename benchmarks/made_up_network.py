@@ -17,9 +17,9 @@ from torch import nn
 
 from stratacam.cam import match_layers
 from stratacam.evidence.draws import generator
-from stratacam.evidence.heat import Heat, SliceMaps, heat_of
 from stratacam.evidence.repeatability import SHIFT_PX, shift
 from stratacam.evidence.scan import ScanSlices
+from stratacam.maps.heat import Heat, SliceMaps, heat_of
 from stratacam.networks.layers import ConvReLU, GlobalAveragePool
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid
@@ -124,7 +124,14 @@ class StandIn(nn.Sequential):
         self.eval()
 
     def own_maps(
-        self, images: NDArray[np.float32], target: int, method: str, layers: str | tuple[str, ...]
+        self,
+        images: NDArray[np.float32],
+        brain: NDArray[np.bool_],  # noqa: ARG002
+        target: int,
+        method: str,
+        *,
+        layers: str | tuple[str, ...],
+        batch_size: int,  # noqa: ARG002
     ) -> SliceMaps:
         """Made-up maps; see `MakesOwnMaps`. Unknown pictures are the first subject's, changed."""
         known = (name for name, those in self.pictures.items() if np.array_equal(those, images))

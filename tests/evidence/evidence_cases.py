@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from stratacam.evidence.heat import SliceMaps
 from stratacam.evidence.measures import ExplainedScan
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.maps.heat import SliceMaps
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid
 

@@ -11,7 +11,6 @@ from torch import nn
 
 from stratacam.evidence.counterfactual.fall import SliceToFill
 from stratacam.evidence.faithfulness.curves import scores_of_slice
-from stratacam.evidence.heat import explain_slices
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.nulls import measure_nulls
 from stratacam.evidence.planting.score import PlantedSlice, score_maps
@@ -19,6 +18,7 @@ from stratacam.evidence.references import reference_maps
 from stratacam.evidence.repeatability import shift
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.strangers import Stranger, read_at_levels_of
+from stratacam.maps.heat import explain_slices
 from stratacam.networks import ModelCard, build
 from stratacam.networks.masked import cells_of
 

@@ -6,10 +6,10 @@ import torch
 from torch import nn
 
 from stratacam.cam import explain
-from stratacam.evidence.heat import explain_slices, heat_of
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
+from stratacam.maps.heat import explain_slices, heat_of
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid
 

@@ -16,7 +16,7 @@ from stratacam.evidence.faithfulness.control import cells_of, control_maps
 from stratacam.evidence.faithfulness.curves import scores_of_slice
 from stratacam.evidence.faithfulness.imputation import impute
 from stratacam.evidence.faithfulness.ranking import coldest, hottest, ranks
-from stratacam.evidence.heat import heat_of
+from stratacam.maps.heat import heat_of
 
 SIZE = 20
 BRAIN = disc(SIZE, SIZE, 8)

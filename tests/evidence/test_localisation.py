@@ -9,10 +9,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stratacam.cam import upsample
 from stratacam.evidence import localised_scan
-from stratacam.evidence.heat import explain_slices
 from stratacam.evidence.localisation import chance_of_average_precision, scores_of
 from stratacam.evidence.localised_scan import localisation, scored_slices
 from stratacam.evidence.references import reference_maps
+from stratacam.maps.heat import explain_slices
 from stratacam.networks import build
 
 BRAIN = disc(24, 24, 10)

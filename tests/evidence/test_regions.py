@@ -8,7 +8,6 @@ from evidence_cases import disc
 from scipy import ndimage, stats
 
 from stratacam.errors import InputError
-from stratacam.evidence.heat import by_scale
 from stratacam.evidence.regions.atlas import LOBES, default_atlas, read_atlas
 from stratacam.evidence.regions.group_maps import MEAN, SHARE, group_maps
 from stratacam.evidence.regions.region_values import RegionValue, region_values
@@ -20,6 +19,7 @@ from stratacam.evidence.regions.template_space import (
 )
 from stratacam.evidence.regions.voxelwise import compare_voxels
 from stratacam.evidence.rows import read_rows, write_rows
+from stratacam.maps.heat import by_scale
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.resampling import Grid
 from stratacam.scans.volume import write_nifti

@@ -3,7 +3,6 @@ import pytest
 from evidence_cases import BlobNetwork, blob_slices, disc, explained, make_maps, make_scan, with_zeros
 from scipy import stats
 
-from stratacam.evidence.heat import explain_slices
 from stratacam.evidence.redundancy import alike_layers, clusters, correlation_matrix, redundancy
 from stratacam.evidence.repeatability import (
     compare,
@@ -14,6 +13,7 @@ from stratacam.evidence.repeatability import (
 )
 from stratacam.evidence.similarity import rank_correlation, rank_matrix, ssim
 from stratacam.evidence.values import SubjectTable, Summary
+from stratacam.maps.heat import explain_slices
 
 BRAIN = disc(40, 40, 17)
 RANDOM = np.random.default_rng(0)

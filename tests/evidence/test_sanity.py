@@ -6,8 +6,8 @@ import torch
 from evidence_cases import BlobNetwork, blob_slices, explained
 from torch import nn
 
-from stratacam.evidence.heat import explain_slices
 from stratacam.evidence.sanity import INSENSITIVE, randomised, sanity, weighted_layers
+from stratacam.maps.heat import explain_slices
 from stratacam.networks import build
 
 

@@ -8,8 +8,8 @@ from benchmarks.calibration import CASES, count, measure_pool
 from benchmarks.made_up_network import StandIn, blob_network, made_up_scan, of_network, white
 from scipy import stats
 
-from stratacam.evidence.heat import explain_slices
 from stratacam.evidence.sanity import randomised
+from stratacam.maps.heat import explain_slices
 
 CASE = {case.title: case for case in CASES}
 

@@ -1,5 +1,8 @@
 """Maps of networks that see other sequences than were prepared, or one sequence at a time."""
 
+import json
+
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK
@@ -8,7 +11,7 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import write_json
-from stratacam.maps import ExplainSettings, explain_scan, predicted_class
+from stratacam.maps import Consensus, ExplainSettings, LayerConsensus, explain_scan, predicted_class
 from stratacam.maps.formats import FORMATS
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
@@ -143,9 +146,9 @@ def test_the_predicted_class_is_of_all_slices_not_of_those_explained(scan, tmp_p
 
 
 def test_a_further_format_is_an_entry_and_gets_every_map(scan, tmp_path, monkeypatch):
-    def write_maximum(name, _maps, _layer, volume, _settings):
+    def write_maximum(name, _maps, _layer, drawn, _settings):
         path = name("space-T1w", ".txt")  # which says nothing of class and layer
-        path.write_text(repr(float(volume.max())))
+        path.write_text(repr(float(drawn.volume.max())))
         return {path}
 
     monkeypatch.setitem(FORMATS, "maximum", write_maximum)
@@ -197,3 +200,56 @@ def test_one_and_two_sequences_are_prepared_cut_and_explained(tmp_path, sequence
         assert all(step == 4 for step in np.diff(maps.slices))
         assert maps.raw("0").any(axis=(1, 2)).all()
     assert scan.quality_page.exists()
+
+
+def darker_reader(factor):
+    """`last_channel_reader` with a weaker first layer, so that its maps are less of the same."""
+    network = last_channel_reader()
+    with torch.no_grad():
+        network[0].weight *= factor
+    return network
+
+
+def test_consensus_is_stored_with_spread_agreement_scales_and_members(scan, tmp_path):
+    networks = [last_channel_reader(), darker_reader(0.5)]
+    cards = [
+        card(*SEQUENCES).model_copy(update={"training": {"run": f"run-{number}", "images": {}}})
+        for number in (1, 2)
+    ]
+    settings = ExplainSettings(every=2, target="b", nifti_layers=("0",))
+    alone = [
+        explain_scan(network, cards[0], scan, tmp_path / str(number), settings)
+        for number, network in enumerate(networks)
+    ]
+    assert alone[0].spread("0") is None
+    assert alone[0].agreement("0") is None
+    assert alone[0].reliability("0") is None
+    maps = explain_scan(Consensus(networks), cards[0], scan, tmp_path / "both", settings, members=cards)
+    brain = np.asarray(maps.geometry.cut(np.ones(SHAPE, dtype=np.float32)) >= 0.5)
+    for layer in ("0", "2"):
+        expected = LayerConsensus.of(np.stack([one.raw(layer) for one in alone]), brain)
+        np.testing.assert_allclose(maps.raw(layer), expected.mean, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(maps.spread(layer), expected.spread, atol=1e-5)
+        np.testing.assert_allclose(maps.agreement(layer), expected.agreement, atol=1e-6)
+        assert maps.scales[layer][0] == pytest.approx(expected.scales, rel=1e-4)
+        assert maps.reliability(layer) == pytest.approx(1, abs=1e-4)  # the maps differ by a factor alone
+    assert [one["run"] for one in maps.members] == ["run-1", "run-2"]
+    np.testing.assert_allclose(maps.logits, np.mean([one.logits for one in alone], axis=0), rtol=1e-5)
+    stem = tmp_path / "both" / "sub-01" / "anat" / "sub-01_space-T1w_res-prepared_desc-0"
+    assert (
+        json.loads(stem.with_name(f"{stem.name}_gradcam.json").read_text())["Networks"][1]["run"] == "run-2"
+    )
+    agreed = nibabel.load(stem.with_name(f"{stem.name}Agreement_gradcam.nii.gz")).get_fdata()
+    np.testing.assert_allclose(agreed, maps.geometry.to_volume(maps.agreement("0")), atol=1e-6)
+
+
+def test_a_consensus_of_which_one_was_trained_on_the_scan_says_so(scan, tmp_path):
+    write_json(scan.record, {**scan.read_record(), "Voxels": {"T1w": "digest"}})
+    cards = [
+        card(*SEQUENCES).model_copy(update={"training": {"images": images}})
+        for images in ({"digest": "test"}, {"digest": "train"})
+    ]
+    joined = Consensus([last_channel_reader(), last_channel_reader()])
+    settings = ExplainSettings(every=3, nifti_layers=())
+    assert explain_scan(joined, cards[0], scan, tmp_path, settings, members=cards).in_training == "train"
+    assert explain_scan(joined, cards[0], scan, tmp_path, settings, members=cards[:1]).in_training == "test"

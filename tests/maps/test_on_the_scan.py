@@ -24,7 +24,7 @@ from stratacam.maps import (
     read_maps,
     remove_other_maps,
 )
-from stratacam.maps.store import Explained, write_maps
+from stratacam.maps.writing import Explained, write_maps
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.geometry import Geometry

@@ -20,7 +20,7 @@ from stratacam.learning import (
     write_evaluation,
     write_split,
 )
-from stratacam.maps.store import Explained, write_maps
+from stratacam.maps.writing import Explained, write_maps
 from stratacam.networks import ModelCard, build
 from stratacam.scans.pictures import geometry_of
 from stratacam.scans.prepared import PreparedScan

@@ -142,7 +142,12 @@ class Recorder:
             again = repeat(given, output, steps)
         tied = self._tie(output, inputs)
         tap = self._hold(module, output, given if given is not None and again else tied, again)
-        tied.register_hook(lambda gradient: tap.receive(gradient) if tap.receive else None)  # type: ignore[no-untyped-call]
+
+        def pass_on(gradient: Tensor | None) -> None:
+            if tap.receive and gradient is not None:  # None where the score does not depend on this layer
+                tap.receive(gradient)
+
+        tied.register_hook(pass_on)  # type: ignore[no-untyped-call]
         return tap, tied
 
     def select(self) -> tuple[dict[str, Tap], dict[str, str]]:
@@ -216,6 +221,7 @@ class _Anchored(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor, anchor: Tensor) -> Tensor:  # noqa: ARG004
+        ctx.set_materialize_grads(False)  # what no gradient reaches is not differentiated
         return tensor.detach()
 
     @staticmethod

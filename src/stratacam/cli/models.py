@@ -46,6 +46,10 @@ def explain(
         list[str] | None,
         typer.Option(help="Subject or scan to explain, such as sub-01; repeat for more; all if absent."),
     ] = None,
+    other: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of another model of the study; repeat for more: maps are their consensus."),
+    ] = None,
     target: Annotated[str, typer.Option(help="Class to explain: a name, predicted, or all.")] = "predicted",
     method: Annotated[str, typer.Option(help="Method, such as gradcam, layercam, hirescam.")] = "gradcam",
     smooth: Annotated[
@@ -92,6 +96,7 @@ def explain(
             out,
             settings,
             names=subject or [],
+            others=other or [],
             accept_differences=accept_differences,
             network=network,
             workers=workers,

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from stratacam.evidence.heat import Heat
 from stratacam.evidence.measures import SHARE, Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.references import mask_at_layer
 from stratacam.evidence.values import Value
+from stratacam.maps.heat import Heat
 
 NEIGHBOURS = np.ones((3, 3), dtype=bool)
 """Pixels that touch at a corner are connected."""

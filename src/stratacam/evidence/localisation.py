@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.special import digamma
 
-from stratacam.evidence.heat import Heat
 from stratacam.evidence.measures import SHARE, Column, Criterion, Measure, Panel
 from stratacam.evidence.references import EDGES, REFERENCES
+from stratacam.maps.heat import Heat
 
 Mask = NDArray[np.bool_]
 

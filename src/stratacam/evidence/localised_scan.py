@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from stratacam.evidence.draws import generator
 from stratacam.evidence.faithfulness.control import control_maps
 from stratacam.evidence.faithfulness.curves import ABOVE_OTHERS
-from stratacam.evidence.heat import Heat, SliceMaps, heat_of
 from stratacam.evidence.localisation import (
     ABOVE_NOISE,
     AVERAGE_PRECISION,
@@ -24,6 +23,7 @@ from stratacam.evidence.measures import ExplainedScan, Kind, Need
 from stratacam.evidence.references import CEILING, CHANCE, mask_at_layer
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.values import Value, mean_of
+from stratacam.maps.heat import Heat, SliceMaps, heat_of
 
 NOISE_MAPS = 64
 """Moved copies of each layer's maps of a scan, at least, that these are compared with."""

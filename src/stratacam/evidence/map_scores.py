@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.evidence.focus import BLANK, GINI, LIT_SHARE, gini
-from stratacam.evidence.heat import Heat
 from stratacam.evidence.localisation import AVERAGE_PRECISION, ROUNDING
 from stratacam.evidence.measures import Measure
+from stratacam.maps.heat import Heat
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam.evidence import registry
-from stratacam.evidence.heat import Heat, SliceMaps, explain_slices
 from stratacam.evidence.measures import ExplainedScan
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.strangers import Stranger
 from stratacam.evidence.values import SubjectTable, Value
+from stratacam.maps.heat import Heat, SliceMaps, explain_slices
 
 
 @dataclass

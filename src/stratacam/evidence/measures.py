@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from stratacam.evidence.heat import Heat, SliceMaps
 from stratacam.evidence.inference import MINIMUM_SUBJECTS
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import Value, mean_of
+from stratacam.maps.heat import Heat, SliceMaps
 
 Compare = Literal["at most", "at least", "below", "above"]
 

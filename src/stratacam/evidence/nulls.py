@@ -7,7 +7,7 @@ are drawn anew. A draw is the same for the whole cohort, so that what subjects h
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from torch import nn
 from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.evidence.draws import torch_seed
-from stratacam.evidence.heat import Heat, heat_of
 from stratacam.evidence.inference.means import mean_known
 from stratacam.evidence.map_scores import map_scores
 from stratacam.evidence.regions.region_values import MINIMUM_PIXELS
@@ -26,6 +25,8 @@ from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.surrogates import noise_spectra, surrogates
 from stratacam.files import whole_file
+from stratacam.maps import Consensus
+from stratacam.maps.heat import Heat, heat_of
 from stratacam.networks import inputs_of
 
 Draws = NDArray[np.float32]
@@ -66,7 +67,7 @@ def measure_nulls(
         labels: of the atlas's regions.
         seed: of the study; subjects share the draws.
     """
-    classes = "predicted" if settings.target == "predicted" else target
+    classes: int | Literal["predicted"] = "predicted" if settings.target == "predicted" else target
     maps = {method: _raw_maps(model, scan, settings, method, target) for method in settings.methods}
     untrained: dict[str, list[Draws]] = {
         method: [null_scores(raw, scan, labels=labels)] for method, raw in maps.items()
@@ -108,9 +109,17 @@ def null_scores(
 
 
 def _raw_maps(
-    model: nn.Module, scan: ScanSlices, settings: EvidenceSettings, method: str, classes: int | str
+    model: nn.Module,
+    scan: ScanSlices,
+    settings: EvidenceSettings,
+    method: str,
+    classes: int | Literal["predicted"],
 ) -> dict[str, Heat]:
     """By layer, (n, h, w)."""
+    if isinstance(model, Consensus):
+        return model.own_maps(
+            scan.images, scan.brain, classes, method, layers=settings.layers, batch_size=settings.batch_size
+        ).raw
     inputs = inputs_of(model, torch.from_numpy(scan.images), torch.from_numpy(scan.brain))
     found = cam.explain(model, inputs, layers=settings.layers, classes=classes, method=method)
     return {maps.name: maps.raw[:, 0].numpy() for maps in found}

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.nn import functional as F
 
-from stratacam.evidence.heat import Heat, heat_of
 from stratacam.evidence.scan import ScanSlices
+from stratacam.maps.heat import Heat, heat_of
 
 CHANCE, EDGES, INTENSITY, PRIOR = "chance", "edges", "intensity", "truth prior"
 

@@ -8,11 +8,11 @@ from torch import nn
 
 from stratacam import cam
 from stratacam.evidence.draws import generator
-from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.measures import SIGNED, Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
+from stratacam.maps.heat import SliceMaps, explain_slices
 
 SHIFT_PX = 2
 NOISE = 0.02

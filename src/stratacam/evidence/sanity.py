@@ -14,11 +14,11 @@ from torch import nn
 
 from stratacam.cam.layers import is_composite
 from stratacam.evidence.draws import torch_seed
-from stratacam.evidence.heat import SliceMaps, explain_slices
 from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, Measure, Need, Panel
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
+from stratacam.maps.heat import SliceMaps, explain_slices
 
 Likeness = NDArray[np.float64]
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from stratacam.evidence.heat import Heat
 from stratacam.evidence.measures import SIGNED, Measure
 from stratacam.evidence.values import Value
+from stratacam.maps.heat import Heat
 
 Mask = NDArray[np.bool_]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from stratacam.evidence.draws import generator
-from stratacam.evidence.heat import Heat
+from stratacam.maps.heat import Heat
 
 Spectra = NDArray[np.complex64]
 

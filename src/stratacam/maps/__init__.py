@@ -1,6 +1,7 @@
 """A trained model and prepared scans to stored maps of every layer, on the patient's own scan."""
 
 from stratacam.cam.methods import LAYER_METHODS
+from stratacam.maps.consensus import Consensus, LayerConsensus
 from stratacam.maps.explain import (
     check_settings,
     explain_scan,
@@ -31,7 +32,9 @@ from stratacam.maps.trained import (
 
 __all__ = [
     "LAYER_METHODS",
+    "Consensus",
     "ExplainSettings",
+    "LayerConsensus",
     "ScanMaps",
     "check_settings",
     "classify_scan",

@@ -1,18 +1,23 @@
 """Explain one prepared scan with a trained model: pictures, maps, store, and the other formats of maps."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from torch import nn
 
 from stratacam import cam
 from stratacam.errors import InputError
+from stratacam.maps.consensus import Consensus
+from stratacam.maps.consensus_store import write_consensus
 from stratacam.maps.formats import write_formats
 from stratacam.maps.nifti import entity
 from stratacam.maps.pictures import classify_scan, explained_pictures, network_inputs
 from stratacam.maps.settings import ExplainSettings
-from stratacam.maps.store import Explained, ScanMaps, remove, write_maps
-from stratacam.maps.trained import channels_of, delivered_sequences, model_identity, part_in_training
+from stratacam.maps.store import ScanMaps, remove
+from stratacam.maps.trained import channels_of, delivered_sequences, model_identity, part_in_training_of_any
+from stratacam.maps.writing import Explained, write_maps
 from stratacam.networks import ModelCard, last_block
 from stratacam.scans.derivatives import write_dataset_description
 from stratacam.scans.prepared import PreparedScan
@@ -30,6 +35,8 @@ def explain_scan(
     scan: PreparedScan,
     out: Path,
     settings: ExplainSettings,
+    *,
+    members: Sequence[ModelCard] = (),
 ) -> ScanMaps:
     """Maps of every convolution and pooling layer for every slice of a scan.
 
@@ -43,6 +50,7 @@ def explain_scan(
         scan: prepared with the sequences that the model was trained on, in any order and with others or without.
         out: folder of derivatives; the store of maps, and other formats of `settings.nifti_layers`, go below it.
         settings: class, slices and layers.
+        members: the cards of the networks, where `model` is the `Consensus` of several, of which `card` is the first's.
 
     Returns:
         The maps as stored: of the class explained, or of the predicted one where all are.
@@ -55,41 +63,54 @@ def explain_scan(
     probabilities = classify_scan(model, card, scan, settings.batch_size)
     predicted = max(probabilities, key=probabilities.__getitem__)
     target = predicted if settings.target == "predicted" else settings.target
+    classes: Literal["all"] | int = "all" if target == "all" else card.classes.index(target)
     path = maps_path(scan, out, settings.method)
     write_dataset_description(
         out, scan.delivered("T1w"), name="Class activation maps", ignored=("sub-*", "*.tsv")
     )
-    maps = write_maps(
-        path,
-        Explained(
-            name=scan.name,
-            method=settings.method,
-            smooth=settings.smooth,
-            classes=card.classes,
-            scan_probabilities=probabilities,
-            every_explained=card.classes if target == "all" else (target,),
-            model=model_identity(card),
-            in_training=part_in_training(scan, card),
-            geometry=replace(
-                pictures.geometry,
-                delivered={name: scan.delivered_grid(name) for name in delivered_sequences(card)},
-            ),
+    explained = Explained(
+        name=scan.name,
+        method=settings.method,
+        smooth=settings.smooth,
+        classes=card.classes,
+        scan_probabilities=probabilities,
+        every_explained=card.classes if target == "all" else (target,),
+        model=model_identity(card),
+        in_training=part_in_training_of_any(scan, members or [card]),
+        geometry=replace(
+            pictures.geometry,
+            delivered={name: scan.delivered_grid(name) for name in delivered_sequences(card)},
         ),
-        cam.explain_batches(
+    )
+    inputs = network_inputs(model, pictures)
+    layers = ("all", *written_layers)
+    if isinstance(model, Consensus):
+        batches = model.explain_batches(
+            inputs,
+            classes=classes,
+            method=settings.method,
+            layers=layers,
+            smooth=settings.smooth,
+            batch_size=settings.batch_size,
+        )
+        maps = write_consensus(
+            path, explained, batches, pictures.brain, [model_identity(one) for one in members]
+        )
+    else:
+        found = cam.explain_batches(
             model,
-            network_inputs(model, pictures),
-            layers=("all", *written_layers),
-            classes="all" if target == "all" else card.classes.index(target),
+            inputs,
+            layers=layers,
+            classes=classes,
             method=settings.method,
             smooth=settings.smooth,
             batch_size=settings.batch_size,
-        ),
-    )
+        )
+        maps = write_maps(path, explained, found)
     written = {path}
-    for explained in maps.every_explained:
+    for of_class in map(maps.of, maps.every_explained):
         for layer in written_layers:
-            of_class = maps.of(explained)
-            written |= write_formats(path.parent, of_class, layer, of_class.volume(layer), settings)
+            written |= write_formats(path.parent, of_class, layer, settings)
     for leftover in set(path.parent.glob(f"{scan.name}_*")) - written:
         remove(leftover)
     return maps

@@ -1,5 +1,7 @@
 """The settings of explaining."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.cam.methods import LAYER_METHODS
@@ -19,6 +21,12 @@ class ExplainSettings(BaseModel):
         default=None,
         description="sequence whose pictures are explained, where each sequence is a picture of its own; absent: "
         "FLAIR, or else the first that the network sees",
+    )
+    models: Literal["first", "all"] = Field(
+        default="first",
+        description='networks that make the maps of a scan: "first" for that of the first seed, or "all" for the '
+        "consensus of all seeds; in each case of the fold that held the subject out, or, for subjects that no network "
+        "was trained on, of all folds",
     )
     method: str = Field(
         default="gradcam", description=f"method of the maps, one of {', '.join(LAYER_METHODS)}"

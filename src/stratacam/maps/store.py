@@ -2,11 +2,12 @@
 
 The group holds `logits` (n, K) and `layers/<name>` (classes explained, n, rows, columns), in chunks of a class and a
 few slices of a layer, so that a reader takes only what it shows. What cannot be computed again from the arrays is in
-its attributes; `geometry` among them leads every map back to the scan, as prepared and as delivered.
+its attributes; `geometry` among them leads every map back to the scan, as prepared and as delivered. Of several
+networks, see `stratacam.maps.consensus_store`.
 """
 
 import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,13 +17,9 @@ import torch
 import zarr
 from numpy.typing import NDArray
 
-from stratacam.cam import Explanation, view
-from stratacam.cam.methods import REGISTRY
+from stratacam.cam import view
 from stratacam.errors import InputError
-from stratacam.files import temporary_name
 from stratacam.scans.geometry import Geometry
-
-SLICES_PER_CHUNK = 16
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,10 @@ class ScanMaps:
         model: which made them: architecture, run, cohort, seed, fold, as far as its card tells.
         in_training: the part in which the scan was when the model was trained: "test" is held out, "none" new to it.
         path: the store, from which `raw` reads.
+        members: the networks that the maps are the consensus of, as `model`; none where there is one network.
+        scales: by layer and class explained, the scale of each member, by which its map was divided.
+        reliability_of: by layer and class explained, the reliability of the consensus, see
+            `stratacam.maps.reliability`; None where it is not known.
     """
 
     name: str
@@ -58,6 +59,9 @@ class ScanMaps:
     model: Mapping[str, Any]
     in_training: str
     path: Path
+    members: tuple[Mapping[str, Any], ...] = ()
+    scales: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    reliability_of: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
 
     def of(self, explained: str) -> Self:
         """The maps of another class.
@@ -72,8 +76,16 @@ class ScanMaps:
         return replace(self, explained=explained)
 
     def raw(self, layer: str) -> NDArray[np.float32]:
-        """Raw maps of one layer, (n, rows, columns)."""
-        return np.asarray(_open(self.path)[f"layers/{layer}"][self._column])
+        """Raw maps of one layer, (n, rows, columns); of several networks their mean, see `LayerConsensus`."""
+        return self._read("layers", layer)
+
+    def spread(self, layer: str) -> NDArray[np.float32] | None:
+        """Standard deviation of the maps of several networks, as `raw`; None where there is one."""
+        return self._read("spread", layer) if self.members else None
+
+    def agreement(self, layer: str) -> NDArray[np.float32] | None:
+        """Share of several networks that agree, as `raw`; None where there is one."""
+        return self._read("agreement", layer) if self.members else None
 
     def heat(self, layer: str, size: tuple[int, int] | None = None) -> NDArray[np.float32]:
         """Heat of one layer, (n, rows, columns) from 0 to 1, at the layer's resolution or upsampled to a size.
@@ -95,12 +107,19 @@ class ScanMaps:
     @property
     def predicted(self) -> str:
         """The class that the network gives the scan as a whole."""
-        return _highest(self.scan_probabilities)
+        return highest(self.scan_probabilities)
 
     @property
     def blank(self) -> dict[str, list[str]]:
         """By layer, for each slice "" or why its map shows nothing."""
         return {layer: list(causes[self._column]) for layer, causes in self.blank_of.items()}
+
+    def _read(self, part: str, layer: str) -> NDArray[np.float32]:
+        return np.asarray(_open(self.path)[f"{part}/{layer}"][self._column])
+
+    def reliability(self, layer: str) -> float | None:
+        """Reliability of the consensus; None where there is one network, or it is not known."""
+        return self.reliability_of[layer][self._column] if self.members else None
 
     @property
     def _column(self) -> int:
@@ -115,55 +134,6 @@ class ScanMaps:
     def probabilities(self) -> NDArray[np.float32]:
         """Softmax of the logits, (n, K)."""
         return torch.from_numpy(self.logits).softmax(dim=1).numpy()
-
-
-@dataclass(frozen=True)
-class Explained:
-    """What is known of a scan's maps before they are made; attributes as in `ScanMaps`."""
-
-    name: str
-    method: str
-    smooth: int
-    classes: tuple[str, ...]
-    scan_probabilities: Mapping[str, float]
-    every_explained: tuple[str, ...]
-    geometry: Geometry
-    model: Mapping[str, Any] = field(default_factory=dict)
-    in_training: str = "unknown"
-
-
-def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation]) -> ScanMaps:
-    """Write maps to `path` as they come, batch by batch, whole or not at all; return them as `read_maps` does."""
-    temporary = temporary_name(path)
-    shutil.rmtree(temporary, ignore_errors=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        group = zarr.open_group(temporary, mode="w")
-        blank, logits = _write_batches(group, len(explained.geometry.slices), batches)
-        group.create_array("logits", data=logits)
-        group.attrs.update(
-            {
-                "name": explained.name,
-                "method": explained.method,
-                "smooth": explained.smooth,
-                "view": "raw: signed, at each layer's own resolution",
-                "unit": REGISTRY[explained.method].unit,
-                "model": dict(explained.model),
-                "in_training": explained.in_training,
-                "classes": list(explained.classes),
-                "predicted": _highest(explained.scan_probabilities),
-                "scan_probabilities": dict(explained.scan_probabilities),
-                "explained": list(explained.every_explained),
-                "layers": list(blank),
-                "blank": blank,
-                "geometry": explained.geometry.as_json(),
-            }
-        )
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return read_maps(path)
 
 
 def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
@@ -200,6 +170,9 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
             model=attributes.get("model", {}),
             in_training=attributes.get("in_training", "unknown"),
             path=path,
+            members=tuple(attributes.get("members", ())),
+            scales=attributes.get("scales", {}),
+            reliability_of=attributes.get("reliability", {}),
         )
     except KeyError as fault:
         raise InputError(f"{path}: lacks {fault}; explain the scan again.") from fault
@@ -232,35 +205,8 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-def _write_batches(
-    group: zarr.Group, slices: int, batches: Iterable[Explanation]
-) -> tuple[dict[str, list[list[str]]], NDArray[np.float32]]:
-    """Write the raw maps of each batch in its place; return why maps are blank, by layer and class, and logits."""
-    arrays: dict[str, Any] = {}
-    blank: dict[str, list[list[str]]] = {}
-    logits: list[NDArray[np.float32]] = []
-    start = 0
-    for batch in batches:
-        stop = start + len(batch.logits)
-        logits.append(batch.logits.numpy())
-        for maps in batch:
-            raw = maps.raw.transpose(0, 1).numpy()  # (C, B, rows, columns)
-            if maps.name not in arrays:
-                arrays[maps.name] = group.create_array(
-                    f"layers/{maps.name}",
-                    shape=(len(raw), slices, *raw.shape[2:]),
-                    chunks=(1, min(slices, SLICES_PER_CHUNK), *raw.shape[2:]),
-                    dtype="float32",
-                )
-                blank[maps.name] = [[] for _ in raw]
-            arrays[maps.name][:, start:stop] = raw
-            for column, causes in enumerate(blank[maps.name]):
-                causes.extend(row[column] for row in maps.blank)
-        start = stop
-    return blank, np.concatenate(logits)
-
-
-def _highest(probabilities: Mapping[str, float]) -> str:
+def highest(probabilities: Mapping[str, float]) -> str:
+    """The class of the highest probability."""
     return max(probabilities, key=probabilities.__getitem__)
 
 

@@ -31,6 +31,13 @@ def part_in_training(scan: PreparedScan, card: ModelCard) -> Part:
     return next((part for part in order if part in found), "none")
 
 
+def part_in_training_of_any(scan: PreparedScan, cards: Sequence[ModelCard]) -> Part:
+    """As `part_in_training`, of several models: the part nearest to training in which one of them had the scan."""
+    found = {part_in_training(scan, card) for card in cards}
+    order: tuple[Part, ...] = ("train", "validation", "unknown", "test", "none")
+    return next(part for part in order if part in found)
+
+
 def model_identity(card: ModelCard) -> dict[str, Any]:
     """Which model made a map, for the files of the map: what the card tells of its network and training."""
     training = card.training

@@ -21,6 +21,7 @@ from stratacam.networks.registry import (
     short_name,
 )
 from stratacam.networks.saved import ModelCard, load_model, save_model
+from stratacam.networks.side_by_side import SideBySide, count_shared, place_of
 
 __all__ = [
     "ARCHITECTURES",
@@ -32,8 +33,10 @@ __all__ = [
     "BrainUse",
     "ModelCard",
     "Pretrained",
+    "SideBySide",
     "build",
     "by_block",
+    "count_shared",
     "default_frozen",
     "default_weights",
     "find_architecture",
@@ -50,6 +53,7 @@ __all__ = [
     "make_network",
     "matching",
     "network_title",
+    "place_of",
     "save_model",
     "short_name",
     "source_file",

@@ -61,6 +61,8 @@ class StudyFolders:
     """What `stratacam evidence` found, in a folder for each network."""
     maps = _Below("maps")
     """BIDS derivatives of maps."""
+    reliability = _Below("maps", "reliability.tsv")
+    """How reliable maps of several networks are, by layer and method."""
     figures = _Below("figures")
     """The report's pictures, as PNG."""
     report = _Below("report.html")

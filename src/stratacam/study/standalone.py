@@ -8,7 +8,7 @@ from rich.console import Console
 
 from stratacam.errors import InputError
 from stratacam.maps import ExplainSettings, check_settings
-from stratacam.networks import load_model, source_file
+from stratacam.networks import ModelCard, load_model, source_file
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.choice import Choose
@@ -70,6 +70,7 @@ def explain_folder(
     settings: ExplainSettings,
     *,
     names: Sequence[str],
+    others: Sequence[Path] = (),
     accept_differences: bool = False,
     network: str | None = None,
     workers: int,
@@ -78,28 +79,47 @@ def explain_folder(
     """Explain prepared scans with a trained model into `out`; what is done already is not done again.
 
     `names` are subjects or scans such as "sub-01" or "sub-01_ses-2", all if empty; `network` is the reference of a
-    custom network.
+    custom network. With `others`, models of the same architecture, classes and input, maps are their consensus.
 
     Returns:
         Names of the explained scans, and what was left out, which is also written to `out`/left_out.tsv.
 
     Raises:
         InputError: if there is no model, a name is unknown, or no scan can be explained; `out` touches `model` or
-            `prepared` or cannot be written; or scans differ from the model's, and that is not accepted.
+            `prepared` or cannot be written; scans differ from the model's, and that is not accepted; or models differ.
     """
-    check_out(out, model, prepared)
+    check_out(out, model, *others, prepared)
     loaded, card = load_model(model, network)
+    _check_alike(card, model, others, network)
     check_settings(loaded, card, settings)
     scans = _named(find_prepared(prepared), names, prepared)
     say_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
     say_parts(scans, card, console)
     with _work_in(out, console, workers) as work:
         own = [source_file(network)] if network else []
-        key = work.cache.content_of([model / CARD, model / WEIGHTS, *own])
+        trained = tuple(
+            TrainedModel(one, work.cache.content_of([one / CARD, one / WEIGHTS, *own]), "cpu", network)
+            for one in (model, *others)
+        )
         take_prepared(work, scans)
-        trained = TrainedModel(model, key, "cpu", network)
         done = explain_scans(work, dict.fromkeys(scans, trained), out=out, settings=settings)
     return sorted(done), _conclude(work, out, bool(done))
+
+
+def _check_alike(card: ModelCard, model: Path, others: Sequence[Path], network: str | None) -> None:
+    """Refuse models of another architecture, with other classes or of other pictures."""
+    for other in others:
+        its = load_model(other, network)[1]
+        different = [
+            what
+            for what in ("architecture", "brain", "classes", "input")
+            if getattr(its, what) != getattr(card, what)
+        ]
+        if different:
+            raise InputError(
+                f"{other}: differs from {model} in {', '.join(different)}; expected models that see the same pictures "
+                "and give the same classes; choose models of one study."
+            )
 
 
 @contextmanager

@@ -12,10 +12,10 @@ from torch import nn
 from stratacam.evidence.counterfactual.filling import fill
 from stratacam.evidence.counterfactual.plain_tissue import plain_tissue
 from stratacam.evidence.draws import generator
-from stratacam.evidence.heat import Heat
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import Filling
 from stratacam.learning.forward import Batch, compute_logits
+from stratacam.maps.heat import Heat
 from stratacam.networks import inputs_of
 
 Mask = NDArray[np.bool_]

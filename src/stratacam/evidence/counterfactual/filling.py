@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage
 
 from stratacam.evidence.faithfulness.imputation import impute
-from stratacam.evidence.heat import Heat
 from stratacam.evidence.settings import Filling
+from stratacam.maps.heat import Heat
 
 Mask = NDArray[np.bool_]
 

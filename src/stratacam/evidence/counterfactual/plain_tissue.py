@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from stratacam.evidence.heat import Heat
+from stratacam.maps.heat import Heat
 
 Mask = NDArray[np.bool_]
 

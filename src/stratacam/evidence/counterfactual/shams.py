@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from stratacam.evidence.counterfactual.fall import SliceToFill
 from stratacam.evidence.counterfactual.filling import RIM
-from stratacam.evidence.heat import Heat
+from stratacam.maps.heat import Heat
 
 Mask = NDArray[np.bool_]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stratacam.cam import view
-from stratacam.evidence.heat import Heat
+from stratacam.maps.heat import Heat
 
 Mask = NDArray[np.bool_]
 

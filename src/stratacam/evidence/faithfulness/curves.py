@@ -15,7 +15,6 @@ from stratacam.evidence.draws import generator
 from stratacam.evidence.faithfulness.control import cells_of, control_maps, with_values_of
 from stratacam.evidence.faithfulness.pictures import RemovedPixels
 from stratacam.evidence.faithfulness.ranking import coldest, hottest, ranks
-from stratacam.evidence.heat import Heat, heat_of
 from stratacam.evidence.measures import (
     SHARE,
     SIGNED,
@@ -28,6 +27,7 @@ from stratacam.evidence.measures import (
     Panel,
 )
 from stratacam.evidence.values import Value, mean_of
+from stratacam.maps.heat import Heat, heat_of
 
 Mask = NDArray[np.bool_]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from stratacam.evidence.heat import Heat
+from stratacam.maps.heat import Heat
 
 WEIGHTS = {
     **dict.fromkeys(((0, 1), (1, 0), (0, -1), (-1, 0)), 1 / 6),

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam.evidence.faithfulness.imputation import impute
-from stratacam.evidence.heat import Heat
 from stratacam.learning.forward import forward
+from stratacam.maps.heat import Heat
 from stratacam.networks import inputs_of
 
 Mask = NDArray[np.bool_]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.evidence.heat import Heat
+from stratacam.maps.heat import Heat
 
 
 def ranks(heat: Heat, brain: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.int64]:

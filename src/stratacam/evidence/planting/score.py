@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam import cam
-from stratacam.evidence.heat import Heat, explain_slices, heat_of
 from stratacam.evidence.localisation import AVERAGE_PRECISION, scores_of
 from stratacam.evidence.references import CEILING, EDGES, INTENSITY, edges_of, mask_at_layer
 from stratacam.evidence.values import Value
+from stratacam.maps.heat import Heat, explain_slices, heat_of
 from stratacam.networks import inputs_of
 
 SMOOTHGRAD = "smoothgrad"

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.evidence.heat import Heat
 from stratacam.evidence.regions.atlas import Atlas
+from stratacam.maps.heat import Heat
 
 MINIMUM_PIXELS = 20
 """Of a region in the slices explained; smaller parts are left out."""

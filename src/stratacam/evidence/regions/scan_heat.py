@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from stratacam.evidence.heat import Heat, SliceMaps, by_scale, explain_slices
 from stratacam.evidence.regions.atlas import Atlas
 from stratacam.evidence.regions.region_values import RegionValue, region_values
 from stratacam.evidence.regions.template_space import template_grid, to_template
 from stratacam.evidence.rows import write_rows
 from stratacam.evidence.scan import ScanSlices
 from stratacam.files import whole_file
+from stratacam.maps.heat import Heat, SliceMaps, by_scale, explain_slices
 from stratacam.scans.prepared import PreparedScan
 
 OWN_CLASS = "own class"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.evidence.heat import Heat
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.strangers import read_at_levels_of
 from stratacam.maps import explained_pictures, network_images
+from stratacam.maps.heat import Heat
 from stratacam.maps.trained import channels_of
 from stratacam.networks import ModelCard
 from stratacam.scans.channels import in_turn

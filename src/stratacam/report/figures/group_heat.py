@@ -1,8 +1,8 @@
 """Mean heat of every group over the MNI152 template."""
 
 from stratacam.evidence.groups import group_map_file
-from stratacam.evidence.heat import HEAT_SCALE
 from stratacam.evidence.regions.group_maps import MEAN, SHARE
+from stratacam.maps.heat import HEAT_SCALE
 from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import ReportFigure

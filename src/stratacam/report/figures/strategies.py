@@ -1,7 +1,7 @@
 """The typical map of every strategy over the MNI152 template, with its members."""
 
-from stratacam.evidence.heat import HEAT_SCALE
 from stratacam.evidence.strategies.tables import strategy_map_file
+from stratacam.maps.heat import HEAT_SCALE
 from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.evidence.strategies import counts, shown_analysis

@@ -1,4 +1,4 @@
-"""Maps of every scan, by the run that held its subject out."""
+"""Maps of every scan, by the runs that held its subject out."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,20 @@ from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.learning import Split
-from stratacam.maps import ExplainSettings, check_settings, explain_scan, maps_path, remove_other_maps
+from stratacam.maps import (
+    Consensus,
+    ExplainSettings,
+    check_settings,
+    explain_scan,
+    find_maps,
+    maps_path,
+    remove_other_maps,
+)
 from stratacam.scans.prepared import PreparedScan
 from stratacam.source_code import Entries
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.keys import entries_used
+from stratacam.study.map_reliability import write_reliability
 from stratacam.study.planning import Planned
 from stratacam.study.runs import Run
 from stratacam.study.study import Study
@@ -20,9 +29,9 @@ from stratacam.study.work import Work
 
 @dataclass(frozen=True)
 class Explain:
-    """The maps of a scan by a trained model, below `out`."""
+    """The maps of a scan by trained models, below `out`: of several their consensus."""
 
-    model: TrainedModel
+    models: tuple[TrainedModel, ...]
     scan: PreparedScan
     out: Path
     explain: ExplainSettings
@@ -31,7 +40,7 @@ class Explain:
     def entries(self) -> Entries:
         return entries_used(
             sequences=self.scan.sequences,
-            architectures=architectures_of([self.model]),
+            architectures=architectures_of(self.models),
             methods=[self.explain.method],
         )
 
@@ -40,12 +49,17 @@ class Explain:
         return (maps_path(self.scan, self.out, self.explain.method).parent,)
 
     def do(self) -> None:
-        model, card = load_once(self.model)
-        explain_scan(model, card, self.scan, self.out, self.explain)
+        loaded = [load_once(one) for one in self.models]
+        cards = [card for _, card in loaded]
+        if len(loaded) == 1:
+            explain_scan(loaded[0][0], cards[0], self.scan, self.out, self.explain)
+        else:
+            joined = Consensus([model for model, _ in loaded])
+            explain_scan(joined, cards[0], self.scan, self.out, self.explain, members=cards)
 
 
 def explain_study(study: Study, prepared: Sequence[PreparedScan], planned: Sequence[Planned]) -> None:
-    """Maps of the first network and seed, of every scan by the run that held its subject out.
+    """Maps of the first network, of every scan by the runs of its first seed, or of all, that held its subject out.
 
     Subjects that no run held out are explained by the first.
 
@@ -57,21 +71,33 @@ def explain_study(study: Study, prepared: Sequence[PreparedScan], planned: Seque
     held_out = held_out_by(planned, first.model)
     check_settings(*load_once(trained_model(study, first)), configuration.explain)
     scans = {
-        scan: trained_model(study, run_for(scan, held_out, planned, first.model))
+        scan: tuple(
+            trained_model(study, run)
+            for run in (
+                runs_for(scan, planned, first.network)
+                if configuration.explain.models == "all"
+                else (run_for(scan, held_out, planned, first.model),)
+            )
+        )
         for scan in to_explain(configuration, prepared, held_out)
     }
     explained = explain_scans(study.work, scans, out=folders.maps, settings=configuration.explain.of_scans())
     remove_other_maps(folders.maps, explained)
+    write_reliability(folders.reliability, [maps for maps in find_maps(folders.maps) if maps.members])
     if not explained:
         raise InputError(f"explain: no scan could be explained; see {folders.left_out} for the reasons.")
 
 
 def explain_scans(
-    work: Work, scans: Mapping[PreparedScan, TrainedModel], *, out: Path, settings: ExplainSettings
+    work: Work,
+    scans: Mapping[PreparedScan, tuple[TrainedModel, ...]],
+    *,
+    out: Path,
+    settings: ExplainSettings,
 ) -> set[str]:
-    """Explain every scan with a trained model; return the names of those that succeeded."""
+    """Explain every scan with trained models; return the names of those that succeeded."""
     in_order = sorted(
-        scans, key=lambda scan: (str(scans[scan].folder), scan.name)
+        scans, key=lambda scan: ([str(model.folder) for model in scans[scan]], scan.name)
     )  # one model after the other
     return work.each("explain", {scan.name: Explain(scans[scan], scan, out, settings) for scan in in_order})
 
@@ -90,6 +116,25 @@ def run_for(scan: PreparedScan, held_out: Mapping[str, Run], planned: Sequence[P
     """The run that explains a scan: the one that held its subject out, or else the first of the network and seed."""
     first = next(plan.run for plan in planned if plan.run.model == model)
     return held_out.get(f"sub-{scan.subject}", first)
+
+
+def runs_for(scan: PreparedScan, planned: Sequence[Planned], network: str) -> tuple[Run, ...]:
+    """The runs of a network that did not train on a scan's subject.
+
+    Of each seed the run that held the subject out as its test; all runs for a subject whom none of them saw; the first
+    of each seed for one whom all of them were trained on.
+    """
+    subject = f"sub-{scan.subject}"
+    plans = [plan for plan in planned if plan.run.network == network]
+    tested = [plan.run for plan in plans if isinstance(plan.split, Split) and subject in plan.split.test]
+    if tested:
+        return tuple(tested)
+    seen = any(
+        not isinstance(plan.split, Split) or subject in (*plan.split.train, *plan.split.validation)
+        for plan in plans
+    )
+    first = {plan.run.seed: plan.run for plan in reversed(plans)}
+    return tuple(plan.run for plan in plans if not seen or first[plan.run.seed] == plan.run)
 
 
 def to_explain(

@@ -67,10 +67,10 @@ def heat_of(raw: Heat, shape: tuple[int, int]) -> Heat:
     return np.asarray(view(torch.from_numpy(raw)[:, None], size=shape, normalise="none")[:, 0].numpy())
 
 
-def by_scale(heat: Heat, brain: NDArray[np.bool_]) -> Heat:
-    """Heat in units of its `HEAT_SCALE` quantile over the brain in all slices: one hot pixel does not set the scale.
+def scale_of(heat: Heat, brain: NDArray[np.bool_]) -> float:
+    """The `HEAT_SCALE` quantile of heat over the brain in all slices: one hot pixel does not set the scale.
 
-    By its maximum in the brain where less of the brain than that is lit; as it is where nothing is lit.
+    The maximum in the brain where less of the brain than that is lit; 0 where nothing is lit.
 
     Args:
         heat: (n, rows, columns).
@@ -78,17 +78,29 @@ def by_scale(heat: Heat, brain: NDArray[np.bool_]) -> Heat:
     """
     inside = heat[brain]
     if not inside.size:
-        return heat
-    scale = float(np.quantile(inside, HEAT_SCALE)) or float(inside.max())
+        return 0.0
+    return float(np.quantile(inside, HEAT_SCALE)) or float(inside.max())
+
+
+def by_scale(heat: Heat, brain: NDArray[np.bool_]) -> Heat:
+    """Heat in units of its scale, see `scale_of`; as it is where nothing is lit."""
+    scale = scale_of(heat, brain)
     return np.asarray(heat / scale if scale > 0 else heat, dtype=np.float32)
 
 
 @runtime_checkable
 class MakesOwnMaps(Protocol):
-    """A network that brings its maps with it, such as one whose maps are known to say nothing."""
+    """A network that brings its maps with it, such as the consensus of several."""
 
     def own_maps(
-        self, images: NDArray[np.float32], target: int, method: str, layers: str | tuple[str, ...]
+        self,
+        images: NDArray[np.float32],
+        brain: NDArray[np.bool_],
+        target: int,
+        method: str,
+        *,
+        layers: str | tuple[str, ...],
+        batch_size: int,
     ) -> SliceMaps:
         """Maps of the chosen layers for one class; arguments as for `explain_slices`."""
         ...
@@ -116,7 +128,7 @@ def explain_slices(
         batch_size: slices at once.
     """
     if isinstance(model, MakesOwnMaps):
-        return model.own_maps(images, target, method, layers)
+        return model.own_maps(images, brain, target, method, layers=layers, batch_size=batch_size)
     found = cam.explain(
         model,
         inputs_of(model, torch.from_numpy(images), torch.from_numpy(brain)),
