@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field
 
 from stratacam.learning.augment import AugmentSettings
+from stratacam.learning.dataset import BRAIN
 
 PRETRAINED_RATE = 1e-4
 RANDOM_RATE = 1e-3
@@ -65,6 +66,31 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     label_smoothing: float = Field(
         0.05, ge=0, lt=1, description="share of the target that is spread evenly over all classes"
     )
+    relevance: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="weight, in the loss, of the share of heat outside a mask (relevance-guided training); 0: none",
+    )
+    relevance_mask: str = Field(
+        default=BRAIN,
+        pattern="^[A-Za-z0-9]+$",
+        description='that mask: "brain", or the label of masks in the cohort, such as "lesion" for '
+        "`sub-*_label-lesion*_mask.nii.gz`",
+    )
+    relevance_layer: str | None = Field(
+        default=None,
+        description="the layer whose maps are meant, which is trained or comes after one that is; absent: the last "
+        "convolution",
+    )
+    relevance_method: Literal["layercam", "gradcam"] = Field(
+        default="layercam", description='the method of these maps: "layercam" or "gradcam"'
+    )
+
+    @property
+    def guide(self) -> str | None:
+        """The name of the mask that guides training; None where none does."""
+        return self.relevance_mask if self.relevance else None
 
     def for_weights(self, *, pretrained: bool, frozen: tuple[str, ...] = ()) -> Self:
         """Return the settings with what depends on the network's first weights filled in.
