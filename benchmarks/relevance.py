@@ -106,12 +106,12 @@ def make_subject(
     brain = np.repeat(((rows / height) ** 2 + (columns / width) ** 2 < 1)[None], SLICES, axis=0)
     noise = ndimage.gaussian_filter(generator.normal(size=(SLICES, 3, SIZE, SIZE)), (0, 0, 2, 2))
     images = 0.45 + 0.08 * noise / noise.std()
-    for place, image in enumerate(images):
+    for place in range(SLICES):
         if group == "patient" and place % 4:
             for _ in range(3):
                 angle, radius = generator.uniform(0, 2 * np.pi), generator.uniform(0, 0.6)
                 row, column = radius * height * np.sin(angle), radius * width * np.cos(angle)
-                image += 0.22 * ((rows - row) ** 2 + (columns - column) ** 2 < 2.5**2)
+                images[place] += 0.22 * ((rows - row) ** 2 + (columns - column) ** 2 < 2.5**2)
     images *= brain[:, None]
     if shown:
         row, column = (-27, -27) if shortcut == "far" else (0, -width - 2.5)
@@ -196,9 +196,7 @@ def main() -> None:
                 cells = []
                 for measured in found[0]:
                     values = [one[measured] for one in found]
-                    cells.append(
-                        f"{measured} {np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-                    )
+                    cells.append(f"{measured} {np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})")
                 print(f"{way.name:24}", *cells, sep="  ", flush=True)
 
 

@@ -1,7 +1,5 @@
 """Relevance-guided training: the term of the loss, what guides it, and what it does to heat and to the use of air."""
 
-from collections import OrderedDict
-
 import numpy as np
 import pytest
 import torch
@@ -118,10 +116,10 @@ def test_the_gradient_of_the_term_equals_finite_differences(method, brain):
         values = []
         for step in (1e-6, -2e-6):
             with torch.no_grad():
-                parameter += step * direction
+                parameter.add_(step * direction)
             values.append(float(term().detach()))
         with torch.no_grad():
-            parameter += 1e-6 * direction
+            parameter.add_(1e-6 * direction)
         assert (values[0] - values[1]) / 2e-6 == pytest.approx(float(gradient.norm()), rel=1e-3)
         assert gradient.norm() > 1e-4
 
@@ -168,7 +166,10 @@ def test_a_users_network_is_trained_with_the_term(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"relevance_layer": "block1_conv1"}, "found block1_conv1, which is frozen, with all that comes before"),
+        (
+            {"relevance_layer": "block1_conv1"},
+            "found block1_conv1, which is frozen, with all that comes before",
+        ),
         ({"frozen": ("block*",)}, "found block2_conv1.0, which is frozen, with all that comes before it"),
         ({"relevance_layer": "block2"}, "no layer matches 'block2'; did you mean block2_"),
         ({"relevance_layer": "block*_pool"}, "means block1_pool, block2_pool; expected one layer"),
@@ -244,7 +245,9 @@ def test_the_mask_moves_with_the_augmented_slice(brain, guide, from_cache, label
     batch, mask = inputs.plain_with_mask(rows)
     assert torch.equal(mask, plain)
     assert len(batch) == 1 + (brain != "off")
-    batch, moved = inputs.read(rows, torch.ones(len(rows), dtype=torch.int64), torch.Generator().manual_seed(0))
+    batch, moved = inputs.read(
+        rows, torch.ones(len(rows), dtype=torch.int64), torch.Generator().manual_seed(0)
+    )
     assert (moved != plain).flatten(1).any(dim=1).all()
     if brain != "off":
         assert torch.equal(batch[1], moved) == (guide == "brain")

@@ -10,6 +10,9 @@ from stratacam.learning.dataset import BRAIN
 PRETRAINED_RATE = 1e-4
 RANDOM_RATE = 1e-3
 
+OF_RELEVANCE = ("relevance_mask", "relevance_layer", "relevance_method")
+"""Settings that count only where `relevance` is above 0."""
+
 
 class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     """How the classifier is fine-tuned."""
@@ -93,7 +96,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
         return self.relevance_mask if self.relevance else None
 
     def for_weights(self, *, pretrained: bool, frozen: tuple[str, ...] = ()) -> Self:
-        """Return the settings with what depends on the network's first weights filled in.
+        """Return the settings with what depends on the network's first weights filled in, and what is unused left out.
 
         Args:
             pretrained: whether these are, which decides the rate.
@@ -101,4 +104,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
         """
         frozen = frozen if self.frozen is None else self.frozen
         rate = self.body_rate or (PRETRAINED_RATE if pretrained else RANDOM_RATE)
-        return self.model_copy(update={"frozen": frozen, "body_rate": rate})
+        unused = (
+            {} if self.relevance else {name: type(self).model_fields[name].default for name in OF_RELEVANCE}
+        )
+        return self.model_copy(update={"frozen": frozen, "body_rate": rate, **unused})

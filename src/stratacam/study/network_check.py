@@ -160,7 +160,7 @@ def settings_of(configuration: StudyConfiguration, architecture: str, network: n
     return settings.model_copy(
         update={
             "frozen": frozen_here(network, settings.frozen or (), only=only),
-            "relevance_layer": relevance.name if relevance else settings.relevance_layer,
+            "relevance_layer": relevance.name if relevance else None,
         }
     )
 
