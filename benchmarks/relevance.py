@@ -14,8 +14,6 @@ A network that only hides has little heat outside, and yet loses its accuracy wi
 with the air.
 
     .venv/bin/python -m benchmarks.relevance
-
-Three seeds take some five minutes on one core.
 """
 
 import argparse

@@ -5,6 +5,7 @@ it. Other air is a test that no map takes part in.
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +90,7 @@ def change_by_air(
     before = logits_with(None)
     after = [logits_with(torch_generator(seed, draw)) for draw in range(draws)]
 
-    def mean(values: npt.NDArray[np.generic]) -> float:
+    def mean(values: npt.NDArray[Any]) -> float:
         return float(np.mean(weights * values))
 
     margins = margin(before)
