@@ -114,7 +114,7 @@ def share_outside(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         tensor([0.4000])
     """
     heat = maps.clamp_min(0)
-    outside = 1 - functional.adaptive_avg_pool2d(mask.to(heat.dtype), tuple(heat.shape[1:]))[:, 0]
+    outside = 1 - functional.adaptive_avg_pool2d(mask.to(heat.dtype), (heat.shape[1], heat.shape[2]))[:, 0]
     total = heat.sum(dim=(1, 2))
     counted = (total > 0) & mask.flatten(1).any(dim=1)
     share = (heat * outside).sum(dim=(1, 2)) / torch.where(counted, total, 1)
