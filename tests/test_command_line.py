@@ -74,9 +74,7 @@ def test_tables_fit_a_terminal_of_80_columns_and_tell_all_but_the_file(run, coho
     ):
         code, said = run(*arguments)
         assert code == 0
-        sentence = re.compile(
-            r"20|Sound|Subjects|Groups|Without|.*(subjects are held out|flagged|were looked at)"
-        )
+        sentence = re.compile(r"20|Sound|Subjects|Groups|Without|.*(subjects are held out|flagged|were looked at)")
         table = [line for line in said.splitlines() if not sentence.match(line)]
         assert max(map(len, table)) <= 80
         words = " ".join(said.split())
