@@ -89,7 +89,7 @@ def _measure(folder: Path, settings: TrainSettings, size: int, rounds: int) -> t
     for number in range(rounds + 1):
         rows = generator.permutation(len(dataset))[:BATCH]
         start = time.perf_counter()
-        batch = inputs.read(rows, torch.randint(inputs.versions, (BATCH,)), torch.Generator())
+        batch = inputs.read(rows, torch.randint(inputs.versions, (BATCH,)), torch.Generator()).batch
         _step(rest, *batch, labels, optimisers[0])
         middle = time.perf_counter()
         pictures = torch.stack([augment(picture) for picture in dataset.read(rows)])

@@ -31,7 +31,6 @@ FOUNDATION = {"errors", "files", "source_code", "source_files", "source_statemen
 UNKNOWN_TO = {
     "networks": {"cam"},
     "scans": {"cam", "networks"},
-    "learning": {"cam"},
     "maps": {"learning"},
 }
 """Packages that stand before one and yet are none of its business."""
@@ -95,6 +94,15 @@ TOP = {
     name.removeprefix("stratacam."): {one.removeprefix("stratacam.") for one in imports}
     for name, imports in contracted(GRAPH, 2).items()
 }
+
+
+def test_training_knows_nothing_of_maps_but_what_guides_it():
+    importing = {
+        name
+        for name, imports in GRAPH.items()
+        if name.startswith("stratacam.learning") and any(one.startswith("stratacam.cam") for one in imports)
+    }
+    assert importing == {"stratacam.learning.relevance"}
 
 
 def test_every_package_has_its_place_in_the_order():

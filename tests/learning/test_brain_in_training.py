@@ -62,7 +62,8 @@ def test_a_cached_copy_comes_with_the_brain_as_it_was_moved(dataset, cached):
     rest = frozen_prefix(network(), SETTINGS.frozen)[1]
     rows = np.arange(len(dataset))
     copies = torch.ones(len(dataset), dtype=torch.int64)
-    activations, brain = cached_inputs(rest, dataset, cached, copies=1).read(rows, copies, torch.Generator())
+    read = cached_inputs(rest, dataset, cached, copies=1).read
+    activations, brain = read(rows, copies, torch.Generator()).batch
     plain = dataset.read_brain(rows)
     assert brain.shape == plain.shape
     assert not torch.equal(brain, plain)
@@ -75,7 +76,7 @@ def test_slices_that_are_augmented_in_training_come_with_their_brain(dataset):
     inputs = augmented_inputs(network(), dataset, copies=1, augmentation=SETTINGS.augmentation, device="cpu")
     versions = torch.arange(len(dataset)) % 2
     generator = torch.Generator().manual_seed(0)
-    _, brain = inputs.read(np.arange(len(dataset)), versions, generator)
+    _, brain = inputs.read(np.arange(len(dataset)), versions, generator).batch
     plain = dataset.read_brain(np.arange(len(dataset)))
     moved = (brain != plain).flatten(1).any(dim=1)
     assert moved.tolist() == (versions > 0).tolist()

@@ -24,7 +24,7 @@ from stratacam.learning import (
 )
 from stratacam.learning.epoch import Trainee, run_epoch
 from stratacam.learning.features import activations_file
-from stratacam.learning.inputs import Inputs
+from stratacam.learning.inputs import Given, Inputs
 from stratacam.learning.randomness import torch_generator
 from stratacam.networks import default_frozen, find_head, frozen_prefix
 
@@ -311,7 +311,9 @@ def test_sampling_draws_groups_and_subjects_alike_and_the_others_take_every_slic
     inputs = Inputs(
         dataset,
         1,
-        lambda rows, *_: (torch.from_numpy(rows).float()[:, None, None, None].expand(-1, 3, 2, 2),),
+        lambda rows, *_: Given(
+            (torch.from_numpy(rows).float()[:, None, None, None].expand(-1, 3, 2, 2),), None
+        ),
     )
     optimiser = torch.optim.SGD([{"params": model.parameters(), "peak": 0.0}], lr=0.0)
     settings = SETTINGS.model_copy(update={"balance": balance})

@@ -143,6 +143,38 @@ def test_pictures_too_small_for_a_network_are_refused_before_any_scan_is_read(tm
         check_size(configuration, (128, 16))  # cut to small brains
 
 
+@pytest.mark.parametrize(
+    ("network", "training", "message"),
+    [
+        ("vgg16", {}, "found block4_conv3, which is frozen"),
+        ("small_cnn", {"frozen": []}, "no layer matches 'block4_conv3'"),
+    ],
+)
+def test_a_layer_that_cannot_guide_is_refused_before_any_scan_is_read(tmp_path, network, training, message):
+    guided = {"relevance": 1, "relevance_layer": "block4_conv3", "frozen": ["block[1-4]_*"]}
+    configuration = configured(
+        tmp_path, network={"architecture": network, "weights": "none"}, training=guided | training
+    )
+    with pytest.raises(InputError, match=rf"training\.relevance_layer: {message}"):
+        check_networks(configuration)
+
+
+def test_the_layer_that_guides_and_the_masks_of_kept_activations_are_planned(tmp_path):
+    def plan(**training):
+        network = {"architecture": "small_cnn", "weights": "none"}
+        return planned(tmp_path, network=network, training={"frozen": ["block1_*"], **training})[0]
+
+    plain, unused, by_brain, by_label = (
+        plan(),
+        plan(relevance_mask="lesion", relevance_layer="block3_conv1"),
+        plan(relevance=1),
+        plan(relevance=2, relevance_mask="lesion"),
+    )
+    assert unused == plain
+    assert by_brain.settings.relevance_layer == "block4_conv2"
+    assert len({plain.kept, by_brain.kept, by_label.kept}) == 3
+
+
 def test_the_networks_channels_follow_the_sequences(tmp_path):
     def channels(*sequences, **pictures):
         cohort = {"input": str(tmp_path / "cohort"), "sequences": sequences}

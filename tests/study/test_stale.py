@@ -191,6 +191,10 @@ SETTINGS = {
     "training.clip_norm": (4.0, TRAIN),
     "training.balance": ("none", TRAIN),
     "training.label_smoothing": (0.1, TRAIN),
+    "training.relevance": (1.0, FROZEN),
+    "training.relevance_mask": ("lesion", REPORT),  # as long as its weight is 0
+    "training.relevance_layer": ("body2", REPORT),
+    "training.relevance_method": ("gradcam", REPORT),
     "explain.target": ("all", EXPLAIN),
     "explain.sequence": None,  # only where each sequence is a picture
     "explain.method": ("layercam", EXPLAIN),

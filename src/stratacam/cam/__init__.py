@@ -19,7 +19,7 @@ from stratacam.cam.describe import Layer, list_layers
 from stratacam.cam.explain import explain, explain_batches
 from stratacam.cam.explanation import Explanation, LayerMaps
 from stratacam.cam.layers import match_layers
-from stratacam.cam.methods import METHODS
+from stratacam.cam.methods import METHODS, map_function
 from stratacam.cam.views import fuse, upsample, view
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "explain_batches",
     "fuse",
     "list_layers",
+    "map_function",
     "match_layers",
     "upsample",
     "view",

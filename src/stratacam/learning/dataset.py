@@ -16,6 +16,9 @@ from stratacam.files import whole_file
 from stratacam.networks import takes_brain
 from stratacam.scans.channels import fill_channels
 
+BRAIN = "brain"
+"""Name of the brain's mask among the masks of pictures; the others go by their labels."""
+
 
 @dataclass(frozen=True)
 class ScanPictures:
@@ -61,12 +64,16 @@ class SliceDataset:
 
     def read_brain(self, rows: npt.ArrayLike) -> torch.Tensor:
         """Return where the brain is in the pictures of `rows`, (B, 1, H, W) float32: 1 inside, 0 outside."""
+        return self.read_mask(rows, BRAIN)
+
+    def read_mask(self, rows: npt.ArrayLike, name: str) -> torch.Tensor:
+        """Return a mask, the brain's or that of a label, in the pictures of `rows`; as `read_brain`."""
         opened: dict[int, npt.NDArray[np.uint8]] = {}
         masks = []
         for row in np.asarray(rows, dtype=np.int64):
             scan = int(self.scan[row])
             if scan not in opened:
-                opened[scan] = np.load(brain_file(self.scans[scan].file), mmap_mode="r")
+                opened[scan] = np.load(mask_file(self.scans[scan].file, name), mmap_mode="r")
             masks.append(opened[scan][self.position[row]])
         return torch.from_numpy(np.stack(masks)[:, None].astype(np.float32))
 
@@ -106,13 +113,19 @@ def save_pictures(file: Path, images: npt.ArrayLike, brain: npt.ArrayLike, slice
         brain: (n, H, W), where the brain is, stored as uint8.
         slices: (n,) the index of each slice in the prepared volume.
     """
+    save_mask(file, BRAIN, brain)
     for target, content in (
         (slices_file(file), np.asarray(slices, dtype=np.int64)),
-        (brain_file(file), np.asarray(brain, dtype=np.uint8)),
         (file, np.asarray(images, np.float16)),
     ):
         with whole_file(target) as temporary:
             np.save(temporary, content)
+
+
+def save_mask(file: Path, name: str, mask: npt.ArrayLike) -> None:
+    """Save a mask (n, H, W) of the pictures in `file`, as uint8, beside them."""
+    with whole_file(mask_file(file, name)) as temporary:
+        np.save(temporary, np.asarray(mask, dtype=np.uint8))
 
 
 def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> SliceDataset:
@@ -169,7 +182,22 @@ def batches(count: int, batch_size: int) -> list[npt.NDArray[np.int64]]:
 
 def brain_file(file: Path) -> Path:
     """Where the brain in the pictures in `file` is."""
-    return file.with_name(f"{file.stem}_brain.npy")
+    return mask_file(file, BRAIN)
+
+
+def mask_file(file: Path, name: str) -> Path:
+    """Where a mask of the pictures in `file` is."""
+    return file.with_name(f"{file.stem}_{name if name == BRAIN else f'label-{name}'}.npy")
+
+
+def mask_names(guide: str | None, *, brain: bool) -> tuple[str, ...]:
+    """The masks that are read with pictures: the brain first where the network takes it, and the one that guides it.
+
+    Example:
+        >>> mask_names("brain", brain=True), mask_names("lesion", brain=True), mask_names(None, brain=False)
+        (('brain',), ('brain', 'lesion'), ())
+    """
+    return tuple(dict.fromkeys((*((BRAIN,) if brain else ()), *((guide,) if guide else ()))))
 
 
 def slices_file(file: Path) -> Path:

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from stratacam.learning.dataset import SliceDataset, batches
 from stratacam.learning.forward import compute_logits, forward
-from stratacam.learning.inputs import Inputs
+from stratacam.learning.inputs import Given, Inputs
+from stratacam.learning.relevance import Relevance
 from stratacam.learning.settings import TrainSettings
 from stratacam.networks import train_mode
 
@@ -26,12 +27,39 @@ class Trainee:
         fed: the part of it that takes the inputs: all of it, or what follows the cached activations.
         frozen: patterns of the layers that stay as they are.
         device: where it is.
+        relevance: how it is guided; None where it is not.
     """
 
     model: nn.Module
     fed: nn.Module
     frozen: tuple[str, ...]
     device: str
+    relevance: Relevance | None = None
+
+    def run(
+        self, given: Given, labels: torch.Tensor, *, differentiable: bool = True
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Logits (B, K), and where it is guided the share of heat outside the mask, (B,)."""
+        if self.relevance is None or given.mask is None:
+            return forward(self.fed, given.batch, self.device), None
+        return self.relevance.run(
+            self.fed, given.batch, labels, given.mask, self.device, differentiable=differentiable
+        )
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Means over slices, with equal weight for groups and for the subjects of a group.
+
+    Attributes:
+        loss: without label smoothing.
+        accuracy: of slices.
+        heat_outside: share of heat outside the mask, which the loss holds too; None where nothing guides.
+    """
+
+    loss: float
+    accuracy: float
+    heat_outside: float | None
 
 
 def run_epoch(
@@ -74,10 +102,13 @@ def run_epoch(
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * share
         rows = order[positions]
-        logits = forward(trainee.fed, inputs.read(rows.numpy(), versions[positions], generator), device)
+        given = inputs.read(rows.numpy(), versions[positions], generator)
+        logits, outside = trainee.run(given, labels[rows])
         losses = functional.cross_entropy(
             logits, labels[rows], reduction="none", label_smoothing=settings.label_smoothing
         )
+        if trainee.relevance is not None and outside is not None:
+            losses = losses + trainee.relevance.weight * outside
         loss = (weights[rows] * losses).mean()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -91,17 +122,43 @@ def run_epoch(
     return loss_sum / len(dataset)
 
 
-def validate(trainee: Trainee, inputs: Inputs, settings: TrainSettings) -> tuple[float, float]:
-    """Return loss and accuracy: means over slices, with equal weight for groups and for the subjects of a group."""
+def validate(trainee: Trainee, inputs: Inputs, settings: TrainSettings) -> Validation:
+    """Return the loss on the plain slices, and what else is known of them."""
     dataset = inputs.dataset
     weights = slice_weights(dataset)
-    logits = compute_logits(
-        trainee.fed, inputs.plain, len(dataset), batch_size=settings.batch_size, device=trainee.device
-    )
+    outside = None
+    if trainee.relevance is None:
+        logits = compute_logits(
+            trainee.fed, inputs.plain, len(dataset), batch_size=settings.batch_size, device=trainee.device
+        )
+    else:
+        logits, outside = _guided(trainee, inputs, settings.batch_size)
     losses = functional.cross_entropy(
         torch.from_numpy(logits), torch.from_numpy(dataset.label), reduction="none"
     ).numpy()
-    return float(np.mean(weights * losses)), float(np.mean(weights * (logits.argmax(1) == dataset.label)))
+    if trainee.relevance is not None and outside is not None:
+        losses = losses + trainee.relevance.weight * outside
+    return Validation(
+        float(np.mean(weights * losses)),
+        float(np.mean(weights * (logits.argmax(1) == dataset.label))),
+        None if outside is None else float(np.mean(weights * outside)),
+    )
+
+
+def _guided(
+    trainee: Trainee, inputs: Inputs, batch_size: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Logits (n, K) and shares of heat outside (n,) of the plain slices."""
+    trainee.fed.eval()
+    labels = torch.from_numpy(inputs.dataset.label).to(trainee.device)
+    logits, outside = [], []
+    for rows in batches(len(labels), batch_size):
+        found, shares = trainee.run(inputs.plain_with_mask(rows), labels[rows], differentiable=False)
+        if shares is None:
+            raise AssertionError("slices of a guided training come without a mask")
+        logits.append(found.detach().double().cpu())
+        outside.append(shares.detach().double().cpu())
+    return torch.cat(logits).numpy(), torch.cat(outside).numpy()
 
 
 def rate_at(done: float, settings: TrainSettings) -> float:

@@ -2,11 +2,11 @@
 
 What frozen layers give for a plain slice is the same in every epoch, fold and seed, and so is what they give for an
 augmented copy that is drawn once. Both are cached as float16, one memory-mapped file a scan; for a network that takes
-the brain, with where it is in every copy.
+the brain, with where it is in every copy, and so for the mask that guides a training.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +18,15 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.files import whole_file
 from stratacam.learning.augment import AugmentSettings, augment
-from stratacam.learning.dataset import ScanPictures, SliceDataset, batches, make_dataset
+from stratacam.learning.dataset import (
+    BRAIN,
+    ScanPictures,
+    SliceDataset,
+    batches,
+    make_dataset,
+    mask_file,
+    mask_names,
+)
 from stratacam.learning.randomness import torch_generator
 from stratacam.networks import takes_brain
 
@@ -31,15 +39,15 @@ def activations_file(folder: Path, scan: str) -> Path:
     return folder / f"{scan}.npy"
 
 
-def copies_brain_file(folder: Path, scan: str) -> Path:
-    """Where the brain in the plain and augmented slices of a scan is cached, for networks that take it."""
-    return folder / f"{scan}_brain.npy"
+def copies_mask_file(folder: Path, scan: str, name: str) -> Path:
+    """Where a mask of the plain and augmented slices of a scan is cached."""
+    return mask_file(activations_file(folder, scan), name)
 
 
-def activation_files(folder: Path, scan: str, *, brain: bool) -> tuple[Path, ...]:
-    """All that is cached for a scan, with the brain or without."""
+def activation_files(folder: Path, scan: str, masks: Sequence[str]) -> tuple[Path, ...]:
+    """All that is cached for a scan, with the masks of these names."""
     files = activations_file(folder, scan), head_inputs_file(folder, scan)
-    return (*files, copies_brain_file(folder, scan)) if brain else files
+    return (*files, *(copies_mask_file(folder, scan, name) for name in masks))
 
 
 def cache_activations(
@@ -50,6 +58,7 @@ def cache_activations(
     copies: int,
     augmentation: AugmentSettings,
     seed: int,
+    guide: str | None = None,
     batch_size: int = 16,
     device: torch.device | str = "cpu",
 ) -> None:
@@ -59,10 +68,11 @@ def cache_activations(
         frozen: the frozen layers, on `device`.
         scan: the scan.
         folder: gets `<scan>.npy`, (1 + copies, n, ...) float16, whole or not at all; 0 is plain. Where the layers take
-            the brain also `<scan>_brain.npy`, (1 + copies, n, H, W) uint8.
+            the brain also `<scan>_brain.npy`, (1 + copies, n, H, W) uint8, and so the mask that guides.
         copies: augmented copies.
         augmentation: their ranges.
         seed: of the copies, with the scan's name: they do not depend on which other scans there are.
+        guide: name of the mask that guides the training, see `TrainSettings.guide`; None for none.
         batch_size: slices at a time.
         device: where to compute.
 
@@ -74,18 +84,22 @@ def cache_activations(
     file = activations_file(folder, scan.scan)
     with whole_file(file) as temporary, torch.inference_mode():
         stored: np.memmap[tuple[int, ...], np.dtype[np.float16]] | None = None
-        brain_of_copies = []
+        masks: dict[str, list[npt.NDArray[np.uint8]]] = {
+            name: [] for name in mask_names(guide, brain=takes_brain(frozen))
+        }
         for version in range(1 + copies):
             generator = torch_generator(seed, _number(scan.scan), version)
             for rows in batches(len(dataset), batch_size):
                 inputs = tuple(
                     values.to(device, memory_format=torch.channels_last)
-                    for values in dataset.read_for(frozen, rows)
+                    for values in (dataset.read(rows), *(dataset.read_mask(rows, name) for name in masks))
                 )
                 if version:
                     inputs = augment(inputs, augmentation, generator)
-                activations = frozen(*inputs).to("cpu", torch.float16).numpy()
-                brain_of_copies += [mask.to("cpu", torch.uint8).numpy()[:, 0] for mask in inputs[1:]]
+                given = inputs[: 1 + takes_brain(frozen)]  # the brain is the first of the masks
+                activations = frozen(*given).to("cpu", torch.float16).numpy()
+                for copies_of, mask in zip(masks.values(), inputs[1:], strict=True):
+                    copies_of.append(mask.to("cpu", torch.uint8).numpy()[:, 0])
                 if not np.isfinite(activations).all():
                     raise InputError(
                         "training.frozen: found activations beyond 65504; expected them to fit the float16 that "
@@ -95,10 +109,10 @@ def cache_activations(
                     shape = (1 + copies, len(dataset), *activations.shape[1:])
                     stored = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
                 stored[version, rows] = activations
-        if brain_of_copies:
-            brain = np.concatenate(brain_of_copies)
-            with whole_file(copies_brain_file(folder, scan.scan)) as beside:
-                np.save(beside, brain.reshape(1 + copies, len(dataset), *brain.shape[1:]))
+        for name, parts in masks.items():
+            mask_of_copies = np.concatenate(parts)
+            with whole_file(copies_mask_file(folder, scan.scan, name)) as beside:
+                np.save(beside, mask_of_copies.reshape(1 + copies, len(dataset), *mask_of_copies.shape[1:]))
         if stored is not None:
             stored.flush()
 
@@ -161,7 +175,14 @@ def read_activations(
     activations = _read(activations_file, dataset, folder, rows, versions)
     if not takes_brain(rest):
         return (activations,)
-    return activations, _read(copies_brain_file, dataset, folder, rows, versions)[:, None]
+    return activations, read_copies_mask(BRAIN, dataset, folder, rows, versions)
+
+
+def read_copies_mask(
+    name: str, dataset: SliceDataset, folder: Path, rows: npt.ArrayLike, versions: npt.ArrayLike
+) -> torch.Tensor:
+    """Read a mask (B, 1, H, W) as `cache_activations` moved it; arguments as of `read_activations`."""
+    return _read(lambda of, scan: copies_mask_file(of, scan, name), dataset, folder, rows, versions)[:, None]
 
 
 def read_head_inputs(dataset: SliceDataset, folder: Path) -> npt.NDArray[np.float32]:

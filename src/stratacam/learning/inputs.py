@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +11,21 @@ import torch
 from torch import nn
 
 from stratacam.learning.augment import AugmentSettings, augment
-from stratacam.learning.dataset import SliceDataset
-from stratacam.learning.features import read_activations
+from stratacam.learning.dataset import SliceDataset, mask_names
+from stratacam.learning.features import read_activations, read_copies_mask
 from stratacam.learning.forward import Batch
+from stratacam.networks import takes_brain
 
-Read = Callable[[npt.NDArray[np.int64], torch.Tensor, torch.Generator], Batch]
-"""Slices' rows (B,), versions (B,) and a source of random numbers to what the layers are called with, float32."""
+
+class Given(NamedTuple):
+    """What the layers are called with, float32, and the mask that guides them, (B, 1, H, W); None where none does."""
+
+    batch: Batch
+    mask: torch.Tensor | None
+
+
+Read = Callable[[npt.NDArray[np.int64], torch.Tensor, torch.Generator], Given]
+"""Slices' rows (B,), versions (B,) and a source of random numbers to what the layers are given."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +38,23 @@ class Inputs:
 
     def plain(self, rows: npt.NDArray[np.int64]) -> Batch:
         """Return the slices `rows` as they are, without augmentation."""
+        return self.plain_with_mask(rows).batch
+
+    def plain_with_mask(self, rows: npt.NDArray[np.int64]) -> Given:
+        """As `plain`, with the mask that guides the layers."""
         return self.read(rows, torch.zeros(len(rows), dtype=torch.int64), torch.Generator())
 
 
-def cached_inputs(rest: nn.Module, dataset: SliceDataset, folder: Path, *, copies: int) -> Inputs:
+def cached_inputs(
+    rest: nn.Module, dataset: SliceDataset, folder: Path, *, copies: int, guide: str | None = None
+) -> Inputs:
     """Inputs of `rest`: what `cache_activations` put into `folder` of the plain slices and of each augmented copy."""
-    return Inputs(
-        dataset,
-        1 + copies,
-        lambda rows, versions, _: read_activations(rest, dataset, folder, rows, versions.numpy()),
-    )
+
+    def read(rows: npt.NDArray[np.int64], versions: torch.Tensor, _: torch.Generator) -> Given:
+        wanted = dataset, folder, rows, versions.numpy()
+        return Given(read_activations(rest, *wanted), read_copies_mask(guide, *wanted) if guide else None)
+
+    return Inputs(dataset, 1 + copies, read)
 
 
 def augmented_inputs(
@@ -47,16 +64,20 @@ def augmented_inputs(
     copies: int,
     augmentation: AugmentSettings,
     device: torch.device | str,
+    guide: str | None = None,
 ) -> Inputs:
     """Inputs of `network`: the slices themselves; augmented versions are drawn anew every time, on the device."""
+    names = mask_names(guide, brain=takes_brain(network))
 
-    def read(rows: npt.NDArray[np.int64], versions: torch.Tensor, generator: torch.Generator) -> Batch:
-        inputs = tuple(values.to(device) for values in dataset.read_for(network, rows))
+    def read(rows: npt.NDArray[np.int64], versions: torch.Tensor, generator: torch.Generator) -> Given:
+        read = dataset.read(rows), *(dataset.read_mask(rows, name) for name in names)
+        inputs = tuple(values.to(device) for values in read)
         augmented = (versions > 0).to(device)
         if augmented.any():
             changed = augment(tuple(values[augmented] for values in inputs), augmentation, generator)
             for values, new in zip(inputs, changed, strict=True):
                 values[augmented] = new
-        return inputs
+        mask = inputs[1 + names.index(guide)] if guide else None
+        return Given(inputs[: 1 + takes_brain(network)], mask)  # the brain is the first of the masks
 
     return Inputs(dataset, 1 + copies, read)

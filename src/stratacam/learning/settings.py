@@ -5,9 +5,13 @@ from typing import Literal, Self
 from pydantic import BaseModel, Field
 
 from stratacam.learning.augment import AugmentSettings
+from stratacam.learning.dataset import BRAIN
 
 PRETRAINED_RATE = 1e-4
 RANDOM_RATE = 1e-3
+
+OF_RELEVANCE = ("relevance_mask", "relevance_layer", "relevance_method")
+"""Settings that count only where `relevance` is above 0."""
 
 
 class TrainSettings(BaseModel, frozen=True, extra="forbid"):
@@ -65,9 +69,34 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     label_smoothing: float = Field(
         0.05, ge=0, lt=1, description="share of the target that is spread evenly over all classes"
     )
+    relevance: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="weight, in the loss, of the share of heat outside a mask (relevance-guided training); 0: none",
+    )
+    relevance_mask: str = Field(
+        default=BRAIN,
+        pattern="^[A-Za-z0-9]+$",
+        description='that mask: "brain", or the label of masks in the cohort, such as "lesion" for '
+        "`sub-*_label-lesion*_mask.nii.gz`",
+    )
+    relevance_layer: str | None = Field(
+        default=None,
+        description="the layer whose maps are meant, which is trained or comes after one that is; absent: the last "
+        "convolution",
+    )
+    relevance_method: Literal["layercam", "gradcam"] = Field(
+        default="layercam", description='the method of these maps: "layercam" or "gradcam"'
+    )
+
+    @property
+    def guide(self) -> str | None:
+        """The name of the mask that guides training; None where none does."""
+        return self.relevance_mask if self.relevance else None
 
     def for_weights(self, *, pretrained: bool, frozen: tuple[str, ...] = ()) -> Self:
-        """Return the settings with what depends on the network's first weights filled in.
+        """Return the settings with what depends on the network's first weights filled in, and what is unused left out.
 
         Args:
             pretrained: whether these are, which decides the rate.
@@ -75,4 +104,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
         """
         frozen = frozen if self.frozen is None else self.frozen
         rate = self.body_rate or (PRETRAINED_RATE if pretrained else RANDOM_RATE)
-        return self.model_copy(update={"frozen": frozen, "body_rate": rate})
+        unused = (
+            {} if self.relevance else {name: type(self).model_fields[name].default for name in OF_RELEVANCE}
+        )
+        return self.model_copy(update={"frozen": frozen, "body_rate": rate, **unused})

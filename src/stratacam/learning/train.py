@@ -15,6 +15,7 @@ from stratacam.learning.dataset import SliceDataset
 from stratacam.learning.epoch import Trainee, run_epoch, validate
 from stratacam.learning.inputs import Inputs, augmented_inputs, cached_inputs
 from stratacam.learning.randomness import torch_generator
+from stratacam.learning.relevance import find_relevance
 from stratacam.learning.settings import TrainSettings
 from stratacam.networks import find_head, freeze, frozen_prefix
 
@@ -24,11 +25,15 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over the training slices: losses are means over subjects, with equal weight for every class."""
+    """One pass over the training slices: losses are means over subjects, with equal weight for every class.
+
+    `heat_outside` is the share of heat outside the mask on validation slices; None where nothing guides the training.
+    """
 
     train_loss: float
     validation_loss: float
     validation_accuracy: float
+    heat_outside: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,9 @@ def train(
 ) -> History:
     """Fine-tune `model`, leave the weights of its best epoch in it, and return what happened.
 
-    The loss is the cross-entropy. By default classes have equal weight and, within a class, subjects too, however many
-    slices they have. The best epoch has the lowest validation loss, with the same weights. AdamW; the rates rise
+    The loss is the cross-entropy, to which relevance-guided training adds the share of heat outside a mask. By default
+    classes have equal weight and, within a class, subjects too, however many slices they have. The best epoch has the
+    lowest validation loss, with the same weights. AdamW; the rates rise
     linearly, then fall by a half cosine to 0. Every epoch takes each slice once, plain or as one of its augmented
     copies, at random; validation slices are never augmented.
 
@@ -83,7 +89,8 @@ def train(
         checkpoint: from which it goes on if it was broken off, unless that was left under another key; removed at the
             end. If absent nothing is saved.
         cached: the folder into which `cache_activations` put the outputs of the frozen layers for both sets, with as
-            many copies as `settings` has; if absent the whole network is run on slices that are augmented anew.
+            many copies as `settings` has and the mask that guides; if absent the whole network is run on slices that
+            are augmented anew.
         head: name of the classifier's last module; found by `stratacam.networks.find_head` if absent.
         by_slice: subjects may be on both sides, as in a split by slice.
         device: where to compute, as torch names it.
@@ -100,13 +107,19 @@ def train(
     free = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     freeze(model, patterns)
-    trainee = Trainee(model, frozen_prefix(model, patterns)[1] if cached else model, patterns, device)
+    fed = frozen_prefix(model, patterns)[1] if cached else model
+    trainee = Trainee(model, fed, patterns, device, find_relevance(model, settings, fed))
 
     def inputs(dataset: SliceDataset, copies: int) -> Inputs:
         if cached:
-            return cached_inputs(trainee.fed, dataset, cached, copies=copies)
+            return cached_inputs(trainee.fed, dataset, cached, copies=copies, guide=settings.guide)
         return augmented_inputs(
-            model, dataset, copies=copies, augmentation=settings.augmentation, device=device
+            model,
+            dataset,
+            copies=copies,
+            augmentation=settings.augmentation,
+            device=device,
+            guide=settings.guide,
         )
 
     try:
@@ -183,7 +196,8 @@ def _fit(
                     slices * number + done, total, f"epoch {number + 1} of {settings.epochs}"
                 ),
             )
-        epochs.append(Epoch(loss, *validate(trainee, validation_inputs, settings)))
+        found = validate(trainee, validation_inputs, settings)
+        epochs.append(Epoch(loss, found.loss, found.accuracy, found.heat_outside))
         if not math.isfinite(loss) or not math.isfinite(epochs[-1].validation_loss):
             raise InputError(
                 f"training.body_rate, training.head_rate: found {settings.body_rate:g} and {settings.head_rate:g}, "

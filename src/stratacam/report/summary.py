@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stratacam.learning import SLICES_OF_ONE_PERSON
+from stratacam.learning.dataset import BRAIN
 from stratacam.maps import trained_plane
 from stratacam.networks import ARCHITECTURES, BrainUse, default_weights, network_title
 from stratacam.report.confounds import what_confounds
@@ -44,7 +45,7 @@ def what_was_done(study: StudyContent) -> str:
     return (
         f"{len(study.group)} subjects ({', '.join(of_group)}) with {listed(study.card.input['sequences'])} were "
         f"prepared. {_networks(study)} {were} trained{_epochs(study)}{repeated} to classify {_pictures(study)} as "
-        f"{listed(study.card.classes, last='or')}. {how_it_was_split(study)}"
+        f"{listed(study.card.classes, last='or')}. {_guided(study)}{how_it_was_split(study)}"
     )
 
 
@@ -209,6 +210,20 @@ def _start(study: StudyContent, network: str) -> str:
     chosen = default_weights(network) if weights == "default" else weights
     known = {"imagenet": "ImageNet weights", "none": "random weights"}
     return known.get(chosen, f"the weights of {chosen}")
+
+
+def _guided(study: StudyContent) -> str:
+    """What the first network's training was guided by, and what other air does to it; "" where nothing guided it."""
+    settings, air = study.card.training.get("settings", {}), study.card.training.get("air")
+    if not settings.get("relevance") or air is None:
+        return ""
+    mask = "the brain" if settings["relevance_mask"] == BRAIN else f"masks of {settings['relevance_mask']}"
+    return (
+        f"Training was guided: the loss held {settings['relevance']:g} times the share of heat outside {mask} "
+        f"({settings['relevance_layer']}). With tissue-like noise in place of the air around the brain, the explaining "
+        f"model gives {small(air['flipped'])} of its held-out slices another class, and the margin changes by "
+        f"{decimal(air['change'])} (standard deviation between slices {decimal(air['spread'])}). "
+    )
 
 
 def _epochs(study: StudyContent) -> str:

@@ -14,6 +14,10 @@ LOSSES = {
     "validation_loss": "validation loss",
     "validation_accuracy": "validation accuracy",
 }
+"""Of every epoch, in the history of a training."""
+
+HEAT_OUTSIDE = {"heat_outside": "heat outside"}
+"""Added where training was guided."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,10 @@ def training_table(study: StudyContent) -> Table:
         if trained.run.name in model.histories
     ]
 
+    shown = LOSSES | (HEAT_OUTSIDE if study.card.training.get("heat_outside") is not None else {})
+
     def losses(epoch: Mapping[str, float]) -> tuple[str, ...]:
-        return tuple(f"{epoch[key]:.3f}" for key in LOSSES)
+        return tuple(f"{epoch[key]:.3f}" for key in shown)
 
     if len(histories) <= 1:
         rows = tuple(
@@ -74,7 +80,7 @@ def training_table(study: StudyContent) -> Table:
             for _, _, history in histories
             for number, epoch in enumerate(history["epochs"], start=1)
         )
-        return Table(title, ("epoch", *LOSSES.values()), rows)
+        return Table(title, ("epoch", *shown.values()), rows)
     several = tuple(
         (
             name,
@@ -84,7 +90,7 @@ def training_table(study: StudyContent) -> Table:
         )
         for name, fold, history in histories
     )
-    columns = ("network", "fold", "epoch kept", *LOSSES.values())
+    columns = ("network", "fold", "epoch kept", *shown.values())
     return Table(title, columns, several, note="Values at the epoch whose weights were kept.")
 
 

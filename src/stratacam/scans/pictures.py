@@ -203,15 +203,19 @@ def cut_pictures(
     slices = part_of(volume.kept, settings.part)[:: settings.every]
     geometry = geometry_of(volume, size, settings.width_mm / settings.size, slices)
     pictures, shown = cut_channels({name: images[name] for name in seen}, geometry, settings.channels)
-    brain = geometry.cut(volume.brain_mask.astype(np.float32)) >= 0.5
-    of_slice = len(pictures) // len(slices)
     return Pictures(
         images=pictures.clip(0, 1),
-        brain=np.repeat(brain, of_slice, axis=0),
-        slices=np.repeat(slices, of_slice),
+        brain=cut_mask(volume.brain_mask, geometry, len(pictures)),
+        slices=np.repeat(slices, len(pictures) // len(slices)),
         sequences=shown,
         geometry=geometry,
     )
+
+
+def cut_mask(mask: NDArray[np.bool_], geometry: Geometry, pictures: int) -> NDArray[np.bool_]:
+    """Cut a mask (X, Y, Z) of the prepared volume as so many pictures lie: (m, rows, columns); at least half inside."""
+    cut = geometry.cut(mask.astype(np.float32)) >= 0.5
+    return np.repeat(cut, pictures // len(cut), axis=0)
 
 
 def cut_scan(scan: PreparedScan, settings: PictureSettings, shape: tuple[int, int] | None = None) -> Pictures:

@@ -6,10 +6,14 @@ import torch
 from torch import nn
 
 from stratacam.errors import InputError
+from stratacam.learning import TrainSettings
+from stratacam.learning.relevance import check_relevance, find_relevance
 from stratacam.maps import check_settings, nifti_layers_of
 from stratacam.networks import (
     ARCHITECTURES,
     ModelCard,
+    default_frozen,
+    default_weights,
     find_head,
     freeze,
     initial_weights,
@@ -28,7 +32,7 @@ def check_networks(configuration: StudyConfiguration) -> None:
 
     Raises:
         InputError: a network cannot be made, has no such head, does not take the pictures, or nothing would be left to
-            train; or a pattern matches nothing.
+            train; or a pattern matches nothing, or the layer that guides training does not suit.
     """
     check_size(configuration, (configuration.pictures.size, configuration.pictures.size))
     networks = {
@@ -57,6 +61,10 @@ def check_networks(configuration: StudyConfiguration) -> None:
         raise InputError(
             f"training.frozen: {', '.join(lost)} matches no layer; choose some, or leave it out: {layers}."
         )
+    for name, network in networks.items() if configuration.training.guide else ():
+        settings = settings_of(configuration, name, network)
+        freeze(network, settings.frozen or ())
+        check_relevance(network, settings, configuration.channels)
     for name in networks:
         if is_reference(name) and configuration.network.weights not in {"default", "none"}:
             raise InputError(
@@ -134,6 +142,27 @@ def check_explained(
             f"explain.subjects: {', '.join(unknown)} is not among the subjects that can be used; "
             f"there are {', '.join(subjects)}."
         )
+
+
+def settings_of(configuration: StudyConfiguration, architecture: str, network: nn.Module) -> TrainSettings:
+    """The settings of training, with what depends on the network filled in.
+
+    Raises:
+        InputError: the network has not the layer that is to guide training.
+    """
+    chosen = configuration.network.weights
+    chosen = default_weights(architecture) if chosen == "default" else chosen
+    pretrained, only = chosen != "none", len(configuration.network.architectures) == 1
+    settings = configuration.training.for_weights(
+        pretrained=pretrained, frozen=default_frozen(architecture, pretrained=pretrained)
+    )
+    relevance = find_relevance(network, settings)
+    return settings.model_copy(
+        update={
+            "frozen": frozen_here(network, settings.frozen or (), only=only),
+            "relevance_layer": relevance.name if relevance else None,
+        }
+    )
 
 
 def frozen_here(network: nn.Module, patterns: tuple[str, ...], *, only: bool) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from torch import nn
 from stratacam.learning import AnySplit, SplitSettings, TrainSettings, make_splits
 from stratacam.networks import (
     BrainUse,
-    default_frozen,
     default_weights,
     frozen_prefix,
     initial_weights,
@@ -23,7 +22,7 @@ from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.folders import StudyFolders
 from stratacam.study.keys import NOT_IN_KEY, short_hash
-from stratacam.study.network_check import frozen_here
+from stratacam.study.network_check import settings_of
 from stratacam.study.runs import Run, models_of
 
 
@@ -131,17 +130,13 @@ def plan_network(
     """
     network = configuration.network
     chosen = default_weights(run.network) if network.weights == "default" else network.weights
-    pretrained, channels = chosen != "none", configuration.channels
-    settings = configuration.training.for_weights(
-        pretrained=pretrained, frozen=default_frozen(run.network, pretrained=pretrained)
-    )
+    channels = configuration.channels
     made = made_of(
         run.network, classes, channels=channels, weights=chosen, seed=run.seed, brain=network.brain
     )
     first = FirstNetwork(run.network, chosen, network.head, classes, channels, run.seed, made, network.brain)
     untrained = make_network(run.network, classes, channels=channels, weights="none", brain=network.brain)
-    frozen = frozen_here(untrained, settings.frozen or (), only=len(network.architectures) == 1)
-    settings = settings.model_copy(update={"frozen": frozen})
+    settings = settings_of(configuration, run.network, untrained)
     seed = configuration.seed if kept_seed is None else kept_seed
     return Planned(run, first, settings, split, _kept_folder(folders, first, settings, seed, untrained))
 
@@ -159,6 +154,7 @@ def _kept_folder(
         first.head,
         settings.model_dump(mode="json", include={"frozen", "copies", "augmentation"}),
         seed,
+        *([settings.guide] if settings.guide else []),
     ]
     digest = short_hash(json.dumps(content, sort_keys=True))[:8]
     return folders.activations / f"{short_name(first.architecture)}-{digest}"

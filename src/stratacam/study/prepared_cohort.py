@@ -70,6 +70,8 @@ def prepare_cohort(study: Study) -> PreparedCohort:
         out=folders.pictures,
         settings=configuration.pictures,
         shape=shape,
+        guide=configuration.training.guide,
+        cohort=configuration.cohort.input,
     )
     cohort = make_cohort(study, pictures, clusters)
     return PreparedCohort(scans, prepared, describe_scans(cohort, prepared))

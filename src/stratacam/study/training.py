@@ -30,6 +30,7 @@ from stratacam.learning import (
     train,
     write_split,
 )
+from stratacam.learning.air import change_by_air
 from stratacam.networks import ModelCard, frozen_prefix, save_model
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.source_code import Entries
@@ -144,6 +145,9 @@ class Training:
             part: list(getattr(self.split, part)) if isinstance(self.split, Split) else SLICES_OF_ONE_PERSON
             for part in PARTS
         }
+        air = None
+        if self.settings.guide:
+            air = change_by_air(model, parts["test"], seed=self.run.seed, device=self.device).as_json()
         card = ModelCard(
             architecture=self.first.architecture,
             head=self.first.head,
@@ -159,6 +163,8 @@ class Training:
                 "images": _parts_of_images(self.split, self.images),
                 "settings": self.settings.model_dump(mode="json"),
                 "best_epoch": history.best_epoch,
+                "heat_outside": history.epochs[history.best_epoch - 1].heat_outside,
+                "air": air,
                 "temperature": temperature,
                 "seed": self.run.seed,
                 "fold": self.run.fold,

@@ -19,7 +19,13 @@ from stratacam.cam.methods.gradient import (
 )
 from stratacam.cam.methods.input_gradient import guided_backprop, input_gradient
 from stratacam.cam.methods.scorecam import scorecam
-from stratacam.cam.passes import MapFunction, activation_pass, gradient_pass, weighting_pass
+from stratacam.cam.passes import (
+    MapFunction,
+    activation_pass,
+    gradient_pass,
+    sum_of_channels,
+    weighting_pass,
+)
 from stratacam.cam.task import RawMaps, Task
 
 
@@ -99,3 +105,30 @@ def find_method(method: str | MapFunction) -> Method:
             "activation and gradient (B, channels, *spatial) to maps (B, *spatial)."
         )
     return REGISTRY[method]
+
+
+def map_function(method: str) -> MapFunction:
+    """What a method by gradients makes of a layer, for a loss that is made of maps: it can be differentiated again.
+
+    Returns:
+        A function from activation and gradient (B, channels, *spatial) to raw maps (B, *spatial).
+
+    Raises:
+        ValueError: if there is no such method, or it needs more than a layer's activation and gradient.
+
+    Example:
+        >>> import torch
+        >>> map_function("gradcam")(torch.ones(1, 2, 1, 2), torch.tensor([[[[1.0, 3.0]], [[0.0, 2.0]]]]))
+        tensor([[[3., 3.]]])
+    """
+    found = find_method(method)
+    if found.kind is GRADIENT:
+        return found.function
+    if found.kind is WEIGHTS:
+        return lambda activation, gradient: sum_of_channels(found.function(gradient)[:, None], activation)[
+            :, 0
+        ]
+    suitable = ", ".join(name for name, one in REGISTRY.items() if one.kind in {WEIGHTS, GRADIENT})
+    raise ValueError(
+        f"method: found {method!r}; expected one made of a layer's activation and gradient: {suitable}."
+    )

@@ -46,7 +46,8 @@ def learning_curves(study: StudyContent) -> ReportFigure | None:
         "Learning curves",
         "One line for every training: each seed and fold. Cross-entropy in nats. The training loss is on augmented "
         "slices, with label smoothing. The validation loss is without either; groups, and subjects of a group, have "
-        "equal weights. Dot: the epoch with the lowest validation loss, whose weights were kept.",
+        "equal weights. Where training was guided, both hold the share of heat outside the mask. Dot: the epoch with "
+        "the lowest validation loss, whose weights were kept.",
         figure,
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stratacam.learning import ScanPictures, Split, cache_activations, cache_head_inputs
 from stratacam.learning.augment import AugmentSettings
+from stratacam.learning.dataset import mask_names
 from stratacam.learning.features import activation_files
 from stratacam.networks import find_head, frozen_prefix
 from stratacam.source_code import Entries
@@ -23,6 +24,7 @@ class Activations:
         first: the network.
         frozen: its frozen layers.
         seed: of the copies.
+        guide: name of the mask that guides trainings, which is kept with them; None where none does.
         folder: gets the files.
     """
 
@@ -31,6 +33,7 @@ class Activations:
     copies: int
     augmentation: AugmentSettings
     seed: int
+    guide: str | None
     scan: ScanPictures
     folder: Path
     device: str
@@ -41,7 +44,8 @@ class Activations:
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        return activation_files(self.folder, self.scan.scan, brain=self.first.brain != "off")
+        masks = mask_names(self.guide, brain=self.first.brain != "off")
+        return activation_files(self.folder, self.scan.scan, masks)
 
     def do(self) -> None:
         model, _ = make_once(self.first)
@@ -54,6 +58,7 @@ class Activations:
             copies=self.copies,
             augmentation=self.augmentation,
             seed=self.seed,
+            guide=self.guide,
             device=self.device,
         )
         cache_head_inputs(
@@ -74,6 +79,7 @@ def activations_of(plan: Planned, scan: ScanPictures, study: Study, *, augmented
         copies=settings.copies if augmented else 0,
         augmentation=settings.augmentation,
         seed=study.configuration.seed,
+        guide=settings.guide,
         scan=scan,
         folder=plan.kept,
         device=study.configuration.run.device,
