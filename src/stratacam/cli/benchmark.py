@@ -19,18 +19,38 @@ def benchmark_truth(
         Path | None, typer.Option(help="Folder of lesion masks (NIfTI) for shapes; synthetic ones if absent.")
     ] = None,
     difference: Annotated[
-        str, typer.Option(help="Difference of the two classes: shape or place of the targets.")
+        str,
+        typer.Option(help="Difference of the two classes: shape, place or presence of the targets."),
     ] = "shape",
     architecture: Annotated[
         str | None, typer.Option(help="Network to train; if absent, the default of a study.")
     ] = None,
     brain: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="What the network does with the brain mask: features, pooling or off, as network.brain of a study."
+            help="What networks do with the brain mask: features, pooling or off, as network.brain of a study; if "
+            "absent, its default."
         ),
-    ] = "off",
+    ] = None,
+    relevance: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Weight of heat outside the brain in the loss, as training.relevance of a study; if absent, its "
+            "default.",
+        ),
+    ] = None,
+    trained: Annotated[
+        int | None, typer.Option(min=1, help="Number of blocks to train, the last ones; if absent, as in a study.")
+    ] = None,
+    networks: Annotated[
+        int, typer.Option(min=1, help="Networks of each fold; from two on their consensus is scored too.")
+    ] = 1,
+    folds: Annotated[int, typer.Option(min=2, help="Maximum number of folds.")] = 5,
     method: Annotated[list[str] | None, typer.Option(help="Method of the maps; repeat for more.")] = None,
+    smoothgrad: Annotated[
+        bool, typer.Option(help="Score SmoothGrad too, which takes as long as all other maps together.")
+    ] = True,
     size: Annotated[int, typer.Option(min=32, help="Pixels of a picture, a multiple of 32.")] = 128,
     every: Annotated[
         int, typer.Option(min=1, help="Step between the slices: 2 takes every other kept slice.")
@@ -41,6 +61,9 @@ def benchmark_truth(
         int, typer.Option(min=1, help="Copies of each slice with other lesions, in each class.")
     ] = 4,
     epochs: Annotated[int, typer.Option(min=1, help="Number of passes over the training slices.")] = 12,
+    scored: Annotated[
+        int, typer.Option(min=1, help="Maximum number of slices of each scan and class whose maps are scored.")
+    ] = 40,
     shuffled: Annotated[
         bool,
         typer.Option(
@@ -49,16 +72,18 @@ def benchmark_truth(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
 ) -> None:
-    """Plant targets and decoys, train a network to classify targets, and measure which maps find these alone."""
+    """Plant targets and decoys, train networks to classify targets, and measure which maps find these alone."""
+    from stratacam.evidence.planting.plant import CLASSES
     from stratacam.maps import LAYER_METHODS
-    from stratacam.networks import ARCHITECTURES, BRAIN_USES, DEFAULT_ARCHITECTURE
+    from stratacam.networks import ARCHITECTURES, BRAIN_USES
     from stratacam.report import draw_benchmark
     from stratacam.study.truth_benchmark import BenchmarkSettings, run_benchmark
 
     methods = tuple(method or BenchmarkSettings.methods)
-    architecture = architecture or DEFAULT_ARCHITECTURE
+    architecture = architecture or BenchmarkSettings.architecture
+    brain = brain or BenchmarkSettings.brain
     allowed = {
-        "--difference": ((difference,), ("shape", "place")),
+        "--difference": ((difference,), tuple(CLASSES)),
         "--architecture": ((architecture,), tuple(ARCHITECTURES)),
         "--brain": ((brain,), BRAIN_USES),
         "--method": (methods, LAYER_METHODS),
@@ -74,10 +99,15 @@ def benchmark_truth(
             f"--size: found {size}; expected a multiple of 32: choose the next, {size + -size % 32}."
         )
     settings = BenchmarkSettings(
-        difference="shape" if difference == "shape" else "place",
+        difference=next(one for one in CLASSES if one == difference),
         architecture=architecture,
         brain=next(one for one in BRAIN_USES if one == brain),
+        relevance=BenchmarkSettings.relevance if relevance is None else relevance,
+        trained=trained,
+        networks=networks,
+        folds=folds,
         methods=methods,
+        smoothgrad=smoothgrad,
         size=size,
         every=every,
         area=area,
@@ -85,10 +115,11 @@ def benchmark_truth(
         copies=copies,
         shuffled=shuffled,
         epochs=epochs,
+        scored=scored,
         seed=seed,
     )
     console = Console()
     found = run_benchmark(prepared, out, settings, lesions=lesions, console=console)
-    draw_benchmark(out, found.tables, found.examples)
+    draw_benchmark(out, found.tables, found.picked, found.examples)
     console.print(found.content["verdict"], highlight=False)
     conclude(out / "benchmark.json")

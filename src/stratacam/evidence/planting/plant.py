@@ -1,8 +1,8 @@
 """Targets, decoys and noise planted into slices, in pairs that differ by the targets alone.
 
-The targets tell two classes apart. Decoys are lesions as bright, as large and as many, which both slices of a pair
-have in common. Smooth noise lies over brain and lesions alike: it says nothing of the class, but a network that
-subtracts it sees lesions better (a suppressor).
+The targets tell two classes apart: by their shape, by their place, or by being there. Decoys are lesions as bright, as
+large and as many, which both slices of a pair have in common. Smooth noise lies over brain and lesions alike: it says
+nothing of the class, but a network that subtracts it sees lesions better (a suppressor).
 """
 
 from collections.abc import Sequence
@@ -18,10 +18,17 @@ from stratacam.evidence.planting.shapes import Kinds
 from stratacam.evidence.planting.stamp import Stamp, make_stamps, turn
 from stratacam.evidence.planting.white_matter import Anatomy
 
-Difference = Literal["shape", "place"]
+Difference = Literal["shape", "place", "presence"]
 Mask = NDArray[np.bool_]
 
-CLASSES: dict[Difference, tuple[str, str]] = {"shape": ("regular", "irregular"), "place": ("deep", "outer")}
+CLASSES: dict[Difference, tuple[str, str]] = {
+    "shape": ("regular", "irregular"),
+    "place": ("deep", "outer"),
+    "presence": ("present", "absent"),
+}
+
+WITH_TARGETS: dict[Difference, tuple[str, ...]] = {**CLASSES, "presence": ("present",)}
+"""The classes that have targets: of the others there is nothing that a map could show."""
 
 FIRST, SECOND, DECOY = range(3)
 """What a lesion is: a target of the first class, one of the second, or a decoy."""
@@ -101,8 +108,9 @@ def plant_scan(
 
     Where classes differ by shape, the first has regular and the second irregular targets at the same places; decoys
     are neutral. Where by place, the first has targets deep in the brain, the second near its edge; decoys lie
-    between, and all have shapes of all kinds. A pair has all else in common: anatomy, decoys, noise. Slices without
-    room are left out.
+    between, and all have shapes of all kinds. Where by presence, the first has targets deep in the brain, the second
+    has none; decoys lie near the edge, and all have shapes of all kinds. A pair has all else in common: anatomy,
+    decoys, noise, and the level tissue below targets. Slices without room are left out.
 
     Args:
         anatomy: of the scan.
@@ -156,7 +164,9 @@ def _slots(
     deepest = depth.max()
     deep, outer = depth >= DEEP * deepest, depth <= OUTER * deepest
     every = [[stamp for kind in stamps for stamp in kind]]
-    where = {FIRST: deep, SECOND: outer, DECOY: ~(deep | outer)}
+    where = {FIRST: deep, DECOY: outer}
+    if difference == "place":
+        where = {FIRST: deep, SECOND: outer, DECOY: ~(deep | outer)}
     return [_Slot(white & place, every, {part: 0}) for part, place in where.items()] * count
 
 

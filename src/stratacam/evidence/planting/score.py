@@ -1,9 +1,9 @@
-"""Maps of a network that was trained on planted lesions, scored by targets and by decoys.
+"""Maps of networks that were trained on planted lesions, scored by targets and by decoys.
 
 A map that shows bright tissue finds both alike; one that shows what the network uses finds targets only.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,18 +12,27 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam import cam
-from stratacam.evidence.localisation import AVERAGE_PRECISION, scores_of
+from stratacam.evidence.draws import generator
+from stratacam.evidence.localisation import AVERAGE_PRECISION, POINTING, scores_of
 from stratacam.evidence.references import CEILING, EDGES, INTENSITY, edges_of, mask_at_layer
 from stratacam.evidence.values import Value
-from stratacam.maps.heat import Heat, explain_slices, heat_of
+from stratacam.maps.fused import candidate_fusions, is_fused
+from stratacam.maps.heat import Heat, heat_of
+from stratacam.maps.slice_maps import explain_slices
 from stratacam.networks import inputs_of
+
+SINGLE, CONSENSUS, NONE = "single", "consensus", "none"
+"""Whose maps they are: of the first network, of all as one, or of no network at all."""
 
 SMOOTHGRAD = "smoothgrad"
 COPIES_OF_SMOOTHGRAD = 16
 RANDOM = "random"
 
 DECOYS, ABOVE_DECOYS = "decoys", "above decoys"
-"""Against what average precision stands: that on decoys, and that on targets less that on decoys."""
+"""Against what a score stands: that on decoys, and that on targets less that on decoys."""
+
+BY_DECOYS = (AVERAGE_PRECISION.name, POINTING.name)
+"""Scores that are taken of decoys too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,49 +65,79 @@ class ScoredSlice:
     """Scores of every map of one slice.
 
     Attributes:
-        values: the scores; references have no layer, or are "truth at layer".
-        layers: shallow to deep.
-        heat: by method and layer.
+        values: the scores, by whose maps they are; references have no layer, or are "truth at layer".
+        layers: of the networks, shallow to deep.
+        fused: maps over several layers, see `stratacam.maps.fused`.
+        heat: by networks, method and layer.
     """
 
-    values: list[Value]
+    values: Mapping[str, list[Value]]
     layers: tuple[str, ...]
-    heat: Mapping[tuple[str, str], Heat]
+    fused: tuple[str, ...]
+    heat: Mapping[tuple[str, str, str], Heat]
 
 
 def score_maps(
-    model: nn.Module, one: PlantedSlice, target: int, methods: Sequence[str], *, seed: int
-) -> ScoredSlice:
-    """Score the maps of every layer by each method, SmoothGrad, and the references.
+    networks: Mapping[str, nn.Module],
+    slices: Sequence[PlantedSlice],
+    target: int,
+    methods: Sequence[str],
+    *,
+    seed: int,
+    smoothgrad: bool = True,
+) -> Iterator[ScoredSlice]:
+    """Score the maps of every layer and fused layer by each method, SmoothGrad, and the references.
 
-    SmoothGrad is the magnitude of the mean input gradient over 16 noisy copies (D. Smilkov et al., 2017).
+    SmoothGrad is the magnitude of the mean input gradient over 16 noisy copies (D. Smilkov et al., 2017). The slices
+    are explained together: scales of consensus and fused maps are over all of them.
 
     Args:
-        model: trained, in evaluation mode.
-        one: the slice.
-        target: position of its class.
+        networks: trained, in evaluation mode: one as `SINGLE`, and the consensus of several where there is one.
+        slices: of one scan and class.
+        target: position of their class.
         methods: that give a map for each layer.
-        seed: of the random map.
+        seed: of the random maps.
+        smoothgrad: whether SmoothGrad is scored, which takes about ten times as long as a map of the other methods.
     """
-    heat: dict[tuple[str, str], Heat] = {}
-    cells: dict[str, tuple[int, int]] = {}
-    for method in methods:
-        maps = explain_slices(model, one.image[None], one.brain[None], target, method)
-        for layer in maps.layers:
-            heat[method, layer] = maps.heat(layer, one.brain.shape)[0]
-            cells[layer] = (maps.raw[layer].shape[1], maps.raw[layer].shape[2])
-    heat[SMOOTHGRAD, "input"] = _smoothgrad(model, one, target)
-    references = {
-        (EDGES, ""): edges_of(one.picture[None])[0] * one.brain,
-        (INTENSITY, ""): one.picture * one.brain,
-        (RANDOM, ""): np.random.default_rng(seed).random(one.brain.shape) * one.brain,
-        **{(CEILING, layer): mask_at_layer(one.truth[None], shape)[0] for layer, shape in cells.items()},
+    images, brain = np.stack([one.image for one in slices]), np.stack([one.brain for one in slices])
+    fused = candidate_fusions(networks[SINGLE], cam.match_layers(networks[SINGLE]))
+    maps = {
+        (name, method): explain_slices(
+            network, images, brain, target, method, layers=("all", *fused)
+        )
+        for name, network in networks.items()
+        for method in methods
     }
-    return ScoredSlice(score_heat({**heat, **references}, one), tuple(cells), heat)
+    raw = next(iter(maps.values())).raw
+    for place, one in enumerate(slices):
+        shape = (one.brain.shape[0], one.brain.shape[1])
+        heat = {
+            (*whose, layer): heat_of(found.raw[layer][[place]], shape)[0]
+            for whose, found in maps.items()
+            for layer in raw
+        }
+        if smoothgrad:
+            heat[SINGLE, SMOOTHGRAD, "input"] = _smoothgrad(networks[SINGLE], one, target)
+        random = generator(seed, "random map", one.group, one.scan, place)
+        references = {
+            (NONE, EDGES, ""): edges_of(one.picture[None])[0] * one.brain,
+            (NONE, INTENSITY, ""): one.picture * one.brain,
+            (NONE, RANDOM, ""): random.random(one.brain.shape) * one.brain,
+            **{
+                (NONE, CEILING, layer): mask_at_layer(one.truth[None], cells.shape[1:])[0]
+                for layer, cells in raw.items()
+            },
+        }
+        every = {**heat, **references}
+        values = {
+            name: score_heat({key[1:]: found for key, found in every.items() if key[0] == name}, one)
+            for name in (*networks, NONE)
+        }
+        yield ScoredSlice(values, tuple(layer for layer in raw if not is_fused(layer)), fused, heat)
 
 
-def score_heat(heat: Mapping[tuple[str, str], Heat], one: PlantedSlice) -> list[Value]:
-    """Score heat by the targets of a slice, and its average precision by the decoys too.
+def score_heat(heat: Mapping[tuple[str, ...], Heat], one: PlantedSlice) -> list[Value]:
+    """Score heat by the targets of a slice, and average precision and pointing by the decoys too.
 
     Args:
         heat: (rows, columns) each, by method and layer.
@@ -106,10 +145,11 @@ def score_heat(heat: Mapping[tuple[str, str], Heat], one: PlantedSlice) -> list[
     """
     stacked = np.stack([np.asarray(values, dtype=np.float32) for values in heat.values()])
     scores = scores_of(stacked, one.truth, one.brain, one.pixel_mm)
-    decoys = scores_of(stacked, one.decoys, one.brain, one.pixel_mm)[AVERAGE_PRECISION.name]
+    decoys = scores_of(stacked, one.decoys, one.brain, one.pixel_mm)
     rows = {(measure, ""): numbers for measure, numbers in scores.items()}
-    rows[AVERAGE_PRECISION.name, DECOYS] = decoys
-    rows[AVERAGE_PRECISION.name, ABOVE_DECOYS] = scores[AVERAGE_PRECISION.name] - decoys
+    for measure in BY_DECOYS:
+        rows[measure, DECOYS] = decoys[measure]
+        rows[measure, ABOVE_DECOYS] = scores[measure] - decoys[measure]
     return [
         Value(method, layer, measure, against, float(numbers[place]), 1)
         for place, (method, layer) in enumerate(heat)

@@ -1,16 +1,16 @@
-"""What the scores of maps on planted lesions say, in words: class by class, and never from too few people."""
+"""What the scores of maps on planted lesions say, in words: which map was picked, and what each class shows."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.evidence.inference import MINIMUM_SUBJECTS, mean_interval, simultaneous
-from stratacam.evidence.localisation import AVERAGE_PRECISION
-from stratacam.evidence.planting.score import ABOVE_DECOYS, RANDOM
-from stratacam.evidence.references import CEILING, EDGES, INTENSITY
+from stratacam.evidence.localisation import AVERAGE_PRECISION, POINTING
+from stratacam.evidence.planting.pick import TablesOfClass, candidates_of, pick
+from stratacam.evidence.planting.score import ABOVE_DECOYS, CONSENSUS, DECOYS, NONE, RANDOM, SINGLE
+from stratacam.evidence.references import EDGES, INTENSITY
 from stratacam.evidence.values import SubjectTable
 
 MINIMUM_ACCURACY = 0.6
@@ -26,38 +26,6 @@ MINIMUM_PEOPLE = 3
 """From which on intervals are over people."""
 
 
-class BestMap(NamedTuple):
-    """The best map of one class, chosen on one half of the units and scored on the other, both ways.
-
-    Attributes:
-        names: method and layer of the map that each half chose.
-        value: mean over units, each scored by the map that the other half chose.
-        low: of the 95 % interval of the mean.
-        high: of it.
-    """
-
-    names: tuple[tuple[str, str], ...]
-    value: float
-    low: float
-    high: float
-
-
-def best_map(table: SubjectTable) -> BestMap | None:
-    """The best map by average precision on targets less that on decoys; None for fewer than two units of scores."""
-    columns = _maps(table)
-    values = table.values[:, columns]
-    values = values[~np.isnan(values).all(axis=1)] if columns else values
-    if len(values) < 2:
-        return None
-    names: list[tuple[str, str]] = []
-    scored = np.full(len(values), np.nan)
-    for half in (0, 1):
-        chosen = int(np.nanargmax(np.nanmean(values[half::2], axis=0)))
-        names.append(table.keys[columns[chosen]][:2])
-        scored[1 - half :: 2] = values[1 - half :: 2, chosen]
-    return BestMap(tuple(dict.fromkeys(names)), float(np.nanmean(scored)), *mean_interval(scored))
-
-
 def has_learnt(accuracy: NDArray[np.float64]) -> bool:
     """Whether held-out slices are recognised: the mean is `MINIMUM_ACCURACY`, and its interval lies above a half.
 
@@ -68,19 +36,29 @@ def has_learnt(accuracy: NDArray[np.float64]) -> bool:
     return bool(accuracy.mean() >= MINIMUM_ACCURACY and low > 0.5)
 
 
-def verdict(tables: Mapping[str, SubjectTable], accuracy: NDArray[np.float64], units: str) -> str:
+def verdict(
+    tables: Mapping[str, TablesOfClass],
+    accuracy: Mapping[str, NDArray[np.float64]],
+    units: str,
+    *,
+    networks: int = 1,
+) -> str:
     """Sentences on whether maps find what tells the classes apart, and not only what is bright.
 
     Args:
-        tables: scores of units by class.
-        accuracy: (units,), share of the held-out slices of each unit that are classified right; chance is a half.
+        tables: scores of units by class; of the classes that have targets.
+        accuracy: by whose it is, (units,), share of the held-out slices of each unit that are classified right; chance
+            is a half.
         units: `PEOPLE` or `LEVELS`.
+        networks: how many are in the consensus.
     """
-    over = f"over {len(accuracy)} {units}"
-    right = (
-        f"The network is right on {accuracy.mean():.0%} of the held-out slices ({_interval(accuracy)} {over})"
-    )
-    if not has_learnt(accuracy):
+    judged = accuracy.get(CONSENSUS, accuracy[SINGLE])
+    over = f"over {len(judged)} {units}"
+    who = f"The consensus of {networks} networks" if CONSENSUS in accuracy else "The network"
+    right = f"{who} is right on {judged.mean():.0%} of the held-out slices ({_interval(judged)} {over})"
+    if CONSENSUS in accuracy:
+        right += f", the first alone on {accuracy[SINGLE].mean():.0%}"
+    if not has_learnt(judged):
         return (
             f"{right}, chance being 50%: it was not shown to have learnt what tells the classes apart. "
             "What its maps show: cannot say."
@@ -88,42 +66,78 @@ def verdict(tables: Mapping[str, SubjectTable], accuracy: NDArray[np.float64], u
     return " ".join(
         [
             f"{right}.",
-            *(_of_class(name, table, units) for name, table in tables.items()),
+            _picked(tables, units),
+            *(_of_class(name, table, units, alone=len(tables) == 1) for name, table in tables.items()),
             _above(tables, units),
         ]
     )
 
 
-def _of_class(name: str, table: SubjectTable, units: str) -> str:
-    """The best map of a class, and what maps without a network score."""
-    best = best_map(table)
+def _picked(tables: Mapping[str, TablesOfClass], units: str) -> str:
+    """The map that was picked, and how it scores where it was not."""
+    best = pick(tables)
     if best is None:
-        return f"{name}: cannot say (fewer than two {units} with slices that are classified right)."
-    score = {key[0]: value for key, value in zip(table.keys, _means(table), strict=True) if _is_score(key)}
-    names = " or ".join(f"{method} at {layer}" for method, layer in best.names)
+        return f"Which map to read: cannot say (fewer than two {units} with slices that are classified right)."
+
+    def said(measure: str, against: str, *, share: bool = False) -> str:
+        one = best.score(measure, against)
+        kind = ".0%" if share else ".2f"
+        return f"{one.value:{kind}} ({one.low:{kind}} to {one.high:{kind}})"
+
+    precision, pointing = AVERAGE_PRECISION.name, POINTING.name
+    over = f", as a mean over the classes {' and '.join(best.classes)}" if len(best.classes) > 1 else ""
     return (
-        f"{name}: the best map, chosen on one half of the {units} and scored on the other, is {names}, average "
-        f"precision on targets less that on decoys {best.value:.2f} ({best.low:.2f} to {best.high:.2f}); edges "
-        f"{score[EDGES]:.2f}, the picture itself {score[INTENSITY]:.2f}, random maps {score[RANDOM]:.2f}."
+        f"The map picked on one half of the {units} and scored on the other{over}: {best.names}. Average precision on "
+        f"targets {said(precision, '')}, on decoys {said(precision, DECOYS)}, difference "
+        f"{said(precision, ABOVE_DECOYS)}; its maximum lies on a target in {said(pointing, '', share=True)} of the "
+        f"slices, on a decoy in {said(pointing, DECOYS, share=True)}."
     )
 
 
-def _above(tables: Mapping[str, SubjectTable], units: str) -> str:
-    """Which maps show targets more than decoys, with one error rate for all maps of both classes."""
+def _of_class(name: str, of_class: TablesOfClass, units: str, *, alone: bool) -> str:
+    """The best map of a class, unless it is the only one, and what maps without a network score."""
+    best = pick({name: of_class})
+    if best is None:
+        return f"{name}: cannot say (fewer than two {units} with slices that are classified right)."
+    table = of_class[NONE]
+    score = {key[0]: value for key, value in zip(table.keys, _means(table), strict=True) if _is_score(key)}
+    references = (
+        f"edges {score[EDGES]:.2f}, the picture itself {score[INTENSITY]:.2f}, random maps {score[RANDOM]:.2f}"
+    )
+    if alone:
+        return f"Maps without a network, targets less decoys: {references}."
+    found = best.score(AVERAGE_PRECISION.name, ABOVE_DECOYS)
+    return (
+        f"{name}: the best map, chosen on one half of the {units} and scored on the other, is {best.names}, average "
+        f"precision on targets less that on decoys {found.value:.2f} ({found.low:.2f} to {found.high:.2f}); "
+        f"{references}."
+    )
+
+
+def _above(tables: Mapping[str, TablesOfClass], units: str) -> str:
+    """Which maps show targets more than decoys, with one error rate for all maps of all classes."""
     question = "Which maps show targets more than decoys"
-    people = max(len(table.subjects) for table in tables.values())
-    if units != PEOPLE or people < MINIMUM_SUBJECTS:
-        found = f"{people} people" if units == PEOPLE else f"fewer than {MINIMUM_PEOPLE} people"
+    subjects = sorted(
+        {
+            subject
+            for of_class in tables.values()
+            for table in of_class.values()
+            for subject in table.subjects
+        }
+    )
+    if units != PEOPLE or len(subjects) < MINIMUM_SUBJECTS:
+        found = f"{len(subjects)} people" if units == PEOPLE else f"fewer than {MINIMUM_PEOPLE} people"
         return (
             f"{question} in other people: cannot say ({found}; {MINIMUM_SUBJECTS} are needed). The figures describe "
             "these people."
         )
-    subjects = sorted({subject for table in tables.values() for subject in table.subjects})
     names, columns = [], []
-    for name, table in tables.items():
-        for column in _maps(table):
-            values = dict(zip(table.subjects, table.values[:, column], strict=True))
-            names.append(f"{table.keys[column][0]} at {table.keys[column][1]} ({name})")
+    for name, of_class in tables.items():
+        for candidate in candidates_of(of_class):
+            table = of_class[candidate.networks]
+            scores = table.column((*candidate[1:], AVERAGE_PRECISION.name, ABOVE_DECOYS))
+            values = dict(zip(table.subjects, scores, strict=True))
+            names.append(f"{candidate.title}" + (f", {name}" if len(tables) > 1 else ""))
             columns.append([values.get(subject, math.nan) for subject in subjects])
     bounds = simultaneous(np.array(columns).T)
     shown = [int(one) for one in np.argsort(-bounds.mean) if bounds.low[one] > 0]
@@ -132,20 +146,13 @@ def _above(tables: Mapping[str, SubjectTable], units: str) -> str:
     rest = f" and {len(shown) - NAMED} more" if len(shown) > NAMED else ""
     return (
         f"{question} (lower bounds above 0, one error rate of 5 % for all maps and classes): "
-        f"{', '.join(names[one] for one in shown[:NAMED])}{rest}."
+        f"{'; '.join(names[one] for one in shown[:NAMED])}{rest}."
     )
 
 
 def _is_score(key: Sequence[str]) -> bool:
     """Whether a row is average precision on targets less that on decoys."""
     return tuple(key[2:]) == (AVERAGE_PRECISION.name, ABOVE_DECOYS)
-
-
-def _maps(table: SubjectTable) -> list[int]:
-    """Columns of the scores of a network's maps."""
-    return [
-        column for column, key in enumerate(table.keys) if _is_score(key) and key[1] and key[0] != CEILING
-    ]
 
 
 def _means(table: SubjectTable) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """The whole benchmark: plant, train, score the maps."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,14 @@ from typing import Any
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.evidence.by_class import ClassSummary
 from stratacam.evidence.planting import kinds_of_folds, phantom_shapes, read_shapes
-from stratacam.evidence.planting.plant import CLASSES
+from stratacam.evidence.planting.pick import Pick
+from stratacam.evidence.planting.plant import CLASSES, WITH_TARGETS
 from stratacam.evidence.planting.shapes import Kinds
 from stratacam.evidence.rows import write_rows
-from stratacam.evidence.values import Summary
 from stratacam.files import write_json
 from stratacam.learning import TrainSettings, make_dataset
+from stratacam.networks import find_architecture
 from stratacam.networks.settings import NetworkSettings
 from stratacam.scans.cohort.sources import check_out
 from stratacam.scans.pictures import PictureSettings
@@ -36,9 +36,7 @@ from stratacam.study.truth_benchmark.fold import PeopleHeldOut, make_folds
 from stratacam.study.truth_benchmark.planting import Plant, truth_file
 from stratacam.study.truth_benchmark.scoring import Example, ScoreFold, read_scores
 from stratacam.study.truth_benchmark.settings import BenchmarkSettings
-from stratacam.study.truth_benchmark.summary import summarise_folds
-
-MAXIMUM_FOLDS = 5
+from stratacam.study.truth_benchmark.summary import ScoreRow, Tables, summarise_folds
 
 FOLDS_SHOWN = 2
 """Folds of which slices are shown."""
@@ -46,10 +44,11 @@ FOLDS_SHOWN = 2
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What a benchmark found: the content of `benchmark.json`, the scores by class, and slices to show."""
+    """What a benchmark found: the content of `benchmark.json`, the scores, the map picked, and slices to show."""
 
     content: dict[str, Any]
-    tables: Mapping[str, Sequence[Summary]]
+    tables: Tables
+    picked: Pick | None
     examples: Sequence[Example]
 
 
@@ -64,12 +63,11 @@ def run_benchmark(
 ) -> Benchmark:
     """Plant, train and score; write `benchmark.json` and `table.tsv` to `out`.
 
-    A run that was broken off goes on. Every subject is held out once, in up to five folds, each with shapes of its own.
-    Shapes are those of the lesion masks in the folder `lesions`, or the phantom's.
+    A run that was broken off goes on. Every subject is held out once, and each fold has shapes of its own. Shapes are those of the lesion masks in the folder `lesions`, or the phantom's.
 
     Raises:
         InputError: there are no two subjects, too few shapes or slices, or a scan cannot be used; or `out` touches
-            `prepared` or `lesions` or cannot be written.
+            `prepared` or `lesions` or cannot be written; or more blocks are to be trained than there are.
     """
     check_out(out, prepared, *([lesions] if lesions else []))
     scans = find_prepared(prepared)
@@ -79,7 +77,7 @@ def run_benchmark(
             f"{prepared}: holds {len(subjects)} prepared subject(s); expected at least two, one to train on and one "
             "to test on."
         )
-    folds = make_folds(subjects, min(MAXIMUM_FOLDS, len(subjects)))
+    folds = make_folds(subjects, min(settings.folds, len(subjects)))
     cut = phantom_shapes(settings.seed) if lesions is None else read_shapes(lesions)
     kinds = {
         subject: shapes
@@ -92,7 +90,12 @@ def run_benchmark(
         seed=settings.seed,
         cohort=CohortSettings(input=prepared, sequences=scans[0].sequences),
         network=NetworkSettings(architecture=settings.architecture, brain=settings.brain),
-        training=TrainSettings(epochs=settings.epochs, patience=settings.epochs),
+        training=TrainSettings(
+            epochs=settings.epochs,
+            patience=settings.epochs,
+            relevance=settings.relevance,
+            frozen=_frozen(settings),
+        ),
         run=RunSettings(),
     )
     with open_study(configuration, console, workers=workers) as study:
@@ -103,25 +106,34 @@ def run_benchmark(
         raise InputError(
             f"{out}: no held-out slice was classified right, so that no map can be scored; train for longer (--epochs)."
         )
-    found = summarise_folds(scored, cohort.classes, subjects)
+    targeted = WITH_TARGETS[settings.difference]
+    found = summarise_folds(scored, targeted, subjects, networks=settings.networks)
+    with_maps = next(fold for fold in scored if fold.slices)
     content = {
         "settings": asdict(settings),
         "subjects": subjects,
         "lesions": len(cut),
-        "layers": next(fold.layers for fold in scored if fold.slices),
+        "layers": with_maps.layers,
+        "fused": with_maps.fused,
         "accuracy": found.accuracy,
         "learnt": found.learnt,
         "held_out_slices": found.held_out,
         "scored_slices": found.scored,
         "intervals_over": found.units,
+        "picked": found.picked.as_json() if found.picked else None,
         "verdict": found.verdict,
     }
     examples = [one for task in tasks[:FOLDS_SHOWN] for one in task.examples()]
-    rows = [ClassSummary(group, *row) for group, table in found.tables.items() for row in table]
-    write_rows(out / "table.tsv", rows, ClassSummary)
+    rows = [
+        ScoreRow(group, name, *row)
+        for group, of_class in found.tables.items()
+        for name, table in of_class.items()
+        for row in table
+    ]
+    write_rows(out / "table.tsv", rows, ScoreRow)
     write_json(out / "benchmark.json", content)
     shutil.rmtree(out / "work")
-    return Benchmark(content, found.tables, examples)
+    return Benchmark(content, found.tables, found.picked, examples)
 
 
 def _plant(
@@ -156,39 +168,68 @@ def _plant(
     return Cohort(pictures, CLASSES[settings.difference], {})
 
 
+def _frozen(settings: BenchmarkSettings) -> tuple[str, ...] | None:
+    """Patterns of the layers that are frozen: of the blocks that are not trained."""
+    if settings.trained is None:
+        return None
+    blocks = find_architecture(settings.architecture).blocks
+    if not 0 < settings.trained <= len(blocks):
+        raise InputError(
+            f"--trained: found {settings.trained}; expected 1 to {len(blocks)}, the blocks of {settings.architecture}: "
+            "choose one of these."
+        )
+    return tuple(f"{block}_*" for block in blocks[: -settings.trained])
+
+
 def _train_and_score(
     study: Study, cohort: Cohort, settings: BenchmarkSettings, folds: Sequence[PeopleHeldOut]
 ) -> list[ScoreFold]:
-    """Train a network for every fold, and score its maps."""
+    """Train the networks of every fold, and score their maps."""
     dataset = make_dataset(cohort.pictures, cohort.classes)
-    run = Run(settings.architecture, settings.seed, 1)
-    first = plan_network(study.configuration, study.folders, run, folds[0], len(cohort.classes))
-    plans: dict[str, Planned] = {}
-    entries = {}
-    for number, split in enumerate(folds, start=1):
+    for split in folds:
         split.rows(dataset)  # which refuses too few slices before anything is trained
-        plan = replace(first, run=replace(run, fold=number), split=split)
-        name = plan.run.name
-        plans[name] = plan
-        entries[name] = training_of(
+    plans = {
+        plan.run.name: plan
+        for plan in _plans(study, cohort, settings, folds)
+    }
+    entries = {
+        name: training_of(
             study, cohort, plan, name=name, out=study.folders.models / name, card={"range": [0, 1]}
         )
+        for name, plan in plans.items()
+    }
     do_trainings(study, cohort, plans, entries)
-    tasks = {
-        name: ScoreFold(
-            model=TrainedModel(study.folders.models / name, entry.key, "cpu"),
-            predictions=study.folders.models / name / PREDICTIONS,
+    tasks = {}
+    for fold in range(1, len(folds) + 1):
+        names = [name for name, plan in plans.items() if plan.run.fold == fold]
+        models = [study.folders.models / name for name in names]
+        tasks[f"fold {fold}"] = ScoreFold(
+            models=tuple(
+                TrainedModel(folder, entries[name].key, "cpu") for name, folder in zip(names, models, strict=True)
+            ),
+            predictions=tuple(folder / PREDICTIONS for folder in models),
             pictures=cohort.pictures,
             truths=tuple(truth_file(scan) for scan in cohort.pictures),
             classes=cohort.classes,
+            targeted=WITH_TARGETS[settings.difference],
             methods=settings.methods,
+            smoothgrad=settings.smoothgrad,
             maximum=settings.scored,
             seed=settings.seed,
-            file=study.folders.root / "scores" / f"{name}.json",
+            file=study.folders.root / "scores" / f"fold-{fold}.json",
         )
-        for name, entry in entries.items()
-    }
     failed = set(tasks) - study.work.each("score", tasks, networks=True)
     if failed:
         raise study.failed("scoring the maps", failed)
     return list(tasks.values())
+
+
+def _plans(
+    study: Study, cohort: Cohort, settings: BenchmarkSettings, folds: Sequence[PeopleHeldOut]
+) -> Iterator[Planned]:
+    """Every network of every fold; all share what frozen layers give."""
+    for seed in range(settings.seed, settings.seed + settings.networks):
+        run = Run(settings.architecture, seed, 1)
+        first = plan_network(study.configuration, study.folders, run, folds[0], len(cohort.classes))
+        for number, split in enumerate(folds, start=1):
+            yield replace(first, run=replace(run, fold=number), split=split)

@@ -1,6 +1,6 @@
-"""Maps of a trained network scored on the slices that it held out."""
+"""Maps of trained networks scored on the slices that were held out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.evidence.planting.score import PlantedSlice, ScoredSlice, score_maps
+from stratacam.evidence.planting.score import CONSENSUS, SINGLE, PlantedSlice, ScoredSlice, score_maps
 from stratacam.evidence.values import Value
 from stratacam.files import read_json, write_json
 from stratacam.learning import ScanPictures, SliceDataset, make_dataset
+from stratacam.maps import Consensus
 from stratacam.study.trained import TrainedModel, load_once
 from stratacam.study.training import read_predictions
 from stratacam.study.truth_benchmark.planting import person_of, truth_file
@@ -21,19 +22,26 @@ Example = tuple[PlantedSlice, ScoredSlice]
 
 @dataclass(frozen=True)
 class ScoreFold:
-    """The scores of the maps of a fold's network.
+    """The scores of the maps of a fold's networks: of the first, and of the consensus where there are several.
+
+    Slices are scored that both classify right.
 
     Attributes:
+        models: of one architecture.
+        predictions: of each.
         truths: what was planted into the pictures.
+        targeted: the classes that have targets.
         maximum: slices of each scan and class, at most.
     """
 
-    model: TrainedModel
-    predictions: Path
+    models: tuple[TrainedModel, ...]
+    predictions: tuple[Path, ...]
     pictures: tuple[ScanPictures, ...]
     truths: tuple[Path, ...]
     classes: tuple[str, ...]
+    targeted: tuple[str, ...]
     methods: tuple[str, ...]
+    smoothgrad: bool
     maximum: int
     seed: int
     file: Path
@@ -43,54 +51,65 @@ class ScoreFold:
         return (self.file,)
 
     def do(self) -> None:
-        dataset, logits = self._held_out()
+        dataset, right = self._held_out()
         found = {}
-        layers: tuple[str, ...] = ()
-        for number, row in enumerate(self._chosen(dataset, logits), start=1):
-            one, scores = self._score(dataset, row, number)
-            layers = scores.layers
-            found[f"{dataset.scans[dataset.scan[row]].scan} {dataset.position[row]}"] = {
-                "place": _place_of(dataset, row),
-                "group": one.group,
-                "values": scores.values,
-            }
-        right = logits.argmax(axis=1) == dataset.label
+        layers: dict[str, tuple[str, ...]] = {}
+        for rows in self._chosen(dataset, right):
+            for row, (one, scores) in zip(rows, self._score(dataset, rows), strict=True):
+                layers = {"layers": scores.layers, "fused": scores.fused}
+                found[f"{dataset.scans[dataset.scan[row]].scan} {dataset.position[row]}"] = {
+                    "place": _place_of(dataset, row),
+                    "group": one.group,
+                    "values": scores.values,
+                }
         write_json(
             self.file,
             {
-                "right": [(_place_of(dataset, row), bool(right[row])) for row in range(len(dataset))],
-                "layers": layers,
+                "places": [_place_of(dataset, row) for row in range(len(dataset))],
+                "right": {name: known.tolist() for name, known in right.items()},
+                **(layers or {"layers": (), "fused": ()}),
                 "slices": found,
             },
         )
 
     def examples(self) -> list[Example]:
-        """The first and the last slice that were scored, with their maps."""
-        dataset, logits = self._held_out()
-        rows = self._chosen(dataset, logits)
-        return [
-            self._score(dataset, rows[number - 1], number) for number in dict.fromkeys((1, len(rows))) if rows
-        ]
+        """A slice of the first and of the last scan that was scored, with their maps."""
+        dataset, right = self._held_out()
+        scans = self._chosen(dataset, right)
+        return [next(self._score(dataset, rows)) for rows in (scans[:1] + scans[1:][-1:])]
 
-    def _held_out(self) -> tuple[SliceDataset, NDArray[np.float64]]:
-        """The slices that were held out, and their logits."""
-        predictions = read_predictions(self.predictions)
-        return make_dataset(self.pictures, self.classes).take(predictions.row), predictions.logits
+    def _held_out(self) -> tuple[SliceDataset, dict[str, NDArray[np.bool_]]]:
+        """The slices that were held out, and by whose it is, whether their class is predicted."""
+        predictions = [read_predictions(file) for file in self.predictions]
+        dataset = make_dataset(self.pictures, self.classes).take(predictions[0].row)
+        logits = {SINGLE: predictions[0].logits}
+        if len(predictions) > 1:
+            logits[CONSENSUS] = np.mean([one.logits for one in predictions], axis=0)
+        return dataset, {name: given.argmax(axis=1) == dataset.label for name, given in logits.items()}
 
-    def _score(self, dataset: SliceDataset, row: int, number: int) -> Example:
-        """The scores of a slice, which is the one with this number, from 1."""
-        one = _slice_of(dataset, row)
-        model, _ = load_once(self.model)
-        return one, score_maps(model, one, int(dataset.label[row]), self.methods, seed=self.seed + number)
+    def _score(self, dataset: SliceDataset, rows: Sequence[int]) -> Iterator[Example]:
+        """The scores of slices of one scan and class, which are explained together."""
+        members = [load_once(model)[0] for model in self.models]
+        networks = {SINGLE: members[0]}
+        if len(members) > 1:
+            networks[CONSENSUS] = Consensus(members)
+        slices = [_slice_of(dataset, row) for row in rows]
+        label = int(dataset.label[rows[0]])
+        scored = score_maps(
+            networks, slices, label, self.methods, seed=self.seed, smoothgrad=self.smoothgrad
+        )
+        return zip(slices, scored, strict=True)
 
-    def _chosen(self, dataset: SliceDataset, logits: NDArray[np.float64]) -> list[int]:
-        """Slices that are classified right, evenly spaced, at most so many of each scan and class."""
-        right = logits.argmax(axis=1) == dataset.label
-        chosen: list[int] = []
-        for scan in range(len(dataset.scans)):
-            rows = np.flatnonzero(right & (dataset.scan == scan))
-            chosen += rows[:: max(1, -(-len(rows) // self.maximum))].tolist()
-        return chosen
+    def _chosen(self, dataset: SliceDataset, right: Mapping[str, NDArray[np.bool_]]) -> list[list[int]]:
+        """By scan and class with targets, slices that are classified right, evenly spaced, at most so many of each."""
+        chosen = []
+        for number, scan in enumerate(dataset.scans):
+            rows = np.flatnonzero(np.all(list(right.values()), axis=0) & (dataset.scan == number))
+            if scan.group in self.targeted:
+                with np.load(truth_file(scan)) as planted:  # shuffled, some slices of the class have none
+                    rows = rows[planted["truth"][dataset.position[rows]].any(axis=(1, 2))]
+                chosen.append(rows[:: max(1, -(-len(rows) // self.maximum))].tolist())
+        return [rows for rows in chosen if rows]
 
 
 class Place(NamedTuple):
@@ -102,19 +121,29 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class SliceScores:
-    """Scores of the maps of one slice, and its class."""
+    """Scores of the maps of one slice, by whose they are, and its class."""
 
     place: Place
     group: str
-    values: list[Value]
+    values: Mapping[str, list[Value]]
 
 
 @dataclass(frozen=True)
 class ScoredFold:
-    """What `ScoreFold` wrote: whether each held-out slice is classified right, layers, and scores by slice."""
+    """What `ScoreFold` wrote.
 
-    right: list[tuple[Place, bool]]
+    Attributes:
+        places: of the held-out slices.
+        right: by whose it is, whether the class of each is predicted.
+        layers: of the networks, shallow to deep.
+        fused: maps over several layers.
+        slices: the scores of those that were scored.
+    """
+
+    places: Sequence[Place]
+    right: Mapping[str, Sequence[bool]]
     layers: tuple[str, ...]
+    fused: tuple[str, ...]
     slices: Mapping[str, SliceScores]
 
 
@@ -122,11 +151,15 @@ def read_scores(file: Path) -> ScoredFold:
     """Read the scores of a fold."""
     content = read_json(file, "run `stratacam benchmark-truth` again.")
     slices = {
-        name: SliceScores(Place(*one["place"]), one["group"], [Value(*value) for value in one["values"]])
+        name: SliceScores(
+            Place(*one["place"]),
+            one["group"],
+            {networks: [Value(*value) for value in values] for networks, values in one["values"].items()},
+        )
         for name, one in content["slices"].items()
     }
-    right = [(Place(*place), known) for place, known in content["right"]]
-    return ScoredFold(right, tuple(content["layers"]), slices)
+    places = [Place(*place) for place in content["places"]]
+    return ScoredFold(places, content["right"], tuple(content["layers"]), tuple(content["fused"]), slices)
 
 
 def _place_of(dataset: SliceDataset, row: int) -> Place:

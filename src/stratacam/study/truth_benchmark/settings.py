@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 
 from stratacam.evidence.planting.plant import Difference
-from stratacam.networks import DEFAULT_ARCHITECTURE, BrainUse
+from stratacam.learning import TrainSettings
+from stratacam.networks import BrainUse
+from stratacam.networks.settings import NetworkSettings
+
+NETWORK, TRAINING = NetworkSettings(), TrainSettings()
+"""Of a study that says nothing of them."""
 
 
 @dataclass(frozen=True)
@@ -11,10 +16,15 @@ class BenchmarkSettings:
     """What is planted, learnt and scored.
 
     Attributes:
-        difference: what tells the two classes apart, "shape" or "place".
-        architecture: of the network.
-        brain: what the network does with the brain, see `stratacam.networks.build`.
-        methods: whose maps are scored, besides SmoothGrad.
+        difference: what tells the two classes apart: "shape", "place", or "presence" of the targets.
+        architecture: of the networks.
+        brain: what networks do with the brain, see `stratacam.networks.build`.
+        relevance: weight of the share of heat outside the brain in the loss.
+        trained: number of blocks that are trained, the last ones; None: as in a study.
+        networks: number of networks for each fold, of seeds from `seed` on; of several the consensus is scored too.
+        folds: at most; fewer where there are fewer people.
+        methods: whose maps are scored.
+        smoothgrad: whether SmoothGrad is scored too, of the first network.
         size: pixels of a picture.
         every: take every n-th slice.
         part: of the kept slices.
@@ -28,9 +38,14 @@ class BenchmarkSettings:
     """
 
     difference: Difference = "shape"
-    architecture: str = DEFAULT_ARCHITECTURE
-    brain: BrainUse = "off"
+    architecture: str = NETWORK.architectures[0]
+    brain: BrainUse = NETWORK.brain
+    relevance: float = TRAINING.relevance
+    trained: int | None = None
+    networks: int = 1
+    folds: int = 5
     methods: tuple[str, ...] = ("gradcam", "layercam")
+    smoothgrad: bool = True
     size: int = 128
     every: int = 2
     part: tuple[float, float] = (0.3, 0.85)
