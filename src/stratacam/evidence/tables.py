@@ -93,6 +93,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     about = {scan.name: read_json(scan.about, "run `stratacam evidence` again.") for scan in scans}
     first = next(iter(about.values()))
     layers, pools = first["layers"], first["pools"]
+    with_fused = [*layers, *first["fused"]]
     subject_of = {name: found["subject"] for name, found in about.items()}
     measured = MeasuredScans(
         subject_of=subject_of,
@@ -109,7 +110,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         lambda method, layer: measured.region_means(measured.explained[0], method, layer, table.subjects)[1],
         groups,
         settings.methods,
-        layers,
+        with_fused,
     )
     write_rows(folder / "layers.tsv", summarise(table, registry.limits()), Summary)
     explained_of = {name: found["explained"] for name, found in about.items()}
@@ -127,7 +128,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
     write_json(folder / "claims.json", {"methods": as_json})
     recommended = recommend(
-        table, settings.methods, layers, learnt=tables.learnt, truth=any(tables.truth.values()), seed=seed
+        table, settings.methods, with_fused, learnt=tables.learnt, truth=any(tables.truth.values()), seed=seed
     )
     write_json(folder / "recommendation.json", {"methods": [one.as_json() for one in recommended]})
     last = last_convolution(layers, pools)
@@ -164,6 +165,7 @@ def _about(
         "trained": dict(tables.trained),
         "methods": settings.methods,
         "layers": layers,
+        "fused": next(iter(about.values()))["fused"],
         "last_convolution": last,
         "subjects": len({found["subject"] for found in about.values()}),
         "scans": len(about),

@@ -21,6 +21,7 @@ from stratacam.evidence.settings import PREDICTED, EvidenceSettings
 from stratacam.evidence.tables import Tables, write_tables
 from stratacam.files import read_json
 from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures
+from stratacam.maps.fused import wanted
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
@@ -252,6 +253,10 @@ def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSetting
         layers = cam.match_layers(model, settings.layers)
     except ValueError as fault:
         raise InputError(f"evidence.layers: {fault}") from fault
+    try:
+        wanted(model, settings.fused or ())
+    except ValueError as fault:
+        raise InputError(f"evidence.fused: {fault}") from fault
     for setting, patterns in (
         ("group_layers", settings.group_layers),
         ("strategy_layers", settings.strategy_layers),
