@@ -13,7 +13,7 @@ from stratacam.evidence.counterfactual.fall import SliceToFill
 from stratacam.evidence.faithfulness.curves import scores_of_slice
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.nulls import measure_nulls
-from stratacam.evidence.planting.score import PlantedSlice, score_maps
+from stratacam.evidence.planting.score import SINGLE, PlantedSlice, score_maps
 from stratacam.evidence.references import reference_maps
 from stratacam.evidence.repeatability import shift
 from stratacam.evidence.settings import EvidenceSettings
@@ -110,9 +110,9 @@ def test_maps_of_planted_slices_are_0_outside_the_brain(scan, seen):
     one = PlantedSlice(
         "regular", "sub-01", scan.images[1], scan.images[1, 2], truth, np.roll(truth, 3), scan.brain[1], 2.0
     )
-    found = score_maps(model, one, 0, ["layercam"], seed=0)
+    (found,) = score_maps({SINGLE: model}, [one], 0, ["layercam"], seed=0)
     assert set(given_brains(seen, {"own": scan.brain[1:2]})) == {"own"}
-    assert not found.heat["smoothgrad", "input"][~scan.brain[1]].any()
+    assert not found.heat[SINGLE, "smoothgrad", "input"][~scan.brain[1]].any()
 
 
 def test_air_changes_no_evidence(scan):

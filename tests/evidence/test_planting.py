@@ -1,6 +1,7 @@
 """Targets and decoys planted into made-up slices, and maps scored by them."""
 
 from collections import Counter
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -13,12 +14,27 @@ from sklearn.metrics import roc_auc_score
 
 from stratacam.errors import InputError
 from stratacam.evidence.planting import Kinds, kinds_of_folds, plant_scan, read_shapes
-from stratacam.evidence.planting.score import ABOVE_DECOYS, PlantedSlice, score_heat, score_maps
+from stratacam.evidence.planting.pick import BOTH, HALVES, Candidate, pick
+from stratacam.evidence.planting.score import (
+    ABOVE_DECOYS,
+    BY_DECOYS,
+    CONSENSUS,
+    DECOYS,
+    NONE,
+    SINGLE,
+    PlantedSlice,
+    score_heat,
+    score_maps,
+)
 from stratacam.evidence.planting.shapes import compactness, cross_sections, to_area
 from stratacam.evidence.planting.stamp import make_stamps
-from stratacam.evidence.planting.verdict import LEVELS, PEOPLE, best_map, has_learnt, verdict
+from stratacam.evidence.planting.verdict import LEVELS, PEOPLE, has_learnt, verdict
 from stratacam.evidence.references import edges_of
 from stratacam.evidence.values import SubjectTable
+from stratacam.maps import Consensus
+from stratacam.maps.fused import candidate_fusions
+from stratacam.maps.slice_maps import explain_slices
+from stratacam.networks import build
 
 RANDOM = np.random.default_rng(0)
 
@@ -177,6 +193,32 @@ def test_targets_lie_deep_or_near_the_edge_and_decoys_between():
     np.testing.assert_allclose(deep.images.sum(axis=(2, 3)), outer.images.sum(axis=(2, 3)), rtol=1e-4)
 
 
+def test_targets_that_tell_classes_by_their_presence_lie_deep_and_decoys_at_the_edge_of_both():
+    material = anatomy(size=128)
+    depth = ndimage.distance_transform_edt(material.brain[0])
+    present, absent = plant(material, kinds()[0], difference="presence", lesions=2)
+    assert not absent.truth.any()
+    assert depth[present.truth.any(axis=0)].mean() > depth[present.decoys.any(axis=0)].mean() + 10
+    np.testing.assert_array_equal(present.decoys, absent.decoys)
+    for index in range(len(present.images)):
+        targets = ndimage.binary_dilation(present.truth[index], iterations=3)
+        np.testing.assert_array_equal(present.images[index][:, ~targets], absent.images[index][:, ~targets])
+        assert (present.images[index][2] - absent.images[index][2])[present.truth[index]].min() > 0.01
+
+
+def test_targets_and_decoys_are_equally_bright_where_classes_differ_by_presence():
+    planted, _ = plant(anatomy(30), kinds()[0], difference="presence", copies=5)
+    shown, count = planted.images[:, 2], len(planted.images)
+    assert count > 100
+    error = np.sqrt((2 * count + 1) / (12 * count**2))  # of an AUC under the null hypothesis
+    for statistic in (np.sum, np.max, np.std, np.median):
+        values = [
+            [statistic(image[mask]).round(6) for image, mask in zip(shown, masks, strict=True)]
+            for masks in (planted.truth, planted.decoys)
+        ]
+        assert abs(roc_auc_score(np.arange(2).repeat(count), np.concatenate(values)) - 0.5) < 2.6 * error
+
+
 def test_the_same_seed_plants_the_same():
     material, shapes = anatomy(), kinds()[0]
     first, again, other = (plant(material, shapes, seed=seed)[0] for seed in (0, 0, 1))
@@ -261,36 +303,79 @@ def test_maps_of_a_trained_network_find_targets_of_unseen_shapes_and_those_of_sh
     assert shuffled.mean() <= 0.05
 
 
-def test_scores_of_targets_and_decoys_stand_beside_each_other():
+@pytest.fixture(scope="module")
+def planted_slice():
     truth, decoys = np.zeros((2, 48, 48), bool)
     truth[20:25, 20:25] = True
     decoys[30:35, 12:17] = True
     brain = disc(48, 48, 20)
-    image = np.where(truth, 1.0, 0.3 * RANDOM.random((3, 48, 48)) * brain).astype(np.float32)
-    one = PlantedSlice("regular", "sub-01", image, image[2], truth, decoys, brain, 2.0)
-    found = score_maps(BlobNetwork().eval(), one, 0, ["layercam"], seed=0)
-    scores = {
-        (value.method, value.layer, value.measure, value.against): value.value for value in found.values
-    }
-    precision = {
-        against: scores["layercam", "match.0", "average_precision", against]
-        for against in ("", "decoys", "above decoys")
-    }
-    assert precision["above decoys"] == pytest.approx(precision[""] - precision["decoys"])
-    assert precision["decoys"] < precision[""]
+    image = np.where(truth, 1.0, 0.3 * np.random.default_rng(0).random((3, 48, 48)) * brain).astype(
+        np.float32
+    )
+    return PlantedSlice("regular", "sub-01", image, image[2], truth, decoys, brain, 2.0)
+
+
+def scores_by_name(values):
+    return {(value.method, value.layer, value.measure, value.against): value.value for value in values}
+
+
+def test_scores_of_targets_and_decoys_stand_beside_each_other(planted_slice):
+    (found,) = score_maps({SINGLE: BlobNetwork().eval()}, [planted_slice], 0, ["layercam"], seed=0)
+    scores = scores_by_name(found.values[SINGLE])
+    for measure in ("average_precision", "pointing"):
+        targets, decoys, above = (
+            scores["layercam", "match.0", measure, against] for against in ("", DECOYS, ABOVE_DECOYS)
+        )
+        assert above == pytest.approx(targets - decoys)
+        assert decoys < targets
     assert scores["layercam", "match.0", "pointing", ""] == 1
-    assert scores["random", "", "average_precision", ""] < 0.15
-    assert scores["truth at layer", "match.0", "average_precision", ""] == 1
+    assert scores["layercam", "match.0", "pointing", DECOYS] == 0
+    references = scores_by_name(found.values[NONE])
+    assert references["random", "", "average_precision", ""] < 0.15
+    assert references["truth at layer", "match.0", "average_precision", ""] == 1
     assert found.layers == ("match.0",)
 
 
-def table(scores, *, subjects=12, seed=0, noise=0.02):
+def test_consensus_and_maps_of_several_layers_are_scored_beside_the_first_network(planted_slice):
+    torch.manual_seed(0)
+    members = [build("small_cnn", 2).eval() for _ in range(3)]
+    slices = [planted_slice, replace(planted_slice, image=planted_slice.image[:, ::-1].copy())]
+    networks = {SINGLE: members[0], CONSENSUS: Consensus(members)}
+    first, second = score_maps(networks, slices, 0, ["layercam"], seed=0, smoothgrad=False)
+    fused = candidate_fusions(members[0], first.layers)
+    assert first.fused == fused
+    for name in networks:
+        assert {value.layer for value in first.values[name]} == {*first.layers, *fused}
+    images, brain = np.stack([one.image for one in slices]), np.stack([one.brain for one in slices])
+    together = explain_slices(networks[CONSENSUS], images, brain, 0, "layercam", layers=fused[:1])
+    for place, one in enumerate((first, second)):
+        np.testing.assert_allclose(
+            one.heat[CONSENSUS, "layercam", fused[0]], together.heat(fused[0], (48, 48))[place], atol=1e-6
+        )
+
+
+def table(scores, *, subjects=12, seed=0, noise=0.02, consensus=None):
     """Scores of maps and references by subject, about means that are given by method and layer."""
+    random = np.random.default_rng(seed)
     references = {("edges", ""): 0.01, ("intensity", ""): -0.02, ("random", ""): 0.0}
-    every = {**scores, **references}
-    keys = tuple((method, layer, "average_precision", "above decoys") for method, layer in every)
-    values = np.random.default_rng(seed).normal(list(every.values()), noise, size=(subjects, len(every)))
-    return SubjectTable(keys, tuple(f"sub-{number:02d}" for number in range(subjects)), values)
+    names = tuple(f"sub-{number:02d}" for number in range(subjects))
+
+    def one(means):
+        rows = {(*name, measure): mean for name, mean in means.items() for measure in BY_DECOYS}
+        targets, decoys = (
+            random.normal(mean, noise, (subjects, len(rows))) for mean in (list(rows.values()), 0)
+        )
+        kinds_of = {"": targets, DECOYS: decoys, ABOVE_DECOYS: targets - decoys}
+        keys = tuple((*row, against) for against in kinds_of for row in rows)
+        return SubjectTable(keys, names, np.concatenate(list(kinds_of.values()), axis=1))
+
+    found = {SINGLE: one(scores), NONE: one(references)}
+    return {**found, CONSENSUS: one(consensus)} if consensus else found
+
+
+def right(accuracy, count=12, *, of=SINGLE):
+    """Accuracy by person, not quite the same in all."""
+    return {of: accuracy + 0.01 * np.linspace(0, 1, count)}
 
 
 def test_the_verdict_is_by_class_and_names_how_the_best_map_was_chosen():
@@ -298,20 +383,37 @@ def test_the_verdict_is_by_class_and_names_how_the_best_map_was_chosen():
         "regular": table({("gradcam", "deep"): 0.05, ("layercam", "shallow"): 0.4}),
         "irregular": table({("gradcam", "deep"): 0.0, ("layercam", "shallow"): 0.0}),
     }
-    said = verdict(tables, np.full(12, 0.9) + 0.01 * RANDOM.random(12), PEOPLE)
+    said = verdict(tables, right(0.9), PEOPLE)
     assert (
         "regular: the best map, chosen on one half of the people and scored on the other, is layercam at shallow"
         in said
     )
     assert "0.40 (0.3" in said
-    assert "layercam at shallow (regular), gradcam at deep (regular)." in said
-    assert "layercam at shallow (irregular)" not in said
+    assert "layercam at shallow, regular; gradcam at deep, regular." in said
+    assert "layercam at shallow, irregular" not in said
+    assert (
+        "as a mean over the classes regular and irregular: layercam at shallow. Average precision on targets 0.20"
+        in said
+    )
+
+
+def test_the_verdict_says_what_was_picked_and_how_right_consensus_and_first_network_are():
+    scores = {("layercam", "a+b"): 0.6, ("layercam", "a"): 0.3}
+    tables = {"present": table({("layercam", "a"): 0.3}, consensus=scores)}
+    said = verdict(tables, right(0.8) | right(0.9, of=CONSENSUS), PEOPLE, networks=3)
+    assert "The consensus of 3 networks is right on 90% of the held-out slices" in said
+    assert "the first alone on 80%" in said
+    assert (
+        "scored on the other: layercam at mean of a and b (consensus). Average precision on targets 0.6"
+        in said
+    )
+    assert "its maximum lies on a target in 60%" in said
+    assert "Maps without a network, targets less decoys: edges 0.01" in said
 
 
 @pytest.mark.parametrize(("accuracy", "count"), [(0.45, 12), (0.5, 12), (0.9, 1)])
 def test_maps_of_a_network_that_was_not_shown_to_learn_say_nothing(accuracy, count):
-    right = accuracy + 0.01 * np.arange(count)
-    said = verdict({"regular": table({("gradcam", "deep"): 0.9})}, right, PEOPLE)
+    said = verdict({"regular": table({("gradcam", "deep"): 0.9})}, right(accuracy, count), PEOPLE)
     assert "What its maps show: cannot say." in said
     assert "gradcam" not in said
 
@@ -324,37 +426,88 @@ def test_networks_at_chance_are_seldom_taken_to_have_learnt():
 
 def test_too_few_people_give_figures_and_no_verdict_on_others():
     tables = {"regular": table({("gradcam", "deep"): 0.4}, subjects=4)}
-    said = verdict(tables, np.array([0.9, 0.91, 0.88, 0.92]), PEOPLE)
+    said = verdict(tables, right(0.9, 4), PEOPLE)
     assert "gradcam at deep" in said
     assert "in other people: cannot say (4 people; 10 are needed)" in said
-    said = verdict({"regular": table({("gradcam", "deep"): 0.4}, subjects=40)}, np.full(40, 0.9), LEVELS)
+    said = verdict({"regular": table({("gradcam", "deep"): 0.4}, subjects=40)}, right(0.9, 40), LEVELS)
     assert "in other people: cannot say (fewer than 3 people; 10 are needed)" in said
 
 
 def test_of_a_class_without_scored_slices_the_verdict_says_nothing():
+    nothing = SubjectTable((), (), np.zeros((0, 0)))
     tables = {
         "regular": table({("gradcam", "deep"): 0.4}),
-        "irregular": SubjectTable((), (), np.zeros((0, 0))),
+        "irregular": {SINGLE: nothing, NONE: nothing},
     }
-    said = verdict(tables, np.full(12, 0.9), PEOPLE)
+    said = verdict(tables, right(0.9), PEOPLE)
     assert "irregular: cannot say (fewer than two people with slices that are classified right)" in said
-    assert "gradcam at deep (regular)" in said
+    assert "gradcam at deep, regular" in said
+    assert pick(tables).classes == ("regular",)
 
 
-def test_choosing_the_best_of_many_maps_that_find_nothing_is_not_rewarded():
-    names = {("layercam", f"layer {number}"): 0.0 for number in range(40)}
-    found = [best_map(table(names, seed=seed, noise=0.1)) for seed in range(200)]
-    means = np.array([one.value for one in found])
-    assert abs(means.mean()) < 2.6 * means.std() / np.sqrt(len(means))
-    assert np.mean([one.low > 0 or one.high < 0 for one in found]) < 0.1
+def test_each_half_is_scored_by_what_the_other_half_picked():
+    scores = table({("layercam", "a"): 0.0, ("layercam", "b"): 0.0}, subjects=10, noise=0.0)
+    single = scores[SINGLE]
+    for measure in BY_DECOYS:
+        for against in ("", ABOVE_DECOYS):
+            single.values[::2, single.keys.index(("layercam", "a", measure, against))] = 0.9
+            single.values[1::2, single.keys.index(("layercam", "b", measure, against))] = 0.5
+    found = pick({"present": scores})
+    assert found.chosen == (Candidate(SINGLE, "layercam", "a"), Candidate(SINGLE, "layercam", "b"))
+    assert found.units[0] == ("sub-00", "sub-02", "sub-04", "sub-06", "sub-08")
+    assert [found.score("average_precision", ABOVE_DECOYS, half).value for half in (*HALVES, BOTH)] == [
+        0,
+        0,
+        0,
+    ]
+    content = found.as_json()
+    assert content["halves"][1]["picked"] == {"networks": SINGLE, "method": "layercam", "layer": "b"}
+    assert len(content["scored_by_the_pick_of_the_other_half"]) == 18
+
+
+def test_a_class_that_is_known_by_absence_halves_the_score_of_the_pick():
+    tables = {name: table({("layercam", "a"): mean}) for name, mean in (("deep", 0.8), ("outer", 0.0))}
+    assert pick(tables).score("average_precision", ABOVE_DECOYS).value == pytest.approx(0.4, abs=0.02)
+
+
+def test_people_with_slices_of_one_class_only_are_scored_by_that():
+    tables = {
+        "deep": table({("layercam", "a"): 0.8}, subjects=12),
+        "outer": table({("layercam", "a"): 0.8}, subjects=6),
+    }
+    found = pick(tables).score("average_precision", "")
+    assert found.units == 12
+    assert found.value == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize(("mean", "people"), [(0.0, 20), (0.5, 20), (0.5, 6)])
+def test_intervals_of_the_pick_hold_the_mean_of_many_maps_that_are_alike(mean, people):
+    names = {("layercam", f"layer {number}"): mean for number in range(40)}
+    found = [pick({"present": table(names, seed=seed, noise=0.1, subjects=people)}) for seed in range(200)]
+    scores = [one.score("average_precision", ABOVE_DECOYS) for one in found]
+    values = np.array([one.value for one in scores])
+    assert abs(values.mean() - mean) < 2.6 * values.std() / np.sqrt(len(values))
+    assert np.mean([one.low <= mean <= one.high for one in scores]) > 0.9
+
+
+def test_the_map_that_is_best_by_far_is_picked_by_both_halves():
+    names = {("layercam", f"layer {number}"): 0.1 for number in range(40)}
+    found = [
+        pick({"present": table(names, seed=seed, noise=0.1, consensus={("layercam", "a+b"): 0.6})})
+        for seed in range(50)
+    ]
+    assert {one.chosen for one in found} == {(Candidate(CONSENSUS, "layercam", "a+b"),) * 2}
+    scores = [one.score("average_precision", ABOVE_DECOYS) for one in found]
+    assert np.mean([one.low <= 0.6 <= one.high for one in scores]) > 0.85
 
 
 def test_maps_that_find_nothing_are_named_in_5_percent_of_benchmarks():
     names = {("layercam", f"layer {number}"): 0.0 for number in range(10)}
-    right = np.full(12, 0.9) + 0.01 * RANDOM.random(12)
     said = [
         verdict(
-            {group: table(names, seed=2 * seed + number) for number, group in enumerate("ab")}, right, PEOPLE
+            {group: table(names, seed=2 * seed + number) for number, group in enumerate("ab")},
+            right(0.9),
+            PEOPLE,
         )
         for seed in range(120)
     ]

@@ -13,7 +13,6 @@ import SimpleITK
 
 from stratacam import cli
 from stratacam.errors import InputError
-from stratacam.evidence.by_class import ClassSummary
 from stratacam.evidence.claims import TITLES
 from stratacam.evidence.planting.plant import CLASSES
 from stratacam.evidence.regions.template_space import template_grid
@@ -24,6 +23,7 @@ from stratacam.evidence.values import Summary
 from stratacam.maps import differences_of, find_maps
 from stratacam.networks import load_model
 from stratacam.scans.prepared import find_prepared
+from stratacam.study.truth_benchmark.summary import ScoreRow
 
 STUDY = """\
 name = "honest"
@@ -478,17 +478,24 @@ def test_benchmark_with_truth_judges_every_layer_against_what_needs_no_network(b
     content = json.loads((out / "benchmark.json").read_text())
     assert content["subjects"] == ["sub-01", "sub-04", "sub-07"]
     assert 0 < content["scored_slices"] <= content["held_out_slices"]
-    assert content["scored_slices"] == pytest.approx(content["accuracy"] * content["held_out_slices"])
-    table = read_rows(out / "table.tsv", ClassSummary)
+    assert content["scored_slices"] == pytest.approx(
+        content["accuracy"]["single"] * content["held_out_slices"]
+    )
+    table = read_rows(out / "table.tsv", ScoreRow)
     assert {one.group for one in table} <= set(CLASSES["shape"])
     assert {one.against for one in table if one.measure == "average_precision"} == {
         "",
         "decoys",
         "above decoys",
     }
-    scored = {one.layer for one in table if one.method == "gradcam" and one.measure == "average_precision"}
-    assert scored == set(content["layers"])
-    assert {one.method for one in table} >= {"gradcam", "smoothgrad", "edges", "random"}
+    scored = {one.layer for one in table if (one.networks, one.method) == ("single", "gradcam")}
+    assert scored == {*content["layers"], *content["fused"]}
+    assert {one.method for one in table if one.networks == "none"} == {
+        "edges",
+        "intensity",
+        "random",
+        "truth at layer",
+    }
     assert (out / "scores.png").is_file()
     assert not (out / "work").exists()
 

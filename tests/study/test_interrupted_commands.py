@@ -128,10 +128,11 @@ def test_benchmark_with_truth(folder, tmp_path):
     judging = (
         "benchmark-truth", tmp_path / "prepared", tmp_path / "out", "--architecture", "small_cnn",
         "--method", "gradcam", "--size", 64, "--every", 3, "--copies", 1, "--epochs", 3, "--area", 16, "--targets", 1,
+        "--folds", 2, "--networks", 2,
     )  # fmt: skip
-    for word, where in (("plant: 3", "plant, 3 of 6 done"), ("train: 2 of 5", "train, 2 of 5 done")):
+    for word, where in (("plant: 3", "plant, 3 of 6 done"), ("train: 2 of 4", "train, 2 of 4 done")):
         assert f"Stopped at {where}" in break_off(*judging, word=word, folder=tmp_path)
     said = go_on(*judging)
     assert "plant: unchanged (6)" in said
-    assert "train: 2 of 5, starting" in said
+    assert "train: 2 of 4, starting" in said
     assert (tmp_path / "out/benchmark.json").is_file()

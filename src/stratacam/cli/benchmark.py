@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stratacam.cli.options import conclude
+from stratacam.cli.options import Workers, conclude
 from stratacam.errors import InputError
 
 
@@ -41,7 +41,8 @@ def benchmark_truth(
         ),
     ] = None,
     trained: Annotated[
-        int | None, typer.Option(min=1, help="Number of blocks to train, the last ones; if absent, as in a study.")
+        int | None,
+        typer.Option(min=1, help="Number of blocks to train, the last ones; if absent, as in a study."),
     ] = None,
     networks: Annotated[
         int, typer.Option(min=1, help="Networks of each fold; from two on their consensus is scored too.")
@@ -49,7 +50,7 @@ def benchmark_truth(
     folds: Annotated[int, typer.Option(min=2, help="Maximum number of folds.")] = 5,
     method: Annotated[list[str] | None, typer.Option(help="Method of the maps; repeat for more.")] = None,
     smoothgrad: Annotated[
-        bool, typer.Option(help="Score SmoothGrad too, which takes as long as all other maps together.")
+        bool, typer.Option(help="Score SmoothGrad too, which runs each slice 16 times.")
     ] = True,
     size: Annotated[int, typer.Option(min=32, help="Pixels of a picture, a multiple of 32.")] = 128,
     every: Annotated[
@@ -62,7 +63,8 @@ def benchmark_truth(
     ] = 4,
     epochs: Annotated[int, typer.Option(min=1, help="Number of passes over the training slices.")] = 12,
     scored: Annotated[
-        int, typer.Option(min=1, help="Maximum number of slices of each scan and class whose maps are scored.")
+        int,
+        typer.Option(min=1, help="Maximum number of slices of each scan and class whose maps are scored."),
     ] = 40,
     shuffled: Annotated[
         bool,
@@ -71,12 +73,14 @@ def benchmark_truth(
         ),
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    workers: Workers = 0,
 ) -> None:
     """Plant targets and decoys, train networks to classify targets, and measure which maps find these alone."""
     from stratacam.evidence.planting.plant import CLASSES
     from stratacam.maps import LAYER_METHODS
     from stratacam.networks import ARCHITECTURES, BRAIN_USES
     from stratacam.report import draw_benchmark
+    from stratacam.study.execution import Workers as Pool
     from stratacam.study.truth_benchmark import BenchmarkSettings, run_benchmark
 
     methods = tuple(method or BenchmarkSettings.methods)
@@ -119,7 +123,8 @@ def benchmark_truth(
         seed=seed,
     )
     console = Console()
-    found = run_benchmark(prepared, out, settings, lesions=lesions, console=console)
+    with Pool(workers) as pool:
+        found = run_benchmark(prepared, out, settings, lesions=lesions, console=console, workers=pool)
     draw_benchmark(out, found.tables, found.picked, found.examples)
     console.print(found.content["verdict"], highlight=False)
     conclude(out / "benchmark.json")

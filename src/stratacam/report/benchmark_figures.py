@@ -113,10 +113,7 @@ def _picked(picked: Pick, tables: Tables) -> ReportFigure:
     figure = Figure(figsize=(9.5, 3.2), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     labels = [
-        *(
-            f"{half}\n{chosen.title}"
-            for half, chosen in zip(HALVES, reversed(picked.chosen), strict=True)
-        ),
+        *(f"{half}\n{chosen.title}" for half, chosen in zip(HALVES, reversed(picked.chosen), strict=True)),
         BOTH,
         EDGES,
         INTENSITY,
@@ -127,7 +124,9 @@ def _picked(picked: Pick, tables: Tables) -> ReportFigure:
             rows += [_reference(tables, name, measure.name, against) for name in (EDGES, INTENSITY)]
             _draw_rows(panel, rows, colour, label)
         panel.set_xlim(-0.02, 1.02)
-        panel.set_xlabel({AVERAGE_PRECISION: "Average precision", POINTING: "Pointing: maximum on it"}[measure])
+        panel.set_xlabel(
+            {AVERAGE_PRECISION: "Average precision", POINTING: "Pointing: maximum on it"}[measure]
+        )
     panels[0].set_yticks(range(len(labels)), labels)
     panels[0].invert_yaxis()
     panels[1].legend()
@@ -206,4 +205,5 @@ def _shown(scored: ScoredSlice, picked: Pick | None) -> list[Map]:
     methods = dict.fromkeys(method for _, method, _ in scored.heat if method != SMOOTHGRAD)
     shown: list[Map] = [(SINGLE, method, layer) for method in methods for layer in spread]
     shown += [key for key in ((SINGLE, SMOOTHGRAD, "input"),) if key in scored.heat]
-    return list(dict.fromkeys([*shown, *(tuple(one) for one in (picked.chosen if picked else ()))]))
+    chosen: list[Map] = [(*one,) for one in picked.chosen] if picked else []
+    return list(dict.fromkeys([*shown, *chosen]))

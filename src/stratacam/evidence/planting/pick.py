@@ -115,7 +115,9 @@ def pick(tables: Mapping[str, TablesOfClass]) -> Pick | None:
     """
     found = {name: one for name, one in tables.items() if candidates_of(one)}
     candidates = list(dict.fromkeys(one for table in found.values() for one in candidates_of(table)))
-    units = sorted({unit for of_class in found.values() for table in of_class.values() for unit in table.subjects})
+    units = sorted(
+        {unit for of_class in found.values() for table in of_class.values() for unit in table.subjects}
+    )
     if len(units) < 2:
         return None
     rule = _scores(found, candidates, units, AVERAGE_PRECISION.name, ABOVE_DECOYS)

@@ -97,14 +97,12 @@ def score_maps(
         target: position of their class.
         methods: that give a map for each layer.
         seed: of the random maps.
-        smoothgrad: whether SmoothGrad is scored, which takes about ten times as long as a map of the other methods.
+        smoothgrad: whether SmoothGrad is scored.
     """
     images, brain = np.stack([one.image for one in slices]), np.stack([one.brain for one in slices])
     fused = candidate_fusions(networks[SINGLE], cam.match_layers(networks[SINGLE]))
     maps = {
-        (name, method): explain_slices(
-            network, images, brain, target, method, layers=("all", *fused)
-        )
+        (name, method): explain_slices(network, images, brain, target, method, layers=("all", *fused))
         for name, network in networks.items()
         for method in methods
     }

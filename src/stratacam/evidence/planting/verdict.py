@@ -77,7 +77,9 @@ def _picked(tables: Mapping[str, TablesOfClass], units: str) -> str:
     """The map that was picked, and how it scores where it was not."""
     best = pick(tables)
     if best is None:
-        return f"Which map to read: cannot say (fewer than two {units} with slices that are classified right)."
+        return (
+            f"Which map to read: cannot say (fewer than two {units} with slices that are classified right)."
+        )
 
     def said(measure: str, against: str, *, share: bool = False) -> str:
         one = best.score(measure, against)
@@ -101,9 +103,7 @@ def _of_class(name: str, of_class: TablesOfClass, units: str, *, alone: bool) ->
         return f"{name}: cannot say (fewer than two {units} with slices that are classified right)."
     table = of_class[NONE]
     score = {key[0]: value for key, value in zip(table.keys, _means(table), strict=True) if _is_score(key)}
-    references = (
-        f"edges {score[EDGES]:.2f}, the picture itself {score[INTENSITY]:.2f}, random maps {score[RANDOM]:.2f}"
-    )
+    references = f"edges {score[EDGES]:.2f}, the picture itself {score[INTENSITY]:.2f}, random maps {score[RANDOM]:.2f}"
     if alone:
         return f"Maps without a network, targets less decoys: {references}."
     found = best.score(AVERAGE_PRECISION.name, ABOVE_DECOYS)
@@ -118,12 +118,7 @@ def _above(tables: Mapping[str, TablesOfClass], units: str) -> str:
     """Which maps show targets more than decoys, with one error rate for all maps of all classes."""
     question = "Which maps show targets more than decoys"
     subjects = sorted(
-        {
-            subject
-            for of_class in tables.values()
-            for table in of_class.values()
-            for subject in table.subjects
-        }
+        {subject for of_class in tables.values() for table in of_class.values() for subject in table.subjects}
     )
     if units != PEOPLE or len(subjects) < MINIMUM_SUBJECTS:
         found = f"{len(subjects)} people" if units == PEOPLE else f"fewer than {MINIMUM_PEOPLE} people"

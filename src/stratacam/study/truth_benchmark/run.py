@@ -16,7 +16,6 @@ from stratacam.evidence.planting.shapes import Kinds
 from stratacam.evidence.rows import write_rows
 from stratacam.files import write_json
 from stratacam.learning import TrainSettings, make_dataset
-from stratacam.networks import find_architecture
 from stratacam.networks.settings import NetworkSettings
 from stratacam.scans.cohort.sources import check_out
 from stratacam.scans.pictures import PictureSettings
@@ -63,7 +62,8 @@ def run_benchmark(
 ) -> Benchmark:
     """Plant, train and score; write `benchmark.json` and `table.tsv` to `out`.
 
-    A run that was broken off goes on. Every subject is held out once, and each fold has shapes of its own. Shapes are those of the lesion masks in the folder `lesions`, or the phantom's.
+    A run that was broken off goes on. Every subject is held out once, and each fold has shapes of its own: those of the
+    lesion masks in the folder `lesions`, or the phantom's.
 
     Raises:
         InputError: there are no two subjects, too few shapes or slices, or a scan cannot be used; or `out` touches
@@ -94,7 +94,7 @@ def run_benchmark(
             epochs=settings.epochs,
             patience=settings.epochs,
             relevance=settings.relevance,
-            frozen=_frozen(settings),
+            frozen=settings.frozen,
         ),
         run=RunSettings(),
     )
@@ -168,19 +168,6 @@ def _plant(
     return Cohort(pictures, CLASSES[settings.difference], {})
 
 
-def _frozen(settings: BenchmarkSettings) -> tuple[str, ...] | None:
-    """Patterns of the layers that are frozen: of the blocks that are not trained."""
-    if settings.trained is None:
-        return None
-    blocks = find_architecture(settings.architecture).blocks
-    if not 0 < settings.trained <= len(blocks):
-        raise InputError(
-            f"--trained: found {settings.trained}; expected 1 to {len(blocks)}, the blocks of {settings.architecture}: "
-            "choose one of these."
-        )
-    return tuple(f"{block}_*" for block in blocks[: -settings.trained])
-
-
 def _train_and_score(
     study: Study, cohort: Cohort, settings: BenchmarkSettings, folds: Sequence[PeopleHeldOut]
 ) -> list[ScoreFold]:
@@ -188,10 +175,7 @@ def _train_and_score(
     dataset = make_dataset(cohort.pictures, cohort.classes)
     for split in folds:
         split.rows(dataset)  # which refuses too few slices before anything is trained
-    plans = {
-        plan.run.name: plan
-        for plan in _plans(study, cohort, settings, folds)
-    }
+    plans = {plan.run.name: plan for plan in _plans(study, cohort, settings, folds)}
     entries = {
         name: training_of(
             study, cohort, plan, name=name, out=study.folders.models / name, card={"range": [0, 1]}
@@ -205,7 +189,8 @@ def _train_and_score(
         models = [study.folders.models / name for name in names]
         tasks[f"fold {fold}"] = ScoreFold(
             models=tuple(
-                TrainedModel(folder, entries[name].key, "cpu") for name, folder in zip(names, models, strict=True)
+                TrainedModel(folder, entries[name].key, "cpu")
+                for name, folder in zip(names, models, strict=True)
             ),
             predictions=tuple(folder / PREDICTIONS for folder in models),
             pictures=cohort.pictures,

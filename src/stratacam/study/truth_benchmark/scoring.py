@@ -95,9 +95,7 @@ class ScoreFold:
             networks[CONSENSUS] = Consensus(members)
         slices = [_slice_of(dataset, row) for row in rows]
         label = int(dataset.label[rows[0]])
-        scored = score_maps(
-            networks, slices, label, self.methods, seed=self.seed, smoothgrad=self.smoothgrad
-        )
+        scored = score_maps(networks, slices, label, self.methods, seed=self.seed, smoothgrad=self.smoothgrad)
         return zip(slices, scored, strict=True)
 
     def _chosen(self, dataset: SliceDataset, right: Mapping[str, NDArray[np.bool_]]) -> list[list[int]]:

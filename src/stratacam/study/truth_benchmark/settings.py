@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from stratacam.errors import InputError
 from stratacam.evidence.planting.plant import Difference
 from stratacam.learning import TrainSettings
-from stratacam.networks import BrainUse
+from stratacam.networks import BrainUse, find_architecture
 from stratacam.networks.settings import NetworkSettings
 
 NETWORK, TRAINING = NetworkSettings(), TrainSettings()
@@ -56,3 +57,20 @@ class BenchmarkSettings:
     epochs: int = 12
     scored: int = 40
     seed: int = 0
+
+    @property
+    def frozen(self) -> tuple[str, ...] | None:
+        """Patterns of the layers that are frozen: of the blocks that are not trained; None: as in a study.
+
+        Raises:
+            InputError: there are not so many blocks.
+        """
+        if self.trained is None:
+            return None
+        blocks = find_architecture(self.architecture).blocks
+        if not 0 < self.trained <= len(blocks):
+            raise InputError(
+                f"--trained: found {self.trained}; expected 1 to {len(blocks)}, the number of blocks of "
+                f"{self.architecture}: choose one of these."
+            )
+        return tuple(f"{block}_*" for block in blocks[: -self.trained])
