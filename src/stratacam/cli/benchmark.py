@@ -49,9 +49,9 @@ def benchmark_truth(
     ] = 1,
     folds: Annotated[int, typer.Option(min=2, help="Maximum number of folds.")] = 5,
     method: Annotated[list[str] | None, typer.Option(help="Method of the maps; repeat for more.")] = None,
-    smoothgrad: Annotated[
-        bool, typer.Option(help="Score SmoothGrad too, which runs each slice 16 times.")
-    ] = True,
+    no_smoothgrad: Annotated[
+        bool, typer.Option("--no-smoothgrad", help="Leave SmoothGrad out, which runs each slice 16 times.")
+    ] = False,
     size: Annotated[int, typer.Option(min=32, help="Pixels of a picture, a multiple of 32.")] = 128,
     every: Annotated[
         int, typer.Option(min=1, help="Step between the slices: 2 takes every other kept slice.")
@@ -111,7 +111,7 @@ def benchmark_truth(
         networks=networks,
         folds=folds,
         methods=methods,
-        smoothgrad=smoothgrad,
+        smoothgrad=not no_smoothgrad,
         size=size,
         every=every,
         area=area,
