@@ -1,4 +1,4 @@
-"""The map that a study recommends: of all maps that passed the rule, of one network or of several, the most faithful."""
+"""The map that a study recommends: of all that passed the rule, of one network or of several, the most faithful."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -132,11 +132,7 @@ def _side_by_side(tables: Mapping[str, SubjectTable]) -> SubjectTable:
     subjects = tuple(sorted(set.intersection(*(set(table.subjects) for table in tables.values()))))
     rows = [[table.subjects.index(subject) for subject in subjects] for table in tables.values()]
     return SubjectTable(
-        tuple(
-            (_method(name, method), *others)
-            for name, table in tables.items()
-            for method, *others in table.keys
-        ),
+        tuple((_method(name, key[0]), *key[1:]) for name, table in tables.items() for key in table.keys),
         subjects,
         np.hstack([table.values[chosen] for table, chosen in zip(tables.values(), rows, strict=True)]),
     )

@@ -34,7 +34,7 @@ class ExplainSettings(BaseModel):
     layers: tuple[str, ...] = Field(
         default=("all",),
         min_length=1,
-        description='layers, or patterns of them, whose maps are made; "all" for every layer; names joined with "+" are '
+        description='layers, or patterns of them, whose maps are made; "all" for every layer; names joined by "+" are '
         'their mean, such as "block1_conv2+block2_conv2"',
     )
     smooth: int = Field(

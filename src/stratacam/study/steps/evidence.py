@@ -216,9 +216,9 @@ def _measure_network(
         trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},
         folder=folder,
     )
-    task = NetworkTables(tables)
+    together = NetworkTables(tables)
     with work.workers.executor() as executor:
-        work.once("evidence tables", task, item=judged.name, do=lambda: task.do(executor))
+        work.once("evidence tables", together, item=judged.name, do=lambda: together.do(executor))
     return tables
 
 
