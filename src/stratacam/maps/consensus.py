@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -132,6 +132,23 @@ class Consensus(nn.Module):
         batch_size: int,
     ) -> SliceMaps:
         """The consensus of the slices given, see `LayerConsensus.mean`; arguments as for `explain_slices`."""
+        found = self.member_maps(images, brain, target, method, layers=layers, batch_size=batch_size)
+        raw = {name: LayerConsensus.of(maps[:, 0], brain).mean for name, maps in found.raw.items()}
+        blank = {name: why_blank(mean, found.unreached[name][:, 0]) for name, mean in raw.items()}
+        explained = target if isinstance(target, int) else -1
+        return SliceMaps(method, explained, found.logits.mean(axis=0), raw, blank)
+
+    def member_maps(
+        self,
+        images: NDArray[np.float32],
+        brain: NDArray[np.bool_],
+        target: int | Literal["predicted"],
+        method: str,
+        *,
+        layers: str | tuple[str, ...],
+        batch_size: int = 8,
+    ) -> MemberMaps:
+        """The maps of every member, fused ones too, of one class; arguments as for `explain_slices`."""
         inputs = inputs_of(self, torch.from_numpy(images), torch.from_numpy(brain))
         asked = wanted(self.members[0], layers)
         batches = list(
@@ -139,18 +156,16 @@ class Consensus(nn.Module):
                 inputs, classes=target, method=method, layers=asked.explained, batch_size=batch_size
             )
         )
-        plain = list(batches[0].raw)
-        maps = {name: np.concatenate([batch.raw[name][:, 0] for batch in batches], axis=1) for name in plain}
-        unreached = {
-            name: np.concatenate([batch.unreached[name][:, 0] for batch in batches], axis=1) for name in plain
-        }
+        raw = {name: _over_slices(batches, "raw", name) for name in batches[0].raw}
+        unreached = {name: _over_slices(batches, "unreached", name) for name in raw}
+        kept = [*(name for name in raw if asked.keeps(self.members[0], name)), *asked.fused]
         for name in asked.fused:
-            maps[name], unreached[name] = fuse_members(maps, unreached, name, brain)
-        kept = [*(name for name in plain if asked.keeps(self.members[0], name)), *asked.fused]
-        raw = {name: LayerConsensus.of(maps[name], brain).mean for name in kept}
-        blank = {name: why_blank(mean, unreached[name]) for name, mean in raw.items()}
-        logits = np.concatenate([batch.logits for batch in batches], axis=1).mean(axis=0)
-        return SliceMaps(method, target if isinstance(target, int) else -1, logits, raw, blank)
+            raw[name], unreached[name] = fuse_members(raw, unreached, name, brain)
+        return MemberMaps(
+            np.concatenate([batch.logits for batch in batches], axis=1),
+            {name: raw[name] for name in kept},
+            {name: unreached[name] for name in kept},
+        )
 
     def explain_batches(
         self,
@@ -217,18 +232,28 @@ def fuse_members(
     layer: str,
     brain: NDArray[np.bool_],
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The fused maps (M, n, h, w) of every member, and where no gradient arrived at any part, (M, n).
+    """The fused maps (M, C, n, h, w) of every member, and where no gradient arrived at any part, (M, C, n).
 
     Args:
-        raw: by part, (M, n, h, w).
-        unreached: by part, (M, n).
+        raw: by part, (M, C, n, h, w).
+        unreached: by part, (M, C, n).
         layer: name of the fused map.
         brain: (n, rows, columns).
     """
     parts = parts_of(layer)
-    members = range(len(raw[parts[0]]))
-    fused = [fuse({part: raw[part][member] for part in parts}, layer, brain) for member in members]
-    return np.stack(fused), np.logical_and.reduce([unreached[part] for part in parts])
+    members, classes = raw[parts[0]].shape[:2]
+    fused = [
+        [fuse({part: raw[part][member, column] for part in parts}, layer, brain) for column in range(classes)]
+        for member in range(members)
+    ]
+    return np.array(fused), np.logical_and.reduce([unreached[part] for part in parts])
+
+
+def _over_slices(
+    batches: Sequence[MemberMaps], kind: Literal["raw", "unreached"], layer: str
+) -> NDArray[Any]:
+    """What all batches have of a layer, slices one after the other."""
+    return np.concatenate([getattr(batch, kind)[layer] for batch in batches], axis=2)
 
 
 def why_blank(raw: Heat, unreached: NDArray[np.bool_]) -> tuple[str, ...]:
