@@ -55,8 +55,8 @@ def test_halves_of_a_consensus_are_alike_as_far_as_its_networks_are(count, alike
     scan = blob_slices(count=3, size=32, blobs=2)
     measured = measure_scan(Consensus(members), scan, SETTINGS.model_copy(update={"fractions": ()}), target=0)
     found = [one.value for one in measured.values if one.key[2:] == ("repeat_rank", HALF)]
-    assert len(found) == len(SETTINGS.methods) * len(measured.maps["gradcam"].layers)
+    assert found
     if alike:
         assert min(found) > 1 - 1e-6
     else:
-        assert np.mean(found) < 0.99
+        assert np.mean(found) < 0.9

@@ -12,9 +12,10 @@ from stratacam.evidence.measures import SIGNED, Column, Criterion, ExplainedScan
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
-from stratacam.maps.consensus import Consensus, LayerConsensus, in_units
+from stratacam.maps.consensus import Consensus
 from stratacam.maps.fused import parts_of
 from stratacam.maps.heat import heat_of
+from stratacam.maps.member_maps import LayerConsensus, in_units
 from stratacam.maps.reliability import spearman_brown, splits
 from stratacam.maps.slice_maps import SliceMaps, explain_slices
 

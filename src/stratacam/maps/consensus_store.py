@@ -9,9 +9,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from stratacam.maps.consensus import LayerConsensus, MemberMaps, fuse_members, in_units, why_blank
 from stratacam.maps.fused import is_fused, parts_of
 from stratacam.maps.heat import HEAT_SCALE
+from stratacam.maps.member_maps import LayerConsensus, MemberMaps, fuse_members, in_units, why_blank
 from stratacam.maps.reliability import reliability
 from stratacam.maps.store import ScanMaps
 from stratacam.maps.writing import Explained, Filled, new_array, write_group
