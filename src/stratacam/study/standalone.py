@@ -20,7 +20,7 @@ from stratacam.study.execution import Workers, tidied
 from stratacam.study.folders import RECORDS
 from stratacam.study.steps.explain import explain_scans
 from stratacam.study.steps.prepare import prepare_scans, take_prepared
-from stratacam.study.suitability import refuse_differences, say_differences, say_parts
+from stratacam.study.suitability import refuse_differences, say_differences, say_larger, say_parts
 from stratacam.study.trained import TrainedModel
 from stratacam.study.work import Absence, Work
 
@@ -94,6 +94,7 @@ def explain_folder(
     check_settings(loaded, card, settings)
     scans = _named(find_prepared(prepared), names, prepared)
     say_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
+    say_larger(scans, card, console)
     say_parts(scans, card, console)
     with _work_in(out, console, workers) as work:
         own = [source_file(network)] if network else []
