@@ -13,6 +13,7 @@ from stratacam.evidence.by_class import About, ClassSummary, summaries_by_class,
 from stratacam.evidence.claims import assess_claims, last_convolution
 from stratacam.evidence.counterfactual.losses import LOSSES, StructureLoss, losses_by_class
 from stratacam.evidence.groups import GROUP_MAPS, MeasuredScans, write_groups
+from stratacam.evidence.inference.means import LEVEL
 from stratacam.evidence.measure import with_measures_of_subjects
 from stratacam.evidence.nulls import nulls_of_subjects
 from stratacam.evidence.recommendation import recommend
@@ -32,6 +33,9 @@ from stratacam.evidence.strategies.tables import (
 from stratacam.evidence.values import Summary, Value, by_subject, summarise
 from stratacam.files import read_json, write_json
 
+RECOMMENDATION = "recommendation.json"
+"""What the rule says of every layer, below the folder of a network's evidence."""
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -43,7 +47,9 @@ class Tables:
         settings: of the evidence.
         seed: of resamples and permutations.
         warning: what must be said of everything.
-        model: network and seed.
+        model: network and seed, or the consensus of a network's seeds.
+        networks: how many seeds.
+        judged_together: how many such tables one map is chosen from: bounds of the rule hold for all.
         truth: by class that is stated, the structures that tell it from the others.
         remark: why localisation is not measured for all, and what to write.
         learnt_from: people who were to be explained, yet are left out: the network was trained on them.
@@ -58,6 +64,8 @@ class Tables:
     seed: int
     warning: str
     model: str
+    networks: int
+    judged_together: int
     truth: Mapping[str, tuple[str, ...]]
     remark: str
     learnt_from: tuple[str, ...]
@@ -72,7 +80,7 @@ class Tables:
             "layers.tsv",
             "layers_by_class.tsv",
             "claims.json",
-            "recommendation.json",
+            RECOMMENDATION,
             "about.json",
             "comparison.tsv",
             LOSSES,
@@ -128,9 +136,15 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
     write_json(folder / "claims.json", {"methods": as_json})
     recommended = recommend(
-        table, settings.methods, with_fused, learnt=tables.learnt, truth=any(tables.truth.values()), seed=seed
+        table,
+        settings.methods,
+        with_fused,
+        learnt=tables.learnt,
+        truth=any(tables.truth.values()),
+        level=LEVEL / tables.judged_together,
+        seed=seed,
     )
-    write_json(folder / "recommendation.json", {"methods": [one.as_json() for one in recommended]})
+    write_json(folder / RECOMMENDATION, {"methods": [one.as_json() for one in recommended]})
     last = last_convolution(layers, pools)
     statements = write_groups(
         measured, tables.people, settings, layers, folder, last=last, seed=seed, executor=executor
@@ -160,6 +174,7 @@ def _about(
     kinds = dict.fromkeys(kind for found in about.values() for kind in found["seconds"])
     return {
         "model": tables.model,
+        "networks": tables.networks,
         "learnt_from": tables.learnt_from,
         "learnt": tables.learnt,
         "trained": dict(tables.trained),

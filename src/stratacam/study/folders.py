@@ -59,6 +59,10 @@ class StudyFolders:
     """What `stratacam permute` found."""
     evidence = _Below("evidence")
     """What `stratacam evidence` found, in a folder for each network."""
+    recommended = _Below("evidence", "recommended.json")
+    """Which map is recommended, of the first network, and what the rule says of every other."""
+    recommended_maps = _Below("recommended")
+    """BIDS derivatives of the recommended map, and how reliable it is; nothing where none is recommended."""
     maps = _Below("maps")
     """BIDS derivatives of maps."""
     reliability = _Below("maps", "reliability.tsv")
