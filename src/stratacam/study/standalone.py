@@ -138,6 +138,7 @@ def explain_recommended(
     check_settings(loaded, card, settings)
     scans = _named(find_prepared(prepared), names, prepared)
     say_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
+    say_larger(scans, card, console)
     say_parts(scans, card, console)
     models = {
         scan: tuple(
