@@ -52,7 +52,15 @@ def benchmark_truth(
     no_smoothgrad: Annotated[
         bool, typer.Option("--no-smoothgrad", help="Leave SmoothGrad out, which runs each slice 16 times.")
     ] = False,
-    size: Annotated[int, typer.Option(min=32, help="Pixels of a picture, a multiple of 32.")] = 128,
+    size: Annotated[
+        int, typer.Option(min=32, help="Pixels along the longer side of a picture, a multiple of 32.")
+    ] = 128,
+    width_mm: Annotated[
+        float | None,
+        typer.Option(
+            help="Width of square pictures in mm, such as 208; if absent, they are cut to the brain."
+        ),
+    ] = None,
     every: Annotated[
         int, typer.Option(min=1, help="Step between the slices: 2 takes every other kept slice.")
     ] = 2,
@@ -113,6 +121,7 @@ def benchmark_truth(
         methods=methods,
         smoothgrad=not no_smoothgrad,
         size=size,
+        width_mm=width_mm,
         every=every,
         area=area,
         lesions=targets,

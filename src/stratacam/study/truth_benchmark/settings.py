@@ -26,7 +26,8 @@ class BenchmarkSettings:
         folds: at most; fewer where there are fewer people.
         methods: whose maps are scored.
         smoothgrad: whether SmoothGrad is scored too, of the first network.
-        size: pixels of a picture.
+        size: pixels along the longer side of a picture.
+        width_mm: of square pictures; None: pictures are cut to the brain.
         every: take every n-th slice.
         part: of the kept slices.
         area: pixels of a lesion.
@@ -48,6 +49,7 @@ class BenchmarkSettings:
     methods: tuple[str, ...] = ("gradcam", "layercam")
     smoothgrad: bool = True
     size: int = 128
+    width_mm: float | None = None
     every: int = 2
     part: tuple[float, float] = (0.3, 0.85)
     area: int = 40
