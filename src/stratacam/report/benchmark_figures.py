@@ -11,7 +11,7 @@ from stratacam.evidence.planting.score import ABOVE_DECOYS, RANDOM, SMOOTHGRAD, 
 from stratacam.evidence.references import CEILING, EDGES, INTENSITY
 from stratacam.evidence.values import Summary
 from stratacam.report.figure import ReportFigure, chart_style, save_figure
-from stratacam.report.figures.layer_lines import COLOURS, draw_line, draw_references, name_layers
+from stratacam.report.figures.layer_lines import COLOURS, LayerAxis, draw_line, draw_references
 from stratacam.report.overlay import OUTLINE, WHITE
 
 LINES = {EDGES: "--", INTENSITY: (0, (5, 1)), RANDOM: ":"}
@@ -44,6 +44,7 @@ def draw_benchmark(
 
 def _scores(tables: Mapping[str, Sequence[Summary]], layers: Sequence[str]) -> ReportFigure:
     """Scores by layer and method, with their references, a panel for each class."""
+    axis = LayerAxis.of(layers)
     figure = Figure(figsize=(10.5, 3.9), layout="constrained")
     panels = figure.subplots(1, len(tables), sharey=True, squeeze=False)[0]
     for panel, (group, table) in zip(panels, tables.items(), strict=True):
@@ -54,11 +55,11 @@ def _scores(tables: Mapping[str, Sequence[Summary]], layers: Sequence[str]) -> R
         }
         methods = dict.fromkeys(one.method for one in table if one.layer in layers and one.method != CEILING)
         for colour, method in zip(COLOURS, methods, strict=False):
-            draw_line(panel, [found[method, layer] for layer in layers], colour, method)
+            draw_line(panel, axis, [found[method, layer] for layer in axis.layers], colour, method)
         references = {name: found[name, ""] for name in LINES}
-        draw_references(panel, [found[CEILING, layer] for layer in layers], references, LINES)
+        draw_references(panel, axis, [found[CEILING, layer] for layer in axis.layers], references, LINES)
         panel.axhline(found[SMOOTHGRAD, "input"].value, color=COLOURS[2], linewidth=1.1, label=SMOOTHGRAD)
-        name_layers(panel, layers)
+        axis.draw_names(panel)
         panel.set_ylim(-0.3, 1.02)
         panel.set_title(f"Class {group}", loc="left")
     panels[0].set_ylabel("Average precision: targets less decoys")
