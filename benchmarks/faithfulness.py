@@ -22,7 +22,7 @@ from torch import nn
 from benchmarks.stand_in import stand_in
 from stratacam.evidence.faithfulness.curves import scores_of_slice
 from stratacam.evidence.faithfulness.imputation import impute
-from stratacam.maps.heat import explain_slices
+from stratacam.maps.slice_maps import explain_slices
 from stratacam.networks import build
 
 SHARES = (0.2, 0.4, 0.6, 0.8)

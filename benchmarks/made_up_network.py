@@ -19,7 +19,8 @@ from stratacam.cam import match_layers
 from stratacam.evidence.draws import generator
 from stratacam.evidence.repeatability import SHIFT_PX, shift
 from stratacam.evidence.scan import ScanSlices
-from stratacam.maps.heat import Heat, SliceMaps, heat_of
+from stratacam.maps.heat import Heat, heat_of
+from stratacam.maps.slice_maps import SliceMaps
 from stratacam.networks.layers import ConvReLU, GlobalAveragePool
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid

@@ -7,7 +7,7 @@ from torch import nn
 from stratacam.evidence.measures import ExplainedScan
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
-from stratacam.maps.heat import SliceMaps
+from stratacam.maps.slice_maps import SliceMaps
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid
 

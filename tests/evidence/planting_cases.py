@@ -12,7 +12,7 @@ from stratacam.evidence.planting.plant import CONTRAST
 from stratacam.evidence.planting.score import ABOVE_DECOYS, PlantedSlice, score_heat
 from stratacam.evidence.planting.shapes import kinds_of_folds
 from stratacam.evidence.planting.stamp import make_stamps
-from stratacam.maps.heat import explain_slices
+from stratacam.maps.slice_maps import explain_slices
 
 NORMAL, LESION = np.array([0.6, 0.3, 0.5], np.float32), np.array([0.5, 0.7, 0.9], np.float32)
 AREA = 24

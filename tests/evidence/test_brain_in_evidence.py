@@ -18,7 +18,7 @@ from stratacam.evidence.references import reference_maps
 from stratacam.evidence.repeatability import shift
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.strangers import Stranger, read_at_levels_of
-from stratacam.maps.heat import explain_slices
+from stratacam.maps.slice_maps import explain_slices
 from stratacam.networks import ModelCard, build
 from stratacam.networks.masked import cells_of
 

@@ -9,7 +9,8 @@ from stratacam.cam import explain
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
-from stratacam.maps.heat import explain_slices, heat_of
+from stratacam.maps.heat import heat_of
+from stratacam.maps.slice_maps import explain_slices
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.resampling import Grid
 

@@ -12,7 +12,7 @@ from stratacam.evidence import localised_scan
 from stratacam.evidence.localisation import chance_of_average_precision, scores_of
 from stratacam.evidence.localised_scan import localisation, scored_slices
 from stratacam.evidence.references import reference_maps
-from stratacam.maps.heat import explain_slices
+from stratacam.maps.slice_maps import explain_slices
 from stratacam.networks import build
 
 BRAIN = disc(24, 24, 10)

@@ -13,7 +13,7 @@ from stratacam.evidence.repeatability import (
 )
 from stratacam.evidence.similarity import rank_correlation, rank_matrix, ssim
 from stratacam.evidence.values import SubjectTable, Summary
-from stratacam.maps.heat import explain_slices
+from stratacam.maps.slice_maps import explain_slices
 
 BRAIN = disc(40, 40, 17)
 RANDOM = np.random.default_rng(0)

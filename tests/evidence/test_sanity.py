@@ -7,7 +7,7 @@ from evidence_cases import BlobNetwork, blob_slices, explained
 from torch import nn
 
 from stratacam.evidence.sanity import INSENSITIVE, randomised, sanity, weighted_layers
-from stratacam.maps.heat import explain_slices
+from stratacam.maps.slice_maps import explain_slices
 from stratacam.networks import build
 
 

@@ -9,7 +9,7 @@ from benchmarks.made_up_network import StandIn, blob_network, made_up_scan, of_n
 from scipy import stats
 
 from stratacam.evidence.sanity import randomised
-from stratacam.maps.heat import explain_slices
+from stratacam.maps.slice_maps import explain_slices
 
 CASE = {case.title: case for case in CASES}
 

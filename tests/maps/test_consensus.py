@@ -10,7 +10,7 @@ from stratacam.cam.methods import LAYER_METHODS
 from stratacam.errors import InputError
 from stratacam.evidence.sanity import randomised, weighted_layers
 from stratacam.maps import Consensus, LayerConsensus
-from stratacam.maps.heat import MakesOwnMaps, explain_slices
+from stratacam.maps.slice_maps import MakesOwnMaps, explain_slices
 from stratacam.networks import SideBySide, build, count_shared, inputs_of
 
 MEMBERS, CLASSES = 3, 2

@@ -3,6 +3,7 @@
 import io
 
 import pytest
+import torch
 from rich.console import Console
 
 from stratacam.errors import InputError
@@ -68,6 +69,38 @@ def test_networks_of_one_seed_are_split_alike_and_other_seeds_otherwise(tmp_path
     split_of = {plan.run.model: plan.split for plan in plans}
     assert split_of["small_cnn_seed-0"] == split_of["vgg16_seed-0"]
     assert split_of["vgg16_seed-0"] != split_of["vgg16_seed-1"]
+
+
+@pytest.mark.parametrize("split", [{"folds": 1}, {"folds": 2}])
+def test_seeds_may_share_the_split_of_the_first_and_differ_in_all_else(tmp_path, split):
+    sections = {"network": {"architecture": "small_cnn", "weights": "none"}, "repeats": 2, "seed": 7}
+    new = planned(tmp_path, split=split, **sections)
+    same = planned(tmp_path, split={**split, "repeats": "same"}, **sections)
+    folds = split["folds"]
+    assert [plan.split for plan in same] == [plan.split for plan in new[:folds]] * 2
+    assert [plan.run for plan in same] == [plan.run for plan in new]  # whose seeds order the slices
+    (first, _), (second, _) = same[0].first.make(), same[folds].first.make()
+    assert not torch.equal(next(first.parameters()), next(second.parameters()))
+
+
+def test_slices_at_random_may_be_the_same_for_all_seeds(tmp_path):
+    def seeds(repeats):
+        split = {"unit": "slice", "repeats": repeats}
+        return [plan.split.seed for plan in planned(tmp_path, split=split, repeats=2)]
+
+    assert seeds("new") == [0, 1]
+    assert seeds("same") == [0, 0]
+
+
+def test_a_consensus_of_seeds_needs_subjects_whom_all_have_held_out(tmp_path):
+    def consensus(**sections):
+        return configured(tmp_path, explain={"models": "all"}, **{"repeats": 2, **sections})
+
+    with pytest.raises(ValueError, match=r'found "all".*2 seeds.*set split\.repeats = "same", or folds'):
+        consensus(split={"folds": 1})
+    consensus(split={"folds": 1, "repeats": "same"})
+    consensus(split={"folds": 2})
+    consensus(split={"folds": 1}, repeats=1)
 
 
 def test_pretrained_layers_are_kept_once_for_all_seeds_and_folds_and_random_ones_for_each_seed(tmp_path):

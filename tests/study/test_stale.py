@@ -173,6 +173,7 @@ SETTINGS = {
     "split.train": None,  # with the others: they add up to 1
     "split.validation": None,
     "split.test": None,
+    "split.repeats": ("same", REPORT),  # as long as there is one seed
     "split.group_by": ("family", FROZEN | {"baselines"}),
     "split.table": ("split.tsv", TRAIN | {"baselines"}),
     "training.frozen": ((), TRAIN),

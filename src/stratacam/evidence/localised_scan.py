@@ -23,7 +23,8 @@ from stratacam.evidence.measures import ExplainedScan, Kind, Need
 from stratacam.evidence.references import CEILING, CHANCE, mask_at_layer
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.values import Value, mean_of
-from stratacam.maps.heat import Heat, SliceMaps, heat_of
+from stratacam.maps.heat import Heat, heat_of
+from stratacam.maps.slice_maps import SliceMaps
 
 NOISE_MAPS = 64
 """Moved copies of each layer's maps of a scan, at least, that these are compared with."""

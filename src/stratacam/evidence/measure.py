@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from stratacam import cam
 from stratacam.evidence import registry
 from stratacam.evidence.measures import ExplainedScan
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.strangers import Stranger
 from stratacam.evidence.values import SubjectTable, Value
-from stratacam.maps.heat import Heat, SliceMaps, explain_slices
+from stratacam.maps.fused import candidate_fusions, wanted
+from stratacam.maps.heat import Heat
+from stratacam.maps.slice_maps import SliceMaps, explain_slices
 
 
 @dataclass
@@ -74,10 +77,11 @@ def measure_scan(
     """
     measured = Measured()
     sampled = scan.some(settings.slices)
+    layers = measured_layers(model, settings)
     for method in settings.methods:
         with measured.timed("maps"):
             maps, *maps_of_strangers = (
-                explain_slices(model, *pictures, target, method, layers=settings.layers)
+                explain_slices(model, *pictures, target, method, layers=layers)
                 for pictures in ((scan.images, scan.brain), *strangers)
             )
         measured.maps[method] = maps
@@ -106,6 +110,27 @@ def measure_scan(
                 measured.values += values
     measured.values = list(dict.fromkeys(measured.values))  # references are the same for every method
     return measured
+
+
+def measured_fusions(model: nn.Module, settings: EvidenceSettings) -> tuple[str, ...]:
+    """Names of the fused maps that are measured.
+
+    Raises:
+        ValueError: a name or pattern matches no layer.
+    """
+    if settings.fused is None:
+        return candidate_fusions(model, cam.match_layers(model, settings.layers))
+    return wanted(model, settings.fused).fused
+
+
+def measured_layers(model: nn.Module, settings: EvidenceSettings) -> tuple[str, ...]:
+    """Names and patterns of the layers whose maps are measured, parts of fused maps among them, then the fused maps.
+
+    Raises:
+        ValueError: a name or pattern matches no layer.
+    """
+    fused = wanted(model, measured_fusions(model, settings))
+    return (*settings.layers, *fused.explained, *fused.fused)
 
 
 def with_measures_of_subjects(

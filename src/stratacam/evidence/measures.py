@@ -15,7 +15,8 @@ from stratacam.evidence.inference import MINIMUM_SUBJECTS
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import Value, mean_of
-from stratacam.maps.heat import Heat, SliceMaps
+from stratacam.maps.heat import Heat
+from stratacam.maps.slice_maps import SliceMaps
 
 Compare = Literal["at most", "at least", "below", "above"]
 

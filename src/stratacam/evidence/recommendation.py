@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.evidence import registry
-from stratacam.evidence.draws import generator
-from stratacam.evidence.faithfulness.curves import ABOVE, ROAD
-from stratacam.evidence.inference import mean_interval, simultaneous
+from stratacam.evidence.choice import CrossFitted, halves, most_faithful
+from stratacam.evidence.inference import simultaneous
+from stratacam.evidence.inference.means import LEVEL
 from stratacam.evidence.learned import not_learned
 from stratacam.evidence.localisation import AVERAGE_PRECISION
 from stratacam.evidence.measures import Criterion, Finding, Measure
 from stratacam.evidence.redundancy import alike_layers
-from stratacam.evidence.values import SubjectTable, limits_of
+from stratacam.evidence.values import SubjectTable
 
 Floats = NDArray[np.float64]
 Verdict = Literal["recommended", "says the same", "not recommended", "cannot say"]
@@ -63,7 +63,8 @@ def rule() -> Rule:
     return Rule(
         "A layer is recommended if all of these hold:",
         (*clauses, learned),
-        "Bounds hold for all layers and methods together: each criterion of a bound is met by mistake in about 5 % of "
+        "Bounds hold for all layers and methods together, and for a network and a consensus where both are judged: "
+        "each criterion of a bound is met by mistake in about 5 % of "
         "studies, in more where values are very skewed. Criteria of a mean are thresholds of what was observed, and "
         "have no error rate: with few subjects, a layer that truly misses them often meets them. If something was not "
         "measured, or on fewer than 10 subjects, the answer is “cannot say”. Of layers that say the same, the one most "
@@ -88,27 +89,6 @@ class LayerVerdict:
     faults: tuple[str, ...]
     reasons: tuple[str, ...]
     alike: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class CrossFitted:
-    """A measure of the layer that is most faithful on one half of the subjects, on the other half.
-
-    Attributes:
-        measure: its name.
-        against: of its rows.
-        value: mean over subjects, each at the layer that the half without it chose.
-        low: of the 95 % interval of that mean, see `mean_interval`; NaN for fewer than two subjects.
-        high: of the same.
-        subjects: how many have a value.
-    """
-
-    measure: str
-    against: str
-    value: float
-    low: float
-    high: float
-    subjects: int
 
 
 @dataclass(frozen=True)
@@ -157,6 +137,7 @@ def recommend(
     *,
     learnt: bool | None = None,
     truth: bool | None = None,
+    level: float = LEVEL,
     seed: int = 0,
 ) -> tuple[Recommendation, ...]:
     """Apply the rule to every layer of all methods.
@@ -168,17 +149,21 @@ def recommend(
         learnt: whether the network was shown to do better than chance on people held out; None: not known.
         truth: whether the study states what the truth is, so that the criteria that need it are required; None: if
             anything was measured of it.
+        level: error rate of each criterion of a bound, over all maps together.
         seed: of random signs and of the halves.
     """
     if not methods:
         return ()
     found = _findings(
-        table, [(method, layer) for method in methods for layer in layers], truth=truth, seed=seed
+        table,
+        [(method, layer) for method in methods for layer in layers],
+        truth=truth,
+        level=level,
+        seed=seed,
     )
     gate = tuple(filter(None, [not_learned(learnt)]))
     alike = alike_layers(table, methods, layers, seed=seed)
-    half = np.arange(len(table.subjects)) % 2 == 0
-    generator(seed, "halves").shuffle(half)
+    half = halves(len(table.subjects), seed=seed)
     recommendations = []
     for method in methods:
         verdicts: dict[str, LayerVerdict] = {}
@@ -189,7 +174,7 @@ def recommend(
                 for layer in cluster
                 if not gate and all(one.outcome == "met" for one in found[method, layer])
             ]
-            choice = _choose(table, method, sound, half) if sound else None
+            choice = _choose_layer(table, method, sound, half) if sound else None
             choices += [choice] if choice else []
             for layer in cluster:
                 findings = found[method, layer]
@@ -215,7 +200,7 @@ def recommend(
 
 
 def _findings(
-    table: SubjectTable, maps: Sequence[tuple[str, str]], *, truth: bool | None, seed: int
+    table: SubjectTable, maps: Sequence[tuple[str, str]], *, truth: bool | None, level: float, seed: int
 ) -> Mapping[tuple[str, str], list[Finding]]:
     """What every criterion says of every method and layer; of a measure, up to the first that is not met."""
     unmet: set[tuple[str, str, str, str]] = set()
@@ -231,7 +216,7 @@ def _findings(
         }
         measured = [one for one in criterion.alternatives if np.isfinite(rows[one]).any()]
         for against in (*criterion.against, *(measured or criterion.alternatives[:1])):
-            bounds = simultaneous(rows[against], null=None, seed=seed)
+            bounds = simultaneous(rows[against], null=None, level=level, seed=seed)
             for number, one in enumerate(maps):
                 if (*one, measure.name, against) in unmet:
                     continue
@@ -258,29 +243,8 @@ def _column(
     return values - table.column((criterion.above, "", measure.name, against))
 
 
-def _choose(table: SubjectTable, method: str, layers: Sequence[str], half: NDArray[np.bool_]) -> Choice:
-    """The most faithful of layers, and the numbers of those that either half of the subjects chose on the other."""
-    numbers = {
-        key: np.stack([table.column((method, layer, key[0].name, key[1])) for layer in layers], axis=1)
-        for key in ((ROAD, ABOVE), (AVERAGE_PRECISION, ""))
-    }
-
-    def best(subjects: NDArray[np.bool_]) -> int:
-        road = numbers[ROAD, ABOVE][subjects]
-        return int(np.argmax([_mean(column) for column in road.T]))
-
-    chosen = best(half), best(~half)
-    found = []
-    for (measure, against), values in numbers.items():
-        fitted = np.where(half, values[:, chosen[1]], values[:, chosen[0]])
-        known = int(np.isfinite(fitted).sum())
-        if known:
-            interval = mean_interval(fitted, limits_of(measure.limits, against))
-            found.append(CrossFitted(measure.name, against, _mean(fitted), *interval, known))
-    return Choice(layers[best(np.ones_like(half))], (layers[chosen[0]], layers[chosen[1]]), tuple(found))
-
-
-def _mean(values: Floats) -> float:
-    """The mean of the values that are finite; minus infinity where there are none."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else -np.inf
+def _choose_layer(table: SubjectTable, method: str, layers: Sequence[str], half: NDArray[np.bool_]) -> Choice:
+    """The most faithful of layers, see `most_faithful`."""
+    found = most_faithful(table, [(method, layer) for layer in layers], half)
+    first, second = found.of_halves
+    return Choice(layers[found.place], (layers[first], layers[second]), found.numbers)

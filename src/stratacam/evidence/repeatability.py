@@ -12,7 +12,8 @@ from stratacam.evidence.measures import SIGNED, Column, Criterion, ExplainedScan
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
-from stratacam.maps.heat import SliceMaps, explain_slices
+from stratacam.maps.fused import parts_of
+from stratacam.maps.slice_maps import SliceMaps, explain_slices
 
 SHIFT_PX = 2
 NOISE = 0.02
@@ -102,7 +103,7 @@ def other_models(models: Sequence[nn.Module], scan: ScanSlices, maps: SliceMaps,
     rows: dict[tuple[str, str, str, str], list[Value]] = {}
     for model in models:
         its = set(cam.match_layers(model))
-        shared = tuple(layer for layer in maps.layers if layer in its)
+        shared = tuple(layer for layer in maps.layers if its.issuperset(parts_of(layer)))
         if not shared:
             continue
         other = explain_slices(model, scan.images, scan.brain, maps.target, maps.method, layers=shared)

@@ -18,7 +18,8 @@ from stratacam.evidence.measures import Column, Criterion, ExplainedScan, Kind, 
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
-from stratacam.maps.heat import SliceMaps, explain_slices
+from stratacam.maps.fused import parts_of
+from stratacam.maps.slice_maps import SliceMaps, explain_slices
 
 Likeness = NDArray[np.float64]
 
@@ -119,7 +120,12 @@ def sanity(explained: ExplainedScan) -> list[Value]:
         return []
     scan = explained.sampled.some(settings.sanity_slices)
     maps = explain_slices(
-        model, scan.images, scan.brain, explained.maps.target, explained.maps.method, layers=settings.layers
+        model,
+        scan.images,
+        scan.brain,
+        explained.maps.target,
+        explained.maps.method,
+        layers=explained.maps.layers,
     )
     seeds = [torch_seed(explained.seed, "weights", scan.name, draw) for draw in range(settings.sanity_draws)]
     names = weighted_layers(model)
@@ -143,9 +149,13 @@ def sanity(explained: ExplainedScan) -> list[Value]:
 
 
 def _is_next(layer: str, lowest: str, names: Sequence[str], layers: Sequence[str]) -> bool:
-    """Whether `lowest` is the first weighted layer above `layer`, which may have weights itself or be a pool."""
+    """Whether `lowest` is the first weighted layer above `layer`, which may have weights itself or be a pool.
+
+    Above a fused map is what is above its deepest part.
+    """
+    deepest = parts_of(layer)[-1]
     source = next(
-        (name for name in reversed(layers[: layers.index(layer) + 1]) if _weights_of(name, names)), None
+        (name for name in reversed(layers[: layers.index(deepest) + 1]) if _weights_of(name, names)), None
     )
     place = -1 if source is None else max(names.index(name) for name in _weights_of(source, names))
     return place + 1 < len(names) and names[place + 1] == lowest

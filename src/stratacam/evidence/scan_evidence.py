@@ -24,6 +24,7 @@ from stratacam.evidence.strangers import read_at_levels_of
 from stratacam.evidence.values import Value
 from stratacam.files import whole_file, write_json
 from stratacam.maps import explained_sequence, predicted_class
+from stratacam.maps.fused import is_fused
 from stratacam.networks import ModelCard
 from stratacam.scans.labels import Masks, read_mask
 from stratacam.scans.prepared import PreparedScan
@@ -193,11 +194,13 @@ def measure_evidence_of(
     )
     write_regions(out.regions, compared, slices, atlas)
     write_template(out.template, compared, slices, scan, settings.voxel_mm)
+    plain = [layer for layer in found.layers if not is_fused(layer)]
     write_json(
         out.about,
         {
-            "layers": found.layers,
-            "pools": pools_among(model, found.layers),
+            "layers": plain,
+            "fused": [layer for layer in found.layers if is_fused(layer)],
+            "pools": pools_among(model, plain),
             "explained": card.classes[found.target],
             "given": card.classes[given_class],
             "run": str(card.training.get("run", "")),

@@ -38,6 +38,12 @@ class EvidenceSettings(BaseModel):
     layers: tuple[str, ...] = Field(
         default=("all",), min_length=1, description='layers, or patterns of them; "all" for every layer'
     )
+    fused: tuple[str, ...] | None = Field(
+        default=None,
+        description="maps over layers, each the mean of those that its name joins, such as "
+        '"block1_conv2+block2_conv2"; absent: the last layers of neighbouring blocks, from the first or the second '
+        "block on; empty: none",
+    )
     every: int = Field(
         default=1,
         ge=1,

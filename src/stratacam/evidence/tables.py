@@ -13,6 +13,7 @@ from stratacam.evidence.by_class import About, ClassSummary, summaries_by_class,
 from stratacam.evidence.claims import assess_claims, last_convolution
 from stratacam.evidence.counterfactual.losses import LOSSES, StructureLoss, losses_by_class
 from stratacam.evidence.groups import GROUP_MAPS, MeasuredScans, write_groups
+from stratacam.evidence.inference.means import LEVEL
 from stratacam.evidence.measure import with_measures_of_subjects
 from stratacam.evidence.nulls import nulls_of_subjects
 from stratacam.evidence.recommendation import recommend
@@ -43,7 +44,9 @@ class Tables:
         settings: of the evidence.
         seed: of resamples and permutations.
         warning: what must be said of everything.
-        model: network and seed.
+        model: network and seed, or the consensus of a network's seeds.
+        networks: how many seeds.
+        judged_together: how many such tables one map is chosen from: bounds of the rule hold for all.
         truth: by class that is stated, the structures that tell it from the others.
         remark: why localisation is not measured for all, and what to write.
         learnt_from: people who were to be explained, yet are left out: the network was trained on them.
@@ -58,6 +61,8 @@ class Tables:
     seed: int
     warning: str
     model: str
+    networks: int
+    judged_together: int
     truth: Mapping[str, tuple[str, ...]]
     remark: str
     learnt_from: tuple[str, ...]
@@ -93,6 +98,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     about = {scan.name: read_json(scan.about, "run `stratacam evidence` again.") for scan in scans}
     first = next(iter(about.values()))
     layers, pools = first["layers"], first["pools"]
+    with_fused = [*layers, *first["fused"]]
     subject_of = {name: found["subject"] for name, found in about.items()}
     measured = MeasuredScans(
         subject_of=subject_of,
@@ -109,7 +115,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         lambda method, layer: measured.region_means(measured.explained[0], method, layer, table.subjects)[1],
         groups,
         settings.methods,
-        layers,
+        with_fused,
     )
     write_rows(folder / "layers.tsv", summarise(table, registry.limits()), Summary)
     explained_of = {name: found["explained"] for name, found in about.items()}
@@ -127,7 +133,13 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
     write_json(folder / "claims.json", {"methods": as_json})
     recommended = recommend(
-        table, settings.methods, layers, learnt=tables.learnt, truth=any(tables.truth.values()), seed=seed
+        table,
+        settings.methods,
+        with_fused,
+        learnt=tables.learnt,
+        truth=any(tables.truth.values()),
+        level=LEVEL / tables.judged_together,
+        seed=seed,
     )
     write_json(folder / "recommendation.json", {"methods": [one.as_json() for one in recommended]})
     last = last_convolution(layers, pools)
@@ -159,11 +171,13 @@ def _about(
     kinds = dict.fromkeys(kind for found in about.values() for kind in found["seconds"])
     return {
         "model": tables.model,
+        "networks": tables.networks,
         "learnt_from": tables.learnt_from,
         "learnt": tables.learnt,
         "trained": dict(tables.trained),
         "methods": settings.methods,
         "layers": layers,
+        "fused": next(iter(about.values()))["fused"],
         "last_convolution": last,
         "subjects": len({found["subject"] for found in about.values()}),
         "scans": len(about),

@@ -13,7 +13,9 @@ from stratacam import cam
 from stratacam.cam.layers import candidate_layers
 from stratacam.cam.views import ZERO_GRADIENT, blank_cause
 from stratacam.errors import InputError
-from stratacam.maps.heat import Heat, SliceMaps, heat_of, scale_of
+from stratacam.maps.fused import fuse, parts_of, wanted
+from stratacam.maps.heat import Heat, heat_of, scale_of
+from stratacam.maps.slice_maps import SliceMaps
 from stratacam.networks import SideBySide, count_shared, inputs_of, place_of, takes_brain
 
 AGREES = 0.5
@@ -131,15 +133,22 @@ class Consensus(nn.Module):
     ) -> SliceMaps:
         """The consensus of the slices given, see `LayerConsensus.mean`; arguments as for `explain_slices`."""
         inputs = inputs_of(self, torch.from_numpy(images), torch.from_numpy(brain))
+        asked = wanted(self.members[0], layers)
         batches = list(
-            self.explain_batches(inputs, classes=target, method=method, layers=layers, batch_size=batch_size)
+            self.explain_batches(
+                inputs, classes=target, method=method, layers=asked.explained, batch_size=batch_size
+            )
         )
-        raw, blank = {}, {}
-        for name in batches[0].raw:
-            maps = np.concatenate([batch.raw[name][:, 0] for batch in batches], axis=1)
-            unreached = np.concatenate([batch.unreached[name][:, 0] for batch in batches], axis=1)
-            raw[name] = LayerConsensus.of(maps, brain).mean
-            blank[name] = why_blank(raw[name], unreached)
+        plain = list(batches[0].raw)
+        maps = {name: np.concatenate([batch.raw[name][:, 0] for batch in batches], axis=1) for name in plain}
+        unreached = {
+            name: np.concatenate([batch.unreached[name][:, 0] for batch in batches], axis=1) for name in plain
+        }
+        for name in asked.fused:
+            maps[name], unreached[name] = fuse_members(maps, unreached, name, brain)
+        kept = [*(name for name in plain if asked.keeps(self.members[0], name)), *asked.fused]
+        raw = {name: LayerConsensus.of(maps[name], brain).mean for name in kept}
+        blank = {name: why_blank(mean, unreached[name]) for name, mean in raw.items()}
         logits = np.concatenate([batch.logits for batch in batches], axis=1).mean(axis=0)
         return SliceMaps(method, target if isinstance(target, int) else -1, logits, raw, blank)
 
@@ -200,6 +209,26 @@ class Consensus(nn.Module):
             )
         wanted = logits.argmax(dim=1).tolist() if classes == "predicted" else [classes] * count
         return [[logits.shape[1] * member + one for member in range(len(self.members))] for one in wanted]
+
+
+def fuse_members(
+    raw: Mapping[str, NDArray[np.float32]],
+    unreached: Mapping[str, NDArray[np.bool_]],
+    layer: str,
+    brain: NDArray[np.bool_],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The fused maps (M, n, h, w) of every member, and where no gradient arrived at any part, (M, n).
+
+    Args:
+        raw: by part, (M, n, h, w).
+        unreached: by part, (M, n).
+        layer: name of the fused map.
+        brain: (n, rows, columns).
+    """
+    parts = parts_of(layer)
+    members = range(len(raw[parts[0]]))
+    fused = [fuse({part: raw[part][member] for part in parts}, layer, brain) for member in members]
+    return np.stack(fused), np.logical_and.reduce([unreached[part] for part in parts])
 
 
 def why_blank(raw: Heat, unreached: NDArray[np.bool_]) -> tuple[str, ...]:

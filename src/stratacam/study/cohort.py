@@ -84,7 +84,7 @@ def check_study(
             "each to train, validate and test: add subjects, merge groups, or mend what was left out."
         )
     usable = {subject: group for subject, group in labels.items() if group in large}
-    for seed in seeds:
+    for seed in sorted({split.seed_for(seed, seeds[0]) for seed in seeds}):
         make_splits(usable, split, seed=seed, clusters=clusters)
     return {
         member.scan: f"group {member.group} has {subjects[member.group]} usable subject(s), at least {len(PARTS)} are "

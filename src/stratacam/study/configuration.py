@@ -131,8 +131,8 @@ class StudyConfiguration(Section):
         default=1,
         ge=1,
         le=100,
-        description="number of trainings of every network, with the seeds `seed`, `seed` + 1 and so on, each of which "
-        "also decides the split; maps are made with the first",
+        description="number of trainings of every network, with the seeds `seed`, `seed` + 1 and so on; each draws its "
+        "own split too (`split.repeats`)",
     )
     cohort: CohortSettings
     prepare: PrepareSettings = PrepareSettings()
@@ -160,6 +160,14 @@ class StudyConfiguration(Section):
         choose_sequences(self.cohort.sequences, self.pictures.sequences, self.pictures.channels)
         if self.training.augmentation.flip and self.prepare.plane == "sagittal":
             raise ValueError("training.augmentation.flip would turn front and back around in sagittal slices")
+        split = self.split
+        held_out_once = split.unit == "subject" and split.maximum_folds == 1 and split.table is None
+        if self.explain.models == "all" and self.repeats > 1 and held_out_once and split.repeats == "new":
+            raise ValueError(
+                f'explain.models: found "all", the consensus of {self.repeats} seeds, each of which holds out other '
+                'subjects; expected seeds that have held out the same subjects; set split.repeats = "same", or '
+                "folds (split.folds)"
+            )
         return self
 
 

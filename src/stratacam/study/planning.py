@@ -104,7 +104,8 @@ def plan_runs(
     """
     planned = []
     for model in models_of(configuration):
-        splits = make_splits(cohort.labels(), split, seed=model.seed, clusters=cohort.clusters)
+        seed = split.seed_for(model.seed, configuration.seed)
+        splits = make_splits(cohort.labels(), split, seed=seed, clusters=cohort.clusters)
         plan = plan_network(
             configuration, folders, model, splits[0], len(cohort.classes), kept_seed=kept_seed
         )

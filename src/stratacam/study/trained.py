@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from stratacam.maps import Consensus
 from stratacam.networks import ModelCard, is_reference, load_model
 from stratacam.study.keys import NOT_IN_KEY
 from stratacam.study.runs import Run
@@ -54,3 +55,10 @@ def load_once(trained: TrainedModel) -> tuple[nn.Module, ModelCard]:
     """The model on its device, in evaluation mode, and its card; loaded once in each worker."""
     model, card = load_model(trained.folder, trained.network)
     return model.to(trained.device).eval(), card
+
+
+def load_together(models: Sequence[TrainedModel]) -> tuple[nn.Module, list[ModelCard]]:
+    """One model, or the consensus of several of one study, as a network; and the card of each."""
+    loaded = [load_once(one) for one in models]
+    cards = [card for _, card in loaded]
+    return (loaded[0][0] if len(loaded) == 1 else Consensus([model for model, _ in loaded])), cards

@@ -15,7 +15,8 @@ from stratacam import cam
 from stratacam.evidence.localisation import AVERAGE_PRECISION, scores_of
 from stratacam.evidence.references import CEILING, EDGES, INTENSITY, edges_of, mask_at_layer
 from stratacam.evidence.values import Value
-from stratacam.maps.heat import Heat, explain_slices, heat_of
+from stratacam.maps.heat import Heat, heat_of
+from stratacam.maps.slice_maps import explain_slices
 from stratacam.networks import inputs_of
 
 SMOOTHGRAD = "smoothgrad"

@@ -12,7 +12,8 @@ from stratacam.evidence.regions.template_space import template_grid, to_template
 from stratacam.evidence.rows import write_rows
 from stratacam.evidence.scan import ScanSlices
 from stratacam.files import whole_file
-from stratacam.maps.heat import Heat, SliceMaps, by_scale, explain_slices
+from stratacam.maps.heat import Heat, by_scale
+from stratacam.maps.slice_maps import SliceMaps, explain_slices
 from stratacam.scans.prepared import PreparedScan
 
 OWN_CLASS = "own class"

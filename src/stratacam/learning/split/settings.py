@@ -34,6 +34,11 @@ class SplitSettings(BaseModel, frozen=True, extra="forbid"):
         description="fraction that decides when training stops; with folds, its ratio to `train` counts",
     )
     test: float = Field(default=0.15, gt=0, lt=1, description="fraction that is held out and evaluated")
+    repeats: Literal["new", "same"] = Field(
+        default="new",
+        description='"new": every seed draws a split of its own; "same": all seeds share that of the first, so that '
+        "all of them have held out the same subjects",
+    )
     group_by: str | None = Field(
         default=None,
         description="column of participants.tsv or the table, such as family or site; subjects with the same value "
@@ -65,6 +70,10 @@ class SplitSettings(BaseModel, frozen=True, extra="forbid"):
             return self.folds
         one = self.unit == "slice" or {"train", "validation", "test"} & self.model_fields_set
         return 1 if one else FOLDS
+
+    def seed_for(self, seed: int, first: int) -> int:
+        """The seed that draws the split of a training with `seed`, where `first` is that of the first training."""
+        return first if self.repeats == "same" else seed
 
     @property
     def fractions(self) -> tuple[float, float, float]:

@@ -21,6 +21,7 @@ from stratacam.evidence.settings import PREDICTED, EvidenceSettings
 from stratacam.evidence.tables import Tables, write_tables
 from stratacam.files import read_json
 from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures
+from stratacam.maps.fused import wanted
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
@@ -31,10 +32,11 @@ from stratacam.study.keys import entries_used
 from stratacam.study.planning import Planned
 from stratacam.study.progress import say
 from stratacam.study.steps.evidence_subjects import donors_of, others_of, strangers_of, unseen
-from stratacam.study.steps.explain import held_out_by, run_for, to_explain
+from stratacam.study.steps.explain import to_explain
+from stratacam.study.steps.judged import Judged, all_judged
 from stratacam.study.steps.truth import LaidTruth, lay_truth, truth_of_others
 from stratacam.study.study import Study
-from stratacam.study.trained import TrainedModel, architectures_of, load_once, trained_model
+from stratacam.study.trained import TrainedModel, architectures_of, load_once, load_together, trained_model
 from stratacam.study.truth import KnownTruth, find_truth
 
 
@@ -43,13 +45,13 @@ class Evidence:
     """The evidence of one scan.
 
     Attributes:
-        model: whose maps are measured.
+        models: whose maps are measured: one, or several whose consensus it is.
         others: models whose maps they are compared with, by how these differ.
         given: the scan, and all that it is measured by.
         atlas_names: file of the names of the settings' atlas, where there is one.
     """
 
-    model: TrainedModel
+    models: tuple[TrainedModel, ...]
     others: tuple[tuple[str, tuple[TrainedModel, ...]], ...]
     given: ScanInputs
     atlas_names: Path | None
@@ -60,7 +62,7 @@ class Evidence:
         others = [model for _, models in self.others for model in models]
         return entries_used(
             sequences=self.given.scan.sequences,
-            architectures=architectures_of([self.model, *others]),
+            architectures=architectures_of([*self.models, *others]),
             methods=self.given.settings.methods,
         )
 
@@ -69,9 +71,9 @@ class Evidence:
         return self.out.files
 
     def do(self) -> None:
-        model, card = load_once(self.model)
+        model, cards = load_together(self.models)
         others = {change: [load_once(other)[0] for other in models] for change, models in self.others}
-        measure_evidence_of(model, card, self.given, others=others, out=self.out)
+        measure_evidence_of(model, cards[0], self.given, others=others, out=self.out)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Measured:
 
 
 def measure_networks(study: Study, measured: Measured) -> None:
-    """Measure the maps of every network with the first seed.
+    """Measure the maps of every network with the first seed, and where maps are of all seeds their consensus.
 
     Raises:
         InputError: a class or layer of the settings is not there, or no scan could be measured.
@@ -121,9 +123,8 @@ def measure_networks(study: Study, measured: Measured) -> None:
     if truth.remark:
         say(study.work.console, truth.remark)
     laid = lay_truth(study, measured.prepared, truth, groups)
-    first_seed = [plan.run.model for plan in measured.planned if plan.run.seed == study.configuration.seed]
-    for model in dict.fromkeys(first_seed):
-        _measure_network(study, measured, truth, laid, model)
+    for judged in all_judged(configuration, measured.planned):
+        _measure_network(study, measured, truth, laid, judged)
 
 
 def read_covariates(
@@ -147,27 +148,27 @@ def read_covariates(
 
 
 def _measure_network(
-    study: Study, measured: Measured, truth: KnownTruth, laid: LaidTruth, model: str
+    study: Study, measured: Measured, truth: KnownTruth, laid: LaidTruth, judged: Judged
 ) -> None:
-    """Every scan by the run that held its subject out, then the tables."""
+    """Every scan by the runs that held its subject out, then the tables."""
     configuration, work, planned = study.configuration, study.work, measured.planned
     settings = configuration.evidence
-    folder = study.folders.evidence / model
-    held_out = held_out_by(planned, model)
-    runs = [plan.run for plan in planned if plan.run.model == model]
+    folder = study.folders.evidence / judged.name
+    held_out, runs = judged.held_out(planned), judged.runs(planned)
     _check_settings(*load_once(trained_model(study, runs[0])), settings)
     group_of = {scan.scan: scan.group for scan in measured.pictures}
     entries = {}
     scans, learnt_from = unseen(
-        to_explain(configuration, measured.prepared, held_out), held_out, planned, model
+        to_explain(configuration, measured.prepared, held_out), held_out, planned, judged.model
     )
     for scan in scans:
-        run, group = run_for(scan, held_out, planned, model), group_of.get(scan.name, "")
+        by, group = judged.runs_for(scan, planned), group_of.get(scan.name, "")
+        others = {} if judged.consensus else others_of(planned, by[0], scan)
         task = Evidence(
-            model=trained_model(study, run),
+            models=tuple(trained_model(study, run) for run in by),
             others=tuple(
-                (change, tuple(trained_model(study, other) for other in others))
-                for change, others in others_of(planned, run, scan).items()
+                (change, tuple(trained_model(study, other) for other in found))
+                for change, found in others.items()
             ),
             given=ScanInputs(
                 scan=scan,
@@ -189,7 +190,7 @@ def _measure_network(
             out=ScanEvidence(folder / "scans", scan.name),
         )
         entries[scan.name] = work.cache.entry(task, makes=[task.out])
-    done = work.do(f"evidence {model}", entries, networks=True)
+    done = work.do(f"evidence {judged.name}", entries, networks=True)
     if not done:
         raise InputError(
             f"evidence: no scan could be measured; see {study.folders.left_out} for the reasons."
@@ -201,17 +202,19 @@ def _measure_network(
             settings=settings,
             seed=configuration.seed,
             warning=SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
-            model=model,
+            model=judged.name,
+            networks=len(configuration.seeds) if judged.consensus else 1,
+            judged_together=sum(one.network == judged.network for one in all_judged(configuration, planned)),
             truth=truth.structures,
             remark=truth.remark,
             learnt_from=learnt_from,
-            learnt=has_learned(study.folders.evaluation / model),
+            learnt=has_learned(study.folders.evaluation / judged.name),
             trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},
             folder=folder,
         )
     )
     with work.workers.executor() as executor:
-        work.once("evidence tables", tables, item=model, do=lambda: tables.do(executor))
+        work.once("evidence tables", tables, item=judged.name, do=lambda: tables.do(executor))
 
 
 def has_learned(evaluation: Path) -> bool | None:
@@ -252,6 +255,10 @@ def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSetting
         layers = cam.match_layers(model, settings.layers)
     except ValueError as fault:
         raise InputError(f"evidence.layers: {fault}") from fault
+    try:
+        wanted(model, settings.fused or ())
+    except ValueError as fault:
+        raise InputError(f"evidence.fused: {fault}") from fault
     for setting, patterns in (
         ("group_layers", settings.group_layers),
         ("strategy_layers", settings.strategy_layers),

@@ -7,7 +7,6 @@ from pathlib import Path
 from stratacam.errors import InputError
 from stratacam.learning import Split
 from stratacam.maps import (
-    Consensus,
     ExplainSettings,
     check_settings,
     explain_scan,
@@ -23,7 +22,7 @@ from stratacam.study.map_reliability import write_reliability
 from stratacam.study.planning import Planned
 from stratacam.study.runs import Run
 from stratacam.study.study import Study
-from stratacam.study.trained import TrainedModel, architectures_of, load_once, trained_model
+from stratacam.study.trained import TrainedModel, architectures_of, load_once, load_together, trained_model
 from stratacam.study.work import Work
 
 
@@ -49,13 +48,9 @@ class Explain:
         return (maps_path(self.scan, self.out, self.explain.method).parent,)
 
     def do(self) -> None:
-        loaded = [load_once(one) for one in self.models]
-        cards = [card for _, card in loaded]
-        if len(loaded) == 1:
-            explain_scan(loaded[0][0], cards[0], self.scan, self.out, self.explain)
-        else:
-            joined = Consensus([model for model, _ in loaded])
-            explain_scan(joined, cards[0], self.scan, self.out, self.explain, members=cards)
+        model, cards = load_together(self.models)
+        members = cards if len(cards) > 1 else ()
+        explain_scan(model, cards[0], self.scan, self.out, self.explain, members=members)
 
 
 def explain_study(study: Study, prepared: Sequence[PreparedScan], planned: Sequence[Planned]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from stratacam.cam import match_layers
 from stratacam.evidence.inference import MINIMUM_SUBJECTS
 from stratacam.evidence.inference.power import smallest_effect
+from stratacam.evidence.measure import measured_fusions
 from stratacam.files import write_json
 from stratacam.learning import Split, make_splits
 from stratacam.learning.evaluation.intervals import POOLED_FOLDS
@@ -100,11 +101,12 @@ def held_out_of(
 
 
 def count_columns(configuration: StudyConfiguration, classes: int) -> int:
-    """Maps of a scan that evidence bounds together: layers times methods."""
+    """Maps of a scan that evidence bounds together: layers, and maps over layers, times methods."""
     settings = configuration.evidence
     name = configuration.network.architectures[0]
     model = make_network(name, classes, channels=configuration.channels, weights="none")
-    return len(match_layers(model, settings.layers)) * len(settings.methods)
+    maps = (*match_layers(model, settings.layers), *measured_fusions(model, settings))
+    return len(maps) * len(settings.methods)
 
 
 def groups_in_order(configuration: StudyConfiguration, found: Iterable[str]) -> list[str]:

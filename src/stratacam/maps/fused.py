@@ -1,0 +1,151 @@
+"""Maps over layers: the mean of the maps of several layers of one network, as a layer of its own.
+
+Its name is those of its parts, joined: `block1_conv2+block2_conv2`. Nothing is chosen in secret: which parts there are
+is read in the name, and which candidates are tried is a rule, see `candidate_fusions`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from stratacam import cam
+from stratacam.cam.layers import pools_among, split_call
+from stratacam.maps.heat import Heat, heat_of, scale_of
+from stratacam.networks import by_block
+
+JOIN = "+"
+
+MAXIMUM_BLOCKS = 6
+"""Of a network of more blocks there are no candidates by rule: the number of pairs grows with the square."""
+
+
+def parts_of(layer: str) -> tuple[str, ...]:
+    """The layers that a map is the mean of; of a plain layer itself."""
+    return tuple(layer.split(JOIN))
+
+
+def is_fused(layer: str) -> bool:
+    """Whether a name is that of a fused map."""
+    return JOIN in layer
+
+
+def fused_title(layer: str) -> str:
+    """A fused map's name in words; that of a plain layer as it is.
+
+    Example:
+        >>> fused_title("block1_conv2+block2_conv2+block3_conv3"), fused_title("block5_pool")
+        ('mean of block1_conv2 to block3_conv3', 'block5_pool')
+    """
+    first, *others = parts_of(layer)
+    if not others:
+        return layer
+    return f"mean of {first} {'and' if len(others) == 1 else 'to'} {others[-1]}"
+
+
+def candidate_fusions(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
+    """Fused maps that are tried by rule: neighbouring blocks, from the first or the second, by their last layers.
+
+    Args:
+        model: whose layers they are.
+        layers: shallow to deep, of which fused maps are made.
+
+    Returns:
+        Names, those that end in a shallow block first; none where there are fewer than two blocks or very many.
+
+    Example: with three blocks the first two, all three, and the last two.
+    """
+    pools = pools_among(model, layers)
+    last = [block[-1] for block in by_block([one for one in layers if one not in pools]).values()]
+    if len(last) > MAXIMUM_BLOCKS:
+        return ()
+    return tuple(
+        JOIN.join(last[start:stop])
+        for stop in range(2, len(last) + 1)
+        for start in (0, 1)
+        if stop - start >= 2
+    )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Layers that are asked for.
+
+    Attributes:
+        plain: names and patterns of the network's own layers.
+        fused: names of fused maps, each with its parts in the network's order.
+    """
+
+    plain: tuple[str, ...]
+    fused: tuple[str, ...]
+
+    @property
+    def explained(self) -> tuple[str, ...]:
+        """Names and patterns of all layers that maps are needed of."""
+        parts = (part for name in self.fused for part in parts_of(name))
+        return tuple(dict.fromkeys((*self.plain, *parts)))
+
+    def keeps(self, model: nn.Module, layer: str) -> bool:
+        """Whether a plain layer's map was itself asked for, and not only as a part."""
+        if not self.fused or "all" in self.plain:
+            return True
+        return bool(self.plain) and split_call(layer)[0] in cam.match_layers(model, self.plain)
+
+
+def wanted(model: nn.Module, layers: str | Sequence[str]) -> Wanted:
+    """Take apart names, patterns (see `stratacam.cam.match_layers`) and names of fused maps.
+
+    Raises:
+        ValueError: a part of a fused map is no single layer of the network, or named twice.
+    """
+    given = (layers,) if isinstance(layers, str) else tuple(layers)
+    order = cam.match_layers(model)
+    fused = []
+    for name in filter(is_fused, given):
+        found = [cam.match_layers(model, part) for part in parts_of(name)]
+        parts = {layer for one in found for layer in one}
+        if any(len(one) != 1 for one in found) or len(parts) < len(found):
+            raise ValueError(f"{name!r}: expected names of single layers, joined with {JOIN}, each once")
+        fused.append(JOIN.join(layer for layer in order if layer in parts))
+    return Wanted(tuple(one for one in given if not is_fused(one)), tuple(dict.fromkeys(fused)))
+
+
+def fuse(raw: Mapping[str, Heat], layer: str, brain: NDArray[np.bool_]) -> Heat:
+    """The mean of the parts' heat, each divided by its scale, at the resolution of the finest part.
+
+    A part that shows no heat in the brain counts as 0.
+
+    Args:
+        raw: by layer, (n, h, w), signed.
+        layer: name of the fused map.
+        brain: (n, rows, columns), by which scales are found, see `scale_of`.
+
+    Returns:
+        (n, h, w), not negative.
+    """
+    parts = parts_of(layer)
+    finest = max((raw[part].shape[1:] for part in parts), key=lambda shape: shape[0] * shape[1])
+    scaled = []
+    for part in parts:
+        scale = scale_of(heat_of(raw[part], brain.shape[1:]), brain)
+        heat = heat_of(raw[part], (finest[0], finest[1]))
+        scaled.append(torch.from_numpy(heat / scale if scale > 0 else np.zeros_like(heat)))
+    return np.asarray(cam.fuse(scaled).numpy(), dtype=np.float32)
+
+
+def fused_blank(blank: Mapping[str, Sequence[str]], layer: str, heat: Heat) -> tuple[str, ...]:
+    """For each slice "" or why a fused map shows nothing: what its parts say.
+
+    Args:
+        blank: by layer, for each slice "" or why its map is blank.
+        layer: name of the fused map.
+        heat: of it, (n, h, w).
+    """
+    of_parts = zip(*(blank[part] for part in parts_of(layer)), strict=True)
+    return tuple(
+        "" if lit else next((cause for cause in causes if cause), "no heat in the brain")
+        for lit, causes in zip(np.asarray(heat.any(axis=(1, 2))), of_parts, strict=True)
+    )

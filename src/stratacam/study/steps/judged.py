@@ -1,0 +1,62 @@
+"""Whose maps are judged: a network of the first seed, or the consensus of all its seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stratacam.networks import short_name
+from stratacam.scans.prepared import PreparedScan
+from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.planning import Planned
+from stratacam.study.runs import Run
+from stratacam.study.steps.explain import held_out_by, run_for, runs_for
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Networks whose maps are judged as one.
+
+    Attributes:
+        name: of the folders of its scores and evidence, such as "vgg16_seed-0" or "vgg16_consensus".
+        network: the architecture, or the reference of a user's function.
+        model: network and first seed, such as "vgg16_seed-0".
+        consensus: whether they are all seeds; else only the first.
+    """
+
+    name: str
+    network: str
+    model: str
+    consensus: bool
+
+    def runs_for(self, scan: PreparedScan, planned: Sequence[Planned]) -> tuple[Run, ...]:
+        """The runs that explain a scan: those that held its subject out, see `run_for` and `runs_for`."""
+        if self.consensus:
+            return runs_for(scan, planned, self.network)
+        return (run_for(scan, self.held_out(planned), planned, self.model),)
+
+    def held_out(self, planned: Sequence[Planned]) -> Mapping[str, Run]:
+        """Subject to the run of the first seed that held it out."""
+        return held_out_by(planned, self.model)
+
+    def runs(self, planned: Sequence[Planned]) -> list[Run]:
+        """Every run that may explain a scan."""
+        return [
+            plan.run
+            for plan in planned
+            if (plan.run.network == self.network if self.consensus else plan.run.model == self.model)
+        ]
+
+
+def all_judged(configuration: StudyConfiguration, planned: Sequence[Planned]) -> list[Judged]:
+    """Every network of the first seed, each followed by the consensus of its seeds where the study makes such maps."""
+    judged = []
+    first = {plan.run.network: plan.run.model for plan in planned if plan.run.seed == configuration.seed}
+    for network, model in first.items():
+        judged.append(Judged(model, network, model, consensus=False))
+        if configuration.explain.models == "all" and len(configuration.seeds) > 1:
+            judged.append(Judged(consensus_name(network), network, model, consensus=True))
+    return judged
+
+
+def consensus_name(network: str) -> str:
+    """The folder of what all seeds of a network are together."""
+    return f"{short_name(network)}_consensus"
