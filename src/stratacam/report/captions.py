@@ -8,6 +8,7 @@ from stratacam.cam.drawing import COLOURS, STRONG
 from stratacam.maps import ScanMaps
 from stratacam.maps.consensus import AGREES
 from stratacam.maps.fused import fused_title
+from stratacam.report.names import method_title
 from stratacam.report.numbers import listed
 from stratacam.report.overlay import AGREED, WHITE
 from stratacam.report.recommended import networks_words
@@ -56,7 +57,7 @@ def describe_layer(maps: ScanMaps, layer: str) -> str:
 
 def how_drawn(*scans: ShownScan) -> str:
     """View, colours and outline of the maps of open scans, of one method or several."""
-    methods = list(dict.fromkeys(scan.explained.method for scan in scans))
+    methods = list(dict.fromkeys(method_title(scan.explained.method) for scan in scans))
     several = next((scan.explained for scan in scans if scan.explained.members), scans[0].explained)
     return (
         f"{'Methods' if len(methods) > 1 else 'Method'} {listed(methods)}, after ReLU, upsampled linearly, normalised "
@@ -85,5 +86,5 @@ def how_agreed(maps: ScanMaps) -> str:
         return ""
     return (
         f" Maps are the mean of {len(maps.members)} networks, each in units of its scale; where fewer than "
-        f"{AGREED:.0%} of them agree (heat of at least {AGREES:g} of their scale), heat is pale."
+        f"{100 * AGREED:.0f} % of them agree (heat of at least {AGREES:g} of their scale), heat is pale."
     )

@@ -67,16 +67,6 @@ def read_recommended(folders: StudyFolders, runs: Sequence[Run]) -> Recommended 
     return Recommended(found["recommended"], found["nearest"], found["judged"], titles)
 
 
-def consensus_name(network: str) -> str:
-    """The folder of the evidence of the consensus of an architecture's networks.
-
-    Example:
-        >>> consensus_name("vgg16")
-        'vgg16_consensus'
-    """
-    return f"{short_name(network)}_consensus"
-
-
 def networks_title(network: str, about: Mapping[str, Any]) -> str:
     """The networks whose maps were measured, such as "VGG16 (consensus of 3 networks)".
 

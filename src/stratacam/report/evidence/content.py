@@ -15,11 +15,11 @@ from stratacam.evidence.sequences.values import KIND
 from stratacam.evidence.strategies.tables import STRATEGIES
 from stratacam.evidence.values import Summary
 from stratacam.files import read_json, read_table
-from stratacam.maps.fused import is_fused
 from stratacam.report.reading import REPEAT, Row, json_if_there
-from stratacam.report.recommended import consensus_name, networks_title
+from stratacam.report.recommended import networks_title
 from stratacam.study.folders import StudyFolders
 from stratacam.study.runs import is_of_these_models, read_runs
+from stratacam.study.steps.judged import consensus_name
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class EvidenceContent:
     @property
     def layers(self) -> tuple[str, ...]:
         """The network's own, shallow to deep, then means over layers."""
-        return tuple(sorted(self.about["layers"], key=is_fused))
+        return (*self.plain_layers, *self.fused_layers)
 
     @property
     def title(self) -> str:
@@ -69,12 +69,12 @@ class EvidenceContent:
     @property
     def plain_layers(self) -> tuple[str, ...]:
         """The network's own layers, shallow to deep."""
-        return tuple(layer for layer in self.layers if not is_fused(layer))
+        return tuple(self.about["layers"])
 
     @property
     def fused_layers(self) -> tuple[str, ...]:
         """Means over layers."""
-        return tuple(filter(is_fused, self.layers))
+        return tuple(self.about.get("fused", ()))
 
     @property
     def last_convolution(self) -> str:

@@ -67,7 +67,7 @@ def _draw(axes: Axes, evidence: EvidenceContent, measure: Measure, panel: Panel)
     """
     lines = _lines(evidence, measure)
     several = len(panel.against) > 1
-    layers = LayerAxis.of(evidence.layers)
+    layers = LayerAxis(evidence.plain_layers, evidence.fused_layers)
     for colour, (method, _, against, label) in zip(COLOURS, lines, strict=False):
         found = evidence.along(method, measure, against)
         if any(found):

@@ -15,9 +15,10 @@ from stratacam.report.content import StudyContent
 from stratacam.report.figure import WARNING, ReportFigure
 from stratacam.report.names import method_title
 from stratacam.report.overlay import AGREEMENT_COLOURS, draw_colour_bar, draw_scale, draw_slice, label_row
-from stratacam.report.recommended import PASSED, consensus_name, in_short, networks_words
+from stratacam.report.recommended import PASSED, how_reliable, in_short, networks_words, numbers_words
 from stratacam.report.sheet import new_sheet
 from stratacam.report.shown import Box, ShownScan, open_scan_of
+from stratacam.study.steps.judged import consensus_name
 
 ABSTRACT = "gradcam"
 """The method of the abstract, which shows it at the last convolution."""
@@ -28,7 +29,10 @@ AGREEMENT = "share of networks that agree"
 BAR_WIDTH = 0.75
 """Inches for a colour bar with its label."""
 
-LETTERS = 21
+LINE = 0.135
+"""Inches for a line above a panel."""
+
+LETTERS = 24
 """Of a line above a panel."""
 
 
@@ -72,8 +76,9 @@ def recommended_map(study: StudyContent) -> ReportFigure:
     box = (boxes[:, 0].min(), boxes[:, 1].max(), boxes[:, 2].min(), boxes[:, 3].max())
     agreement = shown[0].is_consensus
     columns = 1 + len(shown) + agreement
+    top = LINE * max(len(_heading(one).splitlines()) for one in shown) + 0.1
     sheet = new_sheet(
-        len(scans), columns, box, left=1.55, right=BAR_WIDTH * (1 + agreement), top=0.8, between=0.06
+        len(scans), columns, box, left=1.55, right=BAR_WIDTH * (1 + agreement), top=top, between=0.06
     )
     for row, (of_scan, (index,)) in enumerate(zip(scans, indices, strict=True)):
         panels = [sheet.panel(row, column) for column in range(columns)]
@@ -103,7 +108,7 @@ def recommended_map(study: StudyContent) -> ReportFigure:
     names = [of_scan[0].name for of_scan in scans]
     which = "the first by name" if study.by_slice else "the first held-out one by name"
     caption = (
-        f"{' '.join(in_short(study.recommended))} From left to right: {study.sequence}; {_columns(shown, agreement)}. "
+        f"{_about(study)} From left to right: {study.sequence}; {_columns(shown, agreement=agreement)}. "
         f"One subject of each group ({', '.join(names)}): {which}, whatever its result. Slice: "
         f"{' or '.join(dict.fromkeys(rules))}. {how_drawn(*(scan for of_scan in scans for scan in of_scan))}"
     )
@@ -160,9 +165,11 @@ def _draw(panel: Axes, scan: ShownScan, one: Shown, sequence: str, *, index: int
 
 def _head(panel: Axes, one: Shown) -> None:
     """What a column shows, with its verdict."""
-    lines = [line for words in one.words for line in wrap(words, LETTERS)]
-    colour = "black" if one.believed else WARNING
-    panel.set_title("\n".join((*lines, one.verdict)), fontsize=7.5, pad=4, color=colour)
+    panel.set_title(_heading(one), fontsize=7.5, pad=4, color="black" if one.believed else WARNING)
+
+
+def _heading(one: Shown) -> str:
+    return "\n".join((*(line for words in one.words for line in wrap(words, LETTERS)), one.verdict))
 
 
 def _row_label(scan: ShownScan, index: int) -> str:
@@ -174,7 +181,15 @@ def _row_label(scan: ShownScan, index: int) -> str:
     )
 
 
-def _columns(shown: Sequence[Shown], agreement: bool) -> str:
+def _about(study: StudyContent) -> str:
+    """Reliability and numbers of the recommended map, or why there is none."""
+    if study.recommended is None or study.recommended.chosen is None:
+        return " ".join(in_short(study.recommended))
+    chosen = study.recommended.chosen
+    return f"{how_reliable(chosen)} {numbers_words(chosen)}".rstrip()
+
+
+def _columns(shown: Sequence[Shown], *, agreement: bool) -> str:
     """What stands beside the anatomy."""
     found = []
     for number, one in enumerate(shown):
