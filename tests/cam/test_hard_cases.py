@@ -362,7 +362,7 @@ def test_a_weighed_ensemble_of_sigmoids_gives_probabilities(weigh):
 
 def test_a_constant_made_in_the_forward_is_no_feature_whatever_lay_at_its_address_before():
     origins, constant = Origins(), torch.tensor([0.3, 0.7])
-    origins.start(constant, [])
+    origins.start(constant, [], [])
     with Watch(origins, {}):
         torch.ops.aten.lift_fresh(constant)  # as `torch.tensor` calls it, for memory that was the image's
     assert origins.kind_of(constant) is None

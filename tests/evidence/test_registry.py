@@ -116,6 +116,7 @@ def evidence_of(table, layers):
         recommendations={"gradcam": recommend(table, ["gradcam"], layers)[0].as_json()},
         losses=(),
         sequences=(),
+        strategies={},
         comparison=(),
         groups={},
     )  # fmt: skip

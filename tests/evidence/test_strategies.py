@@ -203,7 +203,7 @@ def written(tmp_path):
 def test_strategies_are_written_with_members_and_what_they_follow(written):
     folder, shortcut = written
     (found,) = json.loads((folder / "strategies.json").read_text())["analyses"]
-    assert (found["verdict"], found["blank"]) == ("several", ["sub-19"])
+    assert (found["verdict"], found["without_heat"]) == ("several", ["sub-19"])
     first, second = found["strategies"]
     assert set(second["subjects"]) == shortcut
     assert first["groups"] == {"RRMS": 8, "SPMS": 6}

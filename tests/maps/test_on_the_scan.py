@@ -212,7 +212,7 @@ def test_files_of_a_map_say_class_unit_model_and_whether_the_scan_was_held_out(d
             tmp_path,
             ExplainSettings(target="blob", every=9, nifti_layers=("2",)),
         )
-        assert (maps.in_training, maps.model) == (part, {"architecture": "vgg16", **told})
+        assert (maps.in_training, maps.model) == (part, {"architecture": "vgg16", "brain": "off", **told})
         assert zarr.open_group(maps.path, mode="r").attrs["unit"] == "logit"
         for grid in ("prepared", "delivered"):
             stem = tmp_path / f"sub-01/anat/sub-01_space-T1w_res-{grid}_desc-2_gradcam"
@@ -223,7 +223,7 @@ def test_files_of_a_map_say_class_unit_model_and_whether_the_scan_was_held_out(d
             assert found == {
                 "Units": "logit",
                 "ExplainedClass": "blob",
-                "Model": {"architecture": "vgg16", **told},
+                "Model": {"architecture": "vgg16", "brain": "off", **told},
                 "HeldOut": held_out,
                 "ScanInTraining": part,
             }
@@ -294,7 +294,7 @@ def test_a_scan_of_many_slices_is_held_one_batch_at_a_time(tmp_path):
         Grid((8, 8, 136), np.eye(4)), "axial", tuple(range(136)), (32, 32), (4.0, 4.0), (8.0, 8.0)
     )
     explained = Explained("sub-01", "gradcam", 0, ("a", "b"), {"a": 0.4, "b": 0.6}, ("a",), geometry)
-    maps = write_maps(tmp_path / "maps.zarr", explained, batches())
+    maps = write_maps(tmp_path / "maps.zarr", explained, batches(), np.ones((136, 32, 32), bool))
     assert most <= 2  # the one being written, and the next
     assert maps.raw("layer")[:, 0, 0].tolist() == [8 * (index // 8) for index in range(136)]
 

@@ -257,7 +257,12 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
             for layer in layers
         },
     )
-    write_maps(folders.maps / scan.name / "anat" / f"{scan.name}_gradcam.zarr", explained, [made])
+    write_maps(
+        folders.maps / scan.name / "anat" / f"{scan.name}_gradcam.zarr",
+        explained,
+        [made],
+        np.ones((len(KEPT), SIZE, SIZE), bool),
+    )
 
 
 def side_of(layer):

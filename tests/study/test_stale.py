@@ -198,6 +198,8 @@ SETTINGS = {
     "training.relevance_method": ("gradcam", REPORT),
     "explain.target": ("all", EXPLAIN),
     "explain.sequence": None,  # only where each sequence is a picture
+    "explain.models": ("all", REPORT),  # as long as there is one seed
+    "explain.layers": (("last",), EXPLAIN),
     "explain.method": ("layercam", EXPLAIN),
     "explain.smooth": (2, EXPLAIN),
     "explain.every": (5, EXPLAIN),
@@ -212,6 +214,7 @@ SETTINGS = {
     "evidence.methods": (("layercam",), EVIDENCE),
     "evidence.target": ("RRMS", EVIDENCE),
     "evidence.layers": (("body1",), EVIDENCE),
+    "evidence.fused": (("body1+body2",), EVIDENCE),
     "evidence.every": (5, EVIDENCE),
     "evidence.slices": (2, EVIDENCE),
     "evidence.sanity_slices": (0, EVIDENCE),
@@ -232,6 +235,7 @@ SETTINGS = {
     "evidence.atlas": (None, EVIDENCE),
     "evidence.voxel_mm": (5.0, EVIDENCE),
     "evidence.group_layers": (("body2",), TABLES),
+    "evidence.strategy_layers": (("body2",), TABLES),
     "evidence.covariates": ((), TABLES),
     "evidence.permutations": (3, TABLES),
     "evidence.batch_size": (16, EVIDENCE),

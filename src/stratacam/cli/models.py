@@ -1,7 +1,7 @@
 """Commands on a trained model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -39,7 +39,10 @@ def layers(
 
 
 def explain(
-    model: Model,
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="Folder of a trained model; with --recommended, of a study."),
+    ],
     prepared: Annotated[Path, typer.Argument(metavar="PREPARED", help="Folder of prepared scans.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the maps (BIDS derivatives).")],
     subject: Annotated[
@@ -50,8 +53,16 @@ def explain(
         list[Path] | None,
         typer.Option(help="Folder of another model of the study; repeat for more: maps are their consensus."),
     ] = None,
+    recommended: Annotated[
+        bool,
+        typer.Option(
+            "--recommended", help="Make the map that the study recommends: its method, layer and networks."
+        ),
+    ] = False,
     target: Annotated[str, typer.Option(help="Class to explain: a name, predicted, or all.")] = "predicted",
-    method: Annotated[str, typer.Option(help="Method, such as gradcam, layercam, hirescam.")] = "gradcam",
+    method: Annotated[
+        str | None, typer.Option(help="Method, such as gradcam, layercam, hirescam; gradcam if absent.")
+    ] = None,
     smooth: Annotated[
         int, typer.Option(min=0, help="Number of noisy copies that a map is averaged over; 0: none.")
     ] = 0,
@@ -73,35 +84,43 @@ def explain(
     """Make maps of every layer for prepared scans, on the prepared grid and on the scan as delivered."""
     from stratacam.maps import LAYER_METHODS, ExplainSettings
     from stratacam.report import write_strips
-    from stratacam.study.standalone import explain_folder
+    from stratacam.study.standalone import explain_folder, explain_recommended
 
     console = Console()
-    if method not in LAYER_METHODS:
-        raise InputError(
-            f"--method: found {method!r}; expected one of {', '.join(LAYER_METHODS)}: choose one."
+    how: dict[str, Any] = {
+        "names": subject or [],
+        "accept_differences": accept_differences,
+        "network": network,
+        "workers": workers,
+        "console": console,
+    }
+    if recommended:
+        chosen = {
+            "--other": other, "--method": method, "--layer": layer, "--smooth": smooth, "--sequence": sequence
+        }  # fmt: skip
+        if also := [option for option, value in chosen.items() if value]:
+            raise InputError(
+                f"--recommended: found {', '.join(also)} beside it; expected none of these, which the study decides; "
+                "leave out one or the other."
+            )
+        names, left_out, model = explain_recommended(model, prepared, out, target=target, every=every, **how)
+    else:
+        method = method or "gradcam"
+        if method not in LAYER_METHODS:
+            raise InputError(
+                f"--method: found {method!r}; expected one of {', '.join(LAYER_METHODS)}: choose one."
+            )
+        settings = ExplainSettings(
+            target=target,
+            sequence=sequence,
+            method=method,
+            smooth=smooth,
+            every=every,
+            nifti_layers=tuple(layer) if layer else None,
         )
-    settings = ExplainSettings(
-        target=target,
-        sequence=sequence,
-        method=method,
-        smooth=smooth,
-        every=every,
-        nifti_layers=tuple(layer) if layer else None,
-    )
-    named = {"target": "--target", "sequence": "--sequence", "nifti_layers": "--layer"}
-    with as_options({f"explain.{setting}": option for setting, option in named.items()}):
-        names, left_out = explain_folder(
-            model,
-            prepared,
-            out,
-            settings,
-            names=subject or [],
-            others=other or [],
-            accept_differences=accept_differences,
-            network=network,
-            workers=workers,
-            console=console,
-        )
+        named = {"target": "--target", "sequence": "--sequence", "nifti_layers": "--layer"}
+        with as_options({f"explain.{setting}": option for setting, option in named.items()}):
+            names, left_out = explain_folder(model, prepared, out, settings, others=other or [], **how)
     for picture in write_strips(model, prepared, out, names):
         console.print(f"Picture: {picture}", highlight=False, soft_wrap=True)
     conclude(out, len(left_out), accept_left_out)

@@ -33,6 +33,9 @@ from stratacam.evidence.strategies.tables import (
 from stratacam.evidence.values import Summary, Value, by_subject, summarise
 from stratacam.files import read_json, write_json
 
+RECOMMENDATION = "recommendation.json"
+"""What the rule says of every layer, below the folder of a network's evidence."""
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -77,7 +80,7 @@ class Tables:
             "layers.tsv",
             "layers_by_class.tsv",
             "claims.json",
-            "recommendation.json",
+            RECOMMENDATION,
             "about.json",
             "comparison.tsv",
             LOSSES,
@@ -141,7 +144,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         level=LEVEL / tables.judged_together,
         seed=seed,
     )
-    write_json(folder / "recommendation.json", {"methods": [one.as_json() for one in recommended]})
+    write_json(folder / RECOMMENDATION, {"methods": [one.as_json() for one in recommended]})
     last = last_convolution(layers, pools)
     statements = write_groups(
         measured, tables.people, settings, layers, folder, last=last, seed=seed, executor=executor

@@ -9,7 +9,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from stratacam.maps.consensus import LayerConsensus, MemberMaps, in_units, why_blank
+from stratacam.maps.consensus import LayerConsensus, MemberMaps, fuse_members, in_units, why_blank
+from stratacam.maps.fused import is_fused, parts_of
 from stratacam.maps.heat import HEAT_SCALE
 from stratacam.maps.reliability import reliability
 from stratacam.maps.store import ScanMaps
@@ -27,6 +28,8 @@ def write_consensus(
     batches: Iterable[MemberMaps],
     brain: NDArray[np.bool_],
     members: Sequence[Mapping[str, Any]],
+    *,
+    fused: Sequence[str] = (),
 ) -> ScanMaps:
     """Write the consensus of maps to `path`, whole or not at all; return it as `read_maps` does.
 
@@ -38,6 +41,7 @@ def write_consensus(
         batches: maps of the members.
         brain: (n, rows, columns), in the pictures.
         members: which networks they are.
+        fused: names of maps over layers, whose parts are among the layers.
     """
 
     def fill(group: zarr.Group) -> Filled:
@@ -45,8 +49,8 @@ def write_consensus(
         blank: dict[str, list[list[str]]] = {}
         scales: dict[str, list[list[float]]] = {}
         reliabilities: dict[str, list[float | None]] = {}
-        for layer, never in unreached.items():
-            raw = np.asarray(group[f"{MEMBERS}/{layer}"])
+        for layer in (*unreached, *fused):
+            raw, never = _members_of(group, unreached, layer, brain)
             found = [LayerConsensus.of(of_class, brain) for of_class in raw.swapaxes(0, 1)]
             for part, name in (("layers", "mean"), ("spread", "spread"), ("agreement", "agreement")):
                 values = np.stack([getattr(one, name) for one in found])
@@ -90,6 +94,26 @@ def _write_members(
             unreached[layer][:, :, start:stop] = batch.unreached[layer]
         start = stop
     return np.concatenate(logits), unreached
+
+
+def _members_of(
+    group: zarr.Group, unreached: Mapping[str, NDArray[np.bool_]], layer: str, brain: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Maps of the members in one layer or fused, (M, C, n, h, w), and where no gradient arrived, (M, C, n)."""
+    if not is_fused(layer):
+        return np.asarray(group[f"{MEMBERS}/{layer}"]), unreached[layer]
+    parts = {part: np.asarray(group[f"{MEMBERS}/{part}"]) for part in parts_of(layer)}
+    of_classes = [
+        fuse_members(
+            {part: raw[:, column] for part, raw in parts.items()},
+            {part: unreached[part][:, column] for part in parts},
+            layer,
+            brain,
+        )
+        for column in range(next(iter(parts.values())).shape[1])
+    ]
+    raw, never = zip(*of_classes, strict=True)
+    return np.stack(raw, axis=1), np.stack(never, axis=1)
 
 
 def _known(number: float) -> float | None:

@@ -12,6 +12,7 @@ from stratacam.errors import InputError
 from stratacam.maps.consensus import Consensus
 from stratacam.maps.consensus_store import write_consensus
 from stratacam.maps.formats import write_formats
+from stratacam.maps.fused import wanted
 from stratacam.maps.nifti import entity
 from stratacam.maps.pictures import classify_scan, explained_pictures, network_inputs
 from stratacam.maps.settings import ExplainSettings
@@ -83,30 +84,35 @@ def explain_scan(
         ),
     )
     inputs = network_inputs(model, pictures)
-    layers = ("all", *written_layers)
+    asked = wanted(model, (*settings.layers, *written_layers))
     if isinstance(model, Consensus):
         batches = model.explain_batches(
             inputs,
             classes=classes,
             method=settings.method,
-            layers=layers,
+            layers=asked.explained,
             smooth=settings.smooth,
             batch_size=settings.batch_size,
         )
         maps = write_consensus(
-            path, explained, batches, pictures.brain, [model_identity(one) for one in members]
+            path,
+            explained,
+            batches,
+            pictures.brain,
+            [model_identity(one) for one in members],
+            fused=asked.fused,
         )
     else:
         found = cam.explain_batches(
             model,
             inputs,
-            layers=layers,
+            layers=asked.explained,
             classes=classes,
             method=settings.method,
             smooth=settings.smooth,
             batch_size=settings.batch_size,
         )
-        maps = write_maps(path, explained, found)
+        maps = write_maps(path, explained, found, pictures.brain, fused=asked.fused)
     written = {path}
     for of_class in map(maps.of, maps.every_explained):
         for layer in written_layers:
@@ -133,6 +139,10 @@ def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings)
                 f"explain.sequence: found {settings.sequence!r}, but the model sees its sequences in one picture; "
                 "leave it out, and the maps are of all."
             )
+    try:
+        wanted(model, settings.layers)
+    except ValueError as fault:
+        raise InputError(f"explain.layers: {fault}") from fault
     return nifti_layers_of(model, card.architecture, settings)
 
 
@@ -152,6 +162,7 @@ def nifti_layers_of(model: nn.Module, architecture: str, settings: ExplainSettin
     if settings.nifti_layers is None:
         return cam.match_layers(model, last_block(architecture) or "last")
     try:
-        return cam.match_layers(model, settings.nifti_layers)
+        asked = wanted(model, settings.nifti_layers)
+        return (*(cam.match_layers(model, asked.plain) if asked.plain else ()), *asked.fused)
     except ValueError as fault:
         raise InputError(f"explain.nifti_layers: {fault}") from fault

@@ -31,6 +31,12 @@ class ExplainSettings(BaseModel):
     method: str = Field(
         default="gradcam", description=f"method of the maps, one of {', '.join(LAYER_METHODS)}"
     )
+    layers: tuple[str, ...] = Field(
+        default=("all",),
+        min_length=1,
+        description='layers, or patterns of them, whose maps are made; "all" for every layer; names joined by "+" are '
+        'their mean, such as "block1_conv2+block2_conv2"',
+    )
     smooth: int = Field(
         default=0,
         ge=0,

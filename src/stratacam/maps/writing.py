@@ -1,7 +1,7 @@
 """Maps of one scan to disk, batch by batch: see `stratacam.maps.store`."""
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stratacam.cam import Explanation
 from stratacam.cam.methods import REGISTRY
 from stratacam.files import temporary_name
+from stratacam.maps.fused import fuse, fused_blank, parts_of
 from stratacam.maps.store import ScanMaps, highest, read_maps
 from stratacam.scans.geometry import Geometry
 
@@ -49,11 +50,51 @@ class Filled:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_maps(path: Path, explained: Explained, batches: Iterable[Explanation]) -> ScanMaps:
-    """Write maps to `path` as they come, batch by batch, whole or not at all; return them as `read_maps` does."""
-    return write_group(
-        path, explained, lambda group: _write_batches(group, len(explained.geometry.slices), batches)
-    )
+def write_maps(
+    path: Path,
+    explained: Explained,
+    batches: Iterable[Explanation],
+    brain: NDArray[np.bool_],
+    *,
+    fused: Sequence[str] = (),
+) -> ScanMaps:
+    """Write maps to `path` as they come, batch by batch, whole or not at all; return them as `read_maps` does.
+
+    Args:
+        path: the store.
+        explained: what is known before maps are made.
+        batches: maps of one network.
+        brain: (n, rows, columns), in the pictures, by which the parts of fused maps are scaled.
+        fused: names of maps over layers, whose parts are among the layers.
+    """
+
+    def fill(group: zarr.Group) -> Filled:
+        filled = _write_batches(group, len(explained.geometry.slices), batches)
+        return Filled({**filled.blank, **_write_fused(group, filled.blank, brain, fused)}, filled.logits)
+
+    return write_group(path, explained, fill)
+
+
+def _write_fused(
+    group: zarr.Group,
+    blank: Mapping[str, list[list[str]]],
+    brain: NDArray[np.bool_],
+    fused: Sequence[str],
+) -> dict[str, list[list[str]]]:
+    """Write maps over layers of which every part is written; return why maps show nothing, as `Filled.blank`."""
+    found = {}
+    for layer in fused:
+        parts = {part: np.asarray(group[f"layers/{part}"]) for part in parts_of(layer)}
+        heat = [
+            fuse({part: raw[column] for part, raw in parts.items()}, layer, brain)
+            for column in range(len(blank[parts_of(layer)[0]]))
+        ]
+        new_array(group, f"layers/{layer}", np.shape(heat))[:] = np.stack(heat)
+        found[layer] = [
+            list(fused_blank({part: blank[part][column] for part in parts}, layer, one))
+            for column, one in enumerate(heat)
+        ]
+    return found
 
 
 def write_group(path: Path, explained: Explained, fill: Callable[[zarr.Group], Filled]) -> ScanMaps:

@@ -99,7 +99,7 @@ class StudyExplainSettings(ExplainSettings):
 
     def of_scans(self) -> ExplainSettings:
         """What decides the maps of a scan, whoever else is explained."""
-        return ExplainSettings(**self.model_dump(exclude={"subjects"}))
+        return ExplainSettings(**self.model_dump(exclude={"subjects", "models"}))
 
 
 class RunSettings(Section):

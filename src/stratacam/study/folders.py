@@ -59,14 +59,14 @@ class StudyFolders:
     """What `stratacam permute` found."""
     evidence = _Below("evidence")
     """What `stratacam evidence` found, in a folder for each network."""
-    recommendation = _Below("evidence", "recommended.json")
-    """Which of all judged maps is recommended, or why none is."""
+    recommended = _Below("evidence", "recommended.json")
+    """Which map is recommended, of the first network, and what the rule says of every other."""
+    recommended_maps = _Below("recommended")
+    """BIDS derivatives of the recommended map, and how reliable it is; nothing where none is recommended."""
     maps = _Below("maps")
     """BIDS derivatives of maps."""
     reliability = _Below("maps", "reliability.tsv")
     """How reliable maps of several networks are, by layer and method."""
-    recommended = _Below("recommended")
-    """BIDS derivatives of the recommended map of every explained scan; empty where none is recommended."""
     figures = _Below("figures")
     """The report's pictures, as PNG."""
     report = _Below("report.html")

@@ -12,6 +12,9 @@ from stratacam.files import write_table
 from stratacam.maps import ScanMaps
 from stratacam.maps.reliability import WANTED, networks_needed, spearman_brown
 
+RELIABILITY = "reliability.tsv"
+"""The table, below a folder of maps."""
+
 LIMITS = (-1.0, 1.0)
 
 COLUMNS = (

@@ -1,6 +1,6 @@
 """Single steps on folders, outside a study: prepare a cohort, explain prepared scans."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
 from stratacam.study.execution import Workers, tidied
 from stratacam.study.folders import RECORDS
+from stratacam.study.recommended import choose_runs, recommended_map, runs_of
+from stratacam.study.run import study_folders
 from stratacam.study.steps.explain import explain_scans
 from stratacam.study.steps.prepare import prepare_scans, take_prepared
 from stratacam.study.suitability import refuse_differences, say_differences, say_parts
@@ -95,14 +97,76 @@ def explain_folder(
     scans = _named(find_prepared(prepared), names, prepared)
     say_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
     say_parts(scans, card, console)
+    models = dict.fromkeys(scans, (model, *others))
+    return _explain(models, out, settings, network=network, workers=workers, console=console)
+
+
+def explain_recommended(
+    study: Path,
+    prepared: Path,
+    out: Path,
+    *,
+    names: Sequence[str],
+    target: str = "predicted",
+    every: int = 1,
+    accept_differences: bool = False,
+    network: str | None = None,
+    workers: int,
+    console: Console,
+) -> tuple[list[str], list[Absence], Path]:
+    """Make the map that a study recommends of prepared scans, by the networks that the study judged.
+
+    A subject of the study is explained by the runs that held it out, anybody else by all of them, or by the first
+    where a single network is recommended. Arguments as for `explain_folder`.
+
+    Returns:
+        As `explain_folder`, and the folder of a model that made the maps.
+
+    Raises:
+        InputError: as for `explain_folder`; or the study recommends no map, or was trained anew since.
+    """
+    folders = study_folders(study)
+    check_out(out, folders.models, prepared)
+    found = recommended_map(folders)
+    runs = runs_of(found, folders)
+    model = folders.models / runs[0].run.name
+    loaded, card = load_model(model, network)
+    settings = ExplainSettings(
+        target=target, method=found.method, layers=(found.layer,), nifti_layers=(found.layer,), every=every
+    )
+    check_settings(loaded, card, settings)
+    scans = _named(find_prepared(prepared), names, prepared)
+    say_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
+    say_parts(scans, card, console)
+    models = {
+        scan: tuple(
+            folders.models / one.run.name
+            for one in choose_runs(runs, f"sub-{scan.subject}", several=found.networks > 1)
+        )
+        for scan in scans
+    }
+    return (*_explain(models, out, settings, network=network, workers=workers, console=console), model)
+
+
+def _explain(
+    models: Mapping[PreparedScan, tuple[Path, ...]],
+    out: Path,
+    settings: ExplainSettings,
+    *,
+    network: str | None,
+    workers: int,
+    console: Console,
+) -> tuple[list[str], list[Absence]]:
+    """Explain each scan with its models; names of those that succeeded, and what was left out."""
     with _work_in(out, console, workers) as work:
         own = [source_file(network)] if network else []
-        trained = tuple(
-            TrainedModel(one, work.cache.content_of([one / CARD, one / WEIGHTS, *own]), "cpu", network)
-            for one in (model, *others)
-        )
-        take_prepared(work, scans)
-        done = explain_scans(work, dict.fromkeys(scans, trained), out=out, settings=settings)
+        trained = {
+            one: TrainedModel(one, work.cache.content_of([one / CARD, one / WEIGHTS, *own]), "cpu", network)
+            for one in dict.fromkeys(folder for folders in models.values() for folder in folders)
+        }
+        take_prepared(work, list(models))
+        by = {scan: tuple(trained[one] for one in folders) for scan, folders in models.items()}
+        done = explain_scans(work, by, out=out, settings=settings)
     return sorted(done), _conclude(work, out, bool(done))
 
 

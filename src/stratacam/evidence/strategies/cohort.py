@@ -90,7 +90,7 @@ class Strategies:
             "p": self.p,
             "regions": self.regions,
             "cells": self.cells,
-            "blank": self.named(BLANK),
+            "without_heat": self.named(BLANK),
             "strategies": [
                 {
                     "number": number,

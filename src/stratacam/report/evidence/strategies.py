@@ -74,7 +74,7 @@ def members_table(evidence: EvidenceContent) -> Table | None:
         )
         for one in shown["strategies"]
     ]
-    blank = f" Without any heat: {', '.join(shown['blank'])}." if shown["blank"] else ""
+    blank = f" Without any heat: {', '.join(shown['without_heat'])}." if shown["without_heat"] else ""
     return Table(
         f"Members of the strategies: {shown['method']} at {shown['layer']}, maps of {shown['explained']}",
         ("strategy", "subjects", "groups", "network right", "stability", "members"),

@@ -34,6 +34,7 @@ from stratacam.study.progress import say
 from stratacam.study.steps.evidence_subjects import donors_of, others_of, strangers_of, unseen
 from stratacam.study.steps.explain import to_explain
 from stratacam.study.steps.judged import Judged, all_judged
+from stratacam.study.steps.recommended import recommend_map
 from stratacam.study.steps.truth import LaidTruth, lay_truth, truth_of_others
 from stratacam.study.study import Study
 from stratacam.study.trained import TrainedModel, architectures_of, load_once, load_together, trained_model
@@ -123,8 +124,12 @@ def measure_networks(study: Study, measured: Measured) -> None:
     if truth.remark:
         say(study.work.console, truth.remark)
     laid = lay_truth(study, measured.prepared, truth, groups)
-    for judged in all_judged(configuration, measured.planned):
-        _measure_network(study, measured, truth, laid, judged)
+    found = [
+        (judged, _measure_network(study, measured, truth, laid, judged))
+        for judged in all_judged(configuration, measured.planned)
+    ]
+    held_out = found[0][0].held_out(measured.planned)
+    recommend_map(study, found, to_explain(configuration, measured.prepared, held_out), measured.planned)
 
 
 def read_covariates(
@@ -149,8 +154,8 @@ def read_covariates(
 
 def _measure_network(
     study: Study, measured: Measured, truth: KnownTruth, laid: LaidTruth, judged: Judged
-) -> None:
-    """Every scan by the runs that held its subject out, then the tables."""
+) -> Tables:
+    """Every scan by the runs that held its subject out, then the tables, which are returned."""
     configuration, work, planned = study.configuration, study.work, measured.planned
     settings = configuration.evidence
     folder = study.folders.evidence / judged.name
@@ -195,26 +200,26 @@ def _measure_network(
         raise InputError(
             f"evidence: no scan could be measured; see {study.folders.left_out} for the reasons."
         )
-    tables = NetworkTables(
-        Tables(
-            scans=tuple(ScanEvidence(folder / "scans", name) for name in sorted(done)),
-            people=measured.people,
-            settings=settings,
-            seed=configuration.seed,
-            warning=SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
-            model=judged.name,
-            networks=len(configuration.seeds) if judged.consensus else 1,
-            judged_together=sum(one.network == judged.network for one in all_judged(configuration, planned)),
-            truth=truth.structures,
-            remark=truth.remark,
-            learnt_from=learnt_from,
-            learnt=has_learned(study.folders.evaluation / judged.name),
-            trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},
-            folder=folder,
-        )
+    tables = Tables(
+        scans=tuple(ScanEvidence(folder / "scans", name) for name in sorted(done)),
+        people=measured.people,
+        settings=settings,
+        seed=configuration.seed,
+        warning=SLICES_OF_ONE_PERSON if configuration.split.unit == "slice" else "",
+        model=judged.name,
+        networks=len(configuration.seeds) if judged.consensus else 1,
+        judged_together=sum(one.network == judged.network for one in all_judged(configuration, planned)),
+        truth=truth.structures,
+        remark=truth.remark,
+        learnt_from=learnt_from,
+        learnt=has_learned(study.folders.evaluation / judged.name),
+        trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},
+        folder=folder,
     )
+    together = NetworkTables(tables)
     with work.workers.executor() as executor:
-        work.once("evidence tables", tables, item=judged.name, do=lambda: tables.do(executor))
+        work.once("evidence tables", together, item=judged.name, do=lambda: together.do(executor))
+    return tables
 
 
 def has_learned(evaluation: Path) -> bool | None:

@@ -89,12 +89,13 @@ def explain_scans(
     *,
     out: Path,
     settings: ExplainSettings,
+    step: str = "explain",
 ) -> set[str]:
     """Explain every scan with trained models; return the names of those that succeeded."""
     in_order = sorted(
         scans, key=lambda scan: ([str(model.folder) for model in scans[scan]], scan.name)
     )  # one model after the other
-    return work.each("explain", {scan.name: Explain(scans[scan], scan, out, settings) for scan in in_order})
+    return work.each(step, {scan.name: Explain(scans[scan], scan, out, settings) for scan in in_order})
 
 
 def held_out_by(planned: Sequence[Planned], model: str) -> dict[str, Run]:

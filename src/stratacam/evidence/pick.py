@@ -1,0 +1,142 @@
+"""The map that a study recommends: of all that passed the rule, of one network or of several, the most faithful."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from stratacam.evidence.choice import CrossFitted, halves, most_faithful
+from stratacam.evidence.recommendation import LayerVerdict, rule
+from stratacam.evidence.rows import read_rows
+from stratacam.evidence.tables import RECOMMENDATION, Tables
+from stratacam.evidence.values import SubjectTable, Value, by_subject
+from stratacam.files import read_json
+
+
+@dataclass(frozen=True)
+class JudgedMaps:
+    """What the rule says of the maps of one network, or of the consensus of several.
+
+    Attributes:
+        name: of the folder of their evidence.
+        networks: how many the maps are of.
+        table: of all subjects.
+        verdicts: by method, of every layer.
+    """
+
+    name: str
+    networks: int
+    table: SubjectTable
+    verdicts: Mapping[str, Sequence[LayerVerdict]]
+
+
+@dataclass(frozen=True)
+class JudgedMap:
+    """One map as it was judged: of which networks, by which method, of which layer or layers."""
+
+    name: str
+    networks: int
+    method: str
+    layer: str
+    verdict: str
+    faults: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def unmet(self) -> int:
+        """How many criteria are not met."""
+        return len(self.faults) + len(self.reasons)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The map that is recommended.
+
+    Attributes:
+        judged: every map.
+        recommended: the one; None where none passed.
+        numbers: of the maps that either half of the subjects chose, each on the other half.
+        nearest: where none passed, the one with the fewest criteria that are not met.
+    """
+
+    judged: tuple[JudgedMap, ...]
+    recommended: JudgedMap | None
+    numbers: tuple[CrossFitted, ...]
+    nearest: JudgedMap | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for a JSON file."""
+        chosen = {"numbers": [asdict(one) for one in self.numbers]}
+        return {
+            "rule": rule()._asdict(),
+            "recommended": self.recommended and asdict(self.recommended) | chosen,
+            "nearest": self.nearest and asdict(self.nearest),
+            "judged": [asdict(one) for one in self.judged],
+        }
+
+
+def pick(judged: Sequence[JudgedMaps], *, seed: int = 0) -> Pick:
+    """The most faithful of the maps that passed, with numbers from people who did not choose it.
+
+    Args:
+        judged: of one architecture; the bounds of their rules hold for all of them together.
+        seed: of the halves.
+    """
+    maps = tuple(
+        JudgedMap(one.name, one.networks, method, layer.layer, layer.verdict, layer.faults, layer.reasons)
+        for one in judged
+        for method, verdicts in one.verdicts.items()
+        for layer in verdicts
+    )
+    passed = [one for one in maps if one.verdict == "recommended"]
+    if not passed:
+        return Pick(maps, None, (), min(maps, key=lambda one: one.unmet, default=None))
+    table = _side_by_side({one.name: one.table for one in judged})
+    found = most_faithful(
+        table,
+        [(_method(one.name, one.method), one.layer) for one in passed],
+        halves(len(table.subjects), seed=seed),
+    )
+    return Pick(maps, passed[found.place], found.numbers, None)
+
+
+def read_judged(tables: Tables) -> JudgedMaps:
+    """Read what was written of one network, or of a consensus, see `write_tables`."""
+    remedy = "run `stratacam evidence` again."
+    about = {scan.name: read_json(scan.about, remedy) for scan in tables.scans}
+    values = {scan.name: read_rows(scan.values, Value) for scan in tables.scans}
+    methods = read_json(tables.folder / RECOMMENDATION, remedy)["methods"]
+    return JudgedMaps(
+        tables.model,
+        tables.networks,
+        by_subject(values, {name: found["subject"] for name, found in about.items()}),
+        {
+            one["method"]: [
+                LayerVerdict(
+                    layer["layer"],
+                    layer["verdict"],
+                    tuple(layer["faults"]),
+                    tuple(layer["reasons"]),
+                    tuple(layer["alike"]),
+                )
+                for layer in one["layers"]
+            ]
+            for one in methods
+        },
+    )
+
+
+def _side_by_side(tables: Mapping[str, SubjectTable]) -> SubjectTable:
+    """Tables of the same subjects as one, in which methods are named with the table; of those who are in all."""
+    subjects = tuple(sorted(set.intersection(*(set(table.subjects) for table in tables.values()))))
+    rows = [[table.subjects.index(subject) for subject in subjects] for table in tables.values()]
+    return SubjectTable(
+        tuple((_method(name, key[0]), *key[1:]) for name, table in tables.items() for key in table.keys),
+        subjects,
+        np.hstack([table.values[chosen] for table, chosen in zip(tables.values(), rows, strict=True)]),
+    )
+
+
+def _method(name: str, method: str) -> str:
+    return f"{name} {method}"
