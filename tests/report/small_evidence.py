@@ -5,7 +5,11 @@ from small_study import KEPT, SIZE, layer_names, side_of
 
 from stratacam.evidence import registry
 from stratacam.evidence.by_class import ClassSummary
+from stratacam.evidence.choice import CrossFitted
 from stratacam.evidence.counterfactual.losses import LOSSES, StructureLoss
+from stratacam.evidence.faithfulness.curves import ABOVE, ROAD
+from stratacam.evidence.localisation import POINTING
+from stratacam.evidence.pick import JudgedMap, Pick
 from stratacam.evidence.recommendation import rule
 from stratacam.evidence.rows import write_rows
 from stratacam.evidence.sequences.by_class import SEQUENCES, SequenceSummary
@@ -16,15 +20,15 @@ from stratacam.maps.consensus import MemberMaps
 from stratacam.maps.consensus_store import write_consensus
 from stratacam.maps.store import find_maps
 from stratacam.maps.writing import Explained
-from stratacam.study.map_reliability import write_reliability
+from stratacam.study.map_reliability import RELIABILITY, write_reliability
 
 FUSED = ("block1_conv2+block2_conv2", "block1_conv2+block2_conv2+block3_conv3")
+PARTS = ("block1_conv2", "block2_conv2", "block3_conv3")
 SINGLE, CONSENSUS = "vgg16_seed-3", "vgg16_consensus"
 METHODS = ("gradcam", "layercam")
 MEMBERS = 3
 FAULT = "its heat is no more on the truth than maps of other subjects (0.01; -0.02 to 0.04)"
 REASON = "heat of maps by another seed not measured"
-RELIABILITY = {"mean": 0.93, "networks": MEMBERS, "needed": 2}
 
 
 def add_evidence(folders, *, verdict="recommended", layers=(), consensus=False):
@@ -39,40 +43,29 @@ def add_evidence(folders, *, verdict="recommended", layers=(), consensus=False):
     layers = layers or layer_names()
     if consensus:
         for maps in find_maps(folders.maps):
-            write_consensus_maps(folders.maps, maps, "gradcam", (*layers, *FUSED))
+            write_consensus_maps(folders.maps, maps, "gradcam", dict.fromkeys((*PARTS, *layers)))
         write_reliability(folders.reliability, find_maps(folders.maps))
     judged = []
     for name, networks in ((SINGLE, 1), (CONSENSUS, MEMBERS)):
-        write_folder(folders.evidence / name, networks, layers, best=name == CONSENSUS and verdict)
+        best = verdict if networks > 1 else ""
+        write_folder(folders.evidence / name, networks, layers, best=best)
         judged += [
-            {"folder": name, "method": method, "layer": layer, **verdict_on(method, layer, name == CONSENSUS and verdict)}
+            JudgedMap(name, networks, method, layer, **verdict_on(method, layer, best))
             for method in METHODS
             for layer in (*layers, *FUSED)
-        ]  # fmt: skip
-    believed = next(one for one in judged if is_best(one["method"], one["layer"]) and one["folder"] == CONSENSUS)
-    numbers = [
-        {"measure": "road_auc", "against": "above random", "value": 0.21, "low": 0.1, "high": 0.32, "subjects": 12},
-        {"measure": "pointing", "against": "", "value": 0.9, "low": 0.7, "high": 1.0, "subjects": 8},
-    ]  # fmt: skip
-    chosen = {**{key: believed[key] for key in ("folder", "method", "layer")}, "networks": "consensus",
-              "numbers": [one for one in numbers if one["measure"] in names_of_measures()],
-              "reliability": RELIABILITY}  # fmt: skip
-    write_json(
-        folders.recommendation,
-        {
-            "rule": rule()._asdict(),
-            "recommended": chosen if verdict == "recommended" else None,
-            "judged": judged,
-            "nearest": None if verdict == "recommended" else believed,
-        },
+        ]
+    best = next(one for one in judged if is_best(one.method, one.layer) and one.networks > 1)
+    numbers = (
+        CrossFitted(ROAD.name, ABOVE, 0.21, 0.1, 0.32, 12),
+        CrossFitted(POINTING.name, "", 0.9, 0.7, 1.0, 8),
     )
-    if verdict == "recommended":
+    passed = verdict == "recommended"
+    picked = Pick(tuple(judged), best, numbers, None) if passed else Pick(tuple(judged), None, (), best)
+    write_json(folders.recommended, picked.as_json())
+    if passed:
         for maps in find_maps(folders.maps):
-            write_consensus_maps(folders.recommended, maps, "layercam", FUSED[-1:])
-
-
-def names_of_measures():
-    return {measure.name for measure in registry.measures()}
+            write_consensus_maps(folders.recommended_maps, maps, "layercam", PARTS, fused=FUSED[-1:])
+        write_reliability(folders.recommended_maps / RELIABILITY, find_maps(folders.recommended_maps))
 
 
 def is_best(method, layer):
@@ -81,8 +74,9 @@ def is_best(method, layer):
 
 def verdict_on(method, layer, best):
     if best and is_best(method, layer):
-        return {"verdict": best, "faults": [], "reasons": [REASON] if best == "cannot say" else []}
-    return {"verdict": "not recommended", "faults": [FAULT], "reasons": []}
+        reasons = {"recommended": (), "cannot say": (REASON,), "not recommended": ()}[best]
+        return {"verdict": best, "faults": (FAULT,) if best == "not recommended" else (), "reasons": reasons}
+    return {"verdict": "not recommended", "faults": (FAULT,), "reasons": ()}
 
 
 def write_folder(folder, networks, layers, *, best):
@@ -137,7 +131,7 @@ def summaries(layers):
     return rows
 
 
-def write_consensus_maps(folder, maps, method, layers, members=MEMBERS):
+def write_consensus_maps(folder, maps, method, layers, *, fused=FUSED, members=MEMBERS):
     """The consensus of networks that agree on the left half of the brain, and of which one shows heat on the right."""
     count = len(KEPT)
     picture = np.ones((count, SIZE, SIZE), dtype=bool)
@@ -161,4 +155,5 @@ def write_consensus_maps(folder, maps, method, layers, members=MEMBERS):
         [MemberMaps(logits, raw, unreached)],
         picture,
         [{"seed": seed} for seed in range(members)],
+        fused=fused,
     )

@@ -11,7 +11,6 @@ from stratacam.maps.fused import fused_title
 from stratacam.report.names import method_title
 from stratacam.report.numbers import listed
 from stratacam.report.overlay import AGREED, WHITE
-from stratacam.report.recommended import networks_words
 from stratacam.report.shown import ShownScan
 from stratacam.scans.planes import AXES
 
@@ -30,10 +29,11 @@ def describe_scan(scan: ShownScan) -> str:
     """The scan, its predicted class, the class and method of the maps, and the view drawn."""
     maps = scan.explained
     group = f", group {scan.group}" if scan.group else ""
-    several = f", {networks_words(len(maps.members))}" if maps.members else ""
+    view = "per volume" if maps.members else "normalised per volume"  # a heading has no room for more
+    networks = f" of {len(maps.members)} networks" if maps.members else ""
     return (
         f"{scan.name}{group} · predicted {maps.predicted}, p = {maps.scan_probabilities[maps.predicted]:.2f}"
-        f" · maps of {maps.explained} ({maps.method}{several}, ReLU, normalised per volume)"
+        f" · maps of {maps.explained} ({maps.method}{networks}, ReLU, {view})"
     )
 
 

@@ -21,6 +21,7 @@ from stratacam.report.reading import REPEAT, Row, expect, json_if_there, missing
 from stratacam.report.recommended import Recommended, read_recommended
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.folders import StudyFolders
+from stratacam.study.map_reliability import RELIABILITY
 from stratacam.study.runs import is_of_these_models, read_runs
 
 
@@ -40,7 +41,7 @@ class StudyContent:
         maps: maps by the name of their scan.
         recommended: which of all judged maps is recommended, or why none is; None where that was not measured.
         recommended_maps: maps by the name of their scan, of the method, networks and layer recommended.
-        reliability: rows of `maps/reliability.tsv`; none where maps are of one network.
+        reliability: rows of `reliability.tsv`, of maps and of those recommended; none where they are of one network.
         predictions: of the first network and seed, one row per held-out subject.
         comparison: of all networks and baselines; empty where there is none.
         baselines: their titles, and why others were left out; empty where there are none.
@@ -169,7 +170,7 @@ def read_study(folders: StudyFolders) -> StudyContent:
             raise missing(folders.maps, "maps")
         by_slice = bool(split) and "slice" in split[0]
         recommended = read_recommended(folders, [trained.run for trained in runs])
-        believed = find_maps(folders.recommended) if recommended and recommended.chosen else []
+        believed = find_maps(folders.recommended_maps) if recommended and recommended.chosen else []
         return StudyContent(
             folders=folders,
             configuration=configuration,
@@ -182,7 +183,10 @@ def read_study(folders: StudyFolders) -> StudyContent:
             maps={found.name: found for found in maps},
             recommended=recommended,
             recommended_maps={found.name: found for found in believed},
-            reliability=table_if_there(folders.reliability),
+            reliability=(
+                *table_if_there(folders.recommended_maps / RELIABILITY),
+                *table_if_there(folders.reliability),
+            ),
             predictions=table_if_there(predictions),
             comparison=json_if_there(folders.comparison),
             baselines=json_if_there(folders.evaluation / "baselines.json"),

@@ -21,7 +21,7 @@ def map_reliability_table(study: StudyContent) -> Table | None:
             row["subjects"],
             row[f"networks_for_{WANTED}"] or NOT_KNOWN,
         )
-        for row in study.reliability
+        for row in {(row["method"], row["layer"]): row for row in study.reliability}.values()
     ]
     return Table(
         warned("Reliability of the maps", study),

@@ -64,5 +64,8 @@ def _matrix(axes: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequen
     axes.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
     axes.set_yticks(range(len(rows)), rows, fontsize=7)
+    for name in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        if "\n" in name.get_text():
+            name.set(fontsize=5.5, linespacing=0.9)
     axes.tick_params(length=0)
     axes.set_title(title, fontsize=8.5)

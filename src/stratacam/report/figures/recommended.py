@@ -15,10 +15,9 @@ from stratacam.report.content import StudyContent
 from stratacam.report.figure import WARNING, ReportFigure
 from stratacam.report.names import method_title
 from stratacam.report.overlay import AGREEMENT_COLOURS, draw_colour_bar, draw_scale, draw_slice, label_row
-from stratacam.report.recommended import PASSED, how_reliable, in_short, networks_words, numbers_words
+from stratacam.report.recommended import PASSED, how_good, in_short, networks_words
 from stratacam.report.sheet import new_sheet
 from stratacam.report.shown import Box, ShownScan, open_scan_of
-from stratacam.study.steps.judged import consensus_name
 
 ABSTRACT = "gradcam"
 """The method of the abstract, which shows it at the last convolution."""
@@ -122,7 +121,7 @@ def _shown(study: StudyContent) -> list[Shown]:
     abstract = Shown(maps, study.last_convolution, _verdict(study))
     if not believed or study.recommended is None or study.recommended.chosen is None:
         return [abstract]
-    chosen = Shown(believed, study.recommended.chosen["layer"], "recommended")
+    chosen = Shown(believed, study.recommended.chosen.layer, "recommended")
     return [chosen] if abstract.words == chosen.words else [chosen, abstract]
 
 
@@ -131,8 +130,7 @@ def _verdict(study: StudyContent) -> str:
     if study.recommended is None:
         return "not measured"
     maps = next(iter(study.maps.values()))
-    folder = consensus_name(study.main.network) if maps.members else study.main.name
-    return study.recommended.verdict(folder, maps.method, study.last_convolution)
+    return study.recommended.verdict(len(maps.members), maps.method, study.last_convolution)
 
 
 def _open(study: StudyContent, shown: Sequence[Shown]) -> list[list[ShownScan]]:
@@ -184,9 +182,8 @@ def _row_label(scan: ShownScan, index: int) -> str:
 def _about(study: StudyContent) -> str:
     """Reliability and numbers of the recommended map, or why there is none."""
     if study.recommended is None or study.recommended.chosen is None:
-        return " ".join(in_short(study.recommended))
-    chosen = study.recommended.chosen
-    return f"{how_reliable(chosen)} {numbers_words(chosen)}".rstrip()
+        return in_short(study.recommended)
+    return how_good(study.recommended)
 
 
 def _columns(shown: Sequence[Shown], *, agreement: bool) -> str:
