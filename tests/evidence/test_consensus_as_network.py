@@ -7,6 +7,7 @@ from evidence_cases import blob_slices
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.nulls import measure_nulls
 from stratacam.evidence.references import reference_maps
+from stratacam.evidence.repeatability import HALF
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.maps import Consensus
 from stratacam.networks import build
@@ -44,3 +45,18 @@ def test_every_kind_of_measure_and_null_is_measured_of_a_consensus(brain):
         assert all(np.isfinite(value.value) for value in measured.values)
     assert found["one"] == found["consensus"]
     assert found["one"][0] == NEEDING_THE_NETWORK
+
+
+@pytest.mark.parametrize(("count", "alike"), [(2, True), (3, True), (3, False)])
+def test_halves_of_a_consensus_are_alike_as_far_as_its_networks_are(count, alike):
+    members = [
+        build("small_cnn", 2, weights="none", seed=0 if alike else seed).eval() for seed in range(count)
+    ]
+    scan = blob_slices(count=3, size=32, blobs=2)
+    measured = measure_scan(Consensus(members), scan, SETTINGS.model_copy(update={"fractions": ()}), target=0)
+    found = [one.value for one in measured.values if one.key[2:] == ("repeat_rank", HALF)]
+    assert found
+    if alike:
+        assert min(found) > 1 - 1e-6
+    else:
+        assert np.mean(found) < 0.9

@@ -168,6 +168,7 @@ SETTINGS = {
     "network.architecture": (("nets.py:make", "small_cnn"), TRAIN - {"explain", "confounds"} | {NEW_MODEL}),
     "network.weights": ("none", REPORT),  # as by default, for a network of one's own
     "network.head": ("classifier", FROZEN),
+    "network.brain": None,  # only for networks of this package
     "split.unit": ("slice", FROZEN | {"baselines", "sample_size"}),
     "split.folds": (3, NEW_MODEL),
     "split.train": None,  # with the others: they add up to 1

@@ -12,7 +12,11 @@ from stratacam.evidence.measures import SIGNED, Column, Criterion, ExplainedScan
 from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
+from stratacam.maps.consensus import Consensus
 from stratacam.maps.fused import parts_of
+from stratacam.maps.heat import heat_of
+from stratacam.maps.member_maps import LayerConsensus, in_units
+from stratacam.maps.reliability import spearman_brown, splits
 from stratacam.maps.slice_maps import SliceMaps, explain_slices
 
 SHIFT_PX = 2
@@ -23,15 +27,19 @@ NEIGHBOUR, SHIFTED, NOISY = "neighbour", "shift", "noise"
 SEED, FOLD, NETWORK = "seed", "fold", "network"
 """How other models differ."""
 
+HALF = "half of the networks"
+"""What one half of a consensus is compared with."""
+
 MINIMUM_REPEATED = 0.5
 
 REPEAT = likeness_pair(
     "repeat",
     "likeness of repeats",
     "with the map of the next slice (`neighbour`), of a picture shifted or noisy by a little (the draw of `noise` is "
-    "much of its spread over subjects), and of models of another seed, fold or network",
+    "much of its spread over subjects), and of models of another seed, fold or network; of a consensus, one half of "
+    "its networks with the other, brought to all of them by the formula of Spearman and Brown",
     better="higher",
-    panel=Panel(against=(NEIGHBOUR, SHIFTED, NOISY, SEED, FOLD, NETWORK), limits=(-0.3, 1.02)),
+    panel=Panel(against=(NEIGHBOUR, SHIFTED, NOISY, SEED, FOLD, NETWORK, HALF), limits=(-0.3, 1.02)),
     column=Column(SHIFTED),
     criteria=(
         Criterion(
@@ -50,8 +58,9 @@ REPEAT = likeness_pair(
             MINIMUM_REPEATED,
             "lower bound",
             against=(),
-            alternatives=(SEED, FOLD),
-            rule="its maps repeat with another training, of another seed or fold",
+            alternatives=(SEED, FOLD, HALF),
+            rule="its maps repeat with another training, of another seed or fold, or those of one half of its networks "
+            "with the other",
             quantity="rank correlation with each that was measured",
             fault="does not repeat with another {against}",
             unshown="was not shown to repeat with another {against}",
@@ -113,6 +122,25 @@ def other_models(models: Sequence[nn.Module], scan: ScanSlices, maps: SliceMaps,
         Value(*key, float(np.mean([one.value for one in found])), sum(one.slices for one in found))
         for key, found in rows.items()
     ]
+
+
+def halves(
+    consensus: Consensus, scan: ScanSlices, maps: SliceMaps, layers: str | tuple[str, ...]
+) -> list[Value]:
+    """Likeness of the consensus of one half of the networks to that of the other, mean over splits, for all of them."""
+    found = consensus.member_maps(scan.images, scan.brain, maps.target, maps.method, layers=layers)
+    count = len(consensus.members)
+    half = count // 2
+    values = []
+    for layer, raw in found.raw.items():
+        scaled = in_units(raw[:, 0], LayerConsensus.of(raw[:, 0], scan.brain).scales)
+        alike = []
+        for pair in splits(count, half):
+            one, other = (heat_of(scaled[list(chosen)].mean(axis=0), scan.shape) for chosen in pair)
+            alike.append(likeness(one, other, scan.brain))
+        of_all = [[spearman_brown(number, count / half) for number in row] for row in np.mean(alike, axis=0)]
+        values += likeness_rows(REPEAT, maps.method, layer, np.array(of_all), HALF)
+    return values
 
 
 def perturbed(
@@ -207,6 +235,8 @@ def repeatability(explained: ExplainedScan) -> list[Value]:
     values += perturbed(explained.model, sampled, sampled_maps, seed=explained.seed)
     for against, models in explained.others.items():
         values += other_models(models, sampled, sampled_maps, against)
+    if isinstance(explained.model, Consensus):
+        values += halves(explained.model, sampled, sampled_maps, sampled_maps.layers)
     return values
 
 

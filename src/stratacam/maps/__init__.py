@@ -1,13 +1,14 @@
 """A trained model and prepared scans to stored maps of every layer, on the patient's own scan."""
 
 from stratacam.cam.methods import LAYER_METHODS
-from stratacam.maps.consensus import Consensus, LayerConsensus
+from stratacam.maps.consensus import Consensus
 from stratacam.maps.explain import (
     check_settings,
     explain_scan,
     maps_path,
     nifti_layers_of,
 )
+from stratacam.maps.member_maps import LayerConsensus
 from stratacam.maps.nifti import entity, label_of
 from stratacam.maps.pictures import (
     classify_scan,

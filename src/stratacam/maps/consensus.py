@@ -1,8 +1,7 @@
 """Several networks of one architecture as one, whose maps are the consensus of theirs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,73 +10,15 @@ from torch import Tensor, nn
 
 from stratacam import cam
 from stratacam.cam.layers import candidate_layers
-from stratacam.cam.views import ZERO_GRADIENT, blank_cause
+from stratacam.cam.views import ZERO_GRADIENT
 from stratacam.errors import InputError
-from stratacam.maps.fused import fuse, parts_of, wanted
-from stratacam.maps.heat import Heat, heat_of, scale_of
+from stratacam.maps.fused import wanted
+from stratacam.maps.member_maps import LayerConsensus, MemberMaps, fuse_members, why_blank
 from stratacam.maps.slice_maps import SliceMaps
 from stratacam.networks import SideBySide, count_shared, inputs_of, place_of, takes_brain
 
-AGREES = 0.5
-"""A network agrees where its heat is at least this share of its scale."""
-
 Classes = int | Literal["predicted", "all"]
 """What is explained: a class, of each slice the one of the highest mean logit, or all classes."""
-
-
-@dataclass(frozen=True, eq=False)
-class LayerConsensus:
-    """What M networks show in one layer, for one class of one scan.
-
-    Attributes:
-        mean: (n, h, w), the mean of their raw maps, each divided by its scale; signed.
-        spread: (n, h, w), their standard deviation (of a sample: M - 1).
-        agreement: (n, h, w), the share of networks whose heat is at least `AGREES` of their scale.
-        scales: of each network, see `scale_of`; the map of one that shows no heat in the brain counts as 0.
-    """
-
-    mean: Heat
-    spread: Heat
-    agreement: Heat
-    scales: tuple[float, ...]
-
-    @classmethod
-    def of(cls, raw: NDArray[np.float32], brain: NDArray[np.bool_]) -> Self:
-        """Consensus of raw maps.
-
-        Args:
-            raw: (M, n, h, w).
-            brain: (n, rows, columns).
-        """
-        scales = [scale_of(heat_of(one, brain.shape[1:]), brain) for one in raw]
-        scaled = in_units(raw, scales)
-        return cls(
-            scaled.mean(axis=0, dtype=np.float32),
-            scaled.std(axis=0, ddof=1, dtype=np.float32),
-            (scaled >= AGREES).mean(axis=0, dtype=np.float32),
-            tuple(scales),
-        )
-
-
-def in_units(raw: NDArray[np.float32], scales: Sequence[float]) -> NDArray[np.float32]:
-    """Raw maps (M, n, h, w), each divided by its scale; 0 where that is 0."""
-    factors = np.array([1 / scale if scale > 0 else 0.0 for scale in scales], dtype=np.float32)
-    return raw * factors[:, None, None, None]
-
-
-@dataclass(frozen=True)
-class MemberMaps:
-    """Maps of M networks for one batch of B slices and C classes.
-
-    Attributes:
-        logits: (M, B, K).
-        raw: by layer, (M, C, B, h, w), signed.
-        unreached: by layer, (M, C, B), where no gradient arrived, so that the map is blank.
-    """
-
-    logits: NDArray[np.float32]
-    raw: Mapping[str, NDArray[np.float32]]
-    unreached: Mapping[str, NDArray[np.bool_]]
 
 
 class Consensus(nn.Module):
@@ -132,6 +73,23 @@ class Consensus(nn.Module):
         batch_size: int,
     ) -> SliceMaps:
         """The consensus of the slices given, see `LayerConsensus.mean`; arguments as for `explain_slices`."""
+        found = self.member_maps(images, brain, target, method, layers=layers, batch_size=batch_size)
+        raw = {name: LayerConsensus.of(maps[:, 0], brain).mean for name, maps in found.raw.items()}
+        blank = {name: why_blank(mean, found.unreached[name][:, 0]) for name, mean in raw.items()}
+        explained = target if isinstance(target, int) else -1
+        return SliceMaps(method, explained, found.logits.mean(axis=0), raw, blank)
+
+    def member_maps(
+        self,
+        images: NDArray[np.float32],
+        brain: NDArray[np.bool_],
+        target: int | Literal["predicted"],
+        method: str,
+        *,
+        layers: str | tuple[str, ...],
+        batch_size: int = 8,
+    ) -> MemberMaps:
+        """The maps of every member, fused ones too, of one class; arguments as for `explain_slices`."""
         inputs = inputs_of(self, torch.from_numpy(images), torch.from_numpy(brain))
         asked = wanted(self.members[0], layers)
         batches = list(
@@ -139,18 +97,16 @@ class Consensus(nn.Module):
                 inputs, classes=target, method=method, layers=asked.explained, batch_size=batch_size
             )
         )
-        plain = list(batches[0].raw)
-        maps = {name: np.concatenate([batch.raw[name][:, 0] for batch in batches], axis=1) for name in plain}
-        unreached = {
-            name: np.concatenate([batch.unreached[name][:, 0] for batch in batches], axis=1) for name in plain
-        }
+        raw = {name: _over_slices(batches, "raw", name) for name in batches[0].raw}
+        unreached = {name: _over_slices(batches, "unreached", name) for name in raw}
+        kept = [*(name for name in raw if asked.keeps(self.members[0], name)), *asked.fused]
         for name in asked.fused:
-            maps[name], unreached[name] = fuse_members(maps, unreached, name, brain)
-        kept = [*(name for name in plain if asked.keeps(self.members[0], name)), *asked.fused]
-        raw = {name: LayerConsensus.of(maps[name], brain).mean for name in kept}
-        blank = {name: why_blank(mean, unreached[name]) for name, mean in raw.items()}
-        logits = np.concatenate([batch.logits for batch in batches], axis=1).mean(axis=0)
-        return SliceMaps(method, target if isinstance(target, int) else -1, logits, raw, blank)
+            raw[name], unreached[name] = fuse_members(raw, unreached, name, brain)
+        return MemberMaps(
+            np.concatenate([batch.logits for batch in batches], axis=1),
+            {name: raw[name] for name in kept},
+            {name: unreached[name] for name in kept},
+        )
 
     def explain_batches(
         self,
@@ -211,30 +167,11 @@ class Consensus(nn.Module):
         return [[logits.shape[1] * member + one for member in range(len(self.members))] for one in wanted]
 
 
-def fuse_members(
-    raw: Mapping[str, NDArray[np.float32]],
-    unreached: Mapping[str, NDArray[np.bool_]],
-    layer: str,
-    brain: NDArray[np.bool_],
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The fused maps (M, n, h, w) of every member, and where no gradient arrived at any part, (M, n).
-
-    Args:
-        raw: by part, (M, n, h, w).
-        unreached: by part, (M, n).
-        layer: name of the fused map.
-        brain: (n, rows, columns).
-    """
-    parts = parts_of(layer)
-    members = range(len(raw[parts[0]]))
-    fused = [fuse({part: raw[part][member] for part in parts}, layer, brain) for member in members]
-    return np.stack(fused), np.logical_and.reduce([unreached[part] for part in parts])
-
-
-def why_blank(raw: Heat, unreached: NDArray[np.bool_]) -> tuple[str, ...]:
-    """For each slice "" or why a consensus (n, h, w) shows nothing; `unreached` as in `MemberMaps`, (M, n)."""
-    nowhere = torch.from_numpy(unreached.all(axis=0))
-    return tuple(cause for (cause,) in blank_cause(torch.from_numpy(raw)[:, None], nowhere[:, None]))
+def _over_slices(
+    batches: Sequence[MemberMaps], kind: Literal["raw", "unreached"], layer: str
+) -> NDArray[Any]:
+    """What all batches have of a layer, slices one after the other."""
+    return np.concatenate([getattr(batch, kind)[layer] for batch in batches], axis=2)
 
 
 def _by_member(found: cam.Explanation, members: int) -> MemberMaps:

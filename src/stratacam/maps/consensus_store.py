@@ -9,9 +9,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from stratacam.maps.consensus import LayerConsensus, MemberMaps, fuse_members, in_units, why_blank
 from stratacam.maps.fused import is_fused, parts_of
 from stratacam.maps.heat import HEAT_SCALE
+from stratacam.maps.member_maps import LayerConsensus, MemberMaps, fuse_members, in_units, why_blank
 from stratacam.maps.reliability import reliability
 from stratacam.maps.store import ScanMaps
 from stratacam.maps.writing import Explained, Filled, new_array, write_group
@@ -103,17 +103,7 @@ def _members_of(
     if not is_fused(layer):
         return np.asarray(group[f"{MEMBERS}/{layer}"]), unreached[layer]
     parts = {part: np.asarray(group[f"{MEMBERS}/{part}"]) for part in parts_of(layer)}
-    of_classes = [
-        fuse_members(
-            {part: raw[:, column] for part, raw in parts.items()},
-            {part: unreached[part][:, column] for part in parts},
-            layer,
-            brain,
-        )
-        for column in range(next(iter(parts.values())).shape[1])
-    ]
-    raw, never = zip(*of_classes, strict=True)
-    return np.stack(raw, axis=1), np.stack(never, axis=1)
+    return fuse_members(parts, unreached, layer, brain)
 
 
 def _known(number: float) -> float | None:

@@ -44,7 +44,7 @@ def reliability(maps: NDArray[np.float32], brain: NDArray[np.bool_], *, seed: in
     members = len(values)
     half = members // 2
     found = []
-    for one, other in _splits(members, half, seed):
+    for one, other in splits(members, half, seed):
         ranks = [rankdata(values[list(chosen)].mean(axis=0)) for chosen in (one, other)]
         if any(np.ptp(of_half) == 0 for of_half in ranks):
             return math.nan
@@ -82,8 +82,8 @@ def networks_needed(reliability: float, networks: int, wanted: float = WANTED) -
     return max(1, math.ceil(round(times * networks, 9)))
 
 
-def _splits(members: int, half: int, seed: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Pairs of halves: every one where there are few, each once, or random ones."""
+def splits(members: int, half: int, seed: int = 0) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Pairs of groups of `half` members: every one where there are few, each once, or random ones."""
     if math.comb(members, half) * math.comb(members - half, half) // 2 > SPLITS:
         random = np.random.default_rng(seed)
         drawn = (random.permutation(members).tolist() for _ in range(SPLITS))
