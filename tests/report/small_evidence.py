@@ -98,12 +98,17 @@ def write_folder(folder, networks, layers, *, best):
     write_json(folder / "groups.json", {"statement": "Too few subjects.", "voxelwise": []})
     write_json(folder / "claims.json", {"methods": {method: [] for method in METHODS}})
     write_json(folder / STRATEGIES, {"analyses": [], "statement": "Too few subjects."})
+    passed = {
+        method: [FUSED[-1]] if best == "recommended" and is_best(method, FUSED[-1]) else []
+        for method in METHODS
+    }
     write_json(
         folder / "recommendation.json",
         {
             "methods": [
                 {
-                    "method": method, "rule": rule()._asdict(), "recommended": [], "choices": [],
+                    "method": method, "rule": rule()._asdict(), "recommended": passed[method],
+                    "choices": [{"layer": layer, "of_halves": [layer] * 2, "numbers": []} for layer in passed[method]],
                     "layers": [
                         {"layer": layer, "alike": [layer], **verdict_on(method, layer, best)}
                         for layer in (*layers, *FUSED)

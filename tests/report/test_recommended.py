@@ -204,6 +204,7 @@ def test_chapters_are_of_one_network_and_of_the_consensus_and_name_means_over_la
     ]
     consensus = evidence[CONSENSUS]
     assert "Maps of 4 layers and 2 means over layers were measured" in consensus.sentences[0]
+    assert f"Recommended maps by layercam, by the rule below: {LONGER}." in consensus.sentences
     (table,) = (one for one in consensus.tables if one.title == "Layers, maps by layercam")
     verdicts = {row[0]: row[1] for row in table.rows}
     assert list(verdicts) == [*FEW, "mean of block1_conv2 and block2_conv2", LONGER]

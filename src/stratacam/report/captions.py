@@ -6,7 +6,7 @@ import numpy as np
 
 from stratacam.cam.drawing import COLOURS, STRONG
 from stratacam.maps import ScanMaps
-from stratacam.maps.consensus import AGREES
+from stratacam.maps.member_maps import AGREES
 from stratacam.maps.fused import fused_title
 from stratacam.report.names import method_title
 from stratacam.report.numbers import listed

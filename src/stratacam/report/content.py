@@ -139,13 +139,18 @@ class StudyContent:
     @property
     def last_convolution(self) -> str:
         """The last layer that there are maps of and that is no pool, by its name."""
-        layers = [layer for layer in next(iter(self.maps.values())).layers if not is_fused(layer)]
+        layers = own_layers(next(iter(self.maps.values())))
         return last_convolution(layers, [layer for layer in layers if layer.endswith("pool")])
 
     def title_of(self, model: EvaluatedModel) -> str:
         """A model's name for readers: its network, and its seed where there are several."""
         seeds = len({other.seed for other in self.models})
         return network_title(model.network) + (f" (seed {model.seed})" if seeds > 1 else "")
+
+
+def own_layers(maps: ScanMaps) -> list[str]:
+    """The network's own layers, without means over layers; these where there is nothing else."""
+    return [layer for layer in maps.layers if not is_fused(layer)] or list(maps.layers)
 
 
 def read_study(folders: StudyFolders) -> StudyContent:

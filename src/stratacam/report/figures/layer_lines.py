@@ -76,7 +76,7 @@ def draw_line(
         for place, summary in zip(layers.places, found, strict=True)
         if summary
     ]  # fmt: skip
-    look = {"color": colour, "marker": "o", "markersize": 2.5}
+    look: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 2.5}
     own = [one for one in known if one[0] < len(layers.plain)]
     places = [place for place, *_ in own]
     axes.plot(places, [summary.value for _, summary, *_ in own], linewidth=1.1, label=label, **look)

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stratacam.maps.fused import is_fused
 from stratacam.networks import by_block
 from stratacam.report.captions import UNIT, describe_layer, describe_scan, describe_slice, how_drawn
 from stratacam.report.choose import choose_patient, choose_slices
-from stratacam.report.content import StudyContent
+from stratacam.report.content import StudyContent, own_layers
 from stratacam.report.figure import ReportFigure
 from stratacam.report.overlay import draw_colour_bar, draw_scale, draw_slice, label_row
 from stratacam.report.sheet import new_sheet
@@ -32,8 +31,7 @@ def slices_at_block_before(study: StudyContent) -> ReportFigure | None:
 
 def _blocks(study: StudyContent) -> list[tuple[str, tuple[str, ...]]]:
     """Blocks with their layers, without maps over layers."""
-    layers = study.maps[choose_patient(study).name].layers
-    return list(by_block([layer for layer in layers if not is_fused(layer)]).items())
+    return list(by_block(own_layers(study.maps[choose_patient(study).name])).items())
 
 
 def _slices_at_layers(study: StudyContent, layers: Sequence[str], block: str) -> ReportFigure:
