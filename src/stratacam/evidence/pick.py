@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
 from stratacam.evidence.choice import CrossFitted, halves, most_faithful
 from stratacam.evidence.recommendation import LayerVerdict, rule
 from stratacam.evidence.rows import read_rows
+from stratacam.evidence.scan_evidence import ScanEvidence
 from stratacam.evidence.tables import RECOMMENDATION, Tables
 from stratacam.evidence.values import SubjectTable, Value, by_subject
 from stratacam.files import read_json
@@ -101,15 +103,37 @@ def pick(judged: Sequence[JudgedMaps], *, seed: int = 0) -> Pick:
     return Pick(maps, passed[found.place], found.numbers, None)
 
 
-def read_judged(tables: Tables) -> JudgedMaps:
-    """Read what was written of one network, or of a consensus, see `write_tables`."""
+@dataclass(frozen=True)
+class JudgedFiles:
+    """Where that was written.
+
+    Attributes:
+        name: of the folder of their evidence.
+        networks: how many the maps are of.
+        scans: the measures of every scan.
+        recommendation: what the rule says.
+    """
+
+    name: str
+    networks: int
+    scans: tuple[ScanEvidence, ...]
+    recommendation: Path
+
+    @classmethod
+    def of(cls, tables: Tables) -> Self:
+        """What `write_tables` writes, and what it reads."""
+        return cls(tables.model, tables.networks, tables.scans, tables.folder / RECOMMENDATION)
+
+
+def read_judged(files: JudgedFiles) -> JudgedMaps:
+    """Read what was written of one network, or of a consensus."""
     remedy = "run `stratacam evidence` again."
-    about = {scan.name: read_json(scan.about, remedy) for scan in tables.scans}
-    values = {scan.name: read_rows(scan.values, Value) for scan in tables.scans}
-    methods = read_json(tables.folder / RECOMMENDATION, remedy)["methods"]
+    about = {scan.name: read_json(scan.about, remedy) for scan in files.scans}
+    values = {scan.name: read_rows(scan.values, Value) for scan in files.scans}
+    methods = read_json(files.recommendation, remedy)["methods"]
     return JudgedMaps(
-        tables.model,
-        tables.networks,
+        files.name,
+        files.networks,
         by_subject(values, {name: found["subject"] for name, found in about.items()}),
         {
             one["method"]: [

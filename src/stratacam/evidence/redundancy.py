@@ -45,7 +45,10 @@ def correlation_matrix(
     np.fill_diagonal(matrix, 1.0)
     place = {layer: number for number, layer in enumerate(layers)}
     for summary in summaries:
-        if summary.measure == CORRELATION.name and summary.method == method and summary.layer in place:
+        if (summary.measure, summary.method) == (CORRELATION.name, method) and {
+            summary.layer,
+            summary.against,
+        } <= {*place}:
             row, column = place[summary.layer], place[summary.against]
             matrix[row, column] = matrix[column, row] = summary.value
     return matrix

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stratacam.evidence.pick import pick, read_judged
+from stratacam.evidence.pick import JudgedFiles, pick, read_judged
 from stratacam.evidence.tables import Tables
 from stratacam.files import read_json, write_json
 from stratacam.maps import find_maps, remove_other_maps
@@ -22,7 +22,7 @@ from stratacam.study.trained import trained_model
 class Recommend:
     """Of all maps that passed the rule, the one that is recommended."""
 
-    judged: tuple[Tables, ...]
+    judged: tuple[JudgedFiles, ...]
     seed: int
     out: Path
 
@@ -51,7 +51,10 @@ def recommend_map(
     folders, configuration = study.folders, study.configuration
     first = [(one, tables) for one, tables in judged if one.network == judged[0][0].network]
     study.work.once(
-        "recommend", Recommend(tuple(tables for _, tables in first), configuration.seed, folders.recommended)
+        "recommend",
+        Recommend(
+            tuple(JudgedFiles.of(tables) for _, tables in first), configuration.seed, folders.recommended
+        ),
     )
     recommended = read_json(folders.recommended)["recommended"]
     if recommended is None:
