@@ -6,8 +6,8 @@ import numpy as np
 
 from stratacam.cam.drawing import COLOURS, STRONG
 from stratacam.maps import ScanMaps
-from stratacam.maps.member_maps import AGREES
 from stratacam.maps.fused import fused_title
+from stratacam.maps.member_maps import AGREES
 from stratacam.report.names import method_title
 from stratacam.report.numbers import listed
 from stratacam.report.overlay import AGREED, WHITE
