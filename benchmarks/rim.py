@@ -82,7 +82,7 @@ def features_of(
 def nearness(model: nn.Sequential, scans: list[PreparedScan]) -> None:
     """Print how near features at the rim are to those of the whole picture."""
     sums: dict[tuple[str, str], NDArray[np.float64]] = {}
-    settings = PictureSettings(every=8, part=(0.35, 0.75))
+    settings = PictureSettings(width_mm=208, every=8, part=(0.35, 0.75))
     for scan in scans:
         cut = cut_scan(scan, settings)
         inner = np.stack([ndimage.distance_transform_edt(brain) > CUT_BACK for brain in cut.brain])
@@ -106,7 +106,7 @@ def accuracy(model: nn.Sequential, scans: list[PreparedScan], difference: Differ
     kinds = kinds_of_folds(phantom_shapes(0), 20, FOLDS)
     pictures, brains, labels, people = [], [], [], []
     for number, scan in enumerate(scans):
-        anatomy = read_anatomy(scan, PictureSettings(size=96, every=6, part=(0.3, 0.85)))
+        anatomy = read_anatomy(scan, PictureSettings(size=96, width_mm=208, every=6, part=(0.3, 0.85)))
         classes = plant_scan(
             anatomy, kinds[number % FOLDS], difference=difference, lesions=2, copies=2, seed=0
         )

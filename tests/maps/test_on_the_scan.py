@@ -40,7 +40,8 @@ CARD = ModelCard(
     input={"sequences": ["T1w", "T2w", "FLAIR"], "size": 128, "width_mm": 190.0, "part": [0, 1]},
     training={},
 )
-CROPPED = CARD.model_copy(update={"input": {**CARD.input, "crop_margin_mm": 4.0, "shape": [64, 64]}})
+CUT = {"width_mm": None, "margin_mm": 4.0, "shape": [64, 64], "pixel_mm": 1.45}
+CROPPED = CARD.model_copy(update={"input": {**CARD.input, **CUT}})
 
 
 def affine_of(spacing, shape, rotation=(0, 0, 0), flip=(1, 1, 1), permute=(0, 1, 2)):
@@ -122,8 +123,8 @@ def test_peak_on_the_delivered_scan_is_within_a_voxel_of_the_blob(delivered, tmp
     settings = ExplainSettings(nifti_layers=("2", "3"))
     maps = explain_scan(blob_detector(), card, scan, tmp_path, settings)
     assert maps.explained == maps.predicted == "blob"
-    width, length = scan.brain_mm  # at 128 pixels per 190 mm, with 4 mm on each side: more than the card's 64
-    needed = [32 * math.ceil((side + 8) * 128 / 190 / 32) for side in (length, width)]
+    width, length = scan.brain_mm  # at 1.45 mm, with 4 mm on each side: more than the card's 64 pixels
+    needed = [32 * math.ceil((side + 8) / 1.45 / 32) for side in (length, width)]
     assert list(maps.geometry.size) == ([128, 128] if card is CARD else needed)
     for layer in ("2", "3"):
         for grid in ("prepared", "delivered"):

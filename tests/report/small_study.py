@@ -22,6 +22,7 @@ from stratacam.learning import (
 )
 from stratacam.maps.writing import Explained, write_maps
 from stratacam.networks import ModelCard, build
+from stratacam.scans.frame import square
 from stratacam.scans.pictures import geometry_of
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.slices import slice_areas, write_slices_table
@@ -241,7 +242,7 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
     if "block5_conv1" in layers:
         raw["block5_conv1"][lesion_position] = 0
         blank["block5_conv1"][lesion_position] = "zero gradient"
-    pictures = geometry_of(scan.load(), (SIZE, SIZE), 208.0 / SIZE, KEPT)
+    pictures = geometry_of(scan.load(), square(SIZE, 208.0), KEPT)
     explained = Explained(
         name=scan.name, method="gradcam", smooth=0, classes=classes,
         scan_probabilities=probabilities, every_explained=(predicted,),

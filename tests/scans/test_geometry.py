@@ -86,12 +86,13 @@ def cases(draw):
     size = 32 * draw(st.integers(1, 4))
     picture = PictureSettings(
         size=size,
-        width_mm=largest * draw(st.floats(1.0, 1.3)),
-        crop_margin_mm=draw(st.one_of(st.none(), st.floats(0, 6))),
+        width_mm=draw(st.one_of(st.none(), st.floats(1.0, 1.3).map(lambda share: largest * share))),
+        margin_mm=draw(st.floats(0, 6)),
     )
     pictures = cut_pictures(volume, picture)
     pictures = replace(pictures, geometry=replace(pictures.geometry, delivered={"T1w": delivered}))
-    return Case(delivered, fiducial, blob_mm, picture.width_mm / size, pictures)
+    pixel_mm = pictures.geometry.size_mm[0] / pictures.geometry.size[0]
+    return Case(delivered, fiducial, blob_mm, pixel_mm, pictures)
 
 
 def heat_at(case, cell, shrunk):

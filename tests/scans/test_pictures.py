@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stratacam.errors import InputError
+from stratacam.scans.frame import Frame, around, describe_frame, square
 from stratacam.scans.pictures import PictureSettings, brain_mm, cut_pictures, geometry_of
 from stratacam.scans.prepared import PreparedVolume
 
@@ -51,7 +54,7 @@ def test_a_map_returns_to_the_voxel_it_came_from():
 
 def test_a_coarse_map_is_upsampled_linearly_over_the_whole_picture():
     volume = volume_of(np.zeros((1, 8, 8, 1), dtype=np.float32))
-    geometry = geometry_of(volume, (32, 32), 8 / 32, volume.kept)
+    geometry = geometry_of(volume, square(32, 8), volume.kept)
     ramp = np.array([[[0.0, 4.0], [0.0, 4.0]]], dtype=np.float32)  # grows from the patient's right to left
     profile = geometry.to_volume(ramp)[:, 3, 0]
     np.testing.assert_allclose(profile[::-1], [0, 0, 0.5, 1.5, 2.5, 3.5, 4, 4], atol=1e-5)
@@ -83,25 +86,63 @@ def test_slices_outside_the_pictures_stay_empty():
     assert np.flatnonzero(laid.any(axis=(0, 1))).tolist() == [3, 4, 5]
 
 
-def test_cropped_pictures_hold_every_brain_and_keep_the_millimetres_of_a_pixel():
-    settings = PictureSettings(size=64, width_mm=128, crop_margin_mm=4)
+def test_pictures_cut_to_the_brain_hold_every_brain_at_one_resolution():
+    settings = PictureSettings(size=64, margin_mm=3)
     narrow, long = np.ones((1, 40, 50, 3), dtype=np.float32), np.ones((1, 30, 90, 3), dtype=np.float32)
     brains = [brain_mm(volume.brain_mask, volume.affine) for volume in map(volume_of, (narrow, long))]
     assert brains == [(40.0, 50.0), (30.0, 90.0)]
-    shape = settings.shape_for(brains)
-    assert shape == (64, 32)  # 98 mm and 48 mm at half a pixel per mm: 49 and 24 pixels, in steps of 32
-    whole = cut_pictures(volume_of(narrow), settings.model_copy(update={"crop_margin_mm": None}))
-    cropped = cut_pictures(volume_of(narrow), settings, shape)
-    assert cropped.images.shape == (3, 3, 64, 32)
-    np.testing.assert_allclose(cropped.images, whole.images[..., 16:48], atol=1e-6)
-    assert cut_pictures(volume_of(narrow), settings).geometry.size == (32, 32)
+    frame = settings.frame_for(brains)
+    assert frame == Frame((64, 32), 96 / 64)  # 46 mm are 31 pixels
+    cut = cut_pictures(volume_of(narrow), settings, frame)
+    assert cut.geometry.size_mm == pytest.approx((96, 48))
+    whole = cut_pictures(volume_of(narrow), PictureSettings(size=64, width_mm=96))
+    np.testing.assert_allclose(cut.images, whole.images[..., 16:48], atol=1e-6)
 
 
-def test_a_map_of_a_cropped_picture_returns_to_the_voxel_it_came_from():
+def test_squares_show_the_width_that_is_given_whatever_the_brains():
+    settings = PictureSettings(size=64, width_mm=128)
+    assert settings.frame_for([(40, 50)]) == settings.frame_for([(30, 90)]) == Frame((64, 64), 2)
+
+
+@given(
+    brains=st.lists(st.tuples(st.floats(60, 160), st.floats(60, 200)), min_size=1, max_size=9),
+    size=st.sampled_from([32, 96, 128, 224]),
+    margin=st.floats(0, 12),
+)
+def test_the_frame_is_as_small_as_the_brains_and_halving_allow(brains, size, margin):
+    frame = around(brains, size, margin)
+    longest = max(map(max, brains))
+    assert max(frame.shape) == size
+    assert frame.pixel_mm * size == pytest.approx(longest + 2 * margin)
+    assert all(frame.holds((width + 2 * margin, height + 2 * margin)) for width, height in brains)
+    assert all(frame.enlarged(brain, margin) == frame for brain in brains)
+    for side, lengths in zip(frame.shape, reversed(list(zip(*brains, strict=True))), strict=True):
+        assert side % 32 == 0
+        assert (side - 32) * frame.pixel_mm < max(lengths) + 2 * margin  # 32 pixels fewer would not do
+
+
+def test_a_larger_brain_gets_more_pixels_of_the_same_size():
+    frame = around([(140, 172)], 128, 4)
+    assert frame.pixel_mm == 180 / 128
+    assert frame.enlarged((150, 200), 4) == Frame((160, 128), 180 / 128)
+    assert not frame.holds((150, 200))
+
+
+def test_a_brain_much_longer_than_others_is_told_of_as_it_decides_the_resolution():
+    brains = {f"sub-{number}": (140.0, 170.0 + number) for number in range(5)}
+    said, warning = describe_frame(around(list(brains.values()), 128, 4), brains)
+    assert said == "128 x 128 pixels of 1.42 mm, cut to the brain; the longest, of sub-4, is 174 mm"
+    assert not warning
+    brains["sub-9"] = (150.0, 260.0)  # with the neck
+    _, warning = describe_frame(around(list(brains.values()), 128, 4), brains)
+    assert "the brain of sub-9 is 260 mm long; expected about 172 mm" in warning
+
+
+def test_a_map_of_a_picture_cut_to_the_brain_returns_to_the_voxel_it_came_from():
     rng = np.random.default_rng(1)
     images = np.zeros((1, 50, 80, 2), dtype=np.float32)
     volume = volume_of(images, (1.0, 0.9, 2.0))
-    settings = PictureSettings(size=128, width_mm=80, crop_margin_mm=2)
+    settings = PictureSettings(size=128, margin_mm=2)
     for _ in range(20):
         x, y, z = rng.integers(6, 44), rng.integers(6, 74), rng.integers(0, 2)
         images[:] = 0
@@ -119,7 +160,7 @@ def test_a_size_that_pools_would_cut_off_is_refused():
 
 def test_a_brain_wider_than_the_picture_is_refused_with_both_lengths():
     with pytest.raises(
-        InputError, match=r"pictures\.width_mm: found 30; expected at least the brain's 40 mm"
+        InputError, match=r"width_mm: found pictures of 30 x 30 mm; expected at least the brain's 40 x 20 mm"
     ):
         cut_pictures(volume_of(np.ones((1, 40, 20, 2), dtype=np.float32)), PictureSettings(width_mm=30))
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.maps import ExplainSettings, differences_of, part_in_training
+from stratacam.maps import ExplainSettings, cut_pictures_for, differences_of, part_in_training
 from stratacam.networks import ModelCard, build, save_model
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.prepare import PrepareSettings
@@ -112,6 +113,39 @@ def test_what_predict_prepared_is_taken_by_predict_and_explain_as_it_is(predicte
         folder / "model", prepared, tmp_path, ExplainSettings(every=3), names=[], workers=1, console=quiet
     )
     assert names == ["sub-01"]
+
+
+def test_a_brain_larger_than_the_models_gets_larger_pictures_which_predict_and_explain_say(
+    predicted, tmp_path
+):
+    folder, _ = predicted
+    prepared = folder / "out/prepared"
+    (scan,) = find_prepared(prepared)
+    given = card(images={})
+    cut = {**given.input, "width_mm": None, "margin_mm": 4.0, "shape": (32, 32), "pixel_mm": 4.0}
+    model = model_of(tmp_path / "model", given.model_copy(update={"input": cut}))
+    assert max(scan.brain_mm) > 4 * 32 - 8
+    sentence = r"its brain is .* pixels of the same 4\.00 mm, the model's were 32 x 32"
+    said = Console(file=io.StringIO(), width=300)
+    predict_folder(
+        model, prepared, tmp_path / "a", accept_differences=False, network=None, workers=1, console=said
+    )
+    assert re.search(sentence, said.file.getvalue())
+    assert re.search(sentence, rows(tmp_path / "a/predictions.tsv")[0]["differences"])
+    said = Console(file=io.StringIO(), width=300)
+    explain_folder(
+        model, prepared, tmp_path / "b", ExplainSettings(every=3), names=[], workers=1, console=said
+    )
+    assert re.search(sentence, said.file.getvalue())
+
+
+def test_a_brain_larger_than_a_models_squares_is_refused(predicted):
+    folder, _ = predicted
+    (scan,) = find_prepared(folder / "out/prepared")
+    given = card()
+    given = given.model_copy(update={"input": {**given.input, "width_mm": 100.0}})
+    with pytest.raises(InputError, match=r"sub-01: its brain is .* the model's pictures show 100 x 100 mm"):
+        cut_pictures_for(given, scan)
 
 
 def test_explain_refuses_what_predict_refuses_in_the_same_words(predicted, tmp_path):

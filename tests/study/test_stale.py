@@ -160,7 +160,7 @@ SETTINGS = {
     "prepare.seed": (1, PREPARE),
     "pictures.size": (64, PICTURES),
     "pictures.width_mm": (220.0, PICTURES),
-    "pictures.crop_margin_mm": (3.0, PICTURES),
+    "pictures.margin_mm": (3.0, PICTURES),
     "pictures.every": (5, PICTURES),
     "pictures.part": ((0.1, 0.9), PICTURES),
     "pictures.sequences": (("T1w",), PICTURES),

@@ -28,7 +28,7 @@ groups = ["control", "RRMS", "SPMS"]
 template = false
 [pictures]
 size = 32
-crop_margin_mm = 3
+margin_mm = 3
 every = 4
 [network]
 weights = "none"

@@ -31,7 +31,15 @@ def benchmark_truth(
         ),
     ] = "off",
     method: Annotated[list[str] | None, typer.Option(help="Method of the maps; repeat for more.")] = None,
-    size: Annotated[int, typer.Option(min=32, help="Pixels of a picture, a multiple of 32.")] = 128,
+    size: Annotated[
+        int, typer.Option(min=32, help="Pixels along the longer side of a picture, a multiple of 32.")
+    ] = 128,
+    width_mm: Annotated[
+        float | None,
+        typer.Option(
+            help="Width of square pictures in mm, such as 208; if absent, they are cut to the brain."
+        ),
+    ] = None,
     every: Annotated[
         int, typer.Option(min=1, help="Step between the slices: 2 takes every other kept slice.")
     ] = 2,
@@ -79,6 +87,7 @@ def benchmark_truth(
         brain=next(one for one in BRAIN_USES if one == brain),
         methods=methods,
         size=size,
+        width_mm=width_mm,
         every=every,
         area=area,
         lesions=targets,

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam import cam
+from stratacam.cam import view
 from stratacam.cam.layers import pools_among, split_call
+from stratacam.cam.views import ALL_NEGATIVE
 from stratacam.maps.heat import Heat, heat_of, scale_of
 from stratacam.networks import by_block
 
@@ -114,7 +116,7 @@ def wanted(model: nn.Module, layers: str | Sequence[str]) -> Wanted:
 
 
 def fuse(raw: Mapping[str, Heat], layer: str, brain: NDArray[np.bool_]) -> Heat:
-    """The mean of the parts' heat, each divided by its scale, at the resolution of the finest part.
+    """The mean of the parts' signed maps, each divided by the scale of its heat, at the resolution of the finest part.
 
     A part that shows no heat in the brain counts as 0.
 
@@ -124,28 +126,28 @@ def fuse(raw: Mapping[str, Heat], layer: str, brain: NDArray[np.bool_]) -> Heat:
         brain: (n, rows, columns), by which scales are found, see `scale_of`.
 
     Returns:
-        (n, h, w), not negative.
+        (n, h, w), signed: what one layer speaks for and another against is weighed before it is rectified.
     """
     parts = parts_of(layer)
     finest = max((raw[part].shape[1:] for part in parts), key=lambda shape: shape[0] * shape[1])
     scaled = []
     for part in parts:
         scale = scale_of(heat_of(raw[part], brain.shape[1:]), brain)
-        heat = heat_of(raw[part], (finest[0], finest[1]))
-        scaled.append(torch.from_numpy(heat / scale if scale > 0 else np.zeros_like(heat)))
+        laid = view(torch.from_numpy(raw[part])[:, None], size=finest, relu=False, normalise="none")[:, 0]
+        scaled.append(laid / scale if scale > 0 else torch.zeros_like(laid))
     return np.asarray(cam.fuse(scaled).numpy(), dtype=np.float32)
 
 
-def fused_blank(blank: Mapping[str, Sequence[str]], layer: str, heat: Heat) -> tuple[str, ...]:
+def fused_blank(blank: Mapping[str, Sequence[str]], layer: str, raw: Heat) -> tuple[str, ...]:
     """For each slice "" or why a fused map shows nothing: what its parts say.
 
     Args:
         blank: by layer, for each slice "" or why its map is blank.
         layer: name of the fused map.
-        heat: of it, (n, h, w).
+        raw: of it, (n, h, w).
     """
     of_parts = zip(*(blank[part] for part in parts_of(layer)), strict=True)
     return tuple(
-        "" if lit else next((cause for cause in causes if cause), "no heat in the brain")
-        for lit, causes in zip(np.asarray(heat.any(axis=(1, 2))), of_parts, strict=True)
+        "" if lit else next((cause for cause in causes if cause), ALL_NEGATIVE)
+        for lit, causes in zip(np.asarray((raw > 0).any(axis=(1, 2))), of_parts, strict=True)
     )

@@ -9,6 +9,7 @@ from stratacam.errors import InputError
 from stratacam.maps.trained import channels_of, explained_sequence, trained_plane
 from stratacam.networks import ModelCard, inputs_of
 from stratacam.scans.channels import fill_channels
+from stratacam.scans.frame import Frame
 from stratacam.scans.pictures import Pictures, PictureSettings, cut_scan
 from stratacam.scans.prepared import PreparedScan
 
@@ -90,14 +91,37 @@ def picture_settings(card: ModelCard) -> PictureSettings:
     return PictureSettings(**{**trained, "sequences": tuple(card.input["sequences"])})
 
 
+def frame_of(card: ModelCard) -> Frame:
+    """Of the pictures that a model was trained on; cards of earlier versions give it by their width."""
+    size = card.input["size"]
+    rows, columns = card.input.get("shape", (size, size))
+    pixel_mm = card.input.get("pixel_mm") or card.input["width_mm"] / size
+    return Frame((int(rows), int(columns)), float(pixel_mm))
+
+
+def larger_pictures(card: ModelCard, scan: PreparedScan) -> list[str]:
+    """Say that the pictures of a scan are larger than the model's, where its brain is; nothing if they are not."""
+    trained, frame = frame_of(card), _frame_for(card, scan)
+    if frame == trained:
+        return []
+    (width, height), (rows, columns) = scan.brain_mm, frame.shape
+    sentence = (
+        f"its brain is {width:.0f} x {height:.0f} mm, larger than those that the model was trained on: its pictures "
+        f"are {rows} x {columns} pixels of the same {frame.pixel_mm:.2f} mm, the model's were {trained.shape[0]} x "
+        f"{trained.shape[1]}"
+    )
+    return [sentence]
+
+
+def _frame_for(card: ModelCard, scan: PreparedScan) -> Frame:
+    """That of the model's pictures, with more pixels of the same size where they were cut to smaller brains."""
+    settings, frame = picture_settings(card), frame_of(card)
+    return frame if settings.width_mm else frame.enlarged(scan.brain_mm, settings.margin_mm)
+
+
 def _cut(card: ModelCard, scan: PreparedScan, settings: PictureSettings) -> Pictures:
-    """Cut pictures as large as those that the model was trained on, or larger where this brain needs more."""
     _check_scan(card, scan)
-    rows, columns = card.input.get("shape", (settings.size, settings.size))
-    if settings.crop_margin_mm is not None:
-        needed_rows, needed_columns = settings.shape_for([scan.brain_mm])
-        rows, columns = max(rows, needed_rows), max(columns, needed_columns)
-    return cut_scan(scan, settings, (rows, columns))
+    return cut_scan(scan, settings, _frame_for(card, scan))
 
 
 def _check_scan(card: ModelCard, scan: PreparedScan) -> None:
@@ -114,9 +138,10 @@ def _check_scan(card: ModelCard, scan: PreparedScan) -> None:
             f"{scan.name}: was prepared in {found} slices; the model was trained on {expected} ones; "
             f'prepare the scan with prepare.plane = "{expected}" (--plane {expected}).'
         )
-    pictures = picture_settings(card)
-    if pictures.crop_margin_mm is None and (length := max(scan.brain_mm)) > pictures.width_mm + 0.1:
+    frame = _frame_for(card, scan)
+    if not frame.holds(scan.brain_mm):
+        (width, height), (high, wide) = scan.brain_mm, frame.size_mm
         raise InputError(
-            f"{scan.name}: its brain is {length:.0f} mm long, the model's pictures show {pictures.width_mm:g} mm; "
-            "expected a brain that fits: look at its mask on the quality page, or use another model."
+            f"{scan.name}: its brain is {width:.0f} x {height:.0f} mm, the model's pictures show {wide:.0f} x "
+            f"{high:.0f} mm; expected a brain that fits: look at its mask on the quality page, or use another model."
         )

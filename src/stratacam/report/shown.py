@@ -6,9 +6,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.maps import ScanMaps
+from stratacam.maps import ScanMaps, frame_of
 from stratacam.networks import ModelCard
 from stratacam.report.content import StudyContent, subject_label
+from stratacam.scans.frame import square
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.labels import read_lesions
 from stratacam.scans.pictures import brain_mm, geometry_of, part_of
@@ -137,9 +138,7 @@ def open_scan(
         InputError: if a file of the scan is missing or damaged.
     """
     volume = scan.load()
-    size = card.input["size"]
-    pixels = max(card.input.get("shape", (size, size)))
-    width_mm = max(maps.geometry.size_mm) if maps else pixels * card.input["width_mm"] / size
+    width_mm = max(maps.geometry.size_mm if maps else frame_of(card).size_mm)
     every_slice = np.arange(volume.brain_mask.shape[AXES[volume.plane][0]])
     return ShownScan(
         name=scan.name,
@@ -148,7 +147,7 @@ def open_scan(
         sequences=scan.sequences,
         position_mm=scan.read_slices().position_mm,
         lesions=lesions,
-        geometry=geometry_of(volume, (PIXELS, PIXELS), width_mm / PIXELS, every_slice),
+        geometry=geometry_of(volume, square(PIXELS, width_mm), every_slice),
         width_mm=width_mm,
         seen=part_of(volume.kept, card.input["part"]),
         maps=maps,

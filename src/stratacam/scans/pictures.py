@@ -1,12 +1,11 @@
 """Slices of a prepared volume as pictures for a network.
 
 A picture lies as a radiologist sees its plane (see `stratacam.scans.planes`). Its centre is the centre of the brain
-mask's bounding box, and a pixel is the same number of millimetres for all. Pictures are squares of one width,
-or rectangles that hold the brain of every scan and little else. Where they lie is their geometry, which leads maps
-back to the scan. Their channels: see `stratacam.scans.channels`.
+mask's bounding box, and a pixel is the same number of millimetres for all. Pictures are rectangles that hold the
+brain of every scan and little else, or squares of one width (see `stratacam.scans.frame`). Where they lie is their
+geometry, which leads maps back to the scan. Their channels: see `stratacam.scans.channels`.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,14 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.errors import InputError
 from stratacam.scans.channels import Channels, choose_sequences, cut_channels
+from stratacam.scans.frame import DIVISOR, Frame, around, square
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.masks import extent
 from stratacam.scans.planes import AXES, Plane
 from stratacam.scans.prepared import PreparedScan, PreparedVolume
 from stratacam.scans.resampling import Grid
-
-DIVISOR = 32
-"""Sides of pictures are multiples of this, so that five halvings leave no remainder and maps span the picture."""
 
 
 class PictureSettings(BaseModel):
@@ -36,18 +33,19 @@ class PictureSettings(BaseModel):
         default=128,
         ge=32,
         multiple_of=DIVISOR,
-        description="rows and columns of a square picture, in pixels",
+        description="pixels along the longer side of a picture; the other side is as short as the brains allow, in "
+        f"steps of {DIVISOR}",
     )
-    width_mm: float = Field(
-        default=208.0,
-        gt=0,
-        description="width and height of a square picture in mm; `size / width_mm` is the resolution of all pictures",
-    )
-    crop_margin_mm: float | None = Field(
+    width_mm: float | None = Field(
         default=None,
+        gt=0,
+        description="width and height of square pictures in mm, such as 208; absent: pictures are cut to the brain, "
+        "the longer side to the longest brain of all scans and its margins; a pixel is the same for all",
+    )
+    margin_mm: float = Field(
+        default=4.0,
         ge=0,
-        description="margin in mm around the brain: pictures are the smallest rectangle that holds the brain of every "
-        "scan and this margin; absent: squares of `width_mm`",
+        description="margin in mm on each side of the longest brain, where pictures are cut to the brain",
     )
     every: int = Field(default=1, ge=1, description="step between the slices: 2 takes every other kept slice")
     part: tuple[float, float] = Field(
@@ -80,25 +78,22 @@ class PictureSettings(BaseModel):
             raise ValueError("the part must run from a lower to a higher number between 0 and 1")
         return part
 
-    def shape_for(self, brains_mm: Iterable[tuple[float, float]]) -> tuple[int, int]:
-        """Rows and columns of pictures that hold every one of the brains.
+    def frame_for(self, brains_mm: Iterable[tuple[float, float]]) -> Frame:
+        """Rows, columns and resolution of pictures that hold every one of the brains.
 
         Args:
             brains_mm: width and height of each brain in the plane of the pictures, see `brain_mm`.
 
         Example:
-            >>> PictureSettings(size=128, width_mm=256, crop_margin_mm=5).shape_for([(130, 170), (140, 160)])
-            (96, 96)
+            >>> PictureSettings(size=224, margin_mm=5).frame_for([(130, 170), (140, 160)]).shape
+            (224, 192)
+            >>> PictureSettings(size=128, width_mm=208).frame_for([(130, 170), (140, 160)])
+            Frame(shape=(128, 128), pixel_mm=1.625)
         """
         brains = list(brains_mm)
-        if self.crop_margin_mm is None or not brains:
-            return self.size, self.size
-        margin, pixels_per_mm = 2 * self.crop_margin_mm, self.size / self.width_mm
-        columns, rows = (
-            DIVISOR * math.ceil((max(lengths) + margin) * pixels_per_mm / DIVISOR)
-            for lengths in zip(*brains, strict=True)
-        )
-        return rows, columns
+        if self.width_mm is None and brains:
+            return around(brains, self.size, self.margin_mm)
+        return square(self.size, self.width_mm or self.size)  # without a brain there is nothing to cut
 
 
 @dataclass(frozen=True)
@@ -132,15 +127,12 @@ def brain_mm(
     return float((right - left) * spacing[column]), float((bottom - top) * spacing[row])
 
 
-def geometry_of(
-    volume: PreparedVolume, size: tuple[int, int], pixel_mm: float, slices: NDArray[np.intp]
-) -> Geometry:
+def geometry_of(volume: PreparedVolume, frame: Frame, slices: NDArray[np.intp]) -> Geometry:
     """The geometry of pictures that are centred on the brain.
 
     Args:
         volume: the scan.
-        size: rows and columns.
-        pixel_mm: edge of a pixel.
+        frame: of the pictures.
         slices: index of each picture's slice.
 
     Raises:
@@ -151,21 +143,20 @@ def geometry_of(
             "the prepared scan has no kept slices; expected a brain: see its mask, and prepare it again."
         )
     spacing = voxel_sizes(volume.affine)
-    height_mm, width_mm = (count * pixel_mm for count in size)
+    height_mm, width_mm = frame.size_mm
     brain = brain_mm(volume.brain_mask, volume.affine, volume.plane)
-    for length, available in zip(brain, (width_mm, height_mm), strict=True):
-        if length > available + spacing.min() / 100:
-            raise InputError(
-                f"pictures.width_mm: found {available:g}; expected at least the brain's {length:.0f} mm: "
-                "give a larger width, or cut the pictures to the brain with pictures.crop_margin_mm."
-            )
+    if not frame.holds(brain):
+        raise InputError(
+            f"pictures.width_mm: found pictures of {width_mm:.0f} x {height_mm:.0f} mm; expected at least the brain's "
+            f"{brain[0]:.0f} x {brain[1]:.0f} mm: give a larger width, or none, which cuts the pictures to the brain."
+        )
     _, row, column = AXES[volume.plane]
     (top, bottom), (left, right) = (extent(volume.brain_mask, axis) for axis in (row, column))
     return Geometry(
         prepared=Grid(volume.brain_mask.shape, volume.affine),
         plane=volume.plane,
         slices=tuple(slices.tolist()),
-        size=size,
+        size=frame.shape,
         centre=((top + bottom - 1) / 2, (left + right - 1) / 2),
         extent=(height_mm / float(spacing[row]), width_mm / float(spacing[column])),
     )
@@ -180,7 +171,7 @@ def part_of(kept: NDArray[np.intp], part: tuple[float, float]) -> NDArray[np.int
 def cut_pictures(
     volume: PreparedVolume,
     settings: PictureSettings,
-    shape: tuple[int, int] | None = None,
+    frame: Frame | None = None,
     *,
     sequences: Sequence[str] | None = None,
 ) -> Pictures:
@@ -188,8 +179,8 @@ def cut_pictures(
 
     Args:
         volume: the scan.
-        settings: how large a pixel is, which slices and sequences are taken, and what the channels are.
-        shape: rows and columns; those of `settings.shape_for` this brain if absent.
+        settings: which slices and sequences are taken, and what the channels are.
+        frame: that the pictures of the cohort share; `settings.frame_for` this brain if absent.
         sequences: names of the volume's images, in their order; if absent the volume holds `settings.sequences`
             and no others, or else the names are numbers from 1.
 
@@ -199,9 +190,9 @@ def cut_pictures(
     names = sequences or settings.sequences or [str(number + 1) for number in range(len(volume.images))]
     images = dict(zip(names, volume.images, strict=True))
     seen = choose_sequences(names, settings.sequences, settings.channels)
-    size = shape or settings.shape_for([brain_mm(volume.brain_mask, volume.affine, volume.plane)])
+    frame = frame or settings.frame_for([brain_mm(volume.brain_mask, volume.affine, volume.plane)])
     slices = part_of(volume.kept, settings.part)[:: settings.every]
-    geometry = geometry_of(volume, size, settings.width_mm / settings.size, slices)
+    geometry = geometry_of(volume, frame, slices)
     pictures, shown = cut_channels({name: images[name] for name in seen}, geometry, settings.channels)
     return Pictures(
         images=pictures.clip(0, 1),
@@ -218,11 +209,11 @@ def cut_mask(mask: NDArray[np.bool_], geometry: Geometry, pictures: int) -> NDAr
     return np.repeat(cut, pictures // len(cut), axis=0)
 
 
-def cut_scan(scan: PreparedScan, settings: PictureSettings, shape: tuple[int, int] | None = None) -> Pictures:
+def cut_scan(scan: PreparedScan, settings: PictureSettings, frame: Frame | None = None) -> Pictures:
     """Cut pictures of a prepared scan; only the sequences that the network sees are read.
 
     Raises:
         InputError: as `cut_pictures`, or if a file of the scan is missing or damaged.
     """
     seen = choose_sequences(scan.sequences, settings.sequences, settings.channels)
-    return cut_pictures(replace(scan, sequences=seen).load(), settings, shape, sequences=seen)
+    return cut_pictures(replace(scan, sequences=seen).load(), settings, frame, sequences=seen)

@@ -11,6 +11,7 @@ from stratacam.learning import PARTS, ScanPictures, SplitSettings, make_splits
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
 from stratacam.scans.cohort.spelling import check_spelling
+from stratacam.scans.frame import Frame
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.study import Study
@@ -121,8 +122,8 @@ def make_cohort(study: Study, pictures: Sequence[ScanPictures], clusters: Mappin
     return Cohort(used, tuple(group for group in wanted if group in found), clusters)
 
 
-def describe_scans(cohort: Cohort, prepared: Sequence[PreparedScan]) -> Cohort:
-    """Add what models must know of the scans: the hashes of the images, and the edges of voxels.
+def describe_scans(cohort: Cohort, prepared: Sequence[PreparedScan], frame: Frame) -> Cohort:
+    """Add what models must know of the scans: the hashes of the images, the edges of voxels, the pictures' frame.
 
     Edges (right, anterior, superior) are the smallest and the largest over the scans: of voxels as prepared
     ("voxels_mm"), and by sequence as delivered ("delivered_mm").
@@ -139,6 +140,8 @@ def describe_scans(cohort: Cohort, prepared: Sequence[PreparedScan]) -> Cohort:
     described = {
         "voxels_mm": _extremes([scan.voxel_mm for scan in scans]),
         "delivered_mm": {sequence: _extremes(edges) for sequence, edges in delivered.items()},
+        "shape": frame.shape,
+        "pixel_mm": frame.pixel_mm,
     }
     return replace(cohort, described=described, images=images)
 

@@ -22,6 +22,7 @@ from stratacam.study.suitability import (
     refuse_differences,
     resolution_of,
     say_differences,
+    say_larger,
     say_parts,
     settings_for,
 )
@@ -86,6 +87,7 @@ def predict_folder(
     if not scans:
         scans, absences = _prepare_as_trained(card, source, out / PREPARED, workers, console)
     unlike = refuse_differences(scans, card, model, accept=accept_differences)
+    larger = say_larger(scans, card, console)
     coarse = {scan.name: resolution_of(_delivered(scan), card) for scan in scans}
     predictions = []
     with step_progress(console, "predict") as advance:
@@ -98,7 +100,7 @@ def predict_folder(
             advance(number, len(scans), scan.name)
     if not predictions:
         raise InputError(f"{source}: no scan could be classified; see the reasons above.")
-    differences = {name: [*unlike.get(name, ()), *found] for name, found in coarse.items()}
+    differences = {name: [*unlike.get(name, ()), *larger[name], *found] for name, found in coarse.items()}
     _write(out, card, predictions, differences)
     say_differences(unlike, console)
     say_parts(scans, card, console)

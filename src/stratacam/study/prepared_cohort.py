@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from stratacam.files import write_text
 from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.frame import Frame, describe_frame
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.cohort import (
     Cohort,
@@ -62,16 +63,33 @@ def prepare_cohort(study: Study) -> PreparedCohort:
         groups=groups,
         shared=configuration.cohort.prepared is not None,
     )
-    shape = configuration.pictures.shape_for(scan.brain_mm for scan in prepared)
-    check_size(configuration, shape)
+    frame = _frame_of(study, prepared)
     pictures = cut_scans(
         work,
         {scan: groups[scan.name] for scan in prepared},
         out=folders.pictures,
         settings=configuration.pictures,
-        shape=shape,
+        frame=frame,
         guide=configuration.training.guide,
         cohort=configuration.cohort.input,
     )
     cohort = make_cohort(study, pictures, clusters)
-    return PreparedCohort(scans, prepared, describe_scans(cohort, prepared))
+    return PreparedCohort(scans, prepared, describe_scans(cohort, prepared, frame))
+
+
+def _frame_of(study: Study, prepared: Sequence[PreparedScan]) -> Frame:
+    """The frame of the study's pictures; say which brain decides it.
+
+    Raises:
+        InputError: pictures are too small for a network.
+    """
+    configuration, console = study.configuration, study.work.console
+    brains = {scan.name: scan.brain_mm for scan in prepared}
+    frame = configuration.pictures.frame_for(brains.values())
+    check_size(configuration, frame.shape)
+    if brains and configuration.pictures.width_mm is None:
+        said, warning = describe_frame(frame, brains)
+        say(console, f"pictures: {said}")
+        if warning:
+            say(console, warning, "yellow")
+    return frame

@@ -22,7 +22,7 @@ from stratacam.study.recommended import choose_runs, recommended_map, runs_of
 from stratacam.study.run import study_folders
 from stratacam.study.steps.explain import explain_scans
 from stratacam.study.steps.prepare import prepare_scans, take_prepared
-from stratacam.study.suitability import refuse_differences, say_differences, say_parts
+from stratacam.study.suitability import refuse_differences, say_differences, say_larger, say_parts
 from stratacam.study.trained import TrainedModel
 from stratacam.study.work import Absence, Work
 
@@ -96,6 +96,7 @@ def explain_folder(
     check_settings(loaded, card, settings)
     scans = _named(find_prepared(prepared), names, prepared)
     say_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
+    say_larger(scans, card, console)
     say_parts(scans, card, console)
     models = dict.fromkeys(scans, (model, *others))
     return _explain(models, out, settings, network=network, workers=workers, console=console)
@@ -137,6 +138,7 @@ def explain_recommended(
     check_settings(loaded, card, settings)
     scans = _named(find_prepared(prepared), names, prepared)
     say_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
+    say_larger(scans, card, console)
     say_parts(scans, card, console)
     models = {
         scan: tuple(

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.maps import differences_of, edges, edges_between, part_in_training, within
+from stratacam.maps import differences_of, edges, edges_between, larger_pictures, part_in_training, within
 from stratacam.networks import ModelCard
 from stratacam.networks.saved import CARD
 from stratacam.scans.cohort.bids import Scan
@@ -105,6 +105,13 @@ def refuse_differences(
             "the differences (--accept-differences), and doubt the result."
         )
     return unlike
+
+
+def say_larger(scans: Sequence[PreparedScan], card: ModelCard, console: Console) -> dict[str, list[str]]:
+    """Say, and return by scan, that pictures are larger than the model's, where the brain is."""
+    found = {scan.name: larger_pictures(card, scan) for scan in scans}
+    say_differences(found, console)
+    return found
 
 
 def say_parts(scans: Sequence[PreparedScan], card: ModelCard, console: Console) -> None:

@@ -7,6 +7,7 @@ from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from stratacam.scans.frame import Frame
 from stratacam.scans.intensity import reference_tissue
 from stratacam.scans.phantom.contrast import TISSUES, signal
 from stratacam.scans.pictures import PictureSettings, cut_pictures
@@ -46,7 +47,7 @@ class Anatomy:
     shown: int
 
 
-def read_anatomy(scan: PreparedScan, settings: PictureSettings) -> Anatomy:
+def read_anatomy(scan: PreparedScan, settings: PictureSettings, frame: Frame | None = None) -> Anatomy:
     """Cut the slices of a prepared scan, and find its white matter.
 
     The intensity of a lesion is that of white matter times the ratio of their signals under the sequence's usual
@@ -55,6 +56,7 @@ def read_anatomy(scan: PreparedScan, settings: PictureSettings) -> Anatomy:
     Args:
         scan: prepared, T1w among its sequences.
         settings: of the pictures, each sequence a channel.
+        frame: that the pictures of all scans share; see `cut_pictures`.
 
     Raises:
         InputError: the scan does not suit the settings, has too little white matter, or a file is missing.
@@ -65,7 +67,7 @@ def read_anatomy(scan: PreparedScan, settings: PictureSettings) -> Anatomy:
     white = reference_tissue(images, volume.brain_mask, voxel_mm)
     chosen = settings.sequences or scan.sequences
     seen = replace(volume, images=np.stack([images[name] for name in chosen]))
-    pictures = cut_pictures(seen, settings, sequences=chosen)
+    pictures = cut_pictures(seen, settings, frame, sequences=chosen)
     channels = [chosen[channel % len(chosen)] for channel in range(pictures.images.shape[1])]
     cut = pictures.geometry.cut
     normal = {name: float(np.median(images[name][white])) for name in dict.fromkeys(channels)}

@@ -9,6 +9,7 @@ import numpy as np
 from stratacam.errors import InputError
 from stratacam.learning import ScanPictures
 from stratacam.learning.dataset import BRAIN, brain_file, mask_file, save_mask, save_pictures, slices_file
+from stratacam.scans.frame import Frame
 from stratacam.scans.labels import find_masks, masks_of, read_mask
 from stratacam.scans.pictures import PictureSettings, cut_mask, cut_scan
 from stratacam.scans.prepared import PreparedScan
@@ -17,7 +18,7 @@ from stratacam.study.work import Work
 
 @dataclass(frozen=True)
 class Cut:
-    """The pictures of a scan, all of one shape, in `file`, and the mask of a label in them where one is wanted.
+    """The pictures of a scan in `file`, and the mask of a label in them where one is wanted.
 
     Attributes:
         label: of the mask; None where none is wanted.
@@ -26,7 +27,7 @@ class Cut:
 
     scan: PreparedScan
     settings: PictureSettings
-    shape: tuple[int, int]
+    frame: Frame
     file: Path
     label: str | None = None
     mask: Path | None = None
@@ -37,7 +38,7 @@ class Cut:
         return (*files, mask_file(self.file, self.label)) if self.label else files
 
     def do(self) -> None:
-        found = cut_scan(self.scan, self.settings, self.shape)
+        found = cut_scan(self.scan, self.settings, self.frame)
         save_pictures(self.file, found.images, found.brain, found.slices)
         if self.label:
             inside = np.zeros_like(found.brain)
@@ -52,11 +53,11 @@ def cut_scans(
     *,
     out: Path,
     settings: PictureSettings,
-    shape: tuple[int, int],
+    frame: Frame,
     guide: str | None,
     cohort: Path,
 ) -> list[ScanPictures]:
-    """Cut the pictures of every scan, given with its group, all of one shape; return where they are and whose.
+    """Cut the pictures of every scan, given with its group, in one frame; return where they are and whose.
 
     With them the mask that guides training is cut, where it is not the brain's but that of a label in the `cohort`.
 
@@ -69,7 +70,7 @@ def cut_scans(
     for scan, group in scans.items():
         file = out / f"{scan.name}.npy"
         pictures[scan.name] = ScanPictures(file, f"sub-{scan.subject}", scan.name, group)
-        tasks[scan.name] = Cut(scan, settings, shape, file, label, masks.get(scan.name))
+        tasks[scan.name] = Cut(scan, settings, frame, file, label, masks.get(scan.name))
     return [pictures[name] for name in sorted(work.each("pictures", tasks))]
 
 

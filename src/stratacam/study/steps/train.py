@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from stratacam.files import read_json, write_json
-from stratacam.learning import Split, make_dataset
+from stratacam.learning import Split
 from stratacam.networks.saved import CARD
 from stratacam.study.cache import Entry
 from stratacam.study.cohort import Cohort
@@ -136,7 +136,6 @@ def _card_of(study: Study, cohort: Cohort) -> dict[str, Any]:
         **cohort.described,
         "range": [0, 1],
         "normalisation": configuration.prepare.of(configuration.cohort.sequences).model_dump(mode="json"),
-        "shape": list(make_dataset(cohort.pictures[:1], cohort.classes).read([0]).shape[-2:]),
     }
 
 

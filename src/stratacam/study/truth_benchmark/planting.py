@@ -12,6 +12,7 @@ from stratacam.evidence.planting.shapes import Kinds
 from stratacam.files import whole_file
 from stratacam.learning import ScanPictures, save_pictures
 from stratacam.learning.dataset import brain_file, slices_file
+from stratacam.scans.frame import Frame
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.keys import NOT_IN_KEY
@@ -25,6 +26,7 @@ class Plant:
     """Lesions of both classes planted into the slices of a scan.
 
     Attributes:
+        frame: that the pictures of all scans share.
         kinds: shapes of the scan's fold.
         shapes: hash of these.
         difference: what differs between the classes.
@@ -36,6 +38,7 @@ class Plant:
 
     scan: PreparedScan
     pictures: PictureSettings
+    frame: Frame
     kinds: Kinds = field(metadata=NOT_IN_KEY, compare=False)
     shapes: str
     difference: Difference
@@ -72,7 +75,7 @@ class Plant:
         Raises:
             InputError: the scan has no room for lesions.
         """
-        anatomy = read_anatomy(self.scan, self.pictures)
+        anatomy = read_anatomy(self.scan, self.pictures, self.frame)
         classes = plant_scan(
             anatomy,
             self.kinds,

@@ -132,10 +132,15 @@ def _plant(
 ) -> Cohort:
     """Lesions of both classes in the slices of every scan, of the shapes that its subject's fold has."""
     take_prepared(study.work, scans)
+    pictures = PictureSettings(
+        size=settings.size, width_mm=settings.width_mm, every=settings.every, part=settings.part
+    )
+    frame = pictures.frame_for(scan.brain_mm for scan in scans)
     tasks = {
         scan.name: Plant(
             scan=scan,
-            pictures=PictureSettings(size=settings.size, every=settings.every, part=settings.part),
+            pictures=pictures,
+            frame=frame,
             kinds=kinds[f"sub-{scan.subject}"],
             shapes=short_hash(
                 repr([[shape.tolist() for shape in kind] for kind in kinds[f"sub-{scan.subject}"]])
@@ -152,8 +157,8 @@ def _plant(
     failed = set(tasks) - study.work.each("plant", tasks)
     if failed:
         raise study.failed("planting", failed)
-    pictures = tuple(pictures for task in tasks.values() for pictures in task.scans)
-    return Cohort(pictures, CLASSES[settings.difference], {})
+    planted = tuple(pictures for task in tasks.values() for pictures in task.scans)
+    return Cohort(planted, CLASSES[settings.difference], {})
 
 
 def _train_and_score(

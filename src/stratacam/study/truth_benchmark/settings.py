@@ -15,7 +15,8 @@ class BenchmarkSettings:
         architecture: of the network.
         brain: what the network does with the brain, see `stratacam.networks.build`.
         methods: whose maps are scored, besides SmoothGrad.
-        size: pixels of a picture.
+        size: pixels along the longer side of a picture.
+        width_mm: of square pictures; None: pictures are cut to the brain.
         every: take every n-th slice.
         part: of the kept slices.
         area: pixels of a lesion.
@@ -32,6 +33,7 @@ class BenchmarkSettings:
     brain: BrainUse = "off"
     methods: tuple[str, ...] = ("gradcam", "layercam")
     size: int = 128
+    width_mm: float | None = None
     every: int = 2
     part: tuple[float, float] = (0.3, 0.85)
     area: int = 40
