@@ -404,7 +404,7 @@ def summaries():
 
 
 def content(found):
-    return SimpleNamespace(sequences=found, network="vgg16")
+    return SimpleNamespace(sequences=found, title="VGG16")
 
 
 def test_the_report_has_a_row_and_a_bar_for_each_sequence_and_class():

@@ -222,7 +222,7 @@ def test_strategies_are_written_with_members_and_what_they_follow(written):
 def test_the_report_shows_members_typical_maps_and_what_strategies_follow(written):
     folder, shortcut = written
     content = SimpleNamespace(
-        folder=folder, network="vgg16", strategies=json.loads((folder / "strategies.json").read_text())
+        folder=folder, title="VGG16", strategies=json.loads((folder / "strategies.json").read_text())
     )
     (row,) = strategies_table(content).rows
     assert row[3] == "2 strategies, of 14 and 5 subjects"

@@ -19,7 +19,7 @@ def rows_of(keys):
 
 def test_scores_the_pick_and_examples_are_drawn(tmp_path):
     maps = [("gradcam", layer) for layer in (*LAYERS, FUSED)]
-    references = [("truth at layer", layer) for layer in LAYERS]
+    references = [("truth at layer", layer) for layer in (*LAYERS, FUSED)]
     references += [(name, "") for name in ("edges", "intensity", "random")]
     tables = {
         SINGLE: rows_of([*maps, ("smoothgrad", "input")]),

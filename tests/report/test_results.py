@@ -302,7 +302,7 @@ def test_a_split_by_slice_is_marked_everywhere(slice_study):
     assert len(marked) == 7
     assert all(SLICES_OF_ONE_PERSON in line for line in marked)
     captions = [line for line in page.splitlines() if line.startswith("<figcaption>")]
-    assert not STUDY_FIGURES[0].depends_on_split  # the examples are of the cohort, not of a split
+    assert not STUDY_FIGURES[1].depends_on_split  # the examples are of the cohort, not of a split
     assert [SLICES_OF_ONE_PERSON in line.lower() for line in captions] == [
         entry.depends_on_split for entry in STUDY_FIGURES
     ]

@@ -25,7 +25,7 @@ from stratacam.evidence.references import CEILING, EDGES, INTENSITY
 from stratacam.evidence.values import Summary
 from stratacam.maps.fused import fused_title
 from stratacam.report.figure import ReportFigure, chart_style, save_figure
-from stratacam.report.figures.layer_lines import COLOURS, GREY, draw_line, draw_references, name_layers
+from stratacam.report.figures.layer_lines import COLOURS, GREY, LayerAxis, draw_line, draw_references
 from stratacam.report.overlay import OUTLINE, WHITE
 
 Tables = Mapping[str, Mapping[str, Sequence[Summary]]]
@@ -55,13 +55,14 @@ def draw_benchmark(out: Path, tables: Tables, picked: Pick | None, examples: Seq
         examples: slices with their maps.
     """
     with chart_style():
-        save_figure(_scores(tables, examples[0][1].layers), out / "scores.png")
+        scored = examples[0][1]
+        save_figure(_scores(tables, LayerAxis(scored.layers, scored.fused)), out / "scores.png")
         if picked:
             save_figure(_picked(picked, tables), out / "picked.png")
         save_figure(_examples(examples[:MAXIMUM_EXAMPLES], picked), out / "examples.png")
 
 
-def _scores(tables: Tables, layers: Sequence[str]) -> ReportFigure:
+def _scores(tables: Tables, axis: LayerAxis) -> ReportFigure:
     """Scores by layer and method, with their references: a column for each class, a row for each kind of networks."""
     whose = [name for name in next(iter(tables.values())) if name != NONE]
     figure = Figure(figsize=(5.3 * max(len(tables), 1.3), 3.7 * len(whose)), layout="constrained")
@@ -70,30 +71,28 @@ def _scores(tables: Tables, layers: Sequence[str]) -> ReportFigure:
         references = _by_map(of_class[NONE])
         for row, name in enumerate(whose):
             panel, found = panels[row, column], _by_map(of_class[name])
-            methods = dict.fromkeys(method for method, layer in found if layer in layers)
+            methods = dict.fromkeys(method for method, layer in found if layer in axis.layers)
             for colour, method in zip(COLOURS, methods, strict=False):
-                draw_line(panel, [found[method, layer] for layer in layers], colour, method)
-                fused = [one.value for key, one in found.items() if key[0] == method and "+" in key[1]]
-                if fused:
-                    panel.axhline(max(fused), color=colour, linewidth=0.8, linestyle="-.")
+                draw_line(panel, axis, [found[method, layer] for layer in axis.layers], colour, method)
             draw_references(
                 panel,
-                [references[CEILING, layer] for layer in layers],
+                axis,
+                [references[CEILING, layer] for layer in axis.layers],
                 {one: references[one, ""] for one in LINES},
                 LINES,
             )
             if (SMOOTHGRAD, "input") in found:
                 smooth = found[SMOOTHGRAD, "input"].value
                 panel.axhline(smooth, color=COLOURS[2], linewidth=1.1, label=SMOOTHGRAD)
-            name_layers(panel, layers)
+            axis.draw_names(panel)
             panel.set_ylim(-0.3, 1.02)
             panel.set_title(f"Class {group}, {WHOSE[name]}", loc="left")
             panel.legend(ncols=2)
     figure.supylabel("Average precision: targets less decoys", fontsize=8)
     return ReportFigure(
         "How well maps show what tells the classes apart, and not only what is bright",
-        "Lines: means over held-out slices that are classified right; bands: 95 % intervals; dash-dotted: the best "
-        "mean of maps of several layers. Grey: what maps are held against; “attainable” is the truth itself at the "
+        "Lines: means over held-out slices that are classified right; bands and bars: 95 % intervals; on "
+        "the right means of maps of several layers. Grey: what maps are held against; “attainable” is the truth itself at the "
         "layer's resolution. A network may look for one class only, and know the other by its absence.",
         figure,
     )

@@ -1,7 +1,7 @@
 """Which scans and slices the figures show, each by a rule that can be printed under the figure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,11 +28,17 @@ class Choice:
     rule: str
 
 
-def choose_examples(study: StudyContent) -> list[str]:
-    """One scan of each group, in the order of the classes: the first held-out one by name, or else the first."""
+def choose_examples(study: StudyContent, among: Collection[str] | None = None) -> list[str]:
+    """One scan of each group, in the order of the classes: the first held-out one by name, or else the first.
+
+    Args:
+        study: to choose from.
+        among: names of scans; absent: of all.
+    """
+    names = sorted(study.scans) if among is None else sorted(set(study.scans) & set(among))
     chosen = []
     for group in study.card.classes:
-        of_group = [name for name in sorted(study.scans) if study.group.get(subject_label(name)) == group]
+        of_group = [name for name in names if study.group.get(subject_label(name)) == group]
         held_out = [name for name in of_group if subject_label(name) in study.held_out]
         chosen += (held_out or of_group)[:1]
     return chosen

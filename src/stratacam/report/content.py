@@ -10,14 +10,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from stratacam.errors import InputError
+from stratacam.evidence.claims import last_convolution
 from stratacam.files import read_json, read_table
 from stratacam.maps import ScanMaps, explained_sequence, find_maps
+from stratacam.maps.fused import is_fused
 from stratacam.networks import ModelCard, network_title
 from stratacam.networks.saved import CARD
 from stratacam.report.models import EvaluatedModel, read_models
 from stratacam.report.reading import REPEAT, Row, expect, json_if_there, missing, table_if_there
+from stratacam.report.recommended import Recommended, read_recommended
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.folders import StudyFolders
+from stratacam.study.map_reliability import RELIABILITY
 from stratacam.study.runs import is_of_these_models, read_runs
 
 
@@ -35,6 +39,9 @@ class StudyContent:
         slices_of_part: slices in each part where slices were split; empty otherwise.
         scans: prepared scans by name.
         maps: maps by the name of their scan.
+        recommended: which of all judged maps is recommended, or why none is; None where that was not measured.
+        recommended_maps: maps by the name of their scan, of the method, networks and layer recommended.
+        reliability: rows of `reliability.tsv`, of maps and of those recommended; none where they are of one network.
         predictions: of the first network and seed, one row per held-out subject.
         comparison: of all networks and baselines; empty where there is none.
         baselines: their titles, and why others were left out; empty where there are none.
@@ -56,6 +63,9 @@ class StudyContent:
     slices_of_part: Mapping[str, int]
     scans: Mapping[str, PreparedScan]
     maps: Mapping[str, ScanMaps]
+    recommended: Recommended | None
+    recommended_maps: Mapping[str, ScanMaps]
+    reliability: tuple[Row, ...]
     predictions: tuple[Row, ...]
     comparison: Mapping[str, Any]
     baselines: Mapping[str, Any]
@@ -126,10 +136,21 @@ class StudyContent:
         words = json.dumps(self.data_set).lower()
         return any(word in words for word in ("synthetic", "phantom", "simulated"))
 
+    @property
+    def last_convolution(self) -> str:
+        """The last layer that there are maps of and that is no pool, by its name."""
+        layers = own_layers(next(iter(self.maps.values())))
+        return last_convolution(layers, [layer for layer in layers if layer.endswith("pool")])
+
     def title_of(self, model: EvaluatedModel) -> str:
         """A model's name for readers: its network, and its seed where there are several."""
         seeds = len({other.seed for other in self.models})
         return network_title(model.network) + (f" (seed {model.seed})" if seeds > 1 else "")
+
+
+def own_layers(maps: ScanMaps) -> list[str]:
+    """The network's own layers, without means over layers; these where there is nothing else."""
+    return [layer for layer in maps.layers if not is_fused(layer)] or list(maps.layers)
 
 
 def read_study(folders: StudyFolders) -> StudyContent:
@@ -153,6 +174,8 @@ def read_study(folders: StudyFolders) -> StudyContent:
         if not folders.maps.is_dir() or not (maps := find_maps(folders.maps)):
             raise missing(folders.maps, "maps")
         by_slice = bool(split) and "slice" in split[0]
+        recommended = read_recommended(folders, [trained.run for trained in runs])
+        believed = find_maps(folders.recommended_maps) if recommended and recommended.chosen else []
         return StudyContent(
             folders=folders,
             configuration=configuration,
@@ -163,6 +186,12 @@ def read_study(folders: StudyFolders) -> StudyContent:
             slices_of_part=Counter(row["part"] for row in split) if by_slice else {},
             scans={scan.name: scan for scan in scans},
             maps={found.name: found for found in maps},
+            recommended=recommended,
+            recommended_maps={found.name: found for found in believed},
+            reliability=(
+                *table_if_there(folders.recommended_maps / RELIABILITY),
+                *table_if_there(folders.reliability),
+            ),
             predictions=table_if_there(predictions),
             comparison=json_if_there(folders.comparison),
             baselines=json_if_there(folders.evaluation / "baselines.json"),

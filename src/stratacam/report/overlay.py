@@ -8,7 +8,7 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from stratacam.cam.drawing import blend
+from stratacam.cam.drawing import COLOURS, blend
 from stratacam.report.shown import Box, ShownScan
 from stratacam.scans.planes import SIDES
 
@@ -16,6 +16,14 @@ WHITE = 0.75
 """Intensity of the prepared scans that is shown as white; only some fluid and lesions are brighter."""
 
 OUTLINE = "#19f0c8"
+
+AGREED = 0.5
+"""Share of networks from which on their mean is shown as it is."""
+
+PALE = 0.3
+"""Opacity of heat on which fewer networks agree, as a share of the usual one."""
+
+AGREEMENT_COLOURS = "viridis"
 GREY_OF_THE_BAR = 0.45
 
 
@@ -26,6 +34,8 @@ def draw_slice(
     index: int,
     *,
     heat: NDArray[np.floating] | None = None,
+    agreement: NDArray[np.floating] | None = None,
+    colours: str = COLOURS,
     blank: str = "",
     outline: bool = True,
     box: Box | None = None,
@@ -39,13 +49,18 @@ def draw_slice(
         sequence: the anatomy.
         index: of the slice in the volume.
         heat: in [0, 1], like the picture; None: anatomy only.
+        agreement: share of networks that agree on heat, like the picture; heat is pale where fewer than `AGREED` do.
+        colours: of heat.
         blank: why the map shows nothing; written over the anatomy in place of heat.
         outline: draw the true lesions where they are known.
         box: what to show; None: the brain with a margin.
         letters: write at both sides which side of the patient it is.
     """
     grey = (scan.picture(sequence, index) / WHITE).clip(0, 1)
-    picture = blend(grey, np.zeros_like(grey) if heat is None or blank else heat)
+    picture = blend(grey, np.zeros_like(grey) if heat is None or blank else heat, colours=colours)
+    if agreement is not None:
+        shown = np.where(agreement >= AGREED, 1, PALE)[..., None]
+        picture = shown * picture + (1 - shown) * grey[..., None]
     half = scan.width_mm / 2
     axes.imshow(picture, extent=(-half, half, -half, half), interpolation="bilinear")
     lesions = scan.lesion_picture(index) if outline else None
@@ -82,10 +97,10 @@ def draw_scale(axes: Axes, length_mm: float = 50) -> None:
     _write(axes, (start, height + 3), f"{length_mm / 10:g} cm", across="left", up="bottom", size=6)
 
 
-def draw_colour_bar(figure: Figure, axes: Axes, label: str) -> None:
+def draw_colour_bar(figure: Figure, axes: Axes, label: str, *, colours: str = COLOURS) -> None:
     """Draw the colours of heat as they look over middle grey."""
-    colours = ListedColormap(blend(np.full(256, GREY_OF_THE_BAR), np.linspace(0, 1, 256)))
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), colours), cax=axes)
+    seen = blend(np.full(256, GREY_OF_THE_BAR), np.linspace(0, 1, 256), colours=colours)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), ListedColormap(seen)), cax=axes)
     bar.set_label(label, fontsize=8)
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_visible(False)

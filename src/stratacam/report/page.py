@@ -12,9 +12,11 @@ from rich.console import Console
 from stratacam.files import write_text
 from stratacam.report import confounds, result_tables, tables
 from stratacam.report.content import read_study
-from stratacam.report.evidence import chapters, in_short
+from stratacam.report.evidence import chapters
 from stratacam.report.figure import Content, FigureEntry, chart_style, save_figure, warn
 from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
+from stratacam.report.map_reliability import map_reliability_table
+from stratacam.report.recommended import in_short
 from stratacam.report.summary import limits, summary
 from stratacam.study.folders import StudyFolders
 from stratacam.study.progress import say
@@ -26,6 +28,7 @@ RESULTS = (
     result_tables.probabilities_table,
     result_tables.sample_size_table,
     confounds.confounds_table,
+    map_reliability_table,
     result_tables.leakage_table,
     result_tables.predictions_table,
     tables.cohort_table,
@@ -122,7 +125,7 @@ def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
     environment.tests["number"] = NUMBER.fullmatch
     page = environment.get_template("template.html.j2").render(
         name=study.configuration.get("name") or folders.root.resolve().name,
-        summary=[*summary(study), *in_short([chapter.evidence for chapter in readable])],
+        summary=[in_short(study.recommended), *summary(study)],
         limits=[*limits(study), *left_out],
         warning=study.warning,
         album=album.figures,

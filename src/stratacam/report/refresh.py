@@ -65,7 +65,13 @@ def refresh_report(folders: StudyFolders, console: Console) -> Path:
     patterns = {
         folders.models: ("runs.json", "*/card.json", "*/history.json", "*/split.tsv"),
         folders.evaluation: ("*.json", "*.tsv", "*/*.json", "*/*.tsv"),
-        folders.evidence: ("*/*.json", "*/*.tsv"),
+        folders.evidence: ("*.json", "*/*.json", "*/*.tsv"),
+        folders.maps: ("reliability.tsv",),
+        folders.recommended_maps: (
+            "reliability.tsv",
+            "sub-*/anat/*.zarr/zarr.json",
+            "sub-*/ses-*/anat/*.zarr/zarr.json",
+        ),
         folders.leakage: ("leakage.json",),
         folders.permutations: ("permutations.json",),
         folders.root: (folders.left_out.name,),

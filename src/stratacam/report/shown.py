@@ -94,6 +94,15 @@ class ShownScan:
         drawn = maps.geometry.redraw(maps.heat(layer), self.geometry)
         return np.asarray(drawn[np.searchsorted(maps.slices, indices)] / (drawn.max() or 1))
 
+    def agreement(self, layer: str, indices: NDArray[np.intp]) -> NDArray[np.float32] | None:
+        """Share of networks that agree on the heat of one layer, as `heat`; None where maps are of one network."""
+        maps = self.explained
+        found = maps.agreement(layer)
+        if found is None:
+            return None
+        drawn = maps.geometry.redraw(found, self.geometry)
+        return np.asarray(drawn[np.searchsorted(maps.slices, indices)])
+
     def _cut(self, volume: NDArray[np.generic], index: int) -> Picture:
         picture: Picture = replace(self.geometry, slices=(index,)).cut(volume)[0]
         return picture

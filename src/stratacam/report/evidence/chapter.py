@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from stratacam.errors import InputError
-from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.evidence import strategies, tables, words
 from stratacam.report.evidence.content import EvidenceContent, evidence_folders, read_evidence
@@ -64,7 +63,7 @@ def _chapter(evidence: EvidenceContent) -> Chapter:
         strategies.members_table(evidence),
     ]  # fmt: skip
     return Chapter(
-        f"Which layer to believe: {network_title(evidence.network)}",
+        f"Which layer to believe: {evidence.title}",
         tuple(words.sentences(evidence)),
         words.rule(evidence),
         tuple(table for table in shown if table),

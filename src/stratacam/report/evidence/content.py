@@ -15,9 +15,11 @@ from stratacam.evidence.sequences.values import KIND
 from stratacam.evidence.strategies.tables import STRATEGIES
 from stratacam.evidence.values import Summary
 from stratacam.files import read_json, read_table
-from stratacam.report.reading import REPEAT, Row
+from stratacam.report.reading import REPEAT, Row, json_if_there
+from stratacam.report.recommended import networks_title
 from stratacam.study.folders import StudyFolders
 from stratacam.study.runs import is_of_these_models, read_runs
+from stratacam.study.steps.judged import consensus_name
 
 
 @dataclass(frozen=True)
@@ -56,13 +58,28 @@ class EvidenceContent:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Shallow to deep."""
+        """The network's own, shallow to deep, then means over layers."""
+        return (*self.plain_layers, *self.fused_layers)
+
+    @property
+    def title(self) -> str:
+        """The networks whose maps were measured, such as "VGG16 (consensus of 3 networks)"."""
+        return networks_title(self.network, self.about.get("networks", 1))
+
+    @property
+    def plain_layers(self) -> tuple[str, ...]:
+        """The network's own layers, shallow to deep."""
         return tuple(self.about["layers"])
+
+    @property
+    def fused_layers(self) -> tuple[str, ...]:
+        """Means over layers."""
+        return tuple(self.about.get("fused", ()))
 
     @property
     def last_convolution(self) -> str:
         """The last layer that is no pool; the last of all where that was not kept."""
-        return str(self.about.get("last_convolution", self.layers[-1]))
+        return str(self.about.get("last_convolution", self.plain_layers[-1]))
 
     @property
     def group_class(self) -> str:
@@ -85,19 +102,25 @@ class EvidenceContent:
         return self.summaries.get((method, layer, measure.name, against))
 
     def along(self, method: str, measure: Measure, against: str = "") -> list[Summary | None]:
-        """A measure of every layer, shallow to deep."""
+        """A measure of every layer, in the order of `layers`."""
         return [self.of(method, layer, measure, against) for layer in self.layers]
 
 
 def evidence_folders(folders: StudyFolders) -> dict[Path, str]:
-    """The folder of every network whose evidence was measured of the present models, and the network, in order."""
-    found = {}
-    for trained in {run.run.model: run.run for run in read_runs(folders.runs)}.values():
-        folder = folders.evidence / trained.model
-        about = folder / "about.json"
-        if about.is_file() and is_of_these_models(folders, read_json(about, REPEAT)):
-            found[folder] = trained.network
-    return found
+    """The folders of all networks whose evidence was measured of the present models, and their architecture, in order.
+
+    Of an architecture, first that of one network, then that of the consensus of several.
+    """
+    runs = [trained.run for trained in read_runs(folders.runs)]
+    networks = list(dict.fromkeys(run.network for run in runs))
+    of_one = {folders.evidence / run.model: run.network for run in runs}
+    of_all = {folders.evidence / consensus_name(network): network for network in networks}
+    found = sorted((of_one | of_all).items(), key=lambda item: networks.index(item[1]))
+    return {
+        folder: network
+        for folder, network in found
+        if (about := json_if_there(folder / "about.json")) and is_of_these_models(folders, about)
+    }
 
 
 def read_evidence(folder: Path, network: str, classes: tuple[str, ...]) -> EvidenceContent:

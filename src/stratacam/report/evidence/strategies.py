@@ -7,6 +7,7 @@ from stratacam.evidence.regions.scan_heat import OWN_CLASS
 from stratacam.evidence.strategies.profiles import CELL_MM
 from stratacam.evidence.strategies.split import SMALLEST
 from stratacam.evidence.strategies.tables import MEMBERS
+from stratacam.maps.fused import fused_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.numbers import NOT_KNOWN, listed, small
 from stratacam.report.tables import Table
@@ -36,7 +37,7 @@ def strategies_table(evidence: EvidenceContent) -> Table:
     tests = sum(len(one["follows"]) for one in found["analyses"])
     rows = [
         (
-            one["layer"],
+            fused_title(one["layer"]),
             one["method"],
             one["explained"] if one["explained"] == OWN_CLASS else f"{one['explained']} in everybody",
             _verdict(one),

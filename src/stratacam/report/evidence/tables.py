@@ -10,6 +10,7 @@ from stratacam.evidence.references import CEILING, REFERENCES
 from stratacam.evidence.regions.scan_heat import OWN_CLASS
 from stratacam.evidence.rows import NONE
 from stratacam.evidence.values import Summary
+from stratacam.maps.fused import fused_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.numbers import NOT_KNOWN, estimate_of, small
 from stratacam.report.reading import Row
@@ -74,7 +75,7 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
     ]
     rows = [
         (
-            layer,
+            fused_title(layer),
             _verdict(verdicts[layer]),
             *(_of(found[number], interval=interval) for _, found, interval in columns),
         )
@@ -113,7 +114,7 @@ def truth_table(evidence: EvidenceContent, method: str) -> Table | None:
                 rows.append(
                     (
                         group,
-                        name,
+                        fused_title(name),
                         str(subjects),
                         *(_of(cell) for cell in cells),
                         _of(attainable, interval=False),
@@ -145,7 +146,7 @@ def measures_table(evidence: EvidenceContent) -> Table:
 
 
 REGION_COLUMNS: dict[str, Callable[[Row], str]] = {
-    "layer": itemgetter("layer"),
+    "layer": lambda row: fused_title(row["layer"]),
     "method": itemgetter("method"),
     "region": itemgetter("region"),
     "groups": itemgetter("groups"),
@@ -193,7 +194,7 @@ def voxelwise_table(evidence: EvidenceContent) -> Table | None:
         return None
     rows = [
         (
-            one["layer"],
+            fused_title(one["layer"]),
             one["pair"],
             str(one.get("voxels_t", NOT_KNOWN)),
             small(one["smallest_p_t"]) if "voxels_t" in one else NOT_KNOWN,
@@ -227,7 +228,7 @@ def _of(summary: Summary | None, *, interval: bool = True) -> str:
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
-    others = ", ".join(layer for layer in verdict["alike"] if layer != verdict["layer"])
+    others = ", ".join(fused_title(layer) for layer in verdict["alike"] if layer != verdict["layer"])
     return {
         "recommended": "recommended",
         "says the same": f"says the same as {others}",

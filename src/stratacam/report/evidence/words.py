@@ -4,16 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stratacam.evidence import registry
-from stratacam.networks import network_title
+from stratacam.maps.fused import fused_title, is_fused
 from stratacam.report.evidence.content import EvidenceContent
-from stratacam.report.numbers import estimate_of
+from stratacam.report.numbers import listed
+from stratacam.report.recommended import cross_fitted
 
 FAITHFUL = (
     "Faithful is not correct: a map may be true to a network that uses what has nothing to do with the class (Haufe et "
     "al. 2024, arXiv 2409.14590)."
-)
-UNMEASURED = (
-    "Whether to believe the maps was not measured: run `stratacam evidence`. Without it, they are pictures."
 )
 CROSS_FITTED = (
     "Numbers of recommended layers are cross-fitted: the layer is chosen on either half of the subjects and measured "
@@ -24,8 +22,9 @@ CROSS_FITTED = (
 def sentences(evidence: EvidenceContent) -> list[str]:
     """The layers and subjects measured, the recommendation, and the measures left out; the rule follows."""
     about = evidence.about
+    means = f" and {len(evidence.fused_layers)} means over layers" if evidence.fused_layers else ""
     measured_on = (
-        f"Maps of {len(evidence.layers)} layers were measured on {about['subjects']} subjects "
+        f"Maps of {len(evidence.plain_layers)} layers{means} were measured on {about['subjects']} subjects "
         f"({about['slices']} slices; {about['slices_again']} of each scan where the network is run again many times), "
         f"for {about['explained']}. Intervals in tables are of 95 %, over subjects (Student's, corrected for "
         "skewness), each number for itself."
@@ -58,18 +57,6 @@ def rule(evidence: EvidenceContent) -> Mapping[str, Any]:
     return {"opening": stored, "criteria": (), "remarks": ""} if isinstance(stored, str) else dict(stored)
 
 
-def in_short(read: Sequence[EvidenceContent]) -> list[str]:
-    """For the top of the page: which maps are recommended, of every network, or that this was not measured."""
-    if not read:
-        return [UNMEASURED]
-    several = len(read) > 1
-    return [
-        (f"{network_title(evidence.network)}: " if several else "") + _recommended(evidence, method)
-        for evidence in read
-        for method in evidence.methods
-    ]
-
-
 def _truth(about: Mapping[str, Any]) -> list[str]:
     """What is the truth of each class, on how much it was scored, and why it was not."""
     stated = [
@@ -99,13 +86,13 @@ def _recommended(evidence: EvidenceContent, method: str) -> str:
         return f"No layer's map by {method} is recommended: {_why_none(found['layers'])}."
     alike = {one["layer"]: one["alike"] for one in found["layers"]}
     recommended = [
-        choice["layer"]
+        fused_title(choice["layer"])
         + (
             f" (for {_span(alike[choice['layer']])}, which say the same)"
             if len(alike[choice["layer"]]) > 1
             else ""
         )
-        + "".join(f"; {_cross_fitted(one)}" for one in choice["numbers"])
+        + "".join(f"; {cross_fitted(one)}" for one in choice["numbers"])
         for choice in found["choices"]
     ]
     return f"Recommended maps by {method}, by the rule below: {'. '.join(recommended)}."
@@ -122,12 +109,7 @@ def _why_none(layers: Sequence[Mapping[str, Any]]) -> str:
     return f"{found}. No layer could pass here: {'; '.join(missing)}" if missing else found
 
 
-def _cross_fitted(number: Mapping[str, Any]) -> str:
-    heading = next(one for one in registry.measures() if one.name == number["measure"]).heading(
-        number["against"]
-    )
-    return f"{heading} {estimate_of(number['value'], number['low'], number['high'])}"
-
-
 def _span(layers: Sequence[str]) -> str:
-    return f"{layers[0]} to {layers[-1]}" if len(layers) > 2 else " and ".join(layers)
+    if len(layers) > 2 and not any(map(is_fused, layers)):
+        return f"{layers[0]} to {layers[-1]}"
+    return listed([fused_title(layer) for layer in layers])

@@ -15,11 +15,13 @@ from stratacam.report.figures.group_heat import group_heat
 from stratacam.report.figures.learning_curves import learning_curves
 from stratacam.report.figures.measures_by_layer import measures_by_layer
 from stratacam.report.figures.neighbouring_slices import slices_at_block_before, slices_at_last_block
+from stratacam.report.figures.recommended import recommended_map
 from stratacam.report.figures.reliability import reliability_plot
 from stratacam.report.figures.sequences import sequences
 from stratacam.report.figures.strategies import strategies
 
 STUDY_FIGURES: tuple[FigureEntry[StudyContent], ...] = (
+    FigureEntry("recommended", recommended_map),
     FigureEntry("examples", example_slices, depends_on_split=False),
     FigureEntry("confusion", confusion_matrices),
     FigureEntry("last-block", slices_at_last_block),

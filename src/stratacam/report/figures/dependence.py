@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from stratacam.evidence.redundancy import correlation_matrix
 from stratacam.evidence.sanity import CASCADE
-from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import ReportFigure
+from stratacam.report.figures.layer_lines import in_two_lines
 
 NOTE = (
     " Right: a row for the map of each layer, a column for each step of the cascade: likeness to the trained "
@@ -32,20 +32,30 @@ def dependence(evidence: EvidenceContent) -> ReportFigure | None:
     figure = Figure(figsize=(min(10.5, columns * (side + 1.6)), side + 1.9), layout="constrained")
     panels = figure.subplots(1, columns, squeeze=False)[0]
     alike = correlation_matrix(list(evidence.summaries.values()), layers, method)
-    _matrix(panels[0], alike, layers, layers, "Rank correlation of the maps of two layers")
+    names = [in_two_lines(layer) for layer in layers]
+    _matrix(panels[0], alike, names, names, "Rank correlation of the maps of two layers")
     if steps:
         found = [evidence.along(method, CASCADE[0], step) for step in steps]
         cascade = np.array([[one.value if one else np.nan for one in column] for column in found]).T
-        names = [step.removesuffix(".0") for step in steps]
-        _matrix(panels[1], cascade, layers, names, "Likeness after randomising, from the output down to")
+        _matrix(
+            panels[1],
+            cascade,
+            names,
+            [step.removesuffix(".0") for step in steps],
+            "Likeness after randomising, from the output down to",
+        )
+    if evidence.fused_layers:
+        for panel in panels:
+            panel.axhline(len(evidence.plain_layers) - 0.5, color="black", linewidth=0.8)
+        panels[0].axvline(len(evidence.plain_layers) - 0.5, color="black", linewidth=0.8)
     bar = figure.colorbar(panels[-1].images[0], ax=list(panels), shrink=0.6)
     bar.ax.tick_params(labelsize=7)
     bar.set_label("Spearman's rank correlation", fontsize=8)
+    apart = " Past the line: means over layers." if evidence.fused_layers else ""
     return ReportFigure(
-        f"How alike the maps of layers of {network_title(evidence.network)} are"
-        f"{', and what they depend on' if steps else ''}",
+        f"How alike the maps of layers of {evidence.title} are{', and what they depend on' if steps else ''}",
         f"Maps by {method}. {'Left: ' if steps else ''}Spearman's correlation of heat inside the brain, mean over "
-        f"subjects; white where two layers never both had heat.{NOTE if steps else ''}",
+        f"subjects; white where two layers never both had heat.{apart}{NOTE if steps else ''}",
         figure,
     )
 
@@ -54,5 +64,8 @@ def _matrix(axes: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequen
     axes.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7)
     axes.set_yticks(range(len(rows)), rows, fontsize=7)
+    for name in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        if "\n" in name.get_text():
+            name.set(fontsize=5.5, linespacing=0.9)
     axes.tick_params(length=0)
     axes.set_title(title, fontsize=8.5)

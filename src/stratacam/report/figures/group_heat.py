@@ -3,7 +3,6 @@
 from stratacam.evidence.groups import group_map_file
 from stratacam.evidence.regions.group_maps import MEAN, SHARE
 from stratacam.maps.heat import HEAT_SCALE
-from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.figures.on_template import TemplateRow, draw_on_template
@@ -23,7 +22,7 @@ def group_heat(evidence: EvidenceContent) -> ReportFigure | None:
     if not rows:
         return None
     return ReportFigure(
-        f"Heat of every group in MNI152 space, {network_title(evidence.network)}, {layer}",
+        f"Heat of every group in MNI152 space, {evidence.title}, {layer}",
         f"Maps of {explained} in everybody by {method} at {layer}, each in units of its own {HEAT_SCALE:.0%} quantile "
         "in the brain, carried to the template by the affine of the preparation. Mean: coloured up to the highest of "
         "the group, which is written beside it. Share: of the group's subjects whose heat is at least half of that "

@@ -7,7 +7,7 @@ import numpy as np
 from stratacam.networks import by_block
 from stratacam.report.captions import UNIT, describe_layer, describe_scan, describe_slice, how_drawn
 from stratacam.report.choose import choose_patient, choose_slices
-from stratacam.report.content import StudyContent
+from stratacam.report.content import StudyContent, own_layers
 from stratacam.report.figure import ReportFigure
 from stratacam.report.overlay import draw_colour_bar, draw_scale, draw_slice, label_row
 from stratacam.report.sheet import new_sheet
@@ -16,19 +16,22 @@ from stratacam.report.shown import open_scan_of
 
 def slices_at_last_block(study: StudyContent) -> ReportFigure:
     """Every layer of the last block."""
-    layers = study.maps[choose_patient(study).name].layers
-    block, its_layers = list(by_block(layers).items())[-1]
+    block, its_layers = _blocks(study)[-1]
     return _slices_at_layers(study, its_layers[::-1], block)
 
 
 def slices_at_block_before(study: StudyContent) -> ReportFigure | None:
     """The last two layers of the block before the last; None where there is one block."""
-    layers = study.maps[choose_patient(study).name].layers
-    blocks = list(by_block(layers).items())
+    blocks = _blocks(study)
     if len(blocks) < 2:
         return None
     block, its_layers = blocks[-2]
     return _slices_at_layers(study, its_layers[-2:][::-1], block)
+
+
+def _blocks(study: StudyContent) -> list[tuple[str, tuple[str, ...]]]:
+    """Blocks with their layers, without maps over layers."""
+    return list(by_block(own_layers(study.maps[choose_patient(study).name])).items())
 
 
 def _slices_at_layers(study: StudyContent, layers: Sequence[str], block: str) -> ReportFigure:
@@ -49,10 +52,21 @@ def _slices_at_layers(study: StudyContent, layers: Sequence[str], block: str) ->
             label_row(panel, study.sequence)
             draw_scale(panel)
     for row, layer in enumerate(layers, start=1):
+        agreement = scan.agreement(layer, indices)
         for column, (index, heat) in enumerate(zip(indices, scan.heat(layer, indices), strict=True)):
             panel = sheet.panel(row, column)
             blank = maps.blank[layer][int(np.searchsorted(maps.slices, index))]
-            draw_slice(panel, scan, study.sequence, int(index), heat=heat, blank=blank, letters=False)
+            agreed = None if agreement is None else agreement[column]
+            draw_slice(
+                panel,
+                scan,
+                study.sequence,
+                int(index),
+                heat=heat,
+                agreement=agreed,
+                blank=blank,
+                letters=False,
+            )
             if column == 0:
                 label_row(panel, describe_layer(maps, layer))
     draw_colour_bar(sheet.figure, sheet.bar(1), UNIT)

@@ -6,7 +6,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stratacam.evidence.sequences.by_class import ALL
-from stratacam.networks import network_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.figures.layer_lines import COLOURS, GREY
@@ -39,7 +38,7 @@ def sequences(evidence: EvidenceContent) -> ReportFigure | None:
     axes.set_title("By class explained", loc="left")
     axes.legend(ncols=len(names))
     return ReportFigure(
-        f"What each sequence contributes to the answer of {network_title(evidence.network)}",
+        f"What each sequence contributes to the answer of {evidence.title}",
         "Shapley values of sequences: how much each adds to the logit of the class explained, less the mean of the "
         "others, in place of the same sequence of a person of another class. Means over subjects; lines: 95 % "
         "intervals over subjects and the people who stood in.",

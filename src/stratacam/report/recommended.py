@@ -1,0 +1,156 @@
+"""The map to believe: which of all judged maps is recommended, or why none is, read and in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from stratacam.evidence import registry
+from stratacam.evidence.choice import CrossFitted
+from stratacam.evidence.pick import JudgedMap
+from stratacam.maps.fused import fused_title
+from stratacam.maps.reliability import WANTED
+from stratacam.networks import network_title
+from stratacam.report.names import method_title
+from stratacam.report.numbers import decimal, estimate_of
+from stratacam.report.reading import Row, json_if_there, table_if_there
+from stratacam.study.folders import StudyFolders
+from stratacam.study.map_reliability import RELIABILITY
+from stratacam.study.runs import Run, is_of_these_models
+
+UNMEASURED = (
+    "Which map to believe was not measured: run `stratacam evidence` and the study's TOML file. Without it, maps are "
+    "pictures."
+)
+PASSED = ("recommended", "says the same")
+"""Verdicts on maps that meet every criterion."""
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """Which map is recommended, of the maps of the first network and of the consensus of its seeds.
+
+    Attributes:
+        network: the architecture.
+        judged: every map.
+        chosen: the recommended one; None where none passed.
+        numbers: of that map, from subjects who did not choose it.
+        nearest: where none passed, the one that fails the fewest criteria.
+        reliability: of the recommended map, a row of `reliability.tsv`; None where it is of one network.
+    """
+
+    network: str
+    judged: tuple[JudgedMap, ...]
+    chosen: JudgedMap | None
+    numbers: tuple[CrossFitted, ...]
+    nearest: JudgedMap | None
+    reliability: Row | None
+
+    def title(self, one: JudgedMap) -> str:
+        """A judged map: method, layer and networks."""
+        networks = networks_title(self.network, one.networks)
+        return f"{method_title(one.method)}, {fused_title(one.layer)}, {networks}"
+
+    def verdict(self, networks: int, method: str, layer: str) -> str:
+        """On a map of one network or of several; "not judged" where it was not among those judged."""
+        wanted = (networks > 1, method, layer)
+        return next(
+            (one.verdict for one in self.judged if (one.networks > 1, one.method, one.layer) == wanted),
+            "not judged",
+        )
+
+
+def read_recommended(folders: StudyFolders, runs: Sequence[Run]) -> Recommended | None:
+    """Read which map is recommended; None where that was not measured of the present models."""
+    found = json_if_there(folders.recommended)
+    if not found:
+        return None
+    judged = tuple(_judged(one) for one in found["judged"])
+    abouts = [json_if_there(folders.evidence / name / "about.json") for name in {one.name for one in judged}]
+    if not all(about and is_of_these_models(folders, about) for about in abouts):
+        return None
+    chosen = found["recommended"] and _judged(found["recommended"])
+    rows = table_if_there(folders.recommended_maps / RELIABILITY) if chosen else ()
+    return Recommended(
+        runs[0].network,
+        judged,
+        chosen,
+        tuple(CrossFitted(**one) for one in found["recommended"]["numbers"]) if chosen else (),
+        found["nearest"] and _judged(found["nearest"]),
+        next((row for row in rows if (row["method"], row["layer"]) == (chosen.method, chosen.layer)), None),
+    )
+
+
+def _judged(one: Mapping[str, Any]) -> JudgedMap:
+    return JudgedMap(**{field.name: one[field.name] for field in fields(JudgedMap)})
+
+
+def networks_title(network: str, count: int) -> str:
+    """An architecture, and of how many networks a consensus is, such as "VGG16 (consensus of 3 networks)"."""
+    title = network_title(network)
+    return f"{title} ({networks_words(count)})" if count > 1 else title
+
+
+def networks_words(count: int) -> str:
+    """Write "one network" or "consensus of 3 networks"."""
+    return f"consensus of {count} networks" if count > 1 else "one network"
+
+
+def in_short(recommended: Recommended | None) -> str:
+    """For the top of the page: the map to believe with its reliability and numbers, or what stands in the way."""
+    if recommended is None:
+        return UNMEASURED
+    if recommended.chosen is None:
+        return _none(recommended)
+    count = len(recommended.judged)
+    passed = sum(one.verdict in PASSED for one in recommended.judged)
+    meets = "it alone meets" if passed == 1 else f"{passed} meet"
+    return (
+        f"The map to believe is {recommended.title(recommended.chosen)}: of {count} judged maps {meets} every "
+        f"criterion of the rule. {how_good(recommended)}"
+    )
+
+
+def how_good(recommended: Recommended) -> str:
+    """Reliability of the recommended map, with the networks that are needed, and its cross-fitted numbers."""
+    row = recommended.reliability
+    if row is None or not row["reliability"]:
+        one = recommended.chosen is not None and recommended.chosen.networks == 1
+        reliable = f"Its reliability is not known{', as one network made it' if one else ''}."
+    else:
+        needed = row[f"networks_for_{WANTED}"]
+        verb = "is" if needed == "1" else "are"
+        enough = (
+            f"for {WANTED:g}, {needed} {verb} needed" if needed else f"how many give {WANTED:g} is not known"
+        )
+        reliable = (
+            f"Its reliability is {decimal(float(row['reliability']))} (expected correlation with the consensus of "
+            f"{row['networks']} other networks; {enough})."
+        )
+    numbers = "; ".join(cross_fitted(asdict(one)) for one in recommended.numbers)
+    fitted = (
+        f" On subjects who did not choose it (cross-fitted; 95 % intervals): {numbers}." if numbers else ""
+    )
+    return reliable + fitted
+
+
+def cross_fitted(number: Mapping[str, Any]) -> str:
+    """One number, as `CrossFitted` is stored."""
+    measure = next(one for one in registry.measures() if one.name == number["measure"])
+    return (
+        f"{measure.heading(number['against'])} {estimate_of(number['value'], number['low'], number['high'])}"
+    )
+
+
+def _none(recommended: Recommended) -> str:
+    """That no map is recommended, and what stands in the way of the nearest."""
+    nearest = recommended.nearest
+    if nearest is None:
+        return "No map of this study is recommended, as none was judged."
+    said = (
+        f"it fails: {'; '.join(nearest.faults)}"
+        if nearest.faults
+        else f"nothing can be said of it: {'; '.join(nearest.reasons)}"
+    )
+    count = len(recommended.judged)
+    which = f"the nearest of {count} judged is" if count > 1 else "the only one judged is"
+    return f"No map of this study is recommended; {which} {recommended.title(nearest)}, and {said}."

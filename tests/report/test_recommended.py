@@ -1,0 +1,245 @@
+"""The map to believe in the report: the first picture, consensus maps, and means over layers."""
+
+import shutil
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from small_evidence import CONSENSUS, FAULT, FUSED, MEMBERS, METHODS, PARTS, REASON, SINGLE, add_evidence
+from small_study import FEW, KEPT, LESION_SLICE, write_study
+
+from stratacam.evidence.pick import JudgedMap
+from stratacam.files import read_json, write_json
+from stratacam.maps.fused import fused_title
+from stratacam.report import write_report
+from stratacam.report.captions import how_drawn
+from stratacam.report.content import read_study
+from stratacam.report.evidence import chapters
+from stratacam.report.figures.dependence import dependence
+from stratacam.report.figures.every_layer import slice_at_every_layer
+from stratacam.report.figures.layer_lines import LayerAxis
+from stratacam.report.figures.measures_by_layer import measures_by_layer
+from stratacam.report.figures.neighbouring_slices import slices_at_last_block
+from stratacam.report.figures.recommended import recommended_map
+from stratacam.report.map_reliability import map_reliability_table
+from stratacam.report.overlay import PALE, draw_slice
+from stratacam.report.recommended import UNMEASURED, Recommended, in_short
+from stratacam.report.shown import open_scan_of
+from stratacam.study.folders import StudyFolders
+
+LONGER = "mean of block1_conv2 to block3_conv3"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A study with evidence of one network and of a consensus, whose map passed; its maps are a consensus too."""
+    found = write_study(tmp_path_factory.mktemp("believed"), layers=FEW)
+    add_evidence(found, layers=FEW, consensus=True)
+    return found
+
+
+@pytest.fixture(scope="module")
+def believed(folders):
+    return read_study(folders)
+
+
+@pytest.fixture(scope="module")
+def evidence(believed):
+    return {chapter.evidence.folder.name: chapter for chapter in chapters(believed)[0]}
+
+
+@pytest.fixture
+def without(plain_study, tmp_path):
+    """A study in which no map passed, by the verdict on the nearest."""
+
+    def make(verdict):
+        found = StudyFolders(shutil.copytree(plain_study.root, tmp_path / "study"))
+        add_evidence(found, verdict=verdict, layers=FEW)
+        return found
+
+    return make
+
+
+def panels(figure):
+    return [axes for axes in figure.axes if axes.images]
+
+
+def titles(figure):
+    return [axes.get_title() for axes in figure.axes if axes.get_title()]
+
+
+def test_the_page_begins_with_the_map_to_believe_in_words_and_on_scans(folders):
+    page = write_report(folders).read_text(encoding="utf-8")
+    first = page[page.index("<h1>") :].split("<p>")[1]
+    assert first.startswith(
+        f"The map to believe is LayerCAM, {LONGER}, VGG16 (consensus of 3 networks): of 24 "
+    )
+    assert "it alone meets every criterion" in first
+    assert page.index('id="figure-1"') < page.index("<h2>Figures</h2>") < page.index('id="figure-2"')
+    assert (folders.figures / "figure-1-recommended.png").is_file()
+
+
+def test_the_first_picture_has_the_map_its_agreement_and_the_abstracts_figure(believed):
+    found = recommended_map(believed)
+    assert len(panels(found.figure)) == 3 * 4
+    assert titles(found.figure) == [
+        "FLAIR",
+        "LayerCAM\nmean of block1_conv2 to\nblock3_conv3\nconsensus of 3 networks\nrecommended",
+        "agreement\nof the networks",
+        "Grad-CAM\nblock5_conv1\nconsensus of 3 networks\nnot recommended",
+    ]
+    bars = [axes.get_ylabel() for axes in found.figure.axes if not axes.images]
+    assert bars == ["heat: share of the map's maximum in the scan", "share of networks that agree"]
+    for words in (
+        f"recommended map (LayerCAM, {LONGER}, consensus of 3 networks)",
+        "abstract's figure (Grad-CAM, block5_conv1, consensus of 3 networks; not recommended)",
+        "the consensus of 3 other networks; for 0.9, ",
+        "ROAD above control 0.21 (0.10 to 0.32)",
+        "Maximum on the truth 0.90 (0.70 to 1.00)",
+        "(sub-03, sub-07, sub-11)",
+        "fewer than 50 % of them agree",
+    ):
+        assert words in found.caption
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason"),
+    [("not recommended", f"it fails: {FAULT}"), ("cannot say", f"nothing can be said of it: {REASON}")],
+)
+def test_where_no_map_passed_the_page_says_so_first_and_marks_the_abstracts_figure(without, verdict, reason):
+    study = read_study(without(verdict))
+    assert in_short(study.recommended) == (
+        f"No map of this study is recommended; the nearest of 24 judged is LayerCAM, {LONGER}, VGG16 (consensus of "
+        f"3 networks), and {reason}."
+    )
+    found = recommended_map(study)
+    assert found.title == "The abstract's figure, which is not recommended; no map is"
+    assert found.caption.startswith(in_short(study.recommended))
+    assert titles(found.figure) == ["FLAIR", "Grad-CAM\nblock5_conv1\none network\nnot recommended"]
+
+
+def test_where_evidence_was_not_measured_the_page_says_how_to_measure_it(plain_study):
+    study = read_study(plain_study)
+    assert in_short(study.recommended) == UNMEASURED
+    assert "stratacam evidence" in UNMEASURED
+    found = recommended_map(study)
+    assert found.title == "The abstract's figure; which map to believe was not measured"
+    assert titles(found.figure)[1] == "Grad-CAM\nblock5_conv1\none network\nnot measured"
+
+
+def test_what_was_recommended_of_earlier_models_is_not_shown(without):
+    found = without("recommended")
+    about = found.evidence / CONSENSUS / "about.json"
+    write_json(about, {**read_json(about), "trained": {"vgg16_seed-3": "of another training"}})
+    study = read_study(found)
+    assert study.recommended is None
+    assert not study.recommended_maps
+
+
+def test_of_one_network_reliability_is_not_known():
+    one = JudgedMap(SINGLE, 1, "layercam", "block1_conv2", "recommended", (), ())
+    words = in_short(Recommended("vgg16", (one,), one, (), None, None))
+    assert words == (
+        "The map to believe is LayerCAM, block1_conv2, VGG16: of 1 judged maps it alone meets every criterion of the "
+        "rule. Its reliability is not known, as one network made it."
+    )
+
+
+def test_heat_is_pale_where_fewer_than_half_of_the_networks_agree(believed):
+    scan = open_scan_of(believed, "sub-03")
+    layer, indices = FUSED[-1], np.array([LESION_SLICE])
+    heat, agreement = scan.heat(layer, indices)[0], scan.agreement(layer, indices)[0]
+    # three networks agree on the left half, one of three shows the right
+    assert agreement[100, 20] == pytest.approx(1)
+    assert agreement[100, 230] == pytest.approx(1 / 3)
+    shown = {}
+    for name, given in (
+        ("grey", {}),
+        ("full", {"heat": heat}),
+        ("pale", {"heat": heat, "agreement": agreement}),
+    ):
+        axes = Figure().add_subplot()
+        draw_slice(axes, scan, "FLAIR", LESION_SLICE, **given)
+        shown[name] = np.broadcast_to(np.asarray(axes.images[0].get_array()), (256, 256, 3))
+    np.testing.assert_allclose(shown["pale"][:, :120], shown["full"][:, :120])
+    np.testing.assert_allclose(
+        shown["pale"][:, 136:] - shown["grey"][:, 136:], PALE * (shown["full"] - shown["grey"])[:, 136:], atol=1e-6
+    )  # fmt: skip
+
+
+def test_captions_of_a_consensus_say_what_is_pale_and_those_of_one_network_do_not(believed, plain_study):
+    words = "Maps are the mean of 3 networks, each in units of its scale; where fewer than 50 % of them agree"
+    assert words in slices_at_last_block(believed).caption
+    assert words not in how_drawn(open_scan_of(read_study(plain_study), "sub-03"))
+
+
+def test_means_over_layers_stand_in_a_row_of_their_own_after_the_layers(believed):
+    drawn = [axes.get_title() for axes in panels(slice_at_every_layer(believed).figure)]
+    assert [title.split("\n")[0] for title in drawn[1:8]] == [*PARTS, *FEW]
+    assert drawn[8].startswith("mean of block1_conv2\nand block2_conv2\n64 x 64")
+    rows = [axes.get_ylabel() for axes in panels(slices_at_last_block(believed).figure) if axes.get_ylabel()]
+    assert [row.split("\n")[0] for row in rows] == ["FLAIR", "block5_pool", "block5_conv1"]
+
+
+def test_reliability_is_a_table_with_the_networks_needed(believed, plain_study):
+    table = map_reliability_table(believed)
+    rows = {row[:2]: row[2:] for row in table.rows}
+    assert set(rows) == {
+        *((fused_title(layer), "gradcam") for layer in (*PARTS, *FEW, *FUSED)),
+        *((part, "layercam") for part in PARTS), (LONGER, "layercam")
+    }  # fmt: skip
+    (stored,) = (
+        row for row in believed.reliability if (row["method"], row["layer"]) == ("layercam", FUSED[-1])
+    )
+    networks, reliability, subjects, needed = rows[LONGER, "layercam"]
+    assert (networks, subjects, needed) == (str(MEMBERS), "6", stored["networks_for_0.9"])
+    assert reliability.startswith(f"{float(stored['reliability']):.2f} (")
+    assert map_reliability_table(read_study(plain_study)) is None
+
+
+def test_chapters_are_of_one_network_and_of_the_consensus_and_name_means_over_layers(evidence):
+    assert [chapter.title for chapter in evidence.values()] == [
+        "Which layer to believe: VGG16",
+        "Which layer to believe: VGG16 (consensus of 3 networks)",
+    ]
+    consensus = evidence[CONSENSUS]
+    assert "Maps of 4 layers and 2 means over layers were measured" in consensus.sentences[0]
+    assert f"Recommended maps by layercam, by the rule below: {LONGER}." in consensus.sentences
+    (table,) = (one for one in consensus.tables if one.title == "Layers, maps by layercam")
+    verdicts = {row[0]: row[1] for row in table.rows}
+    assert list(verdicts) == [*FEW, "mean of block1_conv2 and block2_conv2", LONGER]
+    assert verdicts[LONGER] == "recommended"
+    assert not any("+" in cell for one in consensus.tables for row in one.rows for cell in row)
+
+
+def test_charts_over_depth_keep_layers_in_order_and_means_over_layers_apart(evidence):
+    axis = LayerAxis(FEW, FUSED)
+    assert axis.places[:4] == [0, 1, 2, 3]
+    assert axis.places[4] - axis.places[3] > 1
+    figure = measures_by_layer(evidence[CONSENSUS].evidence).figure
+    chart = figure.axes[0]
+    line = next(one for one in chart.lines if one.get_label() == METHODS[0])
+    assert line.get_xdata().tolist() == [0, 1, 2, 3]
+    points = [one.get_xdata()[0] for one in chart.lines if len(one.get_xdata()) == 1]
+    assert points == axis.places[4:] * len(METHODS)
+    names = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
+    assert names == [*FEW, "mean of block1_conv2\nand block2_conv2", "mean of block1_conv2\nto block3_conv3"]
+    matrix = dependence(evidence[CONSENSUS].evidence)
+    assert "Past the line: means over layers" in matrix.caption
+
+
+def test_names_of_lines_cover_no_data(evidence):
+    """The legend of "Maximum on the truth" lay over its lines."""
+    figure = measures_by_layer(evidence[CONSENSUS].evidence).figure
+    figure.draw_without_rendering()
+    (shared,) = figure.legends
+    legends = [shared, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
+    assert len(legends) > 1
+    for legend in legends:
+        box = legend.get_window_extent()
+        assert not any(box.overlaps(axes.get_window_extent()) for axes in figure.axes)
+
+
+def test_every_explained_slice_of_the_recommended_map_can_be_shown(believed):
+    assert set(believed.recommended_maps) == set(believed.maps)
+    assert believed.recommended_maps["sub-03"].slices.tolist() == KEPT.tolist()
