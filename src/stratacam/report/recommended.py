@@ -92,7 +92,7 @@ def _judged(one: Mapping[str, Any]) -> JudgedMap:
 
 
 def networks_title(network: str, count: int) -> str:
-    """An architecture, and of how many networks a consensus is, such as "VGG16 (consensus of 3 networks)"."""
+    """An architecture, and of how many networks a consensus is, such as "network (consensus of 3 networks)"."""
     title = network_title(network)
     return f"{title} ({networks_words(count)})" if count > 1 else title
 
