@@ -1,6 +1,7 @@
 """The map to believe in the report: the first picture, consensus maps, and means over layers."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ from matplotlib.figure import Figure
 from small_evidence import CONSENSUS, FAULT, FUSED, MEMBERS, METHODS, PARTS, REASON, SINGLE, add_evidence
 from small_study import FEW, KEPT, LESION_SLICE, write_study
 
+from stratacam.errors import InputError
 from stratacam.evidence.pick import JudgedMap
+from stratacam.evidence.recommendation import criteria
 from stratacam.files import read_json, write_json
 from stratacam.maps.fused import fused_title
 from stratacam.report import write_report
@@ -23,7 +26,7 @@ from stratacam.report.figures.neighbouring_slices import slices_at_last_block
 from stratacam.report.figures.recommended import recommended_map
 from stratacam.report.map_reliability import map_reliability_table
 from stratacam.report.overlay import PALE, draw_slice
-from stratacam.report.recommended import UNMEASURED, Recommended, in_short
+from stratacam.report.recommended import TOO_FEW, UNMEASURED, Recommended, in_short
 from stratacam.report.shown import open_scan_of
 from stratacam.study.folders import StudyFolders
 
@@ -100,6 +103,27 @@ def test_the_first_picture_has_the_map_its_agreement_and_the_abstracts_figure(be
         "fewer than 50 % of them agree",
     ):
         assert words in found.caption
+
+
+def test_what_stands_in_the_way_is_said_in_few_words():
+    few = tuple(
+        f"{what}: {count} subjects, 10 are needed" for what, count in (("focus", 6), ("the truth", 2))
+    )
+    learned = "the network was not shown to do better than chance"
+    nearest = JudgedMap(SINGLE, 1, "layercam", "block1_conv2", "cannot say", (), (*few, learned))
+    words = in_short(Recommended("vgg16", (nearest,), None, (), nearest, None))
+    assert words.endswith(
+        f"nothing can be said of it: 2 to 6 subjects were measured, and 10 are needed; {learned}."
+    )
+    failed = replace(nearest, faults=("a", "b", "c", "d", "e"))
+    words = in_short(Recommended("vgg16", (failed,), None, (), failed, None))
+    assert words.endswith("it fails: a; b; c; and 2 more, see the chapter of evidence.")
+
+
+def test_the_words_of_too_few_subjects_are_those_of_the_criteria():
+    for _, criterion in criteria():
+        (_, words) = criterion.finding(0.5, 0.1, 0.9, subjects=4)
+        assert TOO_FEW.fullmatch(words)["subjects"] == "4"
 
 
 @pytest.mark.parametrize(
@@ -238,6 +262,16 @@ def test_names_of_lines_cover_no_data(evidence):
     for legend in legends:
         box = legend.get_window_extent()
         assert not any(box.overlaps(axes.get_window_extent()) for axes in figure.axes)
+
+
+def test_where_no_group_is_known_the_first_explained_scan_is_shown(plain_study):
+    study = replace(read_study(plain_study), group={})
+    assert len(panels(recommended_map(study).figure)) == 2
+
+
+def test_maps_of_other_scans_are_refused_with_the_remedy(plain_study):
+    with pytest.raises(InputError, match="make them again with `stratacam run`"):
+        recommended_map(replace(read_study(plain_study), scans={}))
 
 
 def test_every_explained_slice_of_the_recommended_map_can_be_shown(believed):

@@ -41,7 +41,7 @@ class EvidenceSettings(BaseModel):
     fused: tuple[str, ...] | None = Field(
         default=None,
         description="maps over layers, each the mean of those that its name joins, such as "
-        '"block1_conv2+block2_conv2"; absent: the last layers of neighbouring blocks, from the first or the second '
+        '"first+second"; absent: the last layers of neighbouring blocks, from the first or the second '
         "block on; empty: none",
     )
     every: int = Field(

@@ -1,6 +1,6 @@
 """Maps over layers: the mean of the maps of several layers of one network, as a layer of its own.
 
-Its name is those of its parts, joined: `block1_conv2+block2_conv2`. Nothing is chosen in secret: which parts there are
+Its name is those of its parts, joined: `first+second`. Nothing is chosen in secret: which parts there are
 is read in the name, and which candidates are tried is a rule, see `candidate_fusions`.
 """
 
@@ -39,8 +39,8 @@ def fused_title(layer: str) -> str:
     """A fused map's name in words; that of a plain layer as it is.
 
     Example:
-        >>> fused_title("block1_conv2+block2_conv2+block3_conv3"), fused_title("block5_pool")
-        ('mean of block1_conv2 to block3_conv3', 'block5_pool')
+        >>> fused_title("first+second+third"), fused_title("third")
+        ('mean of first to third', 'third')
     """
     first, *others = parts_of(layer)
     if not others:

@@ -35,7 +35,7 @@ class ExplainSettings(BaseModel):
         default=("all",),
         min_length=1,
         description='layers, or patterns of them, whose maps are made; "all" for every layer; names joined by "+" are '
-        'their mean, such as "block1_conv2+block2_conv2"',
+        'their mean, such as "first+second"',
     )
     smooth: int = Field(
         default=0,

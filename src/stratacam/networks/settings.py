@@ -1,11 +1,14 @@
 """The settings of networks."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
 from stratacam.networks.brain import BrainUse
 from stratacam.networks.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, is_reference
+
+DEFAULT_BRAIN: BrainUse = "features"
+"""Of networks of this package: they are no less accurate, and nothing outside the brain moves them or their maps."""
 
 
 class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
@@ -25,11 +28,11 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         default=None,
         description="name of the layer that gives the logits; absent: the last linear layer or convolution",
     )
-    brain: BrainUse = Field(
-        default="off",
+    brain: BrainUse | Literal["default"] = Field(
+        default="default",
         description='what networks do with the brain mask: "features": no layer sees what lies outside the brain; '
-        '"pooling": only the average before the output is over the brain; "off": they see the whole picture. For '
-        "networks of this package",
+        '"pooling": only the average before the output is over the brain; "off": they see the whole picture, as '
+        'networks of your own must; "default": "features" for networks of this package, "off" for yours',
     )
 
     @field_validator("architecture")
@@ -42,6 +45,12 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         if len(set(names)) < len(names):
             raise ValueError("a network is named twice")
         return architecture
+
+    def brain_of(self, architecture: str) -> BrainUse:
+        """What a network does with the brain mask."""
+        if self.brain != "default":
+            return self.brain
+        return DEFAULT_BRAIN if architecture in ARCHITECTURES else "off"
 
     @property
     def architectures(self) -> tuple[str, ...]:

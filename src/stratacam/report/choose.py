@@ -63,6 +63,21 @@ def slice_at(scan: ShownScan, level: float) -> int:
     return int(scan.seen[round(level * (len(scan.seen) - 1))])
 
 
+def explained_scans(study: StudyContent) -> list[ScanMaps]:
+    """The maps of prepared scans.
+
+    Raises:
+        InputError: the maps are of other scans than were prepared.
+    """
+    mapped = [maps for maps in study.maps.values() if maps.name in study.scans]
+    if not mapped:
+        raise InputError(
+            f"{study.folders.maps}: found maps of other scans; expected maps of those in {study.folders.prepared}: "
+            "make them again with `stratacam run`."
+        )
+    return mapped
+
+
 def choose_patient(study: StudyContent) -> Choice:
     """The scan whose maps are shown.
 
@@ -74,12 +89,7 @@ def choose_patient(study: StudyContent) -> Choice:
     Raises:
         InputError: the maps are of other scans than were prepared.
     """
-    mapped = [maps for maps in study.maps.values() if maps.name in study.scans]
-    if not mapped:
-        raise InputError(
-            f"{study.folders.maps}: found maps of other scans; expected maps of those in {study.folders.prepared}: "
-            "make them again with `stratacam run`."
-        )
+    mapped = explained_scans(study)
     last_first = list(study.card.classes[::-1])
     last_first.sort(key=lambda group: group != PROGRESSIVE)
 

@@ -1,5 +1,6 @@
 """The map to believe: which of all judged maps is recommended, or why none is, read and in words."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -21,6 +22,12 @@ UNMEASURED = (
     "Which map to believe was not measured: run `stratacam evidence` and the study's TOML file. Without it, maps are "
     "pictures."
 )
+TOO_FEW = re.compile(r".*: (?P<subjects>\d+) subjects, (?P<needed>\d+) are needed")
+"""Words of a criterion for which too few subjects were measured, see `Criterion.finding`."""
+
+SAID = 3
+"""Faults or reasons of the nearest map that stand on top of the page."""
+
 PASSED = ("recommended", "says the same")
 """Verdicts on maps that meet every criterion."""
 
@@ -85,7 +92,7 @@ def _judged(one: Mapping[str, Any]) -> JudgedMap:
 
 
 def networks_title(network: str, count: int) -> str:
-    """An architecture, and of how many networks a consensus is, such as "VGG16 (consensus of 3 networks)"."""
+    """An architecture, and of how many networks a consensus is, such as "network (consensus of 3 networks)"."""
     title = network_title(network)
     return f"{title} ({networks_words(count)})" if count > 1 else title
 
@@ -141,15 +148,34 @@ def cross_fitted(number: Mapping[str, Any]) -> str:
     )
 
 
+def _too_few_once(reasons: Sequence[str]) -> list[str]:
+    """Reasons, with those that too few subjects were measured as one."""
+    few = [found for reason in reasons if (found := TOO_FEW.fullmatch(reason))]
+    if len(few) < 2:
+        return list(reasons)
+    counts = sorted({int(found["subjects"]) for found in few})
+    subjects = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    return [
+        f"{subjects} subjects were measured, and {few[0]['needed']} are needed",
+        *(reason for reason in reasons if not TOO_FEW.fullmatch(reason)),
+    ]
+
+
+def _first(words: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = len(words) - SAID
+    return "; ".join(words[:SAID]) + (f"; and {more} more, see the chapter of evidence" if more > 0 else "")
+
+
 def _none(recommended: Recommended) -> str:
     """That no map is recommended, and what stands in the way of the nearest."""
     nearest = recommended.nearest
     if nearest is None:
         return "No map of this study is recommended, as none was judged."
     said = (
-        f"it fails: {'; '.join(nearest.faults)}"
+        f"it fails: {_first(nearest.faults)}"
         if nearest.faults
-        else f"nothing can be said of it: {'; '.join(nearest.reasons)}"
+        else f"nothing can be said of it: {_first(_too_few_once(nearest.reasons))}"
     )
     count = len(recommended.judged)
     which = f"the nearest of {count} judged is" if count > 1 else "the only one judged is"

@@ -41,7 +41,7 @@ def check_networks(configuration: StudyConfiguration) -> None:
             classes=2,
             channels=configuration.channels,
             weights="none",
-            brain=configuration.network.brain,
+            brain=configuration.network.brain_of(name),
         )
         for name in configuration.network.architectures
     }

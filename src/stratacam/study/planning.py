@@ -131,12 +131,10 @@ def plan_network(
     """
     network = configuration.network
     chosen = default_weights(run.network) if network.weights == "default" else network.weights
-    channels = configuration.channels
-    made = made_of(
-        run.network, classes, channels=channels, weights=chosen, seed=run.seed, brain=network.brain
-    )
-    first = FirstNetwork(run.network, chosen, network.head, classes, channels, run.seed, made, network.brain)
-    untrained = make_network(run.network, classes, channels=channels, weights="none", brain=network.brain)
+    channels, brain = configuration.channels, network.brain_of(run.network)
+    made = made_of(run.network, classes, channels=channels, weights=chosen, seed=run.seed, brain=brain)
+    first = FirstNetwork(run.network, chosen, network.head, classes, channels, run.seed, made, brain)
+    untrained = make_network(run.network, classes, channels=channels, weights="none", brain=brain)
     settings = settings_of(configuration, run.network, untrained)
     seed = configuration.seed if kept_seed is None else kept_seed
     return Planned(run, first, settings, split, _kept_folder(folders, first, settings, seed, untrained))

@@ -63,7 +63,7 @@ class EvidenceContent:
 
     @property
     def title(self) -> str:
-        """The networks whose maps were measured, such as "VGG16 (consensus of 3 networks)"."""
+        """The networks whose maps were measured, such as "network (consensus of 3 networks)"."""
         return networks_title(self.network, self.about.get("networks", 1))
 
     @property

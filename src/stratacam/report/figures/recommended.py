@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from stratacam.maps import ScanMaps
 from stratacam.maps.fused import fused_title
 from stratacam.report.captions import how_drawn, place_of
-from stratacam.report.choose import choose_examples, choose_slices
+from stratacam.report.choose import choose_examples, choose_slices, explained_scans
 from stratacam.report.content import StudyContent
 from stratacam.report.figure import WARNING, ReportFigure
 from stratacam.report.names import method_title
@@ -21,6 +21,8 @@ from stratacam.report.shown import Box, ShownScan, open_scan_of
 
 ABSTRACT = "gradcam"
 """The method of the abstract, which shows it at the last convolution."""
+
+FAILED = "not recommended"
 
 HEAT = "heat: share of the map's maximum in the scan"
 AGREEMENT = "share of networks that agree"
@@ -116,7 +118,7 @@ def recommended_map(study: StudyContent) -> ReportFigure:
 
 def _shown(study: StudyContent) -> list[Shown]:
     """The recommended map, if there is one, and the abstract's; once where it is the same."""
-    maps = {name: found for name, found in study.maps.items() if name in study.scans}
+    maps = {maps.name: maps for maps in explained_scans(study)}
     believed = {name: found for name, found in study.recommended_maps.items() if name in maps}
     abstract = Shown(maps, study.last_convolution, _verdict(study))
     if not believed or study.recommended is None or study.recommended.chosen is None:
@@ -130,13 +132,14 @@ def _verdict(study: StudyContent) -> str:
     if study.recommended is None:
         return "not measured"
     maps = next(iter(study.maps.values()))
-    return study.recommended.verdict(len(maps.members), maps.method, study.last_convolution)
+    verdict = study.recommended.verdict(len(maps.members), maps.method, study.last_convolution)
+    return verdict if verdict in (*PASSED, FAILED) else f"{FAILED} ({verdict})"
 
 
 def _open(study: StudyContent, shown: Sequence[Shown]) -> list[list[ShownScan]]:
     """For each scan, itself with each of the maps shown, of one class."""
     opened = []
-    for name in choose_examples(study, shown[0].maps):
+    for name in choose_examples(study, shown[0].maps) or list(shown[0].maps)[:1]:  # where no group is known
         scan, explained = open_scan_of(study, name), shown[0].maps[name].explained
         opened.append(
             [

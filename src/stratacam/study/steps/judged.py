@@ -16,9 +16,9 @@ class Judged:
     """Networks whose maps are judged as one.
 
     Attributes:
-        name: of the folders of its scores and evidence, such as "vgg16_seed-0" or "vgg16_consensus".
+        name: of the folders of its scores and evidence, such as "network_seed-0" or "network_consensus".
         network: the architecture, or the reference of a user's function.
-        model: network and first seed, such as "vgg16_seed-0".
+        model: network and first seed, such as "network_seed-0".
         consensus: whether they are all seeds; else only the first.
     """
 
