@@ -91,9 +91,9 @@ def _scores(tables: Tables, axis: LayerAxis) -> ReportFigure:
     figure.supylabel("Average precision: targets less decoys", fontsize=8)
     return ReportFigure(
         "How well maps show what tells the classes apart, and not only what is bright",
-        "Lines: means over held-out slices that are classified right; bands and bars: 95 % intervals; on "
-        "the right means of maps of several layers. Grey: what maps are held against; “attainable” is the truth itself at the "
-        "layer's resolution. A network may look for one class only, and know the other by its absence.",
+        "Lines: means over held-out slices that are classified right; bands and bars: 95 % intervals; on the right "
+        "means over several layers. Grey: what maps are held against; “attainable” is the truth itself at the layer's "
+        "resolution. A network may look for one class only, and know the other by its absence.",
         figure,
     )
 
