@@ -6,7 +6,7 @@ from stratacam.errors import InputError
 from stratacam.evidence.planting.plant import Difference
 from stratacam.learning import TrainSettings
 from stratacam.networks import BrainUse, find_architecture
-from stratacam.networks.settings import NetworkSettings
+from stratacam.networks.settings import DEFAULT_BRAIN, NetworkSettings
 
 NETWORK, TRAINING = NetworkSettings(), TrainSettings()
 """Of a study that says nothing of them."""
@@ -41,7 +41,7 @@ class BenchmarkSettings:
 
     difference: Difference = "shape"
     architecture: str = NETWORK.architectures[0]
-    brain: BrainUse = NETWORK.brain
+    brain: BrainUse = DEFAULT_BRAIN
     relevance: float = TRAINING.relevance
     trained: int | None = None
     networks: int = 1
