@@ -19,6 +19,7 @@ from stratacam.cam.methods.gradient import (
     gradient_x_activation,
     hirescam,
     layercam,
+    local_gradcam,
     xgradcam,
 )
 from stratacam.cam.passes import sum_of_channels
@@ -54,11 +55,18 @@ def gradcam(activation, gradient):
     return sum_of_channels(weights_of_gradcam(gradient)[:, None], activation)[:, 0]
 
 
+def local_weight(_a, g, position):
+    """The mean over what lies within two cells along every axis."""
+    window = tuple(slice(max(place - 2, 0), place + 3) for place in position)
+    return float(g[window].mean())
+
+
 DEFINITIONS = {
     gradcam: lambda _a, g, _p: float(g.sum()) / g.numel(),
     gradcam_plus_plus: plus_plus_weight,
     xgradcam: lambda a, g, _p: float((a * g).sum() / a.sum()) if float(a.sum()) else 0.0,
     hirescam: lambda _a, g, p: float(g[p]),
+    local_gradcam: local_weight,
     layercam: lambda _a, g, p: max(float(g[p]), 0.0),
     gradient_x_activation: lambda a, g, p: float(g[p]) if float(g[p] * a[p]) > 0 else 0.0,
 }
@@ -74,6 +82,12 @@ def test_function_equals_its_definition_by_loops(function, shape):
     gradient[0, 1].flatten()[:2] = 0
     expected = slow(DEFINITIONS[function])(activation, gradient)
     torch.testing.assert_close(function(activation, gradient).double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_on_a_map_of_three_cells_local_gradcam_is_gradcam():
+    generator = torch.Generator().manual_seed(0)
+    activation, gradient = torch.randn(2, 2, 4, 3, 3, generator=generator)
+    torch.testing.assert_close(local_gradcam(activation, gradient), gradcam(activation, gradient))
 
 
 def test_gradcam_plus_plus_does_not_lose_small_gradients():

@@ -342,7 +342,7 @@ def test_consensus_and_maps_of_several_layers_are_scored_beside_the_first_networ
     slices = [planted_slice, replace(planted_slice, image=planted_slice.image[:, ::-1].copy())]
     networks = {SINGLE: members[0], CONSENSUS: Consensus(members)}
     first, second = score_maps(networks, slices, 0, ["layercam"], seed=0, smoothgrad=False)
-    fused = candidate_fusions(members[0], first.layers)
+    fused = candidate_fusions(first.layers)
     assert first.fused == fused
     for name in networks:
         assert {value.layer for value in first.values[name]} == {*first.layers, *fused}

@@ -119,7 +119,7 @@ def measured_fusions(model: nn.Module, settings: EvidenceSettings) -> tuple[str,
         ValueError: a name or pattern matches no layer.
     """
     if settings.fused is None:
-        return candidate_fusions(model, cam.match_layers(model, settings.layers))
+        return candidate_fusions(cam.match_layers(model, settings.layers))
     return wanted(model, settings.fused).fused
 
 

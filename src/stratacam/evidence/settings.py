@@ -20,7 +20,7 @@ class EvidenceSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     methods: tuple[str, ...] = Field(
-        default=("gradcam", "layercam"),
+        default=("gradcam", "layercam", "local_gradcam"),
         min_length=1,
         description=f"methods whose maps are measured, some of {', '.join(LAYER_METHODS)}; each has its claims "
         "and its recommendation",

@@ -14,7 +14,7 @@ from torch import nn
 
 from stratacam import cam
 from stratacam.cam import view
-from stratacam.cam.layers import pools_among, split_call
+from stratacam.cam.layers import split_call
 from stratacam.cam.views import ALL_NEGATIVE
 from stratacam.maps.heat import Heat, heat_of, scale_of
 from stratacam.networks import by_block
@@ -48,11 +48,10 @@ def fused_title(layer: str) -> str:
     return f"mean of {first} {'and' if len(others) == 1 else 'to'} {others[-1]}"
 
 
-def candidate_fusions(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...]:
+def candidate_fusions(layers: Sequence[str]) -> tuple[str, ...]:
     """Fused maps that are tried by rule: neighbouring blocks, from the first or the second, by their last layers.
 
     Args:
-        model: whose layers they are.
         layers: shallow to deep, of which fused maps are made.
 
     Returns:
@@ -60,8 +59,7 @@ def candidate_fusions(model: nn.Module, layers: Sequence[str]) -> tuple[str, ...
 
     Example: with three blocks the first two, all three, and the last two.
     """
-    pools = pools_among(model, layers)
-    last = [block[-1] for block in by_block([one for one in layers if one not in pools]).values()]
+    last = [block[-1] for block in by_block(layers).values()]
     if len(last) > MAXIMUM_BLOCKS:
         return ()
     return tuple(

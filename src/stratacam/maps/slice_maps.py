@@ -57,6 +57,11 @@ class SliceMaps:
         """Heat of one layer, (n, *shape): see `heat_of`."""
         return heat_of(self.raw[layer], shape)
 
+    def signed(self, layer: str, shape: tuple[int, int]) -> Heat:
+        """The signed map of one layer, linearly upsampled, (n, *shape)."""
+        raw = torch.from_numpy(self.raw[layer])[:, None]
+        return np.asarray(cam.view(raw, size=shape, relu=False, normalise="none")[:, 0].numpy())
+
 
 @runtime_checkable
 class MakesOwnMaps(Protocol):

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from stratacam.cam.passes import sum_of_channels
 
+WINDOW = 5
+"""Cells along each side over which `local_gradcam` averages gradients."""
+
 
 def gradcam(gradient: Tensor) -> Tensor:
     """Grad-CAM: sum_k alpha_k A_k with the weights alpha_k = sum_i g_ki / Z, in the unit of the logit.
@@ -75,6 +78,25 @@ def hirescam(activation: Tensor, gradient: Tensor) -> Tensor:
     Args and returns as `gradcam_plus_plus`.
     """
     return (_single(gradient) * _single(activation)).sum(dim=1)
+
+
+def local_gradcam(activation: Tensor, gradient: Tensor) -> Tensor:
+    """Grad-CAM whose weights are local: sum_k w_k A_k with w_ki the mean of g_k over `WINDOW` cells around position i.
+
+    It stands between HiResCAM, whose window is one cell, and Grad-CAM, whose window is the whole map: one gradient
+    is noisy, and the mean of all says nothing of where. At the border the window is what lies in the map.
+
+    Args and returns as `gradcam_plus_plus`.
+    """
+    weights = _single(gradient)
+    for axis in range(2, weights.ndim):
+        cells = torch.arange(weights.shape[axis], device=weights.device)
+        near = ((cells[:, None] - cells).abs() <= WINDOW // 2).to(weights)
+        mean = near / near.sum(
+            dim=1, keepdim=True
+        )  # over the window is the mean over one axis after the other
+        weights = torch.movedim(torch.movedim(weights, axis, -1) @ mean.T, -1, axis)
+    return (weights * _single(activation)).sum(dim=1)
 
 
 def layercam(activation: Tensor, gradient: Tensor) -> Tensor:

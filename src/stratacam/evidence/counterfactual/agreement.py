@@ -1,4 +1,9 @@
-"""Agreement of heat with the change of the logit, parcel by parcel."""
+"""Agreement of maps with the change of the logit, parcel by parcel.
+
+A parcel that is filled may lower the logit or raise it, and a map says both: what a region speaks for, less what it
+speaks against. So the signed map is averaged over a parcel; that of heat alone, rectified pixel by pixel first, counts
+noise as evidence, and is given beside it.
+"""
 
 from functools import lru_cache
 
@@ -14,17 +19,20 @@ from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.similarity import rank_correlation
 from stratacam.evidence.values import Value
 
+HEAT = "heat"
+"""What rows of the rectified map are against."""
+
 REGION_AGREEMENT = Measure(
     "region_agreement",
     "agreement with the change of the logit",
-    "rank correlation, over 16 parcels of equal area of each slice, of mean heat with how far the logit of the class, "
-    "less the mean of the other logits, falls when the parcel is filled; slices count by the standard deviation of the "
-    "falls",
+    "rank correlation, over 16 parcels of equal area of each slice, of the mean of the signed map with how far the "
+    "logit of the class, less the mean of the other logits, falls when the parcel is filled; slices count by the "
+    "standard deviation of the falls; against `heat` the same of the rectified map",
     better="higher",
     panel=Panel(
         limits=(-0.2, 1.02),
         level=0.0,
-        note="“Agreement with the change of the logit”: whether the network loses most where heat is; 0 by chance.",
+        note="“Agreement with the change of the logit”: whether the network loses most where maps say so; 0 by chance.",
     ),
     column=Column(interval=True),
     criteria=(
@@ -32,10 +40,10 @@ REGION_AGREEMENT = Measure(
             "at least",
             0.5,
             "mean",
-            rule="its heat agrees well with the change of the logit by region",
+            rule="its maps agree well with the change of the logit by region",
             quantity="rank correlation",
-            fault="its heat agrees too little with the change of the logit by region",
-            unshown="its heat was not shown to agree enough with the change of the logit by region",
+            fault="its maps agree too little with the change of the logit by region",
+            unshown="its maps were not shown to agree enough with the change of the logit by region",
             unmeasured="counterfactuals by region",
         ),
         Criterion(
@@ -44,8 +52,8 @@ REGION_AGREEMENT = Measure(
             "lower bound",
             rule="that agreement is not chance",
             quantity="same",
-            fault="its heat does not agree with the change of the logit by region",
-            unshown="its heat was not shown to agree with the change of the logit by region",
+            fault="its maps do not agree with the change of the logit by region",
+            unshown="its maps were not shown to agree with the change of the logit by region",
             unmeasured="counterfactuals by region",
         ),
     ),
@@ -65,27 +73,29 @@ def agreement_rows(explained: ExplainedScan) -> list[Value]:
     rows = []
     for layer in maps.layers:
         heat = maps.heat(layer, scan.shape)
-        numbers = np.array(
-            [agreement(one, parts, falls) for one, (parts, falls) in zip(heat, found, strict=True)]
-        )
-        known = ~np.isnan(numbers)
-        if known.any():
-            mean = float(np.average(numbers[known], weights=weights[known]))
-            rows.append(Value(maps.method, layer, REGION_AGREEMENT.name, "", mean, int(known.sum())))
+        shown = heat.any(axis=(1, 2))
+        for against, values in (("", maps.signed(layer, scan.shape)), (HEAT, heat)):
+            numbers = np.array(
+                [agreement(one, parts, falls) for one, (parts, falls) in zip(values, found, strict=True)]
+            )
+            known = ~np.isnan(numbers) & shown
+            if known.any():
+                mean = float(np.average(numbers[known], weights=weights[known]))
+                rows.append(Value(maps.method, layer, REGION_AGREEMENT.name, against, mean, int(known.sum())))
     return rows
 
 
-def agreement(heat: NDArray[np.float32], parts: NDArray[np.bool_], falls: NDArray[np.float64]) -> float:
-    """Rank correlation of mean heat with falls; NaN where either is the same in all parcels.
+def agreement(values: NDArray[np.float32], parts: NDArray[np.bool_], falls: NDArray[np.float64]) -> float:
+    """Rank correlation of the mean of a map with falls; NaN where either is the same in all parcels.
 
     Args:
-        heat: (rows, columns).
+        values: (rows, columns), of a map.
         parts: (parcels, rows, columns), of one area.
         falls: (parcels,).
     """
     if not len(parts):
         return float("nan")
-    means = np.array([heat[part].mean() for part in parts], dtype=np.float32)
+    means = np.array([values[part].mean() for part in parts], dtype=np.float32)
     everywhere = np.ones((1, len(parts)), dtype=bool)
     return float(rank_correlation(means[None, None], falls[None, None].astype(np.float32), everywhere)[0])
 

@@ -100,7 +100,7 @@ def score_maps(
         smoothgrad: whether SmoothGrad is scored.
     """
     images, brain = np.stack([one.image for one in slices]), np.stack([one.brain for one in slices])
-    fused = candidate_fusions(networks[SINGLE], cam.match_layers(networks[SINGLE]))
+    fused = candidate_fusions(cam.match_layers(networks[SINGLE]))
     maps = {
         (name, method): explain_slices(network, images, brain, target, method, layers=("all", *fused))
         for name, network in networks.items()
