@@ -41,8 +41,8 @@ class EvidenceSettings(BaseModel):
     fused: tuple[str, ...] | None = Field(
         default=None,
         description="maps over layers, each the mean of those that its name joins, such as "
-        '"first+second"; absent: the last layers of neighbouring blocks, from the first or the second '
-        "block on; empty: none",
+        '"first+second"; absent: the last layers of every run of neighbouring '
+        "blocks; empty: none",
     )
     every: int = Field(
         default=1,

@@ -49,7 +49,7 @@ def fused_title(layer: str) -> str:
 
 
 def candidate_fusions(layers: Sequence[str]) -> tuple[str, ...]:
-    """Fused maps that are tried by rule: neighbouring blocks, from the first or the second, by their last layers.
+    """Fused maps that are tried by rule: of every run of neighbouring blocks, their last layers.
 
     Args:
         layers: shallow to deep, of which fused maps are made.
@@ -62,12 +62,7 @@ def candidate_fusions(layers: Sequence[str]) -> tuple[str, ...]:
     last = [block[-1] for block in by_block(layers).values()]
     if len(last) > MAXIMUM_BLOCKS:
         return ()
-    return tuple(
-        JOIN.join(last[start:stop])
-        for stop in range(2, len(last) + 1)
-        for start in (0, 1)
-        if stop - start >= 2
-    )
+    return tuple(JOIN.join(last[start:stop]) for stop in range(2, len(last) + 1) for start in range(stop - 1))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from stratacam.cam.layers import pools_among
 from stratacam.errors import InputError
 from stratacam.evidence.claims import last_convolution
 from stratacam.files import check_writable, write_text
+from stratacam.maps.fused import JOIN
 from stratacam.networks import DEFAULT_ARCHITECTURE, build, by_block
 from stratacam.scans.phantom import PhantomSettings, make_cohort
 from stratacam.study.configuration import read_configuration
@@ -25,6 +26,7 @@ STUDY = """\
 name = "Synthetic cohort"
 out = "study"
 seed = {seed}
+repeats = 3  # one network's map is one draw: maps are also the consensus of three
 
 [cohort]
 input = "cohort"
@@ -38,15 +40,17 @@ part = [0.4, 0.65]  # at the level of the lateral ventricles, where the disease 
 train = 0.4
 validation = 0.2
 test = 0.4
+repeats = "same"  # so that all three held out the same people
 
 [explain]
 every = 2
+models = "all"
 
 [evidence]  # a short form: one slice of each scan, some layers, few draws
-methods = ["gradcam"]
 layers = {layers}
+fused = {fused}
 every = 4
-slices = 1
+slices = 2
 sanity_slices = 1
 sanity_draws = 1
 cascade = false
@@ -74,13 +78,18 @@ def make_phantom(out: Path, settings: PhantomSettings, *, workers: Workers, cons
         make_cohort(out, settings, executor, count)
 
 
-def _short_form() -> list[str]:
-    """The last convolution of every block of the default network, and the last block as a whole."""
+def _short_form() -> tuple[list[str], list[str]]:
+    """The last convolution of every block of the default network, and the last block as a whole; two fused maps.
+
+    The fused maps are of the ends of the blocks before the last: of the last two, and of the last three.
+    """
     model = build(DEFAULT_ARCHITECTURE, 2, weights="none")
     layers = match_layers(model)
     pools = pools_among(model, layers)
     *blocks, last = by_block(layers).values()
-    return [*(last_convolution(block, pools) for block in blocks), *last]
+    ends = [block[-1] for block in blocks]
+    plain = [*(last_convolution(block, pools) for block in blocks), *last]
+    return plain, [JOIN.join(ends[-2:]), JOIN.join(ends[-3:])]
 
 
 def run_demo(
@@ -98,7 +107,8 @@ def run_demo(
         )
     with Workers() as workers:
         make_phantom(cohort, phantom, workers=workers, console=console)
-        write_text(file, STUDY.format(seed=phantom.seed, layers=json.dumps(_short_form())))
+        layers, fused = map(json.dumps, _short_form())
+        write_text(file, STUDY.format(seed=phantom.seed, layers=layers, fused=fused))
         configuration = read_configuration(file)
         studied = run_study(configuration, console, workers=workers, force=force)
         measured = measure_evidence(configuration, console, workers=workers)
