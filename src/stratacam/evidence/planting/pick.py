@@ -36,7 +36,7 @@ class Candidate(NamedTuple):
 
     @property
     def title(self) -> str:
-        """In words, such as "layercam at block2_pool (consensus)"; of one network without that."""
+        """In words, such as "layercam at last (consensus)"; of one network without that."""
         words = f"{self.method} at {fused_title(self.layer)}"
         return words if self.networks == SINGLE else f"{words} ({self.networks})"
 
