@@ -212,6 +212,7 @@ SETTINGS = {
     "run.device": ("cpu:0", FROZEN - REPORT),
     "run.accept_left_out": (True, set()),
     "confounds.columns": (("note",), {"confounds"} | REPORT),
+    "evidence.networks": (("single",), REPORT),  # as long as there is one seed
     "evidence.methods": (("layercam",), EVIDENCE),
     "evidence.target": ("RRMS", EVIDENCE),
     "evidence.layers": (("body1",), EVIDENCE),

@@ -124,13 +124,16 @@ def measured_fusions(model: nn.Module, settings: EvidenceSettings) -> tuple[str,
 
 
 def measured_layers(model: nn.Module, settings: EvidenceSettings) -> tuple[str, ...]:
-    """Names and patterns of the layers whose maps are measured, parts of fused maps among them, then the fused maps.
+    """Names of the layers whose maps are measured, parts of fused maps too, shallow to deep; then of the fused maps.
 
     Raises:
         ValueError: a name or pattern matches no layer.
     """
     fused = wanted(model, measured_fusions(model, settings))
-    return (*settings.layers, *fused.explained, *fused.fused)
+    if "all" in settings.layers:
+        return (*settings.layers, *fused.fused)
+    named = {*cam.match_layers(model, settings.layers), *fused.explained}
+    return (*(layer for layer in cam.match_layers(model) if layer in named), *fused.fused)
 
 
 def with_measures_of_subjects(

@@ -19,6 +19,12 @@ class EvidenceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    networks: tuple[Literal["single", "consensus"], ...] = Field(
+        default=("single", "consensus"),
+        min_length=1,
+        description='whose maps are measured: of a "single" network, that of the first seed; and of the "consensus" of '
+        'all seeds, where explain.models = "all" makes such maps',
+    )
     methods: tuple[str, ...] = Field(
         default=("gradcam", "layercam", "local_gradcam"),
         min_length=1,
@@ -162,6 +168,7 @@ class EvidenceSettings(BaseModel):
         """What decides the measures of a scan, however groups are compared, and whatever tells other classes."""
         return self.model_copy(
             update={
+                "networks": ("single", "consensus"),
                 "truth": None,
                 "group_layers": None,
                 "strategy_layers": None,

@@ -47,10 +47,12 @@ every = 2
 models = "all"
 
 [evidence]  # a short form: one slice of each scan, some layers, few draws
+networks = ["consensus"]
+methods = ["gradcam", "local_gradcam"]
 layers = {layers}
 fused = {fused}
 every = 4
-slices = 2
+slices = 1
 sanity_slices = 1
 sanity_draws = 1
 cascade = false
@@ -79,17 +81,13 @@ def make_phantom(out: Path, settings: PhantomSettings, *, workers: Workers, cons
 
 
 def _short_form() -> tuple[list[str], list[str]]:
-    """The last convolution of every block of the default network, and the last block as a whole; two fused maps.
-
-    The fused maps are of the ends of the blocks before the last: of the last two, and of the last three.
-    """
+    """The last convolutions of the default network's blocks, and its last block; a map over the two blocks before it."""
     model = build(DEFAULT_ARCHITECTURE, 2, weights="none")
     layers = match_layers(model)
     pools = pools_among(model, layers)
     *blocks, last = by_block(layers).values()
-    ends = [block[-1] for block in blocks]
     plain = [*(last_convolution(block, pools) for block in blocks), *last]
-    return plain, [JOIN.join(ends[-2:]), JOIN.join(ends[-3:])]
+    return plain, [JOIN.join(block[-1] for block in blocks[-2:])]
 
 
 def run_demo(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stratacam.errors import InputError
 from stratacam.networks import short_name
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.configuration import StudyConfiguration
@@ -47,12 +48,24 @@ class Judged:
 
 
 def all_judged(configuration: StudyConfiguration, planned: Sequence[Planned]) -> list[Judged]:
-    """Every network of the first seed, each followed by the consensus of its seeds where the study makes such maps."""
+    """Networks of the first seed, each followed by the consensus of its seeds where the study makes such maps.
+
+    Raises:
+        InputError: the settings ask for a consensus alone, and there is none.
+    """
     judged = []
+    wanted = configuration.evidence.networks
+    several = configuration.explain.models == "all" and len(configuration.seeds) > 1
+    if not several and "single" not in wanted:
+        raise InputError(
+            'evidence.networks: found "consensus" alone, but the study makes no consensus; expected explain.models = '
+            '"all" and repeats of 2 or more: set these, or add "single".'
+        )
     first = {plan.run.network: plan.run.model for plan in planned if plan.run.seed == configuration.seed}
     for network, model in first.items():
-        judged.append(Judged(model, network, model, consensus=False))
-        if configuration.explain.models == "all" and len(configuration.seeds) > 1:
+        if "single" in wanted:
+            judged.append(Judged(model, network, model, consensus=False))
+        if several and "consensus" in wanted:
             judged.append(Judged(consensus_name(network), network, model, consensus=True))
     return judged
 
