@@ -37,10 +37,16 @@ size = 128
 part = [0.4, 0.65]  # at the level of the lateral ventricles, where the disease shows
 
 [split]  # a small cohort: as many to test on as verdicts need, ten at least
-train = 0.4
-validation = 0.2
+train = 0.5
+validation = 0.1
 test = 0.4
 repeats = "same"  # so that all three held out the same people
+
+[training]
+copies = 2
+
+[training.augmentation]
+flip = 0.5
 
 [explain]
 every = 2
@@ -81,7 +87,7 @@ def make_phantom(out: Path, settings: PhantomSettings, *, workers: Workers, cons
 
 
 def _short_form() -> tuple[list[str], list[str]]:
-    """The last convolutions of the default network's blocks, and its last block; a map over the two blocks before it."""
+    """The last convolutions of the default network's blocks, and its last block; a map over two blocks."""
     model = build(DEFAULT_ARCHITECTURE, 2, weights="none")
     layers = match_layers(model)
     pools = pools_among(model, layers)
