@@ -187,7 +187,7 @@ def evidence(folder):
 def test_evidence_has_every_layer_of_every_network_with_intervals(evidence):
     found = read_rows(evidence / "make_seed-0/layers.tsv", Summary)
     of_maps = {one.layer for one in found if one.method == "gradcam"}
-    assert of_maps == {"body1.0", "body1.2", "body2.0", "body2.2"}
+    assert of_maps == {"body1.0", "body1.2", "body2.0", "body2.2", "body1.2+body2.2"}
     measures = {one.measure for one in found}
     assert measures >= {
         "lit_share", "gini", "inside_brain", "blank", "correlation", "road", "deletion", "insertion", "above_rank",
