@@ -66,3 +66,29 @@ def test_numbers_are_of_people_who_did_not_choose():
         fitted.append(found.numbers[0].value)
     assert np.mean(chosen) > 0.4
     assert abs(np.mean(fitted)) < 0.1
+
+
+def test_that_a_map_passed_on_everybody_does_not_flatter_its_numbers():
+    """Of many maps that truly miss a threshold, those that pass by chance pass on those who are counted too."""
+    layers = [f"layer{number}" for number in range(20)]
+    fitted = []
+    for seed in range(150):
+        random = np.random.default_rng(seed)
+        agreement = 0.42 + 0.25 * random.normal(size=(20, len(layers)))
+        road = 0.1 + 0.05 * random.normal(size=(20, len(layers)))
+        subjects = tuple(f"sub-{number:02d}" for number in range(20))
+        keys = [
+            ("layercam", layer, *one)
+            for one in (("road", "above control"), ("region_agreement", ""))
+            for layer in layers
+        ]
+        passed = agreement.mean(axis=0) >= 0.5
+        verdicts = [
+            LayerVerdict(layer, "recommended" if met else "not recommended", (), (), (layer,))
+            for layer, met in zip(layers, passed, strict=True)
+        ]
+        table = SubjectTable(tuple(keys), subjects, np.hstack([road, agreement]))
+        found = pick([JudgedMaps("a", 1, table, {"layercam": verdicts})], seed=seed)
+        fitted += [one.value for one in found.numbers if one.measure == "region_agreement"]
+    assert len(fitted) > 30
+    assert abs(np.mean(fitted) - 0.42) < 0.03

@@ -141,8 +141,8 @@ def test_the_consensus_is_the_mean_of_maps_in_units_of_their_scales_with_spread_
     brain[..., 3] = False
     raw = np.array([[[[4.0, 1.0, -2.0, 9.0]]], [[[1.0, 3.0, 0.0, 0.0]]]], dtype=np.float32)
     found = LayerConsensus.of(raw, brain)
-    # By hand: of three pixels sorted a < b < c the 0.99 quantile is b + 0.98 (c - b).
-    scales = (1 + 0.98 * 3, 1 + 0.98 * 2)
+    # By hand: of three absolute values a < b < c the 0.99 quantile is b + 0.98 (c - b).
+    scales = (2 + 0.98 * 2, 1 + 0.98 * 2)
     scaled = raw / np.reshape(scales, (2, 1, 1, 1))
     assert found.scales == pytest.approx(scales)
     np.testing.assert_allclose(found.mean, scaled.mean(axis=0), rtol=1e-6)
@@ -150,7 +150,19 @@ def test_the_consensus_is_the_mean_of_maps_in_units_of_their_scales_with_spread_
     np.testing.assert_array_equal(found.agreement, [[[0.5, 0.5, 0.0, 0.5]]])
 
 
-def test_a_member_without_heat_counts_as_zero():
+def test_a_member_that_speaks_against_the_class_nearly_everywhere_does_not_outweigh_the_others():
+    good = np.random.default_rng(0).random((1, 8, 8), np.float32)
+    against = -np.ones((1, 8, 8), np.float32)
+    brain = np.ones((1, 8, 8), dtype=bool)
+    for heat in (-0.9, 0.0, 1e-3):
+        against[0, 0, 0] = heat
+        mean = LayerConsensus.of(np.stack([good, good, against]), brain).mean
+        np.testing.assert_allclose(
+            mean[0, 1:], (2 * good[0, 1:] / np.quantile(good, 0.99) - 1) / 3, rtol=1e-3, atol=1e-3
+        )
+
+
+def test_a_member_that_is_the_same_everywhere_counts_as_zero():
     brain = np.ones((1, 2, 2), dtype=bool)
     raw = np.array([[[[-5.0, -5.0], [-5.0, -5.0]]], [[[1.0, 3.0], [3.0, 3.0]]]], dtype=np.float32)
     found = LayerConsensus.of(raw, brain)

@@ -32,7 +32,7 @@ def test_a_fused_map_is_the_mean_of_its_parts_each_by_its_scale_at_the_finest_re
     found = explained(network, ("all", FUSED), method)
     expected = np.zeros_like(found.raw["block1_conv2"])
     for part in FUSED.split("+"):
-        scale = scale_of(found.heat(part, (32, 32)), BRAIN)
+        scale = scale_of(np.abs(found.signed(part, (32, 32))), BRAIN)
         laid = view(torch.from_numpy(found.raw[part])[:, None], size=(32, 32), relu=False, normalise="none")
         expected += laid[:, 0].numpy() / scale / 2
     np.testing.assert_allclose(found.raw[FUSED], expected, atol=1e-6)
@@ -78,7 +78,9 @@ def test_parts_are_named_in_the_order_of_the_network(network):
     assert wanted(network, "block2_conv2+block1_conv2").fused == (FUSED,)
 
 
-@pytest.mark.parametrize("name", ["block1_conv2+block9", "block1_conv2+block1_conv2", "block1*+block2_conv2"])
+@pytest.mark.parametrize(
+    "name", ["block1_conv2+block9", "block1_conv2+block1_conv2", "block1*+block2_conv2", "gap+block1_conv2"]
+)
 def test_a_part_that_is_no_single_layer_is_refused(network, name):
     with pytest.raises(ValueError, match=r"block"):
         wanted(network, name)

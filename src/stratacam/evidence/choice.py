@@ -53,17 +53,22 @@ class MostFaithful(NamedTuple):
 
     Attributes:
         place: of the map that is most above its control by ROAD, on average over all subjects.
-        of_halves: of those that either half of the subjects chose.
+        of_halves: of those that either half of the subjects chose; None where it had none to choose among.
         numbers: of these, each on the other half.
     """
 
     place: int
-    of_halves: tuple[int, int]
+    of_halves: tuple[int | None, int | None]
     numbers: tuple[CrossFitted, ...]
 
 
 def most_faithful(
-    table: SubjectTable, maps: Sequence[tuple[str, str]], half: NDArray[np.bool_]
+    table: SubjectTable,
+    maps: Sequence[tuple[str, str]],
+    half: NDArray[np.bool_],
+    *,
+    passed: Sequence[int] | None = None,
+    candidates: tuple[Sequence[int], Sequence[int]] | None = None,
 ) -> MostFaithful:
     """The most faithful of maps, and the numbers of those that either half of the subjects chose on the other.
 
@@ -71,24 +76,33 @@ def most_faithful(
         table: of all subjects.
         maps: method and layer of each.
         half: (subjects,).
+        passed: places of the maps, one or more, that all subjects choose among; absent: all.
+        candidates: places of the maps that the half, and the other, choose among; absent: all. A half without any
+            chooses nothing, and there are no numbers of the other.
     """
     numbers = {
         key: np.stack([table.column((*one, key[0].name, key[1])) for one in maps], axis=1) for key in NUMBERS
     }
 
-    def best(subjects: NDArray[np.bool_]) -> int:
+    def best(subjects: NDArray[np.bool_], among: Sequence[int]) -> int | None:
         road = numbers[NUMBERS[0]][subjects]
-        return int(np.argmax([_mean(column) for column in road.T]))
+        return max(among, key=lambda place: _mean(road[:, place]), default=None)
 
-    chosen = best(half), best(~half)
+    every = range(len(maps))
+    among = candidates or (every, every)
+    chosen = best(half, among[0]), best(~half, among[1])
     found = []
     for (measure, against), values in numbers.items():
-        fitted = np.where(half, values[:, chosen[1]], values[:, chosen[0]])
+        fitted = np.full(len(half), np.nan)
+        for place, others in zip(chosen, (~half, half), strict=True):
+            if place is not None:
+                fitted[others] = values[others, place]
         known = int(np.isfinite(fitted).sum())
         if known:
             interval = mean_interval(fitted, limits_of(measure.limits, against))
             found.append(CrossFitted(measure.name, against, _mean(fitted), *interval, known))
-    return MostFaithful(best(np.ones_like(half)), chosen, tuple(found))
+    place = max(passed or every, key=lambda one: _mean(numbers[NUMBERS[0]][:, one]))
+    return MostFaithful(place, chosen, tuple(found))
 
 
 def halves(subjects: int, *, seed: int) -> NDArray[np.bool_]:

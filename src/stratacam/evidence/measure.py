@@ -123,17 +123,26 @@ def measured_fusions(model: nn.Module, settings: EvidenceSettings) -> tuple[str,
     return wanted(model, settings.fused).fused
 
 
+def plain_layers(model: nn.Module, settings: EvidenceSettings) -> tuple[str, ...]:
+    """Names or patterns of the layers whose maps are measured, those of which fused maps are made too, shallow to deep.
+
+    Raises:
+        ValueError: a name or pattern matches no layer.
+    """
+    if "all" in settings.layers:
+        return settings.layers
+    parts = wanted(model, measured_fusions(model, settings)).explained
+    named = {*cam.match_layers(model, settings.layers), *parts}
+    return tuple(layer for layer in cam.match_layers(model) if layer in named)
+
+
 def measured_layers(model: nn.Module, settings: EvidenceSettings) -> tuple[str, ...]:
     """Names of the layers whose maps are measured, parts of fused maps too, shallow to deep; then of the fused maps.
 
     Raises:
         ValueError: a name or pattern matches no layer.
     """
-    fused = wanted(model, measured_fusions(model, settings))
-    if "all" in settings.layers:
-        return (*settings.layers, *fused.fused)
-    named = {*cam.match_layers(model, settings.layers), *fused.explained}
-    return (*(layer for layer in cam.match_layers(model) if layer in named), *fused.fused)
+    return (*plain_layers(model, settings), *measured_fusions(model, settings))
 
 
 def with_measures_of_subjects(

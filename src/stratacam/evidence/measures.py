@@ -122,6 +122,10 @@ class Criterion:
         of = f" of the {self.quantity}" if self.quantity else ""
         return f"{self.number}{of} {self.must} {self.threshold:g}"
 
+    def holds(self, number: float) -> bool:
+        """Whether a number is on the right side of the threshold."""
+        return COMPARE[self.must](number, self.threshold)
+
     def finding(self, mean: float, low: float, high: float, subjects: int, against: str = "") -> Finding:
         """What the criterion says of one layer, from its mean over subjects and bounds of that."""
         if not subjects:
@@ -129,11 +133,10 @@ class Criterion:
         if subjects < MINIMUM_SUBJECTS:
             found = f"{self.unmeasured.format(against=against)}: {subjects} subjects, {MINIMUM_SUBJECTS} are needed"
             return Finding("not measured", found)
-        holds = COMPARE[self.must]
         asked = {"mean": mean, "lower bound": low, "upper bound": high}[self.number]
-        if holds(asked, self.threshold):
+        if self.holds(asked):
             return Finding("met")
-        not_refuted = holds(low, self.threshold) or holds(high, self.threshold)
+        not_refuted = self.holds(low) or self.holds(high)
         words = (self.unshown if not_refuted else self.fault).format(against=against)
         decimals = f".{self.decimals}f"
         bounds = f"{low:{decimals}} to {high:{decimals}}" if math.isfinite(low) else NO_BOUNDS

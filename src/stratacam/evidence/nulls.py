@@ -19,6 +19,7 @@ from stratacam.errors import InputError
 from stratacam.evidence.draws import torch_seed
 from stratacam.evidence.inference.means import mean_known
 from stratacam.evidence.map_scores import map_scores
+from stratacam.evidence.measure import plain_layers
 from stratacam.evidence.regions.region_values import MINIMUM_PIXELS
 from stratacam.evidence.sanity import randomised, weighted_layers
 from stratacam.evidence.scan import ScanSlices
@@ -115,13 +116,14 @@ def _raw_maps(
     method: str,
     classes: int | Literal["predicted"],
 ) -> dict[str, Heat]:
-    """By layer, (n, h, w)."""
+    """By layer, fused ones left out, (n, h, w)."""
+    layers = plain_layers(model, settings)
     if isinstance(model, Consensus):
         return model.own_maps(
-            scan.images, scan.brain, classes, method, layers=settings.layers, batch_size=settings.batch_size
+            scan.images, scan.brain, classes, method, layers=layers, batch_size=settings.batch_size
         ).raw
     inputs = inputs_of(model, torch.from_numpy(scan.images), torch.from_numpy(scan.brain))
-    found = cam.explain(model, inputs, layers=settings.layers, classes=classes, method=method)
+    found = cam.explain(model, inputs, layers=layers, classes=classes, method=method)
     return {maps.name: maps.raw[:, 0].numpy() for maps in found}
 
 

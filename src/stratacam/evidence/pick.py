@@ -1,6 +1,6 @@
 """The map that a study recommends: of all that passed the rule, of one network or of several, the most faithful."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from stratacam.evidence.choice import CrossFitted, halves, most_faithful
-from stratacam.evidence.recommendation import LayerVerdict, rule
+from stratacam.evidence.recommendation import LayerVerdict, meets_means, rule
 from stratacam.evidence.rows import read_rows
 from stratacam.evidence.scan_evidence import ScanEvidence
 from stratacam.evidence.tables import RECOMMENDATION, Tables
@@ -58,18 +58,25 @@ class Pick:
     Attributes:
         judged: every map.
         recommended: the one; None where none passed.
-        numbers: of the maps that either half of the subjects chose, each on the other half.
+        numbers: of the maps that either half of the subjects chose, each on the other half: what this way of choosing
+            gives on people who took no part in it. A half chooses among the maps whose means over it meet every
+            criterion, whatever the other half says of them.
+        of_halves: those maps; None of a half in which no map meets them.
         nearest: where none passed, the one with the fewest criteria that are not met.
     """
 
     judged: tuple[JudgedMap, ...]
     recommended: JudgedMap | None
     numbers: tuple[CrossFitted, ...]
+    of_halves: tuple[JudgedMap | None, JudgedMap | None]
     nearest: JudgedMap | None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for a JSON file."""
-        chosen = {"numbers": [asdict(one) for one in self.numbers]}
+        chosen = {
+            "numbers": [asdict(one) for one in self.numbers],
+            "of_halves": [one and asdict(one) for one in self.of_halves],
+        }
         return {
             "rule": rule()._asdict(),
             "recommended": self.recommended and asdict(self.recommended) | chosen,
@@ -79,7 +86,7 @@ class Pick:
 
 
 def pick(judged: Sequence[JudgedMaps], *, seed: int = 0) -> Pick:
-    """The most faithful of the maps that passed, with numbers from people who did not choose it.
+    """The most faithful of the maps that passed, with numbers from people who took no part in a choice.
 
     Args:
         judged: of one architecture; the bounds of their rules hold for all of them together.
@@ -91,16 +98,38 @@ def pick(judged: Sequence[JudgedMaps], *, seed: int = 0) -> Pick:
         for method, verdicts in one.verdicts.items()
         for layer in verdicts
     )
-    passed = [one for one in maps if one.verdict == "recommended"]
+    passed = [place for place, one in enumerate(maps) if one.verdict == "recommended"]
     if not passed:
-        return Pick(maps, None, (), min(maps, key=lambda one: one.unmet, default=None))
+        return Pick(maps, None, (), (None, None), min(maps, key=lambda one: one.unmet, default=None))
     table = _side_by_side({one.name: one.table for one in judged})
+    half = halves(len(table.subjects), seed=seed)
+    tables = {one.name: one.table for one in judged}
+    first, second = (
+        [
+            place
+            for place, one in enumerate(maps)
+            if meets_means(_of(tables[one.name], subjects), (one.method, one.layer))
+        ]
+        for subjects in (
+            {name for name, inside in zip(table.subjects, side, strict=True) if inside}
+            for side in (half, ~half)
+        )
+    )
     found = most_faithful(
         table,
-        [(_method(one.name, one.method), one.layer) for one in passed],
-        halves(len(table.subjects), seed=seed),
+        [(_method(one.name, one.method), one.layer) for one in maps],
+        half,
+        passed=passed,
+        candidates=(first, second),
     )
-    return Pick(maps, passed[found.place], found.numbers, None)
+    one, other = (None if place is None else maps[place] for place in found.of_halves)
+    return Pick(maps, maps[found.place], found.numbers, (one, other), None)
+
+
+def _of(table: SubjectTable, subjects: Collection[str]) -> SubjectTable:
+    """A table of some of its subjects."""
+    chosen = [place for place, subject in enumerate(table.subjects) if subject in subjects]
+    return SubjectTable(table.keys, tuple(table.subjects[place] for place in chosen), table.values[chosen])
 
 
 @dataclass(frozen=True)

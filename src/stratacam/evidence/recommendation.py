@@ -68,7 +68,7 @@ def rule() -> Rule:
         "studies, in more where values are very skewed. Criteria of a mean are thresholds of what was observed, and "
         "have no error rate: with few subjects, a layer that truly misses them often meets them. If something was not "
         "measured, or on fewer than 10 subjects, the answer is “cannot say”. Of layers that say the same, the one most "
-        "above its control by ROAD is recommended; its numbers come from subjects that did not choose it.",
+        "above its control by ROAD is recommended; its numbers come from subjects that did not choose among them.",
     )
 
 
@@ -246,5 +246,18 @@ def _column(
 def _choose_layer(table: SubjectTable, method: str, layers: Sequence[str], half: NDArray[np.bool_]) -> Choice:
     """The most faithful of layers, see `most_faithful`."""
     found = most_faithful(table, [(method, layer) for layer in layers], half)
-    first, second = found.of_halves
-    return Choice(layers[found.place], (layers[first], layers[second]), found.numbers)
+    first, second = (layers[found.place if one is None else one] for one in found.of_halves)
+    return Choice(layers[found.place], (first, second), found.numbers)
+
+
+def meets_means(table: SubjectTable, one: tuple[str, str]) -> bool:
+    """Whether the mean of every criterion that was measured, over the subjects of a table, is on the right side.
+
+    It is what the rule asks of a few subjects, whose bounds would say nothing.
+    """
+    for measure, criterion in criteria():
+        for against in (*criterion.against, *criterion.alternatives):
+            values = _column(table, one, measure, criterion, against)
+            if np.isfinite(values).any() and not criterion.holds(float(np.nanmean(values))):
+                return False
+    return True

@@ -19,7 +19,7 @@ from stratacam.maps.writing import Explained, Filled, new_array, write_group
 MEMBERS = "members"
 """Where the maps of the members are until those of all slices are there."""
 
-UNIT = f"scale of a network: the {HEAT_SCALE} quantile of its heat over the brain"
+UNIT = f"scale of a network: the {HEAT_SCALE} quantile of its absolute value over the brain"
 
 
 def write_consensus(

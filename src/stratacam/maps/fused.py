@@ -16,7 +16,7 @@ from stratacam import cam
 from stratacam.cam import view
 from stratacam.cam.layers import split_call
 from stratacam.cam.views import ALL_NEGATIVE
-from stratacam.maps.heat import Heat, heat_of, scale_of
+from stratacam.maps.heat import Heat, scale_of_signed
 from stratacam.networks import by_block
 
 JOIN = "+"
@@ -102,21 +102,24 @@ def wanted(model: nn.Module, layers: str | Sequence[str]) -> Wanted:
     for name in filter(is_fused, given):
         found = [cam.match_layers(model, part) for part in parts_of(name)]
         parts = {layer for one in found for layer in one}
-        if any(len(one) != 1 for one in found) or len(parts) < len(found):
-            raise ValueError(f"{name!r}: expected names of single layers, joined with {JOIN}, each once")
+        if any(len(one) != 1 for one in found) or len(parts) < len(found) or not parts <= {*order}:
+            raise ValueError(
+                f"found {name!r}; expected names of layers that have maps, joined with {JOIN}, each once; choose among "
+                f"{', '.join(order)}"
+            )
         fused.append(JOIN.join(layer for layer in order if layer in parts))
     return Wanted(tuple(one for one in given if not is_fused(one)), tuple(dict.fromkeys(fused)))
 
 
 def fuse(raw: Mapping[str, Heat], layer: str, brain: NDArray[np.bool_]) -> Heat:
-    """The mean of the parts' signed maps, each divided by the scale of its heat, at the resolution of the finest part.
+    """The mean of the parts' signed maps, each divided by its scale, at the resolution of the finest part.
 
-    A part that shows no heat in the brain counts as 0.
+    A part that is 0 in the brain counts as 0.
 
     Args:
         raw: by layer, (n, h, w), signed.
         layer: name of the fused map.
-        brain: (n, rows, columns), by which scales are found, see `scale_of`.
+        brain: (n, rows, columns), by which scales are found, see `scale_of_signed`.
 
     Returns:
         (n, h, w), signed: what one layer speaks for and another against is weighed before it is rectified.
@@ -125,7 +128,7 @@ def fuse(raw: Mapping[str, Heat], layer: str, brain: NDArray[np.bool_]) -> Heat:
     finest = max((raw[part].shape[1:] for part in parts), key=lambda shape: shape[0] * shape[1])
     scaled = []
     for part in parts:
-        scale = scale_of(heat_of(raw[part], brain.shape[1:]), brain)
+        scale = scale_of_signed(raw[part], brain)
         laid = view(torch.from_numpy(raw[part])[:, None], size=finest, relu=False, normalise="none")[:, 0]
         scaled.append(laid / scale if scale > 0 else torch.zeros_like(laid))
     return np.asarray(cam.fuse(scaled).numpy(), dtype=np.float32)

@@ -32,6 +32,17 @@ def scale_of(heat: Heat, brain: NDArray[np.bool_]) -> float:
     return float(np.quantile(inside, HEAT_SCALE)) or float(inside.max())
 
 
+def scale_of_signed(raw: Heat, brain: NDArray[np.bool_]) -> float:
+    """The scale of signed maps (n, h, w), by which they are joined with others: that of their absolute value.
+
+    By their heat alone, a map that speaks against the class nearly everywhere would have a scale near 0, and outweigh
+    every other.
+    """
+    rows, columns = brain.shape[1:]
+    laid = view(torch.from_numpy(raw)[:, None], size=(rows, columns), relu=False, normalise="none")
+    return scale_of(np.abs(laid[:, 0].numpy()), brain)
+
+
 def by_scale(heat: Heat, brain: NDArray[np.bool_]) -> Heat:
     """Heat in units of its scale, see `scale_of`; as it is where nothing is lit."""
     scale = scale_of(heat, brain)

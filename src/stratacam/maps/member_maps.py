@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stratacam.cam.views import blank_cause
 from stratacam.maps.fused import fuse, parts_of
-from stratacam.maps.heat import Heat, heat_of, scale_of
+from stratacam.maps.heat import Heat, scale_of_signed
 
 AGREES = 0.5
 """A network agrees where its heat is at least this share of its scale."""
@@ -24,7 +24,7 @@ class LayerConsensus:
         mean: (n, h, w), the mean of their raw maps, each divided by its scale; signed.
         spread: (n, h, w), their standard deviation (of a sample: M - 1).
         agreement: (n, h, w), the share of networks whose heat is at least `AGREES` of their scale.
-        scales: of each network, see `scale_of`; the map of one that shows no heat in the brain counts as 0.
+        scales: of each network, see `scale_of_signed`; the map of one that is 0 in the brain counts as 0.
     """
 
     mean: Heat
@@ -40,7 +40,7 @@ class LayerConsensus:
             raw: (M, n, h, w).
             brain: (n, rows, columns).
         """
-        scales = [scale_of(heat_of(one, brain.shape[1:]), brain) for one in raw]
+        scales = [scale_of_signed(one, brain) for one in raw]
         scaled = in_units(raw, scales)
         return cls(
             scaled.mean(axis=0, dtype=np.float32),

@@ -7,16 +7,32 @@ feature map is brain if any of its pixels is.
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stratacam.errors import InputError
+
 
 def cells_of(brain: Tensor, features: Tensor) -> Tensor:
-    """The brain at the resolution of features (B, K, h, w): (B, 1, h, w), in their type."""
+    """The brain at the resolution of features (B, K, h, w): (B, 1, h, w), in their type; whatever is above 0 is brain.
+
+    Raises:
+        InputError: a cell of the features is no whole number of pixels.
+    """
+    inside = (brain > 0).to(features.dtype)
     size = features.shape[-2:]
-    return (brain if brain.shape[-2:] == size else F.adaptive_max_pool2d(brain, size)).to(features.dtype)
+    if brain.shape[-2:] == size:
+        return inside
+    ratios = [divmod(side, cells) for side, cells in zip(brain.shape[-2:], size, strict=True)]
+    if any(rest or times.bit_count() != 1 for times, rest in ratios):
+        raise InputError(
+            f"network, brain: found pictures of {brain.shape[-2]} x {brain.shape[-1]} pixels, which a layer reads as "
+            f"{size[0]} x {size[1]} cells; expected sides that every halving divides: multiples of 32; "
+            "pad or resample the pictures."
+        )
+    return F.adaptive_max_pool2d(inside, size)
 
 
 def within(features: Tensor, brain: Tensor | None) -> Tensor:
-    """Features (B, K, h, w) with 0 outside the brain; as they are without one."""
-    return features if brain is None else features * cells_of(brain, features)
+    """Features (B, K, h, w) with 0 outside the brain, whatever was there; as they are without one."""
+    return features if brain is None else features.masked_fill(cells_of(brain, features) == 0, 0)
 
 
 def convolve(layer: nn.Conv2d, features: Tensor, brain: Tensor | None) -> Tensor:
@@ -43,4 +59,4 @@ def average(features: Tensor, brain: Tensor | None) -> Tensor:
     if brain is None:
         return features.mean(dim=(2, 3))
     cells = cells_of(brain, features)
-    return (features * cells).sum(dim=(2, 3)) / cells.sum(dim=(2, 3)).clamp(min=1)
+    return within(features, brain).sum(dim=(2, 3)) / cells.sum(dim=(2, 3)).clamp(min=1)

@@ -81,7 +81,7 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
         ('control', 'MS')
     """
     folder = Path(folder)
-    card = _read_card(folder)
+    card = read_card(folder)
     if network is not None and not same_reference(network, card.architecture):
         raise InputError(
             f"{folder / CARD}: is of the network {card.architecture!r}, and {network!r} was named; name the model's "
@@ -108,7 +108,12 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
     return model.eval(), card
 
 
-def _read_card(folder: Path) -> ModelCard:
+def read_card(folder: Path) -> ModelCard:
+    """Read the card of a trained model.
+
+    Raises:
+        InputError: it is not there, or is none.
+    """
     if not (folder / CARD).is_file():
         inside = sorted(
             str(card.parent) for end in ("*", "models/*") for card in folder.glob(f"{end}/{CARD}")

@@ -40,7 +40,7 @@ class Recommended:
         network: the architecture.
         judged: every map.
         chosen: the recommended one; None where none passed.
-        numbers: of that map, from subjects who did not choose it.
+        numbers: of the maps that either half of the subjects chose, on the other half.
         nearest: where none passed, the one that fails the fewest criteria.
         reliability: of the recommended map, a row of `reliability.tsv`; None where it is of one network.
     """
@@ -135,7 +135,9 @@ def how_good(recommended: Recommended) -> str:
         )
     numbers = "; ".join(cross_fitted(asdict(one)) for one in recommended.numbers)
     fitted = (
-        f" On subjects who did not choose it (cross-fitted; 95 % intervals): {numbers}." if numbers else ""
+        f" Chosen in the same way on one half of the subjects, on the other half (95 % intervals): {numbers}."
+        if numbers
+        else ""
     )
     return reliable + fitted
 

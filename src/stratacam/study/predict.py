@@ -103,7 +103,7 @@ def predict_folder(
     differences = {name: [*unlike.get(name, ()), *larger[name], *found] for name, found in coarse.items()}
     _write(out, card, predictions, differences)
     say_differences(unlike, console)
-    say_parts(scans, card, console)
+    say_parts(dict.fromkeys(scans, (card,)), console)
     return Predictions(card, tuple(predictions), tuple(absences))
 
 

@@ -30,8 +30,8 @@ def recommended_map(folders: StudyFolders) -> JudgedMap:
             + (f" (of the nearest, {nearest['method']} at {nearest['layer']}: {why[0]})" if why else "")
             + "; expected one that passed the rule; choose a method and a layer yourself, and do not rely on them."
         )
-    about = folders.evidence / found["name"] / "about.json"
-    if not is_of_these_models(folders, read_json(about, REMEDY)):
+    about = read_json(folders.evidence / found["name"] / "about.json", REMEDY)
+    if not about.get("trained") or not is_of_these_models(folders, about):
         raise InputError(f"{file}: is of models that were trained in another way; {REMEDY}")
     return JudgedMap(
         **{name: found[name] for name in ("name", "networks", "method", "layer", "verdict")},

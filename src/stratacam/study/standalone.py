@@ -9,7 +9,7 @@ from rich.console import Console
 from stratacam.errors import InputError
 from stratacam.maps import ExplainSettings, check_settings
 from stratacam.networks import ModelCard, load_model, source_file
-from stratacam.networks.saved import CARD, WEIGHTS
+from stratacam.networks.saved import CARD, WEIGHTS, read_card
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.choice import Choose
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
@@ -97,7 +97,7 @@ def explain_folder(
     scans = _named(find_prepared(prepared), names, prepared)
     say_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
     say_larger(scans, card, console)
-    say_parts(scans, card, console)
+    say_parts(dict.fromkeys(scans, tuple(read_card(one) for one in (model, *others))), console)
     models = dict.fromkeys(scans, (model, *others))
     return _explain(models, out, settings, network=network, workers=workers, console=console)
 
@@ -127,7 +127,7 @@ def explain_recommended(
         InputError: as for `explain_folder`; or the study recommends no map, or was trained anew since.
     """
     folders = study_folders(study)
-    check_out(out, folders.models, prepared)
+    check_out(out, folders.root, prepared)
     found = recommended_map(folders)
     runs = runs_of(found, folders)
     model = folders.models / runs[0].run.name
@@ -139,7 +139,6 @@ def explain_recommended(
     scans = _named(find_prepared(prepared), names, prepared)
     say_differences(refuse_differences(scans, card, model, accept=accept_differences), console)
     say_larger(scans, card, console)
-    say_parts(scans, card, console)
     models = {
         scan: tuple(
             folders.models / one.run.name
@@ -147,6 +146,7 @@ def explain_recommended(
         )
         for scan in scans
     }
+    say_parts({scan: [read_card(one) for one in chosen] for scan, chosen in models.items()}, console)
     return (*_explain(models, out, settings, network=network, workers=workers, console=console), model)
 
 

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.maps import differences_of, edges, edges_between, larger_pictures, part_in_training, within
+from stratacam.maps import differences_of, edges, edges_between, larger_pictures, within
+from stratacam.maps.trained import part_in_training_of_any
 from stratacam.networks import ModelCard
 from stratacam.networks.saved import CARD
 from stratacam.scans.cohort.bids import Scan
@@ -114,9 +115,9 @@ def say_larger(scans: Sequence[PreparedScan], card: ModelCard, console: Console)
     return found
 
 
-def say_parts(scans: Sequence[PreparedScan], card: ModelCard, console: Console) -> None:
-    """Say which scans a model was trained on, or that it cannot be known."""
-    parts = {scan.name: part_in_training(scan, card) for scan in scans}
+def say_parts(cards: Mapping[PreparedScan, Sequence[ModelCard]], console: Console) -> None:
+    """Say which scans one of their models was trained on, or that it cannot be known."""
+    parts = {scan.name: part_in_training_of_any(scan, of_scan) for scan, of_scan in cards.items()}
     learnt = [name for name, part in parts.items() if part in TRAINED_ON]
     unknown = [name for name, part in parts.items() if part == "unknown"]
     if learnt:

@@ -40,7 +40,7 @@ REGION_AGREEMENT = Measure(
             "at least",
             0.5,
             "mean",
-            rule="its maps agree well with the change of the logit by region",
+            rule="its signed maps agree well with the change of the logit by region",
             quantity="rank correlation",
             fault="its maps agree too little with the change of the logit by region",
             unshown="its maps were not shown to agree enough with the change of the logit by region",

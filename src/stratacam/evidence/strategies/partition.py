@@ -5,6 +5,7 @@ Every split has a p-value, corrected for the number of analyses and for the size
 5 % of all studies, whatever the number of methods and layers.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -46,16 +47,19 @@ class Part(NamedTuple):
     stability: float
 
 
-def partition_of(profiles: Floats, *, analyses: int = 1, draws: int = DRAWS, seed: int = 0) -> Partition:
+def partition_of(
+    profiles: Floats, *, analyses: int = 1, draws: int | None = None, seed: int = 0
+) -> Partition:
     """Divide a cohort.
 
     Args:
         profiles: (n, d), of length 1 each; see `stratacam.evidence.strategies.profiles`.
         analyses: for how many analyses, of which this is one, p-values are corrected.
-        draws: number of cohorts of one cluster at most.
+        draws: number of cohorts of one cluster at most; absent: as many as the correction needs.
         seed: of these and of subsamples.
     """
     count = len(profiles)
+    draws = DRAWS * max(1, math.ceil(analyses / 20)) if draws is None else draws
     p_of_whole = 1.0
     undivided: list[Part] = []
     waiting = [Part(np.arange(count), 1.0)]
