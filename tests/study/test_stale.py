@@ -112,7 +112,8 @@ MAKES = {
     "evaluate": {"comparison", "confounds"},
     "baselines": {"comparison"},
     "truth": {"evidence"},
-    "evidence": {"evidence tables"},
+    "evidence": {"evidence tables", "recommend"},
+    "evidence tables": {"recommend"},
 }
 """What each step makes is read by these."""
 
@@ -207,7 +208,7 @@ SETTINGS = {
     "explain.nifti_layers": (("body1",), EXPLAIN),
     "explain.nifti_scans": (("FLAIR",), EXPLAIN),
     "explain.batch_size": (4, EXPLAIN),
-    "explain.subjects": ("test", REPORT | {"evidence tables"}),
+    "explain.subjects": ("test", REPORT | {"evidence tables", "recommend"}),
     "run.workers": (2, set()),
     "run.device": ("cpu:0", FROZEN - REPORT),
     "run.accept_left_out": (True, set()),
@@ -547,7 +548,7 @@ def test_an_image_does_again_what_reads_it_and_nothing_else(study, file, expecte
             "cohort/sub-01/sub-01_sessions.tsv",
             "40",
             "41",
-            {"baselines", "comparison", "confounds", "evidence tables"},
+            {"baselines", "comparison", "confounds", "evidence tables", "recommend"},
         ),
         ("cohort/sub-01/sub-01_sessions.tsv", "\tx", "\ty", set()),
         ("cohort/participants.tsv", "\tx\n", "\ty\n", set()),
@@ -580,7 +581,7 @@ def test_code_does_again_what_runs_it_and_nothing_else(study, monkeypatch):
 
     assert with_changed("stratacam.scans.register") == PREPARE - REPORT
     assert with_changed("stratacam.learning.epoch") == TRAIN - REPORT
-    assert with_changed("stratacam.evidence.recommendation") == {"evidence tables"}
+    assert with_changed("stratacam.evidence.recommendation") == {"evidence tables", "recommend"}
     assert with_changed("stratacam.learning.evaluation.table") == {"comparison"}
     assert with_changed("SimpleITK".lower()) >= {"prepare"}
     assert with_changed("report/template.html.j2") == {"report"}
