@@ -60,7 +60,11 @@ def add_evidence(folders, *, verdict="recommended", layers=(), consensus=False):
         CrossFitted(POINTING.name, "", 0.9, 0.7, 1.0, 8),
     )
     passed = verdict == "recommended"
-    picked = Pick(tuple(judged), best, numbers, None) if passed else Pick(tuple(judged), None, (), best)
+    picked = (
+        Pick(tuple(judged), best, numbers, (best, best), None)
+        if passed
+        else Pick(tuple(judged), None, (), (None, None), best)
+    )
     write_json(folders.recommended, picked.as_json())
     if passed:
         for maps in find_maps(folders.maps):
