@@ -217,7 +217,7 @@ SETTINGS = {
     "evidence.methods": (("layercam",), EVIDENCE),
     "evidence.target": ("RRMS", EVIDENCE),
     "evidence.layers": (("body1",), EVIDENCE),
-    "evidence.fused": (("body1+body2",), EVIDENCE),
+    "evidence.fused": (("body1.2+body2.2",), EVIDENCE),
     "evidence.every": (5, EVIDENCE),
     "evidence.slices": (2, EVIDENCE),
     "evidence.sanity_slices": (0, EVIDENCE),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam import cam
+from stratacam.cam.layers import split_call
 from stratacam.evidence import registry
 from stratacam.evidence.measures import ExplainedScan
 from stratacam.evidence.scan import ScanSlices
@@ -129,11 +130,12 @@ def plain_layers(model: nn.Module, settings: EvidenceSettings) -> tuple[str, ...
     Raises:
         ValueError: a name or pattern matches no layer.
     """
-    if "all" in settings.layers:
-        return settings.layers
+    named = cam.match_layers(model, settings.layers)
     parts = wanted(model, measured_fusions(model, settings)).explained
-    named = {*cam.match_layers(model, settings.layers), *parts}
-    return tuple(layer for layer in cam.match_layers(model) if layer in named)
+    if "all" in settings.layers or {*parts} <= {*named}:
+        return settings.layers
+    order = [name for name, _ in model.named_modules()]
+    return tuple(sorted({*named, *parts}, key=lambda layer: order.index(split_call(layer)[0])))
 
 
 def measured_layers(model: nn.Module, settings: EvidenceSettings) -> tuple[str, ...]:
