@@ -51,6 +51,7 @@ METHOD = "gradcam"
 REGIONS = tuple(range(1, 17))
 SURROGATES, UNTRAINED, STRANGERS = 39, 39, 3
 SETTINGS = EvidenceSettings(
+    fused=(),
     methods=(METHOD,),
     target="blobs",
     slices=2,

@@ -46,6 +46,7 @@ def main() -> None:
     model = _trained()
     scans = [_scan(f"sub-{number:02d}", number) for number in range(chosen.subjects)]
     settings = EvidenceSettings(
+        fused=(),
         methods=("gradcam",),
         slices=chosen.again,
         cascade=chosen.every,

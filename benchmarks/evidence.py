@@ -37,7 +37,7 @@ def main() -> None:
     torch.manual_seed(0)
     model = build("vgg16", classes=3, weights="none").eval().to(memory_format=torch.channels_last)
     scan = _scan(chosen.slices, chosen.size)
-    settings = EvidenceSettings(methods=("gradcam",), slices=chosen.again)
+    settings = EvidenceSettings(methods=("gradcam",), fused=(), slices=chosen.again)
     sampled = scan.some(settings.slices)
     start, start_cpu = time.perf_counter(), time.process_time()
     measured = measure_scan(

@@ -166,7 +166,7 @@ SETTINGS = {
     "pictures.part": ((0.1, 0.9), PICTURES),
     "pictures.sequences": (("T1w",), PICTURES),
     "pictures.channels": ("each", PICTURES),
-    "network.architecture": (("nets.py:make", "small_cnn"), TRAIN - {"explain", "confounds"} | {NEW_MODEL}),
+    "network.architecture": (("nets.py:make", "small_cnn"), TRAIN - {"explain", "confounds", "recommend"} | {NEW_MODEL}),
     "network.weights": ("none", REPORT),  # as by default, for a network of one's own
     "network.head": ("classifier", FROZEN),
     "network.brain": None,  # only for networks of this package
@@ -213,11 +213,11 @@ SETTINGS = {
     "run.device": ("cpu:0", FROZEN - REPORT),
     "run.accept_left_out": (True, set()),
     "confounds.columns": (("note",), {"confounds"} | REPORT),
-    "evidence.networks": (("single",), REPORT),  # as long as there is one seed
+    "evidence.networks": (("single",), TABLES),  # as long as there is one seed
     "evidence.methods": (("layercam",), EVIDENCE),
     "evidence.target": ("RRMS", EVIDENCE),
     "evidence.layers": (("body1",), EVIDENCE),
-    "evidence.fused": (("body1.2+body2.2",), EVIDENCE),
+    "evidence.fused": (("body1.2+body2.2",), EVIDENCE | {"sample_size"}),
     "evidence.every": (5, EVIDENCE),
     "evidence.slices": (2, EVIDENCE),
     "evidence.sanity_slices": (0, EVIDENCE),
@@ -470,7 +470,7 @@ def test_the_code_that_runs_in_a_step_is_in_its_key(study):
         missing = {name for name in ran - NOT_OF_RESULTS if name not in code}
         shown = [(f"{one}.", f"{one.rpartition('.')[2]}/") for one in getattr(kind, "NOT_IN_CODE", ())]
         assert {name for name in missing if not name.startswith(sum(shown, ()))} == set(), kind
-    assert len(study.seen.ran) == 17
+    assert len(study.seen.ran) == 18
     assert not any(name.startswith(("stratacam.cam", "stratacam.learning")) for name in code_of(Prepare))
 
 
