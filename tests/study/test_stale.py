@@ -166,7 +166,10 @@ SETTINGS = {
     "pictures.part": ((0.1, 0.9), PICTURES),
     "pictures.sequences": (("T1w",), PICTURES),
     "pictures.channels": ("each", PICTURES),
-    "network.architecture": (("nets.py:make", "small_cnn"), TRAIN - {"explain", "confounds", "recommend"} | {NEW_MODEL}),
+    "network.architecture": (
+        ("nets.py:make", "small_cnn"),
+        TRAIN - {"explain", "confounds", "recommend"} | {NEW_MODEL},
+    ),
     "network.weights": ("none", REPORT),  # as by default, for a network of one's own
     "network.head": ("classifier", FROZEN),
     "network.brain": None,  # only for networks of this package
