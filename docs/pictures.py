@@ -116,5 +116,5 @@ if __name__ == "__main__":
     draw_filled(study, IMAGES / "filled.png")
     photograph(study / "report.html", IMAGES / "report.png", height=1400)
     photograph(find_prepared(study / "prepared")[0].quality_page, IMAGES / "quality.png", height=1000)
-    evidence = min((study / "figures").glob("figure-*-evidence-*_seed-*.png"))  # of one network
+    evidence = min((study / "figures").glob("figure-*-evidence-*.png"))
     shorten(evidence, IMAGES / "evidence.png")
