@@ -149,7 +149,7 @@ def test_an_unknown_step_is_refused_with_those_there_are(tmp_path):
     with (
         pytest.raises(
             InputError,
-            match=r"--force: trian is no step; choose of check, prepare, .*evidence, recommend, leakage, permutations, report\.",
+            match=r"--force: trian is no step; choose of check, .*evidence, recommend, leakage, permutations, report\.",
         ),
         open_study(configured(tmp_path), Console(file=io.StringIO()), force=["train", "trian"]),
     ):
