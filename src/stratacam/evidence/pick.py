@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stratacam.evidence.choice import CrossFitted, halves, most_faithful
 from stratacam.evidence.recommendation import LayerVerdict, meets_means, rule
@@ -101,26 +102,24 @@ def pick(judged: Sequence[JudgedMaps], *, seed: int = 0) -> Pick:
     passed = [place for place, one in enumerate(maps) if one.verdict == "recommended"]
     if not passed:
         return Pick(maps, None, (), (None, None), min(maps, key=lambda one: one.unmet, default=None))
-    table = _side_by_side({one.name: one.table for one in judged})
-    half = halves(len(table.subjects), seed=seed)
     tables = {one.name: one.table for one in judged}
-    first, second = (
-        [
-            place
-            for place, one in enumerate(maps)
-            if meets_means(_of(tables[one.name], subjects), (one.method, one.layer))
+    table = _side_by_side(tables)
+    half = halves(len(table.subjects), seed=seed)
+
+    def candidates(side: NDArray[np.bool_]) -> list[int]:
+        """Places of the maps whose means over one side of the subjects meet every criterion."""
+        subjects = {name for name, inside in zip(table.subjects, side, strict=True) if inside}
+        of_side = {name: _of(one, subjects) for name, one in tables.items()}
+        return [
+            place for place, one in enumerate(maps) if meets_means(of_side[one.name], (one.method, one.layer))
         ]
-        for subjects in (
-            {name for name, inside in zip(table.subjects, side, strict=True) if inside}
-            for side in (half, ~half)
-        )
-    )
+
     found = most_faithful(
         table,
         [(_method(one.name, one.method), one.layer) for one in maps],
         half,
         passed=passed,
-        candidates=(first, second),
+        candidates=(candidates(half), candidates(~half)),
     )
     one, other = (None if place is None else maps[place] for place in found.of_halves)
     return Pick(maps, maps[found.place], found.numbers, (one, other), None)
