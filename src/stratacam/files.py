@@ -141,10 +141,38 @@ def whole_file(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path` that takes its place when the block ends without an exception.
+
+    Raises:
+        InputError: it cannot be written, as for `whole_file`.
+    """
+    temporary = temporary_name(path)
+    try:
+        with input_error_if_not_writable(path):
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            yield temporary
+            if path.is_dir():
+                shutil.rmtree(path)
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all, so that only its owner can read it (mode 0600 from the start)."""
+    with whole_file(path) as temporary:
+        opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(opened, "wb") as file:
+            file.write(content)
 
 
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSON can hold

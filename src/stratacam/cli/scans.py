@@ -94,13 +94,24 @@ def import_dicom(
         Path | None,
         typer.Option("--map", help="TOML file with rules, labels and groups; built-in rules if absent."),
     ] = None,
+    link: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="File, apart from OUT, that leads back to the patients, for `stratacam export`; none if absent.",
+        ),
+    ] = None,
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
     """Sort DICOM series into T1w, T2w and FLAIR by their headers and write them as BIDS, without names."""
     from stratacam.scans.dicom import import_dicom, print_import
+    from stratacam.scans.dicom.link import WARNING
 
-    result = import_dicom(folder, out, map_file)
-    print_import(result, Console())
+    console = Console()
+    result = import_dicom(folder, out, map_file, link=link)
+    print_import(result, console)
+    if link:
+        console.print(f"Link: {link}; it {WARNING}.", style="yellow", highlight=False, soft_wrap=True)
     if not any((out / f"sub-{label}").is_dir() for label in result.labels.values()):
         raise InputError(
             f"{folder}: nothing could be imported; expected series of known sequences: see the reasons above, and "

@@ -16,9 +16,9 @@ from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
+from stratacam.scans.dicom.affine import LPS_TO_RAS
 from stratacam.scans.dicom.series import Stack, affine_lps
 
-LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 CORNER_MM = 0.1  # a voxel corner further than this from where the headers put it is an error of conversion
 HEADER_BYTES, DATA_OFFSET = 348, 352
 OPTIONS = ("-g", "i", "-b", "y", "-ba", "y", "-z", "n", "-x", "i", "-f", "volume")

@@ -12,6 +12,7 @@ from stratacam.scans.cohort.sources import check_out
 from stratacam.scans.dicom.choose import choose, subject_labels
 from stratacam.scans.dicom.convert import ConversionError, convert, find_dcm2niix
 from stratacam.scans.dicom.decide import Decision
+from stratacam.scans.dicom.link import LINKED, add_to_link, check_link
 from stratacam.scans.dicom.people import doubts
 from stratacam.scans.dicom.rules import read_map
 from stratacam.scans.dicom.series import read_folder
@@ -47,28 +48,35 @@ class Imported:
         return sum(decision.state == "left out" for decision in self.decisions) + len(self.damaged)
 
 
-def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Imported:
+def import_dicom(
+    folder: Path, out: Path, map_path: Path | None = None, *, link: Path | None = None
+) -> Imported:
     """Sort the DICOM series below a folder into sequences and write them as BIDS.
 
     A subject is written whole or not at all. One that is there already stays as it is; it is left out if it was made
-    from other images. Nothing is written that names a patient, a date, an institution, or a source file.
+    from other images. Nothing is written that names a patient, a date, an institution, or a source file; but for
+    `link`, if it is asked for.
 
     Args:
         folder: DICOM files, in any order and under any names.
         out: the BIDS folder, new or made by an earlier import.
         map_path: TOML file with rules, labels and groups; the built-in rules if absent.
+        link: file, apart from both folders, that leads the images back to their patients, see
+            `stratacam.scans.dicom.link`; none is written if absent.
 
     Returns:
         What became of every series.
 
     Raises:
         InputError: the map is wrong, the folder holds no MR images, dcm2niix is missing, nothing can be taken,
-            or `out` cannot be written.
+            or `out` or `link` cannot be written.
     """
     # 1. Read the map and every header; sort the images into stacks, each of which is one volume.
     check_out(out, folder, may_hold_subjects=True)
+    if link:
+        check_link(link, (out, folder))
     wanted = read_map(map_path)
-    contents = read_folder(folder, wanted.keywords | SHOWN)
+    contents = read_folder(folder, wanted.keywords | SHOWN | (LINKED if link else set()))
     program = find_dcm2niix()
     # 2. Decide what each stack is, and which is taken.
     labels = subject_labels(contents.stacks, wanted)
@@ -89,6 +97,9 @@ def import_dicom(folder: Path, out: Path, map_path: Path | None = None) -> Impor
         if present:
             write_description(out)
             write_tables(out, decisions, merged_participants(out, present, wanted.groups))
+        if link:
+            taken = [one.stack for one in decisions if one.state == "taken"]
+            add_to_link(link, {source_digest(stack): stack for stack in taken})
     except OSError as fault:
         raise InputError(
             f"{out}: cannot be written ({fault.strerror or fault}); expected room and the right to write: "

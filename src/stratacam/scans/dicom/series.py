@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
+from stratacam.scans.dicom.affine import affine_of
 from stratacam.scans.dicom.headers import Frame, Slice, read_frames
 from stratacam.scans.dicom.opening import ArchiveError, NotAnImageError, archive_kind
 
@@ -159,13 +160,8 @@ def affine_lps(stack: Stack) -> NDArray[np.float64]:
     frame = stack.first
     assert frame.orientation is not None  # noqa: S101 - stack_fault has been asked
     assert frame.spacing is not None  # noqa: S101
-    positions = np.array([one.position for one in stack.slices], float)
-    affine = np.eye(4)
-    affine[:3, 0] = np.array(frame.orientation[:3]) * frame.spacing[1]
-    affine[:3, 1] = np.array(frame.orientation[3:]) * frame.spacing[0]
-    affine[:3, 2] = (positions[-1] - positions[0]) / (len(positions) - 1)
-    affine[:3, 3] = positions[0]
-    return affine
+    positions = [one.position for one in stack.slices if one.position]
+    return affine_of(frame.orientation, frame.spacing, positions)
 
 
 def stack_fault(stack: Stack) -> str | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,12 @@ def image_path(decision: Decision) -> Path:
 
 def source_digest(stack: Stack) -> str:
     """A digest of the images that a stack is made of, which names none of them."""
-    uids = "\n".join(sorted(one.uid for one in stack.slices))
-    return hashlib.sha256(uids.encode()).hexdigest()
+    return digest_of(one.uid for one in stack.slices)
+
+
+def digest_of(uids: Iterable[str]) -> str:
+    """A digest of images by their UIDs, in whatever order."""
+    return hashlib.sha256("\n".join(sorted(uids)).encode()).hexdigest()
 
 
 def write_subject(out: Path, label: str, images: Mapping[Path, tuple[Path, dict[str, Any]]]) -> None:

@@ -1,0 +1,185 @@
+"""The DICOM series that a scan was imported from, as headers that results are derived from."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from nibabel.affines import apply_affine
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from stratacam.errors import InputError
+from stratacam.files import read_json
+from stratacam.scans.dicom.affine import LPS_TO_RAS
+from stratacam.scans.dicom.link import PATIENT, STUDY, LinkedSeries, read_link
+from stratacam.scans.dicom.write import SOURCE
+from stratacam.scans.image_file import sidecar_path
+from stratacam.scans.prepared import PreparedScan
+from stratacam.scans.resampling import Grid
+
+APART_MM = 0.5
+"""By how much a scan may lie beside its series at a corner."""
+
+UNICODE = "ISO_IR 192"
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A series, and headers of its images.
+
+    Attributes:
+        series: as the link has it.
+        images: one header for each slice, or the one of an enhanced image; none has pixels.
+        grid: of the slices, in the world of the scan; axes are column, row, slice.
+        frames: position in `grid` of every slice, in the order of `images` or of the frames.
+    """
+
+    series: LinkedSeries
+    images: tuple[Dataset, ...]
+    grid: Grid
+    frames: tuple[int, ...]
+
+    def reference(self, index: int) -> Dataset:
+        """The item that names the image of a slice of `grid`."""
+        image = self.series.images[index]
+        item = Dataset()
+        item.ReferencedSOPClassUID = self.series.header["SOPClassUID"]
+        item.ReferencedSOPInstanceUID = image.uid
+        if image.frame is not None:
+            item.ReferencedFrameNumber = image.frame
+        return item
+
+
+def read_sources(link: Path | None) -> dict[str, LinkedSeries]:
+    """The series of a link, by digest.
+
+    Raises:
+        InputError: there is none, or it cannot be used.
+    """
+    if link is None:
+        raise InputError(
+            "--link: found none; expected the file that `stratacam import-dicom --link` wrote, as DICOM has to name "
+            "its patient and its series: import the DICOM files again with it (images that are there stay), and give "
+            "it here."
+        )
+    return read_link(link)
+
+
+def find_source(
+    scan: PreparedScan, sequence: str, delivered: Grid, link: Mapping[str, LinkedSeries]
+) -> Source:
+    """The series that a scan was imported from.
+
+    Args:
+        scan: as prepared.
+        sequence: whose series is wanted.
+        delivered: where that scan lies.
+        link: series by digest.
+
+    Raises:
+        InputError: the scan was not imported from DICOM, the link lacks its series, or it lies elsewhere.
+    """
+    path = scan.delivered(sequence)
+    digest = read_json(sidecar_path(path)).get(SOURCE)
+    if digest is None:
+        raise InputError(
+            f"{sidecar_path(path)}: names no {SOURCE}; expected that of a scan imported by `stratacam import-dicom`: "
+            "only such a scan can be exported as DICOM."
+        )
+    if digest not in link:
+        raise InputError(
+            f"--link: lacks the series of {scan.name} {sequence}; expected every series that was imported: import its "
+            "DICOM files again with --link and the same file."
+        )
+    series = link[digest]
+    if not series.header["FrameOfReferenceUID"]:
+        raise InputError(
+            f"{scan.name}: its DICOM {sequence} has no FrameOfReferenceUID; expected one, as maps have to lie in it: "
+            "export the series again from the archive."
+        )
+    columns, rows = series.shape[1], series.shape[0]
+    grid = Grid((columns, rows, len(series.images)), LPS_TO_RAS @ series.affine_lps, delivered.to_t1w)
+    if (distance := _apart(grid, delivered)) > APART_MM:
+        raise InputError(
+            f"{path}: lies {distance:.3g} mm beside the DICOM series that it was made from; expected the same place: "
+            "import the series again."
+        )
+    numbers = [image.frame or place for place, image in enumerate(series.images)]
+    return Source(series, _images(series), grid, tuple(np.argsort(numbers).tolist()))
+
+
+def _apart(one: Grid, other: Grid) -> float:
+    """How far a corner of one grid is at most from the nearest corner of another, mm."""
+    corners, others = (apply_affine(grid.affine, _corners(grid.shape)) for grid in (one, other))
+    return float(np.linalg.norm(corners[:, None] - others[None], axis=2).min(axis=1).max())
+
+
+def _corners(shape: tuple[int, int, int]) -> NDArray[np.float64]:
+    return np.array(list(itertools.product(*((-0.5, length - 0.5) for length in shape))))
+
+
+def _images(series: LinkedSeries) -> tuple[Dataset, ...]:
+    """Headers as `highdicom` takes them: a file for each slice, or one enhanced image of all."""
+    if series.images[0].frame is None:
+        return tuple(_classic(series, place) for place in range(len(series.images)))
+    return (_enhanced(series),)
+
+
+def _header(series: LinkedSeries, uid: str) -> Dataset:
+    """What every image of a series says of patient, study and series."""
+    header = Dataset()
+    header.SpecificCharacterSet = UNICODE
+    for keyword in (*PATIENT, *STUDY):
+        if series.header[keyword] or keyword != "IssuerOfPatientID":
+            setattr(header, keyword, series.header[keyword])
+    if header.PatientSex not in {"M", "F", "O"}:
+        header.PatientSex = ""
+    header.SOPClassUID, header.SOPInstanceUID = UID(series.header["SOPClassUID"]), uid
+    header.SeriesInstanceUID = series.header["SeriesInstanceUID"]
+    header.FrameOfReferenceUID = series.header["FrameOfReferenceUID"]
+    header.PositionReferenceIndicator = series.header["PositionReferenceIndicator"]
+    header.Modality = "MR"
+    header.Rows, header.Columns = series.shape
+    return header
+
+
+def _measures(series: LinkedSeries) -> Dataset:
+    """Sizes of pixels and slices."""
+    first, second = (np.array(series.images[place].position) for place in (0, 1))
+    between = float(np.linalg.norm(second - first))
+    measures = Dataset()
+    measures.PixelSpacing = list(series.spacing)
+    measures.SliceThickness = float(series.header["SliceThickness"] or between)
+    measures.SpacingBetweenSlices = round(between, 6)
+    return measures
+
+
+def _classic(series: LinkedSeries, place: int) -> Dataset:
+    image = _header(series, series.images[place].uid)
+    image.update(_measures(series))
+    image.ImageOrientationPatient = list(series.orientation)
+    image.ImagePositionPatient = list(series.images[place].position)
+    return image
+
+
+def _enhanced(series: LinkedSeries) -> Dataset:
+    image = _header(series, series.images[0].uid)
+    ordered = sorted(series.images, key=lambda one: one.frame or 0)
+    image.NumberOfFrames = len(ordered)
+    orientation, shared = Dataset(), Dataset()
+    orientation.ImageOrientationPatient = list(series.orientation)
+    shared.PixelMeasuresSequence = [_measures(series)]
+    shared.PlaneOrientationSequence = [orientation]
+    image.SharedFunctionalGroupsSequence = [shared]
+    image.PerFrameFunctionalGroupsSequence = [_frame(one.position) for one in ordered]
+    return image
+
+
+def _frame(position: tuple[float, float, float]) -> Dataset:
+    place, frame = Dataset(), Dataset()
+    place.ImagePositionPatient = list(position)
+    frame.PlanePositionSequence = [place]
+    return frame

@@ -1,0 +1,206 @@
+"""DICOM files to an archive by DICOMweb (STOW-RS): what is not acknowledged is not called stored."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import pydicom
+import requests
+from dicomweb_client import DICOMwebClient
+from pydicom.dataset import Dataset
+
+from stratacam.errors import InputError
+
+ATTEMPTS = 4
+WAIT_SECONDS = 1.0
+"""Before the second attempt; each further one waits twice as long."""
+
+TIMEOUT_SECONDS = 120
+BUSY = {408, 425, 429, 500, 502, 503, 504}
+"""Answers of a server that may do better later."""
+
+ANSWERS = {
+    401: "wants authentication",
+    403: "forbids it",
+    404: "is no DICOMweb service",
+    413: "finds it too large",
+}
+
+MEBIBYTES = 32
+"""That are sent at once, if one file is not larger."""
+
+UNCHUNKED = 2**33
+"""Bytes up to which a request is one piece: a piecewise one cannot be sent again."""
+
+SECRETS = ("STRATACAM_DICOMWEB_TOKEN", "STRATACAM_DICOMWEB_USER")
+
+
+@dataclass(frozen=True)
+class Service:
+    """A DICOMweb service.
+
+    Attributes:
+        url: its root.
+        token: for bearer authentication, or None.
+        user: name and password for basic authentication, or None.
+    """
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+    user: tuple[str, str] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, url: str, *, token: str | None = None, user: str | None = None) -> Self:
+        """A service as the command line names it; `user` is "name:password".
+
+        Raises:
+            InputError: the URL is none or holds a password, or both ways of authentication are given.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            raise InputError(
+                f"--to-dicomweb: found {url!r}; expected the root of a DICOMweb service, such as "
+                "https://archive.example.org/dicom-web: give that."
+            )
+        if parts.username or parts.password:
+            raise InputError(
+                "--to-dicomweb: found a name or password in the URL; expected none, as URLs are written to logs: give "
+                f"it as {SECRETS[1]} in the environment."
+            )
+        if token and user:
+            raise InputError(
+                "--dicomweb-token: found --dicomweb-user beside it; expected one of both: leave out the other."
+            )
+        if user and ":" not in user:
+            raise InputError("--dicomweb-user: found no colon; expected NAME:PASSWORD: give both.")
+        name, _, password = (user or "").partition(":")
+        return cls(url.rstrip("/"), token, (name, password) if user else None)
+
+    def client(self) -> DICOMwebClient:
+        """A client that does not follow redirections, as patients' names would go with them."""
+        session = requests.Session()
+        session.trust_env = False
+        session.max_redirects = 0
+        if self.user:
+            session.auth = self.user
+        client = DICOMwebClient(
+            self.url,
+            session=session,
+            headers={"Authorization": f"Bearer {self.token}"} if self.token else None,
+            timeout=TIMEOUT_SECONDS,
+            chunk_size=UNCHUNKED,
+        )
+        client.set_http_retry_params(retry=False)
+        return client
+
+
+def send(files: Sequence[Path], service: Service) -> str:
+    """Send DICOM files; every one is acknowledged when this returns.
+
+    UIDs follow from the content, so that what is sent again is not stored twice.
+
+    Returns:
+        A sentence on what was stored.
+
+    Raises:
+        InputError: the service refuses, cannot be reached, or does not acknowledge every file; says how many it did.
+    """
+    client = service.client()
+    stored: set[str] = set()
+    wanted: list[str] = []
+    try:
+        for batch in _batches(files):
+            datasets = [pydicom.dcmread(path) for path in batch]
+            wanted += [str(one.SOPInstanceUID) for one in datasets]
+            answer = _patiently(lambda sent=datasets: client.store_instances(sent))
+            stored |= _acknowledged(client, answer, datasets)
+    except (requests.RequestException, ValueError) as fault:
+        raise InputError(
+            f"--to-dicomweb: {service.url} {_reason(fault)}; {_count(len(stored), len(files))}"
+        ) from fault
+    missing = len(set(wanted) - stored)
+    if missing:
+        raise InputError(
+            f"--to-dicomweb: {service.url} did not acknowledge {missing} files; {_count(len(stored), len(files))}"
+        )
+    return f"Sent: {len(stored)} DICOM files, all acknowledged by {service.url}"
+
+
+def _count(stored: int, files: int) -> str:
+    return (
+        f"{stored} of {files} files are stored there; expected all: run the same command again (what is stored is not "
+        "stored twice)."
+    )
+
+
+def _batches(files: Sequence[Path]) -> list[list[Path]]:
+    """Files in batches of a limited size."""
+    batches: list[list[Path]] = [[]]
+    size = 0
+    for path in files:
+        length = path.stat().st_size
+        if batches[-1] and size + length > MEBIBYTES * 2**20:
+            batches.append([])
+            size = 0
+        batches[-1].append(path)
+        size += length
+    return batches
+
+
+def _patiently(request: Any) -> Any:  # noqa: ANN401 - whatever the client returns
+    """Do a request, again after a while if the service is not there or busy."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return request()
+        except requests.TooManyRedirects:
+            raise
+        except (requests.ConnectionError, requests.Timeout):
+            if attempt + 1 == ATTEMPTS:
+                raise
+        except requests.HTTPError as fault:
+            if fault.response is None or fault.response.status_code not in BUSY or attempt + 1 == ATTEMPTS:
+                raise
+        time.sleep(WAIT_SECONDS * 2**attempt)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _acknowledged(client: DICOMwebClient, answer: Dataset | None, sent: Sequence[Dataset]) -> set[str]:
+    """UIDs of what the service says that it stored; where its answer names nothing, of what it finds."""
+    named = {
+        str(one.ReferencedSOPInstanceUID) for one in (answer or Dataset()).get("ReferencedSOPSequence", ())
+    }
+    failed = {str(one.ReferencedSOPInstanceUID) for one in (answer or Dataset()).get("FailedSOPSequence", ())}
+    if named or failed:
+        return named - failed
+    return {str(one.SOPInstanceUID) for one in sent if _finds(client, one)}
+
+
+def _finds(client: DICOMwebClient, dataset: Dataset) -> bool:
+    """Whether the service has an instance (QIDO-RS)."""
+    found = _patiently(
+        lambda: client.search_for_instances(
+            study_instance_uid=dataset.StudyInstanceUID,
+            search_filters={"SOPInstanceUID": str(dataset.SOPInstanceUID)},
+        )
+    )
+    return bool(found)
+
+
+def _reason(fault: Exception) -> str:
+    """What went wrong, without the secrets or the names of patients that a message of the library may hold."""
+    if isinstance(fault, requests.HTTPError) and fault.response is not None:
+        code = fault.response.status_code
+        remedy = f" (give {' or '.join(SECRETS)})" if code == 401 else ""
+        return f"{ANSWERS.get(code, 'answers with an error')} (HTTP {code}){remedy}"
+    if isinstance(fault, requests.TooManyRedirects):
+        return "redirects elsewhere, which is not followed, as patients' names would go there: give its own address"
+    if isinstance(fault, requests.exceptions.SSLError):
+        return "has no certificate that is trusted"
+    if isinstance(fault, requests.Timeout):
+        return f"did not answer within {TIMEOUT_SECONDS} s"
+    if isinstance(fault, requests.ConnectionError):
+        return f"cannot be reached after {ATTEMPTS} attempts"
+    return "gives an answer that cannot be understood"

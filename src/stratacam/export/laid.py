@@ -1,0 +1,184 @@
+"""A map and the scan beneath it, slice by slice, on any grid of the patient."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.orientations import inv_ornt_aff, io_orientation
+from numpy.typing import NDArray
+
+from stratacam.cam.views import ALL_NEGATIVE
+from stratacam.maps import ScanMaps
+from stratacam.scans.geometry import Geometry
+from stratacam.scans.image_file import open_image
+from stratacam.scans.planes import AXES
+from stratacam.scans.prepared import PreparedScan
+from stratacam.scans.resampling import Grid, resample
+
+WINDOW = (0.01, 0.998)
+"""Quantiles of the scan's values above 0 that are drawn black and white."""
+
+OPPOSITE = {"R": "L", "A": "P", "S": "I"}
+
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class LaidMap:
+    """A map over one scan. Axes of the grid: column (to the right in a picture), row (down), slice.
+
+    Attributes:
+        grid: where it all lies, in the world of the scan and of the T1w.
+        anatomy: (n, rows, columns) from 0 to 1, the scan as it was delivered.
+        raw: (n, rows, columns), signed, in the map's unit; 0 where nothing was explained.
+        heat: (n, rows, columns), what is drawn: from 0 to 1, or from -1 to 1 where it is signed.
+        scale: raw value of heat 1: the maximum in this scan, of the absolute value where heat is signed.
+        raw_range: lowest and highest value of the map at its own resolution, in this scan.
+        explained: (n, rows, columns), whether a place lies between the first and last explained slice.
+        blank: by slice, why the map shows nothing there, or "".
+    """
+
+    grid: Grid
+    anatomy: Values
+    raw: Values
+    heat: Values
+    scale: float
+    raw_range: tuple[float, float]
+    explained: NDArray[np.bool_]
+    blank: tuple[str, ...]
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Millimetres from row to row, and from column to column."""
+        column, row, _ = voxel_sizes(self.grid.affine).tolist()
+        return row, column
+
+    @property
+    def sides(self) -> tuple[str, str, str, str]:
+        """Sides of the patient at the left, right, top and bottom of a picture: R, L, A, P, S, I."""
+        right, bottom = (_side(self.grid.affine[:3, axis]) for axis in (0, 1))
+        return _across(right), right, _across(bottom), bottom
+
+    @property
+    def shown(self) -> list[int]:
+        """Slices in which something was explained."""
+        return np.flatnonzero(self.explained.any(axis=(1, 2))).tolist()
+
+    def centre(self, index: int) -> NDArray[np.float64]:
+        """RAS millimetres of the middle of a slice, in the world of the scan."""
+        columns, rows, _ = self.grid.shape
+        middle = np.array([(columns - 1) / 2, (rows - 1) / 2, index, 1])
+        return np.asarray((self.grid.affine @ middle)[:3])
+
+
+def plane_grid(delivered: Grid, plane: str) -> Grid:
+    """The voxels of a scan as delivered as a radiologist sees them in a plane: nothing is interpolated.
+
+    Axes as in `LaidMap`; slices from inferior to superior, posterior to anterior, or left to right.
+    """
+    to_ras = inv_ornt_aff(io_orientation(delivered.affine), delivered.shape)
+    shape = np.abs(np.linalg.inv(to_ras)[:3, :3]) @ np.array(delivered.shape)
+    across, row, column = AXES[plane]  # type: ignore[index]
+    cells = np.rint(shape).astype(int).tolist()
+    turned = np.zeros((4, 4))
+    turned[3, 3] = turned[across, 2] = 1
+    for axis, place in ((column, 0), (row, 1)):  # both run against the axis
+        turned[axis, [place, 3]] = -1, cells[axis] - 1
+    return Grid(
+        (cells[column], cells[row], cells[across]), delivered.affine @ to_ras @ turned, delivered.to_t1w
+    )
+
+
+def lay(
+    scan: PreparedScan,
+    maps: ScanMaps,
+    layer: str,
+    sequence: str,
+    grid: Grid | None = None,
+    *,
+    signed: bool = False,
+) -> LaidMap:
+    """Lay the map of a layer over a scan as it was delivered.
+
+    Args:
+        scan: as prepared.
+        maps: of the class.
+        layer: the layer.
+        sequence: of the scan as delivered.
+        grid: that is wanted, in the world of that scan, axes as in `LaidMap`; the scan's own voxels, in the plane
+            that the network sees, if absent.
+        signed: keep negative values in what is drawn.
+
+    Raises:
+        InputError: the scan as delivered is missing or damaged.
+        KeyError: maps do not know where that scan lies.
+    """
+    geometry = maps.geometry
+    delivered = geometry.delivered[sequence]
+    grid = grid or plane_grid(delivered, geometry.plane)
+    with open_image(scan.delivered(sequence)) as image:
+        values = np.asarray(image.get_fdata(dtype=np.float32)).reshape(delivered.shape)
+    raw = maps.raw(layer)
+
+    def laid(volume: NDArray[np.float32]) -> Values:
+        return _slices(resample(volume, geometry.prepared, grid))
+
+    causes = ["" if signed and cause == ALL_NEGATIVE else cause for cause in maps.blank[layer]]
+    shows = np.array([not cause for cause in causes])[:, None, None]
+    drawn = laid(geometry.to_volume(np.where(shows, raw if signed else raw.clip(0), 0)))
+    scale = float(np.abs(drawn).max())
+    explained = _slices(resample(_explained(geometry), geometry.prepared, grid, labels=True)) > 0
+    return LaidMap(
+        grid=grid,
+        anatomy=_windowed(_slices(resample(values, delivered, grid))),
+        raw=laid(geometry.to_volume(raw)),
+        heat=drawn / (scale or 1),
+        scale=scale,
+        raw_range=(float(raw.min()), float(raw.max())),
+        explained=explained,
+        blank=_blank(causes, geometry, grid),
+    )
+
+
+def _slices(volume: NDArray[np.float32]) -> Values:
+    """(column, row, slice) as (slice, row, column)."""
+    return np.ascontiguousarray(volume.transpose(2, 1, 0))
+
+
+def _explained(geometry: Geometry) -> NDArray[np.uint8]:
+    """1 in the prepared volume from the first explained slice to the last."""
+    volume = np.zeros(geometry.prepared.shape, dtype=np.uint8)
+    across = AXES[geometry.plane][0]
+    np.moveaxis(volume, across, 0)[geometry.slices[0] : geometry.slices[-1] + 1] = 1
+    return volume
+
+
+def _blank(causes: Sequence[str], geometry: Geometry, grid: Grid) -> tuple[str, ...]:
+    """By slice of the grid, the cause that the nearest explained slice has; all or none where planes differ."""
+    across = AXES[geometry.plane][0]
+    to_prepared = np.linalg.inv(geometry.prepared.world) @ grid.world
+    columns, rows, slices = grid.shape
+    places = [(to_prepared @ [columns / 2, rows / 2, index, 1])[across] for index in range(slices)]
+    steps = np.abs(to_prepared[:3, 2])
+    if steps.argmax() != across:
+        return (causes[0] if all(causes) else "",) * slices
+    nearest = [int(np.abs(np.array(geometry.slices) - place).argmin()) for place in places]
+    return tuple(causes[one] for one in nearest)
+
+
+def _windowed(values: Values) -> Values:
+    above = values[values > 0]
+    low, high = np.quantile(above, WINDOW) if above.size else (0.0, 1.0)
+    return np.asarray(((values - min(low, 0.0)) / (high - min(low, 0.0) or 1)).clip(0, 1), dtype=np.float32)
+
+
+def _side(direction: NDArray[np.float64]) -> str:
+    """The side of the patient that a direction in RAS leads to most."""
+    axis = int(np.abs(direction).argmax())
+    letter = "RAS"[axis]
+    return letter if direction[axis] > 0 else OPPOSITE[letter]
+
+
+def _across(letter: str) -> str:
+    return {**OPPOSITE, **{value: key for key, value in OPPOSITE.items()}}[letter]

@@ -1,0 +1,56 @@
+"""A chosen map over one of the scans as delivered, and how its files are named."""
+
+from dataclasses import dataclass
+
+from stratacam.errors import InputError
+from stratacam.export.choose import ChosenMap
+from stratacam.export.laid import LaidMap, lay
+from stratacam.maps import entity, label_of
+from stratacam.scans.resampling import Grid
+
+
+@dataclass(frozen=True)
+class PlacedMap:
+    """A map over one scan.
+
+    Attributes:
+        chosen: the map.
+        sequence: of the scan as delivered.
+        signed: whether negative values are drawn too.
+    """
+
+    chosen: ChosenMap
+    sequence: str
+    signed: bool
+
+    @property
+    def name(self) -> str:
+        """Of the scan, for readers."""
+        return f"{self.chosen.maps.name} {self.sequence}"
+
+    @property
+    def of_scan(self) -> str:
+        """What names of files of the scan and method begin with."""
+        maps = self.chosen.maps
+        return f"{maps.name}_space-{entity(self.sequence)}_{entity(maps.method)}"
+
+    @property
+    def stem(self) -> str:
+        """What names of files of the map begin with: BIDS entities of scan, class, layer and method."""
+        maps = self.chosen.maps
+        described = f"desc-{entity(self.chosen.layer)}{'Signed' if self.signed else ''}"
+        return f"{maps.name}_space-{entity(self.sequence)}{label_of(maps)}_{described}_{entity(maps.method)}"
+
+    def lay(self, grid: Grid | None = None) -> LaidMap:
+        """The map over the scan, see `stratacam.export.laid.lay`.
+
+        Raises:
+            InputError: the scan is missing or damaged, or maps do not know where it lies.
+        """
+        maps = self.chosen.maps
+        if self.sequence not in maps.geometry.delivered:
+            raise InputError(
+                f"--sequence: found {self.sequence}; expected one of {', '.join(maps.geometry.delivered)}, over whose "
+                "scans maps can be laid: choose of these."
+            )
+        return lay(self.chosen.scan, maps, self.chosen.layer, self.sequence, grid, signed=self.signed)

@@ -1,0 +1,132 @@
+"""An export: maps of a finished study, in the formats that are wanted, into a folder."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from stratacam.errors import InputError
+from stratacam.export.choose import ChosenMap, Wanted, choose_maps
+from stratacam.export.dicom import find_source, read_sources, write_dicom
+from stratacam.export.pictures import check_film, write_gif, write_mp4, write_png
+from stratacam.export.placed import PlacedMap
+from stratacam.files import read_json, remove_leftovers
+from stratacam.maps import ExplainSettings
+from stratacam.maps.formats import write_formats
+from stratacam.scans.cohort.sources import check_out
+from stratacam.scans.dicom.link import LinkedSeries
+from stratacam.study.folders import StudyFolders
+
+Group = Sequence[PlacedMap]
+"""Maps of one scan by one method, over one sequence."""
+
+WriteGroup = Callable[[Group, Path, Mapping[str, LinkedSeries]], list[Path]]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        files: by format.
+        left_out: scans that could not be exported, each with the reason.
+        remark: on the choice of the maps, or "".
+    """
+
+    files: Mapping[str, tuple[Path, ...]]
+    left_out: Mapping[str, str]
+    remark: str
+
+
+def export_study(
+    folders: StudyFolders,
+    out: Path,
+    wanted: Wanted,
+    formats: Sequence[str],
+    *,
+    link: Path | None = None,
+    console: Console,
+) -> Exported:
+    """Write maps of a finished study for others.
+
+    Args:
+        folders: of the study; nothing is written there.
+        out: folder of the results, with a folder for each format.
+        wanted: which maps.
+        formats: some of `WRITERS`.
+        link: the file that leads back to DICOM, for that format.
+        console: for progress.
+
+    Raises:
+        InputError: there are no such maps, a format lacks what it needs, nothing could be written, or `out` touches
+            the study or its cohort.
+    """
+    cohort = read_json(folders.configuration).get("cohort", {}).get("input")
+    check_out(out, folders.root, folders.prepared, *([Path(cohort)] if cohort else []))
+    series = read_sources(link) if "dicom" in formats else {}
+    if "mp4" in formats:
+        check_film()
+    chosen, remark = choose_maps(folders, wanted)
+    remove_leftovers(out)
+    files: dict[str, list[Path]] = {one: [] for one in formats}
+    left_out: dict[str, str] = {}
+    for group in _groups(chosen, wanted):
+        for one in formats:
+            try:
+                files[one] += WRITERS[one](group, out, series)
+            except InputError as fault:
+                left_out[group[0].name] = str(fault)
+                console.print(
+                    f"{group[0].name}: left out: {fault}", style="yellow", highlight=False, markup=False
+                )
+                break
+        else:
+            console.print(f"{group[0].name}: {', '.join(formats)}", highlight=False, markup=False)
+    if not any(files.values()):
+        raise InputError(f"{out}: nothing could be exported; {next(iter(left_out.values()))}")
+    return Exported({one: tuple(found) for one, found in files.items()}, left_out, remark)
+
+
+def _groups(chosen: Sequence[ChosenMap], wanted: Wanted) -> list[list[PlacedMap]]:
+    groups: dict[tuple[Path, str], list[PlacedMap]] = {}
+    for one in chosen:
+        for sequence in wanted.sequences:
+            placed = PlacedMap(one, sequence, wanted.signed)
+            groups.setdefault((one.maps.path, sequence), []).append(placed)
+    return list(groups.values())
+
+
+def _nifti(group: Group, out: Path, _: Mapping[str, LinkedSeries]) -> list[Path]:
+    """The study's own NIfTI, over the scan as delivered and on the prepared grid."""
+    files: set[Path] = set()
+    for placed in group:
+        maps = placed.chosen.maps
+        settings = ExplainSettings(nifti_scans=(placed.sequence,))
+        files |= write_formats(out / "nifti" / maps.name, maps, placed.chosen.layer, settings)
+    return sorted(files)
+
+
+def _dicom(group: Group, out: Path, series: Mapping[str, LinkedSeries]) -> list[Path]:
+    first = group[0].chosen
+    sequence = group[0].sequence
+    source = find_source(first.scan, sequence, first.maps.geometry.delivered[sequence], series)
+    return write_dicom(source, group, out / "dicom" / group[0].of_scan)
+
+
+def _each(write: Callable[[PlacedMap, Path], list[Path]]) -> WriteGroup:
+    """A writer of single maps, for the maps of a group one after the other."""
+
+    def written(group: Group, out: Path, _: Mapping[str, LinkedSeries]) -> list[Path]:
+        return [path for placed in group for path in write(placed, out)]
+
+    return written
+
+
+WRITERS: Mapping[str, WriteGroup] = {
+    "nifti": _nifti,
+    "png": _each(write_png),
+    "gif": _each(write_gif),
+    "mp4": _each(write_mp4),
+    "dicom": _dicom,
+}

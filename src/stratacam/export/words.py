@@ -1,0 +1,50 @@
+"""What is written of a map wherever it leaves the study."""
+
+from stratacam.cam.methods import REGISTRY
+from stratacam.export.choose import ChosenMap
+from stratacam.maps.fused import fused_title
+from stratacam.maps.nifti import HELD_OUT
+
+RESEARCH = "RESEARCH USE ONLY - NOT FOR DIAGNOSIS"
+
+CAUTION = (
+    "Research use only, not for diagnosis. A map shows what raised a network's score. It does not show that the "
+    "network is right, nor that the place matters in the disease."
+)
+
+SCALE = "scale of a network"
+"""Unit of the maps of several networks, each divided by its scale before the mean."""
+
+
+def unit_of(chosen: ChosenMap) -> str:
+    """The unit of the raw map, in a few words."""
+    return SCALE if chosen.maps.members else REGISTRY[chosen.maps.method].unit
+
+
+def title_of(chosen: ChosenMap) -> str:
+    """Method, layer and class."""
+    return f"{chosen.maps.method}, {fused_title(chosen.layer)}, class {chosen.maps.explained}"
+
+
+def networks_of(chosen: ChosenMap) -> str:
+    """Which network or networks made the map, and whether they were trained with the scan."""
+    maps = chosen.maps
+    run = str(maps.model.get("run") or maps.model.get("architecture", "one network"))
+    who = f"mean of {len(maps.members)} networks" if maps.members else run
+    held_out = {
+        True: "scan held out of training",
+        False: "TRAINED WITH THIS SCAN",
+        None: "held out? not known",
+    }
+    return f"{who}; {held_out[HELD_OUT.get(maps.in_training)]}"
+
+
+def prediction_of(chosen: ChosenMap) -> str:
+    """The class that the scan is given, and the probability of every class."""
+    shares = ", ".join(f"{name} {share:.2f}" for name, share in chosen.maps.scan_probabilities.items())
+    return f"Predicted {chosen.maps.predicted} ({shares})"
+
+
+def number(value: float) -> str:
+    """Three digits, as a legend has them."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
