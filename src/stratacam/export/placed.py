@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from stratacam.errors import InputError
 from stratacam.export.choose import ChosenMap
 from stratacam.export.laid import LaidMap, lay
 from stratacam.maps import entity, label_of
@@ -45,12 +44,7 @@ class PlacedMap:
         """The map over the scan, see `stratacam.export.laid.lay`.
 
         Raises:
-            InputError: the scan is missing or damaged, or maps do not know where it lies.
+            InputError: the scan is missing or damaged.
         """
         maps = self.chosen.maps
-        if self.sequence not in maps.geometry.delivered:
-            raise InputError(
-                f"--sequence: found {self.sequence}; expected one of {', '.join(maps.geometry.delivered)}, over whose "
-                "scans maps can be laid: choose of these."
-            )
         return lay(self.chosen.scan, maps, self.chosen.layer, self.sequence, grid, signed=self.signed)

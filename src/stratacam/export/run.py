@@ -89,9 +89,15 @@ def export_study(
 
 
 def _groups(chosen: Sequence[ChosenMap], wanted: Wanted) -> list[list[PlacedMap]]:
+    """Maps by their store, which is of one scan and method, and by sequence."""
     groups: dict[tuple[Path, str], list[PlacedMap]] = {}
     for one in chosen:
         for sequence in wanted.sequences:
+            if sequence not in (known := one.maps.geometry.delivered):
+                raise InputError(
+                    f"--sequence: found {sequence}; expected one of {', '.join(known)}, over whose scans the maps of "
+                    f"{one.maps.name} can be laid: choose of these."
+                )
             placed = PlacedMap(one, sequence, wanted.signed)
             groups.setdefault((one.maps.path, sequence), []).append(placed)
     return list(groups.values())
@@ -109,8 +115,9 @@ def _nifti(group: Group, out: Path, _: Mapping[str, LinkedSeries]) -> list[Path]
 
 def _dicom(group: Group, out: Path, series: Mapping[str, LinkedSeries]) -> list[Path]:
     first = group[0].chosen
-    sequence = group[0].sequence
-    source = find_source(first.scan, sequence, first.maps.geometry.delivered[sequence], series)
+    source = find_source(
+        first.scan, group[0].sequence, first.maps.geometry.delivered[group[0].sequence], series
+    )
     return write_dicom(source, group, out / "dicom" / group[0].of_scan)
 
 

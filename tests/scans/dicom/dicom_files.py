@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 AXIAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 SAGITTAL = ((0.0, 1.0, 0.0), (0.0, 0.0, -1.0))
@@ -104,3 +105,43 @@ def write_series(
     affine = np.eye(4)
     affine[:3] = np.column_stack([row * spacing[1], column * spacing[0], normal * step, np.array(origin)])
     return Written(paths, voxels, affine)
+
+
+def item(**values):
+    dataset = Dataset()
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def write_enhanced(written, target, echo_times):
+    """Put the slices of a classic series into one enhanced multi-frame file."""
+    slices = [pydicom.dcmread(path) for path in written.paths]
+    file = pydicom.dcmread(written.paths[0])
+    first = slices[0]
+    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
+        delattr(file, keyword)
+    for keyword in ("EchoTime", "ScanningSequence", "RepetitionTime"):
+        delattr(file, keyword)
+    file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = EnhancedMRImageStorage
+    file.NumberOfFrames = len(slices)
+    file.EchoPulseSequence = "SPIN"
+    file.PixelData = b"".join(one.PixelData for one in slices)
+    shared = item(
+        MRTimingAndRelatedParametersSequence=[item(RepetitionTime=500.0, FlipAngle=90.0, EchoTrainLength=1)],
+        PlaneOrientationSequence=[item(ImageOrientationPatient=first.ImageOrientationPatient)],
+        PixelMeasuresSequence=[item(PixelSpacing=first.PixelSpacing, SliceThickness=first.SliceThickness)],
+    )
+    file.SharedFunctionalGroupsSequence = [shared]
+    file.PerFrameFunctionalGroupsSequence = [
+        item(
+            FrameContentSequence=[
+                item(StackID="1", InStackPositionNumber=number, DimensionIndexValues=[1, number])
+            ],
+            PlanePositionSequence=[item(ImagePositionPatient=one.ImagePositionPatient)],
+            MREchoSequence=[item(EffectiveEchoTime=echo_time)],
+        )
+        for number, (one, echo_time) in enumerate(zip(slices, echo_times, strict=True), start=1)
+    ]
+    target.parent.mkdir()
+    file.save_as(target)

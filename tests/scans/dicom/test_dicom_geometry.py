@@ -7,11 +7,10 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import AXIAL, SAGITTAL, oblique, write_series
+from dicom_files import AXIAL, SAGITTAL, oblique, write_enhanced, write_series
 from PIL import Image
-from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import EnhancedMRImageStorage, ExplicitVRBigEndian, JPEG2000Lossless, RLELossless
+from pydicom.uid import ExplicitVRBigEndian, JPEG2000Lossless, RLELossless
 
 from stratacam.scans.dicom import import_dicom
 
@@ -101,46 +100,6 @@ def test_losslessly_encoded_slices_give_the_same_voxels(tmp_path, rewrite):
     result = import_dicom(tmp_path / "in", tmp_path / "out")
     assert result.left_out == 0
     assert compare(load(tmp_path / "out"), written.voxels, written.affine) < (1e-3, 1)
-
-
-def item(**values):
-    dataset = Dataset()
-    for keyword, value in values.items():
-        setattr(dataset, keyword, value)
-    return dataset
-
-
-def write_enhanced(written, target, echo_times):
-    """Put the slices of a classic series into one enhanced multi-frame file."""
-    slices = [pydicom.dcmread(path) for path in written.paths]
-    file = pydicom.dcmread(written.paths[0])
-    first = slices[0]
-    for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
-        delattr(file, keyword)
-    for keyword in ("EchoTime", "ScanningSequence", "RepetitionTime"):
-        delattr(file, keyword)
-    file.SOPClassUID = file.file_meta.MediaStorageSOPClassUID = EnhancedMRImageStorage
-    file.NumberOfFrames = len(slices)
-    file.EchoPulseSequence = "SPIN"
-    file.PixelData = b"".join(one.PixelData for one in slices)
-    shared = item(
-        MRTimingAndRelatedParametersSequence=[item(RepetitionTime=500.0, FlipAngle=90.0, EchoTrainLength=1)],
-        PlaneOrientationSequence=[item(ImageOrientationPatient=first.ImageOrientationPatient)],
-        PixelMeasuresSequence=[item(PixelSpacing=first.PixelSpacing, SliceThickness=first.SliceThickness)],
-    )
-    file.SharedFunctionalGroupsSequence = [shared]
-    file.PerFrameFunctionalGroupsSequence = [
-        item(
-            FrameContentSequence=[
-                item(StackID="1", InStackPositionNumber=number, DimensionIndexValues=[1, number])
-            ],
-            PlanePositionSequence=[item(ImagePositionPatient=one.ImagePositionPatient)],
-            MREchoSequence=[item(EffectiveEchoTime=echo_time)],
-        )
-        for number, (one, echo_time) in enumerate(zip(slices, echo_times, strict=True), start=1)
-    ]
-    target.parent.mkdir()
-    file.save_as(target)
 
 
 def test_enhanced_file_gives_the_same_voxels(tmp_path):

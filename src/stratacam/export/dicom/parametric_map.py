@@ -59,6 +59,8 @@ def parametric_map(
         series_description=series_description(placed, "map"),
         **equipment(),
     )
+    for one in (*found.DimensionOrganizationSequence, *found.DimensionIndexSequence):
+        one.DimensionOrganizationUID = made.uid("dimensions")
     found.BodyPartExamined = BODY_PART
     made.finish(found)
     return found

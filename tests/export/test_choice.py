@@ -1,0 +1,126 @@
+"""Which maps are exported, and how the command line says so."""
+
+import sys
+
+import pytest
+from rich.console import Console
+
+from stratacam import cli
+from stratacam.errors import InputError
+from stratacam.export import Wanted, export_study
+from stratacam.export.choose import choose_maps
+
+
+def chosen(study, **wanted):
+    found, _ = choose_maps(study.folders, Wanted(**wanted))
+    return [(one.maps.name, one.maps.explained, one.layer) for one in found]
+
+
+def test_without_a_recommended_map_that_of_the_last_convolution_is_taken_and_said_so(oblique_study):
+    found, remark = choose_maps(oblique_study.folders, Wanted())
+    assert [one.layer for one in found] == ["block5_conv3"]
+    assert remark.startswith("No map is recommended, so that of the last convolution is exported.")
+
+
+def test_layers_are_named_or_matched(oblique_study):
+    assert [layer for *_, layer in chosen(oblique_study, layers=("block5_*",))] == [
+        "block5_conv3",
+        "block5_pool",
+    ]
+    assert len(chosen(oblique_study, layers=("all",))) == 3
+    assert chosen(oblique_study, subjects=("sub-01",), classes=("all",), layers=("block4_conv3",)) == [
+        ("sub-01", "SPMS", "block4_conv3")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({"subjects": ("sub-9",)}, "--subject: found sub-9; expected sub-01"),
+        ({"methods": ("layercam",)}, "--method: found layercam; expected gradcam"),
+        ({"layers": ("block9",)}, "--layer: found block9"),
+        ({"classes": ("MS",)}, "--class: found MS; expected RRMS, SPMS, control"),
+        ({"classes": ("RRMS",)}, "holds maps of SPMS, none of RRMS"),
+        ({"recommended": True}, "so no map is recommended"),
+        (
+            {"recommended": True, "layers": ("block5_conv3",)},
+            "--recommended: found --method or --layer beside it",
+        ),
+    ],
+)
+def test_what_is_not_there_is_named_with_what_there_is(oblique_study, wanted, words):
+    with pytest.raises(InputError, match=words):
+        choose_maps(oblique_study.folders, Wanted(**wanted))
+
+
+def test_results_are_never_written_into_the_study_or_the_cohort(oblique_study):
+    for place in (oblique_study.folders.root / "out", oblique_study.bids, oblique_study.bids / "sub-01"):
+        with pytest.raises(InputError, match="expected a place of its own"):
+            export_study(oblique_study.folders, place, Wanted(), ["png"], console=Console(quiet=True))
+
+
+def test_a_sequence_over_which_no_map_can_be_laid_is_refused(oblique_study, tmp_path):
+    wanted = Wanted(sequences=("FLAIR",))
+    for name in ("png", "dicom", "nifti"):
+        with pytest.raises(InputError, match="--sequence: found FLAIR; expected one of T1w"):
+            export_study(
+                oblique_study.folders,
+                tmp_path,
+                wanted,
+                [name],
+                link=oblique_study.link,
+                console=Console(quiet=True),
+            )
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def command(*arguments):
+        monkeypatch.setattr(sys, "argv", ["stratacam", "export", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code or 0, " ".join("".join(capsys.readouterr()).split())
+
+    return command
+
+
+def test_the_command_writes_a_folder_for_each_format(run, oblique_study, tmp_path):
+    code, said = run(
+        oblique_study.folders.root,
+        tmp_path / "out",
+        "--format",
+        "nifti",
+        "--format",
+        "gif",
+        "--layer",
+        "block5_pool",
+    )
+    assert code == 0
+    assert "sub-01 T1w: nifti, gif" in said
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"nifti", "gif"}
+    assert [path.name for path in (tmp_path / "out/gif").iterdir()] == [
+        "sub-01_space-T1w_desc-block5pool_gradcam.gif"
+    ]
+    assert len(list((tmp_path / "out/nifti").rglob("*.nii.gz"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--format", "png", "--to-dicomweb", "http://localhost:1"), "found no --format dicom beside it"),
+        (("--format", "dicom", "--to-dicomweb", "localhost"), "expected the root of a DICOMweb service"),
+        (
+            ("--format", "dicom", "--to-dicomweb", "http://a:secret@localhost"),
+            "found a name or password in the URL",
+        ),
+        (("--format", "dicom"), "--link: found none"),
+        (("--format", "tiff"), "tiff"),
+        ((), "--format"),
+    ],
+)
+def test_wrong_options_are_named_and_nothing_is_written(run, oblique_study, tmp_path, options, words):
+    code, said = run(oblique_study.folders.root, tmp_path / "out", *options)
+    assert code == cli.UNUSABLE
+    assert words in said
+    assert "secret" not in said
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,235 @@
+"""What the DICOM files say: whose they are, what they came from, what the values are, and what nobody may conclude."""
+
+import shutil
+import stat
+import subprocess
+
+import numpy as np
+import pydicom
+import pytest
+import zarr
+from dicom_results import read_map
+from imported_study import LAYER
+from pydicom.uid import ComprehensiveSRStorage, ParametricMapStorage, SecondaryCaptureImageStorage
+from rich.console import Console
+
+from stratacam.cam.methods import REGISTRY
+from stratacam.errors import InputError
+from stratacam.export import Wanted, export_study
+from stratacam.export.dicom.instances import UCUM
+from stratacam.export.words import CAUTION, SCALE
+from stratacam.files import read_json, write_json
+from stratacam.maps import read_maps
+from stratacam.scans.image_file import sidecar_path
+
+SAME = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate", "StudyTime",
+    "StudyID", "AccessionNumber",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def source(oblique_study):
+    return pydicom.dcmread(next(oblique_study.dicom.iterdir()))
+
+
+@pytest.fixture(scope="module")
+def results(dicom_files):
+    return [pydicom.dcmread(path) for path in dicom_files]
+
+
+@pytest.fixture(scope="module")
+def report(results):
+    (found,) = (one for one in results if one.SOPClassUID == ComprehensiveSRStorage)
+    return found
+
+
+def items(container):
+    """Every item of a report's tree: name and value."""
+    for item in container.get("ContentSequence", ()):
+        name = item.ConceptNameCodeSequence[0].CodeMeaning if "ConceptNameCodeSequence" in item else ""
+        yield name, item
+        yield from items(item)
+
+
+def test_there_are_a_map_a_capture_of_every_slice_and_a_report(results):
+    kinds = [one.SOPClassUID for one in results]
+    assert kinds.count(ParametricMapStorage) == 1
+    assert kinds.count(SecondaryCaptureImageStorage) == 12
+    assert kinds.count(ComprehensiveSRStorage) == 1
+
+
+def test_every_result_is_of_the_patient_and_study_of_its_source(results, source):
+    for one in results:
+        assert {key: one.get(key) for key in SAME} == {key: source.get(key) for key in SAME}
+    images = [one for one in results if one.SOPClassUID != ComprehensiveSRStorage]
+    assert {one.FrameOfReferenceUID for one in images} == {source.FrameOfReferenceUID}
+    assert source.SeriesInstanceUID not in {one.SeriesInstanceUID for one in results}
+    for one in images:
+        assert one.ReferencedSeriesSequence[0].SeriesInstanceUID == source.SeriesInstanceUID
+
+
+def test_every_result_says_that_it_is_for_research_in_its_series_description(results):
+    assert all(one.SeriesDescription.startswith("RESEARCH ONLY") for one in results)
+    assert len({one.SeriesInstanceUID for one in results}) == 3
+    assert all(len(one.SeriesDescription) <= 64 for one in results)
+
+
+def test_the_warning_is_burnt_into_every_capture(results):
+    yellow = np.array([255, 214, 10])
+    for one in results:
+        if one.SOPClassUID == SecondaryCaptureImageStorage:
+            pixels = one.pixel_array.astype(int)
+            below = np.abs(pixels[640:] - yellow).max(axis=2) < 20
+            assert below.sum() > 500
+            assert below.any(axis=0).sum() > 150
+
+
+def test_values_are_signed_in_logits_with_their_unit_coded(results, oblique_study):
+    (found,) = (one for one in results if one.SOPClassUID == ParametricMapStorage)
+    mapping = found.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    unit = mapping.MeasurementUnitsCodeSequence[0]
+    assert (unit.CodeValue, unit.CodingSchemeDesignator, unit.CodeMeaning) == ("{logit}", "UCUM", "logit")
+    assert (mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept) == (1, 0)
+    values = np.frombuffer(found.FloatPixelData, "<f4")
+    raw = read_maps(next(oblique_study.folders.maps.rglob("*.zarr"))).raw(LAYER)
+    assert raw.min() <= values.min() < -1 < 1 < values.max() <= raw.max()
+    assert found.ContentQualification == "RESEARCH"
+    assert found.BurnedInAnnotation == "NO"
+
+
+def test_every_unit_of_a_method_has_a_code():
+    assert {method.unit for method in REGISTRY.values()} | {SCALE} <= set(UCUM)
+    assert all(len(code) <= 16 for code in UCUM.values())
+
+
+def test_the_report_has_prediction_verdict_and_caution(report):
+    found = [(name, item) for name, item in items(report)]
+    texts = [item.TextValue for _, item in found if item.ValueType == "TEXT"]
+    assert CAUTION in texts
+    assert any(text.startswith("Predicted SPMS (control 0.10, RRMS 0.20, SPMS 0.70)") for text in texts)
+    assert any("Evidence: not measured" in text for text in texts)
+    numbers = {
+        float(item.MeasuredValueSequence[0].NumericValue) for _, item in found if item.ValueType == "NUM"
+    }
+    assert numbers == {0.1, 0.2, 0.7}
+    codes = {
+        name: item.ConceptCodeSequence[0].CodeMeaning for name, item in found if item.ValueType == "CODE"
+    }
+    assert codes["Predicted class"] == "SPMS"
+    assert codes["Verdict on the map"] == "not measured"
+
+
+def test_the_report_names_the_map_and_the_source(report, results, oblique_study):
+    named = {
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+        for _, item in items(report)
+        if item.ValueType == "IMAGE"
+    }
+    (written,) = (one for one in results if one.SOPClassUID == ParametricMapStorage)
+    sources = {pydicom.dcmread(path).SOPInstanceUID for path in oblique_study.dicom.iterdir()}
+    assert named == {written.SOPInstanceUID} | sources
+
+
+def test_a_verdict_of_the_study_stands_in_report_and_captures(oblique_study, tmp_path):
+    root = tmp_path / "study"
+    shutil.copytree(oblique_study.folders.root, root)
+    judged = {
+        "name": "vgg16", "networks": 1, "method": "gradcam", "layer": LAYER, "verdict": "not recommended",
+        "faults": ["it is no better than noise"], "reasons": [],
+    }  # fmt: skip
+    write_json(
+        root / "evidence/recommended.json", {"recommended": None, "nearest": judged, "judged": [judged]}
+    )
+    write_json(root / "evidence/vgg16/about.json", {"trained": {"vgg16_seed-0": "key"}})
+    write_json(root / ".stratacam/train/vgg16_seed-0.json", {"key": "key"})
+    folders = type(oblique_study.folders)(root)
+    done = export(folders, tmp_path / "out", oblique_study.link)
+    assert "it is no better than noise" in done.remark
+    found = pydicom.dcmread(done.files["dicom"][-1])
+    assert any(
+        "Evidence: not recommended: it is no better than noise." in item.get("TextValue", "")
+        for _, item in items(found)
+    )
+    write_json(root / ".stratacam/train/vgg16_seed-0.json", {"key": "trained again"})
+    again = pydicom.dcmread(export(folders, tmp_path / "again", oblique_study.link).files["dicom"][-1])
+    assert any("Evidence: not measured" in item.get("TextValue", "") for _, item in items(again))
+
+
+def export(folders, out, link, **wanted):
+    return export_study(folders, out, Wanted(**wanted), ["dicom"], link=link, console=Console(quiet=True))
+
+
+def test_the_same_maps_give_the_same_bytes(oblique_study, dicom_files, tmp_path):
+    again = export(oblique_study.folders, tmp_path, oblique_study.link).files["dicom"]
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in dicom_files]
+
+
+def test_other_layers_have_other_uids_and_one_report(oblique_study, tmp_path):
+    files = export(oblique_study.folders, tmp_path, oblique_study.link, layers=("all",)).files["dicom"]
+    found = [pydicom.dcmread(path) for path in files]
+    assert len({one.SOPInstanceUID for one in found}) == len(found)
+    assert sum(one.SOPClassUID == ParametricMapStorage for one in found) == 3
+    (report,) = (one for one in found if one.SOPClassUID == ComprehensiveSRStorage)
+    verdicts = [
+        name for name, item in items(report) if name == "Verdict on the map" and item.ValueType == "CODE"
+    ]
+    assert len(verdicts) == 3
+    assert len({one.SeriesNumber for one in found}) == 7
+
+
+def test_files_that_name_a_patient_are_for_their_owner_alone(dicom_files):
+    assert {stat.S_IMODE(path.stat().st_mode) for path in dicom_files} == {0o600}
+
+
+def test_a_consensus_is_in_units_of_the_scale_of_its_networks(oblique_study, tmp_path):
+    root = tmp_path / "study"
+    shutil.copytree(oblique_study.folders.root, root)
+    store = next(root.rglob("*.zarr"))
+    zarr.open_group(store).attrs.update({"members": [{"run": "one"}, {"run": "two"}]})
+    files = export(type(oblique_study.folders)(root), tmp_path / "out", oblique_study.link).files["dicom"]
+    found = pydicom.dcmread(next(path for path in files if path.name == "map.dcm"))
+    mapping = found.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    assert mapping.MeasurementUnitsCodeSequence[0].CodeValue == "{scale}"
+
+
+def test_without_a_link_the_way_to_one_is_named(oblique_study, tmp_path):
+    with pytest.raises(InputError, match=r"import-dicom --link.*import the DICOM files again"):
+        export(oblique_study.folders, tmp_path / "out", None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_scan_that_came_from_elsewhere_is_left_out_with_the_reason(oblique_study, tmp_path):
+    shutil.copytree(oblique_study.folders.root, tmp_path / "study")
+    shutil.copytree(oblique_study.bids, tmp_path / "bids")
+    folders = type(oblique_study.folders)(tmp_path / "study")
+    record = next(folders.prepared.rglob("*_record.json"))
+    delivered = next((tmp_path / "bids").rglob("*_T1w.nii.gz"))
+    write_json(record, {**read_json(record), "Delivered": {"T1w": str(delivered)}})
+    content = read_json(sidecar_path(delivered))
+    write_json(sidecar_path(delivered), {**content, "SourceDigest": "0" * 64})
+    with pytest.raises(InputError, match="lacks the series of sub-01 T1w"):
+        export(folders, tmp_path / "out", oblique_study.link)
+    write_json(sidecar_path(delivered), {})
+    with pytest.raises(InputError, match="names no SourceDigest"):
+        export(folders, tmp_path / "out", oblique_study.link)
+
+
+@pytest.mark.skipif(not shutil.which("dciodvfy"), reason="dciodvfy (Debian: dicom3tools) is not installed")
+def test_an_independent_validator_finds_no_error(dicom_files):
+    warned = set()
+    for path in dicom_files:
+        done = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False)  # noqa: S603, S607
+        lines = (done.stdout + done.stderr).splitlines()
+        assert [line for line in lines if line.startswith("Error")] == []
+        warned |= {line for line in lines if line.startswith("Warning")}
+    known = ("99STRATACAM", "QUANTITY", "not present in standard DICOM IOD")
+    assert [line for line in warned if not any(word in line for word in known)] == []
+
+
+def test_frames_lie_in_order_of_their_positions(dicom_files):
+    path = next(path for path in dicom_files if path.name == "map.dcm")
+    corners = np.array([points[0, 0] for _, points, _ in read_map(path)])
+    steps = np.diff(corners, axis=0)
+    np.testing.assert_allclose(steps, np.broadcast_to(steps[0], steps.shape), atol=1e-6)
+    assert np.linalg.norm(steps[0]) == pytest.approx(4.0)

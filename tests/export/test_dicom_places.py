@@ -1,0 +1,173 @@
+"""Maps in DICOM lie where they lie in the patient, whatever the series, and hold the raw values."""
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_results import places, ras, read_map
+from imported_study import DATA, EDGE_MM, PICTURE, write_imported
+from rich.console import Console
+from tests.scans.dicom.dicom_files import AXIAL, SAGITTAL, oblique, write_enhanced, write_series
+
+from stratacam.export import Wanted, export_study
+
+FRAME = {"FrameOfReferenceUID": "1.2.3.4.5"}
+MARGIN = 2  # cells of the prepared grid, of the pictures and of the slices, beyond which nothing is known
+
+
+def plane_of_values(points):
+    return points @ np.array([0.1, -0.2, 0.3]) + 4
+
+
+def export(study, out, **wanted):
+    done = export_study(
+        study.folders, out, Wanted(**wanted), ["dicom"], link=study.link, console=Console(quiet=True)
+    )
+    maps = [path for path in done.files["dicom"] if path.name == "map.dcm"]
+    captures = [path for path in done.files["dicom"] if path.name.startswith("capture")]
+    return maps, captures
+
+
+def inner(study, points):
+    """Points of the world that lie well inside the pictures that were explained."""
+    pixels = study.geometry.to_pixels(points)
+    low, high = (
+        np.array([1, MARGIN, MARGIN]),
+        np.array([len(study.geometry.slices) - 2, PICTURE - 1 - MARGIN, PICTURE - 1 - MARGIN]),
+    )
+    return ((pixels >= low) & (pixels <= high)).all(axis=-1)
+
+
+def reordered(dataset, index):
+    """Numbers against positions, a gap between slices, and values of another kind."""
+    dataset.InstanceNumber = 100 - index
+    dataset.SliceThickness = 1.0
+
+
+SERIES = {
+    "axial": {},
+    "sagittal, thin": {"axes": SAGITTAL, "step": 1.5, "slices": 20},
+    "oblique": {"axes": oblique()},
+    "against its normal": {"axes": (AXIAL[1], AXIAL[0])},
+    "reordered, with gaps": {"axes": oblique(), "step": 5.0, "change": reordered, "suffix": ""},
+}
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_values_that_are_known_everywhere_are_found_at_every_pixel(tmp_path, name):
+    settings = {"spacing": (3.0, 2.5), "step": 3.0, "slices": 14, **SERIES[name]}
+    written = write_series(tmp_path / "dicom", **settings, **FRAME)
+    study = write_imported(tmp_path, values=plane_of_values)
+    (path,), _ = export(study, tmp_path / "out")
+    position = {}
+    for image in map(pydicom.dcmread, written.paths):
+        position[image.SOPInstanceUID] = np.array(image.ImagePositionPatient, float)
+    compared = 0
+    for source, points, values in read_map(path):
+        np.testing.assert_allclose(points[0, 0], position[source.ReferencedSOPInstanceUID], atol=1e-6)
+        known = inner(study, ras(points))
+        compared += known.sum()
+        np.testing.assert_allclose(values[known], plane_of_values(ras(points))[known], atol=2e-4)
+    assert len(position) == settings["slices"]
+    assert compared > 500
+
+
+def bump(centre):
+    return lambda points: 7 * np.exp(-((points - centre) ** 2).sum(axis=-1) / (2 * 12.0**2)) - 0.5
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_a_planted_blob_is_at_its_coordinate_in_map_and_capture(tmp_path, plane):
+    written = write_series(
+        tmp_path / "dicom", axes=oblique(), spacing=(2.0, 2.0), step=3.0, slices=20, shape=(40, 36), **FRAME
+    )
+    middle = written.affine @ [17, 22, 9, 1]
+    study = write_imported(tmp_path, values=bump(ras(middle[:3])), plane=plane)
+    (path,), captures = export(study, tmp_path / "out")
+    frames = list(read_map(path))
+    _, points, values = max(frames, key=lambda frame: frame[2].max())
+    hottest = np.unravel_index(values.argmax(), values.shape)
+    assert np.abs(points[hottest] - middle[:3]).max() < EDGE_MM
+    assert values.max() == pytest.approx(6.5, abs=0.3)
+    coldest = min(values.min() for _, _, values in frames)
+    assert coldest == pytest.approx(-0.5, abs=0.05)
+    pictures = [pydicom.dcmread(one) for one in captures]
+    colourful = [colour_of(one) for one in pictures]
+    best = int(np.argmax([one.sum() for one in colourful]))
+    points = places(
+        pictures[best].ImagePositionPatient,
+        pictures[best].ImageOrientationPatient,
+        pictures[best].PixelSpacing,
+        colourful[best].shape,
+    )
+    strong = colourful[best] > 0.8 * colourful[best].max()
+    assert np.linalg.norm(points[strong].mean(axis=0) - middle[:3]) < EDGE_MM
+
+
+def colour_of(capture):
+    """How far each pixel of the slice is from grey; the legend below it counts for nothing."""
+    pixels = capture.pixel_array.astype(float)
+    slice_rows = 640
+    return np.ptp(pixels[:slice_rows], axis=2)
+
+
+def test_a_capture_begins_where_its_slice_begins_and_spans_the_same_millimetres(oblique_study, dicom_files):
+    sources = {one.SOPInstanceUID: one for one in map(pydicom.dcmread, oblique_study.dicom.iterdir())}
+    for path in dicom_files:
+        if not path.name.startswith("capture"):
+            continue
+        capture = pydicom.dcmread(path)
+        source = sources[capture.SourceImageSequence[0].ReferencedSOPInstanceUID]
+        corner = {}
+        for name, image in {"capture": capture, "source": source}.items():
+            points = places(
+                image.ImagePositionPatient, image.ImageOrientationPatient, image.PixelSpacing, (2, 2)
+            )
+            corner[name] = points[0, 0] - (points[1, 1] - points[0, 0]) / 2  # outer corner of the first pixel
+        np.testing.assert_allclose(corner["capture"], corner["source"], atol=1e-6)
+        assert capture.Columns * capture.PixelSpacing[1] >= source.Columns * source.PixelSpacing[1] - 1e-6
+
+
+def test_frames_of_an_enhanced_series_are_named_by_number(tmp_path):
+    written = write_series(
+        tmp_path / "classic", axes=oblique(), spacing=(3.0, 2.5), step=3.0, slices=14, **FRAME
+    )
+    write_enhanced(written, tmp_path / "dicom/file", [10.0] * 14)
+    study = write_imported(tmp_path, values=plane_of_values)
+    (path,), captures = export(study, tmp_path / "out")
+    position = [np.array(pydicom.dcmread(one).ImagePositionPatient, float) for one in written.paths]
+    for source, points, values in read_map(path):
+        np.testing.assert_allclose(points[0, 0], position[int(source.ReferencedFrameNumber) - 1], atol=1e-6)
+        known = inner(study, ras(points))
+        np.testing.assert_allclose(values[known], plane_of_values(ras(points))[known], atol=2e-4)
+    named = {pydicom.dcmread(one).SourceImageSequence[0].ReferencedFrameNumber for one in captures}
+    assert named <= set(range(1, 15))
+
+
+def test_a_map_over_another_sequence_lies_in_the_series_of_that_sequence(tmp_path):
+    write_series(tmp_path / "dicom/a", axes=oblique(), spacing=(3.0, 2.5), slices=14, **FRAME)
+    flair = write_series(
+        tmp_path / "dicom/b", contrast="FLAIR", spacing=(2.0, 2.5), step=4.0, slices=11, number=2, **FRAME
+    )
+    study = write_imported(tmp_path, values=plane_of_values)
+    (path,), _ = export(study, tmp_path / "out", sequences=("FLAIR",))
+    uids = {pydicom.dcmread(one).SOPInstanceUID for one in flair.paths}
+    for source, points, values in read_map(path):
+        assert source.ReferencedSOPInstanceUID in uids
+        known = inner(study, ras(points))
+        np.testing.assert_allclose(values[known], plane_of_values(ras(points))[known], atol=2e-4)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no real scans in {DATA}")
+def test_a_real_series_is_followed_pixel_by_pixel(tmp_path):
+    (tmp_path / "dicom").symlink_to(DATA)
+    rules = "[[rule]]\nsequence = 'T1w'\nderived = true\nSeriesDescription = 'T1w'\n"
+    study = write_imported(tmp_path, values=plane_of_values, map_toml=rules)
+    (path,), captures = export(study, tmp_path / "out")
+    compared = 0
+    for _, points, values in read_map(path):
+        known = inner(study, ras(points))
+        compared += known.sum()
+        np.testing.assert_allclose(values[known], plane_of_values(ras(points))[known], atol=2e-3)
+    assert compared > 1e6
+    assert len(captures) > 100
