@@ -1,0 +1,202 @@
+"""Pictures and films through the slices: what is drawn, where, and what stands beside it."""
+
+import importlib
+import re
+import subprocess
+
+import nibabel
+import numpy as np
+import pytest
+from imported_study import write_imported
+from PIL import Image, ImageDraw
+from rich.console import Console
+from tests.scans.dicom.dicom_files import SAGITTAL, write_series
+
+from stratacam.errors import InputError
+from stratacam.export import Wanted, export_study
+from stratacam.export.choose import choose_maps
+from stratacam.export.drawing import draw, legend_of
+from stratacam.export.laid import lay, plane_grid
+from stratacam.scans.planes import AXES, SIDES
+from stratacam.scans.resampling import Grid
+
+FRAME = {"FrameOfReferenceUID": "1.2.3.4.5"}
+
+
+def export(study, out, *formats, **wanted):
+    return export_study(study.folders, out, Wanted(**wanted), formats, console=Console(quiet=True)).files
+
+
+@pytest.fixture
+def written_words(monkeypatch):
+    """All texts that are drawn."""
+    said = []
+    real = ImageDraw.ImageDraw.text
+
+    def text(pen, place, words, *arguments, **settings):
+        said.append(words)
+        return real(pen, place, words, *arguments, **settings)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
+    return said
+
+
+def test_a_picture_says_what_it_is_how_it_is_scaled_and_that_it_is_for_research(oblique_study, written_words):
+    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
+    draw(laid, laid.shown[2], legend_of(chosen, laid, signed=False), name="sub-01 T1w")
+    words = " ".join(written_words)
+    raw = chosen.maps.raw(chosen.layer)
+    for expected in (
+        "RESEARCH USE ONLY - NOT FOR DIAGNOSIS",
+        "gradcam, block5_conv3, class SPMS",
+        "Predicted SPMS (control 0.10, RRMS 0.20, SPMS 0.70)",
+        "scan held out of training",
+        "Evidence: not measured",
+        "Heat, by its maximum in this scan. Unit: logit.",
+        f"Raw map in this scan: \N{MINUS SIGN}{-raw.min():.3g} to {raw.max():.3g}.",
+        f"1 = {laid.scale:.3g}",
+        "5 cm",
+        "sub-01 T1w",
+    ):
+        assert expected in words
+    assert {"R", "L", "A", "P"} <= set(written_words)
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_a_plane_shows_the_scan_as_a_radiologist_sees_it_without_interpolation(plane):
+    rng = np.random.default_rng(0)
+    values = rng.random((5, 6, 7)).astype(np.float32)
+    image = nibabel.Nifti1Image(values, np.diag([1.0, 2.0, 3.0, 1.0]))
+    stored = image.as_reoriented(nibabel.orientations.axcodes2ornt("PIL"))  # any other order of the axes
+    grid = plane_grid(Grid(stored.shape, stored.affine), plane)
+    voxels = np.indices(grid.shape).reshape(3, -1)
+    where = np.linalg.inv(stored.affine) @ grid.affine @ np.vstack([voxels, np.ones(voxels.shape[1])])
+    np.testing.assert_allclose(where, np.rint(where), atol=1e-9)
+    seen = np.asarray(stored.dataobj)[tuple(np.rint(where[:3]).astype(int))].reshape(grid.shape)
+    expected = np.transpose(values, AXES[plane])[:, ::-1, ::-1]  # rows and columns run against the axes
+    np.testing.assert_array_equal(seen.transpose(2, 1, 0), expected)
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
+def test_sides_are_those_of_the_plane(oblique_study, plane):
+    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    delivered = chosen.maps.geometry.delivered["T1w"]
+    laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", plane_grid(delivered, plane))
+    left, right, top, bottom = laid.sides
+    assert (left, right) == SIDES[plane]
+    assert (top, bottom) == (("A", "P") if plane == "axial" else ("S", "I"))
+
+
+def blob(points):
+    return 5 * np.exp(-((points - [9.0, -6.0, 3.0]) ** 2).sum(axis=-1) / 300) - 1
+
+
+def test_heat_and_signed_maps_have_the_values_of_the_layer(tmp_path):
+    write_series(tmp_path / "dicom", spacing=(2.0, 2.0), step=2.0, shape=(40, 40), slices=20, **FRAME)
+    study = write_imported(tmp_path, values=blob)
+    (chosen,), _ = choose_maps(study.folders, Wanted())
+    heat = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
+    signed = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", signed=True)
+    assert heat.heat.min() == 0
+    assert heat.heat.max() == 1
+    assert heat.scale == pytest.approx(4, abs=0.3)
+    assert signed.heat.min() == pytest.approx(-1 / signed.scale, abs=0.05)
+    np.testing.assert_allclose(signed.heat * signed.scale, signed.raw, atol=1e-5)
+    index, row, column = np.unravel_index(heat.heat.argmax(), heat.heat.shape)
+    place = heat.grid.affine @ [column, row, index, 1]
+    assert np.abs(place[:3] - [9, -6, 3]).max() < 3
+
+
+def test_what_was_not_explained_is_dark_and_said_so(tmp_path, written_words):
+    write_series(
+        tmp_path / "dicom", axes=SAGITTAL, spacing=(2.0, 2.0), step=2.0, shape=(60, 30), slices=12, **FRAME
+    )
+    study = write_imported(tmp_path)
+    kept = study.geometry.slices
+    (chosen,), _ = choose_maps(study.folders, Wanted())
+    grid = Grid(*_longer(chosen.maps.geometry.delivered["T1w"], 6))
+    laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", plane_grid(grid, "sagittal"))
+    assert 0 < laid.explained[6].mean() < 1
+    assert len(kept) > 5
+    draw(laid, 6, legend_of(chosen, laid, signed=False), name="sub-01 T1w")
+    assert any("Dark: not explained." in words for words in written_words)
+
+
+def _longer(grid, cells):
+    """A grid with more cells along every axis on both sides."""
+    affine = grid.affine.copy()
+    affine[:3, 3] -= grid.affine[:3, :3] @ np.full(3, cells)
+    return tuple(length + 2 * cells for length in grid.shape), affine
+
+
+def test_a_blank_map_stays_blank_and_says_why(oblique_study, written_words, monkeypatch):
+    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    maps = chosen.maps
+    blank = {layer: [["all negative"] * len(maps.slices)] for layer in maps.layers}
+    monkeypatch.setitem(maps.__dict__, "blank_of", blank)
+    laid = lay(chosen.scan, maps, chosen.layer, "T1w")
+    assert not laid.heat.any()
+    drawn = draw(laid, laid.shown[0], legend_of(chosen, laid, signed=False), name="sub-01 T1w")
+    assert "blank map: all negative" in written_words
+    assert np.ptp(drawn.pixels[100:540, 20:400].astype(int), axis=2).max() == 0
+    assert lay(chosen.scan, maps, chosen.layer, "T1w", signed=True).heat.any()
+
+
+def test_png_gif_and_mp4_go_through_the_same_slices(oblique_study, tmp_path):
+    files = export(oblique_study, tmp_path, "png", "gif", "mp4")
+    names = [path.name for path in files["png"]]
+    assert names == [f"slice-{number:03}.png" for number in range(1, 13)]
+    sizes = {Image.open(path).size for path in files["png"]}
+    assert len(sizes) == 1
+    assert "not for diagnosis" in Image.open(files["png"][0]).text["Description"]
+    with Image.open(files["gif"][0]) as film:
+        assert film.n_frames == len(names)
+        assert {film.size} == sizes
+        assert film.info["loop"] == 0
+    ffmpeg = importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
+    command = [ffmpeg, "-i", files["mp4"][0], "-f", "null", "-"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    assert re.findall(r"frame=\s*(\d+)", done.stderr)[-1] == str(len(names))
+    assert "h264" in done.stderr
+    width, height = next(iter(sizes))
+    assert f"{width + width % 2}x{height + height % 2}" in done.stderr
+
+
+def test_writing_again_leaves_no_picture_of_an_earlier_export(oblique_study, tmp_path):
+    (first, *_) = export(oblique_study, tmp_path, "png")["png"]
+    stale = first.with_name("slice-999.png")
+    stale.touch()
+    export(oblique_study, tmp_path, "png")
+    assert first.exists()
+    assert not stale.exists()
+
+
+def test_without_the_encoder_a_film_is_refused_before_anything_is_written(
+    oblique_study, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(importlib, "import_module", _without("imageio_ffmpeg", importlib.import_module))
+    with pytest.raises(InputError, match=r"pip install 'stratacam\[video\]'"):
+        export(oblique_study, tmp_path / "out", "png", "mp4")
+    assert not (tmp_path / "out").exists()
+
+
+def _without(absent, real):
+    def import_module(name):
+        if name == absent:
+            raise ModuleNotFoundError(name)
+        return real(name)
+
+    return import_module
+
+
+def test_a_nifti_is_the_studys_own(oblique_study, tmp_path):
+    files = export(oblique_study, tmp_path, "nifti")["nifti"]
+    delivered = next(
+        path for path in files if path.name.endswith("res-delivered_desc-block5conv3_gradcam.nii.gz")
+    )
+    scan = nibabel.load(next(oblique_study.bids.rglob("*_T1w.nii.gz")))
+    found = nibabel.load(delivered)
+    assert found.shape == scan.shape
+    np.testing.assert_allclose(found.affine, scan.affine)
+    assert len(files) == 4
