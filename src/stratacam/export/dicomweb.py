@@ -19,6 +19,9 @@ WAIT_SECONDS = 1.0
 """Before the second attempt; each further one waits twice as long."""
 
 TIMEOUT_SECONDS = 120
+NOT_UNDERSTOOD = (ValueError, TypeError, KeyError, AttributeError)
+"""What the client raises on an answer of another form."""
+
 BUSY = {408, 425, 429, 500, 502, 503, 504}
 """Answers of a server that may do better later."""
 
@@ -117,7 +120,7 @@ def send(files: Sequence[Path], service: Service) -> str:
             wanted += [str(one.SOPInstanceUID) for one in datasets]
             answer = _patiently(lambda sent=datasets: client.store_instances(sent))
             stored |= _acknowledged(client, answer, datasets)
-    except (requests.RequestException, ValueError) as fault:
+    except (requests.RequestException, *NOT_UNDERSTOOD) as fault:
         raise InputError(
             f"--to-dicomweb: {service.url} {_reason(fault)}; {_count(len(stored), len(files))}"
         ) from fault
