@@ -13,14 +13,17 @@ import nibabel
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
+from rich.console import Console
 from scipy import ndimage
 
 import stratacam as sc
 from stratacam.evidence.counterfactual.filling import fill
 from stratacam.evidence.counterfactual.plain_tissue import plain_tissue
+from stratacam.export import Wanted, export_study
 from stratacam.maps import ScanMaps
 from stratacam.scans.labels import find_masks, read_mask
 from stratacam.scans.prepared import find_prepared
+from stratacam.study.run import study_folders
 
 IMAGES = Path(__file__).parent / "images"
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
@@ -77,6 +80,17 @@ def draw_filled(study: Path, path: Path) -> None:
     _shrink(path)
 
 
+def draw_export(study: Path, path: Path) -> None:
+    """Take one picture of what `stratacam export` writes of the scan of `draw_layers`."""
+    maps = max(sc.find_maps(study / "maps"), key=_probability)
+    wanted = Wanted(subjects=(maps.name,), layers=("block3_conv3",), sequences=("FLAIR",))
+    with tempfile.TemporaryDirectory() as folder:
+        done = export_study(study_folders(study), Path(folder), wanted, ["png"], console=Console(quiet=True))
+        pictures = done.files["png"]
+        picture = Image.open(pictures[len(pictures) // 2]).quantize(256, Image.Quantize.FASTOCTREE)
+        picture.save(path, optimize=True)
+
+
 def photograph(page: Path, path: Path, height: int) -> None:
     """Take a picture of the top of an HTML page, as a browser shows it."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -114,6 +128,7 @@ if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     draw_layers(study, IMAGES / "layers.png")
     draw_filled(study, IMAGES / "filled.png")
+    draw_export(study, IMAGES / "export.png")
     photograph(study / "report.html", IMAGES / "report.png", height=1400)
     photograph(find_prepared(study / "prepared")[0].quality_page, IMAGES / "quality.png", height=1000)
     evidence = min((study / "figures").glob("figure-*-evidence-*.png"))

@@ -1,5 +1,6 @@
 """Which maps are exported, and how the command line says so."""
 
+import shutil
 import sys
 
 import pytest
@@ -9,6 +10,7 @@ from stratacam import cli
 from stratacam.errors import InputError
 from stratacam.export import Wanted, export_study
 from stratacam.export.choose import choose_maps
+from stratacam.files import write_json
 
 
 def chosen(study, **wanted):
@@ -124,3 +126,24 @@ def test_wrong_options_are_named_and_nothing_is_written(run, oblique_study, tmp_
     assert words in said
     assert "secret" not in said
     assert not (tmp_path / "out").exists()
+
+
+def test_the_recommended_map_is_taken_from_where_the_study_keeps_it(oblique_study, tmp_path):
+    root = tmp_path / "study"
+    shutil.copytree(oblique_study.folders.root, root)
+    shutil.move(root / "maps", root / "recommended")
+    found = {
+        "name": "vgg16", "networks": 1, "method": "gradcam", "layer": "block4_conv3", "verdict": "recommended",
+        "faults": [], "reasons": [],
+    }  # fmt: skip
+    write_json(root / "evidence/recommended.json", {"recommended": found, "nearest": None, "judged": [found]})
+    write_json(root / "evidence/vgg16/about.json", {"trained": {"vgg16_seed-0": "key"}})
+    write_json(root / ".stratacam/train/vgg16_seed-0.json", {"key": "key"})
+    folders = type(oblique_study.folders)(root)
+    for wanted in (Wanted(), Wanted(recommended=True)):
+        (one,), remark = choose_maps(folders, wanted)
+        assert (one.maps.method, one.layer) == ("gradcam", "block4_conv3")
+        assert one.trust.sentence == "Evidence: meets every criterion of the rule."
+        assert remark == (
+            "" if wanted.recommended else "The recommended map is exported: gradcam, block4_conv3."
+        )

@@ -186,6 +186,7 @@ def test_a_consensus_is_in_units_of_the_scale_of_its_networks(oblique_study, tmp
     root = tmp_path / "study"
     shutil.copytree(oblique_study.folders.root, root)
     store = next(root.rglob("*.zarr"))
+    shutil.copytree(store / "layers", store / "agreement")
     zarr.open_group(store).attrs.update({"members": [{"run": "one"}, {"run": "two"}]})
     files = export(type(oblique_study.folders)(root), tmp_path / "out", oblique_study.link).files["dicom"]
     found = pydicom.dcmread(next(path for path in files if path.name == "map.dcm"))

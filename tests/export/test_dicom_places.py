@@ -3,6 +3,7 @@
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK
 from dicom_results import places, ras, read_map
 from imported_study import DATA, EDGE_MM, PICTURE, write_imported
 from rich.console import Console
@@ -171,3 +172,24 @@ def test_a_real_series_is_followed_pixel_by_pixel(tmp_path):
         np.testing.assert_allclose(values[known], plane_of_values(ras(points))[known], atol=2e-3)
     assert compared > 1e6
     assert len(captures) > 100
+
+
+def test_an_independent_reader_lays_the_captures_over_the_source(oblique_study, dicom_files):
+    captures = sorted(path for path in dicom_files if path.name.startswith("capture"))
+    volumes = {}
+    for name, paths in {"captures": captures, "source": sorted(oblique_study.dicom.iterdir())}.items():
+        reader = SimpleITK.ImageSeriesReader()
+        reader.SetFileNames([str(path) for path in paths])
+        volumes[name] = reader.Execute()
+    over, under = volumes["captures"], volumes["source"]
+    np.testing.assert_allclose(over.GetDirection(), under.GetDirection(), atol=1e-6)
+    columns, rows, slices = under.GetSize()
+    assert over.GetSize()[2] == slices
+    scale = np.array(under.GetSpacing()) / over.GetSpacing()
+    for index in ((0, 0, 0), (columns - 1, rows - 1, slices - 1), (columns // 2, 1, 5)):
+        there = (np.array(index) + 0.5) * scale - 0.5  # the same place in the finer pixels of a capture
+        np.testing.assert_allclose(
+            over.TransformContinuousIndexToPhysicalPoint(there.tolist()),
+            under.TransformIndexToPhysicalPoint(index),
+            atol=1e-4,
+        )

@@ -3,6 +3,7 @@
 import importlib
 import re
 import subprocess
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -200,3 +201,16 @@ def test_a_nifti_is_the_studys_own(oblique_study, tmp_path):
     assert found.shape == scan.shape
     np.testing.assert_allclose(found.affine, scan.affine)
     assert len(files) == 4
+
+
+def test_heat_on_which_few_networks_agree_is_pale(oblique_study, written_words):
+    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    alone = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
+    legend = legend_of(chosen, alone, signed=False)
+    strong = draw(alone, alone.shown[3], legend, name="one").pixels[:640]
+    for share, pale in ((0.4, True), (0.6, False)):
+        laid = replace(alone, agreement=np.full_like(alone.heat, share))
+        drawn = draw(laid, laid.shown[3], legend_of(chosen, laid, signed=False), name="one").pixels[:640]
+        colour = np.ptp(drawn.astype(int), axis=2).sum() / np.ptp(strong.astype(int), axis=2).sum()
+        assert colour == pytest.approx(0.3 if pale else 1, abs=0.05)
+    assert "Pale: fewer than 50 % of the networks agree." in written_words

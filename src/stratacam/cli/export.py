@@ -26,7 +26,10 @@ def export(
     out: Annotated[
         Path, typer.Argument(metavar="OUT", help="Folder of the results; a folder for each format.")
     ],
-    formats: Annotated[list[FormatName], typer.Option("--format", help="Format; repeat for more.")],
+    formats: Annotated[
+        list[FormatName],
+        typer.Option("--format", help="Format: nifti, png, gif, mp4 or dicom; repeat for more."),
+    ],
     subject: Annotated[
         list[str] | None,
         typer.Option(help="Subject or scan, such as sub-01; repeat for more; all that have maps if absent."),

@@ -13,6 +13,7 @@ from stratacam.cam.drawing import blend
 from stratacam.export.choose import ChosenMap
 from stratacam.export.laid import LaidMap
 from stratacam.export.words import RESEARCH, networks_of, number, prediction_of, title_of, unit_of
+from stratacam.report.overlay import AGREED, PALE
 
 LONG_SIDE = 640
 """Pixels along the longer side of a slice."""
@@ -70,11 +71,17 @@ def legend_of(chosen: ChosenMap, laid: LaidMap, *, signed: bool) -> Legend:
     )
     top = f"1 = {number(laid.scale)}"
     ends = (f"{number(-1)} = {number(-laid.scale)}", "0", top) if signed else ("0", "0.5", top)
+    pale = (
+        () if laid.agreement is None else (f"Pale: fewer than {100 * AGREED:.0f} % of the networks agree.",)
+    )
+    dark = () if laid.explained[laid.shown].all() else ("Dark: not explained.",)
     return Legend(
         lines=(
             title_of(chosen),
             f"{prediction_of(chosen)}; {networks_of(chosen)}",
             chosen.trust.sentence,
+            *pale,
+            *dark,
         ),
         scale=f"{what}. Unit: {unit}. Raw map in this scan: {number(low)} to {number(high)}.",
         ticks=ends,
@@ -100,9 +107,12 @@ def draw(laid: LaidMap, index: int, legend: Legend, *, name: str) -> Drawn:
     cover = _resized(laid.explained[index].astype(np.float32), width, height)
     grey *= np.where(cover >= 0.5, 1.0, 0.5)  # what was not explained is dimmed
     picture = blend(grey.clip(0, 1), heat.clip(-1 if legend.signed else 0, 1))
+    if laid.agreement is not None:
+        shown = np.where(_resized(laid.agreement[index], width, height) >= AGREED, 1, PALE)[..., None]
+        picture = shown * picture + (1 - shown) * grey[..., None]
     # 2. The canvas: the slice begins at its first pixel, so that its place in the patient is kept.
     full = max(width, NARROWEST)
-    below = _laid_out(legend, full - 2 * MARGIN, dimmed=bool((cover < 0.5).any()))
+    below = _laid_out(legend, full - 2 * MARGIN)
     canvas = Image.new("RGB", (full, height + below.height))
     canvas.paste(Image.fromarray((255 * picture).round().clip(0, 255).astype(np.uint8)), (0, 0))
     pen = ImageDraw.Draw(canvas)
@@ -142,9 +152,8 @@ class _Below:
             pen.text((across, place + BAR + 2), text, font=_font(SMALL), fill=WHITE)
 
 
-def _laid_out(legend: Legend, width: int, *, dimmed: bool) -> _Below:
-    unseen = ("Dark: not explained.",) if dimmed else ()
-    lines = [part for line in (*legend.lines, legend.scale, *unseen) for part in _wrapped(line, width)]
+def _laid_out(legend: Legend, width: int) -> _Below:
+    lines = [part for line in (*legend.lines, legend.scale) for part in _wrapped(line, width)]
     return _Below(RESEARCH, tuple(lines), legend, width)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from nibabel.affines import voxel_sizes
@@ -23,6 +24,8 @@ OPPOSITE = {"R": "L", "A": "P", "S": "I"}
 
 Values = NDArray[np.float32]
 
+Value = TypeVar("Value", bound=np.generic)
+
 
 @dataclass(frozen=True, eq=False)
 class LaidMap:
@@ -36,6 +39,7 @@ class LaidMap:
         scale: raw value of heat 1: the maximum in this scan, of the absolute value where heat is signed.
         raw_range: lowest and highest value of the map at its own resolution, in this scan.
         explained: (n, rows, columns), whether a place lies between the first and last explained slice.
+        agreement: (n, rows, columns), share of the networks that agree on heat; None where one network made the map.
         blank: by slice, why the map shows nothing there, or "".
     """
 
@@ -46,6 +50,7 @@ class LaidMap:
     scale: float
     raw_range: tuple[float, float]
     explained: NDArray[np.bool_]
+    agreement: Values | None
     blank: tuple[str, ...]
 
     @property
@@ -119,52 +124,51 @@ def lay(
     grid = grid or plane_grid(delivered, geometry.plane)
     with open_image(scan.delivered(sequence)) as image:
         values = np.asarray(image.get_fdata(dtype=np.float32)).reshape(delivered.shape)
-    raw = maps.raw(layer)
+    raw, agreement = maps.raw(layer), maps.agreement(layer)
 
-    def laid(volume: NDArray[np.float32]) -> Values:
-        return _slices(resample(volume, geometry.prepared, grid))
+    def laid(pictures: NDArray[np.float32]) -> Values:
+        return _slices(resample(geometry.to_volume(pictures), geometry.prepared, grid))
 
     causes = ["" if signed and cause == ALL_NEGATIVE else cause for cause in maps.blank[layer]]
     shows = np.array([not cause for cause in causes])[:, None, None]
-    drawn = laid(geometry.to_volume(np.where(shows, raw if signed else raw.clip(0), 0)))
+    drawn = laid(np.where(shows, raw if signed else raw.clip(0), 0))
     scale = float(np.abs(drawn).max())
-    explained = _slices(resample(_explained(geometry), geometry.prepared, grid, labels=True)) > 0
+    places = _slice_places(geometry, grid)
     return LaidMap(
         grid=grid,
         anatomy=_windowed(_slices(resample(values, delivered, grid))),
-        raw=laid(geometry.to_volume(raw)),
+        raw=laid(raw),
         heat=drawn / (scale or 1),
         scale=scale,
         raw_range=(float(raw.min()), float(raw.max())),
-        explained=explained,
-        blank=_blank(causes, geometry, grid),
+        explained=(places >= geometry.slices[0] - 0.5) & (places <= geometry.slices[-1] + 0.5),
+        agreement=None if agreement is None else laid(agreement),
+        blank=_blank(causes, (places - geometry.slices[0]) / geometry.step),
     )
 
 
-def _slices(volume: NDArray[np.float32]) -> Values:
+def _slices(volume: NDArray[Value]) -> NDArray[Value]:
     """(column, row, slice) as (slice, row, column)."""
     return np.ascontiguousarray(volume.transpose(2, 1, 0))
 
 
-def _explained(geometry: Geometry) -> NDArray[np.uint8]:
-    """1 in the prepared volume from the first explained slice to the last."""
-    volume = np.zeros(geometry.prepared.shape, dtype=np.uint8)
-    across = AXES[geometry.plane][0]
-    np.moveaxis(volume, across, 0)[geometry.slices[0] : geometry.slices[-1] + 1] = 1
-    return volume
+def _slice_places(geometry: Geometry, grid: Grid) -> NDArray[np.float64]:
+    """(n, rows, columns), in which slice of the prepared volume a place of the grid lies, fractions included."""
+    along = (np.linalg.inv(geometry.prepared.world) @ grid.world)[AXES[geometry.plane][0]]
+    column, row, index = np.ogrid[tuple(slice(length) for length in grid.shape)]
+    return np.asarray(_slices(along[0] * column + along[1] * row + along[2] * index + along[3]))
 
 
-def _blank(causes: Sequence[str], geometry: Geometry, grid: Grid) -> tuple[str, ...]:
-    """By slice of the grid, the cause that the nearest explained slice has; all or none where planes differ."""
-    across = AXES[geometry.plane][0]
-    to_prepared = np.linalg.inv(geometry.prepared.world) @ grid.world
-    columns, rows, slices = grid.shape
-    places = [(to_prepared @ [columns / 2, rows / 2, index, 1])[across] for index in range(slices)]
-    steps = np.abs(to_prepared[:3, 2])
-    if steps.argmax() != across:
-        return (causes[0] if all(causes) else "",) * slices
-    nearest = [int(np.abs(np.array(geometry.slices) - place).argmin()) for place in places]
-    return tuple(causes[one] for one in nearest)
+def _blank(causes: Sequence[str], places: NDArray[np.float64]) -> tuple[str, ...]:
+    """By slice of a grid, why there is no heat in it; "" where there is some, or causes differ.
+
+    Args:
+        causes: of the explained slices.
+        places: (n, rows, columns), in which of the explained slices a place lies, fractions included.
+    """
+    nearest = np.rint(places).clip(0, len(causes) - 1).astype(np.intp)
+    found = [{causes[place] for place in np.unique(one)} for one in nearest]
+    return tuple(one.pop() if len(one) == 1 else "" for one in found)
 
 
 def _windowed(values: Values) -> Values:
