@@ -1,15 +1,20 @@
 """Maps in DICOM lie where they lie in the patient, whatever the series, and hold the raw values."""
 
+import subprocess
+
+import nibabel
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK
 from dicom_results import places, ras, read_map
 from imported_study import DATA, EDGE_MM, PICTURE, write_imported
+from nibabel.affines import apply_affine
 from rich.console import Console
 from tests.scans.dicom.dicom_files import AXIAL, SAGITTAL, oblique, write_enhanced, write_series
 
 from stratacam.export import Wanted, export_study
+from stratacam.scans.dicom.convert import find_dcm2niix
 
 FRAME = {"FrameOfReferenceUID": "1.2.3.4.5"}
 MARGIN = 2  # cells of the prepared grid, of the pictures and of the slices, beyond which nothing is known
@@ -172,6 +177,38 @@ def test_a_real_series_is_followed_pixel_by_pixel(tmp_path):
         np.testing.assert_allclose(values[known], plane_of_values(ras(points))[known], atol=2e-3)
     assert compared > 1e6
     assert len(captures) > 100
+
+
+@pytest.mark.parametrize("name", ["oblique", "reordered, with gaps", "against its normal"])
+def test_an_independent_converter_reads_map_and_captures_at_the_same_places(tmp_path, name):
+    settings = {"spacing": (3.0, 2.5), "step": 3.0, "slices": 14, **SERIES[name]}
+    write_series(tmp_path / "dicom", **settings, **FRAME)
+    study = write_imported(tmp_path, values=plane_of_values)
+    (path,), captures = export(study, tmp_path / "out")
+    for one in (path, captures[0]):
+        (tmp_path / one.stem).mkdir()
+    command = [str(find_dcm2niix()), "-b", "n", "-f", "found", "-o", str(tmp_path / path.stem)]
+    subprocess.run([*command, "-s", "y", str(path)], check=True, capture_output=True)  # noqa: S603
+    found = nibabel.load(tmp_path / path.stem / "found.nii")
+    source = nibabel.load(next(study.bids.rglob("*_T1w.nii.gz")))
+    assert found.shape == source.shape
+    np.testing.assert_allclose(found.affine, source.affine, atol=1e-4)
+    points = apply_affine(found.affine, np.moveaxis(np.indices(found.shape), 0, -1))
+    known = inner(study, points)
+    np.testing.assert_allclose(found.get_fdata()[known], plane_of_values(points)[known], atol=1e-3)
+    command[-1] = str(tmp_path / captures[0].stem)
+    subprocess.run([*command, str(captures[0].parent)], check=True, capture_output=True)  # noqa: S603
+    over = next(
+        image
+        for image in map(nibabel.load, (tmp_path / captures[0].stem).glob("*.nii"))
+        if image.get_data_dtype().fields
+    )
+    direction = over.affine[:3, :3] / np.linalg.norm(over.affine[:3, :3], axis=0)
+    np.testing.assert_allclose(
+        np.abs(direction),
+        np.abs(source.affine[:3, :3] / np.linalg.norm(source.affine[:3, :3], axis=0)),
+        atol=1e-4,
+    )
 
 
 def test_an_independent_reader_lays_the_captures_over_the_source(oblique_study, dicom_files):

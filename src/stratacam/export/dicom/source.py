@@ -148,12 +148,11 @@ def _header(series: LinkedSeries, uid: str) -> Dataset:
 
 def _measures(series: LinkedSeries) -> Dataset:
     """Sizes of pixels and slices."""
-    first, second = (np.array(series.images[place].position) for place in (0, 1))
-    between = float(np.linalg.norm(second - first))
+    between = float(np.linalg.norm(series.affine_lps[:3, 2]))
     measures = Dataset()
     measures.PixelSpacing = list(series.spacing)
     measures.SliceThickness = float(series.header["SliceThickness"] or between)
-    measures.SpacingBetweenSlices = round(between, 6)
+    measures.SpacingBetweenSlices = between
     return measures
 
 
