@@ -9,9 +9,10 @@ import pydicom
 import pytest
 import zarr
 from dicom_results import read_map
-from imported_study import LAYER
+from imported_study import LAYER, write_imported
 from pydicom.uid import ComprehensiveSRStorage, ParametricMapStorage, SecondaryCaptureImageStorage
 from rich.console import Console
+from tests.scans.dicom.dicom_files import oblique, write_series
 
 from stratacam.cam.methods import REGISTRY
 from stratacam.errors import InputError
@@ -234,3 +235,56 @@ def test_frames_lie_in_order_of_their_positions(dicom_files):
     steps = np.diff(corners, axis=0)
     np.testing.assert_allclose(steps, np.broadcast_to(steps[0], steps.shape), atol=1e-6)
     assert np.linalg.norm(steps[0]) == pytest.approx(4.0)
+
+
+@pytest.fixture
+def another(tmp_path):
+    """A study whose headers are given: a function of tags that exports it."""
+
+    def exported(**tags):
+        write_series(tmp_path / "dicom", axes=oblique(), step=4.0, spacing=(3.0, 2.5), slices=8, **tags)
+        study = write_imported(tmp_path)
+        return export(study.folders, tmp_path / "out", study.link).files["dicom"]
+
+    return exported
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value")
+def test_values_that_no_archive_takes_are_left_empty(another):
+    files = another(
+        FrameOfReferenceUID="1.2.3",
+        StudyTime="10:11:12",
+        PatientBirthDate="1970",
+        PatientSex="f",
+        SliceThickness="",
+    )
+    for one in map(pydicom.dcmread, files):
+        assert (one.StudyTime, one.PatientBirthDate, one.PatientSex) == ("", "", "F")
+        assert one.StudyDate == "20200102"
+
+
+def test_names_in_any_script_are_kept(another):
+    name = "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce"
+    files = another(
+        FrameOfReferenceUID="1.2.3",
+        SpecificCharacterSet=["", "ISO 2022 IR 87"],
+        PatientName=name,
+        StudyID="S",
+    )
+    assert {str(pydicom.dcmread(path).PatientName) for path in files} == {name}
+
+
+def test_a_series_without_a_frame_of_reference_is_left_out_with_the_reason(another):
+    with pytest.raises(InputError, match="has no FrameOfReferenceUID; expected one"):
+        another()
+
+
+def test_a_scan_that_lies_beside_its_series_is_left_out(oblique_study, tmp_path):
+    shutil.copytree(oblique_study.folders.root, tmp_path / "study")
+    folders = type(oblique_study.folders)(tmp_path / "study")
+    store = zarr.open_group(next(folders.maps.rglob("*.zarr")))
+    geometry = store.attrs["geometry"]
+    geometry["delivered"]["T1w"]["affine"][0][3] += 2.0
+    store.attrs.update({"geometry": geometry})
+    with pytest.raises(InputError, match="lies 2 mm beside the DICOM series"):
+        export(folders, tmp_path / "out", oblique_study.link)

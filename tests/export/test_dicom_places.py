@@ -1,6 +1,7 @@
 """Maps in DICOM lie where they lie in the patient, whatever the series, and hold the raw values."""
 
 import subprocess
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -10,6 +11,7 @@ import SimpleITK
 from dicom_results import places, ras, read_map
 from imported_study import DATA, EDGE_MM, PICTURE, write_imported
 from nibabel.affines import apply_affine
+from pydicom.uid import EnhancedMRImageStorage, ParametricMapStorage
 from rich.console import Console
 from tests.scans.dicom.dicom_files import AXIAL, SAGITTAL, oblique, write_enhanced, write_series
 
@@ -147,6 +149,26 @@ def test_frames_of_an_enhanced_series_are_named_by_number(tmp_path):
         np.testing.assert_allclose(values[known], plane_of_values(ras(points))[known], atol=2e-4)
     named = {pydicom.dcmread(one).SourceImageSequence[0].ReferencedFrameNumber for one in captures}
     assert named <= set(range(1, 15))
+
+
+def test_enhanced_files_of_one_slice_each_are_named_one_by_one(tmp_path):
+    written = write_series(
+        tmp_path / "classic", axes=oblique(), spacing=(3.0, 2.5), step=3.0, slices=9, **FRAME
+    )
+    (tmp_path / "dicom").mkdir()
+    for number, path in enumerate(written.paths):
+        write_enhanced(replace(written, paths=[path]), tmp_path / f"dicom/{number}/file", [10.0])
+    study = write_imported(tmp_path, values=plane_of_values)
+    position = {}
+    for image in map(pydicom.dcmread, written.paths):
+        position[image.SOPInstanceUID] = np.array(image.ImagePositionPatient, float)
+    (path,), _ = export(study, tmp_path / "out")
+    for source, points, _ in read_map(path):
+        assert source.ReferencedSOPClassUID == EnhancedMRImageStorage
+        np.testing.assert_allclose(points[0, 0], position[source.ReferencedSOPInstanceUID], atol=1e-6)
+    report = pydicom.dcmread(tmp_path / "out/dicom/sub-01_space-T1w_gradcam/report.dcm")
+    named = {one.value for one in report.iterall() if one.keyword == "ReferencedSOPClassUID"}
+    assert named == {EnhancedMRImageStorage, ParametricMapStorage}
 
 
 def test_a_map_over_another_sequence_lies_in_the_series_of_that_sequence(tmp_path):

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
-from pydicom.uid import UID
+from pydicom.uid import UID, MRImageStorage
+from pydicom.valuerep import DA, TM
 
 from stratacam.errors import InputError
 from stratacam.files import read_json
@@ -41,6 +43,12 @@ class Source:
     images: tuple[Dataset, ...]
     grid: Grid
     frames: tuple[int, ...]
+
+    def name_class(self, result: Dataset) -> None:
+        """Name the class of the source in a result: `highdicom` takes enhanced images of one slice for classic ones."""
+        for element in result.iterall():
+            if element.keyword == "ReferencedSOPClassUID" and element.value == MRImageStorage:
+                element.value = self.series.header["SOPClassUID"]
 
     def reference(self, index: int) -> Dataset:
         """The item that names the image of a slice of `grid`."""
@@ -134,9 +142,7 @@ def _header(series: LinkedSeries, uid: str) -> Dataset:
     header.SpecificCharacterSet = UNICODE
     for keyword in (*PATIENT, *STUDY):
         if series.header[keyword] or keyword != "IssuerOfPatientID":
-            setattr(header, keyword, series.header[keyword])
-    if header.PatientSex not in {"M", "F", "O"}:
-        header.PatientSex = ""
+            setattr(header, keyword, _valid(keyword, series.header[keyword]))
     header.SOPClassUID, header.SOPInstanceUID = UID(series.header["SOPClassUID"]), uid
     header.SeriesInstanceUID = series.header["SeriesInstanceUID"]
     header.FrameOfReferenceUID = series.header["FrameOfReferenceUID"]
@@ -144,6 +150,18 @@ def _header(series: LinkedSeries, uid: str) -> Dataset:
     header.Modality = "MR"
     header.Rows, header.Columns = series.shape
     return header
+
+
+def _valid(keyword: str, value: str) -> str:
+    """The value of a header, or "" where it is none that the standard knows: scanners write others, archives refuse."""
+    if keyword == "PatientSex":
+        return value.upper() if value.upper() in {"M", "F", "O"} else ""
+    kinds: dict[str, type[DA | TM]] = {"DA": DA, "TM": TM}
+    try:
+        kinds.get(dictionary_VR(keyword), str)(value)
+    except ValueError:
+        return ""
+    return value
 
 
 def _measures(series: LinkedSeries) -> Dataset:
@@ -158,6 +176,7 @@ def _measures(series: LinkedSeries) -> Dataset:
 
 def _classic(series: LinkedSeries, place: int) -> Dataset:
     image = _header(series, series.images[place].uid)
+    image.SOPClassUID = MRImageStorage
     image.update(_measures(series))
     image.ImageOrientationPatient = list(series.orientation)
     image.ImagePositionPatient = list(series.images[place].position)

@@ -39,6 +39,7 @@ def write_dicom(source: Source, maps: Sequence[PlacedMap], folder: Path) -> list
         warnings.simplefilter("ignore")  # names of patients are as the source has them
         temporary.chmod(0o700)
         for name, dataset in _results(source, maps):
+            source.name_class(dataset)
             names.append(name)
             content = BytesIO()
             dataset.save_as(content, enforce_file_format=True)
