@@ -1,17 +1,17 @@
 """How far maps made on a card lie from those of the CPU."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-import stratacam.cam as cam
 from benchmarks.card import networks
 from benchmarks.card.precision import PRECISIONS, computing_in
+from stratacam import cam
 from stratacam.cam.methods import REGISTRY
-from stratacam.networks import by_block
+from stratacam.networks import by_block, place_of
 
 METHODS = {
     "gradients": tuple(name for name, one in REGISTRY.items() if not (one.kind.at_input or one.kind.repeats)),
@@ -23,9 +23,9 @@ METHODS = {
 NETWORKS = {
     "vgg16": METHODS["gradients"],
     "resnet18": METHODS["gradients"],
-    "recurrent": METHODS["gradients"],
     "vgg16, brain-only": METHODS["timed"],
     "vgg16, consensus": METHODS["timed"],
+    "recurrent": METHODS["gradients"],
 }
 IMAGES = 2
 
@@ -51,21 +51,20 @@ class Difference:
     median: float
 
 
-def compare(device: torch.device, size: int, small: int, go_on: Callable[[], bool]) -> list[Difference]:
+def compare(device: torch.device, size: int, small: int, go_on: Callable[[], bool]) -> Iterator[Difference]:
     """The differences of every network, method, group of layers and precision, as long as `go_on()`."""
-    found = []
     for network, methods in NETWORKS.items():
         model = networks.make(network)
         inputs = networks.inputs(network, IMAGES, size)
         for method in methods if go_on() else ():
-            found += _differences(network, method, model, inputs, "all", device)
+            yield from _differences(network, method, model, inputs, few=None, device=device)
     for network in ("vgg16", "resnet18", "recurrent"):
         model = networks.make(network)
         inputs = networks.inputs(network, 1, small)
         layers = [layer.name for layer in cam.list_layers(model, inputs)]
+        few = [layers[1], layers[-1]]
         for method in METHODS["repeats"] if go_on() else ():
-            found += _differences(network, method, model, inputs, [layers[1], layers[-1]], device)
-    return found
+            yield from _differences(network, method, model, inputs, few=few, device=device)
 
 
 def _differences(
@@ -73,7 +72,8 @@ def _differences(
     method: str,
     model: nn.Module,
     inputs: tuple[Tensor, ...],
-    layers: str | list[str],
+    *,
+    few: list[str] | None,
     device: torch.device,
 ) -> list[Difference]:
     with torch.no_grad():
@@ -81,12 +81,10 @@ def _differences(
     members = logits.shape[1] // networks.CLASSES  # one of a consensus has a class of each
     first = logits[:, : networks.CLASSES].argmax(dim=1, keepdim=True)
     classes = first + networks.CLASSES * torch.arange(members)
+    size = 64 if method in METHODS["repeats"] else IMAGES
 
     def maps(where: nn.Module, given: tuple[Tensor, ...]) -> cam.Explanation:
-        repeats = method in METHODS["repeats"]
-        return cam.explain(
-            where, given, layers=layers, classes=classes, method=method, batch_size=64 if repeats else IMAGES
-        )
+        return cam.explain(where, given, layers=few or "all", classes=classes, method=method, batch_size=size)
 
     reference = maps(model, inputs)
     others = {"rounding": maps(copy.deepcopy(model).double(), tuple(one.double() for one in inputs))}
@@ -97,7 +95,7 @@ def _differences(
     return [
         Difference(network, method, group, precision, float(of_group.max()), float(of_group.median()))
         for precision, other in others.items()
-        for group, names in _groups(reference.layers).items()
+        for group, names in groups_of(reference.layers).items()
         for of_group in [torch.cat([relative(other[name].raw, reference[name].raw) for name in names])]
     ]
 
@@ -114,9 +112,16 @@ def relative(maps: Tensor, reference: Tensor) -> Tensor:
     return (apart / highest.masked_fill(highest == 0, 1)).flatten()
 
 
-def _groups(layers: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Layers by block; those of a consensus by block as well, whatever the network that they are of."""
-    own = {name: name.removeprefix("shared.").split(".", 2)[-1] if name.startswith("rests.") else name for name in layers}
-    own = {name: short.removeprefix("shared.") for name, short in own.items()}
-    blocks = by_block(list(dict.fromkeys(own.values())))
-    return {block: tuple(name for name in layers if own[name] in members) for block, members in blocks.items()}
+def groups_of(layers: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Layers by block; those of a consensus in the block of the network that they have in it.
+
+    Example:
+        >>> groups_of(("shared.block1_pool", "rests.0.block5_pool", "rests.1.block5_pool"))
+        {'block1': ('shared.block1_pool',), 'block5': ('rests.0.block5_pool', 'rests.1.block5_pool')}
+    """
+    joined = any(name.startswith(("shared.", "rests.")) for name in layers)
+    within = {name: place_of(name)[1] if joined else name for name in layers}
+    blocks = by_block(list(dict.fromkeys(within.values())))
+    return {
+        block: tuple(name for name in layers if within[name] in members) for block, members in blocks.items()
+    }

@@ -62,9 +62,7 @@ def inputs(name: str, batch: int, size: int) -> tuple[Tensor, ...]:
 
 
 def _built(architecture: str, *, seed: int, brain_only: bool = False) -> nn.Module:
-    model = build(
-        architecture, CLASSES, weights="none", seed=seed, brain="features" if brain_only else "off"
-    )
+    model = build(architecture, CLASSES, weights="none", seed=seed, brain="features" if brain_only else "off")
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):  # statistics as training leaves them: not 0 and 1

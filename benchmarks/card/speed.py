@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -11,9 +11,9 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-import stratacam.cam as cam
 from benchmarks.card import networks
 from benchmarks.card.precision import PRECISIONS, computing_in
+from stratacam import cam
 from stratacam.cam.inputs import read_inputs
 from stratacam.cam.methods import find_method
 from stratacam.cam.scores import choose_target
@@ -87,11 +87,10 @@ def explained(
     return cam.explain(model, inputs, layers=layers, method=method, batch_size=len(inputs[0]))
 
 
-def measure(chosen: argparse.Namespace, device: torch.device, go_on: Callable[[], bool]) -> list[Cost]:
+def measure(chosen: argparse.Namespace, device: torch.device, go_on: Callable[[], bool]) -> Iterator[Cost]:
     """Every precision, memory format, batch and method, as long as `go_on()`."""
     plain = networks.make(chosen.network).requires_grad_(False)
     layers = [layer.name for layer in cam.list_layers(plain, networks.inputs(chosen.network, 1, 32))]
-    found = []
     for batch, memory_format, precision in product(sorted(chosen.batches, reverse=True), FORMATS, PRECISIONS):
         if not go_on():
             break
@@ -100,7 +99,10 @@ def measure(chosen: argparse.Namespace, device: torch.device, go_on: Callable[[]
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=FORMATS[memory_format])
         images, *others = networks.inputs(chosen.network, batch, chosen.size)
-        inputs = (images.to(device, memory_format=FORMATS[memory_format]), *(one.to(device) for one in others))
+        inputs = (
+            images.to(device, memory_format=FORMATS[memory_format]),
+            *(one.to(device) for one in others),
+        )
         runs: dict[str, Callable[[], object]] = {"floor": partial(floor, model, inputs, layers, "")}
         for method in TIMED:
             runs[f"captured {method}"] = partial(capture, model, inputs, layers, method)
@@ -108,8 +110,8 @@ def measure(chosen: argparse.Namespace, device: torch.device, go_on: Callable[[]
         with computing_in(precision, device):
             times = take_turns(runs, device, chosen.rounds)
             peaks = {name: peak(run, device) for name, run in runs.items()}
-        found += [
-            Cost(
+        for method in TIMED:
+            yield Cost(
                 precision,
                 memory_format,
                 batch,
@@ -120,9 +122,6 @@ def measure(chosen: argparse.Namespace, device: torch.device, go_on: Callable[[]
                 peaks["floor"],
                 peaks[f"delivered {method}"],
             )
-            for method in TIMED
-        ]
-    return found
 
 
 def take_turns(runs: dict[str, Callable[[], object]], device: torch.device, rounds: int) -> dict[str, float]:

@@ -2,17 +2,17 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 
-import stratacam.cam as cam
 from benchmarks.card import networks
 from benchmarks.card.agreement import METHODS
 from benchmarks.card.speed import capture, explained
+from stratacam import cam
 
 
 @dataclass(frozen=True)
@@ -43,20 +43,20 @@ class Waits:
         return (self.all - self.some) / (self.all_layers - self.some_layers)
 
 
-def count_waits(network: str, device: torch.device, size: int, batch: int) -> list[Waits]:
+def count_waits(network: str, device: torch.device, size: int, batch: int) -> Iterator[Waits]:
     """Waits for the maps of all layers and of the last three."""
     model = networks.make(network).to(device)
     inputs = tuple(one.to(device) for one in networks.inputs(network, batch, size))
-    layers = [layer.name for layer in cam.list_layers(networks.make(network), networks.inputs(network, 1, 32))]
-    found = []
+    layers = [
+        layer.name for layer in cam.list_layers(networks.make(network), networks.inputs(network, 1, 32))
+    ]
     for method in METHODS["timed"]:
         for what, run in (("capture", capture), ("explain", explained)):
             some = waits_of(partial(run, model, inputs, layers[-3:], method))
             places = waits_of(partial(run, model, inputs, layers, method))
-            found.append(
-                Waits(method, what, some.total(), 3, places.total(), len(layers), dict(places.most_common()))
+            yield Waits(
+                method, what, some.total(), 3, places.total(), len(layers), dict(places.most_common())
             )
-    return found
 
 
 def waits_of(run: Callable[[], object]) -> Counter[str]:
