@@ -76,5 +76,7 @@ def waits_of(run: Callable[[], object]) -> Counter[str]:
 def places_of(caught: Sequence[warnings.WarningMessage]) -> Counter[str]:
     """Where the warnings of synchronisation come from: file and line."""
     return Counter(
-        f"{Path(one.filename).name}:{one.lineno}" for one in caught if "called a synchronizing" in str(one.message)
+        f"{Path(one.filename).name}:{one.lineno}"
+        for one in caught
+        if "called a synchronizing" in str(one.message)
     )
