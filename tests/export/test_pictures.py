@@ -2,12 +2,14 @@
 
 import importlib
 import re
+import shutil
 import subprocess
 from dataclasses import replace
 
 import nibabel
 import numpy as np
 import pytest
+import zarr
 from imported_study import write_imported
 from PIL import Image, ImageDraw
 from rich.console import Console
@@ -107,6 +109,31 @@ def test_heat_and_signed_maps_have_the_values_of_the_layer(tmp_path):
     index, row, column = np.unravel_index(heat.heat.argmax(), heat.heat.shape)
     place = heat.grid.affine @ [column, row, index, 1]
     assert np.abs(place[:3] - [9, -6, 3]).max() < 3
+
+
+def test_a_signed_map_has_its_colours_also_in_slices_without_negative_values(oblique_study):
+    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", signed=True)
+    above = replace(laid, heat=np.full_like(laid.heat, 0.8))
+    legend = legend_of(chosen, laid, signed=True)
+    pixels = draw(above, laid.shown[3], legend, name="one").pixels[200:400, 200:400].astype(int)
+    assert (pixels[..., 0] > pixels[..., 2]).all()  # red, where plasma would be yellow: as red as green
+    assert (pixels[..., 0] - pixels[..., 1]).min() > 40
+
+
+def test_a_scan_that_shows_nothing_of_what_was_explained_is_left_out(oblique_study, tmp_path):
+    root = tmp_path / "study"
+    shutil.copytree(oblique_study.folders.root, root)
+    folders = type(oblique_study.folders)(root)
+    store = zarr.open_group(next(folders.maps.rglob("*.zarr")))
+    geometry = store.attrs["geometry"]
+    for axis in range(3):
+        geometry["prepared"]["affine"][axis][3] += 500.0
+    store.attrs.update({"geometry": geometry})
+    for name in ("png", "gif", "mp4"):
+        with pytest.raises(InputError, match="shows nothing of the slices that were explained"):
+            export_study(folders, tmp_path / "out", Wanted(), [name], console=Console(quiet=True))
+        assert not any(path.is_file() for path in (tmp_path / "out").rglob("*"))
 
 
 def test_what_was_not_explained_is_dark_and_said_so(tmp_path, written_words):

@@ -30,6 +30,7 @@ def blend(
     *,
     opacity: float = OPACITY,
     colours: str = COLOURS,
+    signed: bool | None = None,
 ) -> NDArray[np.float64]:
     """Lay heat over a picture; without heat the picture stays exactly as it is.
 
@@ -38,12 +39,13 @@ def blend(
         heat: (...) from 0 to 1; or from -1 to 1, which is drawn with two colours about 0.
         opacity: of strong heat.
         colours: a matplotlib colour map for heat that is not negative.
+        signed: whether two colours about 0 are used; by default where there are negative values.
 
     Returns:
         (..., 3).
     """
     heat, picture = np.asarray(heat, dtype=np.float64), np.asarray(picture)
-    signed = bool((heat < 0).any())
+    signed = bool((heat < 0).any()) if signed is None else signed
     over = colormaps["RdBu_r"]((heat + 1) / 2) if signed else colormaps[colours](heat)
     share = opacity * (np.abs(heat) / STRONG).clip(0, 1)[..., None]
     under = picture[..., None] if picture.ndim == heat.ndim else picture

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, repeat
 
 import numpy as np
 from matplotlib.font_manager import FontProperties, findfont
@@ -98,7 +99,7 @@ def draw(laid: LaidMap, index: int, legend: Legend, *, name: str) -> Drawn:
         legend: of the map.
         name: of the scan and its sequence.
     """
-    # 1. The slice: rows and columns that are a whole number of millimetres' worth of pixels, no shift.
+    # 1. The slice in pixels that are nearly square; it spans the same millimetres.
     row_mm, column_mm = laid.spacing
     rows, columns = laid.anatomy.shape[1:]
     long_mm = max(rows * row_mm, columns * column_mm)
@@ -106,11 +107,11 @@ def draw(laid: LaidMap, index: int, legend: Legend, *, name: str) -> Drawn:
     grey, heat = (_resized(values[index], width, height) for values in (laid.anatomy, laid.heat))
     cover = _resized(laid.explained[index].astype(np.float32), width, height)
     grey *= np.where(cover >= 0.5, 1.0, 0.5)  # what was not explained is dimmed
-    picture = blend(grey.clip(0, 1), heat.clip(-1 if legend.signed else 0, 1))
+    picture = blend(grey.clip(0, 1), heat.clip(-1 if legend.signed else 0, 1), signed=legend.signed)
     if laid.agreement is not None:
         shown = np.where(_resized(laid.agreement[index], width, height) >= AGREED, 1, PALE)[..., None]
         picture = shown * picture + (1 - shown) * grey[..., None]
-    # 2. The canvas: the slice begins at its first pixel, so that its place in the patient is kept.
+    # 2. The canvas, in whose first pixel the slice begins, so that its place in the patient is kept.
     full = max(width, NARROWEST)
     below = _laid_out(legend, full - 2 * MARGIN)
     canvas = Image.new("RGB", (full, height + below.height))
@@ -138,13 +139,13 @@ class _Below:
         pen = ImageDraw.Draw(canvas)
         place = top + MARGIN
         pen.text((MARGIN, place), self.warning, font=_font(TEXT, bold=True), fill=YELLOW)
-        for number_, line in enumerate(self.lines):
+        for line, colour in zip(self.lines, chain([WHITE], repeat(GREY)), strict=False):
             place += LINE
-            pen.text((MARGIN, place), line, font=_font(SMALL), fill=WHITE if number_ == 0 else GREY)
+            pen.text((MARGIN, place), line, font=_font(SMALL), fill=colour)
         place += LINE + 3
         low = -1.0 if self.legend.signed else 0.0
         values = np.tile(np.linspace(low, 1, self.width), (BAR, 1))
-        bar = blend(np.full(values.shape, GREY_OF_THE_BAR), values)
+        bar = blend(np.full(values.shape, GREY_OF_THE_BAR), values, signed=self.legend.signed)
         canvas.paste(Image.fromarray((255 * bar).round().astype(np.uint8)), (MARGIN, place))
         for text, share in zip(self.legend.ticks, (0.0, 0.5, 1.0), strict=True):
             length = pen.textlength(text, font=_font(SMALL))

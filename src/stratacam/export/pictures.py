@@ -2,6 +2,8 @@
 
 import importlib
 from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -70,20 +72,24 @@ def write_mp4(placed: PlacedMap, out: Path) -> list[Path]:
     check_film()
     ffmpeg = importlib.import_module("imageio_ffmpeg")
     path = out / "mp4" / f"{placed.stem}.mp4"
-    frames = [_even(pixels) for _, pixels in _frames(placed)]
-    with whole_file(path) as temporary:
-        writer = ffmpeg.write_frames(
-            str(temporary),
-            (frames[0].shape[1], frames[0].shape[0]),
-            fps=round(1 / SECONDS),
-            codec="libx264",
-            macro_block_size=2,
-            output_params=["-movflags", "+faststart"],
-        )
+    frames = (_even(pixels) for _, pixels in _frames(placed))
+    first = next(frames)
+    with (
+        whole_file(path) as temporary,
+        closing(
+            ffmpeg.write_frames(
+                str(temporary),
+                (first.shape[1], first.shape[0]),
+                fps=round(1 / SECONDS),
+                codec="libx264",
+                macro_block_size=2,
+                output_params=["-movflags", "+faststart"],
+            )
+        ) as writer,
+    ):
         writer.send(None)
-        for pixels in frames:
+        for pixels in chain([first], frames):
             writer.send(np.ascontiguousarray(pixels))
-        writer.close()
     return [path]
 
 
@@ -91,10 +97,8 @@ def _frames(placed: PlacedMap) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Every explained slice with its picture, all of one size."""
     laid = placed.lay()
     legend = legend_of(placed.chosen, laid, signed=placed.signed)
-    drawn = [draw(laid, index, legend, name=placed.name) for index in laid.shown]
-    height = max(len(one.pixels) for one in drawn)
-    for one in drawn:
-        yield one.index, np.pad(one.pixels, ((0, height - len(one.pixels)), (0, 0), (0, 0)))
+    for index in laid.shown:
+        yield index, draw(laid, index, legend, name=placed.name).pixels
 
 
 def _even(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

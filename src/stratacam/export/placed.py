@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from stratacam.errors import InputError
 from stratacam.export.choose import ChosenMap
 from stratacam.export.laid import LaidMap, lay
 from stratacam.maps import entity, label_of
@@ -44,7 +45,13 @@ class PlacedMap:
         """The map over the scan, see `stratacam.export.laid.lay`.
 
         Raises:
-            InputError: the scan is missing or damaged.
+            InputError: the scan is missing or damaged, or shows nothing of what was explained.
         """
-        maps = self.chosen.maps
-        return lay(self.chosen.scan, maps, self.chosen.layer, self.sequence, grid, signed=self.signed)
+        chosen = self.chosen
+        laid = lay(chosen.scan, chosen.maps, chosen.layer, self.sequence, grid, signed=self.signed)
+        if not laid.shown:
+            raise InputError(
+                f"{self.name}: shows nothing of the slices that were explained; expected a scan of the same part of "
+                "the head: choose another --sequence."
+            )
+        return laid
