@@ -20,6 +20,7 @@ from stratacam.export import Wanted, export_study
 from stratacam.export.choose import choose_maps
 from stratacam.export.drawing import draw, legend_of
 from stratacam.export.laid import lay, plane_grid
+from stratacam.files import read_json, write_json
 from stratacam.scans.planes import AXES, SIDES
 from stratacam.scans.resampling import Grid
 
@@ -79,6 +80,39 @@ def test_a_plane_shows_the_scan_as_a_radiologist_sees_it_without_interpolation(p
     seen = np.asarray(stored.dataobj)[tuple(np.rint(where[:3]).astype(int))].reshape(grid.shape)
     expected = np.transpose(values, AXES[plane])[:, ::-1, ::-1]  # rows and columns run against the axes
     np.testing.assert_array_equal(seen.transpose(2, 1, 0), expected)
+
+
+@pytest.fixture
+def copied(oblique_study, tmp_path):
+    """A copy of the study whose T1w as delivered may be changed: the map, and the path of the T1w."""
+    shutil.copytree(oblique_study.folders.root, tmp_path / "study")
+    shutil.copytree(oblique_study.bids, tmp_path / "bids")
+    folders = type(oblique_study.folders)(tmp_path / "study")
+    record = next(folders.prepared.rglob("*_record.json"))
+    delivered = next((tmp_path / "bids").rglob("*_T1w.nii.gz"))
+    write_json(record, {**read_json(record), "Delivered": {"T1w": str(delivered)}})
+    (chosen,), _ = choose_maps(folders, Wanted())
+    return chosen, delivered
+
+
+def test_a_scan_that_is_stored_in_another_order_is_drawn_as_it_lies(copied):
+    chosen, delivered = copied
+    before = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
+    image = nibabel.load(delivered)
+    turned = image.as_reoriented(nibabel.orientations.axcodes2ornt("LPI"))
+    assert turned.shape == image.shape
+    nibabel.save(nibabel.Nifti1Image(np.asarray(turned.dataobj), turned.affine), delivered)
+    after = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
+    np.testing.assert_allclose(after.anatomy, before.anatomy, atol=1e-3)
+
+
+def test_a_scan_that_was_moved_since_is_refused(copied):
+    chosen, delivered = copied
+    image = nibabel.load(delivered)
+    image.affine[0, 3] += 3
+    nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), image.affine), delivered)
+    with pytest.raises(InputError, match="lies 3 mm from where it lay when the maps were made"):
+        lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])

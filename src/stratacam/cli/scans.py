@@ -109,7 +109,7 @@ def import_dicom(
 
     console = Console()
     result = import_dicom(folder, out, map_file, link=link)
-    print_import(result, console)
+    print_import(result, console, linked=link is not None)
     if link:
         console.print(f"Link: {link}; it {WARNING}.", style="yellow", highlight=False, soft_wrap=True)
     if not any((out / f"sub-{label}").is_dir() for label in result.labels.values()):

@@ -1,15 +1,18 @@
 """A map and the scan beneath it, slice by slice, on any grid of the patient."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from nibabel.affines import voxel_sizes
+from nibabel.affines import apply_affine, voxel_sizes
 from nibabel.orientations import inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 from stratacam.cam.views import ALL_NEGATIVE
+from stratacam.errors import InputError
 from stratacam.maps import ScanMaps
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.image_file import open_image
@@ -19,6 +22,9 @@ from stratacam.scans.resampling import Grid, resample
 
 WINDOW = (0.01, 0.998)
 """Quantiles of the scan's values above 0 that are drawn black and white."""
+
+APART_MM = 0.5
+"""By how much the corners of a scan may lie beside where they are expected."""
 
 OPPOSITE = {"R": "L", "A": "P", "S": "I"}
 
@@ -116,14 +122,13 @@ def lay(
         signed: keep negative values in what is drawn.
 
     Raises:
-        InputError: the scan as delivered is missing or damaged.
+        InputError: the scan as delivered is missing or damaged, or lies elsewhere than when the maps were made.
         KeyError: maps do not know where that scan lies.
     """
     geometry = maps.geometry
     delivered = geometry.delivered[sequence]
     grid = grid or plane_grid(delivered, geometry.plane)
-    with open_image(scan.delivered(sequence)) as image:
-        values = np.asarray(image.get_fdata(dtype=np.float32)).reshape(delivered.shape)
+    anatomy, stored = _read(scan.delivered(sequence), delivered)
     raw, agreement = maps.raw(layer), maps.agreement(layer)
 
     def laid(pictures: NDArray[np.float32]) -> Values:
@@ -136,7 +141,7 @@ def lay(
     places = _slice_places(geometry, grid)
     return LaidMap(
         grid=grid,
-        anatomy=_windowed(_slices(resample(values, delivered, grid))),
+        anatomy=_windowed(_slices(resample(anatomy, stored, grid))),
         raw=laid(raw),
         heat=drawn / (scale or 1),
         scale=scale,
@@ -145,6 +150,30 @@ def lay(
         agreement=None if agreement is None else laid(agreement),
         blank=_blank(causes, (places - geometry.slices[0]) / geometry.step),
     )
+
+
+def apart_mm(one: Grid, other: Grid) -> float:
+    """How far a corner of a grid is at most from the nearest corner of another, in the world of their scans."""
+    corners, others = (apply_affine(grid.affine, _corners(grid.shape)) for grid in (one, other))
+    return float(np.linalg.norm(corners[:, None] - others[None], axis=2).min(axis=1).max())
+
+
+def _corners(shape: tuple[int, int, int]) -> NDArray[np.float64]:
+    return np.array(list(itertools.product(*((-0.5, length - 0.5) for length in shape))))
+
+
+def _read(path: Path, expected: Grid) -> tuple[Values, Grid]:
+    """Read a scan as delivered, and where its voxels lie, in whatever order they are stored."""
+    with open_image(path) as image:
+        x, y, z = image.shape[:3]
+        values = np.asarray(image.get_fdata(dtype=np.float32)).reshape(x, y, z)
+        grid = Grid((x, y, z), np.asarray(image.affine, dtype=np.float64), expected.to_t1w)
+    if (distance := apart_mm(grid, expected)) > APART_MM:
+        raise InputError(
+            f"{path}: lies {distance:.3g} mm from where it lay when the maps were made; expected the same scan: put it "
+            "back, or run the study again."
+        )
+    return values, grid
 
 
 def _slices(volume: NDArray[Value]) -> NDArray[Value]:

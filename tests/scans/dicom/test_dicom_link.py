@@ -131,7 +131,9 @@ def test_the_command_says_that_a_link_identifies_patients(tmp_path, monkeypatch,
     with pytest.raises(SystemExit) as caught:
         cli.main()
     assert not caught.value.code
-    assert "it identifies patients" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "it identifies patients" in said
+    assert "sub-01: PatientID 'PAT-1' (written to the link alone)" in said
 
 
 def test_only_the_exporter_reads_a_link():

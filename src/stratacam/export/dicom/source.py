@@ -1,19 +1,17 @@
 """The DICOM series that a scan was imported from, as headers that results are derived from."""
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from nibabel.affines import apply_affine
-from numpy.typing import NDArray
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, MRImageStorage
 from pydicom.valuerep import DA, TM
 
 from stratacam.errors import InputError
+from stratacam.export.laid import APART_MM, apart_mm
 from stratacam.files import read_json
 from stratacam.scans.dicom.affine import LPS_TO_RAS
 from stratacam.scans.dicom.link import PATIENT, STUDY, LinkedSeries, read_link
@@ -21,9 +19,6 @@ from stratacam.scans.dicom.write import SOURCE
 from stratacam.scans.image_file import sidecar_path
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.resampling import Grid
-
-APART_MM = 0.5
-"""By how much a scan may lie beside its series at a corner."""
 
 UNICODE = "ISO_IR 192"
 
@@ -110,23 +105,13 @@ def find_source(
         )
     columns, rows = series.shape[1], series.shape[0]
     grid = Grid((columns, rows, len(series.images)), LPS_TO_RAS @ series.affine_lps, delivered.to_t1w)
-    if (distance := _apart(grid, delivered)) > APART_MM:
+    if (distance := apart_mm(grid, delivered)) > APART_MM:
         raise InputError(
             f"{path}: lies {distance:.3g} mm beside the DICOM series that it was made from; expected the same place: "
             "import the series again."
         )
     numbers = [image.frame or place for place, image in enumerate(series.images)]
     return Source(series, _images(series), grid, tuple(np.argsort(numbers).tolist()))
-
-
-def _apart(one: Grid, other: Grid) -> float:
-    """How far a corner of one grid is at most from the nearest corner of another, mm."""
-    corners, others = (apply_affine(grid.affine, _corners(grid.shape)) for grid in (one, other))
-    return float(np.linalg.norm(corners[:, None] - others[None], axis=2).min(axis=1).max())
-
-
-def _corners(shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    return np.array(list(itertools.product(*((-0.5, length - 0.5) for length in shape))))
 
 
 def _images(series: LinkedSeries) -> tuple[Dataset, ...]:

@@ -8,10 +8,11 @@ from stratacam.scans.dicom.importing import Imported
 STYLES = {"taken": "", "not taken": "dim", "left out": "yellow"}
 
 
-def print_import(result: Imported, console: Console) -> None:
+def print_import(result: Imported, console: Console, *, linked: bool = False) -> None:
     """Print which series went where and why, the link of patients and labels, and what could not be read.
 
-    The link and the descriptions of series are shown here only; no file holds them.
+    Which patient has which label, and the descriptions of series, are shown here only; no file holds them, but for a
+    link to DICOM, if there is one (`linked`).
     """
     table = Table("subject", "session", "series", "description", "slices", "becomes", "why")
     for decision in result.decisions:
@@ -27,8 +28,9 @@ def print_import(result: Imported, console: Console) -> None:
             style="yellow" if decision.doubt else STYLES[decision.state],
         )
     Console(file=console.file, width=max(console.width, 140), markup=False).print(table)
+    where = "written to the link alone" if linked else "written nowhere"
     for patient, label in sorted(result.labels.items(), key=lambda pair: pair[1]):
-        _say(console, f"sub-{label}: PatientID {patient!r} (written nowhere)")
+        _say(console, f"sub-{label}: PatientID {patient!r} ({where})")
     for kind, count in sorted(result.ignored.items()):
         _say(console, f"Not read: {count} {kind}")
     for note in result.notes:
