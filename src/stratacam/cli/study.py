@@ -25,7 +25,9 @@ def demo(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the demonstration.")] = Path("demo"),
     subjects: Annotated[
         int,
-        typer.Option(min=6, help="Subjects with RRMS, and as many with SPMS; there are half as many controls."),
+        typer.Option(
+            min=6, help="Subjects with RRMS, and as many with SPMS; there are half as many controls."
+        ),
     ] = 12,
     voxel_mm: Annotated[
         float, typer.Option("--voxel", min=0.7, max=5, help="Voxel size of the scans in mm.")

@@ -54,7 +54,7 @@ models = "all"
 
 [evidence]  # a short form: one slice of each scan, some layers, few draws
 networks = ["consensus"]
-methods = ["gradcam", "hirescam", "local_gradcam"]
+methods = ["gradcam", "multiscale_gradcam"]
 layers = {layers}
 fused = {fused}
 every = 4
@@ -87,12 +87,11 @@ def make_phantom(out: Path, settings: PhantomSettings, *, workers: Workers, cons
 
 
 def _short_form() -> tuple[list[str], list[str]]:
-    """The last convolutions of the default network's blocks but the first, and their mean but for the last's."""
+    """The last convolutions of the default network's blocks, and the mean of all but the last."""
     model = build(DEFAULT_ARCHITECTURE, 2, weights="none")
     layers = match_layers(model)
     pools = pools_among(model, layers)
-    _, *blocks = by_block(layers).values()
-    plain = [last_convolution(block, pools) for block in blocks]
+    plain = [last_convolution(block, pools) for block in by_block(layers).values()]
     return plain, [JOIN.join(plain[:-1])]
 
 
