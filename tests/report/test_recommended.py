@@ -203,14 +203,14 @@ def test_means_over_layers_stand_in_a_row_of_their_own_after_the_layers(believed
     drawn = [axes.get_title() for axes in panels(slice_at_every_layer(believed, Request()).figure)]
     assert [title.split("\n")[0] for title in drawn[1:8]] == [*PARTS, *FEW]
     assert drawn[8].startswith("mean of block1_conv2\nand block2_conv2\n64 x 64")
-    named = [axes.get_ylabel() for axes in panels(slice_at_every_layer(believed, Request()).figure) if axes.get_ylabel()]
-    assert named == ["block1", "block2", "block3", "block4", "block5", "means over layers"]
-    rows = [
+    named = [
         axes.get_ylabel()
-        for axes in panels(slices_at_last_block(believed, Request()).figure)
+        for axes in panels(slice_at_every_layer(believed, Request()).figure)
         if axes.get_ylabel()
     ]
-    assert [row.split("\n")[0] for row in rows] == ["FLAIR", "block5_pool", "block5_conv1"]
+    assert named == ["block1", "block2", "block3", "block4", "block5", "means over layers"]
+    columns = titles(slices_at_last_block(believed, Request()).figure)
+    assert [column.split("\n")[0] for column in columns] == ["FLAIR", "block5_pool", "block5_conv1"]
 
 
 def test_reliability_is_a_table_with_the_networks_needed(believed, plain_study):

@@ -125,8 +125,12 @@ def test_numbers_and_files_of_figures_follow_one_list(plain_study, tmp_path):
     earlier.parent.mkdir(exist_ok=True)
     earlier.touch()
     page = write_report(folders).read_text(encoding="utf-8")
-    names = [entry.name for entry in STUDY_FIGURES if entry.name != "reliability"]
-    files = {f"figure-{number}-{name}.png" for number, name in enumerate(names, start=1)}
+    names = [entry.name for entry in STUDY_FIGURES if entry.name not in {"reliability", "classes"}]
+    files = {
+        f"figure-{number}-{name}.{ending}"
+        for number, name in enumerate(names, start=1)
+        for ending in ("png", "svg", "tsv")
+    }
     assert {path.name for path in folders.figures.iterdir()} == files
     listed = re.findall(r'<li value="(\d+)"><a href="#figure-\1">(.*?)</a>', page)
     shown = re.findall(r"<strong>Figure (\d+)\. (.*?)\.</strong>", page)
@@ -162,7 +166,7 @@ def test_evidence_that_cannot_be_read_is_left_out_and_how_to_measure_it_again_is
         assert re.search(reason, html.unescape(page))
         assert re.search(f"report: .*{reason}", said.getvalue())
         assert "Which layer to believe" not in page
-        assert page.count("<figure") == len(STUDY_FIGURES)
+        assert page.count("<figure") == len(STUDY_FIGURES) - 1  # one class was explained
 
 
 def test_the_examples_are_one_subject_of_each_group_in_every_sequence(content):
@@ -258,7 +262,14 @@ def test_figures_of_vgg19_show_its_own_layers(tmp_path):
     last, before = slices_at_last_block(content, Request()), slices_at_block_before(content, Request())
     every = slice_at_every_layer(content, Request())
     assert len(layers_drawn(every.figure)) == 1 + 21
-    assert first_lines(last.figure) == ["FLAIR", "block5_pool", "block5_conv4", "block5_conv3", "block5_conv2", "block5_conv1"]
+    assert first_lines(last.figure) == [
+        "FLAIR",
+        "block5_pool",
+        "block5_conv4",
+        "block5_conv3",
+        "block5_conv2",
+        "block5_conv1",
+    ]
     assert first_lines(before.figure) == ["FLAIR", "block4_pool", "block4_conv4"]
 
 
@@ -271,7 +282,9 @@ def test_figures_and_captions_name_group_prediction_probability_and_slice(figure
         assert any(
             "slice 4 of 9\nindex 5, z = +30 mm\nSPMS, p = 0.96" in text for text in texts(figure.figure)
         )
-        assert any(text.startswith("heat: share of the map's maximum in the scan") for text in texts(figure.figure))
+        assert any(
+            text.startswith("heat: share of the map's maximum in the scan") for text in texts(figure.figure)
+        )
 
 
 def test_a_blank_map_is_anatomy_alone_with_its_cause(figures):
@@ -364,8 +377,8 @@ def test_a_study_without_truth_and_left_out_scans_says_so(plain_study, tmp_path)
     assert "Nothing was left out." in page
     assert "Not recorded." in page
     assert "true lesions of this scan are not known" in page
-    gone = ("reliability", "learning-curves")
-    drawn = {path.name.split("-", 2)[2].removesuffix(".png") for path in folders.figures.iterdir()}
+    gone = ("classes", "reliability", "learning-curves")
+    drawn = {path.stem.split("-", 2)[2] for path in folders.figures.glob("*.png")}
     assert drawn == {entry.name for entry in STUDY_FIGURES} - set(gone)
     assert "Networks and baselines" not in page
 
