@@ -4,13 +4,24 @@ import sys
 
 from rich.console import Console
 
-from stratacam.cli import benchmark, export, models, scans, study
+from stratacam.cli import benchmark, export, figures, models, scans, study
 from stratacam.cli.options import LEFT_OUT, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
 from stratacam.interruption import Interrupted, broken_off_at, interruptible
 
-__all__ = ["LEFT_OUT", "UNUSABLE", "app", "benchmark", "export", "main", "models", "scans", "study"]
+__all__ = [
+    "LEFT_OUT",
+    "UNUSABLE",
+    "app",
+    "benchmark",
+    "export",
+    "figures",
+    "main",
+    "models",
+    "scans",
+    "study",
+]
 
 
 COMMANDS = (
@@ -28,6 +39,7 @@ COMMANDS = (
     study.permute,
     benchmark.benchmark_truth,
     study.report,
+    figures.figure,
     export.export,
 )
 """In the order of `--help`."""

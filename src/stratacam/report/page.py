@@ -2,7 +2,6 @@
 
 import base64
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +10,10 @@ from rich.console import Console
 
 from stratacam.files import write_text
 from stratacam.report import confounds, result_tables, tables
+from stratacam.report.album import SavedFigure, figures_of, save_album
 from stratacam.report.content import read_study
 from stratacam.report.evidence import chapters
-from stratacam.report.figure import Content, FigureEntry, chart_style, save_figure, warn
-from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
+from stratacam.report.figure import TWO_COLUMNS
 from stratacam.report.map_reliability import map_reliability_table
 from stratacam.report.recommended import in_short
 from stratacam.report.summary import limits, summary
@@ -45,53 +44,26 @@ DETAILS = (
 """Tables that are folded away."""
 
 
+WIDTH = 944
+"""Pixels of the screen for a figure as wide as two columns."""
+
 NUMBER = re.compile(r"([-<%0-9. ()]|to)+")
 """Cells that are not wrapped."""
 
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure as the page shows it; `data` is the PNG in base64, also written to `file`."""
+    """A figure as the page shows it; `data` is the WebP in base64, `width` in pixels of the screen."""
 
     number: int
     title: str
     caption: str
     data: str
-    file: Path
-
-
-class _Album:
-    """Draws, numbers and saves figures into a folder."""
-
-    def __init__(self, folder: Path, warning: str) -> None:
-        self.folder, self.warning = folder, warning
-        self.figures: list[PageFigure] = []
-
-    def add(
-        self, entries: Sequence[FigureEntry[Content]], content: Content, suffix: str = ""
-    ) -> list[PageFigure]:
-        """Add the figures of all entries that have something to show; return them."""
-        first = len(self.figures)
-        for entry in entries:
-            with chart_style():
-                figure = entry.draw(content)
-            if figure is None:
-                continue
-            number = len(self.figures) + 1
-            file = self.folder / f"figure-{number}-{entry.name}{suffix}.png"
-            shown = warn(figure, self.warning if entry.depends_on_split else "")
-            data = base64.b64encode(save_figure(shown, file)).decode("ascii")
-            self.figures.append(PageFigure(number, shown.title, shown.caption, data, file))
-        return self.figures[first:]
-
-    def remove_others(self) -> None:
-        """Remove what earlier reports left in the folder."""
-        for file in set(self.folder.glob("figure-*.png")) - {figure.file for figure in self.figures}:
-            file.unlink()
+    width: int
 
 
 def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
-    """Write the report of a finished study, and its figures as PNG, from the study's files.
+    """Write the report of a finished study, and its figures as PNG, SVG and TSV, from the study's files.
 
     Args:
         folders: of the study.
@@ -104,17 +76,15 @@ def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
         InputError: if a part of the study is missing or damaged; names the command that makes it.
     """
     study = read_study(folders)
-    album = _Album(folders.figures, study.warning)
-    figures = album.add(STUDY_FIGURES, study)
     readable, left_out = chapters(study)
-    evidence = [
-        (chapter, album.add(EVIDENCE_FIGURES, chapter.evidence, f"-{chapter.evidence.folder.name}"))
-        for chapter in readable
-    ]
+    album = {
+        of: [_on_page(figure) for figure in saved]
+        for of, saved in save_album(figures_of(study, readable), folders.figures).items()
+    }
+    evidence = [(chapter, album[chapter.evidence.folder.name]) for chapter in readable]
     if console:
         for reason in left_out:
             say(console, f"report: {reason}", "yellow")
-    album.remove_others()
     environment = Environment(
         loader=PackageLoader("stratacam.report", package_path=""),
         autoescape=True,
@@ -128,8 +98,8 @@ def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
         summary=[in_short(study.recommended), *summary(study)],
         limits=[*limits(study), *left_out],
         warning=study.warning,
-        album=album.figures,
-        figures=figures,
+        album=[figure for figures in album.values() for figure in figures],
+        figures=album[""],
         chapters=evidence,
         results=[table for make in RESULTS if (table := make(study))],
         details=[
@@ -139,3 +109,11 @@ def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
     )
     write_text(folders.report, page)
     return folders.report
+
+
+def _on_page(saved: SavedFigure) -> PageFigure:
+    figure = saved.figure
+    return PageFigure(
+        saved.number, figure.title, figure.caption, base64.b64encode(saved.webp).decode("ascii"),
+        round(figure.width_mm * WIDTH / TWO_COLUMNS),
+    )  # fmt: skip
