@@ -1,0 +1,337 @@
+"""What can be asked of a finished study: tables made once, whose places are the only names in a request."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stratacam.cam.methods import REGISTRY
+from stratacam.errors import InputError
+from stratacam.evidence.pick import JudgedMap
+from stratacam.evidence.regions.atlas import Atlas, atlas_of
+from stratacam.evidence.regions.template_space import from_template
+from stratacam.files import read_json
+from stratacam.maps import ScanMaps, find_maps
+from stratacam.maps.consensus_store import UNIT
+from stratacam.maps.fused import fused_title
+from stratacam.maps.nifti import HELD_OUT
+from stratacam.networks import network_title
+from stratacam.report.choose import choose_patient
+from stratacam.report.content import StudyContent, read_study, subject_label
+from stratacam.report.names import method_title
+from stratacam.report.numbers import listed
+from stratacam.report.overlay import WHITE
+from stratacam.report.recommended import UNMEASURED, in_short
+from stratacam.scans.labels import find_masks, read_mask
+from stratacam.scans.prepared import PreparedScan
+from stratacam.study.folders import StudyFolders
+from stratacam.viewer.answers import (
+    AtlasAnswer,
+    ChartAnswer,
+    FirstView,
+    LayerAnswer,
+    ListedScan,
+    Named,
+    RangeAnswer,
+    ScanAnswer,
+    StoreAnswer,
+    StudyAnswer,
+)
+from stratacam.viewer.chart import chart_of
+from stratacam.viewer.volumes import image_bytes, map_bytes, nifti_bytes
+
+Part = Literal["mean", "spread", "agreement"]
+"""What there is of a map: itself, or the mean of several networks'; and of these their spread and agreement."""
+
+
+@dataclass(frozen=True)
+class ViewedStore:
+    """Maps that can be shown, and whether the study recommends them."""
+
+    maps: ScanMaps
+    recommended: bool
+
+
+@dataclass(frozen=True)
+class ViewedScan:
+    """A scan with maps.
+
+    Attributes:
+        name: that is shown.
+        scan: as prepared.
+        stores: places in the list of stores, the recommended ones first.
+    """
+
+    name: str
+    scan: PreparedScan
+    stores: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """A study as the viewer sees it.
+
+    Every method answers for places in these lists, and raises IndexError where there is no such place.
+
+    Attributes:
+        content: of the study.
+        scans: those that there are maps of, by name.
+        stores: all maps.
+    """
+
+    content: StudyContent
+    scans: tuple[ViewedScan, ...]
+    stores: tuple[ViewedStore, ...]
+
+    def only(self, name: str, label: str) -> Self:
+        """One scan alone, under a label that does not say whose it is.
+
+        Raises:
+            InputError: there is no such scan, or more than one session of a subject.
+        """
+        found = [one for one in self.scans if name in {one.name, subject_label(one.name)}]
+        if len(found) != 1:
+            some = ", ".join(one.name for one in self.scans)
+            raise InputError(
+                f"{name}: names {len(found)} scans with maps; expected one of {some}: choose one."
+            )
+        chosen = replace(found[0], name=label, stores=tuple(range(len(found[0].stores))))
+        return replace(self, scans=(chosen,), stores=tuple(self.stores[store] for store in found[0].stores))
+
+    def study(self) -> StudyAnswer:
+        """The study, its scans, and what to look at first."""
+        recommended = self.content.recommended
+        rule = read_json(self.content.folders.recommended).get("rule", {}) if recommended else {}
+        return StudyAnswer(
+            title=str(self.content.configuration.get("name", "")),
+            version=version("stratacam"),
+            recommended=bool(recommended and recommended.chosen),
+            in_short=UNMEASURED if recommended is None else in_short(recommended),
+            rule=[rule["opening"], *rule["criteria"], rule["remarks"]] if rule else [],
+            warning=self.content.warning,
+            scans=[
+                ListedScan(
+                    place, one.name, self._group(one), maps.predicted, training_words(maps.in_training)
+                )
+                for place, one in enumerate(self.scans)
+                for maps in [self.stores[one.stores[0]].maps]
+            ],
+            first=self._first,
+        )
+
+    def scan(self, place: int) -> ScanAnswer:
+        """A scan, and all that is known of its maps but the maps."""
+        one = self.scans[place]
+        sequences = [*one.scan.sequences]
+        sequences.sort(key=lambda sequence: sequence != self.content.sequence)
+        return ScanAnswer(
+            id=place,
+            name=one.name,
+            group=self._group(one),
+            sequences=[Named(one.scan.sequences.index(sequence), sequence) for sequence in sequences],
+            white=WHITE,
+            masks=[Named(number, name) for number, name in enumerate(self._masks(place))],
+            regions=one.scan.template_transform.is_file(),
+            stores=[self._store(store) for store in one.stores],
+            left_out=[],
+        )
+
+    def image(self, place: int, sequence: int, *, packed: bool = False) -> bytes:
+        """The prepared image of a sequence."""
+        scan = self.scans[place].scan
+        image, affine = scan.read_image(scan.sequences[sequence])
+        return image_bytes(image, affine, packed=packed)
+
+    def mask(self, place: int, number: int, *, packed: bool = False) -> bytes:
+        """The mask of a structure on the prepared grid."""
+        scan = self.scans[place].scan
+        inside = read_mask([*self._masks(place).values()][number], scan)
+        return self._on_grid(place, inside.astype(np.uint8), packed=packed)
+
+    def regions(self, place: int, *, packed: bool = False) -> bytes:
+        """Labels of the atlas on the prepared grid."""
+        scan = self.scans[place].scan
+        if not scan.template_transform.is_file():
+            raise IndexError(place)
+        labels = from_template(self._atlas.labels, self._atlas.grid, scan, labels=True)
+        return self._on_grid(place, labels.astype(np.min_scalar_type(int(labels.max()))), packed=packed)
+
+    def map(self, store: int, layer: int, explained: int, part: Part, *, packed: bool = False) -> bytes:
+        """The raw map of a layer at its own resolution, signed; or how networks differ there."""
+        maps = self._maps(store, explained)
+        name = maps.layers[layer]
+        values = {"mean": maps.raw, "spread": maps.spread, "agreement": maps.agreement}[part](name)
+        if values is None:
+            raise IndexError(part)
+        return map_bytes(maps, values, packed=packed)
+
+    def range(self, store: int, layer: int) -> RangeAnswer:
+        """Lowest and highest raw value of a layer over classes and slices."""
+        found = [
+            self._maps(store, explained).raw(self.stores[store].maps.layers[layer])
+            for explained in range(len(self.stores[store].maps.every_explained))
+        ]
+        return RangeAnswer(float(min(raw.min() for raw in found)), float(max(raw.max() for raw in found)))
+
+    def chart(self, store: int) -> ChartAnswer:
+        """Measures of the layers of a store, of this scan and of all subjects."""
+        maps = self.stores[store].maps
+        return chart_of(self.content, maps, self._evidence_of(maps))
+
+    def atlas(self) -> AtlasAnswer:
+        """Names of the regions."""
+        return AtlasAnswer(self._atlas.title, self._atlas.names)
+
+    @cached_property
+    def _atlas(self) -> Atlas:
+        path = self.content.configuration.get("evidence", {}).get("atlas")
+        return atlas_of(path and Path(path))
+
+    def _on_grid(self, place: int, volume: NDArray[np.integer], *, packed: bool) -> bytes:
+        grid = self.stores[self.scans[place].stores[0]].maps.geometry.prepared
+        return nifti_bytes(volume, grid.world, packed=packed)
+
+    def _maps(self, store: int, explained: int) -> ScanMaps:
+        maps = self.stores[store].maps
+        return maps.of(maps.every_explained[explained])
+
+    def _masks(self, place: int) -> Mapping[str, Path]:
+        return find_masks(self.content.delivered, self.scans[place].scan)
+
+    def _group(self, one: ViewedScan) -> str:
+        return self.content.group.get(subject_label(one.scan.name), "")
+
+    @property
+    def _first(self) -> FirstView:
+        """The recommended map of the subject that the report shows, or the layer that comes nearest to the rule."""
+        recommended = self.content.recommended
+        names = [one.scan.name for one in self.scans]
+        chosen = choose_patient(self.content).name
+        scan = names.index(chosen) if chosen in names else 0
+        store = self.scans[scan].stores[0]
+        wanted = recommended and (recommended.chosen or recommended.nearest)
+        layers = self.stores[store].maps.layers
+        usual = layers.index(self.content.last_convolution) if self.content.last_convolution in layers else 0
+        return FirstView(
+            scan, store, layers.index(wanted.layer) if wanted and wanted.layer in layers else usual
+        )
+
+    def _store(self, store: int) -> StoreAnswer:
+        maps, recommended = self.stores[store].maps, self.stores[store].recommended
+        columns = range(len(maps.every_explained))
+        layers = []
+        for place, name in enumerate(maps.layers):
+            judged = self._judged(maps, name)
+            rows, across = maps.size(name)
+            layers.append(
+                LayerAnswer(
+                    id=place,
+                    name=name,
+                    title=fused_title(name),
+                    rows=rows,
+                    columns=across,
+                    verdict=judged.verdict if judged else "not judged",
+                    because=[*judged.faults, *judged.reasons] if judged else [],
+                    blank=[list(maps.blank_of[name][column]) for column in columns],
+                    parts=["mean", "spread", "agreement"] if maps.members else ["mean"],
+                )
+            )
+        return StoreAnswer(
+            id=store,
+            method=method_title(maps.method),
+            networks=networks_of(maps),
+            members=len(maps.members) or 1,
+            recommended=recommended,
+            classes=maps.classes,
+            explained=maps.every_explained,
+            predicted=maps.predicted,
+            probabilities=[maps.scan_probabilities[name] for name in maps.classes],
+            in_training=training_words(maps.in_training),
+            unit=f"units of each network's scale ({UNIT})" if maps.members else REGISTRY[maps.method].unit,
+            plane=maps.geometry.plane,
+            slices=maps.slices.tolist(),
+            slice_probabilities=maps.probabilities.tolist(),
+            layers=layers,
+        )
+
+    def _judged(self, maps: ScanMaps, layer: str) -> JudgedMap | None:
+        """What the rule says of a map; None where it was not judged."""
+        recommended = self.content.recommended
+        wanted = (bool(maps.members), maps.method, layer)
+        judged = recommended.judged if recommended else ()
+        return next((one for one in judged if (one.networks > 1, one.method, one.layer) == wanted), None)
+
+    def _evidence_of(self, maps: ScanMaps) -> Path | None:
+        """The folder of what was measured of these networks; None where nothing was."""
+        recommended = self.content.recommended
+        judged = recommended.judged if recommended else ()
+        names = [one.name for one in judged if (one.networks > 1) == bool(maps.members)]
+        return self.content.folders.evidence / names[0] if names else None
+
+
+def open_viewed(folders: StudyFolders, further: Sequence[Path] = ()) -> Viewed:
+    """Open a finished study.
+
+    Args:
+        folders: of the study.
+        further: folders of other maps of its scans, as `stratacam explain` writes them.
+
+    Raises:
+        InputError: a part of the study is missing or damaged, or there are no maps of its scans.
+    """
+    content = read_study(folders)
+    chosen = content.recommended and content.recommended.chosen
+    found = [ViewedStore(maps, recommended=True) for maps in content.recommended_maps.values()]
+    for folder in (folders.maps, *further):
+        of_folder = [ViewedStore(maps, recommended=False) for maps in find_maps(folder)]
+        if not of_folder:
+            raise InputError(f"{folder}: holds no maps; make them with `stratacam explain`.")
+        found += of_folder
+    scans = []
+    for name, scan in sorted(content.scans.items()):
+        stores = tuple(place for place, one in enumerate(found) if one.maps.name == name)
+        if stores:
+            scans.append(ViewedScan(name, scan, stores))
+    if not scans:
+        raise InputError(
+            f"{folders.maps}: holds maps of other scans than were prepared; make them again with `stratacam run`."
+        )
+    if chosen and not any(one.recommended for one in found):
+        raise InputError(
+            f"{folders.recommended_maps}: holds no maps; make them again with `stratacam evidence`."
+        )
+    return Viewed(content, tuple(scans), tuple(found))
+
+
+def networks_of(maps: ScanMaps) -> str:
+    """Which network or networks made maps.
+
+    Example: "VGG16, seed 0, fold 2", "VGG16, consensus of 3 networks (seeds 0, 1 and 2)".
+    """
+    every = maps.members or (maps.model,)
+    title = network_title(str(every[0].get("architecture", "unknown network")))
+    seeds, folds = (
+        [str(value) for value in dict.fromkeys(one.get(key) for one in every) if value is not None]
+        for key in ("seed", "fold")
+    )
+    folds = [fold for fold in folds if fold != "0"]
+    which = ", ".join(
+        f"{word}{'s' if len(values) > 1 else ''} {listed(values)}"
+        for word, values in (("seed", seeds), ("fold", folds))
+        if values
+    )
+    if len(every) > 1:
+        return f"{title}, consensus of {len(every)} networks" + (f" ({which})" if which else "")
+    return f"{title}, {which}" if which else title
+
+
+def training_words(part: str) -> str:
+    """Whether networks were trained without a scan, in words."""
+    return {True: "held out", False: "the network was trained on it", None: "not known whether held out"}[
+        HELD_OUT.get(part)
+    ]
