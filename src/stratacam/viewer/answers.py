@@ -108,6 +108,7 @@ class StoreAnswer:
         probabilities: of every class, for the scan as a whole.
         in_training: such as "held out".
         unit: of the raw values.
+        unit_meaning: what that is, in a sentence; "" where it needs none.
         plane: of the slices.
         slices: explained ones, in the prepared volume.
         slice_probabilities: of every class, by slice.
@@ -125,6 +126,7 @@ class StoreAnswer:
     probabilities: Sequence[float]
     in_training: str
     unit: str
+    unit_meaning: str
     plane: str
     slices: Sequence[int]
     slice_probabilities: Sequence[Sequence[float]]

@@ -208,18 +208,16 @@ class Viewed:
 
     @property
     def _first(self) -> FirstView:
-        """The recommended map of the subject that the report shows, or the layer that comes nearest to the rule."""
+        """The recommended map of the subject that the report shows; where there is none, the usual one."""
         recommended = self.content.recommended
         names = [one.scan.name for one in self.scans]
-        chosen = choose_patient(self.content).name
-        scan = names.index(chosen) if chosen in names else 0
+        patient = choose_patient(self.content).name
+        scan = names.index(patient) if patient in names else 0
         store = self.scans[scan].stores[0]
-        wanted = recommended and (recommended.chosen or recommended.nearest)
         layers = self.stores[store].maps.layers
-        usual = layers.index(self.content.last_convolution) if self.content.last_convolution in layers else 0
-        return FirstView(
-            scan, store, layers.index(wanted.layer) if wanted and wanted.layer in layers else usual
-        )
+        chosen = recommended.chosen if recommended else None
+        wanted = chosen.layer if chosen else self.content.last_convolution
+        return FirstView(scan, store, layers.index(wanted) if wanted in layers else 0)
 
     def _store(self, store: int) -> StoreAnswer:
         maps, recommended = self.stores[store].maps, self.stores[store].recommended
@@ -252,7 +250,8 @@ class Viewed:
             predicted=maps.predicted,
             probabilities=[maps.scan_probabilities[name] for name in maps.classes],
             in_training=training_words(maps.in_training),
-            unit=f"units of each network's scale ({UNIT})" if maps.members else REGISTRY[maps.method].unit,
+            unit="network scales" if maps.members else REGISTRY[maps.method].unit,
+            unit_meaning=f"{UNIT[0].upper()}{UNIT[1:]}." if maps.members else "",
             plane=maps.geometry.plane,
             slices=maps.slices.tolist(),
             slice_probabilities=maps.probabilities.tolist(),

@@ -1,0 +1,55 @@
+/** The keyboard: what every key does, and the help that says so. */
+
+import { element } from "./elements";
+
+export interface KeyEvents {
+  step(slices: number): void;
+  layer(place: number): void;
+  layerBy(places: number): void;
+  scanBy(places: number): void;
+  flip(): void;
+  layout(): void;
+  zoom(factor: number): void;
+  help(): void;
+}
+
+const HELP: [string, string][] = [
+  ["wheel, ↑ ↓, page up and down", "slice by slice in the plane used last; with page keys five"],
+  ["click, drag", "move the crosshair"],
+  ["1 … 9, 0", "first to tenth layer"],
+  ["← →", "one layer shallower or deeper"],
+  ["space", "map, or anatomy alone"],
+  ["l", "three planes, or all layers side by side"],
+  ["+ −, Ctrl and wheel", "zoom"],
+  [", .", "previous and next scan"],
+  ["?", "this help"],
+];
+
+export function listen(events: KeyEvents): void {
+  const actions: Record<string, () => void> = {
+    ArrowUp: () => events.step(1), ArrowDown: () => events.step(-1),
+    PageUp: () => events.step(5), PageDown: () => events.step(-5),
+    ArrowLeft: () => events.layerBy(-1), ArrowRight: () => events.layerBy(1),
+    " ": events.flip, l: events.layout, "+": () => events.zoom(1.25), "=": () => events.zoom(1.25), "-": () => events.zoom(0.8),
+    ",": () => events.scanBy(-1), ".": () => events.scanBy(1), "?": events.help,
+  };
+  for (let place = 0; place < 10; place++) actions[String((place + 1) % 10)] = () => events.layer(place);
+  document.addEventListener("keydown", (event) => {
+    const target = event.target as HTMLElement;
+    const typing = target.closest("select, input, dialog") !== null;
+    const pressing = event.key === " " && target.closest("button, summary, a") !== null;
+    if (event.ctrlKey || event.metaKey || event.altKey || typing || pressing || !actions[event.key]) return;
+    event.preventDefault();
+    actions[event.key]();
+  });
+}
+
+export function helpDialog(): HTMLDialogElement {
+  const dialog = element("dialog", { "aria-label": "Help" },
+    element("h2", {}, "Keys"),
+    element("dl", {}, ...HELP.flatMap(([keys, words]) => [element("dt", {}, keys), element("dd", {}, words)])),
+    element("p", { class: "quiet" }, "R is the patient’s right, which is on the left of the picture, as in radiology. "
+      + "The address in the browser holds the view: copied, it shows the same again."),
+    element("button", { type: "button", onclick: () => dialog.close() }, "Close"));
+  return dialog;
+}
