@@ -2,14 +2,14 @@
 
 import secrets
 import socket
-from contextlib import closing, suppress
+from contextlib import closing
 from threading import Thread
 
 import uvicorn
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.interruption import Interrupted
+from stratacam.interruption import served
 from stratacam.viewer.application import make_application
 from stratacam.viewer.built import BuiltPage
 from stratacam.viewer.content import Viewed
@@ -61,7 +61,7 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=1,
         )
-        with suppress(Interrupted):  # Ctrl-C is how a server ends
+        with served():
             uvicorn.Server(settings).run(sockets=[listening])
 
 

@@ -16,6 +16,9 @@ from stratacam.viewer.content import Viewed
 MAXIMUM_BYTES = 25_000_000
 """Of a file: what mail and most hospitals' portals take."""
 
+SPARE = 2000
+"""Bytes set aside for words on what is left out beside maps."""
+
 LABEL = "Scan"
 """What a scan is called where nobody asks for another name."""
 
@@ -34,9 +37,10 @@ class _File:
     def add(self, path: str, kind: str, text: str) -> bool:
         """Add what is asked for under a path; False if there is no room."""
         block = f'<script type="{kind}" data-path="{path}">{text}</script>\n'
-        if len(block) > self.room:
+        size = len(block.encode())
+        if size > self.room:
             return False
-        self.room -= len(block)
+        self.room -= size
         self.blocks.append(block)
         return True
 
@@ -73,7 +77,8 @@ def write_page(
     """
     one = viewed.only(name, label)
     scan = one.scan(0)
-    file = _File(maximum - len(_document(page, "").encode()) - len(_as_json(scan)) - 1000)
+    longest = replace(scan, left_out=[*_left_out(scan, set())])
+    file = _File(maximum - len(_document(page, "").encode()) - len(_as_json(longest).encode()) - SPARE)
     file.add_json("api/study", one.study())
     for store in scan.stores:
         file.add_json(f"api/stores/{store.id}/chart", one.chart(store.id))
