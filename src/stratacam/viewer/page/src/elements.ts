@@ -27,12 +27,20 @@ function filled<E extends Element>(made: E, attributes: Attributes, children: (N
   return made;
 }
 
+let fields = 0;
+
+/** A control under its label. */
+function field(label: string, control: HTMLElement, ...more: Node[]): HTMLElement {
+  control.id = `field-${++fields}`;
+  return element("div", { class: "field" }, element("div", {}, element("label", { for: control.id }, label), ...more), control);
+}
+
 /** A select with its label; `change` is given the value chosen. */
 export function choice(label: string, options: [string, string, boolean?][], value: string, change: (value: string) => void): HTMLElement {
   const select = element("select", { onchange: () => change(select.value) },
     ...options.map(([key, words, disabled]) => element("option", { value: key, disabled, selected: key === value }, words)));
   select.value = value;
-  return element("label", { class: "field" }, element("span", {}, label), select);
+  return field(label, select);
 }
 
 /** A slider of percent with its label. */
@@ -45,7 +53,7 @@ export function slider(label: string, value: number, change: (value: number) => 
       change(Number(input.value) / 100);
     },
   });
-  return element("label", { class: "field" }, element("span", {}, label, " ", said), input);
+  return field(label, input, said);
 }
 
 export function tick(label: string, value: boolean, change: (value: boolean) => void, colour?: string): HTMLElement {

@@ -24,8 +24,8 @@ export const NORMALISED: Record<Normalisation, string> = {
 
 export const NORMALISATIONS: Record<Normalisation, string> = {
   scan: "Scan: one maximum",
-  map: "Map: each slice’s own",
-  layer: "Layer: all classes’",
+  map: "Map: each slice by itself",
+  layer: "Layer: all classes together",
   none: "None: raw, scale held",
 };
 

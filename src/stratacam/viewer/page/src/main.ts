@@ -23,7 +23,7 @@ const LIGHT: (keyof State)[] = ["at", "zoom", "opacity", "threshold"];
 async function start(): Promise<void> {
   const study = await source.study();
   const model = new Model(study, await source.scan(study.first.scan), location.hash);
-  document.title = `${study.title || "Study"} – stratacam viewer`;
+  document.title = `${study.title || "Study"}: stratacam viewer`;
 
   const stage = element("div", { class: "stage" });
   const legend = element("section", { class: "legend", "aria-label": "Legend" });
@@ -41,7 +41,7 @@ async function start(): Promise<void> {
     if (Object.keys(changed).every((key) => LIGHT.includes(key as keyof State)) && model.view) {
       Object.assign(model.view.overlay, { opacity: model.state.opacity, threshold: model.state.threshold });
       draw();
-    } else void refresh();
+    } else busy(refresh());
   };
 
   const step = (plane: Plane, slices: number) => {
@@ -73,7 +73,7 @@ async function start(): Promise<void> {
     rebuild();
     draw();
     performance.mark("shown");
-    await new Promise((done) => setTimeout(done));
+    await after(0);
     if (await model.loadMore()) {
       rebuildAfter();
       draw();
@@ -112,18 +112,18 @@ async function start(): Promise<void> {
       if (pane.layer === null) drawPane(model, view, pane, view.overlay);
       else {
         pane.figure.classList.toggle("chosen", pane.layer === model.state.layer);
-        void drawTile(pane);
+        busy(drawTile(pane));
       }
     }
     drawLegend();
     keepFocus(strips, () => strips.replaceChildren(strip(model, (slice) => step(view.store.plane, slice - sliceShown()))));
-    void say(++turn);
+    busy(say(++turn));
     if (waiting) return;
     waiting = true; // browsers refuse many changes of the address in a short time
-    setTimeout(() => {
+    busy(after(250).then(() => {
       waiting = false;
       history.replaceState(null, "", model.fragment);
-    }, 250);
+    }));
   }
 
   const sliceShown = () => Math.round(model.view!.anatomy.voxel(model.state.at!)[AXES[model.view!.store.plane][0]]);
@@ -170,7 +170,7 @@ async function start(): Promise<void> {
   }
 
   setTheme(matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
-  await model.load().catch((fault) => { throw fault; });
+  await model.load();
   root.replaceChildren(
     element("header", {}, element("h1", {}, study.title || "Study"), element("p", { class: "quiet" }, "stratacam viewer. For research, not for diagnosis.")),
     banner(model),
@@ -203,6 +203,19 @@ async function start(): Promise<void> {
   }
   document.documentElement.dataset.complete = "1";
 }
+
+let works = 0;
+
+/** Say on the page that something is under way, until it has ended. */
+function busy(work: Promise<void>): void {
+  document.documentElement.dataset.busy = String(++works);
+  void work.finally(() => {
+    if (--works) document.documentElement.dataset.busy = String(works);
+    else delete document.documentElement.dataset.busy;
+  });
+}
+
+const after = (milliseconds: number) => new Promise<void>((done) => setTimeout(done, milliseconds));
 
 /** What is recommended, or that nothing is and why; the rule behind it. */
 function banner(model: Model): HTMLElement {
