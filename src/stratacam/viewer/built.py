@@ -7,6 +7,8 @@ from stratacam.errors import InputError
 
 STATIC = Path(__file__).parent / "static"
 
+FILES = ("index.html", "viewer.js", "viewer.css")
+
 
 @dataclass(frozen=True)
 class BuiltPage:
@@ -23,7 +25,7 @@ def read_built_page(folder: Path = STATIC) -> BuiltPage:
     Raises:
         InputError: it has not been built.
     """
-    files = [folder / name for name in ("index.html", "viewer.js", "viewer.css")]
+    files = [folder / name for name in FILES]
     missing = [path for path in files if not path.is_file()]
     if missing:
         raise InputError(
@@ -31,3 +33,8 @@ def read_built_page(folder: Path = STATIC) -> BuiltPage:
             "`make viewer`, or install stratacam from a wheel, which has it."
         )
     return BuiltPage(*(path.read_text(encoding="utf-8") for path in files))
+
+
+def is_built() -> bool:
+    """Whether the page is there."""
+    return all((STATIC / name).is_file() for name in FILES)
