@@ -33,6 +33,8 @@ FLAGS = (
     "--disable-background-networking",
 )
 REPEATS = 7
+KEYS = ("1", "2", "3", "4", "5")
+"""Of the layers that are shown one after the other: the shallow ones, whose maps are the largest."""
 PARTS = ("layers", "spread", "agreement")
 LEFT_BEHIND = ("activations", "pictures", "figures")
 """What the viewer never reads."""
@@ -88,7 +90,7 @@ def _replace(group: zarr.Group, name: str, values: np.ndarray) -> None:
     group.create_array(name, data=values, **({"chunks": chunks} if chunks else {}))
 
 
-def measure(page: Page, address: str, scan: int) -> dict[str, list[float]]:
+def measure(page: Page, address: str, scan: int, *, layers: int) -> dict[str, list[float]]:
     """Milliseconds until the first view, and from a key to the next frame with another layer."""
     found: dict[str, list[float]] = {
         "first view": [],
@@ -102,7 +104,7 @@ def measure(page: Page, address: str, scan: int) -> dict[str, list[float]]:
         page.wait_for_selector("html[data-ready]")
         found["first view"].append(page.evaluate("performance.getEntriesByName('first-view')[0].startTime"))
         page.wait_for_selector("html[data-complete]")
-        keys = ("1", "2", "5", "9", "3")
+        keys = [key for place, key in enumerate(KEYS) if place < layers]
         for key in keys:
             found["another layer, the first time"].append(_pressed(page, key))
         for key in keys:
@@ -153,7 +155,7 @@ def main() -> None:
             address = server.stdout.readline().split()[1]
             browser = playwright.chromium.launch(executable_path=given.chromium, args=list(FLAGS))
             page = browser.new_page(viewport={"width": 1280, "height": 800})
-            for what, milliseconds in measure(page, address, 0).items():
+            for what, milliseconds in measure(page, address, 0, layers=len(content[0].layers)).items():
                 print(
                     f"{what}: median {statistics.median(milliseconds):.0f} ms, maximum {max(milliseconds):.0f} ms"
                 )

@@ -19,12 +19,9 @@ from stratacam.files import read_json
 from stratacam.maps import ScanMaps, find_maps
 from stratacam.maps.consensus_store import UNIT
 from stratacam.maps.fused import fused_title
-from stratacam.maps.nifti import HELD_OUT
-from stratacam.networks import network_title
 from stratacam.report.choose import choose_patient
 from stratacam.report.content import StudyContent, read_study, subject_label
 from stratacam.report.names import method_title
-from stratacam.report.numbers import listed
 from stratacam.report.overlay import WHITE
 from stratacam.report.recommended import UNMEASURED, in_short
 from stratacam.scans.labels import find_masks, read_mask
@@ -43,6 +40,7 @@ from stratacam.viewer.answers import (
     StudyAnswer,
 )
 from stratacam.viewer.chart import chart_of
+from stratacam.viewer.names import networks_of, training_words
 from stratacam.viewer.volumes import image_bytes, map_bytes, nifti_bytes
 
 Part = Literal["mean", "spread", "agreement"]
@@ -305,32 +303,3 @@ def open_viewed(folders: StudyFolders, further: Sequence[Path] = ()) -> Viewed:
             f"{folders.recommended_maps}: holds no maps; make them again with `stratacam evidence`."
         )
     return Viewed(content, tuple(scans), tuple(found))
-
-
-def networks_of(maps: ScanMaps) -> str:
-    """Which network or networks made maps.
-
-    Example: "VGG16, seed 0, fold 2", "VGG16, consensus of 3 networks (seeds 0, 1 and 2)".
-    """
-    every = maps.members or (maps.model,)
-    title = network_title(str(every[0].get("architecture", "unknown network")))
-    seeds, folds = (
-        [str(value) for value in dict.fromkeys(one.get(key) for one in every) if value is not None]
-        for key in ("seed", "fold")
-    )
-    folds = [fold for fold in folds if fold != "0"]
-    which = ", ".join(
-        f"{word}{'s' if len(values) > 1 else ''} {listed(values)}"
-        for word, values in (("seed", seeds), ("fold", folds))
-        if values
-    )
-    if len(every) > 1:
-        return f"{title}, consensus of {len(every)} networks" + (f" ({which})" if which else "")
-    return f"{title}, {which}" if which else title
-
-
-def training_words(part: str) -> str:
-    """Whether networks were trained without a scan, in words."""
-    return {True: "held out", False: "the network was trained on it", None: "not known whether held out"}[
-        HELD_OUT.get(part)
-    ]

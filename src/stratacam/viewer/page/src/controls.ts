@@ -56,8 +56,8 @@ export function layoutBar(model: Model, change: Change): HTMLElement {
   const button = (words: string, on: boolean, press: () => void) =>
     element("button", { type: "button", "aria-pressed": on ? "true" : "false", onclick: press }, words);
   return element("div", { class: "switch", role: "group", "aria-label": "Layout" },
-    button("Three planes", state.layout === "planes", () => change({ layout: "planes" })),
-    button("All layers", state.layout === "layers", () => change({ layout: "layers" })),
+    button("Planes", state.layout === "planes", () => change({ layout: "planes" })),
+    button("Layers", state.layout === "layers", () => change({ layout: "layers" })),
     ...(state.layout === "layers" ? PLANES.map((plane) => button(plane, state.plane === plane, () => change({ plane }))) : []),
   );
 }

@@ -16,7 +16,7 @@ export interface KeyEvents {
 const HELP: [string, string][] = [
   ["wheel, ↑ ↓, page up and down", "slice by slice in the plane used last; with page keys five"],
   ["click, drag", "move the crosshair"],
-  ["1 … 9, 0", "first to tenth layer"],
+  ["1 … 9, 0; with shift", "first to tenth layer; eleventh to twentieth"],
   ["← →", "one layer shallower or deeper"],
   ["space", "map, or anatomy alone"],
   ["l", "three planes, or all layers side by side"],
@@ -35,13 +35,20 @@ export function listen(events: KeyEvents): void {
   };
   for (let place = 0; place < 10; place++) actions[String((place + 1) % 10)] = () => events.layer(place);
   document.addEventListener("keydown", (event) => {
-    const target = event.target as HTMLElement;
-    const typing = target.closest("select, input, dialog") !== null;
-    const pressing = event.key === " " && target.closest("button, summary, a") !== null;
-    if (event.ctrlKey || event.metaKey || event.altKey || typing || pressing || !actions[event.key]) return;
+    const action = event.shiftKey && /^Digit\d$/.test(event.code)
+      ? () => events.layer(10 + ((Number(event.code[5]) + 9) % 10)) : actions[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey || !action || belongsTo(event.target as HTMLElement, event.key)) return;
     event.preventDefault();
-    actions[event.key]();
+    action();
   });
+}
+
+/** Whether a key does something of its own in the element that has the focus. */
+function belongsTo(target: HTMLElement, key: string): boolean {
+  if (target.closest("dialog")) return true;
+  if (target.matches("select")) return /^(\w| |Arrow.*|Page.*)$/.test(key);
+  if (target.matches('input[type="range"]')) return /^(Arrow|Page)/.test(key);
+  return key === " " && target.matches("input, button, summary, a");
 }
 
 export function helpDialog(): HTMLDialogElement {

@@ -42,7 +42,7 @@ function row(
   const [sign, kind] = SIGNS[layer.verdict] ?? SIGNS["not judged"];
   const bar = measure?.bars.find((one) => one.layer === layer.id);
   const absent = !layer.parts.includes("mean");
-  const key = layer.id < 10 ? `${(layer.id + 1) % 10}` : "";
+  const key = layer.id < 20 ? `${layer.id < 10 ? "" : "⇧"}${(layer.id + 1) % 10}` : "";
   return element("li", {}, element("button", {
     type: "button", class: "layer", "aria-pressed": chosen ? "true" : "false", disabled: absent, onclick: choose,
     title: absent ? "left out of this file" : `${layer.rows} × ${layer.columns} cells, ${layer.verdict}${bar ? `, ${words(bar)}` : ""}`,

@@ -16,6 +16,9 @@ import * as source from "./source";
 import type { State } from "./state";
 import { strip } from "./strip";
 
+/** Pixels across. */
+const SMALLEST_TILE = 96;
+
 const root = document.getElementById("viewer")!;
 /** Changes that need neither other volumes nor other controls. */
 const LIGHT: (keyof State)[] = ["at", "zoom", "opacity", "threshold"];
@@ -93,6 +96,7 @@ async function start(): Promise<void> {
           .map((layer) => makePane(model, events, model.state.plane, layer.id));
       stage.className = `stage ${model.state.layout}`;
       stage.replaceChildren(...panes.map((pane) => pane.figure));
+      fitTiles();
     }
     keepFocus(left, () => left.replaceChildren(controls(model, change)));
     keepFocus(bar, () => bar.replaceChildren(layoutBar(model, change), ...buttons()));
@@ -101,6 +105,16 @@ async function start(): Promise<void> {
 
   function rebuildAfter(): void {
     keepFocus(right, () => right.replaceChildren(layerPanel(model, { choose, measure: (measure) => change({ measure }) })));
+  }
+
+  /** As many columns of tiles as make them largest; so many layers that they would be tiny are scrolled. */
+  function fitTiles(): void {
+    const count = model.state.layout === "layers" ? panes.length : 0;
+    const size = (columns: number) => Math.min(stage.clientWidth / columns, (stage.clientHeight / Math.ceil(count / columns)) * 0.85);
+    let columns = 1;
+    for (let more = 2; more <= count; more++) if (size(more) > size(columns)) columns = more;
+    columns = Math.max(Math.min(columns, Math.floor(stage.clientWidth / SMALLEST_TILE)), 1);
+    stage.style.gridTemplateColumns = count ? `repeat(${columns}, minmax(0, 1fr))` : "";
   }
 
   let waiting = false;
@@ -175,7 +189,7 @@ async function start(): Promise<void> {
     element("header", {}, element("h1", {}, study.title || "Study"), element("p", { class: "quiet" }, "stratacam viewer. For research, not for diagnosis.")),
     banner(model),
     element("main", {}, left, element("div", { class: "middle" }, bar, notice, stage, legend, strips),
-      element("div", { class: "right" }, right, crosshairBox(values))), help);
+      element("div", { class: "right" }, crosshairBox(values), right)), help);
   rebuild();
   draw();
   performance.mark("first-view");
@@ -196,7 +210,10 @@ async function start(): Promise<void> {
     zoom,
     help: () => help.showModal(),
   });
-  new ResizeObserver(() => draw()).observe(stage);
+  new ResizeObserver(() => {
+    fitTiles();
+    draw();
+  }).observe(stage);
   if (await model.loadMore()) {
     rebuildAfter();
     draw();

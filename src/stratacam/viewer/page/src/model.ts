@@ -94,7 +94,15 @@ export class Model {
       wanted.map(async (mask) => ({ name: mask.name, labels: await source.mask(view.scan.id, mask.id) })));
     if (this.view?.scan !== view.scan || this.view.store !== view.store) return false;
     Object.assign(this, { chart, regions, outlines });
+    this.fetchNeighbours(view);
     return true;
+  }
+
+  /** The layers before and after this one are likely to be wanted next. */
+  private fetchNeighbours({ store, layer }: View): void {
+    for (const next of [store.layers[layer.id - 1], store.layers[layer.id + 1]])
+      for (const part of ["mean", "agreement"] as const)
+        if (next?.parts.includes(part)) source.map(store.id, next.id, this.state.explained, part).catch(() => undefined);
   }
 
   /** A layer's map as the state wants it drawn. */

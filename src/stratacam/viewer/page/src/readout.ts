@@ -55,7 +55,7 @@ const found = new WeakMap<Float32Array, Map<number, RegionHeat>>();
 /** Mean raw heat of a region over the slices with maps, and its share of all heat in the regions. */
 function meanOf(model: Model, view: View, label: number): RegionHeat | undefined {
   const { shown } = view.overlay;
-  if (!["heat", "signed"].includes(model.state.quantity) || Number.isNaN(shown.one)) return undefined;
+  if (model.state.quantity !== "heat" || Number.isNaN(shown.one)) return undefined;
   let means = found.get(shown.values);
   if (!means) {
     means = byRegion(model.regions!, view);
