@@ -10,18 +10,13 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from stratacam.cam.methods import REGISTRY
 from stratacam.errors import InputError
-from stratacam.evidence.pick import JudgedMap
 from stratacam.evidence.regions.atlas import Atlas, atlas_of
 from stratacam.evidence.regions.template_space import from_template
 from stratacam.files import read_json
 from stratacam.maps import ScanMaps, find_maps
-from stratacam.maps.consensus_store import UNIT
-from stratacam.maps.fused import fused_title
 from stratacam.report.choose import choose_patient
 from stratacam.report.content import StudyContent, read_study, subject_label
-from stratacam.report.names import method_title
 from stratacam.report.overlay import WHITE
 from stratacam.report.recommended import UNMEASURED, in_short
 from stratacam.scans.labels import find_masks, read_mask
@@ -31,16 +26,15 @@ from stratacam.viewer.answers import (
     AtlasAnswer,
     ChartAnswer,
     FirstView,
-    LayerAnswer,
     ListedScan,
     Named,
     RangeAnswer,
     ScanAnswer,
-    StoreAnswer,
     StudyAnswer,
 )
 from stratacam.viewer.chart import chart_of
-from stratacam.viewer.names import networks_of, training_words
+from stratacam.viewer.names import training_words
+from stratacam.viewer.store_answer import store_answer
 from stratacam.viewer.volumes import image_bytes, map_bytes, nifti_bytes
 
 Part = Literal["mean", "spread", "agreement"]
@@ -135,7 +129,12 @@ class Viewed:
             white=WHITE,
             masks=[Named(number, name) for number, name in enumerate(self._masks(place))],
             regions=one.scan.template_transform.is_file(),
-            stores=[self._store(store) for store in one.stores],
+            stores=[
+                store_answer(
+                    place, self.stores[place].maps, self.content.recommended, self.stores[place].recommended
+                )
+                for place in one.stores
+            ],
             left_out=[],
         )
 
@@ -216,52 +215,6 @@ class Viewed:
         chosen = recommended.chosen if recommended else None
         wanted = chosen.layer if chosen else self.content.last_convolution
         return FirstView(scan, store, layers.index(wanted) if wanted in layers else 0)
-
-    def _store(self, store: int) -> StoreAnswer:
-        maps, recommended = self.stores[store].maps, self.stores[store].recommended
-        columns = range(len(maps.every_explained))
-        layers = []
-        for place, name in enumerate(maps.layers):
-            judged = self._judged(maps, name)
-            rows, across = maps.size(name)
-            layers.append(
-                LayerAnswer(
-                    id=place,
-                    name=name,
-                    title=fused_title(name),
-                    rows=rows,
-                    columns=across,
-                    verdict=judged.verdict if judged else "not judged",
-                    because=[*judged.faults, *judged.reasons] if judged else [],
-                    blank=[list(maps.blank_of[name][column]) for column in columns],
-                    parts=["mean", "spread", "agreement"] if maps.members else ["mean"],
-                )
-            )
-        return StoreAnswer(
-            id=store,
-            method=method_title(maps.method),
-            networks=networks_of(maps),
-            members=len(maps.members) or 1,
-            recommended=recommended,
-            classes=maps.classes,
-            explained=maps.every_explained,
-            predicted=maps.predicted,
-            probabilities=[maps.scan_probabilities[name] for name in maps.classes],
-            in_training=training_words(maps.in_training),
-            unit="network scales" if maps.members else REGISTRY[maps.method].unit,
-            unit_meaning=f"{UNIT[0].upper()}{UNIT[1:]}." if maps.members else "",
-            plane=maps.geometry.plane,
-            slices=maps.slices.tolist(),
-            slice_probabilities=maps.probabilities.tolist(),
-            layers=layers,
-        )
-
-    def _judged(self, maps: ScanMaps, layer: str) -> JudgedMap | None:
-        """What the rule says of a map; None where it was not judged."""
-        recommended = self.content.recommended
-        wanted = (bool(maps.members), maps.method, layer)
-        judged = recommended.judged if recommended else ()
-        return next((one for one in judged if (one.networks > 1, one.method, one.layer) == wanted), None)
 
     def _evidence_of(self, maps: ScanMaps) -> Path | None:
         """The folder of what was measured of these networks; None where nothing was."""
