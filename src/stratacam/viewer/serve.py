@@ -73,6 +73,7 @@ def _listening(host: str, port: int) -> socket.socket:
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             made.bind(place)
+            made.listen()  # whoever opens the address at once waits, and is not refused
         except OSError:
             made.close()
             raise
