@@ -31,7 +31,7 @@ export function controls(model: Model, change: Change): HTMLElement {
     choice("Image", numbered(scan.sequences.map((one) => one.name)), String(state.sequence), (value) => change({ sequence: Number(value) })),
     element("h2", {}, "Map"),
     choice("Maps", numbered(scan.stores.map((one) => `${one.recommended ? "recommended: " : ""}${one.method}, ${one.networks}`)),
-      String(state.store), (value) => change({ store: Number(value), layer: 0 })),
+      String(state.store), (value) => change(otherStore(model, Number(value)))),
     choice("Class", numbered(store.explained.map((one) => one === store.predicted ? `${one} (predicted)` : one)),
       String(state.explained), (value) => change({ explained: Number(value) })),
     choice("Show", quantities, state.quantity, (value) => change({ quantity: value as Quantity })),
@@ -60,6 +60,13 @@ export function layoutBar(model: Model, change: Change): HTMLElement {
     button("Layers", state.layout === "layers", () => change({ layout: "layers" })),
     ...(state.layout === "layers" ? PLANES.map((plane) => button(plane, state.plane === plane, () => change({ plane }))) : []),
   );
+}
+
+/** Another store, at the same layer where it has that. */
+export function otherStore(model: Model, place: number): Partial<State> {
+  const { scan, layer } = model.view!;
+  const same = scan.stores[place].layers.findIndex((one) => one.name === layer.name);
+  return { store: place, layer: Math.max(same, 0) };
 }
 
 function scanWords(name: string, group: string, predicted: string): string {

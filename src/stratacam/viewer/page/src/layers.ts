@@ -16,7 +16,7 @@ export const SIGNS: Record<string, [string, string]> = {
 const WIDE = 150;
 const PAD = 6;
 
-export interface LayerEvents { choose(layer: number): void; measure(place: number): void }
+export interface LayerEvents { choose(layer: number): void; measure(place: number): void; store(place: number): void }
 
 export function layerPanel(model: Model, events: LayerEvents): HTMLElement {
   const view = model.view!;
@@ -33,7 +33,16 @@ export function layerPanel(model: Model, events: LayerEvents): HTMLElement {
       : element("p", { class: "quiet" }, chart ? chart.remark : "Measures are being read …"),
     element("ol", { class: "layerlist" }, ...rows),
     ...(measure ? [axis(low, high), legend(measure, chart!)] : []),
+    ...others(model, events),
   );
+}
+
+/** Other maps of the scan that have more layers: who looks at one alone may want the others. */
+function others(model: Model, events: LayerEvents): HTMLElement[] {
+  const { scan, store } = model.view!;
+  return scan.stores.filter((one) => one.layers.length > store.layers.length).map((one) => element("button", {
+    type: "button", onclick: () => events.store(scan.stores.indexOf(one)),
+  }, `All ${one.layers.length} layers: ${one.method}, ${one.networks}`));
 }
 
 function row(

@@ -2,7 +2,7 @@
 
 import type { Point } from "./affine";
 import type { Plane } from "./answers";
-import { controls, layoutBar, type Change } from "./controls";
+import { controls, layoutBar, otherStore, type Change } from "./controls";
 import { element } from "./elements";
 import { helpDialog, listen } from "./keys";
 import { layerPanel, SIGNS } from "./layers";
@@ -104,7 +104,7 @@ async function start(): Promise<void> {
   }
 
   function rebuildAfter(): void {
-    keepFocus(right, () => right.replaceChildren(layerPanel(model, { choose, measure: (measure) => change({ measure }) })));
+    keepFocus(right, () => right.replaceChildren(layerPanel(model, { choose, measure: (measure) => change({ measure }), store: (place) => change(otherStore(model, place)) })));
   }
 
   /** As many columns of tiles as make them largest; so many layers that they would be tiny are scrolled. */
