@@ -35,7 +35,7 @@ from stratacam.viewer.answers import (
 from stratacam.viewer.chart import chart_of
 from stratacam.viewer.names import training_words
 from stratacam.viewer.store_answer import store_answer
-from stratacam.viewer.volumes import image_bytes, map_bytes, nifti_bytes
+from stratacam.viewer.volumes import image_bytes, image_of, map_bytes, nifti_bytes
 
 Part = Literal["mean", "spread", "agreement"]
 """What there is of a map: itself, or the mean of several networks'; and of these their spread and agreement."""
@@ -141,8 +141,9 @@ class Viewed:
     def image(self, place: int, sequence: int, *, packed: bool = False) -> bytes:
         """The prepared image of a sequence."""
         scan = self.scans[place].scan
-        image, affine = scan.read_image(scan.sequences[sequence])
-        return image_bytes(image, affine, packed=packed)
+        if packed:
+            return image_bytes(*scan.read_image(scan.sequences[sequence]), packed=True)
+        return image_of(scan, scan.sequences[sequence])
 
     def mask(self, place: int, number: int, *, packed: bool = False) -> bytes:
         """The mask of a structure on the prepared grid."""

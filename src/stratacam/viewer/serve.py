@@ -2,7 +2,7 @@
 
 import secrets
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 from threading import Thread
 
 import uvicorn
@@ -49,7 +49,7 @@ def serve(
             "leave --host out and reach this machine with `ssh -L`."
         )
     token = secrets.token_urlsafe(24) if token is None else check_token(token)
-    Thread(target=viewed.atlas, daemon=True).start()  # takes seconds, and is needed only after the first view
+    Thread(target=_read_ahead, args=(viewed,), daemon=True).start()
     with closing(_listening(host, port)) as listening:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listening.getsockname()[1]}/{token}/"
@@ -63,6 +63,14 @@ def serve(
         )
         with served():
             uvicorn.Server(settings).run(sockets=[listening])
+
+
+def _read_ahead(viewed: Viewed) -> None:
+    """Read what takes longest of the first view and what follows it, before somebody asks for it."""
+    with suppress(InputError, OSError):  # whoever asks is told
+        first = viewed.study().first.scan
+        viewed.image(first, viewed.scan(first).sequences[0].id)
+        viewed.atlas()
 
 
 def _listening(host: str, port: int) -> socket.socket:

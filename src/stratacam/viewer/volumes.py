@@ -2,6 +2,7 @@
 
 import gzip
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import nibabel
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from stratacam.maps import ScanMaps
 from stratacam.scans.geometry import Geometry
+from stratacam.scans.prepared import PreparedScan
 
 LEVELS = 127
 """Of a volume in eight bits, on each side of 0."""
@@ -55,6 +57,16 @@ def map_bytes(maps: ScanMaps, values: NDArray[np.float32], *, packed: bool = Fal
     return nifti_bytes(
         np.transpose(values, (2, 1, 0)), map_affine(maps.geometry, *values.shape[1:]), packed=packed
     )
+
+
+@lru_cache(maxsize=6)
+def image_of(scan: PreparedScan, sequence: str) -> bytes:
+    """The prepared image of a sequence; the last few are held, as reading one takes most of the time of a first view.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    return image_bytes(*scan.read_image(sequence))
 
 
 def image_bytes(image: NDArray[np.float32], affine: NDArray[np.float64], *, packed: bool = False) -> bytes:
