@@ -14,6 +14,7 @@ from viewed_study import SUBJECT
 from stratacam import cli
 from stratacam.evidence.pick import JudgedMap
 from stratacam.report.recommended import Recommended
+from stratacam.study.study import Outcome
 from stratacam.viewer import built, content
 
 SOURCES = Path(cli.__file__).parents[2]
@@ -139,3 +140,14 @@ def test_without_a_recommended_map_the_first_view_says_why_there_is_none(viewed)
     assert "its maps do not repeat" in answer.in_short
     layer = next(store for store in seen.scan(0).stores if store.id == place).layers[1]
     assert (layer.verdict, list(layer.because)) == ("not recommended", ["its maps do not repeat"])
+
+
+@pytest.mark.parametrize(("is_built", "words"), [(True, ""), (False, "once `make viewer`, then ")])
+def test_the_demonstration_ends_by_saying_how_to_look_at_it(monkeypatch, capsys, study, is_built, words):
+    folders, _ = study
+    monkeypatch.setattr("stratacam.study.demo.run_demo", lambda *_, **__: Outcome(folders, ()))
+    monkeypatch.setattr("stratacam.report.refresh_report", lambda *_: folders.report)
+    monkeypatch.setattr(built, "is_built", lambda: is_built)
+    cli.study.demo(folders.root)
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    assert last == f"To look at its maps in a browser: {words}`stratacam view {folders.root}`."
