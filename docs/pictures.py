@@ -24,6 +24,8 @@ from stratacam.maps import ScanMaps
 from stratacam.scans.labels import find_masks, read_mask
 from stratacam.scans.prepared import find_prepared
 from stratacam.study.run import study_folders
+from stratacam.viewer import open_viewed, write_page
+from stratacam.viewer.built import read_built_page
 
 IMAGES = Path(__file__).parent / "images"
 LAYERS = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")
@@ -92,14 +94,15 @@ def draw_export(study: Path, path: Path) -> None:
 
 
 def photograph(page: Path, path: Path, height: int) -> None:
+def photograph(page: Path, path: Path, height: int, width: int = 1060, flags: tuple[str, ...] = ()) -> None:
     """Take a picture of the top of an HTML page, as a browser shows it."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         sys.exit(f"{path}: not made; expected Chromium on the path: install it, or take the picture by hand.")
     with tempfile.TemporaryDirectory() as profile:
-        options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size=1060,{height}"]
+        options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={width},{height}"]
         options += [f"--user-data-dir={profile}", f"--screenshot={path}", page.resolve().as_uri()]
-        subprocess.run([browser, *options], check=True, capture_output=True)  # noqa: S603 - the user's browser
+        subprocess.run([browser, *flags, *options], check=True, capture_output=True)  # noqa: S603 - the user's browser
     _shrink(path)
 
 
@@ -123,6 +126,18 @@ def shorten(figure: Path, path: Path) -> None:
     _shrink(path)
 
 
+def photograph_viewer(study: Path, path: Path) -> None:
+    """Take a picture of the viewer as it opens."""
+    viewed = open_viewed(study_folders(study))
+    first = viewed.scans[viewed.study().first.scan].name
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "page.html"
+        write_page(viewed, read_built_page(), first, page, label=first)
+        photograph(
+            page, path, 800, 1280, ("--blink-settings=preferredColorScheme=0", "--virtual-time-budget=5000")
+        )
+
+
 if __name__ == "__main__":
     study = Path(sys.argv[1])
     IMAGES.mkdir(exist_ok=True)
@@ -131,5 +146,6 @@ if __name__ == "__main__":
     draw_export(study, IMAGES / "export.png")
     photograph(study / "report.html", IMAGES / "report.png", height=1400)
     photograph(find_prepared(study / "prepared")[0].quality_page, IMAGES / "quality.png", height=1000)
+    photograph_viewer(study, IMAGES / "viewer.png")
     evidence = min((study / "figures").glob("figure-*-evidence-*.png"))
     shorten(evidence, IMAGES / "evidence.png")

@@ -90,6 +90,21 @@ def held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def served() -> Iterator[None]:
+    """Within this, a server that handles signals itself may take its time to end; then this ends quietly."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    descriptor = signal.set_wakeup_fd(-1)
+    try:
+        yield
+    except Interrupted:  # the way in which a server ends, raised again by the server when it has
+        return
+    finally:
+        signal.set_wakeup_fd(descriptor)
+
+
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
     signal.signal(number, _end_at_once)
     raise Interrupted(number)

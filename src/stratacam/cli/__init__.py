@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-from stratacam.cli import benchmark, export, figures, models, scans, study
+from stratacam.cli import benchmark, export, figures, models, scans, study, viewer
 from stratacam.cli.options import LEFT_OUT, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
@@ -21,6 +21,7 @@ __all__ = [
     "models",
     "scans",
     "study",
+    "viewer",
 ]
 
 
@@ -40,6 +41,7 @@ COMMANDS = (
     benchmark.benchmark_truth,
     study.report,
     figures.figure,
+    viewer.view,
     export.export,
 )
 """In the order of `--help`."""

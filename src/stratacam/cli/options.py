@@ -100,10 +100,12 @@ def as_options(names: Mapping[str, str]) -> Iterator[None]:
         raise InputError(text) from fault
 
 
-def conclude(result: Path, left_out: int = 0, accepted: bool = False) -> None:
-    """Say where the result is; exit with `LEFT_OUT` if scans were left out and that is not accepted."""
+def conclude(result: Path, left_out: int = 0, accepted: bool = False, then: str = "") -> None:
+    """Say where the result is, and `then` what to do; exit with `LEFT_OUT` if scans were, and that is not accepted."""
     console = Console()
     console.print(f"Done: {result}", highlight=False, soft_wrap=True)
+    if then:
+        console.print(then, highlight=False, soft_wrap=True)
     if left_out:
         console.print(f"{left_out} left out, see above.", style="yellow", highlight=False)
         if not accepted:

@@ -39,13 +39,16 @@ def demo(
     from stratacam.report import refresh_report
     from stratacam.scans.phantom import PhantomSettings
     from stratacam.study.demo import run_demo
+    from stratacam.viewer.built import is_built
 
     console = Console()
     cohort = PhantomSettings(
         subjects={"control": subjects // 2, "RRMS": subjects, "SPMS": subjects}, voxel_mm=voxel_mm, seed=seed
     )
     outcome = run_demo(out, cohort, console, force=force or ())
-    conclude(refresh_report(outcome.folders, console), len(outcome.left_out))
+    page = "" if is_built() else "once `make viewer`, then "
+    then = f"To look at its maps in a browser: {page}`stratacam view {outcome.folders.root}`."
+    conclude(refresh_report(outcome.folders, console), len(outcome.left_out), then=then)
 
 
 def evidence(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = False) -> None:

@@ -79,6 +79,11 @@ class ScanMaps:
         """Raw maps of one layer, (n, rows, columns); of several networks their mean, see `LayerConsensus`."""
         return self._read("layers", layer)
 
+    def size(self, layer: str) -> tuple[int, int]:
+        """Rows and columns of the maps of one layer, without reading them."""
+        rows, columns = _open(self.path)[f"layers/{layer}"].shape[-2:]
+        return int(rows), int(columns)
+
     def spread(self, layer: str) -> NDArray[np.float32] | None:
         """Standard deviation of the maps of several networks, as `raw`; None where there is one."""
         return self._read("spread", layer) if self.members else None

@@ -158,6 +158,17 @@ class PreparedScan:
         with _readable(self.brain_mask):
             return np.asarray(nibabel.Nifti1Image.from_filename(self.brain_mask).dataobj) > 0
 
+    def read_image(self, sequence: str) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Read only the prepared image of one sequence, (X, Y, Z), and its affine.
+
+        Raises:
+            InputError: the file is missing or damaged.
+        """
+        with _readable(self.image(sequence)):
+            image = nibabel.Nifti1Image.from_filename(self.image(sequence))
+            data = image.get_fdata(dtype=np.float32, caching="unchanged")
+        return data, np.asarray(image.affine, dtype=np.float64)
+
     def load(self) -> PreparedVolume:
         """Read the prepared images, mask and kept slices.
 

@@ -1,0 +1,1 @@
+"""NiiVue on a machine without a graphics card: why the viewer draws slices itself."""

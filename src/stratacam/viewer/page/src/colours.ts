@@ -1,0 +1,46 @@
+/** Colours of maps: perceptually uniform, readable with colour blindness, from matplotlib. */
+
+export type Table = Uint8Array; // 256 colours, red, green and blue
+
+const ANCHORS: Record<string, string> = {
+  plasma: "0d08873105974c02a16600a77e03a89511a1aa2395bc3587cc4778da5a6ae66c5cf0804ef89540fdac33fdc527f8df25f0f921",
+  viridis: "44015448186a472d7b4240863b528b33638d2c728e26828e21918c1fa08828ae803fbc735ec96284d44baddc30d8e219fde725",
+  cividis: "00224e002e6a1a386f32436d434e6c535a6d61656f6f70737d7c788c88789b9476aba072bcae6ccdbb63dec958f0d846fee838",
+  inferno: "0000040b0724210c4a3d096557106e71196e8a226aa32c61bc3754d24644e45a31f1731df98e09fcac11f9cb35f2ea69fcffa4",
+  "red-blue": "0530611752902a71b23f8ec06bacd19bc9e0c2ddece0ecf3f7f6f6fbe5d8fbccb4f5aa89e48066d05548ba2832930e2667001f",
+  "orange-purple": "2d004b4518715f3a917b6aa89990bfb7b1d5cfcfe5e4e5f0f7f7f6fce8cdfed59ffdbc6bee9b39d97b12bd61099e4c077f3b08",
+};
+
+/** For values from 0 to 1. */
+export const SEQUENTIAL = ["plasma", "inferno", "viridis", "cividis"];
+/** For values from -1 to 1. */
+export const DIVERGING = ["red-blue", "orange-purple"];
+
+const made = new Map<string, Table>();
+
+export function tableOf(name: string): Table {
+  let table = made.get(name);
+  if (!table) {
+    table = interpolated(ANCHORS[name]);
+    made.set(name, table);
+  }
+  return table;
+}
+
+/** Of classes, and of outlines: Okabe and Ito's colours. */
+export const CLASS_COLOURS = ["#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#f0e442", "#d55e00", "#0072b2"];
+export const OUTLINE_COLOURS = ["#19f0c8", "#f0e442", "#56b4e9", "#ff9f6b", "#cc79a7"];
+
+function interpolated(anchors: string): Table {
+  const steps = anchors.length / 6 - 1;
+  const table = new Uint8Array(768);
+  for (let place = 0; place < 256; place++) {
+    const at = (place / 255) * steps;
+    const low = Math.min(Math.floor(at), steps - 1);
+    for (let channel = 0; channel < 3; channel++) {
+      const [first, second] = [low, low + 1].map((one) => parseInt(anchors.substr(6 * one + 2 * channel, 2), 16));
+      table[3 * place + channel] = Math.round(first + (second - first) * (at - low));
+    }
+  }
+  return table;
+}
