@@ -93,7 +93,6 @@ def draw_export(study: Path, path: Path) -> None:
         picture.save(path, optimize=True)
 
 
-def photograph(page: Path, path: Path, height: int) -> None:
 def photograph(page: Path, path: Path, height: int, width: int = 1060, flags: tuple[str, ...] = ()) -> None:
     """Take a picture of the top of an HTML page, as a browser shows it."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
