@@ -17,6 +17,7 @@ from stratacam.maps.fused import fused_title
 from stratacam.report import write_report
 from stratacam.report.captions import how_drawn
 from stratacam.report.content import read_study
+from stratacam.report.content.recommended import Recommended
 from stratacam.report.evidence import chapters
 from stratacam.report.figures.dependence import dependence
 from stratacam.report.figures.every_layer import slice_at_every_layer
@@ -24,10 +25,10 @@ from stratacam.report.figures.layer_lines import LayerAxis
 from stratacam.report.figures.measures_by_layer import measures_by_layer
 from stratacam.report.figures.neighbouring_slices import slices_at_last_block
 from stratacam.report.figures.recommended import recommended_map
-from stratacam.report.map_reliability import map_reliability_table
 from stratacam.report.overlay import PALE, draw_slice
-from stratacam.report.recommended import TOO_FEW, UNMEASURED, Recommended, in_short
 from stratacam.report.shown import open_scan_of
+from stratacam.report.tables.map_reliability import map_reliability_table
+from stratacam.report.words.recommended import TOO_FEW, UNMEASURED, in_short
 from stratacam.study.folders import StudyFolders
 
 LONGER = "mean of block1_conv2 to block3_conv3"

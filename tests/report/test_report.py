@@ -30,8 +30,8 @@ from stratacam.report.figures.examples import example_slices
 from stratacam.report.figures.neighbouring_slices import slices_at_block_before, slices_at_last_block
 from stratacam.report.numbers import small
 from stratacam.report.overlay import OUTLINE, draw_slice
-from stratacam.report.result_tables import metrics_table
 from stratacam.report.shown import PIXELS, open_scan, open_scan_of
+from stratacam.report.tables.results import metrics_table
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.slices import slice_areas, write_slices_table
 from stratacam.scans.volume import write_nifti

@@ -11,13 +11,14 @@ from stratacam.files import write_json
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.report import write_report
 from stratacam.report.choose import choose_patient
-from stratacam.report.confounds import confounds_table, what_confounds
 from stratacam.report.content import read_study
 from stratacam.report.figures import STUDY_FIGURES
 from stratacam.report.figures.confusion import confusion_matrices
 from stratacam.report.figures.learning_curves import learning_curves
 from stratacam.report.figures.reliability import reliability_plot
-from stratacam.report.result_tables import (
+from stratacam.report.tables.cohort import cohort_table
+from stratacam.report.tables.confounds import confounds_table, what_confounds
+from stratacam.report.tables.results import (
     LISTED,
     class_table,
     comparison_table,
@@ -26,7 +27,8 @@ from stratacam.report.result_tables import (
     probabilities_table,
     sample_size_table,
 )
-from stratacam.report.summary import (
+from stratacam.report.tables.training import training_table
+from stratacam.report.words.summary import (
     how_all_did,
     how_it_was_split,
     what_baselines_do,
@@ -34,7 +36,6 @@ from stratacam.report.summary import (
     what_was_done,
     what_was_found,
 )
-from stratacam.report.tables import cohort_table, training_table
 from stratacam.study.folders import StudyFolders
 from stratacam.study.steps.sample_size import what_can_be_shown
 

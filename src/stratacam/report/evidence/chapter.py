@@ -10,7 +10,7 @@ from stratacam.report.evidence import strategies, tables, words
 from stratacam.report.evidence.content import EvidenceContent, evidence_folders, read_evidence
 from stratacam.report.evidence.losses import losses_table
 from stratacam.report.evidence.sequences import sequences_table
-from stratacam.report.tables import Table
+from stratacam.report.tables.table import Table
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.numbers import estimate_of
-from stratacam.report.tables import Table
+from stratacam.report.tables.table import Table
 
 
 def sequences_table(evidence: EvidenceContent) -> Table | None:

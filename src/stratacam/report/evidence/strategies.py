@@ -10,7 +10,7 @@ from stratacam.evidence.strategies.tables import MEMBERS
 from stratacam.maps.fused import fused_title
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.numbers import NOT_KNOWN, listed, small
-from stratacam.report.tables import Table
+from stratacam.report.tables.table import Table
 
 LEVEL = 0.05
 

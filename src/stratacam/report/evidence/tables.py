@@ -11,10 +11,10 @@ from stratacam.evidence.regions.scan_heat import OWN_CLASS
 from stratacam.evidence.rows import NONE
 from stratacam.evidence.values import Summary
 from stratacam.maps.fused import fused_title
+from stratacam.report.content.files import Row
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.numbers import NOT_KNOWN, estimate_of, small
-from stratacam.report.reading import Row
-from stratacam.report.tables import Table
+from stratacam.report.tables.table import Table
 
 STRONGEST = 12
 """Comparisons of groups that are listed."""

@@ -7,7 +7,7 @@ from stratacam.evidence import registry
 from stratacam.maps.fused import fused_title, is_fused
 from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.numbers import listed
-from stratacam.report.recommended import cross_fitted
+from stratacam.report.words.recommended import cross_fitted
 
 FAITHFUL = (
     "Faithful is not correct: a map may be true to a network that uses what has nothing to do with the class (Haufe et "

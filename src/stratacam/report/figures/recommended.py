@@ -12,12 +12,13 @@ from stratacam.maps.fused import fused_title
 from stratacam.report.captions import how_drawn, place_of
 from stratacam.report.choose import choose_examples, choose_slices, explained_scans
 from stratacam.report.content import StudyContent
+from stratacam.report.content.recommended import PASSED, networks_words
 from stratacam.report.figure import WARNING, ReportFigure
 from stratacam.report.names import method_title
 from stratacam.report.overlay import AGREEMENT_COLOURS, draw_colour_bar, draw_scale, draw_slice, label_row
-from stratacam.report.recommended import PASSED, how_good, in_short, networks_words
 from stratacam.report.sheet import new_sheet
 from stratacam.report.shown import Box, ShownScan, open_scan_of
+from stratacam.report.words.recommended import how_good, in_short
 
 ABSTRACT = "gradcam"
 """The method of the abstract, which shows it at the last convolution."""

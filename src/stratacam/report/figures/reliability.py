@@ -4,9 +4,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stratacam.report.content import StudyContent
+from stratacam.report.content.files import Row
 from stratacam.report.figure import ReportFigure
 from stratacam.report.numbers import decimal
-from stratacam.report.reading import Row
 
 LOOKS = {
     "no": ("as given", "#d95f02", "o"),

@@ -7,9 +7,9 @@ from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.learning.dataset import BRAIN
 from stratacam.maps import trained_plane
 from stratacam.networks import ARCHITECTURES, BrainUse, default_weights, network_title
-from stratacam.report.confounds import what_confounds
 from stratacam.report.content import StudyContent
 from stratacam.report.numbers import decimal, interval, listed, small
+from stratacam.report.tables.confounds import what_confounds
 
 REGRESSION = "logistic regression on "
 OVER: dict[BrainUse, str] = {

@@ -5,7 +5,7 @@ from typing import Any
 
 from stratacam.report.content import StudyContent
 from stratacam.report.numbers import NOT_KNOWN, decimal, interval, listed, small
-from stratacam.report.tables import Table
+from stratacam.report.tables.table import Table
 
 FOLLOWS = {"group": "the group", "outputs": "the network's output within a group"}
 

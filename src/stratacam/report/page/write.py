@@ -10,37 +10,37 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.console import Console
 
 from stratacam.files import write_text
-from stratacam.report import confounds, result_tables, tables
 from stratacam.report.content import read_study
 from stratacam.report.evidence import chapters
 from stratacam.report.figure import Content, FigureEntry, chart_style, save_figure, warn
 from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
-from stratacam.report.map_reliability import map_reliability_table
-from stratacam.report.recommended import in_short
-from stratacam.report.summary import limits, summary
+from stratacam.report.tables import cohort, confounds, provenance, results, training
+from stratacam.report.tables.map_reliability import map_reliability_table
+from stratacam.report.words.recommended import in_short
+from stratacam.report.words.summary import limits, summary
 from stratacam.study.folders import StudyFolders
 from stratacam.study.progress import say
 
 RESULTS = (
-    result_tables.metrics_table,
-    result_tables.comparison_table,
-    result_tables.class_table,
-    result_tables.probabilities_table,
-    result_tables.sample_size_table,
+    results.metrics_table,
+    results.comparison_table,
+    results.class_table,
+    results.probabilities_table,
+    results.sample_size_table,
     confounds.confounds_table,
     map_reliability_table,
-    result_tables.leakage_table,
-    result_tables.predictions_table,
-    tables.cohort_table,
+    results.leakage_table,
+    results.predictions_table,
+    cohort.cohort_table,
 )
 """Tables of the study, in their order; one that has nothing to show gives None."""
 
 DETAILS = (
-    tables.left_out_table,
-    tables.training_table,
-    tables.methods_table,
-    tables.settings_table,
-    tables.provenance_table,
+    cohort.left_out_table,
+    training.training_table,
+    provenance.methods_table,
+    provenance.settings_table,
+    provenance.provenance_table,
 )
 """Tables that are folded away."""
 
@@ -116,7 +116,7 @@ def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
             say(console, f"report: {reason}", "yellow")
     album.remove_others()
     environment = Environment(
-        loader=PackageLoader("stratacam.report", package_path=""),
+        loader=PackageLoader("stratacam.report", package_path="page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,7 +7,7 @@ from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent, subject_label
 from stratacam.report.numbers import NOT_KNOWN, decimal, estimate, interval, listed, small
-from stratacam.report.tables import Table, warned
+from stratacam.report.tables.table import Table, warned
 from stratacam.study.sample_size_words import sample_size_paragraph, sample_size_rows
 
 LISTED = 200
