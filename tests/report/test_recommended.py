@@ -18,7 +18,7 @@ from stratacam.report import write_report
 from stratacam.report.captions import how_drawn
 from stratacam.report.content import read_study
 from stratacam.report.content.recommended import Recommended
-from stratacam.report.evidence import chapters
+from stratacam.report.evidence import evidence_chapters
 from stratacam.report.figures.dependence import dependence
 from stratacam.report.figures.every_layer import slice_at_every_layer
 from stratacam.report.figures.layer_lines import LayerAxis
@@ -49,7 +49,7 @@ def believed(folders):
 
 @pytest.fixture(scope="module")
 def evidence(believed):
-    return {chapter.evidence.folder.name: chapter for chapter in chapters(believed)[0]}
+    return {chapter.evidence.folder.name: chapter for chapter in evidence_chapters(believed)[0]}
 
 
 @pytest.fixture

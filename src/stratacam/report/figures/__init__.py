@@ -5,7 +5,7 @@ list of figures and the files in `figures/` follow.
 """
 
 from stratacam.report.content import StudyContent
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.figure import FigureEntry
 from stratacam.report.figures.confusion import confusion_matrices
 from stratacam.report.figures.dependence import dependence

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from stratacam.evidence.redundancy import correlation_matrix
 from stratacam.evidence.sanity import CASCADE
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.figures.layer_lines import in_two_lines
 

@@ -3,7 +3,7 @@
 from stratacam.evidence.groups import group_map_file
 from stratacam.evidence.regions.group_maps import MEAN, SHARE
 from stratacam.maps.heat import HEAT_SCALE
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.figures.on_template import TemplateRow, draw_on_template
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from stratacam.evidence import registry
 from stratacam.evidence.measures import Measure, Panel
 from stratacam.evidence.references import CEILING, CHANCE, EDGES, INTENSITY, PRIOR
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.figures.layer_lines import COLOURS, GREY, LayerAxis, draw_line, draw_references
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stratacam.evidence.sequences.by_class import ALL
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.figure import ReportFigure
 from stratacam.report.figures.layer_lines import COLOURS, GREY
 

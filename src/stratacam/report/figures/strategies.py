@@ -3,7 +3,7 @@
 from stratacam.evidence.strategies.tables import strategy_map_file
 from stratacam.maps.fused import fused_title
 from stratacam.maps.heat import HEAT_SCALE
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.evidence.strategies import counts, shown_analysis
 from stratacam.report.figure import ReportFigure
 from stratacam.report.figures.on_template import TemplateRow, draw_on_template

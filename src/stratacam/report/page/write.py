@@ -1,93 +1,35 @@
-"""The report: one HTML page that holds everything it shows."""
+"""Writes the page, and beside it the model card and the works that its methods cite."""
 
-import base64
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from rich.console import Console
 
 from stratacam.files import write_text
 from stratacam.report.content import read_study
-from stratacam.report.evidence import chapters
-from stratacam.report.figure import Content, FigureEntry, chart_style, save_figure, warn
-from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
-from stratacam.report.tables import cohort, confounds, provenance, results, training
-from stratacam.report.tables.map_reliability import map_reliability_table
-from stratacam.report.words.recommended import in_short
-from stratacam.report.words.summary import limits, summary
+from stratacam.report.evidence import evidence_chapters
+from stratacam.report.page.album import Album
+from stratacam.report.page.chapters import chapters
+from stratacam.report.page.privacy import Privacy
+from stratacam.report.statements.methods import methods_section
+from stratacam.report.statements.model_card import as_markdown, model_card
+from stratacam.report.statements.references import OF_LISTS, bibtex, cited
+from stratacam.report.words.summary import summary, warnings
 from stratacam.study.folders import StudyFolders
 from stratacam.study.progress import say
 
-RESULTS = (
-    results.metrics_table,
-    results.comparison_table,
-    results.class_table,
-    results.probabilities_table,
-    results.sample_size_table,
-    confounds.confounds_table,
-    map_reliability_table,
-    results.leakage_table,
-    results.predictions_table,
-    cohort.cohort_table,
-)
-"""Tables of the study, in their order; one that has nothing to show gives None."""
-
-DETAILS = (
-    cohort.left_out_table,
-    training.training_table,
-    provenance.methods_table,
-    provenance.settings_table,
-    provenance.provenance_table,
-)
-"""Tables that are folded away."""
-
-
 NUMBER = re.compile(r"([-<%0-9. ()]|to)+")
-"""Cells that are not wrapped."""
+"""Cells of numbers."""
 
+SPAN = re.compile(r"\((-?[\d.]+) to (-?[\d.]+)\)")
+"""An interval, which stays on one line."""
 
-@dataclass(frozen=True)
-class PageFigure:
-    """A figure as the page shows it; `data` is the PNG in base64, also written to `file`."""
+CODE = re.compile(r"`([^`]+)`")
 
-    number: int
-    title: str
-    caption: str
-    data: str
-    file: Path
-
-
-class _Album:
-    """Draws, numbers and saves figures into a folder."""
-
-    def __init__(self, folder: Path, warning: str) -> None:
-        self.folder, self.warning = folder, warning
-        self.figures: list[PageFigure] = []
-
-    def add(
-        self, entries: Sequence[FigureEntry[Content]], content: Content, suffix: str = ""
-    ) -> list[PageFigure]:
-        """Add the figures of all entries that have something to show; return them."""
-        first = len(self.figures)
-        for entry in entries:
-            with chart_style():
-                figure = entry.draw(content)
-            if figure is None:
-                continue
-            number = len(self.figures) + 1
-            file = self.folder / f"figure-{number}-{entry.name}{suffix}.png"
-            shown = warn(figure, self.warning if entry.depends_on_split else "")
-            data = base64.b64encode(save_figure(shown, file)).decode("ascii")
-            self.figures.append(PageFigure(number, shown.title, shown.caption, data, file))
-        return self.figures[first:]
-
-    def remove_others(self) -> None:
-        """Remove what earlier reports left in the folder."""
-        for file in set(self.folder.glob("figure-*.png")) - {figure.file for figure in self.figures}:
-            file.unlink()
+WIDE = 7
+"""Columns from which a table is set in smaller letters."""
 
 
 def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
@@ -98,44 +40,57 @@ def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
         console: where it is said that evidence is not shown as it cannot be read; the page says so too.
 
     Returns:
-        The HTML page, which needs no other file and asks for none.
+        The HTML page, which needs no other file and asks for none. Beside it are `model_card.md` and `references.bib`.
 
     Raises:
         InputError: if a part of the study is missing or damaged; names the command that makes it.
     """
     study = read_study(folders)
-    album = _Album(folders.figures, study.warning)
-    figures = album.add(STUDY_FIGURES, study)
-    readable, left_out = chapters(study)
-    evidence = [
-        (chapter, album.add(EVIDENCE_FIGURES, chapter.evidence, f"-{chapter.evidence.folder.name}"))
-        for chapter in readable
-    ]
+    private = Privacy.of(study)
+    readable, unreadable = evidence_chapters(study)
     if console:
-        for reason in left_out:
+        for reason in unreadable:
             say(console, f"report: {reason}", "yellow")
+    album = Album(folders.figures, study.warning)
+    name = study.configuration.get("name") or folders.root.resolve().name
+    found = chapters(study, readable, album)
     album.remove_others()
+    page = (
+        _environment(private)
+        .get_template("template.html.j2")
+        .render(
+            name=name,
+            version=study.provenance.get("versions", {}).get("stratacam", ""),
+            answers=summary(study, [chapter.evidence for chapter in readable]),
+            warnings=warnings(study, unreadable),
+            warning=study.warning,
+            chapters=found,
+            wide=WIDE,
+        )
+    )
+    write_text(folders.report, page)
+    write_text(folders.model_card, private.without_paths(as_markdown(name, model_card(study))))
+    keys = cited(text for _, text in methods_section(study))
+    write_text(folders.references, bibtex([*keys, *OF_LISTS]))
+    return folders.report
+
+
+def _environment(private: Privacy) -> Environment:
     environment = Environment(
         loader=PackageLoader("stratacam.report", package_path="page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: private.without_paths(value) if type(value) is str else value,
     )
     environment.tests["number"] = NUMBER.fullmatch
-    page = environment.get_template("template.html.j2").render(
-        name=study.configuration.get("name") or folders.root.resolve().name,
-        summary=[in_short(study.recommended), *summary(study)],
-        limits=[*limits(study), *left_out],
-        warning=study.warning,
-        album=album.figures,
-        figures=figures,
-        chapters=evidence,
-        results=[table for make in RESULTS if (table := make(study))],
-        details=[
-            *(make(study) for make in DETAILS),
-            *(table for chapter, _ in evidence for table in chapter.details),
-        ],
-    )
-    write_text(folders.report, page)
-    return folders.report
+    environment.filters["set"] = lambda text: _set(private.without_paths(text))
+    return environment
+
+
+def _set(text: str) -> Markup:
+    """Text with code in `backquotes` as code, and intervals that stay on one line."""
+    escaped = str(escape(text))
+    coded = CODE.sub(r"<code>\1</code>", escaped)
+    return Markup(SPAN.sub(r'<span class="span">(\1 to \2)</span>', coded))  # noqa: S704 - escaped above

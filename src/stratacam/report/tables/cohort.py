@@ -23,7 +23,7 @@ def cohort_table(study: StudyContent) -> Table:
         by_fold = tuple(
             (part or "all", *(count(group, part) for group in (*classes, None))) for part in (*parts, None)
         )
-        return Table(title, ("", *classes, "all"), by_fold)
+        return Table(title, ("part", *classes, "all"), by_fold)
     by_group = tuple((group, *(count(group, part) for part in (*PARTS, None))) for group in classes)
     return Table(title, ("group", "training", "validation", "test (held out)", "all"), by_group)
 

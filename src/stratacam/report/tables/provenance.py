@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stratacam.report.content import StudyContent
+from stratacam.report.names import weights_in_words
 from stratacam.report.numbers import NOT_KNOWN
 from stratacam.report.tables.table import Table
 
@@ -23,7 +24,9 @@ def settings_table(study: StudyContent) -> Table:
 def provenance_table(study: StudyContent) -> Table:
     """Versions, machine and times, and where the weights come from."""
     training = {
-        key: value for key, value in study.card.training.items() if key not in ("settings", "subjects")
+        key: weights_in_words(str(value)) if key == "initial_weights" else value
+        for key, value in study.card.training.items()
+        if key not in ("settings", "subjects", "images")
     }
     return Table("Provenance", ("what", "value"), (*flatten(study.provenance), *flatten({"model": training})))
 

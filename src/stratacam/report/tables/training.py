@@ -7,13 +7,13 @@ from stratacam.report.numbers import NOT_KNOWN
 from stratacam.report.tables.table import Table, warned
 
 LOSSES = {
-    "train_loss": "training loss",
-    "validation_loss": "validation loss",
-    "validation_accuracy": "validation accuracy",
+    "train_loss": "training loss (nats)",
+    "validation_loss": "validation loss (nats)",
+    "validation_accuracy": "validation accuracy (0 to 1)",
 }
 """Of every epoch, in the history of a training."""
 
-HEAT_OUTSIDE = {"heat_outside": "heat outside"}
+HEAT_OUTSIDE = {"heat_outside": "heat outside (share)"}
 """Added where training was guided."""
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from stratacam.evidence import registry
 from stratacam.maps.reliability import WANTED
+from stratacam.networks import network_title
+from stratacam.report.content import StudyContent
 from stratacam.report.content.recommended import PASSED, Recommended
-from stratacam.report.numbers import decimal, estimate_of
+from stratacam.report.numbers import decimal, estimate_of, listed
 
 UNMEASURED = (
-    "Which map to believe was not measured: run `stratacam evidence` and the study's TOML file. Without it, maps are "
+    "Which map to believe was not measured: run `stratacam evidence` with the study's TOML file. Without it, maps are "
     "pictures."
 )
 TOO_FEW = re.compile(r".*: (?P<subjects>\d+) subjects, (?P<needed>\d+) are needed")
@@ -34,6 +36,56 @@ def in_short(recommended: Recommended | None) -> str:
         f"The map to believe is {recommended.title(recommended.chosen)}: of {count} judged maps {meets} every "
         f"criterion of the rule. {how_good(recommended)}"
     )
+
+
+def which_map(recommended: Recommended | None) -> str:
+    """The verdict in one line."""
+    if recommended is None:
+        return "Trust in the maps was not measured."
+    if recommended.chosen is None:
+        return "None: no map passed the rule."
+    return f"{recommended.title(recommended.chosen)}."
+
+
+def how_far(recommended: Recommended | None) -> str:
+    """How far to trust the map, or what stands in the way; then the remedy."""
+    if recommended is None:
+        return "Remedy: run `stratacam evidence` with the study's TOML file. Until then, maps are pictures."
+    if recommended.chosen is None:
+        return f"{in_the_way(recommended)} {remedy(recommended)}"
+    return how_good(recommended)
+
+
+def remedy(recommended: Recommended) -> str:
+    """What to do where no map passed."""
+    nearest = recommended.nearest
+    if nearest is None:
+        return ""
+    if nearest.faults:
+        return "Remedy: other methods or layers (`evidence.methods`, `evidence.layers`), or more seeds for a consensus."
+    if any(TOO_FEW.fullmatch(reason) for reason in nearest.reasons):
+        return "Remedy: measure more people; with `split.folds` everybody is held out once."
+    return "Remedy: measure what is missing, on more people or slices (`[evidence]`)."
+
+
+def who_was_judged(study: StudyContent) -> str:
+    """Whose maps the recommendation is about, where that is not all of the study; "" where it is."""
+    recommended = study.recommended
+    if recommended is None:
+        return ""
+    others = [network_title(one.network) for one in study.networks if one.network != recommended.network]
+    sentences = []
+    if others:
+        sentences.append(
+            f"Only maps of {network_title(recommended.network)}, the first network, were judged; nothing is said of "
+            f"those of {listed(others)}."
+        )
+    single = all(one.networks == 1 for one in recommended.judged)
+    if single and any(maps.members for maps in study.maps.values()):
+        sentences.append("The consensus of seeds, whose maps are drawn below, was not judged.")
+    elif single and len({model.seed for model in study.models}) > 1:
+        sentences.append("Only the first seed was judged.")
+    return " ".join(sentences)
 
 
 def how_good(recommended: Recommended) -> str:
@@ -90,14 +142,20 @@ def _first(words: Sequence[str]) -> str:
 
 def _none(recommended: Recommended) -> str:
     """That no map is recommended, and what stands in the way of the nearest."""
+    network = network_title(recommended.network)
+    return f"No map of {network} is recommended. {in_the_way(recommended)}"
+
+
+def in_the_way(recommended: Recommended) -> str:
+    """What the nearest map lacks."""
     nearest = recommended.nearest
     if nearest is None:
-        return "No map of this study is recommended, as none was judged."
+        return "None was judged."
     said = (
         f"it fails: {_first(nearest.faults)}"
         if nearest.faults
         else f"nothing can be said of it: {_first(_too_few_once(nearest.reasons))}"
     )
     count = len(recommended.judged)
-    which = f"the nearest of {count} judged is" if count > 1 else "the only one judged is"
-    return f"No map of this study is recommended; {which} {recommended.title(nearest)}, and {said}."
+    which = f"The nearest of {count} judged is" if count > 1 else "The only one judged is"
+    return f"{which} {recommended.title(nearest)}; {said}."
