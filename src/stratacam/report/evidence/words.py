@@ -21,7 +21,7 @@ CROSS_FITTED = (
 
 
 def sentences(evidence: EvidenceContent) -> list[str]:
-    """The layers and subjects measured, the recommendation, and the measures left out; the rule follows."""
+    """The recommendation, then the layers and subjects measured, and the measures left out."""
     about = evidence.about
     count = len(evidence.fused_layers)
     means = f" and {count} mean{'s' if count > 1 else ''} over layers" if count else ""
@@ -31,17 +31,16 @@ def sentences(evidence: EvidenceContent) -> list[str]:
         f"for {about['explained']}. Intervals in tables are of 95 %, over subjects (Student's, corrected for "
         "skewness), each number for itself."
     )
-    found = [measured_on]
+    found = [_recommended(evidence, method) for method in evidence.methods]
+    if any(one["choices"] for one in evidence.recommendations.values()):
+        found.append(CROSS_FITTED)
+    found += [FAITHFUL, measured_on]
     if learnt_from := about["learnt_from"]:
         found.append(
             f"{len(learnt_from)} subjects were left out of the evidence, as the network was trained on them: "
             f"{', '.join(learnt_from[:5])}{' ...' if len(learnt_from) > 5 else ''}."
         )
     found += _truth(about)
-    found += [_recommended(evidence, method) for method in evidence.methods]
-    if any(one["choices"] for one in evidence.recommendations.values()):
-        found.append(CROSS_FITTED)
-    found.append(FAITHFUL)
     missing = [
         kind.question
         for kind in registry.KINDS

@@ -70,10 +70,7 @@ def model_card(study: StudyContent) -> list[CardSection]:
                 *warnings(study),
                 "People of one study: nothing is known of other hospitals, scanners or groups."
                 + (f" Groups differ in {listed(confounded)}." if confounded else ""),
-                (
-                    "Subgroups are small: their intervals overlap, and nothing can be said of fairness where they are "
-                    "wide."
-                ),
+                "Where the interval of a subgroup is wide, nothing can be said of fairness.",
             ),
         ),
     ]
