@@ -15,7 +15,7 @@ from stratacam.maps.fused import fused_title
 from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.content.files import Row
 from stratacam.report.names import method_title
-from stratacam.report.numbers import NOT_KNOWN, estimate_of, small
+from stratacam.report.numbers import NOT_KNOWN, decimal, estimate_of, small
 from stratacam.report.tables.table import Table
 
 STRONGEST = 12
@@ -251,7 +251,7 @@ def _known(cell: str, write: Callable[[float], str]) -> str:
 def _of(summary: Summary | None, *, interval: bool = True) -> str:
     if summary is None:
         return NOT_KNOWN
-    return estimate_of(summary.value, summary.low, summary.high) if interval else f"{summary.value:.2f}"
+    return estimate_of(summary.value, summary.low, summary.high) if interval else decimal(summary.value)
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
