@@ -3,12 +3,23 @@
 import pytest
 from small_study import FEW, write_study
 
+from stratacam.report.figure import style
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _style():
+    """Figures are drawn as the report draws them."""
+    with style():
+        yield
+
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    """A study with three groups and truth; one scan could not be used."""
+    """A study with three groups, truth and maps of all classes; one scan could not be used."""
     return write_study(
-        tmp_path_factory.mktemp("study"), left_out=[("sub-99", "prepare", "no FLAIR & no T2w")]
+        tmp_path_factory.mktemp("study"),
+        left_out=[("sub-99", "prepare", "no FLAIR & no T2w")],
+        every_class=True,
     )
 
 

@@ -69,6 +69,7 @@ def write_study(
     seeds=(3,),
     split="fractions",
     baselines=None,
+    every_class=False,
 ):
     """Four subjects of each group; all but `wrong` are classified right.
 
@@ -84,6 +85,7 @@ def write_study(
         seeds: of every network.
         split: "fractions": two subjects of each group are held out; "folds": three folds; "slice".
         baselines: name to the probability that each gives to the true group; compared with the networks.
+        every_class: whether maps are of all classes, not of the predicted one alone; they are the same.
     """
     folders = StudyFolders(root / "study")
     bids = root / "bids"
@@ -119,7 +121,7 @@ def write_study(
         if subject in tested:
             write_subject_maps(
                 folders, scan, rng, classes=classes, layers=layers, predicted=cohort.predicted(subject),
-                certain=subject in subjects[3::4],
+                certain=subject in subjects[3::4], every_class=every_class,
             )  # fmt: skip
     if baselines is not None:
         write_baselines(folders, cohort, sorted(tested), trained, baselines)
@@ -227,7 +229,7 @@ def write_scan(folders, bids, subject, rng, *, truth):
     return scan
 
 
-def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certain):
+def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certain, every_class):
     position = classes.index(predicted)
     logits = np.zeros((len(KEPT), len(classes)), dtype=np.float32)
     logits[:, position] = 4 if certain else 1
@@ -243,17 +245,22 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
         raw["block5_conv1"][lesion_position] = 0
         blank["block5_conv1"][lesion_position] = "zero gradient"
     pictures = geometry_of(scan.load(), square(SIZE, 208.0), KEPT)
+    shown = len(classes) if every_class else 1
     explained = Explained(
         name=scan.name, method="gradcam", smooth=0, classes=classes,
-        scan_probabilities=probabilities, every_explained=(predicted,),
+        scan_probabilities=probabilities, every_explained=tuple(classes) if every_class else (predicted,),
         geometry=replace(pictures, delivered={"T1w": scan.delivered_grid("T1w")}),
     )  # fmt: skip
     made = Explanation(
         logits=torch.from_numpy(logits),
-        classes=torch.full((len(KEPT), 1), position),
+        classes=torch.arange(len(classes)).repeat(len(KEPT), 1)
+        if every_class
+        else torch.full((len(KEPT), 1), position),
         maps={
             layer: LayerMaps(
-                layer, torch.from_numpy(raw[layer])[:, None], tuple((cause,) for cause in blank[layer])
+                layer,
+                torch.from_numpy(raw[layer])[:, None].repeat(1, shown, 1, 1),
+                tuple((cause,) * shown for cause in blank[layer]),
             )
             for layer in layers
         },

@@ -19,12 +19,14 @@ from stratacam.report.captions import how_drawn
 from stratacam.report.content import read_study
 from stratacam.report.content.recommended import Recommended
 from stratacam.report.evidence import evidence_chapters
+from stratacam.report.figure import Request
 from stratacam.report.figures.dependence import dependence
 from stratacam.report.figures.every_layer import slice_at_every_layer
 from stratacam.report.figures.layer_lines import LayerAxis
 from stratacam.report.figures.measures_by_layer import measures_by_layer
 from stratacam.report.figures.neighbouring_slices import slices_at_last_block
 from stratacam.report.figures.recommended import recommended_map
+from stratacam.report.names import method_title
 from stratacam.report.overlay import PALE, draw_slice
 from stratacam.report.shown import open_scan_of
 from stratacam.report.tables.map_reliability import map_reliability_table
@@ -85,7 +87,7 @@ def test_the_page_begins_with_the_map_to_believe_in_words_and_on_scans(folders):
 
 
 def test_the_first_picture_has_the_map_its_agreement_and_the_abstracts_figure(believed):
-    found = recommended_map(believed)
+    found = recommended_map(believed, Request())
     assert len(panels(found.figure)) == 3 * 4
     assert titles(found.figure) == [
         "FLAIR",
@@ -93,7 +95,7 @@ def test_the_first_picture_has_the_map_its_agreement_and_the_abstracts_figure(be
         "agreement\nof the networks",
         "Grad-CAM\nblock5_conv1\nconsensus of 3 networks\nnot recommended",
     ]
-    bars = [axes.get_ylabel() for axes in found.figure.axes if not axes.images]
+    bars = [" ".join(axes.get_xlabel().split()) for axes in found.figure.axes if not axes.images]
     assert bars == ["heat: share of the map's maximum in the scan", "share of networks that agree"]
     for words in (
         f"recommended map (LayerCAM, {LONGER}, consensus of 3 networks)",
@@ -138,7 +140,7 @@ def test_where_no_map_passed_the_page_says_so_first_and_marks_the_abstracts_figu
         f"No map of VGG16 is recommended. The nearest of 24 judged is LayerCAM, {LONGER}, VGG16 (consensus of "
         f"3 networks); {reason}."
     )
-    found = recommended_map(study)
+    found = recommended_map(study, Request())
     assert found.title == "The abstract's figure, which is not recommended; no map is"
     assert found.caption.startswith(in_short(study.recommended))
     assert titles(found.figure) == ["FLAIR", "Grad-CAM\nblock5_conv1\none network\nnot recommended"]
@@ -148,7 +150,7 @@ def test_where_evidence_was_not_measured_the_page_says_how_to_measure_it(plain_s
     study = read_study(plain_study)
     assert in_short(study.recommended) == UNMEASURED
     assert "stratacam evidence" in UNMEASURED
-    found = recommended_map(study)
+    found = recommended_map(study, Request())
     assert found.title == "The abstract's figure; which map to believe was not measured"
     assert titles(found.figure)[1] == "Grad-CAM\nblock5_conv1\none network\nnot measured"
 
@@ -195,15 +197,25 @@ def test_heat_is_pale_where_fewer_than_half_of_the_networks_agree(believed):
 
 def test_captions_of_a_consensus_say_what_is_pale_and_those_of_one_network_do_not(believed, plain_study):
     words = "Maps are the mean of 3 networks, each in units of its scale; where fewer than 50 % of them agree"
-    assert words in slices_at_last_block(believed).caption
+    assert words in slices_at_last_block(believed, Request()).caption
     assert words not in how_drawn(open_scan_of(read_study(plain_study), "sub-03"))
 
 
 def test_means_over_layers_stand_in_a_row_of_their_own_after_the_layers(believed):
-    drawn = [axes.get_title() for axes in panels(slice_at_every_layer(believed).figure)]
+    drawn = [axes.get_title() for axes in panels(slice_at_every_layer(believed, Request()).figure)]
     assert [title.split("\n")[0] for title in drawn[1:8]] == [*PARTS, *FEW]
     assert drawn[8].startswith("mean of block1_conv2\nand block2_conv2\n64 x 64")
-    rows = [axes.get_ylabel() for axes in panels(slices_at_last_block(believed).figure) if axes.get_ylabel()]
+    named = [
+        axes.get_ylabel()
+        for axes in panels(slice_at_every_layer(believed, Request()).figure)
+        if axes.get_ylabel()
+    ]
+    assert named == ["block1", "block2", "block3", "block4", "block5", "means over layers"]
+    rows = [
+        axes.get_ylabel()
+        for axes in panels(slices_at_last_block(believed, Request()).figure)
+        if axes.get_ylabel()
+    ]
     assert [row.split("\n")[0] for row in rows] == ["FLAIR", "block5_pool", "block5_conv1"]
 
 
@@ -244,21 +256,21 @@ def test_charts_over_depth_keep_layers_in_order_and_means_over_layers_apart(evid
     axis = LayerAxis(FEW, FUSED)
     assert axis.places[:4] == [0, 1, 2, 3]
     assert axis.places[4] - axis.places[3] > 1
-    figure = measures_by_layer(evidence[CONSENSUS].evidence).figure
+    figure = measures_by_layer(evidence[CONSENSUS].evidence, Request()).figure
     chart = figure.axes[0]
-    line = next(one for one in chart.lines if one.get_label() == METHODS[0])
+    line = next(one for one in chart.lines if one.get_label() == method_title(METHODS[0]))
     assert line.get_xdata().tolist() == [0, 1, 2, 3]
     points = [one.get_xdata()[0] for one in chart.lines if len(one.get_xdata()) == 1]
     assert points == axis.places[4:] * len(METHODS)
     names = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
     assert names == [*FEW, "mean of block1_conv2\nand block2_conv2", "mean of block1_conv2\nto block3_conv3"]
-    matrix = dependence(evidence[CONSENSUS].evidence)
+    matrix = dependence(evidence[CONSENSUS].evidence, Request())
     assert "Past the line: means over layers" in matrix.caption
 
 
 def test_names_of_lines_cover_no_data(evidence):
     """The legend of "Maximum on the truth" lay over its lines."""
-    figure = measures_by_layer(evidence[CONSENSUS].evidence).figure
+    figure = measures_by_layer(evidence[CONSENSUS].evidence, Request()).figure
     figure.draw_without_rendering()
     (shared,) = figure.legends
     legends = [shared, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
@@ -270,12 +282,12 @@ def test_names_of_lines_cover_no_data(evidence):
 
 def test_where_no_group_is_known_the_first_explained_scan_is_shown(plain_study):
     study = replace(read_study(plain_study), group={})
-    assert len(panels(recommended_map(study).figure)) == 2
+    assert len(panels(recommended_map(study, Request()).figure)) == 2
 
 
 def test_maps_of_other_scans_are_refused_with_the_remedy(plain_study):
     with pytest.raises(InputError, match="make them again with `stratacam run`"):
-        recommended_map(replace(read_study(plain_study), scans={}))
+        recommended_map(replace(read_study(plain_study), scans={}), Request())
 
 
 def test_every_explained_slice_of_the_recommended_map_can_be_shown(believed):

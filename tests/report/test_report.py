@@ -23,6 +23,7 @@ from stratacam.report.captions import place_of
 from stratacam.report.choose import choose_examples, choose_level, choose_patient, choose_slices
 from stratacam.report.content import read_study
 from stratacam.report.evidence import chapter
+from stratacam.report.figure import Request
 from stratacam.report.figures import STUDY_FIGURES
 from stratacam.report.figures.confusion import confusion_matrices
 from stratacam.report.figures.every_layer import slice_at_every_layer
@@ -55,7 +56,8 @@ def panels(figure):
 
 def texts(figure):
     found = [text.get_text() for axes in figure.axes for text in (*axes.texts, axes.title)]
-    return [*found, figure.get_suptitle(), *(axes.get_ylabel() for axes in figure.axes)]
+    labels = (label for axes in figure.axes for label in (axes.get_ylabel(), axes.get_xlabel()))
+    return [*found, figure.get_suptitle(), *labels]
 
 
 def outlined(axes):
@@ -76,7 +78,7 @@ def content(study):
 @pytest.fixture(scope="module")
 def figures(content):
     draw = {entry.name: entry.draw for entry in STUDY_FIGURES}
-    return {name: draw[name](content) for name in ("last-block", "block-before", "every-layer")}
+    return {name: draw[name](content, Request()) for name in ("last-block", "block-before", "every-layer")}
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,7 @@ def page(study):
 def test_the_page_asks_for_no_other_file(page):
     links = Links()
     links.feed(page)
-    images = [link for link in links.found if link.startswith("data:image/png;base64,")]
+    images = [link for link in links.found if link.startswith("data:image/webp;base64,")]
     numbers = range(1, len(STUDY_FIGURES) + 1)
     assert len(images) == len(numbers)
     assert {f"#figure-{number}" for number in numbers} < set(links.found) - set(images)
@@ -109,11 +111,12 @@ def test_the_page_says_what_was_done_and_found(page):
     assert "The scans are synthetic" in page
 
 
-def test_every_figure_is_also_a_png(study, page):
+def test_every_figure_is_also_a_png_and_an_svg_with_its_numbers_as_tsv(study, page):
     names = {path.name for path in study.figures.iterdir()}
-    assert names == {f"figure-{number}-{entry.name}.png" for number, entry in enumerate(STUDY_FIGURES, 1)}
+    files = {f"figure-{number}-{entry.name}" for number, entry in enumerate(STUDY_FIGURES, 1)}
+    assert names == {f"{file}.{ending}" for file in files for ending in ("png", "svg", "tsv")}
     assert "figure-3-confusion.png" in names
-    assert all(matplotlib.image.imread(study.figures / name).std() > 0.05 for name in names)
+    assert all(matplotlib.image.imread(study.figures / f"{file}.png").std() > 0.05 for file in files)
     assert page.count("<figure") == len(STUDY_FIGURES)
 
 
@@ -167,7 +170,7 @@ def test_evidence_that_cannot_be_read_is_left_out_and_how_to_measure_it_again_is
 def test_the_examples_are_one_subject_of_each_group_in_every_sequence(content):
     # of sub-01 to -04, -05 to -08 and -09 to -12 the last two are held out
     assert choose_examples(content) == ["sub-03", "sub-07", "sub-11"]
-    figure = example_slices(content).figure
+    figure = example_slices(content, Request()).figure
     assert len(panels(figure)) == 9
     assert not any(outlined(axes) for axes in panels(figure))
 
@@ -181,11 +184,13 @@ def test_the_level_of_the_examples_is_that_of_the_largest_lesion_area(content):
 
 def test_confusion_matrices_hold_counts_and_per_cent_of_the_row(plain_study):
     study = read_study(plain_study)
-    drawn = [text.get_text() for axes in confusion_matrices(study).figure.axes for text in axes.texts]
+    drawn = [
+        text.get_text() for axes in confusion_matrices(study, Request()).figure.axes for text in axes.texts
+    ]
     subjects, slices = np.array(drawn).reshape(2, 3, 3)
     assert slices[1].tolist() == ["9\n50 %", "9\n50 %", "0\n0 %"]
     assert subjects[1].tolist() == ["1\n50 %", "1\n50 %", "0\n0 %"]
-    titles = [axes.get_title() for axes in confusion_matrices(study).figure.axes]
+    titles = [axes.get_title() for axes in confusion_matrices(study, Request()).figure.axes[:2]]
     assert titles == ["VGG16, subjects\nn = 6, accuracy 0.83", "VGG16, slices\nn = 54, accuracy 0.83"]
 
 
@@ -225,24 +230,26 @@ def test_the_slices_are_neighbours_around_the_largest_lesion_area(content):
     assert "middle" in rule
 
 
-def test_figure_3_has_a_row_of_anatomy_and_one_per_layer_of_block_5(figures):
+def first_lines(figure):
+    return [axes.get_title().split("\n")[0] for axes in panels(figure) if axes.get_title()]
+
+
+def test_the_last_block_has_a_column_of_anatomy_and_one_per_layer(figures):
     figure = figures["last-block"].figure
     assert len(panels(figure)) == 3 * (1 + 4)
-    rows = [axes.get_ylabel().split("\n")[0] for axes in panels(figure) if axes.get_ylabel()]
-    assert rows == ["FLAIR", "block5_pool", "block5_conv3", "block5_conv2", "block5_conv1"]
+    assert first_lines(figure) == ["FLAIR", "block5_pool", "block5_conv3", "block5_conv2", "block5_conv1"]
 
 
-def test_figure_4_shows_the_end_of_block_4(figures):
+def test_the_block_before_the_last_is_shown_by_its_end(figures):
     figure = figures["block-before"].figure
-    rows = [axes.get_ylabel().split("\n")[0] for axes in panels(figure) if axes.get_ylabel()]
-    assert rows == ["FLAIR", "block4_pool", "block4_conv3"]
+    assert first_lines(figure) == ["FLAIR", "block4_pool", "block4_conv3"]
 
 
 def layers_drawn(figure):
     return tuple(axes.get_title().split("\n")[0] for axes in panels(figure))
 
 
-def test_figure_5_shows_all_18_layers_of_vgg16_in_order(figures, content):
+def test_the_strip_shows_all_18_layers_of_vgg16_in_order(figures, content):
     drawn = layers_drawn(figures["every-layer"].figure)
     assert drawn == ("FLAIR", *content.maps["sub-08"].layers)
     assert len(drawn) == 1 + 18
@@ -250,13 +257,18 @@ def test_figure_5_shows_all_18_layers_of_vgg16_in_order(figures, content):
 
 def test_figures_of_vgg19_show_its_own_layers(tmp_path):
     content = read_study(write_study(tmp_path, architecture="vgg19"))
-    last, before = slices_at_last_block(content), slices_at_block_before(content)
-    every = slice_at_every_layer(content)
+    last, before = slices_at_last_block(content, Request()), slices_at_block_before(content, Request())
+    every = slice_at_every_layer(content, Request())
     assert len(layers_drawn(every.figure)) == 1 + 21
-    rows = [axes.get_ylabel().split("\n")[0] for axes in panels(last.figure) if axes.get_ylabel()]
-    assert rows == ["FLAIR", "block5_pool", "block5_conv4", "block5_conv3", "block5_conv2", "block5_conv1"]
-    rows = [axes.get_ylabel().split("\n")[0] for axes in panels(before.figure) if axes.get_ylabel()]
-    assert rows == ["FLAIR", "block4_pool", "block4_conv4"]
+    assert first_lines(last.figure) == [
+        "FLAIR",
+        "block5_pool",
+        "block5_conv4",
+        "block5_conv3",
+        "block5_conv2",
+        "block5_conv1",
+    ]
+    assert first_lines(before.figure) == ["FLAIR", "block4_pool", "block4_conv4"]
 
 
 def test_figures_and_captions_name_group_prediction_probability_and_slice(figures):
@@ -268,7 +280,9 @@ def test_figures_and_captions_name_group_prediction_probability_and_slice(figure
         assert any(
             "slice 4 of 9\nindex 5, z = +30 mm\nSPMS, p = 0.96" in text for text in texts(figure.figure)
         )
-        assert "heat: share of the layer's maximum in this scan" in texts(figure.figure)
+        assert any(
+            text.startswith("heat: share of the map's maximum in the scan") for text in texts(figure.figure)
+        )
 
 
 def test_a_blank_map_is_anatomy_alone_with_its_cause(figures):
@@ -283,10 +297,10 @@ def test_a_blank_map_is_anatomy_alone_with_its_cause(figures):
 
 def test_lesions_are_outlined_where_they_are_known_and_only_there(figures, plain_study):
     drawn = panels(figures["last-block"].figure)
-    # one lesion in the second slice, one in the third, none in the first; the same in all rows
-    assert [outlined(axes) for axes in drawn] == [0, 1, 1] * 5
+    # one lesion in the second slice, one in the third, none in the first; the same in all columns
+    assert [outlined(axes) for axes in drawn] == [0] * 5 + [1] * 5 + [1] * 5
     assert "outline of the true lesions" in figures["last-block"].caption
-    unknown = slices_at_last_block(read_study(plain_study))
+    unknown = slices_at_last_block(read_study(plain_study), Request())
     assert not any(outlined(axes) for axes in panels(unknown.figure))
     assert "true lesions of this scan are not known" in unknown.caption
 
@@ -327,11 +341,11 @@ def test_anatomy_without_heat_stays_as_it_is_and_shows_through_in_proportion():
 
 @pytest.mark.parametrize("layers", [("conv1", "conv2", "conv3", "conv4", "conv5", "conv6", "conv7"), FEW])
 def test_a_network_with_few_or_unnamed_blocks_has_room_for_heading_and_bar(tmp_path, layers):
-    figure = slice_at_every_layer(read_study(write_study(tmp_path, layers=layers))).figure
+    figure = slice_at_every_layer(read_study(write_study(tmp_path, layers=layers)), Request()).figure
     assert layers_drawn(figure) == ("FLAIR", *layers)
     figure.draw_without_rendering()
-    (bar,) = (axes for axes in figure.axes if axes.get_ylabel().startswith("heat"))
-    for text in (*figure.texts, bar.yaxis.label):
+    (bar,) = (axes for axes in figure.axes if axes.get_xlabel().startswith("heat"))
+    for text in (*figure.texts, bar.xaxis.label):
         box = text.get_window_extent()
         assert min(box.x0, box.y0) >= 0
         assert box.x1 <= figure.bbox.x1

@@ -17,6 +17,9 @@ from stratacam.cam.views import Normalisation, upsample
 COLOURS = "plasma"
 """Perceptually uniform, readable with colour blindness, and without black or white, which are the image's."""
 
+DIVERGING = "coolwarm"
+"""Of signed maps: perceptually uniform, grey at 0, and its ends differ with colour blindness."""
+
 OPACITY = 0.8
 """Of strong heat, through which the image still shows."""
 
@@ -30,6 +33,7 @@ def blend(
     *,
     opacity: float = OPACITY,
     colours: str = COLOURS,
+    signed: bool | None = None,
 ) -> NDArray[np.float64]:
     """Lay heat over a picture; without heat the picture stays exactly as it is.
 
@@ -38,13 +42,15 @@ def blend(
         heat: (...) from 0 to 1; or from -1 to 1, which is drawn with two colours about 0.
         opacity: of strong heat.
         colours: a matplotlib colour map for heat that is not negative.
+        signed: whether to draw with two colours; absent: where there is negative heat.
 
     Returns:
         (..., 3).
     """
     heat, picture = np.asarray(heat, dtype=np.float64), np.asarray(picture)
-    signed = bool((heat < 0).any())
-    over = colormaps["RdBu_r"]((heat + 1) / 2) if signed else colormaps[colours](heat)
+    if signed is None:
+        signed = bool((heat < 0).any())
+    over = colormaps[DIVERGING]((heat + 1) / 2) if signed else colormaps[colours](heat)
     share = opacity * (np.abs(heat) / STRONG).clip(0, 1)[..., None]
     under = picture[..., None] if picture.ndim == heat.ndim else picture
     return np.asarray((1 - share) * under + share * over[..., :3])

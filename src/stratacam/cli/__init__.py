@@ -4,13 +4,13 @@ import sys
 
 from rich.console import Console
 
-from stratacam.cli import benchmark, models, scans, study
+from stratacam.cli import benchmark, figures, models, scans, study
 from stratacam.cli.options import LEFT_OUT, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
 from stratacam.interruption import Interrupted, broken_off_at, interruptible
 
-__all__ = ["LEFT_OUT", "UNUSABLE", "app", "benchmark", "main", "models", "scans", "study"]
+__all__ = ["LEFT_OUT", "UNUSABLE", "app", "benchmark", "figures", "main", "models", "scans", "study"]
 
 
 COMMANDS = (
@@ -28,6 +28,7 @@ COMMANDS = (
     study.permute,
     benchmark.benchmark_truth,
     study.report,
+    figures.figure,
 )
 """In the order of `--help`."""
 

@@ -6,15 +6,12 @@ import numpy as np
 
 from stratacam.cam.drawing import COLOURS, STRONG
 from stratacam.maps import ScanMaps
-from stratacam.maps.fused import fused_title
 from stratacam.maps.member_maps import AGREES
 from stratacam.report.names import method_title
 from stratacam.report.numbers import listed
 from stratacam.report.overlay import AGREED, WHITE
 from stratacam.report.shown import ShownScan
 from stratacam.scans.planes import AXES
-
-UNIT = "heat: share of the layer's maximum in this scan"
 
 
 def place_of(scan: ShownScan, index: int) -> str:
@@ -29,11 +26,10 @@ def describe_scan(scan: ShownScan) -> str:
     """The scan, its predicted class, the class and method of the maps, and the view drawn."""
     maps = scan.explained
     group = f", group {scan.group}" if scan.group else ""
-    view = "per volume" if maps.members else "normalised per volume"  # a heading has no room for more
     networks = f" of {len(maps.members)} networks" if maps.members else ""
     return (
         f"{scan.name}{group} · predicted {maps.predicted}, p = {maps.scan_probabilities[maps.predicted]:.2f}"
-        f" · maps of {maps.explained} ({maps.method}{networks}, ReLU, {view})"
+        f" · maps of {maps.explained} ({method_title(maps.method)}{networks}, ReLU, normalised per volume)"
     )
 
 
@@ -43,16 +39,6 @@ def describe_slice(scan: ShownScan, index: int) -> str:
     probabilities = maps.probabilities[int(np.searchsorted(maps.slices, index))]
     best = int(probabilities.argmax())
     return f"{place_of(scan, index)}\n{maps.classes[best]}, p = {probabilities[best]:.2f}"
-
-
-def describe_layer(maps: ScanMaps, layer: str) -> str:
-    """Name, resolution, maximum, and on how many slices the map is blank."""
-    raw = maps.raw(layer)
-    blank = sum(bool(cause) for cause in maps.blank[layer])
-    return (
-        f"{fused_title(layer)}\n{raw.shape[1]} x {raw.shape[2]}\nmax {max(float(raw.max()), 0):.2g}\n"
-        f"blank on {blank} of {len(raw)}"
-    )
 
 
 def how_drawn(*scans: ShownScan) -> str:

@@ -78,8 +78,8 @@ def explained_scans(study: StudyContent) -> list[ScanMaps]:
     return mapped
 
 
-def choose_patient(study: StudyContent) -> Choice:
-    """The scan whose maps are shown.
+def choose_patient(study: StudyContent, asked: Sequence[str] = ()) -> Choice:
+    """The scan whose maps are shown: the first of those asked for, or else by this rule.
 
     Held-out scans come before others, groups with disease before controls, scans that are classified right before
     wrong ones. Of these the group counts: SPMS, then the others from the last class to the first; and in the group the
@@ -89,6 +89,8 @@ def choose_patient(study: StudyContent) -> Choice:
     Raises:
         InputError: the maps are of other scans than were prepared.
     """
+    if asked:
+        return Choice(asked[0], "as asked for")
     mapped = explained_scans(study)
     last_first = list(study.card.classes[::-1])
     last_first.sort(key=lambda group: group != PROGRESSIVE)

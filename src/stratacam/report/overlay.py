@@ -1,14 +1,13 @@
 """Heat over grey anatomy, as a radiologist sees the slice."""
 
 import numpy as np
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stratacam.cam.drawing import COLOURS, blend
+from stratacam.report.lettering import SMALL
 from stratacam.report.shown import Box, ShownScan
 from stratacam.scans.planes import SIDES
 
@@ -26,6 +25,9 @@ PALE = 0.3
 AGREEMENT_COLOURS = "viridis"
 GREY_OF_THE_BAR = 0.45
 
+SCALE_MM = 50
+"""Length of a scale bar."""
+
 
 def draw_slice(
     axes: Axes,
@@ -36,6 +38,7 @@ def draw_slice(
     heat: NDArray[np.floating] | None = None,
     agreement: NDArray[np.floating] | None = None,
     colours: str = COLOURS,
+    signed: bool = False,
     blank: str = "",
     outline: bool = True,
     box: Box | None = None,
@@ -48,68 +51,63 @@ def draw_slice(
         scan: open.
         sequence: the anatomy.
         index: of the slice in the volume.
-        heat: in [0, 1], like the picture; None: anatomy only.
+        heat: in [0, 1], or signed in [-1, 1], like the picture; None: anatomy only.
         agreement: share of networks that agree on heat, like the picture; heat is pale where fewer than `AGREED` do.
-        colours: of heat.
+        colours: of heat that is not signed.
+        signed: whether heat is, and is drawn with two colours about 0.
         blank: why the map shows nothing; written over the anatomy in place of heat.
         outline: draw the true lesions where they are known.
         box: what to show; None: the brain with a margin.
         letters: write at both sides which side of the patient it is.
     """
     grey = (scan.picture(sequence, index) / WHITE).clip(0, 1)
-    picture = blend(grey, np.zeros_like(grey) if heat is None or blank else heat, colours=colours)
+    shown = np.zeros_like(grey) if heat is None or blank else heat
+    picture = blend(grey, shown, colours=colours, signed=signed)
     if agreement is not None:
-        shown = np.where(agreement >= AGREED, 1, PALE)[..., None]
-        picture = shown * picture + (1 - shown) * grey[..., None]
+        share = np.where(agreement >= AGREED, 1, PALE)[..., None]
+        picture = share * picture + (1 - share) * grey[..., None]
     half = scan.width_mm / 2
     axes.imshow(picture, extent=(-half, half, -half, half), interpolation="bilinear")
     lesions = scan.lesion_picture(index) if outline else None
     if lesions is not None and lesions.max() > 0.5:
         pixel = scan.width_mm / lesions.shape[0]
         centres = (np.arange(lesions.shape[0]) + 0.5) * pixel - half
-        axes.contour(centres, -centres, lesions, levels=[0.5], colors=OUTLINE, linewidths=0.7)
+        axes.contour(centres, -centres, lesions, levels=[0.5], colors=OUTLINE, linewidths=0.5)
     left, right, bottom, top = box or scan.box_mm
     axes.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     if letters:
-        first, last = SIDES[scan.volume.plane]
-        _write(axes, (left + 3, top - 3), first, across="left", up="top")
-        _write(axes, (right - 3, top - 3), last, across="right", up="top")
+        draw_sides(axes, *SIDES[scan.volume.plane])
     if blank:
-        _write(
-            axes, ((left + right) / 2, (bottom + top) / 2), f"blank:\n{blank}", across="center", up="center"
-        )
+        _write(axes, (0.5, 0.5), f"blank:\n{blank}", across="center", up="center")
 
 
-def label_row(axes: Axes, text: str) -> None:
-    """Write the label of a row of panels, left of its first panel."""
-    axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8, labelpad=6)
+def draw_sides(axes: Axes, first: str, last: str) -> None:
+    """Write in the upper corners which sides of the patient are left and right of a picture."""
+    _write(axes, (0.03, 0.98), first, across="left", up="top")
+    _write(axes, (0.97, 0.98), last, across="right", up="top")
 
 
-def draw_scale(axes: Axes, length_mm: float = 50) -> None:
-    """Draw a scale bar into a slice."""
-    start, height = axes.get_xlim()[0] + 4, axes.get_ylim()[0] + 4
-    shadow = [patheffects.withStroke(linewidth=3.5, foreground="black")]
-    axes.plot(
-        [start, start + length_mm], [height, height], color="white", linewidth=1.8, path_effects=shadow,
-        solid_capstyle="butt",
-    )  # fmt: skip
-    _write(axes, (start, height + 3), f"{length_mm / 10:g} cm", across="left", up="bottom", size=6)
+def draw_scale(axes: Axes, mm_per_unit: float = 1) -> None:
+    """Draw a scale bar into a slice, whose axes are in units of `mm_per_unit`."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    start, height = left + 0.04 * (right - left), bottom + 0.04 * (top - bottom)
+    end = start + SCALE_MM / mm_per_unit
+    axes.plot([start, end], [height, height], color="black", linewidth=2.4, solid_capstyle="butt")
+    axes.plot([start, end], [height, height], color="white", linewidth=1.4, solid_capstyle="butt")
+    _write(axes, (0.04, 0.06), f"{SCALE_MM} mm", across="left", up="bottom")
 
 
-def draw_colour_bar(figure: Figure, axes: Axes, label: str, *, colours: str = COLOURS) -> None:
-    """Draw the colours of heat as they look over middle grey."""
-    seen = blend(np.full(256, GREY_OF_THE_BAR), np.linspace(0, 1, 256), colours=colours)
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), ListedColormap(seen)), cax=axes)
-    bar.set_label(label, fontsize=8)
-    bar.ax.tick_params(labelsize=7)
-    bar.outline.set_visible(False)
+def heat_colours(colours: str = COLOURS, maximum: float = 1, *, signed: bool = False) -> ScalarMappable:
+    """The colours of heat as they look over middle grey, for a colour bar up to a maximum, or about 0."""
+    steps = np.linspace(-1 if signed else 0, 1, 256)
+    seen = blend(np.full(256, GREY_OF_THE_BAR), steps, colours=colours, signed=signed)
+    return ScalarMappable(Normalize(-maximum if signed else 0, maximum), ListedColormap(seen))
 
 
-def _write(
-    axes: Axes, point: tuple[float, float], text: str, *, across: str, up: str, size: float = 7
-) -> None:
+def _write(axes: Axes, place: tuple[float, float], text: str, *, across: str, up: str) -> None:
+    """Write white on the dark of a picture, at a place in shares of the panel."""
     axes.text(
-        *point, text, ha=across, va=up, fontsize=size, color="white",
-        path_effects=[patheffects.withStroke(linewidth=1.8, foreground="black")],
+        *place, text, transform=axes.transAxes, ha=across, va=up, fontsize=SMALL, color="white",
+        bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.5, "pad": 0.6},
     )  # fmt: skip

@@ -1,79 +1,143 @@
 """A figure of panels that show anatomy at one scale, in rows and columns."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.ticker import MaxNLocator
 
+from stratacam.report.lettering import MM_PER_INCH, NORMAL, SMALL, Lines, break_lines, wrapped
 from stratacam.report.shown import Box
 
-BAR = 0.11
-"""Width of a colour bar in inches."""
+WIDEST = 42
+"""Millimetres of a panel that has room: anatomy at about a quarter of its size."""
 
-GAP = 0.04
-"""Inches between columns."""
+LABEL = 0.2
+"""Share of the width that labels of rows may take."""
 
-INCHES_PER_MM = 1 / 105
-"""Size of anatomy: a brain of 14 cm is 1.3 inches wide."""
+TALLEST = 230
+"""Millimetres of a figure that fits on a page with its caption."""
+
+BAR_MM = 2
+"""Thickness of a colour bar."""
+
+ROUNDS = 12
+"""Of laying out, each of which places text and then panels; four mostly do."""
+
+CLOSE = 0.01
+"""Inches."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sheet:
-    """A figure and the grid of its panels; see `new_sheet`."""
+    """A figure and the grid of its panels, all of which show as many millimetres; see `new_sheet`.
+
+    matplotlib's constrained layout places everything. `fit` then gives the figure the height at which panels fill their
+    cells, and breaks the lines of titles where panels end.
+    """
 
     figure: Figure
     grid: GridSpec
+    ratio: float
+    panels: list[Axes] = field(default_factory=list)
+    texts: list[Lines] = field(default_factory=list)
 
     def panel(self, row: int, column: int) -> Axes:
         """Add the panel of a row and column, counted from the top left."""
-        return self.figure.add_subplot(self.grid[row, column])
+        panel = self.figure.add_subplot(self.grid[row, column])
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_visible(False)
+        self.panels.append(panel)
+        return panel
 
-    def bar(self, first_row: int, *, left: float | None = None) -> Axes:
-        """Add a narrow panel from `first_row` to the last: `left` inches from the left, or right of the columns."""
-        across = self.figure.get_figwidth()
-        place = self.grid[first_row:, :].get_position(self.figure)
-        x = place.x1 + 0.12 / across if left is None else left / across
-        return self.figure.add_axes((x, place.y0, BAR / across, place.height))
+    def title(self, panel: Axes, text: str, *, colour: str = "black") -> None:
+        """Write above a panel."""
+        self.texts.append(Lines(panel.set_title(text, fontsize=SMALL, color=colour), text, panel))
+
+    def label_row(self, panel: Axes, text: str, *, colour: str = "black") -> None:
+        """Write left of the first panel of a row."""
+        width = LABEL * self.figure.get_figwidth() * MM_PER_INCH
+        panel.yaxis.set_visible(True)
+        panel.set_ylabel(
+            wrapped(text, width, SMALL),
+            rotation=0,
+            ha="right",
+            va="center",
+            fontsize=SMALL,
+            labelpad=3,
+            color=colour,
+        )
+
+    def name_row(self, panel: Axes, text: str) -> None:
+        """Write a short name along the side of a row."""
+        panel.yaxis.set_visible(True)
+        panel.set_ylabel(text, fontweight="bold", labelpad=2)
+
+    def colour_bar(self, panels: Sequence[Axes], colours: ScalarMappable, label: str) -> None:
+        """Draw a colour bar with its unit below some columns, of which these are panels."""
+        columns = len({panel.get_subplotspec().colspan.start for panel in panels})  # type: ignore[union-attr]
+        width = self.figure.get_figwidth() * MM_PER_INCH / (self.grid.ncols + 1) * columns
+        bar = self.figure.colorbar(
+            colours, ax=list(panels), location="bottom", fraction=0.15, shrink=0.9 if columns > 1 else 0.8, pad=0.01,
+            aspect=min(width, WIDEST * columns) / BAR_MM, panchor=False, ticks=MaxNLocator(2 if columns == 1 else 5),
+        )  # fmt: skip
+        bar.ax.tick_params(labelsize=SMALL)
+        bar.outline.set_visible(False)
+        bar.set_label(label, fontsize=SMALL)
+        self.texts.append(Lines(bar.ax.xaxis.label, label, bar.ax))
+
+    def fit(self) -> Figure:
+        """Lay the figure out; call this when all is drawn, in the style in which it is saved."""
+        drawn = [artist for panel in self.panels for artist in (*panel.images, *panel.collections)]
+        for artist in drawn:  # they have no part in the layout, and take most of the time
+            artist.set_visible(False)
+        for _ in range(ROUNDS):
+            self.figure.draw_without_rendering()
+            if not self._fit_once():
+                break
+        for artist in drawn:
+            artist.set_visible(True)
+        return self.figure
+
+    def _fit_once(self) -> bool:
+        """Fit lines to panels, and the figure to panels as high as they are wide allows; whether anything changed."""
+        width, height = self.figure.get_size_inches()
+        cells = [panel.get_position(original=True) for panel in self.panels]
+        across, down = (min(getattr(cell, side) for cell in cells) for side in ("width", "height"))
+        across, down = across * width, down * height
+        rows, columns = self.grid.get_geometry()
+        others = height - rows * down
+        wanted = min(across, WIDEST / MM_PER_INCH, (TALLEST / MM_PER_INCH - others) / rows / self.ratio)
+        new = width - columns * (across - wanted), others + rows * wanted * self.ratio
+        changed = break_lines(self.texts, width)
+        if not changed and max(abs(new[0] - width), abs(new[1] - height)) < CLOSE:
+            return False
+        self.figure.set_size_inches(*new)
+        return True
 
 
 def new_sheet(
-    rows: int,
-    columns: int,
-    box_mm: Box,
-    *,
-    left: float = 0.05,
-    right: float = 0.05,
-    top: float,
-    between: float = GAP,
-    heading: str = "",
-) -> Sheet:
-    """A figure without panels; all lengths but the box are in inches.
+    rows: int, columns: int, boxes_mm: Iterable[Box], *, width_mm: float, heading: str = ""
+) -> tuple[Sheet, Box]:
+    """A figure without panels, and the box that every panel shows: one that holds all of `boxes_mm`.
 
     Args:
         rows: number of rows.
         columns: number of columns.
-        box_mm: what every panel shows: left, right, bottom and top.
-        left: room to the left of the first column.
-        right: room to the right of the last column.
-        top: room above the first row.
-        between: room between rows.
-        heading: a line at the top.
+        boxes_mm: left, right, bottom and top.
+        width_mm: of the figure; less where panels would be wider than `WIDEST`.
+        heading: above all panels.
     """
-    width, height = ((box_mm[i + 1] - box_mm[i]) * INCHES_PER_MM for i in (0, 2))
-    across = left + columns * (width + GAP) - GAP + right
-    down = top + rows * (height + between) - between + 0.05
-    figure = Figure(figsize=(across, down))
+    left, right, bottom, top = np.array(list(boxes_mm)).T
+    box = (float(left.min()), float(right.max()), float(bottom.min()), float(top.max()))
+    ratio = (box[3] - box[2]) / (box[1] - box[0])
+    width = width_mm / MM_PER_INCH
+    figure = Figure(figsize=(width, rows * (width / columns * ratio + 0.3) + 1.5), layout="constrained")
+    figure.get_layout_engine().set(hspace=0, wspace=0)  # type: ignore[union-attr,call-arg]
     if heading:
-        figure.suptitle(heading, fontsize=9, y=1 - 0.06 / down, va="top")
-    grid = figure.add_gridspec(
-        rows,
-        columns,
-        left=left / across,
-        right=1 - right / across,
-        top=1 - top / down,
-        bottom=0.05 / down,
-        wspace=GAP / width,
-        hspace=between / height,
-    )
-    return Sheet(figure, grid)
+        figure.suptitle(wrapped(heading, 0.98 * width_mm, NORMAL), fontsize=NORMAL)
+    return Sheet(figure, figure.add_gridspec(rows, columns), ratio), box

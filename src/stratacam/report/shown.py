@@ -94,6 +94,12 @@ class ShownScan:
         drawn = maps.geometry.redraw(maps.heat(layer), self.geometry)
         return np.asarray(drawn[np.searchsorted(maps.slices, indices)] / (drawn.max() or 1))
 
+    def signed(self, layer: str, indices: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Raw maps of one layer over the slices `indices`, (n, PIXELS, PIXELS), upsampled linearly, in their unit."""
+        maps = self.explained
+        places = np.searchsorted(maps.slices, indices)
+        return np.asarray(maps.geometry.redraw(maps.raw(layer), self.geometry)[places])
+
     def agreement(self, layer: str, indices: NDArray[np.intp]) -> NDArray[np.float32] | None:
         """Share of networks that agree on the heat of one layer, as `heat`; None where maps are of one network."""
         maps = self.explained

@@ -6,7 +6,7 @@ from pathlib import Path
 from stratacam.maps import entity, find_maps, label_of
 from stratacam.networks import ModelCard
 from stratacam.networks.saved import CARD
-from stratacam.report.figure import save_figure
+from stratacam.report.figure import save_figure, style
 from stratacam.report.figures.every_layer import layer_strip
 from stratacam.scans.prepared import find_prepared
 
@@ -34,6 +34,7 @@ def write_strips(model: Path, prepared: Path, maps: Path, names: Collection[str]
         for explained in found.every_explained:
             one = found.of(explained)
             picture = folder / f"{scan.name}{label_of(one)}_desc-layers_{entity(one.method)}.png"
-            save_figure(layer_strip(scan, one, card), picture)
+            with style():
+                save_figure(layer_strip(scan, one, card), picture)
             pictures.append(picture)
     return pictures

@@ -1,38 +1,61 @@
 """Confusion matrices of all networks side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
-from stratacam.report.figure import ReportFigure
+from stratacam.report.figure import ReportFigure, Request
+from stratacam.report.lettering import MM_PER_INCH, SMALL, Lines, fit_titles, wrapped
 
-READABLE_ON_DARK = 55
+READABLE_ON_DARK = 65
 
 UNITS = ("subjects", "slices")
 
+COLOURS = "Blues"
 
-def confusion_matrices(study: StudyContent) -> ReportFigure:
+CELL_MM = 9
+"""Of a matrix, which holds a count and per cent."""
+
+NAMES_MM = 18
+"""Names left of a matrix."""
+
+
+def confusion_matrices(study: StudyContent, request: Request) -> ReportFigure:
     """Confusion matrices of the first seed of every network, per subject and per slice.
 
-    A column for each network, subjects above slices; of one network, subjects beside slices.
+    A column for each network, subjects above slices; subjects beside slices where there is one network, or no room.
     """
     models, classes = study.networks, study.metrics["classes"]
-    rows, columns = (len(UNITS), len(models)) if len(models) > 1 else (1, len(UNITS))
-    side = 1.0 + 0.75 * len(classes)
-    figure = Figure(figsize=(columns * (side + 0.3) + 0.3, rows * (side + 0.1) + 0.2), layout="constrained")
-    panels = iter(figure.subplots(rows, columns, squeeze=False).flatten())
-    for unit in UNITS:
-        for model, panel in zip(models, panels, strict=False):
-            confusion = np.array(model.metrics[unit]["confusion"])
-            _draw(panel, confusion, classes)
-            accuracy = model.metrics[unit]["accuracy"]["value"]
-            title = f"{network_title(model.network)}, {unit}\nn = {confusion.sum()}, accuracy {accuracy:.2f}"
-            panel.set_title(title)
+    side = NAMES_MM + CELL_MM * len(classes)
+    found = [(unit, model) for unit in UNITS for model in models]
+    columns = len(models)
+    if len(models) == 1 or columns * side > request.width_mm:
+        found, columns = [(unit, model) for model, unit in product(models, UNITS)], len(UNITS)
+    columns = 1 if columns * side > request.width_mm else columns
+    rows = -(-len(found) // columns)
+    width = min(request.width_mm, columns * max(side, 40) + 12) / MM_PER_INCH
+    height = rows * (width - 0.45) / columns * 0.92 + 0.2
+    figure = Figure(figsize=(width, height), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    numbers, titles = [], []
+    for panel, (unit, model) in zip(panels, found, strict=True):
+        confusion = np.array(model.metrics[unit]["confusion"])
+        numbers += [{"network": model.name, "unit": unit, **row} for row in _draw(panel, confusion, classes)]
+        accuracy = model.metrics[unit]["accuracy"]["value"]
+        words = f"{network_title(model.network)}, {unit}\nn = {confusion.sum()}, accuracy {accuracy:.2f}"
+        titles.append(Lines(panel.set_title(words), words, panel))
+    bar = figure.colorbar(ScalarMappable(Normalize(0, 100), COLOURS), ax=list(panels), aspect=30, pad=0.02)
+    bar.set_label("per cent of the true group", fontsize=SMALL)
+    bar.outline.set_visible(False)
+    fit_titles(figure, titles)
     held_out = "slices" if study.by_slice else "subjects"
     folds = study.main.folds
     who = (
@@ -47,19 +70,35 @@ def confusion_matrices(study: StudyContent) -> ReportFigure:
         "predicted group. Counts, and per cent of the row. A subject's group is the one of the highest mean "
         f"probability over its slices.{'' if study.by_slice else result}",
         figure,
+        numbers,
     )
 
 
-def _draw(axes: Axes, confusion: NDArray[np.int_], classes: Sequence[str]) -> None:
+def _draw(axes: Axes, confusion: NDArray[np.int_], classes: Sequence[str]) -> list[Mapping[str, object]]:
     of_row = confusion.sum(axis=1, keepdims=True)
     per_cent = np.divide(100 * confusion, of_row, out=np.zeros(confusion.shape), where=of_row > 0)
-    axes.imshow(per_cent, cmap="Blues", vmin=0, vmax=100)
+    axes.imshow(per_cent, cmap=COLOURS, vmin=0, vmax=100)
+    numbers: list[Mapping[str, object]] = []
     for (row, column), count in np.ndenumerate(confusion):
         colour = "white" if per_cent[row, column] > READABLE_ON_DARK else "black"
         share = f"\n{per_cent[row, column]:.0f} %" if of_row[row] else ""
-        axes.text(column, row, f"{count}{share}", ha="center", va="center", fontsize=9, color=colour)
-    rows = [f"{name}\nn = {count}" for name, count in zip(classes, of_row[:, 0], strict=True)]
-    axes.set_xticks(range(len(classes)), classes, fontsize=8)
-    axes.set_yticks(range(len(classes)), rows, fontsize=8)
+        axes.text(column, row, f"{count}{share}", ha="center", va="center", fontsize=SMALL, color=colour)
+        numbers.append(
+            {
+                "true": classes[row],
+                "predicted": classes[column],
+                "count": count,
+                "per_cent": float(per_cent[row, column]),
+            }
+        )
+    names = [wrapped(name, CELL_MM + 2, SMALL) for name in classes]
+    rows = [
+        f"{wrapped(name, NAMES_MM - 6, SMALL)}\nn = {count}"
+        for name, count in zip(classes, of_row[:, 0], strict=True)
+    ]
+    axes.set_xticks(range(len(classes)), names)
+    axes.set_yticks(range(len(classes)), rows)
     axes.set(xlabel="predicted", ylabel="true")
     axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return numbers

@@ -1,7 +1,7 @@
 """Lines over the layers of a network, shallow to deep, and what maps are held against in grey."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -9,11 +9,15 @@ from matplotlib.axes import Axes
 
 from stratacam.evidence.values import Summary
 from stratacam.maps.fused import fused_title, is_fused
+from stratacam.report.lettering import SMALL
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Of Okabe and Ito: distinct with colour blindness."""
 
 GREY = "#6b7280"
+
+NAME_MM = 2.2
+"""Between names that stand side by side, turned."""
 
 APART = 1.6
 """Distance of the first mean over layers from the last layer, in layers."""
@@ -50,14 +54,41 @@ class LayerAxis:
         first = len(self.plain) - 1 + APART
         return [*range(len(self.plain)), *(first + BETWEEN * number for number in range(len(self.fused)))]
 
-    def draw_names(self, axes: Axes) -> None:
-        """Write the layers below, and draw a line before means over layers."""
-        names = [in_two_lines(layer) for layer in self.layers]
-        size = 6 if self.fused else None
-        axes.set_xticks(self.places, names, rotation=90, fontsize=size)
+    def draw_names(self, axes: Axes, width_mm: float) -> None:
+        """Write the layers below, as many as `width_mm` has room for, and draw a line before means over layers."""
+        room = width_mm * (len(self.plain) / (self.places[-1] + 1))
+        names = [*thinned(self.plain, room), *map(in_two_lines, self.fused)]
+        axes.set_xticks(self.places, names, rotation=90, fontsize=SMALL, linespacing=1)
         axes.set_xlim(-0.5, self.places[-1] + 0.5)
         if self.fused:
             axes.axvline(len(self.plain) - 1 + APART / 2, color="#d1d5db", linewidth=0.8)
+
+
+def thinned(layers: Sequence[str], room_mm: float) -> list[str]:
+    """Names of layers, every second, third ... where all would not fit side by side; the others empty.
+
+    Example:
+        >>> thinned(["a", "b", "c"], 5)
+        ['a', '', 'c']
+    """
+    step = max(math.ceil(len(layers) * NAME_MM / room_mm), 1)
+    return [layer if number % step == 0 else "" for number, layer in enumerate(layers)]
+
+
+def counted(found: Iterable[Summary | None]) -> str:
+    """Write "n = 12", or "n = 6 to 12" where measures are of different numbers of subjects.
+
+    Example:
+        >>> counted([Summary("", "", "", "", 0.5, 0.4, 0.6, subjects) for subjects in (6, 12)])
+        'n = 6 to 12'
+    """
+    counts = sorted({summary.subjects for summary in found if summary})
+    return f"n = {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))}" if counts else ""
+
+
+def numbers_of(summary: Summary) -> dict[str, object]:
+    """A measure as a row of the table behind a figure."""
+    return summary._asdict()
 
 
 def in_two_lines(layer: str) -> str:

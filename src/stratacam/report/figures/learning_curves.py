@@ -10,38 +10,47 @@ from matplotlib.ticker import MaxNLocator
 
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
-from stratacam.report.figure import ReportFigure
+from stratacam.report.figure import ReportFigure, Request
+from stratacam.report.figures.layer_lines import COLOURS, GREY
+from stratacam.report.lettering import MM_PER_INCH
 
-LOSSES = {"train_loss": ("training", "#7f8792"), "validation_loss": ("validation", "#1f77b4")}
+LOSSES = {"train_loss": ("training", GREY), "validation_loss": ("validation", COLOURS[0])}
 """Label and colour."""
 
-ACROSS = 3
-"""Panels side by side."""
+PANEL_MM = 55
+"""Width of a panel."""
 
 
-def learning_curves(study: StudyContent) -> ReportFigure | None:
+def learning_curves(study: StudyContent, request: Request) -> ReportFigure | None:
     """Training and validation loss of every epoch, a panel for each network; None where they were not kept."""
-    of_network: dict[str, list[Mapping[str, Any]]] = {}
+    of_network: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
     for model in study.models:
-        if model.histories:
-            of_network.setdefault(model.network, []).extend(model.histories.values())
+        for run, history in model.histories.items():
+            of_network.setdefault(model.network, []).append((str(run), history))
     if not of_network:
         return None
-    columns = min(len(of_network), ACROSS)
+    columns = max(min(len(of_network), int(request.width_mm // PANEL_MM)), 1)
     rows = math.ceil(len(of_network) / columns)
-    figure = Figure(figsize=(3.1 * columns + 0.4, 2.5 * rows), layout="constrained")
+    width = min(request.width_mm, columns * 1.5 * PANEL_MM)
+    figure = Figure(figsize=(width / MM_PER_INCH, 2.0 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
+    numbers = []
     for panel in panels[len(of_network) :]:
         panel.remove()
     for panel, (network, histories) in zip(panels, of_network.items(), strict=False):
-        for history in histories:
+        for run, history in histories:
             _draw(panel, history)
-        handles, labels = panel.get_legend_handles_labels()
-        panel.legend(handles[:3], labels[:3])
-        trainings = f" ({len(histories)} trainings)" if len(histories) > 1 else ""
-        panel.set(title=network_title(network) + trainings, xlabel="epoch", ylabel="loss")
+            numbers += [
+                {"training": run, "epoch": number, **{key: epoch[key] for key in LOSSES},
+                 "kept": "yes" if number == history["best_epoch"] else "no"}
+                for number, epoch in enumerate(history["epochs"], start=1)
+            ]  # fmt: skip
+        trainings = f"{len(histories)} training{'s' if len(histories) > 1 else ''}"
+        panel.set(title=f"{network_title(network)}, {trainings}", xlabel="epoch", ylabel="loss (nats)")
         panel.tick_params(labelleft=True)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles[:3], labels[:3], loc="outside upper left", ncols=3)
     return ReportFigure(
         "Learning curves",
         "One line for every training: each seed and fold. Cross-entropy in nats. The training loss is on augmented "
@@ -49,6 +58,7 @@ def learning_curves(study: StudyContent) -> ReportFigure | None:
         "equal weights. Where training was guided, both hold the share of heat outside the mask. Dot: the epoch with "
         "the lowest validation loss, whose weights were kept.",
         figure,
+        numbers,
     )
 
 

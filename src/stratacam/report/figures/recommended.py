@@ -2,22 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from textwrap import wrap
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from stratacam.maps import ScanMaps
 from stratacam.maps.fused import fused_title
-from stratacam.report.captions import how_drawn, place_of
+from stratacam.report.captions import how_drawn
 from stratacam.report.choose import choose_examples, choose_slices, explained_scans
 from stratacam.report.content import StudyContent
 from stratacam.report.content.recommended import PASSED, networks_words
-from stratacam.report.figure import WARNING, ReportFigure
+from stratacam.report.figure import WARNING, ReportFigure, Request
+from stratacam.report.figures.panels import (
+    HEAT_UNIT,
+    draw_anatomy,
+    draw_heat,
+    name_scan,
+    numbers_of_map,
+    numbers_of_slice,
+)
 from stratacam.report.names import method_title
-from stratacam.report.overlay import AGREEMENT_COLOURS, draw_colour_bar, draw_scale, draw_slice, label_row
+from stratacam.report.overlay import AGREEMENT_COLOURS, draw_scale, draw_slice, heat_colours
 from stratacam.report.sheet import new_sheet
-from stratacam.report.shown import Box, ShownScan, open_scan_of
+from stratacam.report.shown import ShownScan, open_scan_of
 from stratacam.report.words.recommended import how_good, in_short
 
 ABSTRACT = "gradcam"
@@ -25,17 +31,7 @@ ABSTRACT = "gradcam"
 
 FAILED = "not recommended"
 
-HEAT = "heat: share of the map's maximum in the scan"
 AGREEMENT = "share of networks that agree"
-
-BAR_WIDTH = 0.75
-"""Inches for a colour bar with its label."""
-
-LINE = 0.135
-"""Inches for a line above a panel."""
-
-LETTERS = 24
-"""Of a line above a panel."""
 
 
 @dataclass(frozen=True)
@@ -69,52 +65,62 @@ class Shown:
         return any(maps.members for maps in self.maps.values())
 
 
-def recommended_map(study: StudyContent) -> ReportFigure:
+def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
     """A row for each group; the recommended map, if any, with its agreement, and the abstract's figure."""
     shown = _shown(study)
-    scans = _open(study, shown)
+    scans = _open(study, shown, request.scans)
     indices, rules = zip(*(choose_slices(of_scan[0], count=1) for of_scan in scans), strict=True)
-    boxes = np.array([of_scan[0].box_mm for of_scan in scans])
-    box = (boxes[:, 0].min(), boxes[:, 1].max(), boxes[:, 2].min(), boxes[:, 3].max())
     agreement = shown[0].is_consensus
     columns = 1 + len(shown) + agreement
-    top = LINE * max(len(_heading(one).splitlines()) for one in shown) + 0.1
-    sheet = new_sheet(
-        len(scans), columns, box, left=1.55, right=BAR_WIDTH * (1 + agreement), top=top, between=0.06
-    )
-    for row, (of_scan, (index,)) in enumerate(zip(scans, indices, strict=True)):
+    boxes = [of_scan[0].box_mm for of_scan in scans]
+    sheet, box = new_sheet(len(scans), columns, boxes, width_mm=request.width_mm)
+    numbers, with_heat, with_agreement = [], [], []
+    for row, (of_scan, chosen) in enumerate(zip(scans, indices, strict=True)):
+        first, index = of_scan[0], int(chosen[0])
         panels = [sheet.panel(row, column) for column in range(columns)]
         anatomy, *with_maps = panels
-        draw_slice(anatomy, of_scan[0], study.sequence, int(index), box=box)
-        label_row(anatomy, _row_label(of_scan[0], int(index)))
-        agreed = with_maps.pop(1) if agreement else None
-        if agreed:
-            share = of_scan[0].agreement(shown[0].layer, index[None])
+        numbers.append(draw_anatomy(anatomy, first, study.sequence, index, box=box))
+        sheet.label_row(anatomy, f"{name_scan(first, index)}\nmap of {first.explained.explained}")
+        if agreement:
+            agreed = with_maps.pop(1)
+            with_agreement.append(agreed)
+            share = first.agreement(shown[0].layer, np.array([index]))
             draw_slice(
-                agreed, of_scan[0], study.sequence, int(index), heat=share[0] if share is not None else None,
+                agreed, first, study.sequence, index, heat=share[0] if share is not None else None,
                 colours=AGREEMENT_COLOURS, box=box, letters=False,
             )  # fmt: skip
+            highest = float("nan") if share is None else float(share[0].max())
+            about = {**numbers_of_slice(first, index), **numbers_of_map(first.explained, shown[0].layer)}
+            numbers.append({**about, "shown": "agreement", "peak": highest})
         for panel, scan, one in zip(with_maps, of_scan, shown, strict=True):
-            _draw(panel, scan, one, study.sequence, index=int(index), box=box)
+            found = draw_heat(panel, scan, study.sequence, one.layer, index, box=box)
+            numbers.append({**found, "verdict": one.verdict})
+        with_heat += with_maps
         if row == 0:
             draw_scale(anatomy)
-            anatomy.set_title(study.sequence, fontsize=8, pad=4)
+            sheet.title(anatomy, study.sequence)
             for panel, one in zip(with_maps, shown, strict=True):
-                _head(panel, one)
-            if agreed:
-                agreed.set_title("agreement\nof the networks", fontsize=7.5, pad=4)
-    draw_colour_bar(sheet.figure, sheet.bar(0), HEAT)
+                sheet.title(
+                    panel, "\n".join((*one.words, one.verdict)), colour="black" if one.believed else WARNING
+                )
+            if agreement:
+                sheet.title(agreed, "agreement\nof the networks")
+    sheet.colour_bar(with_heat, heat_colours(), HEAT_UNIT)
     if agreement:
-        right = sheet.figure.get_figwidth() - BAR_WIDTH + 0.12
-        draw_colour_bar(sheet.figure, sheet.bar(0, left=right), AGREEMENT, colours=AGREEMENT_COLOURS)
-    names = [of_scan[0].name for of_scan in scans]
+        sheet.colour_bar(with_agreement, heat_colours(AGREEMENT_COLOURS), AGREEMENT)
+    names = ", ".join(of_scan[0].name for of_scan in scans)
     which = "the first by name" if study.by_slice else "the first held-out one by name"
+    who = (
+        f"As asked for: {names}"
+        if request.scans
+        else f"One subject of each group ({names}): {which}, whatever its result"
+    )
     caption = (
         f"{_about(study)} From left to right: {study.sequence}; {_columns(shown, agreement=agreement)}. "
-        f"One subject of each group ({', '.join(names)}): {which}, whatever its result. Slice: "
-        f"{' or '.join(dict.fromkeys(rules))}. {how_drawn(*(scan for of_scan in scans for scan in of_scan))}"
+        f"{who}. Slice: {' or '.join(dict.fromkeys(rules))}. "
+        f"{how_drawn(*(scan for of_scan in scans for scan in of_scan))}"
     )
-    return ReportFigure(_title(study), caption, sheet.figure)
+    return ReportFigure(_title(study), caption, sheet.fit(), numbers)
 
 
 def _shown(study: StudyContent) -> list[Shown]:
@@ -137,10 +143,13 @@ def _verdict(study: StudyContent) -> str:
     return verdict if verdict in (*PASSED, FAILED) else f"{FAILED} ({verdict})"
 
 
-def _open(study: StudyContent, shown: Sequence[Shown]) -> list[list[ShownScan]]:
+def _open(study: StudyContent, shown: Sequence[Shown], asked: Sequence[str]) -> list[list[ShownScan]]:
     """For each scan, itself with each of the maps shown, of one class."""
     opened = []
-    for name in choose_examples(study, shown[0].maps) or list(shown[0].maps)[:1]:  # where no group is known
+    chosen = (
+        asked or choose_examples(study, shown[0].maps) or list(shown[0].maps)[:1]
+    )  # where no group is known
+    for name in chosen:
         scan, explained = open_scan_of(study, name), shown[0].maps[name].explained
         opened.append(
             [
@@ -149,38 +158,6 @@ def _open(study: StudyContent, shown: Sequence[Shown]) -> list[list[ShownScan]]:
             ]
         )
     return opened
-
-
-def _draw(panel: Axes, scan: ShownScan, one: Shown, sequence: str, *, index: int, box: Box) -> None:
-    """The heat of a slice; the anatomy alone where the slice was not explained."""
-    maps, indices = scan.explained, np.array([index])
-    if index not in maps.slices:
-        draw_slice(panel, scan, sequence, index, blank="slice not explained", box=box, letters=False)
-        return
-    share = scan.agreement(one.layer, indices)
-    draw_slice(
-        panel, scan, sequence, index, heat=scan.heat(one.layer, indices)[0],
-        agreement=None if share is None else share[0],
-        blank=maps.blank[one.layer][int(np.searchsorted(maps.slices, index))], box=box, letters=False,
-    )  # fmt: skip
-
-
-def _head(panel: Axes, one: Shown) -> None:
-    """What a column shows, with its verdict."""
-    panel.set_title(_heading(one), fontsize=7.5, pad=4, color="black" if one.believed else WARNING)
-
-
-def _heading(one: Shown) -> str:
-    return "\n".join((*(line for words in one.words for line in wrap(words, LETTERS)), one.verdict))
-
-
-def _row_label(scan: ShownScan, index: int) -> str:
-    maps = scan.explained
-    probability = maps.scan_probabilities[maps.predicted]
-    return (
-        f"{scan.group}\n{scan.name}\n{place_of(scan, index)}\npredicted {maps.predicted},\np = {probability:.2f}"
-        f"\nmap of {maps.explained}"
-    )
 
 
 def _about(study: StudyContent) -> str:

@@ -1,12 +1,11 @@
 """The chapters of the page, in their order: what a radiologist, a statistician and a reviewer look for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stratacam.report.content import StudyContent
 from stratacam.report.evidence import EvidenceChapter
-from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
-from stratacam.report.page.album import Album, PageFigure
+from stratacam.report.page.pictures import PageFigure
 from stratacam.report.statements.checklists import claim_table, tripod_table
 from stratacam.report.statements.methods import methods_section
 from stratacam.report.statements.model_card import CardSection, model_card
@@ -31,19 +30,13 @@ from stratacam.report.words.found import (
 from stratacam.report.words.heat import why_outside
 from stratacam.report.words.recommended import in_short, who_was_judged
 
+Album = Mapping[str, tuple[PageFigure, ...]]
+
 READING = (
     "Colour is heat: where the image raised the network's score for one class, as a share of the highest in that "
     "layer and scan. Compare slices of a scan with one another; neither layers nor people, as each has its own "
     "scale. Grey is the scan itself, and the letters are the patient's sides."
 )
-
-CHAPTER_OF = {
-    "confusion": "results",
-    "reliability": "results",
-    "examples": "cohort",
-    "learning-curves": "results",
-}
-"""Chapters of figures by their names; all others are maps."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +76,12 @@ class Chapter:
 
 
 def chapters(study: StudyContent, evidence: Sequence[EvidenceChapter], album: Album) -> list[Chapter]:
-    """All chapters; figures are drawn and numbered in their order.
+    """All chapters.
 
     Args:
         study: whose page it is.
         evidence: chapters of the networks whose evidence can be read.
-        album: that figures are added to.
+        album: the figures, by chapter and network, see `figures_of`.
     """
     return [
         _maps(study, evidence, album),
@@ -100,12 +93,6 @@ def chapters(study: StudyContent, evidence: Sequence[EvidenceChapter], album: Al
         _checklists(study),
         _appendix(study, evidence),
     ]
-
-
-def _figures(study: StudyContent, album: Album, chapter: str) -> tuple[PageFigure, ...]:
-    return album.add(
-        [entry for entry in STUDY_FIGURES if CHAPTER_OF.get(entry.name, "maps") == chapter], study
-    )
 
 
 def _there(*found: str) -> tuple[str, ...]:
@@ -129,7 +116,7 @@ def _maps(study: StudyContent, evidence: Sequence[EvidenceChapter], album: Album
             f"Heat outside the brain: {' '.join(outside)}",
             how_it_was_guided(study),
         ),
-        _figures(study, album, "maps"),
+        album["maps"],
         folded=_tables(map_reliability_table(study)),
     )
 
@@ -141,7 +128,7 @@ def _evidence(chapter: EvidenceChapter, album: Album) -> Chapter:
         chapter.title,
         "for a radiologist and a reviewer",
         chapter.sentences,
-        album.add(EVIDENCE_FIGURES, chapter.evidence, f"-{name}"),
+        album[name],
         chapter.tables,
         folded=chapter.folded,
     )
@@ -159,7 +146,7 @@ def _results(study: StudyContent, album: Album) -> Chapter:
             who_was_wrong(study),
             what_leaks(study),
         ),
-        _figures(study, album, "results"),
+        album["results"],
         _tables(
             results.metrics_table(study), results.comparison_table(study), results.class_table(study),
         ),
@@ -176,7 +163,7 @@ def _cohort(study: StudyContent, album: Album) -> Chapter:
         "People and split",
         "for a reviewer",
         _there(how_it_was_split(study), how_split_was_chosen(study), what_was_left_out(study)),
-        _figures(study, album, "cohort"),
+        album["cohort"],
         _tables(cohort.cohort_table(study), confounds.confounds_table(study)),
         folded=_tables(cohort.left_out_table(study)),
     )

@@ -8,10 +8,11 @@ from markupsafe import Markup, escape
 from rich.console import Console
 
 from stratacam.files import write_text
+from stratacam.report.album import figures_of, save_album
 from stratacam.report.content import read_study
 from stratacam.report.evidence import evidence_chapters
-from stratacam.report.page.album import Album
 from stratacam.report.page.chapters import chapters
+from stratacam.report.page.pictures import on_page
 from stratacam.report.page.privacy import Privacy
 from stratacam.report.statements.methods import methods_section
 from stratacam.report.statements.model_card import as_markdown, model_card
@@ -33,7 +34,7 @@ WIDE = 7
 
 
 def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
-    """Write the report of a finished study, and its figures as PNG, from the study's files.
+    """Write the report of a finished study, and its figures as PNG, SVG and TSV, from the study's files.
 
     Args:
         folders: of the study.
@@ -51,10 +52,10 @@ def write_report(folders: StudyFolders, console: Console | None = None) -> Path:
     if console:
         for reason in unreadable:
             say(console, f"report: {reason}", "yellow")
-    album = Album(folders.figures, study.warning)
+    saved = save_album(figures_of(study, readable), folders.figures)
+    album = {chapter: tuple(map(on_page, figures)) for chapter, figures in saved.items()}
     name = study.configuration.get("name") or folders.root.resolve().name
     found = chapters(study, readable, album)
-    album.remove_others()
     page = (
         _environment(private)
         .get_template("template.html.j2")
