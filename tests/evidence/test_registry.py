@@ -181,7 +181,7 @@ def test_a_new_measure_is_a_module_and_an_entry(network, scan):
     assert ("toy", TOY.definition, "-", "-") in tables.measures_table(evidence).rows
     figure = measures_by_layer(evidence, Request())
     assert "Brightest row" in [axes.get_title(loc="left") for axes in figure.figure.axes]
-    assert TOY.panel.note in figure.caption
+    assert TOY.panel.note in figure.words
     assert ("its brightest row is on top (mean at most 0.1)",) in tables.rule_table(evidence).rows
 
 

@@ -106,7 +106,7 @@ def test_the_first_picture_has_the_map_its_agreement_and_the_abstracts_figure(be
         "(sub-03, sub-07, sub-11)",
         "fewer than 50 % of them agree",
     ):
-        assert words in found.caption
+        assert words in found.words
 
 
 def test_what_stands_in_the_way_is_said_in_few_words():
@@ -142,7 +142,7 @@ def test_where_no_map_passed_the_page_says_so_first_and_marks_the_abstracts_figu
     )
     found = recommended_map(study, Request())
     assert found.title == "The abstract's figure, which is not recommended; no map is"
-    assert found.caption.startswith(in_short(study.recommended))
+    assert in_short(study.recommended) in found.how
     assert titles(found.figure) == ["FLAIR", "Grad-CAM\nblock5_conv1\none network\nnot recommended"]
 
 
@@ -197,7 +197,7 @@ def test_heat_is_pale_where_fewer_than_half_of_the_networks_agree(believed):
 
 def test_captions_of_a_consensus_say_what_is_pale_and_those_of_one_network_do_not(believed, plain_study):
     words = "Maps are the mean of 3 networks, each in units of its scale; where fewer than 50 % of them agree"
-    assert words in slices_at_last_block(believed, Request()).caption
+    assert words in slices_at_last_block(believed, Request()).words
     assert words not in how_drawn(open_scan_of(read_study(plain_study), "sub-03"))
 
 
@@ -265,7 +265,7 @@ def test_charts_over_depth_keep_layers_in_order_and_means_over_layers_apart(evid
     names = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
     assert names == [*FEW, "mean of block1_conv2\nand block2_conv2", "mean of block1_conv2\nto block3_conv3"]
     matrix = dependence(evidence[CONSENSUS].evidence, Request())
-    assert "Past the line: means over layers" in matrix.caption
+    assert "Past the line: means over layers" in matrix.words
 
 
 def test_names_of_lines_cover_no_data(evidence):

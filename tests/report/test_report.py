@@ -275,8 +275,8 @@ def test_figures_and_captions_name_group_prediction_probability_and_slice(figure
     # logits 4, 0, 0: exp(4) / (exp(4) + 2) = 0.965
     for figure in figures.values():
         assert "sub-08, group SPMS · predicted SPMS, p = 0.96" in figure.figure.get_suptitle()
-        assert "sub-08, group SPMS · predicted SPMS, p = 0.96" in figure.caption
-        assert "per volume" in figure.caption
+        assert "sub-08, group SPMS · predicted SPMS, p = 0.96" in figure.words
+        assert "per volume" in figure.words
         assert any(
             "slice 4 of 9\nindex 5, z = +30 mm\nSPMS, p = 0.96" in text for text in texts(figure.figure)
         )
@@ -299,10 +299,10 @@ def test_lesions_are_outlined_where_they_are_known_and_only_there(figures, plain
     drawn = panels(figures["last-block"].figure)
     # one lesion in the second slice, one in the third, none in the first; the same in all columns
     assert [outlined(axes) for axes in drawn] == [0] * 5 + [1] * 5 + [1] * 5
-    assert "outline of the true lesions" in figures["last-block"].caption
+    assert "outline of the true lesions" in figures["last-block"].words
     unknown = slices_at_last_block(read_study(plain_study), Request())
     assert not any(outlined(axes) for axes in panels(unknown.figure))
-    assert "true lesions of this scan are not known" in unknown.caption
+    assert "true lesions of this scan are not known" in unknown.words
 
 
 def test_an_outline_lies_on_the_lesion(content):

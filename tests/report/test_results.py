@@ -256,7 +256,7 @@ def test_confusion_matrices_of_all_networks_stand_side_by_side(folds):
     left, right = (axes.get_position() for axes in figure.figure.axes[:2])
     assert left.y0 == pytest.approx(right.y0)
     assert left.x1 < right.x0
-    assert "every subject by the one of 3 folds that held it out" in figure.caption
+    assert "every subject by the one of 3 folds that held it out" in figure.words
 
 
 def test_reliability_shows_confidence_against_accuracy_and_counts(plain):

@@ -65,6 +65,11 @@ class ReportFigure:
     warning: str = ""
 
     @property
+    def words(self) -> str:
+        """All that is said of it."""
+        return f"{self.caption} {self.how}".rstrip()
+
+    @property
     def width_mm(self) -> float:
         """Of the drawing."""
         return float(self.figure.get_figwidth()) * MM_PER_INCH
@@ -145,9 +150,9 @@ def save_figure(figure: ReportFigure, path: Path) -> None:
     Text is text in SVG and PDF; pictures in them, and PNG, have 300 dots per inch.
     """
     about: dict[str, Any] = {
-        ".png": {"Title": figure.title, "Description": figure.caption},
-        ".svg": {"Title": figure.title, "Description": figure.caption, "Date": None},
-        ".pdf": {"Title": figure.title, "Subject": figure.caption, "CreationDate": None},
+        ".png": {"Title": figure.title, "Description": figure.words},
+        ".svg": {"Title": figure.title, "Description": figure.words, "Date": None},
+        ".pdf": {"Title": figure.title, "Subject": figure.words, "CreationDate": None},
     }
     with style(), whole_file(path) as temporary:
         figure.figure.savefig(

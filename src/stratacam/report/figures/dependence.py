@@ -80,10 +80,11 @@ def dependence(evidence: EvidenceContent, request: Request) -> ReportFigure | No
     second = f" {'Right' if request.wide else 'Below'}: {NOTE}" if steps else ""
     return ReportFigure(
         f"How alike the maps of layers of {evidence.title} are{', and what they depend on' if steps else ''}",
-        f"Maps by {method_title(method)}. Spearman's correlation of heat inside the brain, mean over subjects (n); "
-        f"white where two layers never both had heat.{apart}{second}",
+        "Spearman's correlation of heat inside the brain, mean over subjects (n); white where two layers never both "
+        f"had heat.{apart}",
         figure,
         numbers,
+        f"Maps by {method_title(method)}.{second}",
     )
 
 

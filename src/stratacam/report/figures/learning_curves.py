@@ -13,6 +13,7 @@ from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure, Request
 from stratacam.report.figures.layer_lines import COLOURS, GREY
 from stratacam.report.lettering import MM_PER_INCH
+from stratacam.report.words.done import whether_training_ended_early
 
 LOSSES = {"train_loss": ("training", GREY), "validation_loss": ("validation", COLOURS[0])}
 """Label and colour."""
@@ -53,12 +54,13 @@ def learning_curves(study: StudyContent, request: Request) -> ReportFigure | Non
     figure.legend(handles[:3], labels[:3], loc="outside upper left", ncols=3)
     return ReportFigure(
         "Learning curves",
-        "One line for every training: each seed and fold. Cross-entropy in nats. The training loss is on augmented "
-        "slices, with label smoothing. The validation loss is without either; groups, and subjects of a group, have "
-        "equal weights. Where training was guided, both hold the share of heat outside the mask. Dot: the epoch with "
-        "the lowest validation loss, whose weights were kept.",
+        "One line for every training: each seed and fold. Loss: cross-entropy in nats. Dot: the epoch with the lowest "
+        f"validation loss, whose weights were kept. {whether_training_ended_early(study)}".rstrip(),
         figure,
         numbers,
+        "The training loss is on augmented slices, with label smoothing. The validation loss is without either; "
+        "groups, and subjects of a group, have equal weights. Where training was guided, both hold the share of heat "
+        "outside the mask.",
     )
 
 

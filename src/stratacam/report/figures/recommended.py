@@ -115,12 +115,12 @@ def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
         if request.scans
         else f"One subject of each group ({names}): {which}, whatever its result"
     )
-    caption = (
-        f"{_about(study)} From left to right: {study.sequence}; {_columns(shown, agreement=agreement)}. "
-        f"{who}. Slice: {' or '.join(dict.fromkeys(rules))}. "
+    caption = f"From left to right: {study.sequence}; {_columns(shown, agreement=agreement)}. {who}."
+    how = (
+        f"{_about(study)} Slice: {' or '.join(dict.fromkeys(rules))}. "
         f"{how_drawn(*(scan for of_scan in scans for scan in of_scan))}"
     )
-    return ReportFigure(_title(study), caption, sheet.fit(), numbers)
+    return ReportFigure(_title(study), caption, sheet.fit(), numbers, how)
 
 
 def _shown(study: StudyContent) -> list[Shown]:
