@@ -6,6 +6,7 @@ from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from stratacam.cam.explanation import Explanation, LayerMaps, join
@@ -21,7 +22,7 @@ from stratacam.cam.smooth import smoothed
 from stratacam.cam.tap import LayerError
 from stratacam.cam.task import RawMaps, Task
 from stratacam.cam.trial import Trial
-from stratacam.cam.views import blank_cause
+from stratacam.cam.views import find_causes, named_causes
 
 
 def explain(
@@ -163,13 +164,31 @@ def _check_numbers(batch_size: object, smooth: object, noise: object) -> None:
 
 
 def _result(maps: RawMaps, method: str) -> Explanation:
+    causes = {name: find_causes(raw, maps.zero_gradient[name]) for name, raw in maps.raw.items()}
+    names = list(maps.raw)
+    logits, classes, *found = _on_host(
+        [
+            maps.target.logits.float(),
+            maps.target.classes,
+            *(maps.raw[name].float() for name in names),
+            *causes.values(),
+        ]
+    )
     return Explanation(
-        logits=maps.target.logits.float().cpu(),
-        classes=maps.target.classes.cpu(),
+        logits=logits,
+        classes=classes,
         maps={
-            name: LayerMaps(name, raw.float().cpu(), blank_cause(raw, maps.zero_gradient[name]))
-            for name, raw in maps.raw.items()
+            name: LayerMaps(name, raw, named_causes(blank))
+            for name, raw, blank in zip(names, found[: len(names)], found[len(names) :], strict=True)
         },
         method=method,
         left_out=maps.refused,
     )
+
+
+def _on_host(values: Sequence[Tensor]) -> list[Tensor]:
+    """The tensors in the host's memory, after one wait for all that come from a graphics card."""
+    copies = [value.to("cpu", non_blocking=value.is_cuda) for value in values]
+    for device in {value.device for value in values if value.is_cuda}:
+        torch.cuda.current_stream(device).synchronize()
+    return copies

@@ -103,9 +103,13 @@ def choose(model: nn.Module, layers: Layers) -> dict[str, bool]:
         raise ValueError(
             f"layers: found {layers!r}; expected a name, a pattern, a module, or a list of these."
         )
+    modules = {name for name, _ in model.named_modules(remove_duplicate=False) if name}
     chosen: dict[str, bool] = {}
     for one in given:
-        names, named = _find(model, one)
+        if isinstance(one, str) and one != "all" and split_call(one)[0] in modules:
+            names, named = [one], True
+        else:
+            names, named = _find(model, one)
         for name in names:
             chosen[name] = chosen.get(name, False) or named
     return chosen
@@ -137,8 +141,6 @@ def _find(model: nn.Module, one: str | nn.Module) -> tuple[list[str], bool]:
     modules = [name for name, _ in model.named_modules(remove_duplicate=False) if name]
     if one == "all":
         found = list(candidates)
-    elif split_call(one)[0] in modules:
-        return [one], True
     elif one == LAST:
         found = [LAST] if any(map(may_be_last, candidates.values())) else []
     else:

@@ -146,11 +146,19 @@ def sum_of_channels(weights: Tensor, activation: Tensor) -> Tensor:
         (B, C, *spatial).
     """
     features = activation.to(weights.dtype)
-    return torch.bmm(weights, features.flatten(2)).reshape(*weights.shape[:2], *features.shape[2:])
+    with exactly(weights):
+        return torch.bmm(weights, features.flatten(2)).reshape(*weights.shape[:2], *features.shape[2:])
+
+
+def exactly(values: Tensor) -> torch.autocast:
+    """While it lasts, products are in the precision of their factors, also under the caller's autocast."""
+    return torch.autocast(values.device.type, enabled=False)
 
 
 def _without(gradient: Tensor, candidates: Tensor) -> Tensor:
-    """Which images (B,) have no gradient; only the candidates are looked at."""
+    """Which images (B,) have no gradient; on a CPU only the candidates are looked at."""
+    if gradient.is_cuda:  # reading it all is quicker than to wait for which images are candidates
+        return candidates & ~gradient.any(dim=tuple(range(1, gradient.ndim)))
     for index in candidates.nonzero().flatten().tolist():
         candidates[index] = not bool(gradient[index].any())
     return candidates

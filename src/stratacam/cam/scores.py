@@ -170,7 +170,7 @@ def _class_indices(
             f'classes: found {classes!r}; expected "predicted", "all", class indices or a function.'
         )
     try:
-        indices = torch.as_tensor(classes, device=logits.device)
+        indices = torch.as_tensor(classes)
     except (TypeError, ValueError, RuntimeError) as fault:
         raise ValueError(
             f'classes: found {classes!r}; expected "predicted", "all", a function, one class index, one for each '
@@ -186,7 +186,7 @@ def _class_indices(
     if not indices.numel() or bool(((indices < 0) | (indices >= count)).any()):
         raise ValueError(f"classes: found {indices.flatten().tolist()}; expected 0 to {count - 1}.")
     mine = indices.expand(batch) if indices.ndim == 0 else indices[positions.to(indices.device)]
-    return mine.long().reshape(batch, -1)
+    return mine.long().reshape(batch, -1).to(logits.device)
 
 
 def _are_probabilities(captured: Captured, logits: Tensor) -> bool:
@@ -194,15 +194,21 @@ def _are_probabilities(captured: Captured, logits: Tensor) -> bool:
     values = logits.detach()
     kind = captured.origins.kind_of(logits)
     single = values.shape[1] == 1
-    bounded = bool(((values >= 0) & (values <= 1)).all())
+    checks = (
+        ((values >= 0) & (values <= 1)).all(),
+        (values >= 0).all() & _are_one(values.sum(dim=1)),
+        (values <= 0).all() & _are_one(values.exp().sum(dim=1)),
+        values.any(),
+    )
+    bounded, shares, logarithms, some = torch.stack(checks).tolist()  # one wait for a graphics card
     found = ""
     if kind == PROBABILITIES or (kind == WEIGHED and bounded):
         found = "its output is made of what a softmax, sigmoid, exponential or the like gave"
-    elif not single and bool((values >= 0).all()) and _is_one(values.sum(dim=1)):
+    elif not single and shares:
         found = "its rows are positive and sum to 1"
-    elif not single and bool((values <= 0).all()) and _is_one(values.exp().sum(dim=1)):
+    elif not single and logarithms:
         found = "its rows are logarithms of numbers that sum to 1"
-    elif kind is None and single and bounded and len(values) > 1 and bool(values.any()):
+    elif kind is None and single and bounded and len(values) > 1 and some:
         found = "its single outputs all lie between 0 and 1"
     if found:
         warnings.warn(
@@ -213,5 +219,5 @@ def _are_probabilities(captured: Captured, logits: Tensor) -> bool:
     return bool(found) and single and bounded
 
 
-def _is_one(sums: Tensor) -> bool:
-    return bool(((sums - 1).abs() < 1e-3).all())
+def _are_one(sums: Tensor) -> Tensor:
+    return ((sums - 1).abs() < 1e-3).all()

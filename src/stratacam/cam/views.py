@@ -11,6 +11,9 @@ Normalisation = Literal["none", "map", "volume", "layer"]
 Fusion = Literal["mean", "maximum", "product"]
 
 ZERO_GRADIENT, ALL_NEGATIVE, CONSTANT, NOT_FINITE = "zero gradient", "all negative", "constant", "not finite"
+CAUSES = (NOT_FINITE, ZERO_GRADIENT, CONSTANT, ALL_NEGATIVE, "")
+"""In this order: the first that holds is the cause."""
+
 NOT_RUN = "not run"
 
 ROUNDING = 1e-5
@@ -98,22 +101,25 @@ def blank_cause(raw: Tensor, zero_gradient: Tensor) -> tuple[tuple[str, ...], ..
         raw: (B, C, *spatial).
         zero_gradient: (B, C), whether no gradient arrived where the map is blank.
     """
+    return named_causes(find_causes(raw, zero_gradient))
+
+
+def find_causes(raw: Tensor, zero_gradient: Tensor) -> Tensor:
+    """`blank_cause` as a tensor (B, C) of places in `CAUSES`, found where the maps lie."""
     values = raw.flatten(2)
-    rows = zip(
-        (~values.isfinite().all(dim=2)).tolist(),
-        zero_gradient.tolist(),
-        _is_constant(raw).tolist(),
-        (values.amax(dim=2) <= 0).tolist(),
-        strict=True,
+    holds = (
+        ~values.isfinite().all(dim=2),
+        zero_gradient.to(raw.device),
+        _is_constant(raw),
+        values.amax(dim=2) <= 0,
+        torch.ones_like(zero_gradient, device=raw.device),
     )
-    causes = (NOT_FINITE, ZERO_GRADIENT, CONSTANT, ALL_NEGATIVE)
-    return tuple(
-        tuple(
-            next((cause for cause, holds in zip(causes, found, strict=True) if holds), "")
-            for found in zip(*row, strict=True)
-        )
-        for row in rows
-    )
+    return torch.stack(holds).byte().argmax(dim=0)
+
+
+def named_causes(causes: Tensor) -> tuple[tuple[str, ...], ...]:
+    """The causes that `find_causes` found, by their names."""
+    return tuple(tuple(CAUSES[place] for place in row) for row in causes.tolist())
 
 
 def _is_constant(raw: Tensor) -> Tensor:

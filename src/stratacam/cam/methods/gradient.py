@@ -8,7 +8,7 @@ end with is left to the view.
 import torch
 from torch import Tensor
 
-from stratacam.cam.passes import sum_of_channels
+from stratacam.cam.passes import exactly, sum_of_channels
 
 WINDOW = 5
 """Cells along each side over which `local_gradcam` averages gradients."""
@@ -64,7 +64,8 @@ def xgradcam(activation: Tensor, gradient: Tensor) -> Tensor:
     """
     features = _single(activation).flatten(2)
     total = features.sum(dim=2)
-    product = torch.einsum("bkp,bkp->bk", features, _single(gradient).flatten(2))
+    with exactly(features):
+        product = torch.einsum("bkp,bkp->bk", features, _single(gradient).flatten(2))
     weights = torch.where(total != 0, product / total, torch.zeros_like(total))
     return sum_of_channels(weights[:, None], activation)[:, 0]
 
@@ -95,7 +96,8 @@ def local_gradcam(activation: Tensor, gradient: Tensor) -> Tensor:
         mean = near / near.sum(
             dim=1, keepdim=True
         )  # over the window is the mean over one axis after the other
-        weights = torch.movedim(torch.movedim(weights, axis, -1) @ mean.T, -1, axis)
+        with exactly(weights):
+            weights = torch.movedim(torch.movedim(weights, axis, -1) @ mean.T, -1, axis)
     return (weights * _single(activation)).sum(dim=1)
 
 
