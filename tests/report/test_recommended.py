@@ -103,7 +103,7 @@ def test_the_first_picture_has_the_map_its_agreement_and_the_abstracts_figure(be
         "the consensus of 3 other networks; for 0.9, ",
         "ROAD above control 0.21 (0.10 to 0.32)",
         "Maximum on the truth 0.90 (0.70 to 1.00)",
-        "(sub-03, sub-07, sub-11)",
+        "sub-03, sub-07, sub-11",
         "fewer than 50 % of them agree",
     ):
         assert words in found.words

@@ -14,7 +14,18 @@ WIDTH = 944
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure as the page shows it; `data` is the WebP in base64, `width` and `height` in pixels of the screen."""
+    """A figure as the page shows it.
+
+    Attributes:
+        number: of the figure.
+        title: of the caption.
+        caption: in three lines at most.
+        how: it was made.
+        data: WebP in base64.
+        width: in pixels of the screen.
+        height: likewise.
+        width_mm: on paper.
+    """
 
     number: int
     title: str
@@ -23,6 +34,7 @@ class PageFigure:
     data: Markup
     width: int
     height: int
+    width_mm: int
 
 
 def on_page(saved: SavedFigure) -> PageFigure:
@@ -32,5 +44,12 @@ def on_page(saved: SavedFigure) -> PageFigure:
     height = width * figure.figure.get_figheight() / figure.figure.get_figwidth()
     data = Markup(base64.b64encode(saved.webp).decode("ascii"))  # noqa: S704 - letters, digits, + / =
     return PageFigure(
-        saved.number, figure.title, figure.caption, figure.how, data, round(width), round(height)
+        saved.number,
+        figure.title,
+        figure.caption,
+        figure.how,
+        data,
+        round(width),
+        round(height),
+        round(figure.width_mm),
     )
