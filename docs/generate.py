@@ -20,6 +20,8 @@ from stratacam.cli import app
 from stratacam.evidence.recommendation import rule
 from stratacam.evidence.registry import documentation_table
 from stratacam.networks import ARCHITECTURES, default_weights
+from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
+from stratacam.report.on_demand import SUBJECTS
 from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.study.configuration import StudyConfiguration
 
@@ -108,6 +110,17 @@ def architectures() -> str:
     return "\n".join([_row(*head), "|" + "---|" * len(head), *rows])
 
 
+def figures() -> str:
+    """Every figure of the registry: its name, what it shows, whose, and what it needs."""
+    entries = [(entry, "") for entry in STUDY_FIGURES] + [(entry, "-NETWORK") for entry in EVIDENCE_FIGURES]
+    rows = [
+        _row(f"`{entry.name}{suffix}`", entry.about, SUBJECTS[entry.scans], entry.needs or "-")
+        for entry, suffix in entries
+    ]
+    head = _row("name", "shows", "with `--subject`", "needs")
+    return "\n".join([head, "|---|---|---|---|", *rows])
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
@@ -117,6 +130,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "rule": lambda: rule().as_markdown(),
     "public_names": public_names,
     "sequences": sequences,
+    "figures": figures,
 }
 
 

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from example_networks import Plain, images_for, make
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import nn
 
 import stratacam as sc
+from stratacam.cam.drawing import COLOURS, DIVERGING
 from stratacam.cam.views import blank_cause
 
 
@@ -112,10 +114,71 @@ def test_montage_shows_every_layer_and_names_blank_ones():
     result = sc.explain(model, images, classes=0)
     figure = sc.montage(images[0], result, columns=2)
     titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["image", "conv1", "conv2", "pool"]
-    assert [axes.texts[0].get_text() for axes in figure.axes[1:]] == ["zero gradient"] * 3
+    assert titles == ["image", "conv1", "conv2", "pool", ""]
+    assert [axes.texts[0].get_text() for axes in figure.axes[1:4]] == ["zero gradient"] * 3
+    assert figure.axes[4].get_xlabel() == "share of the maximum of each map"
     assert "class 0, gradcam, ReLU, normalised by: map" in figure.get_suptitle()
     assert len(pixels(figure))
+
+
+def test_montage_of_mri_is_grey_and_names_the_class_and_the_unit():
+    """Sequences in three channels were drawn as red, green and blue, and classes as numbers."""
+    model, images = make(Plain), images_for(Plain)
+    result = sc.explain(model, images, classes=1)
+    figure = sc.montage(
+        images[0], result, channel=2, names=["control", "SPMS"], relu=False, normalise="none", layers="conv2"
+    )
+    image, _, bar = (axes for axes in figure.axes if axes.images or axes.get_xlabel())
+    assert image.images[0].get_array().ndim == 2
+    assert figure.get_suptitle().startswith("class SPMS, gradcam, signed")
+    assert bar.get_xlabel() == "signed map (logit)"
+    highest = result["conv2"].heatmap(size=images.shape[-2:], relu=False, normalise="none")[0, 0].abs().max()
+    assert bar.get_xlim() == pytest.approx((-float(highest), float(highest)))
+    with pytest.raises(ValueError, match="channel=7"):
+        sc.overlay(images[0], result["conv2"].heatmap()[0, 0], channel=7)
+
+
+def lightness_and_colour(name, *, blind=None):
+    """CIELAB of 33 steps of a colour map, as seen, or without one kind of cones (Machado 2009)."""
+    without = {
+        "red": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+        "green": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+    }
+    to_xyz = [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+    colours = colormaps[name](np.linspace(0, 1, 33))[:, :3]
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    linear = (linear @ np.transpose(without[blind])).clip(0, 1) if blind else linear
+    share = linear @ np.transpose(to_xyz) / [0.95047, 1, 1.08883]
+    root = np.where(share > 0.008856, np.cbrt(share), 7.787 * share + 16 / 116)
+    return np.stack(
+        [116 * root[:, 1] - 16, 500 * (root[:, 0] - root[:, 1]), 200 * (root[:, 1] - root[:, 2])], axis=1
+    )
+
+
+def test_colours_of_heat_grow_lighter_and_those_of_signed_maps_diverge_evenly():
+    heat = lightness_and_colour(COLOURS)
+    assert (np.diff(heat[:, 0]) > 0).all()
+    signed = lightness_and_colour(DIVERGING)
+    steps = np.linalg.norm(np.diff(signed, axis=0), axis=1)
+    assert steps.std() < 0.05 * steps.mean()
+    assert signed[:, 0].argmax() == 16
+    np.testing.assert_allclose(signed[:16, 0], signed[:16:-1, 0], atol=2)
+    for blind in ("red", "green"):  # ends stay far apart: 5 is a difference that is seen at a glance
+        first, *_, last = lightness_and_colour(DIVERGING, blind=blind)
+        assert np.linalg.norm(first - last) > 50
+        assert (np.diff(lightness_and_colour(COLOURS, blind=blind)[:, 0]) > 0).all()
 
 
 @pytest.mark.parametrize("normalise", ["none", "map", "volume", "layer"])

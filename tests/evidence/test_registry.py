@@ -19,7 +19,7 @@ from stratacam.evidence.values import by_subject, summarise
 from stratacam.networks import build
 from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.evidence import tables, words
-from stratacam.report.figure import Request
+from stratacam.report.figure import Request, style
 from stratacam.report.figures.measures_by_layer import measures_by_layer
 
 SOURCES = Path(stratacam.__file__).parent
@@ -179,8 +179,9 @@ def test_a_new_measure_is_a_module_and_an_entry(network, scan):
     shown = tables.layers_table(evidence, "gradcam")
     assert [row[shown.columns.index("Brightest row")] for row in shown.rows] == ["0.50"] * len(layers)
     assert ("toy", TOY.definition, "-", "-") in tables.measures_table(evidence).rows
-    figure = measures_by_layer(evidence, Request())
-    assert "Brightest row" in [axes.get_title(loc="left") for axes in figure.figure.axes]
+    with style():
+        figure = measures_by_layer(evidence, Request())
+    assert "Brightest row (n = 4)" in [axes.get_title(loc="left") for axes in figure.figure.axes]
     assert TOY.panel.note in figure.words
     assert ("its brightest row is on top (mean at most 0.1)",) in tables.rule_table(evidence).rows
 

@@ -27,7 +27,7 @@ from stratacam.evidence.strategies.split import (
 )
 from stratacam.evidence.strategies.tables import analysed_layers, strategy_map_file, write_strategies
 from stratacam.report.evidence.strategies import members_table, strategies_table
-from stratacam.report.figure import Request
+from stratacam.report.figure import Request, style
 from stratacam.report.figures.strategies import strategies
 
 RANDOM = np.random.default_rng(0)
@@ -231,8 +231,9 @@ def test_the_report_shows_members_typical_maps_and_what_strategies_follow(writte
     members = members_table(content)
     assert set(members.rows[1][-1].split(", ")) == shortcut
     assert "Without any heat: sub-19." in members.note
-    figure = strategies(content, Request())
-    words = [text.get_text() for panel in figure.figure.axes for text in panel.texts]
+    with style():
+        figure = strategies(content, Request())
+    words = [panel.get_ylabel() for panel in figure.figure.axes if panel.get_ylabel()]
     assert words[1].splitlines()[:2] == ["strategy 2", "5 subjects"]
 
 

@@ -211,12 +211,8 @@ def test_means_over_layers_stand_in_a_row_of_their_own_after_the_layers(believed
         if axes.get_ylabel()
     ]
     assert named == ["block1", "block2", "block3", "block4", "block5", "means over layers"]
-    rows = [
-        axes.get_ylabel()
-        for axes in panels(slices_at_last_block(believed, Request()).figure)
-        if axes.get_ylabel()
-    ]
-    assert [row.split("\n")[0] for row in rows] == ["FLAIR", "block5_pool", "block5_conv1"]
+    columns = titles(slices_at_last_block(believed, Request()).figure)
+    assert [column.split("\n")[0] for column in columns] == ["FLAIR", "block5_pool", "block5_conv1"]
 
 
 def test_reliability_is_a_table_with_the_networks_needed(believed, plain_study):

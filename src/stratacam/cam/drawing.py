@@ -7,11 +7,14 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
 from stratacam.cam.explanation import Explanation
+from stratacam.cam.methods import REGISTRY
 from stratacam.cam.views import Normalisation, upsample
 
 COLOURS = "plasma"
@@ -64,6 +67,7 @@ def overlay(
     opacity: float = OPACITY,
     colours: str = COLOURS,
     title: str = "",
+    channel: int | None = None,
 ) -> Axes:
     """Draw a heatmap over its image: where the heat is 0 the image is seen as it is.
 
@@ -76,6 +80,7 @@ def overlay(
         opacity: of strong heat, 0 to 1.
         colours: a matplotlib colour map for heat that is not negative.
         title: above the picture.
+        channel: of the image, to be shown in grey, such as one sequence of an MRI.
 
     Returns:
         The axes; `axes.figure.savefig(...)` saves the picture.
@@ -83,7 +88,7 @@ def overlay(
     Raises:
         ValueError: if image or heatmap has other dimensions, such as a whole batch, or the heatmap is not finite.
     """
-    image, heatmap = torch.as_tensor(image, device="cpu"), torch.as_tensor(heatmap, device="cpu")
+    image, heatmap = _one_channel(image, channel), torch.as_tensor(heatmap, device="cpu")
     if image.ndim not in {2, 3} or heatmap.ndim != 2:
         raise ValueError(
             f"image has shape {tuple(image.shape)} and heatmap {tuple(heatmap.shape)}; expected one image (rows, "
@@ -112,8 +117,12 @@ def montage(
     columns: int = 6,
     normalise: Normalisation = "map",
     relu: bool = True,
+    channel: int | None = None,
+    names: Sequence[str] | None = None,
 ) -> Figure:
     """A grid of the maps of one image and class: the image first, then every layer, blank ones named as such.
+
+    A colour bar says what the colours mean; without normalisation all maps have one scale, in the unit of the method.
 
     Args:
         image: the image explained, as `overlay` takes it.
@@ -124,6 +133,8 @@ def montage(
         columns: of the grid.
         normalise: see `view`.
         relu: see `view`.
+        channel: of the image, to be shown in grey, such as one sequence of an MRI; see `overlay`.
+        names: of the network's outputs; absent: they are numbered.
 
     Returns:
         The figure; `figure.savefig(...)` saves it.
@@ -131,25 +142,57 @@ def montage(
     Raises:
         ValueError: if image or maps are not two-dimensional, or the explanation has no such image or class.
     """
-    image = torch.as_tensor(image, device="cpu")
+    image = _one_channel(image, channel)
     _check_two_dimensional(image, explanation, index, column)
     chosen = explanation.chosen(layers)
+    heat = [
+        maps.heatmap(size=image.shape[-2:], relu=relu, normalise=normalise)[index, column].numpy()
+        for maps in chosen
+    ]
+    highest = max(float(np.abs(one).max()) for one in heat) or 1.0 if normalise == "none" else 1.0
     rows = -(-(len(chosen) + 1) // columns)
-    figure = Figure(figsize=(2 * columns, 2.25 * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(2 * columns, 2.25 * rows + 0.6), layout="constrained")
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     grid[0].imshow(_picture(image), cmap="gray", vmin=0, vmax=1)
     grid[0].set_title("image", fontsize=9)
-    for axes, maps in zip(grid[1:], chosen, strict=False):
-        heat = maps.heatmap(size=image.shape[-2:], relu=relu, normalise=normalise)[index, column]
-        overlay(image, heat, axes=axes, title=maps.name)
+    for axes, maps, one in zip(grid[1:], chosen, heat, strict=False):
+        axes.imshow(blend(_picture(image), one / highest, signed=not relu))
+        axes.set_title(maps.name, fontsize=9)
         if maps.blank[index][column]:
             place = {"transform": axes.transAxes, "ha": "center"}
             axes.text(0.5, 0.03, maps.blank[index][column], **place, fontsize=8, color="white")
     for axes in grid:
         axes.set_axis_off()
-    shown = f"class {int(explanation.classes[index, column])}, {explanation.method}, {'ReLU' if relu else 'signed'}"
-    figure.suptitle(f"{shown}, normalised by: {normalise}", fontsize=10)
+    colours = ScalarMappable(Normalize(0 if relu else -highest, highest), COLOURS if relu else DIVERGING)
+    bar = figure.colorbar(colours, ax=grid, location="bottom", fraction=0.1, aspect=25 * columns, shrink=0.6)
+    bar.set_label(_unit(explanation.method, normalise, relu=relu))
+    number = int(explanation.classes[index, column])
+    shown = f"class {number if names is None else names[number]}, {explanation.method}"
+    figure.suptitle(f"{shown}, {'ReLU' if relu else 'signed'}, normalised by: {normalise}", fontsize=10)
     return figure
+
+
+def _unit(method: str, normalise: Normalisation, *, relu: bool) -> str:
+    """What the colours of maps mean."""
+    if normalise == "none":
+        return f"{'heat' if relu else 'signed map'} ({REGISTRY[method].unit if method in REGISTRY else 'its unit'})"
+    maximum = "maximum" if relu else "largest value"
+    return f"share of the {maximum} of " + {
+        "map": "each map", "volume": "the layer over all images", "layer": "the layer"
+    }[normalise]  # fmt: skip
+
+
+def _one_channel(image: Tensor | NDArray[Any], channel: int | None) -> Tensor:
+    """The image, or one channel of it."""
+    image = torch.as_tensor(image, device="cpu")
+    if channel is None:
+        return image
+    if image.ndim != 3 or not -len(image) <= channel < len(image):
+        raise ValueError(
+            f"channel={channel} and an image of shape {tuple(image.shape)}; expected (channels, rows, columns) with "
+            "such a channel."
+        )
+    return image[channel]
 
 
 def _check_two_dimensional(image: Tensor, explanation: Explanation, index: int, column: int) -> None:

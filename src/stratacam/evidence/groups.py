@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -145,6 +146,7 @@ def write_groups(
         folder / "groups.json",
         {
             "statement": statement,
+            "subjects": dict(Counter(groups)),
             "explained": measured.explained,
             "caution": CAUTION if OWN_CLASS in measured.explained else "",
             "atlas": atlas_of(settings.atlas).title,

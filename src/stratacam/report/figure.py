@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from stratacam.files import whole_file, write_table
-from stratacam.report.lettering import MM_PER_INCH, NORMAL, SMALL
+from stratacam.report.lettering import MM_PER_INCH, NORMAL, SMALL, wrapped
 
 DOTS_PER_INCH = 300
 PAGE_DOTS_PER_INCH = 220
@@ -20,6 +20,9 @@ ONE_COLUMN, TWO_COLUMNS = 85, 180
 """Widths of figures in mm: of one and of two columns of a journal."""
 
 WARNING = "#8a4b00"
+
+LINE = 0.13
+"""Inches of a line of small letters."""
 
 Content = TypeVar("Content")
 Numbers = Sequence[Mapping[str, object]]
@@ -86,6 +89,7 @@ class FigureEntry(Generic[Content]):
         scans: how many scans `Request.scans` may name.
         width_mm: in the report.
         chapter: of the page, where it is of a study: "maps", "results" or "cohort".
+        needs: of the study, without which there is nothing to show; "" where every study has it.
         depends_on_split: whether it shows results, which carry the warning of the split.
     """
 
@@ -95,6 +99,7 @@ class FigureEntry(Generic[Content]):
     scans: Literal["none", "one", "any"] = "none"
     width_mm: float = TWO_COLUMNS
     chapter: str = "maps"
+    needs: str = ""
     depends_on_split: bool = True
 
 
@@ -104,7 +109,12 @@ def drawn(
     """Draw a figure in the style of all, with the warning of the split if it depends on that; None: nothing to show."""
     with style():
         figure = entry.draw(content, request)
-        return figure and warn(figure, warning if entry.depends_on_split else "")
+        if figure is None:
+            return None
+        figure = warn(figure, warning if entry.depends_on_split else "")
+        figure.figure.draw_without_rendering()
+        figure.figure.set_layout_engine("none")  # each file has the same layout
+        return figure
 
 
 def style() -> AbstractContextManager[None]:
@@ -140,7 +150,9 @@ def warn(figure: ReportFigure, warning: str) -> ReportFigure:
     """Write a warning under the drawing and before the caption; an empty one changes nothing."""
     if not warning:
         return figure
-    figure.figure.supxlabel(warning, fontsize=SMALL, color=WARNING, wrap=True)
+    words = wrapped(warning, 0.95 * figure.width_mm, SMALL)
+    figure.figure.set_figheight(figure.figure.get_figheight() + LINE * (words.count("\n") + 1))
+    figure.figure.supxlabel(words, fontsize=SMALL, color=WARNING)
     return replace(figure, caption=f"{warning[0].upper()}{warning[1:]}. {figure.caption}", warning=warning)
 
 

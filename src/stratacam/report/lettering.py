@@ -78,6 +78,7 @@ def fit_titles(figure: Figure, texts: Sequence[Lines]) -> None:
         figure.draw_without_rendering()
         if not break_lines(texts, float(figure.get_figwidth())):
             break
+    figure.draw_without_rendering()  # ticks follow the size of their axes, and the axes the ticks
 
 
 def _lines(text: str, room: float) -> list[str]:

@@ -50,10 +50,9 @@ def make_figure(
     study = read_study(folders)
     figures = _figures(study)
     if name not in figures:
-        meant = get_close_matches(name, figures, n=1)
-        found = f"did you mean {meant[0]}?" if meant else f"one of {', '.join(figures)}"
+        meant = get_close_matches(name, figures, n=1) or figures
         raise InputError(
-            f"{name}: no such figure; expected {found}: list them with `stratacam figure --list`"
+            f"{name}: no such figure; expected {' or '.join(meant)}: list them with `stratacam figure --list`"
         )
     figure = figures[name]
     scans = _scans(study, figure, subjects)
@@ -64,8 +63,8 @@ def make_figure(
         drawing = figure.draw(Request(width, of_one))
         if drawing is None:
             raise InputError(
-                f"{name}: nothing to show ({figure.entry.about}); expected a study that has what it needs: "
-                "docs/figures.md says what that is"
+                f"{name}: nothing to show; expected {figure.entry.needs}: list the other figures with "
+                "`stratacam figure --list`"
             )
         label = "_".join((name, *of_one, *([f"{width:g}mm"] if width_mm else [])))
         files += save_one(drawing, (out or folders.figures) / label, (*dict.fromkeys(formats), "tsv"))

@@ -22,6 +22,9 @@ LABEL = 0.2
 TALLEST = 230
 """Millimetres of a figure that fits on a page with its caption."""
 
+NARROWEST = 20
+"""Millimetres down to which panels are made smaller to fit on a page."""
+
 BAR_MM = 2
 """Thickness of a colour bar."""
 
@@ -43,6 +46,7 @@ class Sheet:
     figure: Figure
     grid: GridSpec
     ratio: float
+    heading: str
     panels: list[Axes] = field(default_factory=list)
     texts: list[Lines] = field(default_factory=list)
 
@@ -99,6 +103,7 @@ class Sheet:
             self.figure.draw_without_rendering()
             if not self._fit_once():
                 break
+        self._make_room()
         for artist in drawn:
             artist.set_visible(True)
         return self.figure
@@ -111,13 +116,27 @@ class Sheet:
         across, down = across * width, down * height
         rows, columns = self.grid.get_geometry()
         others = height - rows * down
-        wanted = min(across, WIDEST / MM_PER_INCH, (TALLEST / MM_PER_INCH - others) / rows / self.ratio)
+        on_page = max((TALLEST / MM_PER_INCH - others) / rows / self.ratio, NARROWEST / MM_PER_INCH)
+        wanted = min(across, WIDEST / MM_PER_INCH, on_page)
         new = width - columns * (across - wanted), others + rows * wanted * self.ratio
+        if self.heading:
+            self.figure.suptitle(wrapped(self.heading, 0.98 * width * MM_PER_INCH, NORMAL))
         changed = break_lines(self.texts, width)
         if not changed and max(abs(new[0] - width), abs(new[1] - height)) < CLOSE:
             return False
         self.figure.set_size_inches(*new)
         return True
+
+    def _make_room(self) -> None:
+        """Add height where labels of rows are higher than their rows."""
+        for _ in range(ROUNDS):
+            self.figure.draw_without_rendering()
+            box = self.figure.get_tightbbox()
+            height = float(self.figure.get_figheight())
+            lacking = max(-box.y0, 0) + max(box.y1 - height, 0)
+            if lacking < CLOSE:
+                break
+            self.figure.set_figheight(height + lacking + CLOSE)
 
 
 def new_sheet(
@@ -138,6 +157,4 @@ def new_sheet(
     width = width_mm / MM_PER_INCH
     figure = Figure(figsize=(width, rows * (width / columns * ratio + 0.3) + 1.5), layout="constrained")
     figure.get_layout_engine().set(hspace=0, wspace=0)  # type: ignore[union-attr,call-arg]
-    if heading:
-        figure.suptitle(wrapped(heading, 0.98 * width_mm, NORMAL), fontsize=NORMAL)
-    return Sheet(figure, figure.add_gridspec(rows, columns), ratio), box
+    return Sheet(figure, figure.add_gridspec(rows, columns), ratio, heading), box

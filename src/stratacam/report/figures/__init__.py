@@ -34,9 +34,14 @@ STUDY_FIGURES: tuple[FigureEntry[StudyContent], ...] = (
         "maps of subjects classified right and wrong, of every group",
         right_and_wrong,
         scans="any",
+        needs="explained subjects of a known group",
     ),
     FigureEntry(
-        "classes", "signed maps of all classes of one scan, on one scale", maps_of_classes, scans="one"
+        "classes",
+        "signed maps of all classes of one scan, on one scale",
+        maps_of_classes,
+        scans="one",
+        needs='maps of several classes (explain.target = "all")',
     ),
     FigureEntry("every-layer", "one slice at every layer, block by block", slice_at_every_layer, scans="one"),
     FigureEntry(
@@ -47,14 +52,25 @@ STUDY_FIGURES: tuple[FigureEntry[StudyContent], ...] = (
         "neighbouring slices at the end of the block before",
         slices_at_block_before,
         scans="one",
+        needs="a network of two blocks",
     ),
     FigureEntry(
         "confusion", "confusion matrices, per subject and per slice", confusion_matrices, chapter="results"
     ),
     FigureEntry(
-        "reliability", "whether probabilities mean what they say", reliability_plot, chapter="results"
+        "reliability",
+        "whether probabilities mean what they say",
+        reliability_plot,
+        needs="predictions of held-out subjects",
+        chapter="results",
     ),
-    FigureEntry("learning-curves", "losses of every training", learning_curves, chapter="results"),
+    FigureEntry(
+        "learning-curves",
+        "losses of every training",
+        learning_curves,
+        needs="histories of the trainings",
+        chapter="results",
+    ),
     FigureEntry(
         "examples",
         "every sequence of a subject of each group",
@@ -68,10 +84,28 @@ STUDY_FIGURES: tuple[FigureEntry[StudyContent], ...] = (
 EVIDENCE_FIGURES: tuple[FigureEntry[EvidenceContent], ...] = (
     FigureEntry("evidence", "every measure of maps, layer by layer", measures_by_layer),
     FigureEntry(
-        "dependence", "how alike the maps of layers are, and which weights they depend on", dependence
+        "dependence",
+        "how alike the maps of layers are, and which weights they depend on",
+        dependence,
+        needs="maps of two layers",
     ),
-    FigureEntry("sequences", "what each sequence contributes to each class", sequences),
-    FigureEntry("groups", "heat of every group in MNI152 space", group_heat),
-    FigureEntry("strategies", "typical maps of each strategy in MNI152 space", strategies),
+    FigureEntry(
+        "sequences",
+        "what each sequence contributes to each class",
+        sequences,
+        needs="measured sequences (evidence.donors above 0)",
+    ),
+    FigureEntry(
+        "groups",
+        "heat of every group in MNI152 space",
+        group_heat,
+        needs="two groups in MNI152 space (prepare.template = true)",
+    ),
+    FigureEntry(
+        "strategies",
+        "typical maps of each strategy in MNI152 space",
+        strategies,
+        needs="several strategies that were told apart",
+    ),
 )
 """Drawn for every network whose evidence was measured; the network's name is added to the figure's."""

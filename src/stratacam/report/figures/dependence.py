@@ -45,7 +45,9 @@ def dependence(evidence: EvidenceContent, request: Request) -> ReportFigure | No
         summary for key, summary in evidence.summaries.items() if key[0] == method and key[3] in layers
     )
     alike = correlation_matrix(list(evidence.summaries.values()), layers, method)
-    matrices = [(f"Rank correlation of the maps of two layers, {count}", "layer", layers, alike)]
+    matrices = [
+        (f"Rank correlation of the maps of two layers{count and f', {count}'}", "layer", layers, alike)
+    ]
     if steps:
         cascade = np.array([[one.value if one else np.nan for one in column] for column in found]).T
         title = f"Likeness after randomising, {counted(one for column in found for one in column)}"
