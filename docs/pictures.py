@@ -114,7 +114,7 @@ if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
     draw_layers(study, IMAGES / "layers.png")
     draw_filled(study, IMAGES / "filled.png")
-    photograph(study / "report.html", IMAGES / "report.png", height=1400)
+    photograph(study / "report.html", IMAGES / "report.png", height=900)
     photograph(find_prepared(study / "prepared")[0].quality_page, IMAGES / "quality.png", height=1000)
     evidence = min((study / "figures").glob("figure-*-evidence-*.png"))
     shorten(evidence, IMAGES / "evidence.png")

@@ -95,6 +95,17 @@ def chapters(study: StudyContent, evidence: Sequence[EvidenceChapter], album: Al
     ]
 
 
+def _whose_predictions(study: StudyContent) -> str:
+    """That predictions beside maps are those of the networks that made them; "" where there is one."""
+    members = max(len(maps.members) for maps in study.maps.values())
+    if not members:
+        return ""
+    return (
+        f"Predictions and probabilities beside maps are of the consensus of {members} networks; those of the chapter "
+        f"“Results” are of {study.title_of(study.main)}, and may differ."
+    )
+
+
 def _there(*found: str) -> tuple[str, ...]:
     return tuple(text for text in found if text)
 
@@ -111,6 +122,7 @@ def _maps(study: StudyContent, evidence: Sequence[EvidenceChapter], album: Album
         "for a radiologist",
         _there(
             READING,
+            _whose_predictions(study),
             in_short(study.recommended),
             who_was_judged(study),
             f"Heat outside the brain: {' '.join(outside)}",

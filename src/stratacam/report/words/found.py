@@ -153,7 +153,8 @@ def who_was_wrong(study: StudyContent) -> str:
         for taken in (row["predicted"],)
     ]
     more = f", and {len(wrong) - NAMED} more in the table of predictions" if len(wrong) > NAMED else ""
-    return f"Classified wrong: {', '.join(named)}{more}."
+    by = f" by {study.title_of(study.main)}" if len(study.models) > 1 else ""
+    return f"Classified wrong{by}: {', '.join(named)}{more}."
 
 
 def what_leaks(study: StudyContent) -> str:
