@@ -3,7 +3,17 @@
 import pytest
 from small_study import FEW, write_study
 
+from stratacam.report import figure
 from stratacam.report.figure import style
+
+
+@pytest.fixture(scope="module")
+def coarse_figures():
+    """Figures are saved with few dots: pages of a module of tests are about words, or about layout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "DOTS_PER_INCH", 40)
+        patch.setattr(figure, "PAGE_DOTS_PER_INCH", 40)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -13,7 +13,10 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 axe = pytest.importorskip("axe_core_python.sync_playwright", reason="needs axe-core-python")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+    pytest.mark.usefixtures("coarse_figures"),
+]
 
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -26,7 +29,7 @@ PAPER = 695
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def report(tmp_path_factory, coarse_figures):  # noqa: ARG001 - before the page is written
     """The page of a study with evidence of one network and of a consensus."""
     folders = write_study(
         tmp_path_factory.mktemp("page"), layers=FEW, wrong=("sub-07",), left_out=[("sub-99", "prepare", "no T1w")],

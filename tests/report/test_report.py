@@ -38,6 +38,8 @@ from stratacam.scans.slices import slice_areas, write_slices_table
 from stratacam.scans.volume import write_nifti
 from stratacam.study.folders import StudyFolders
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
+
 
 class Links(HTMLParser):
     """Every address that a page asks for."""
@@ -82,7 +84,7 @@ def figures(content):
 
 
 @pytest.fixture(scope="module")
-def page(study):
+def page(study, coarse_figures):  # noqa: ARG001 - before the page is written
     return write_report(study).read_text(encoding="utf-8")
 
 

@@ -17,6 +17,9 @@ from stratacam.report.statements.model_card import as_markdown, model_card
 from stratacam.report.statements.references import OF_LISTS, cited, numbered, reference, works
 from stratacam.study.folders import StudyFolders
 
+pytestmark = pytest.mark.usefixtures("coarse_figures")
+
+
 TRAINING = {
     "initial_weights": "imagenet", "best_epoch": 2, "temperature": 1.5,
     "settings": {
@@ -73,7 +76,7 @@ def test_every_work_that_is_cited_is_known_and_numbered_in_the_order_of_citation
 
 
 @pytest.fixture(scope="module")
-def page(believed):
+def page(believed, coarse_figures):  # noqa: ARG001 - before the page is written
     return write_report(believed).read_text(encoding="utf-8")
 
 
