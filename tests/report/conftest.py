@@ -1,26 +1,59 @@
 """Finished studies that several tests read."""
 
+from contextlib import contextmanager
+
 import pytest
+from small_evidence import add_evidence
 from small_study import FEW, write_study
 
-from stratacam.report import figure
-from stratacam.report.figure import style
+from stratacam.files import read_json, write_json
+from stratacam.report import figure, write_report
+
+TRAINING = {
+    "initial_weights": "imagenet", "best_epoch": 2, "temperature": 1.5,
+    "settings": {
+        "frozen": ["block1_*"], "epochs": 8, "patience": 4, "batch_size": 16, "body_rate": 1e-4, "head_rate": 1e-3,
+        "weight_decay": 0.01, "label_smoothing": 0.05, "balance": "weights", "relevance": 0.0,
+        "augmentation": {"rotation": 10.0, "scaling": 0.1, "flip": 0.0},
+    },
+}  # fmt: skip
+"""What a model's card says of its training."""
 
 
-@pytest.fixture(scope="module")
-def coarse_figures():
-    """Figures are saved with few dots: pages of a module of tests are about words, or about layout."""
+@contextmanager
+def few_dots():
+    """Figures are saved with few dots: the page is read for its words or its layout."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure, "DOTS_PER_INCH", 40)
         patch.setattr(figure, "PAGE_DOTS_PER_INCH", 40)
         yield
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _style():
-    """Figures are drawn as the report draws them."""
-    with style():
+@pytest.fixture(scope="module")
+def coarse_figures():
+    """Figures of all pages that a module writes have few dots."""
+    with few_dots():
         yield
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory):
+    """A study with evidence of one network and of a consensus, whose map passed; one subject is classified wrong."""
+    folders = write_study(
+        tmp_path_factory.mktemp("published"), layers=FEW, wrong=("sub-07",), left_out=[("sub-99", "prepare", "no T1w")],
+        baselines={"volume": 0.9},
+    )  # fmt: skip
+    add_evidence(folders, layers=FEW, consensus=True)
+    for card in folders.models.glob("*/card.json"):
+        write_json(card, {**read_json(card), "training": TRAINING})
+    return folders
+
+
+@pytest.fixture(scope="session")
+def published_page(published):
+    """Its report, which several tests read."""
+    with few_dots():
+        return write_report(published)
 
 
 @pytest.fixture(scope="session")

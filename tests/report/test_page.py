@@ -4,19 +4,12 @@ import re
 import shutil
 
 import pytest
-from small_evidence import add_evidence
-from small_study import FEW, write_study
-
-from stratacam.report import write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 axe = pytest.importorskip("axe_core_python.sync_playwright", reason="needs axe-core-python")
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
-    pytest.mark.usefixtures("coarse_figures"),
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -29,17 +22,6 @@ PAPER = 695
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, coarse_figures):  # noqa: ARG001 - before the page is written
-    """The page of a study with evidence of one network and of a consensus."""
-    folders = write_study(
-        tmp_path_factory.mktemp("page"), layers=FEW, wrong=("sub-07",), left_out=[("sub-99", "prepare", "no T1w")],
-        baselines={"volume": 0.9},
-    )  # fmt: skip
-    add_evidence(folders, layers=FEW, consensus=True)
-    return write_report(folders)
-
-
-@pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
@@ -48,11 +30,11 @@ def browser():
 
 
 @pytest.fixture(params=WIDTHS, scope="module")
-def page(request, report, browser):
+def page(request, published_page, browser):
     opened = browser.new_page(viewport={"width": request.param, "height": HEIGHT})
     asked = []
     opened.on("request", lambda one: asked.append(one.url))
-    opened.goto(report.as_uri())
+    opened.goto(published_page.as_uri())
     opened.asked = asked
     yield opened
     opened.close()
@@ -96,8 +78,8 @@ def test_axe_finds_no_fault_in_contrast_names_keyboard_and_structure(page):
     }
 
 
-def test_nothing_is_asked_for_but_the_page_itself(page, report):
-    assert [one for one in page.asked if not one.startswith("data:")] == [report.as_uri()]
+def test_nothing_is_asked_for_but_the_page_itself(page, published_page):
+    assert [one for one in page.asked if not one.startswith("data:")] == [published_page.as_uri()]
 
 
 def test_every_link_leads_to_a_place_on_the_page(page):
@@ -122,10 +104,10 @@ def test_a_button_opens_and_closes_every_folded_section(page):
     assert page.locator("details[open]").count() == 0
 
 
-def test_on_paper_no_column_is_cut_and_no_caption_leaves_its_figure(report, browser, tmp_path):
+def test_on_paper_no_column_is_cut_and_no_caption_leaves_its_figure(published_page, browser, tmp_path):
     """Version 0.1 had 29 pages with cut columns and orphaned captions."""
     opened = browser.new_page(viewport={"width": PAPER, "height": 980})
-    opened.goto(report.as_uri())
+    opened.goto(published_page.as_uri())
     opened.get_by_role("button").click()
     opened.emulate_media(media="print")
     cut = (

@@ -14,7 +14,6 @@ from stratacam.evidence.pick import JudgedMap
 from stratacam.evidence.recommendation import criteria
 from stratacam.files import read_json, write_json
 from stratacam.maps.fused import fused_title
-from stratacam.report import write_report
 from stratacam.report.captions import how_drawn
 from stratacam.report.content import read_study
 from stratacam.report.content.recommended import Recommended
@@ -77,8 +76,8 @@ def titles(figure):
     return [axes.get_title() for axes in figure.axes if axes.get_title()]
 
 
-def test_the_page_begins_with_the_map_to_believe_in_words_and_on_scans(folders):
-    page = write_report(folders).read_text(encoding="utf-8")
+def test_the_page_begins_with_the_map_to_believe_in_words_and_on_scans(published, published_page):
+    page = published_page.read_text(encoding="utf-8")
     first = page[: page.index("<nav")]
     assert (
         f"<dt>Which map to read?</dt><dd><strong>LayerCAM, {LONGER}, VGG16 (consensus of 3 networks).</strong>"
@@ -86,7 +85,7 @@ def test_the_page_begins_with_the_map_to_believe_in_words_and_on_scans(folders):
     )
     assert "expected correlation with the consensus of 3 other networks" in first
     assert "it alone meets every criterion" in page[page.index('id="maps"') : page.index('id="figure-1"')]
-    assert (folders.figures / "figure-1-recommended.png").is_file()
+    assert (published.figures / "figure-1-recommended.png").is_file()
 
 
 def test_the_first_picture_has_the_map_its_agreement_and_the_abstracts_figure(believed):

@@ -4,8 +4,6 @@ import re
 import shutil
 
 import pytest
-from small_evidence import add_evidence
-from small_study import FEW, write_study
 
 from stratacam.files import read_json, write_json
 from stratacam.report import write_report
@@ -20,29 +18,9 @@ from stratacam.study.folders import StudyFolders
 pytestmark = pytest.mark.usefixtures("coarse_figures")
 
 
-TRAINING = {
-    "initial_weights": "imagenet", "best_epoch": 2, "temperature": 1.5,
-    "settings": {
-        "frozen": ["block1_*"], "epochs": 8, "patience": 4, "batch_size": 16, "body_rate": 1e-4, "head_rate": 1e-3,
-        "weight_decay": 0.01, "label_smoothing": 0.05, "balance": "weights", "relevance": 0.0,
-        "augmentation": {"rotation": 10.0, "scaling": 0.1, "flip": 0.0},
-    },
-}  # fmt: skip
-
-
 @pytest.fixture(scope="module")
-def believed(tmp_path_factory):
-    """A study with evidence, a recommended map, and the settings of its training."""
-    folders = write_study(tmp_path_factory.mktemp("published"), layers=FEW, wrong=("sub-07",))
-    add_evidence(folders, layers=FEW, consensus=True)
-    for card in folders.models.glob("*/card.json"):
-        write_json(card, {**read_json(card), "training": TRAINING})
-    return folders
-
-
-@pytest.fixture(scope="module")
-def study(believed):
-    return read_study(believed)
+def study(published):
+    return read_study(published)
 
 
 def test_methods_say_what_the_settings_and_cards_hold(study):
@@ -75,14 +53,9 @@ def test_every_work_that_is_cited_is_known_and_numbered_in_the_order_of_citation
     assert not any("[@" in numbered(text, keys) for text in texts)
 
 
-@pytest.fixture(scope="module")
-def page(believed, coarse_figures):  # noqa: ARG001 - before the page is written
-    return write_report(believed).read_text(encoding="utf-8")
-
-
-@pytest.mark.usefixtures("page")
-def test_bibtex_stands_beside_the_report_with_what_is_cited(believed, study):
-    text = believed.references.read_text(encoding="utf-8")
+@pytest.mark.usefixtures("published_page")
+def test_bibtex_stands_beside_the_report_with_what_is_cited(published, study):
+    text = published.references.read_text(encoding="utf-8")
     keys = re.findall(r"^@\w+\{([\w+-]+),$", text, flags=re.MULTILINE)
     assert keys == [*cited(text for _, text in methods_section(study)), *OF_LISTS]
     assert text.count("{") == text.count("}")
@@ -117,18 +90,20 @@ def test_check_lists_answer_what_is_known_and_leave_the_rest_open(fixture, reque
     assert claim["14"][0] == "partly"
 
 
-def test_the_model_card_has_use_people_subgroups_and_limits_and_is_a_file_too(believed, study, page):
+def test_the_model_card_has_use_people_subgroups_and_limits_and_is_a_file_too(
+    published, study, published_page
+):
     sections = {section.heading: section for section in model_card(study)}
     assert list(sections) == ["Model", "Intended use", "People", "Performance", "Maps", "Limits"]
     assert "Not for diagnosis" in sections["Intended use"].sentences[1]
     rows = {row[:2]: row[2:4] for row in sections["Performance"].table.rows}
     assert rows["group", "SPMS"] == ("1 of 2", "0.50")
-    text = believed.model_card.read_text(encoding="utf-8")
+    text = published.model_card.read_text(encoding="utf-8")
     assert text == as_markdown("A <small> study", model_card(study))
     assert text.startswith("# Model card: A <small> study\n\n## Model\n")
     assert "| group | SPMS | 1 of 2 | 0.50 |" in text
     for heading in sections:
-        assert f"<h3>{heading}</h3>" in page
+        assert f"<h3>{heading}</h3>" in published_page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
