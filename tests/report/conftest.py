@@ -1,13 +1,15 @@
 """Finished studies that several tests read."""
 
+import io
 from contextlib import contextmanager
 
 import pytest
+from PIL import Image
 from small_evidence import add_evidence
 from small_study import FEW, write_study
 
-from stratacam.files import read_json, write_json
-from stratacam.report import figure, write_report
+from stratacam.files import read_json, write_json, write_text
+from stratacam.report import album, figure, write_report
 
 TRAINING = {
     "initial_weights": "imagenet", "best_epoch": 2, "temperature": 1.5,
@@ -20,19 +22,43 @@ TRAINING = {
 """What a model's card says of its training."""
 
 
+def write_nothing(_figure, path, endings):
+    """In place of a saved figure: empty files."""
+    files = [path.with_name(f"{path.name}.{ending}") for ending in endings]
+    for file in files:
+        write_text(file, "")
+    return files
+
+
+def grey_pixel(_figure):
+    """In place of a figure on the page."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (1, 1), "grey").save(buffer, "webp")
+    return buffer.getvalue()
+
+
 @contextmanager
-def few_dots():
-    """Figures are saved with few dots: the page is read for its words or its layout."""
+def without_pictures():
+    """Figures are made but not rendered, which takes most of the time of a page."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figure, "DOTS_PER_INCH", 40)
-        patch.setattr(figure, "PAGE_DOTS_PER_INCH", 40)
+        patch.setattr(album, "save_one", write_nothing)
+        patch.setattr(album, "page_picture", grey_pixel)
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_pictures():
+    """Pages that a module writes are read for their words."""
+    with without_pictures():
         yield
 
 
 @pytest.fixture(scope="module")
 def coarse_figures():
     """Figures of all pages that a module writes have few dots."""
-    with few_dots():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figure, "DOTS_PER_INCH", 40)
+        patch.setattr(figure, "PAGE_DOTS_PER_INCH", 40)
         yield
 
 
@@ -52,7 +78,7 @@ def published(tmp_path_factory):
 @pytest.fixture(scope="session")
 def published_page(published):
     """Its report, which several tests read."""
-    with few_dots():
+    with without_pictures():
         return write_report(published)
 
 

@@ -32,7 +32,7 @@ from stratacam.report.tables.map_reliability import map_reliability_table
 from stratacam.report.words.recommended import TOO_FEW, UNMEASURED, in_short
 from stratacam.study.folders import StudyFolders
 
-pytestmark = pytest.mark.usefixtures("coarse_figures")
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 LONGER = "mean of block1_conv2 to block3_conv3"

@@ -36,7 +36,7 @@ from stratacam.report.words.found import how_all_did, what_baselines_do, what_le
 from stratacam.study.folders import StudyFolders
 from stratacam.study.steps.sample_size import what_can_be_shown
 
-pytestmark = pytest.mark.usefixtures("coarse_figures")
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from stratacam.report.statements.model_card import as_markdown, model_card
 from stratacam.report.statements.references import OF_LISTS, cited, numbered, reference, works
 from stratacam.study.folders import StudyFolders
 
-pytestmark = pytest.mark.usefixtures("coarse_figures")
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 @pytest.fixture(scope="module")
