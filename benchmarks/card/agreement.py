@@ -16,7 +16,7 @@ from stratacam.networks import by_block, place_of
 METHODS = {
     "gradients": tuple(name for name, one in REGISTRY.items() if not (one.kind.at_input or one.kind.repeats)),
     "repeats": tuple(name for name, one in REGISTRY.items() if one.kind.repeats),
-    "timed": ("gradcam", "layercam", "local_gradcam"),
+    "timed": ("gradcam", "layercam", "multiscale_gradcam"),
 }
 """All layers at once; a forward for each channel, for a few layers and one small image; and those that are timed."""
 

@@ -20,7 +20,7 @@ from stratacam.cam.scores import choose_target
 from stratacam.cam.trial import Trial
 
 FORMATS = {"channels last": torch.channels_last, "contiguous": torch.contiguous_format}
-TIMED = ("gradcam", "layercam", "local_gradcam")
+TIMED = ("gradcam", "layercam", "multiscale_gradcam")
 WARM_UP = 3
 
 Run = Callable[[nn.Module, tuple[Tensor, ...], Sequence[str], str], object]

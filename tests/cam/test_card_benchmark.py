@@ -14,7 +14,7 @@ from benchmarks.card.speed import Cost, capture, explained, floor
 from benchmarks.card.waiting import Waits, places_of
 
 from stratacam import cam
-from stratacam.cam.methods.gradient import gradcam, local_gradcam, xgradcam
+from stratacam.cam.methods.gradient import gradcam, multiscale_gradcam, xgradcam
 from stratacam.cam.passes import sum_of_channels
 
 
@@ -108,7 +108,7 @@ def test_parts_that_were_not_measured_leave_their_cells_empty():
 
 
 @pytest.mark.parametrize(
-    "method", [xgradcam, local_gradcam, lambda a, g: sum_of_channels(g.mean((2, 3))[:, None], a)]
+    "method", [xgradcam, multiscale_gradcam, lambda a, g: sum_of_channels(g.mean((2, 3))[:, None], a)]
 )
 def test_autocast_around_a_method_leaves_its_products_in_single_precision(method):
     """Under the caller's autocast they were in half precision, which has three digits."""

@@ -19,7 +19,7 @@ from stratacam.cam.methods.gradient import (
     gradient_x_activation,
     hirescam,
     layercam,
-    local_gradcam,
+    multiscale_gradcam,
     xgradcam,
 )
 from stratacam.cam.passes import sum_of_channels
@@ -55,10 +55,10 @@ def gradcam(activation, gradient):
     return sum_of_channels(weights_of_gradcam(gradient)[:, None], activation)[:, 0]
 
 
-def local_weight(_a, g, position):
-    """The mean over what lies within two cells along every axis."""
+def multiscale_weight(_a, g, position):
+    """The mean of three: the gradient there, over what lies within two cells along every axis, and over the map."""
     window = tuple(slice(max(place - 2, 0), place + 3) for place in position)
-    return float(g[window].mean())
+    return float(g[position] + g[window].mean() + g.mean()) / 3
 
 
 DEFINITIONS = {
@@ -66,7 +66,7 @@ DEFINITIONS = {
     gradcam_plus_plus: plus_plus_weight,
     xgradcam: lambda a, g, _p: float((a * g).sum() / a.sum()) if float(a.sum()) else 0.0,
     hirescam: lambda _a, g, p: float(g[p]),
-    local_gradcam: local_weight,
+    multiscale_gradcam: multiscale_weight,
     layercam: lambda _a, g, p: max(float(g[p]), 0.0),
     gradient_x_activation: lambda a, g, p: float(g[p]) if float(g[p] * a[p]) > 0 else 0.0,
 }
@@ -84,10 +84,11 @@ def test_function_equals_its_definition_by_loops(function, shape):
     torch.testing.assert_close(function(activation, gradient).double(), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_on_a_map_of_three_cells_local_gradcam_is_gradcam():
+def test_where_the_window_is_the_map_multiscale_gradcam_is_two_thirds_gradcam_and_one_third_hirescam():
     generator = torch.Generator().manual_seed(0)
     activation, gradient = torch.randn(2, 2, 4, 3, 3, generator=generator)
-    torch.testing.assert_close(local_gradcam(activation, gradient), gradcam(activation, gradient))
+    expected = (2 * gradcam(activation, gradient) + hirescam(activation, gradient)) / 3
+    torch.testing.assert_close(multiscale_gradcam(activation, gradient), expected)
 
 
 def test_gradcam_plus_plus_does_not_lose_small_gradients():

@@ -72,12 +72,12 @@ def test_a_cell_counts_by_its_area_in_the_mask_and_negative_heat_does_not_count(
     torch.testing.assert_close(share_outside(maps, mask), torch.tensor([(4 * 0.75 + 2) / 8]))
 
 
-def test_a_blank_map_and_an_empty_mask_cost_nothing_and_give_no_gradient():
+def test_a_blank_map_is_as_bad_as_heat_outside_alone_an_empty_mask_costs_nothing_and_neither_has_a_gradient():
     maps = torch.tensor([[[-1.0, 0.0]], [[1.0, 2.0]]], requires_grad=True)
     mask = torch.stack([torch.ones(1, 2, 2), torch.zeros(1, 2, 2)])
     shares = share_outside(maps, mask)
     shares.sum().backward()
-    assert shares.tolist() == [0, 0]
+    assert shares.tolist() == [1, 0]
     assert not maps.grad.any()
 
 
@@ -91,7 +91,7 @@ def test_heat_is_that_of_the_engine(method, layer):
     raw = sc.explain(model, pictures, layers=layer, classes=labels, method=method)[layer].raw[:, 0]
     heat = raw.clamp_min(0)
     inside = heat[..., : heat.shape[-1] // 2].sum((1, 2))
-    expected = torch.where(heat.sum((1, 2)) > 0, 1 - inside / heat.sum((1, 2)), 0)
+    expected = torch.where(heat.sum((1, 2)) > 0, 1 - inside / heat.sum((1, 2)), 1)
     torch.testing.assert_close(found.detach(), expected, atol=1e-5, rtol=0)
     assert torch.equal(logits, forward(model, (pictures,), "cpu"))
 

@@ -23,7 +23,12 @@ def run(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = 
 
 def demo(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the demonstration.")] = Path("demo"),
-    subjects: Annotated[int, typer.Option(min=3, help="Subjects in each of the three groups.")] = 10,
+    subjects: Annotated[
+        int,
+        typer.Option(
+            min=6, help="Subjects with RRMS, and as many with SPMS; there are half as many controls."
+        ),
+    ] = 12,
     voxel_mm: Annotated[
         float, typer.Option("--voxel", min=0.7, max=5, help="Voxel size of the scans in mm.")
     ] = 2.0,
@@ -37,7 +42,7 @@ def demo(
 
     console = Console()
     cohort = PhantomSettings(
-        subjects=dict.fromkeys(("control", "RRMS", "SPMS"), subjects), voxel_mm=voxel_mm, seed=seed
+        subjects={"control": subjects // 2, "RRMS": subjects, "SPMS": subjects}, voxel_mm=voxel_mm, seed=seed
     )
     outcome = run_demo(out, cohort, console, force=force or ())
     conclude(refresh_report(outcome.folders, console), len(outcome.left_out))

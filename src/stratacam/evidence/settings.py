@@ -26,7 +26,7 @@ class EvidenceSettings(BaseModel):
         'all seeds, where explain.models = "all" makes such maps',
     )
     methods: tuple[str, ...] = Field(
-        default=("gradcam", "layercam", "local_gradcam"),
+        default=("gradcam", "layercam", "multiscale_gradcam"),
         min_length=1,
         description=f"methods whose maps are measured, some of {', '.join(LAYER_METHODS)}; each has its claims "
         "and its recommendation",

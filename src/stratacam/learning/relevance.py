@@ -106,7 +106,8 @@ def share_outside(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         mask: (B, 1, H, W), 1 inside and 0 outside; a cell of the maps is inside by the share of its area.
 
     Returns:
-        (B,), from 0 to 1; 0 where there is no positive heat, or nothing is in the mask.
+        (B,), from 0 to 1; 1 where there is no positive heat, which is no better than all of it outside, and 0 where
+        nothing is in the mask, so that nothing is wanted.
 
     Example:
         >>> mask = torch.tensor([[[[1.0, 1, 0, 0], [1, 0, 0, 0]]]])  # two cells, 3/4 and 0 inside
@@ -116,9 +117,9 @@ def share_outside(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     heat = maps.clamp_min(0)
     outside = 1 - functional.adaptive_avg_pool2d(mask.to(heat.dtype), (heat.shape[1], heat.shape[2]))[:, 0]
     total = heat.sum(dim=(1, 2))
-    counted = (total > 0) & mask.flatten(1).any(dim=1)
-    share = (heat * outside).sum(dim=(1, 2)) / torch.where(counted, total, 1)
-    return torch.where(counted, share, 0)
+    lit = total > 0
+    share = torch.where(lit, (heat * outside).sum(dim=(1, 2)) / torch.where(lit, total, 1), 1)
+    return torch.where(mask.flatten(1).any(dim=1), share, 0)
 
 
 def find_relevance(

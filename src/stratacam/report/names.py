@@ -7,7 +7,7 @@ METHODS = {
     "gradcam++": "Grad-CAM++",
     "xgradcam": "XGrad-CAM",
     "hirescam": "HiResCAM",
-    "local_gradcam": "local Grad-CAM",
+    "multiscale_gradcam": "multi-scale Grad-CAM",
     "layercam": "LayerCAM",
 }
 """As their papers write them."""

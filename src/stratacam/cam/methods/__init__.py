@@ -15,7 +15,7 @@ from stratacam.cam.methods.gradient import (
     gradient_x_activation,
     hirescam,
     layercam,
-    local_gradcam,
+    multiscale_gradcam,
     xgradcam,
 )
 from stratacam.cam.methods.input_gradient import guided_backprop, input_gradient
@@ -76,7 +76,7 @@ REGISTRY = {
     "gradcam++": Method(GRADIENT, gradcam_plus_plus, "arbitrary"),
     "xgradcam": Method(GRADIENT, xgradcam, "logit"),
     "hirescam": Method(GRADIENT, hirescam, "logit"),
-    "local_gradcam": Method(GRADIENT, local_gradcam, "logit"),
+    "multiscale_gradcam": Method(GRADIENT, multiscale_gradcam, "logit"),
     "layercam": Method(GRADIENT, layercam, "logit"),
     "gradient_x_activation": Method(GRADIENT, gradient_x_activation, "logit"),
     "eigencam": Method(ACTIVATION, eigencam, "activation"),

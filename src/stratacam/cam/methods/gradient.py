@@ -11,7 +11,7 @@ from torch import Tensor
 from stratacam.cam.passes import exactly, sum_of_channels
 
 WINDOW = 5
-"""Cells along each side over which `local_gradcam` averages gradients."""
+"""Cells along each side of the middle scale of `multiscale_gradcam`."""
 
 
 def gradcam(gradient: Tensor) -> Tensor:
@@ -81,24 +81,25 @@ def hirescam(activation: Tensor, gradient: Tensor) -> Tensor:
     return (_single(gradient) * _single(activation)).sum(dim=1)
 
 
-def local_gradcam(activation: Tensor, gradient: Tensor) -> Tensor:
-    """Grad-CAM whose weights are local: sum_k w_k A_k with w_ki the mean of g_k over `WINDOW` cells around position i.
+def multiscale_gradcam(activation: Tensor, gradient: Tensor) -> Tensor:
+    """Grad-CAM at three scales: sum_k w_k A_k with w_ki the mean of three weights of a channel at position i.
 
-    It stands between HiResCAM, whose window is one cell, and Grad-CAM, whose window is the whole map: one gradient
-    is noisy, and the mean of all says nothing of where. At the border the window is what lies in the map.
+    These are g_ki itself, as in HiResCAM, its mean over `WINDOW` cells around i, and its mean over the map, as in
+    Grad-CAM: one gradient is noisy, and the mean of all says nothing of where. So the map is the mean of the maps of
+    HiResCAM, of that with smoothed gradients, and of Grad-CAM. At the border the window is what lies in the map.
 
     Args and returns as `gradcam_plus_plus`.
     """
-    weights = _single(gradient)
-    for axis in range(2, weights.ndim):
-        cells = torch.arange(weights.shape[axis], device=weights.device)
-        near = ((cells[:, None] - cells).abs() <= WINDOW // 2).to(weights)
-        mean = near / near.sum(
-            dim=1, keepdim=True
-        )  # over the window is the mean over one axis after the other
-        with exactly(weights):
-            weights = torch.movedim(torch.movedim(weights, axis, -1) @ mean.T, -1, axis)
-    return (weights * _single(activation)).sum(dim=1)
+    own = _single(gradient)
+    near = own
+    for axis in range(2, own.ndim):
+        cells = torch.arange(own.shape[axis], device=own.device)
+        window = ((cells[:, None] - cells).abs() <= WINDOW // 2).to(own)
+        mean = window / window.sum(dim=1, keepdim=True)  # over the window: over one axis after the other
+        with exactly(near):
+            near = torch.movedim(torch.movedim(near, axis, -1) @ mean.T, -1, axis)
+    everywhere = own.mean(dim=tuple(range(2, own.ndim)), keepdim=True)
+    return ((own + near + everywhere) / 3 * _single(activation)).sum(dim=1)
 
 
 def layercam(activation: Tensor, gradient: Tensor) -> Tensor:
