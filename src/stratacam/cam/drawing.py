@@ -151,7 +151,7 @@ def montage(
     ]
     highest = max(float(np.abs(one).max()) for one in heat) or 1.0 if normalise == "none" else 1.0
     rows = -(-(len(chosen) + 1) // columns)
-    figure = Figure(figsize=(2 * columns, 2.25 * rows + 0.6), layout="constrained")
+    figure = Figure(figsize=(2 * columns, 2.35 * rows + 0.9), layout="constrained")
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     grid[0].imshow(_picture(image), cmap="gray", vmin=0, vmax=1)
     grid[0].set_title("image", fontsize=9)

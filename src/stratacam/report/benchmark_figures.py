@@ -228,7 +228,13 @@ def _examples(examples: Sequence[Example], picked: Pick | None) -> ReportFigure:
         ),
     ]
     bar = figure.colorbar(
-        heat_colours(), ax=list(panels[-1, 1:]), location="bottom", aspect=60, shrink=0.6, pad=0.02
+        heat_colours(),
+        ax=list(panels[-1, 1:]),
+        location="bottom",
+        aspect=60,
+        shrink=0.6,
+        pad=0.02,
+        panchor=False,
     )
     bar.outline.set_visible(False)
     bar.set_label("heat: share of the map's maximum in the slice", fontsize=SMALL)
