@@ -30,10 +30,11 @@ def write_nothing(_figure, path, endings):
     return files
 
 
-def grey_pixel(_figure):
-    """In place of a figure on the page."""
+def grey_picture(shown):
+    """In place of a figure on the page, as large as it."""
     buffer = io.BytesIO()
-    Image.new("RGB", (1, 1), "grey").save(buffer, "webp")
+    width, height = (shown.figure.get_size_inches() * 40).astype(int).tolist()
+    Image.new("RGB", (width, height), "grey").save(buffer, "webp")
     return buffer.getvalue()
 
 
@@ -42,7 +43,7 @@ def without_pictures():
     """Figures are made but not rendered, which takes most of the time of a page."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(album, "save_one", write_nothing)
-        patch.setattr(album, "page_picture", grey_pixel)
+        patch.setattr(album, "page_picture", grey_picture)
         yield
 
 

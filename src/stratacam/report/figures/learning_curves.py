@@ -1,7 +1,7 @@
 """Losses of every training."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -13,7 +13,6 @@ from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure, Request
 from stratacam.report.figures.layer_lines import COLOURS, GREY
 from stratacam.report.lettering import MM_PER_INCH
-from stratacam.report.words.done import whether_training_ended_early
 
 LOSSES = {"train_loss": ("training", GREY), "validation_loss": ("validation", COLOURS[0])}
 """Label and colour."""
@@ -55,12 +54,23 @@ def learning_curves(study: StudyContent, request: Request) -> ReportFigure | Non
     return ReportFigure(
         "Learning curves",
         "One line for every training: each seed and fold. Loss: cross-entropy in nats. Dot: the epoch with the lowest "
-        f"validation loss, whose weights were kept. {whether_training_ended_early(study)}".rstrip(),
+        f"validation loss, whose weights were kept{_how_often_the_last(of_network)}.",
         figure,
         numbers,
         "The training loss is on augmented slices, with label smoothing. The validation loss is without either; "
         "groups, and subjects of a group, have equal weights. Where training was guided, both hold the share of heat "
         "outside the mask.",
+    )
+
+
+def _how_often_the_last(of_network: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]) -> str:
+    """In how many trainings the epoch kept is the last one; "" if in none."""
+    histories = [history for found in of_network.values() for _, history in found]
+    last = sum(history["best_epoch"] == len(history["epochs"]) for history in histories)
+    return (
+        f"; in {last} of {len(histories)} it is the last, and training may have ended too early"
+        if last
+        else ""
     )
 
 

@@ -111,9 +111,10 @@ def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
     names = ", ".join(of_scan[0].name for of_scan in scans)
     which = "the first by name" if study.by_slice else "the first held out, by name"
     who = f"As asked for: {names}" if request.scans else f"One subject of each group, {which}: {names}"
-    caption = f"{study.sequence}; {_columns(shown, agreement=agreement)}. {who}."
+    caption = f"{study.sequence}; {_columns(shown, agreement=agreement, short=True)}. {who}."
     how = (
-        f"{_about(study)} Nobody is chosen by the result. Slice: {' or '.join(dict.fromkeys(rules))}. "
+        f"{_about(study)} Columns: {study.sequence}; {_columns(shown, agreement=agreement)}. Nobody is chosen by the "
+        f"result. Slice: {' or '.join(dict.fromkeys(rules))}. "
         f"{how_drawn(*(scan for of_scan in scans for scan in of_scan))}"
     )
     return ReportFigure(_title(study), caption, sheet.fit(), numbers, how)
@@ -163,17 +164,18 @@ def _about(study: StudyContent) -> str:
     return how_good(study.recommended)
 
 
-def _columns(shown: Sequence[Shown], *, agreement: bool) -> str:
-    """What stands beside the anatomy."""
+def _columns(shown: Sequence[Shown], *, agreement: bool, short: bool = False) -> str:
+    """What stands beside the anatomy; short without method, layer and networks, which stand above the panels."""
     found = []
     for number, one in enumerate(shown):
         what = ", ".join(one.words)
+        judged = one.verdict if short else f"{what}; {one.verdict}"
         if one.verdict == "recommended":
-            found.append(f"the recommended map ({what})")
+            found.append("the recommended map" if short else f"the recommended map ({what})")
         elif one.maps and next(iter(one.maps.values())).method == ABSTRACT:
-            found.append(f"the abstract's figure ({what}; {one.verdict})")
+            found.append(f"the abstract's figure ({judged})")
         else:
-            found.append(f"the study's map of the last convolution ({what}; {one.verdict})")
+            found.append(f"the study's map of the last convolution ({judged})")
         if agreement and number == 0:
             found.append("the share of networks that agree on it")
     return "; ".join(found)
