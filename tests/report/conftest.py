@@ -11,6 +11,14 @@ from small_study import FEW, write_study
 from stratacam.files import read_json, write_json, write_text
 from stratacam.report import album, figure, write_report
 
+
+@pytest.fixture(autouse=True, scope="session")
+def _style():
+    """Figures are drawn as the report draws them."""
+    with figure.style():
+        yield
+
+
 TRAINING = {
     "initial_weights": "imagenet", "best_epoch": 2, "temperature": 1.5,
     "settings": {

@@ -121,6 +121,7 @@ def test_on_paper_no_column_is_cut_and_no_caption_leaves_its_figure(published_pa
     assert max(opened.evaluate(tall)) < 980
     pages = {}
     for state in ("opened", "folded"):
+        opened.emulate_media(media="print")
         file = tmp_path / f"{state}.pdf"
         opened.pdf(path=file, format="A4", prefer_css_page_size=True)
         pages[state] = len(re.findall(rb"/Type\s*/Page\b", file.read_bytes()))

@@ -362,8 +362,9 @@ def test_a_scan_explained_by_a_network_of_the_users_own_is_drawn_by_its_card_alo
     card = content.card.model_copy(update={"architecture": str(tmp_path / "networks.py:mine")})
     write_json(tmp_path / "card.json", card.model_dump(mode="json"))
     maps = shutil.copytree(content.maps["sub-08"].path.parents[1], tmp_path / "maps" / "sub-08").parent
-    (picture,) = write_strips(tmp_path, content.folders.prepared, maps, ["sub-08"])
-    assert picture.is_file()
+    pictures = write_strips(tmp_path, content.folders.prepared, maps, ["sub-08"])
+    assert [picture.name.split("_")[1] for picture in pictures] == [f"label-{name}" for name in card.classes]
+    assert all(picture.is_file() for picture in pictures)
 
 
 def test_heat_is_laid_over_the_sequence_that_was_explained(content):

@@ -110,11 +110,11 @@ def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
         sheet.colour_bar(with_agreement, heat_colours(AGREEMENT_COLOURS), AGREEMENT)
     names = ", ".join(of_scan[0].name for of_scan in scans)
     which = "the first by name" if study.by_slice else "the first held out, by name"
-    who = f"As asked for: {names}" if request.scans else f"One subject of each group, {which}: {names}"
+    who = f"As asked for: {names}" if request.scans else f"One subject of each group: {which}"
     caption = f"{study.sequence}; {_columns(shown, agreement=agreement, short=True)}. {who}."
     how = (
-        f"{_about(study)} Columns: {study.sequence}; {_columns(shown, agreement=agreement)}. Nobody is chosen by the "
-        f"result. Slice: {' or '.join(dict.fromkeys(rules))}. "
+        f"{_about(study)} Columns: {study.sequence}; {_columns(shown, agreement=agreement)}. Subjects: {names}. "
+        f"Nobody is chosen by the result. Slice: {' or '.join(dict.fromkeys(rules))}. "
         f"{how_drawn(*(scan for of_scan in scans for scan in of_scan))}"
     )
     return ReportFigure(_title(study), caption, sheet.fit(), numbers, how)
