@@ -126,7 +126,13 @@ def test_montage_of_mri_is_grey_and_names_the_class_and_the_unit():
     model, images = make(Plain), images_for(Plain)
     result = sc.explain(model, images, classes=1)
     figure = sc.montage(
-        images[0], result, channel=2, names=["control", "SPMS"], relu=False, normalise="none", layers="conv2"
+        images[0],
+        result,
+        channel=2,
+        names=["control", "SPMS", "RRMS"],
+        relu=False,
+        normalise="none",
+        layers="conv2",
     )
     image, _, bar = (axes for axes in figure.axes if axes.images or axes.get_xlabel())
     assert image.images[0].get_array().ndim == 2

@@ -234,7 +234,7 @@ def test_the_report_shows_members_typical_maps_and_what_strategies_follow(writte
     with style():
         figure = strategies(content, Request())
     words = [panel.get_ylabel() for panel in figure.figure.axes if panel.get_ylabel()]
-    assert words[1].splitlines()[:2] == ["strategy 2", "5 subjects"]
+    assert words[1].splitlines()[0] == "strategy 2, n = 5"
 
 
 def test_fewer_than_ten_subjects_say_nothing(tmp_path):

@@ -144,6 +144,10 @@ def montage(
     """
     image = _one_channel(image, channel)
     _check_two_dimensional(image, explanation, index, column)
+    if names is not None and len(names) != explanation.logits.shape[1]:
+        raise ValueError(
+            f"names: found {len(names)}; expected {explanation.logits.shape[1]}, one for each output."
+        )
     chosen = explanation.chosen(layers)
     heat = [
         maps.heatmap(size=image.shape[-2:], relu=relu, normalise=normalise)[index, column].numpy()
