@@ -29,6 +29,7 @@ class Recommended:
         numbers: of the maps that either half of the subjects chose, on the other half.
         nearest: where none passed, the one that fails the fewest criteria.
         reliability: of the recommended map, a row of `reliability.tsv`; None where it is of one network.
+        undecided: halves of the subjects that would have chosen no map.
     """
 
     network: str
@@ -37,6 +38,7 @@ class Recommended:
     numbers: tuple[CrossFitted, ...]
     nearest: JudgedMap | None
     reliability: Row | None
+    undecided: int = 0
 
     def title(self, one: JudgedMap) -> str:
         """A judged map: method, layer and networks."""
@@ -70,6 +72,7 @@ def read_recommended(folders: StudyFolders, runs: Sequence[Run]) -> Recommended 
         tuple(CrossFitted(**one) for one in found["recommended"]["numbers"]) if chosen else (),
         found["nearest"] and _judged(found["nearest"]),
         next((row for row in rows if (row["method"], row["layer"]) == (chosen.method, chosen.layer)), None),
+        sum(one is None for one in found["recommended"].get("of_halves", ())) if chosen else 0,
     )
 
 

@@ -30,11 +30,9 @@ def in_short(recommended: Recommended | None) -> str:
     if recommended.chosen is None:
         return _none(recommended)
     count = len(recommended.judged)
-    passed = sum(one.verdict in PASSED for one in recommended.judged)
-    meets = "it alone meets" if passed == 1 else f"{passed} meet"
     return (
-        f"The map to believe is {recommended.title(recommended.chosen)}: of {count} judged maps {meets} every "
-        f"criterion of the rule. {how_good(recommended)}"
+        f"The map to believe is {recommended.title(recommended.chosen)}: of {count} judged maps {_meets(recommended)} "
+        f"every criterion of the rule. {how_good(recommended)}"
     )
 
 
@@ -44,7 +42,8 @@ def which_map(recommended: Recommended | None) -> str:
         return "Trust in the maps was not measured."
     if recommended.chosen is None:
         return "None: no map passed the rule."
-    return f"{recommended.title(recommended.chosen)}."
+    title = recommended.title(recommended.chosen)
+    return f"{title[0].upper()}{title[1:]}."
 
 
 def how_far(recommended: Recommended | None) -> str:
@@ -53,7 +52,16 @@ def how_far(recommended: Recommended | None) -> str:
         return "Remedy: run `stratacam evidence` with the study's TOML file. Until then, maps are pictures."
     if recommended.chosen is None:
         return f"{in_the_way(recommended)} {remedy(recommended)}"
-    return how_good(recommended)
+    uncertain = (
+        f" {'Either half' if recommended.undecided > 1 else 'One half'} of the people alone would have chosen no map: "
+        "the choice is uncertain."
+        if recommended.undecided
+        else ""
+    )
+    return (
+        f"Of {len(recommended.judged)} judged maps {_meets(recommended)} every criterion of the rule. "
+        f"{how_reliable(recommended)}{uncertain} Its numbers are in the chapter."
+    )
 
 
 def remedy(recommended: Recommended) -> str:
@@ -88,29 +96,35 @@ def who_was_judged(study: StudyContent) -> str:
     return " ".join(sentences)
 
 
-def how_good(recommended: Recommended) -> str:
-    """Reliability of the recommended map, with the networks that are needed, and its cross-fitted numbers."""
+def _meets(recommended: Recommended) -> str:
+    passed = sum(one.verdict in PASSED for one in recommended.judged)
+    return "it alone meets" if passed == 1 else f"{passed} meet"
+
+
+def how_reliable(recommended: Recommended) -> str:
+    """Reliability of the recommended map, with the networks that are needed."""
     row = recommended.reliability
     if row is None or not row["reliability"]:
         one = recommended.chosen is not None and recommended.chosen.networks == 1
-        reliable = f"Its reliability is not known{', as one network made it' if one else ''}."
-    else:
-        needed = row[f"networks_for_{WANTED}"]
-        verb = "is" if needed == "1" else "are"
-        enough = (
-            f"for {WANTED:g}, {needed} {verb} needed" if needed else f"how many give {WANTED:g} is not known"
-        )
-        reliable = (
-            f"Its reliability is {decimal(float(row['reliability']))} (expected correlation with the consensus of "
-            f"{row['networks']} other networks; {enough})."
-        )
+        return f"Its reliability is not known{', as one network made it' if one else ''}."
+    needed = row[f"networks_for_{WANTED}"]
+    verb = "is" if needed == "1" else "are"
+    enough = f"for {WANTED:g}, {needed} {verb} needed" if needed else f"how many give {WANTED:g} is not known"
+    return (
+        f"Its reliability is {decimal(float(row['reliability']))} (expected correlation with the consensus of "
+        f"{row['networks']} other networks; {enough})."
+    )
+
+
+def how_good(recommended: Recommended) -> str:
+    """Reliability of the recommended map, with the networks that are needed, and its cross-fitted numbers."""
     numbers = "; ".join(cross_fitted(asdict(one)) for one in recommended.numbers)
     fitted = (
         f" Chosen in the same way on one half of the subjects, on the other half (95 % intervals): {numbers}."
         if numbers
         else ""
     )
-    return reliable + fitted
+    return how_reliable(recommended) + fitted
 
 
 def cross_fitted(number: Mapping[str, Any]) -> str:
