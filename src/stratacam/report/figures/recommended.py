@@ -95,7 +95,7 @@ def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
         for panel, scan, one in zip(with_maps, of_scan, shown, strict=True):
             found = draw_heat(panel, scan, study.sequence, one.layer, index, box=box)
             numbers.append({**found, "verdict": one.verdict})
-        with_heat += with_maps
+        with_heat += with_maps[:1] if agreement else with_maps  # the bar of agreement stands between them
         if row == 0:
             draw_scale(anatomy)
             sheet.title(anatomy, study.sequence)
