@@ -143,7 +143,7 @@ if __name__ == "__main__":
     draw_layers(study, IMAGES / "layers.png")
     draw_filled(study, IMAGES / "filled.png")
     draw_export(study, IMAGES / "export.png")
-    photograph(study / "report.html", IMAGES / "report.png", height=1400)
+    photograph(study / "report.html", IMAGES / "report.png", height=900)
     photograph(find_prepared(study / "prepared")[0].quality_page, IMAGES / "quality.png", height=1000)
     photograph_viewer(study, IMAGES / "viewer.png")
     evidence = min((study / "figures").glob("figure-*-evidence-*.png"))

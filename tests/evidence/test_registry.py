@@ -17,8 +17,8 @@ from stratacam.evidence.references import reference_maps
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import by_subject, summarise
 from stratacam.networks import build
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.evidence import tables, words
-from stratacam.report.evidence.content import EvidenceContent
 from stratacam.report.figure import Request, style
 from stratacam.report.figures.measures_by_layer import measures_by_layer
 
@@ -149,7 +149,7 @@ def test_names_of_measures_and_kinds_are_unique():
 
 OTHER_USES = {
     "blank": {"report/figures/every_layer.py"},
-    "auroc": {"report/result_tables.py", "cli/study.py"},
+    "auroc": {"report/tables/results.py", "cli/study.py"},
 }
 """Modules in which the word is another thing than the measure."""
 
@@ -182,8 +182,8 @@ def test_a_new_measure_is_a_module_and_an_entry(network, scan):
     with style():
         figure = measures_by_layer(evidence, Request())
     assert "Brightest row (n = 4)" in [axes.get_title(loc="left") for axes in figure.figure.axes]
-    assert TOY.panel.note in figure.caption
-    assert "its brightest row is on top (mean at most 0.1)" in words.rule(evidence)["criteria"]
+    assert TOY.panel.note in figure.words
+    assert ("its brightest row is on top (mean at most 0.1)",) in tables.rule_table(evidence).rows
 
 
 def test_rows_of_a_measure_that_is_not_registered_are_refused(monkeypatch, network, scan):
@@ -202,7 +202,7 @@ def test_that_faithful_is_not_correct_is_said_once(table):
     said = " ".join(words.sentences(evidence_of(table, ("block1_conv1",))))
     assert said.count("Faithful is not correct") == 1
     assert (
-        "No layer's map by gradcam is recommended: of 1 nothing can be said. No layer could pass here: "
+        "No layer's map by Grad-CAM is recommended: of 1 nothing can be said. No layer could pass here: "
         in said
     )
     assert "comes nearest" not in said

@@ -20,7 +20,7 @@ from stratacam.evidence.sequences.by_class import SEQUENCES, SequenceSummary
 from stratacam.files import read_json, write_json
 from stratacam.report.album import figures_of
 from stratacam.report.content import read_study
-from stratacam.report.evidence import chapters
+from stratacam.report.evidence import evidence_chapters
 from stratacam.report.figure import ONE_COLUMN, TWO_COLUMNS, Request, save_figure, save_numbers
 from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
 from stratacam.report.lettering import SMALL, wrapped
@@ -74,7 +74,7 @@ def crowded(tmp_path_factory):
 @pytest.fixture(scope="module")
 def all_figures(crowded):
     study = read_study(crowded)
-    readable, _ = chapters(study)
+    readable, _ = evidence_chapters(study)
     found = figures_of(study, [chapter for chapter in readable if chapter.evidence.folder.name == SINGLE])
     return {figure.entry.name: figure for of in found.values() for figure in of}
 

@@ -14,10 +14,10 @@ from stratacam.evidence.pick import JudgedMap
 from stratacam.evidence.recommendation import criteria
 from stratacam.files import read_json, write_json
 from stratacam.maps.fused import fused_title
-from stratacam.report import write_report
 from stratacam.report.captions import how_drawn
 from stratacam.report.content import read_study
-from stratacam.report.evidence import chapters
+from stratacam.report.content.recommended import Recommended
+from stratacam.report.evidence import evidence_chapters
 from stratacam.report.figure import Request
 from stratacam.report.figures.dependence import dependence
 from stratacam.report.figures.every_layer import slice_at_every_layer
@@ -25,12 +25,15 @@ from stratacam.report.figures.layer_lines import LayerAxis
 from stratacam.report.figures.measures_by_layer import measures_by_layer
 from stratacam.report.figures.neighbouring_slices import slices_at_last_block
 from stratacam.report.figures.recommended import recommended_map
-from stratacam.report.map_reliability import map_reliability_table
 from stratacam.report.names import method_title
 from stratacam.report.overlay import PALE, draw_slice
-from stratacam.report.recommended import TOO_FEW, UNMEASURED, Recommended, in_short
 from stratacam.report.shown import open_scan_of
+from stratacam.report.tables.map_reliability import map_reliability_table
+from stratacam.report.words.recommended import TOO_FEW, UNMEASURED, in_short
 from stratacam.study.folders import StudyFolders
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 
 LONGER = "mean of block1_conv2 to block3_conv3"
 
@@ -50,7 +53,7 @@ def believed(folders):
 
 @pytest.fixture(scope="module")
 def evidence(believed):
-    return {chapter.evidence.folder.name: chapter for chapter in chapters(believed)[0]}
+    return {chapter.evidence.folder.name: chapter for chapter in evidence_chapters(believed)[0]}
 
 
 @pytest.fixture
@@ -73,15 +76,16 @@ def titles(figure):
     return [axes.get_title() for axes in figure.axes if axes.get_title()]
 
 
-def test_the_page_begins_with_the_map_to_believe_in_words_and_on_scans(folders):
-    page = write_report(folders).read_text(encoding="utf-8")
-    first = page[page.index("<h1>") :].split("<p>")[1]
-    assert first.startswith(
-        f"The map to believe is LayerCAM, {LONGER}, VGG16 (consensus of 3 networks): of 24 "
+def test_the_page_begins_with_the_map_to_believe_in_words_and_on_scans(published, published_page):
+    page = published_page.read_text(encoding="utf-8")
+    first = page[: page.index("<nav")]
+    assert (
+        f"<dt>Which map to read?</dt><dd><strong>LayerCAM, {LONGER}, VGG16 (consensus of 3 networks).</strong>"
+        in first
     )
-    assert "it alone meets every criterion" in first
-    assert page.index('id="figure-1"') < page.index("<h2>Figures</h2>") < page.index('id="figure-2"')
-    assert (folders.figures / "figure-1-recommended.png").is_file()
+    assert "expected correlation with the consensus of 3 other networks" in first
+    assert "it alone meets every criterion" in page[page.index('id="maps"') : page.index('id="figure-1"')]
+    assert (published.figures / "figure-1-recommended.png").is_file()
 
 
 def test_the_first_picture_has_the_map_its_agreement_and_the_abstracts_figure(believed):
@@ -101,10 +105,10 @@ def test_the_first_picture_has_the_map_its_agreement_and_the_abstracts_figure(be
         "the consensus of 3 other networks; for 0.9, ",
         "ROAD above control 0.21 (0.10 to 0.32)",
         "Maximum on the truth 0.90 (0.70 to 1.00)",
-        "(sub-03, sub-07, sub-11)",
+        "sub-03, sub-07, sub-11",
         "fewer than 50 % of them agree",
     ):
-        assert words in found.caption
+        assert words in found.words
 
 
 def test_what_stands_in_the_way_is_said_in_few_words():
@@ -135,12 +139,12 @@ def test_the_words_of_too_few_subjects_are_those_of_the_criteria():
 def test_where_no_map_passed_the_page_says_so_first_and_marks_the_abstracts_figure(without, verdict, reason):
     study = read_study(without(verdict))
     assert in_short(study.recommended) == (
-        f"No map of this study is recommended; the nearest of 24 judged is LayerCAM, {LONGER}, VGG16 (consensus of "
-        f"3 networks), and {reason}."
+        f"No map of VGG16 is recommended. The nearest of 24 judged is LayerCAM, {LONGER}, VGG16 (consensus of "
+        f"3 networks); {reason}."
     )
     found = recommended_map(study, Request())
     assert found.title == "The abstract's figure, which is not recommended; no map is"
-    assert found.caption.startswith(in_short(study.recommended))
+    assert in_short(study.recommended) in found.how
     assert titles(found.figure) == ["FLAIR", "Grad-CAM\nblock5_conv1\none network\nnot recommended"]
 
 
@@ -195,7 +199,7 @@ def test_heat_is_pale_where_fewer_than_half_of_the_networks_agree(believed):
 
 def test_captions_of_a_consensus_say_what_is_pale_and_those_of_one_network_do_not(believed, plain_study):
     words = "Maps are the mean of 3 networks, each in units of its scale; where fewer than 50 % of them agree"
-    assert words in slices_at_last_block(believed, Request()).caption
+    assert words in slices_at_last_block(believed, Request()).words
     assert words not in how_drawn(open_scan_of(read_study(plain_study), "sub-03"))
 
 
@@ -235,13 +239,15 @@ def test_chapters_are_of_one_network_and_of_the_consensus_and_name_means_over_la
         "Which layer to believe: VGG16 (consensus of 3 networks)",
     ]
     consensus = evidence[CONSENSUS]
-    assert "Maps of 4 layers and 2 means over layers were measured" in consensus.sentences[0]
-    assert f"Recommended maps by layercam, by the rule below: {LONGER}." in consensus.sentences
-    (table,) = (one for one in consensus.tables if one.title == "Layers, maps by layercam")
+    assert f"Recommended maps by LayerCAM, by the rule: {LONGER}." in consensus.sentences[:2]
+    assert any("Maps of 4 layers and 2 means over layers were measured" in one for one in consensus.sentences)
+    (table,) = (one for one in consensus.tables if one.title == "Layers, maps by LayerCAM")
     verdicts = {row[0]: row[1] for row in table.rows}
     assert list(verdicts) == [*FEW, "mean of block1_conv2 and block2_conv2", LONGER]
     assert verdicts[LONGER] == "recommended"
-    assert not any("+" in cell for one in consensus.tables for row in one.rows for cell in row)
+    assert not any(
+        "+" in cell for one in consensus.tables + consensus.folded for row in one.rows for cell in row
+    )
 
 
 def test_charts_over_depth_keep_layers_in_order_and_means_over_layers_apart(evidence):
@@ -257,7 +263,7 @@ def test_charts_over_depth_keep_layers_in_order_and_means_over_layers_apart(evid
     names = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
     assert names == [*FEW, "mean of block1_conv2\nand block2_conv2", "mean of block1_conv2\nto block3_conv3"]
     matrix = dependence(evidence[CONSENSUS].evidence, Request())
-    assert "Past the line: means over layers" in matrix.caption
+    assert "Past the line: means over layers" in matrix.words
 
 
 def test_names_of_lines_cover_no_data(evidence):

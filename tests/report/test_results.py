@@ -1,6 +1,7 @@
 """What the report says of folds, seeds, several networks, baselines and slices that were split."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -11,14 +12,16 @@ from stratacam.files import write_json
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.report import write_report
 from stratacam.report.choose import choose_patient
-from stratacam.report.confounds import confounds_table, what_confounds
 from stratacam.report.content import read_study
 from stratacam.report.figure import Request
 from stratacam.report.figures import STUDY_FIGURES
 from stratacam.report.figures.confusion import confusion_matrices
 from stratacam.report.figures.learning_curves import learning_curves
 from stratacam.report.figures.reliability import reliability_plot
-from stratacam.report.result_tables import (
+from stratacam.report.statements.methods import methods_section
+from stratacam.report.tables.cohort import cohort_table
+from stratacam.report.tables.confounds import confounds_table, what_confounds
+from stratacam.report.tables.results import (
     LISTED,
     class_table,
     comparison_table,
@@ -27,17 +30,13 @@ from stratacam.report.result_tables import (
     probabilities_table,
     sample_size_table,
 )
-from stratacam.report.summary import (
-    how_all_did,
-    how_it_was_split,
-    what_baselines_do,
-    what_leaks,
-    what_was_done,
-    what_was_found,
-)
-from stratacam.report.tables import cohort_table, training_table
+from stratacam.report.tables.training import training_table
+from stratacam.report.words.done import how_it_was_split
+from stratacam.report.words.found import how_all_did, what_baselines_do, what_leaks, what_was_found
 from stratacam.study.folders import StudyFolders
 from stratacam.study.steps.sample_size import what_can_be_shown
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 @pytest.fixture(scope="module")
@@ -88,18 +87,16 @@ def test_the_cohort_is_counted_by_part(plain):
 
 
 def test_networks_folds_and_seeds_are_told_in_words(folds):
-    told = what_was_done(folds)
+    told = dict(methods_section(folds))
     assert (
-        "VGG16 with global average pooling, starting from ImageNet weights, and small CNN with global average "
-        "pooling, starting from random weights, were trained for 2 epochs" in told
+        "VGG16 [@vgg], starting from ImageNet weights [@imagenet], and small CNN, starting from random weights, with "
+        "global average pooling." in told["Networks and training"]
     )
-    assert "with each of 2 seeds" in told
     masked = replace(folds, card=folds.card.model_copy(update={"brain": "features"}))
-    assert "VGG16 with global average pooling of features of the brain alone, starting" in what_was_done(
-        masked
-    )
-    assert "Every subject was held out in one of 3 folds and predicted by" in told
-    assert "(108 slices)" in told
+    networks = dict(methods_section(masked))["Networks and training"]
+    assert "with global average pooling of features of the brain alone." in networks
+    assert "Every subject was held out in one of 3 folds and predicted by" in told["Split"]
+    assert "(108 slices)" in told["Split"]
     assert what_was_found(folds).startswith("VGG16 (seed 3) classified 11 of 12 held-out subjects correctly.")
 
 
@@ -124,7 +121,8 @@ def test_one_model_has_no_range(plain):
 def test_a_network_that_was_not_shown_to_beat_a_baseline_is_said_to_beat_none(folds):
     told = what_baselines_do(folds)
     assert told.startswith(
-        "VGG16 (seed 3) was not shown to beat logistic regression on volume (balanced accuracy 0.92 against 1.00; "
+        "Better than chance is not better than simple measures: VGG16 (seed 3) was not shown to beat logistic "
+        "regression on volume (balanced accuracy 0.92 against 1.00; "
         "difference -0.08, 95 % interval -0."
     )
     assert "beats" not in told
@@ -169,7 +167,7 @@ def test_of_several_baselines_that_are_not_beaten_the_best_alone_has_numbers(fol
         for row in study.comparison["rows"]
     ]
     told = what_baselines_do(replace(study, comparison={"rows": rows}))
-    assert told.startswith("VGG16 (seed 3) was not shown to beat logistic regression on volume or")
+    assert "VGG16 (seed 3) was not shown to beat logistic regression on volume or" in told
     assert told.count("95 % interval") == 2  # of the rule, and of the best
     assert "The best of these is logistic regression on volume" in told
     assert "a difference from it below 0.31 would mostly not have been seen" in told
@@ -260,7 +258,7 @@ def test_confusion_matrices_of_all_networks_stand_side_by_side(folds):
     left, right = (axes.get_position() for axes in figure.figure.axes[:2])
     assert left.y0 == pytest.approx(right.y0)
     assert left.x1 < right.x0
-    assert "every subject by the one of 3 folds that held it out" in figure.caption
+    assert "every subject by the one of 3 folds that held it out" in figure.words
 
 
 def test_reliability_shows_confidence_against_accuracy_and_counts(plain):
@@ -297,13 +295,14 @@ def test_several_trainings_are_listed_with_the_epoch_kept(folds, plain):
 
 def test_a_split_by_slice_is_marked_everywhere(slice_study):
     page = write_report(slice_study).read_text(encoding="utf-8")
-    headings = [line for line in page.splitlines() if line.startswith(("<h3>", "<summary>"))]
-    free = ("Left out", "Settings", "Provenance", "How the numbers are obtained")
-    marked = [line for line in headings if not any(title in line for title in free)]
-    assert len(marked) == 7
-    assert all(SLICES_OF_ONE_PERSON in line for line in marked)
+    tables = re.findall(r'role="region" aria-label="([^"]*)"', page)
+    free = ("Left out", "Settings", "Provenance", "How the numbers", "People of the study", "CLAIM", "TRIPOD")
+    marked = [title for title in tables if not title.startswith(free)]
+    assert len(marked) == 8
+    assert all(SLICES_OF_ONE_PERSON in title for title in marked)
     captions = [line for line in page.splitlines() if line.startswith("<figcaption>")]
-    assert not STUDY_FIGURES[1].depends_on_split  # the examples are of the cohort, not of a split
+    free = [entry.name for entry in STUDY_FIGURES if not entry.depends_on_split]
+    assert free == ["examples"]  # they are of the cohort, not of a split
     assert [SLICES_OF_ONE_PERSON in line.lower() for line in captions] == [
         entry.depends_on_split for entry in STUDY_FIGURES if entry.name != "classes"
     ]

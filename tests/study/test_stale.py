@@ -25,7 +25,7 @@ import stratacam
 from stratacam.errors import InputError
 from stratacam.files import read_json
 from stratacam.report import refresh_report
-from stratacam.report.evidence.content import evidence_folders
+from stratacam.report.content.evidence import evidence_folders
 from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.scans.volume import write_nifti
 from stratacam.source_code import code_of

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stratacam.report.content import StudyContent
-from stratacam.report.evidence import Chapter
+from stratacam.report.evidence import EvidenceChapter
 from stratacam.report.figure import (
     FigureEntry,
     ReportFigure,
@@ -17,6 +17,9 @@ from stratacam.report.figure import (
     save_numbers,
 )
 from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
+
+CHAPTERS = ("maps", "results", "cohort")
+"""Of figures of the study; those of evidence stand after the first."""
 
 FILES = ("png", "svg", "tsv")
 """What the report writes of each figure."""
@@ -43,16 +46,20 @@ class StudyFigure:
         return drawn(self.entry, self.content, request or Request(self.entry.width_mm), self.warning)
 
 
-def figures_of(study: StudyContent, chapters: Sequence[Chapter]) -> dict[str, list[StudyFigure]]:
-    """All figures by what they are of: "" for the study, and the folder of every network with evidence; in order."""
-    found = {"": [StudyFigure(entry.name, entry, study, study.warning) for entry in STUDY_FIGURES]}
-    for chapter in chapters:
-        network = chapter.evidence.folder.name
-        found[network] = [
-            StudyFigure(f"{entry.name}-{network}", entry, chapter.evidence, study.warning)
+def figures_of(study: StudyContent, evidence: Sequence[EvidenceChapter]) -> dict[str, list[StudyFigure]]:
+    """All figures by the chapter of the page, or the folder of the network whose evidence they show; in order."""
+    of_study: dict[str, list[StudyFigure]] = {chapter: [] for chapter in CHAPTERS}
+    for entry in STUDY_FIGURES:
+        of_study[entry.chapter].append(StudyFigure(entry.name, entry, study, study.warning))
+    first, *others = of_study.items()
+    networks = {
+        (name := chapter.evidence.folder.name): [
+            StudyFigure(f"{entry.name}-{name}", entry, chapter.evidence, study.warning)
             for entry in EVIDENCE_FIGURES
         ]
-    return found
+        for chapter in evidence
+    }
+    return dict((first, *networks.items(), *others))
 
 
 @dataclass(frozen=True)

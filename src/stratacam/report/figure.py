@@ -53,9 +53,10 @@ class ReportFigure:
 
     Attributes:
         title: what it shows, in a few words.
-        caption: what is seen, by which rule, in which units.
+        caption: what is seen, in three lines at most.
         figure: the drawing.
         numbers: what is drawn.
+        how: how it was made: rules of choice, methods, units; folded away on the page.
         warning: what must be known before the figure is believed; stands under the drawing and in the caption.
     """
 
@@ -63,7 +64,13 @@ class ReportFigure:
     caption: str
     figure: Figure
     numbers: Numbers
+    how: str = ""
     warning: str = ""
+
+    @property
+    def words(self) -> str:
+        """All that is said of it."""
+        return f"{self.caption} {self.how}".rstrip()
 
     @property
     def width_mm(self) -> float:
@@ -81,6 +88,7 @@ class FigureEntry(Generic[Content]):
         draw: draws it; None where there is nothing to show.
         scans: how many scans `Request.scans` may name.
         width_mm: in the report.
+        chapter: of the page, where it is of a study: "maps", "results" or "cohort".
         needs: of the study, without which there is nothing to show; "" where every study has it.
         depends_on_split: whether it shows results, which carry the warning of the split.
     """
@@ -90,6 +98,7 @@ class FigureEntry(Generic[Content]):
     draw: Callable[[Content, Request], ReportFigure | None]
     scans: Literal["none", "one", "any"] = "none"
     width_mm: float = TWO_COLUMNS
+    chapter: str = "maps"
     needs: str = ""
     depends_on_split: bool = True
 
@@ -153,9 +162,9 @@ def save_figure(figure: ReportFigure, path: Path) -> None:
     Text is text in SVG and PDF; pictures in them, and PNG, have 300 dots per inch.
     """
     about: dict[str, Any] = {
-        ".png": {"Title": figure.title, "Description": figure.caption},
-        ".svg": {"Title": figure.title, "Description": figure.caption, "Date": None},
-        ".pdf": {"Title": figure.title, "Subject": figure.caption, "CreationDate": None},
+        ".png": {"Title": figure.title, "Description": figure.words},
+        ".svg": {"Title": figure.title, "Description": figure.words, "Date": None},
+        ".pdf": {"Title": figure.title, "Subject": figure.words, "CreationDate": None},
     }
     with style(), whole_file(path) as temporary:
         figure.figure.savefig(

@@ -8,13 +8,18 @@ NOT_KNOWN = "-"
 
 
 def decimal(value: float) -> str:
-    """Two decimals."""
-    return f"{value:.2f}"
+    """Two decimals, without the sign of a number that is 0 to these.
+
+    Example:
+        >>> decimal(0.123), decimal(-0.001)
+        ('0.12', '0.00')
+    """
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def interval(limits: Sequence[float] | None) -> str:
     """Write "0.36 to 1.00"; a dash where there is none."""
-    return NOT_KNOWN if limits is None else f"{limits[0]:.2f} to {limits[1]:.2f}"
+    return NOT_KNOWN if limits is None else f"{decimal(limits[0])} to {decimal(limits[1])}"
 
 
 def estimate(found: Mapping[str, Any] | None) -> str:
@@ -40,13 +45,8 @@ def estimate_of(value: float | None, low: float | None, high: float | None) -> s
     if value is None or math.isnan(value):
         return NOT_KNOWN
     if low is None or high is None or math.isnan(low):
-        return _two_digits(value)
-    return f"{_two_digits(value)} ({_two_digits(low)} to {_two_digits(high)})"
-
-
-def _two_digits(value: float) -> str:
-    """Without the sign of a number that is 0 to two digits."""
-    return f"{round(value, 2) + 0.0:.2f}"
+        return decimal(value)
+    return f"{decimal(value)} ({decimal(low)} to {decimal(high)})"
 
 
 def small(p_value: float | None) -> str:

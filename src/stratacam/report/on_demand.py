@@ -8,7 +8,7 @@ from stratacam.errors import InputError
 from stratacam.report.album import StudyFigure, figures_of, save_one
 from stratacam.report.choose import explained_scans
 from stratacam.report.content import StudyContent, read_study, subject_label
-from stratacam.report.evidence import chapters
+from stratacam.report.evidence import evidence_chapters
 from stratacam.report.figure import Request
 from stratacam.study.folders import StudyFolders
 
@@ -72,7 +72,7 @@ def make_figure(
 
 
 def _figures(study: StudyContent) -> dict[str, StudyFigure]:
-    readable, _ = chapters(study)
+    readable, _ = evidence_chapters(study)
     return {figure.name: figure for of in figures_of(study, readable).values() for figure in of}
 
 

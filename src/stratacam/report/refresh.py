@@ -37,9 +37,9 @@ class Report:
     scans: Mapping[str, Mapping[str, str]]
 
     @property
-    def outputs(self) -> tuple[Path]:
-        """The page."""
-        return (self.folders.report,)
+    def outputs(self) -> tuple[Path, ...]:
+        """The page, and what stands beside it to publish from."""
+        return self.folders.report, self.folders.model_card, self.folders.references
 
     def do(self) -> None:
         """Write it."""
@@ -75,7 +75,7 @@ def refresh_report(folders: StudyFolders, console: Console) -> Path:
         folders.leakage: ("leakage.json",),
         folders.permutations: ("permutations.json",),
         folders.root: (folders.left_out.name,),
-        Path(configuration["cohort"]["input"]): ("dataset_description.json",),
+        Path(configuration["cohort"]["input"]): ("dataset_description.json", "participants.tsv"),
     }
     found = {path for folder, names in patterns.items() for name in names for path in folder.glob(name)}
     report = Report(

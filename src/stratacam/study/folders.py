@@ -71,6 +71,10 @@ class StudyFolders:
     """The report's pictures, as PNG."""
     report = _Below("report.html")
     """The report."""
+    model_card = _Below("model_card.md")
+    """What the model is for, whom it saw, how well it does, and its limits: a section of the report as a file."""
+    references = _Below("references.bib")
+    """The works that the report's methods section cites, as BibTeX."""
     left_out = _Below("left_out.tsv")
     """Scans that could not be used: name, step and reason."""
     provenance = _Below("provenance.json")

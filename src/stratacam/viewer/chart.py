@@ -7,7 +7,7 @@ from pathlib import Path
 from stratacam.evidence import registry
 from stratacam.maps import ScanMaps
 from stratacam.report.content import StudyContent
-from stratacam.report.reading import Row, table_if_there
+from stratacam.report.content.files import Row, table_if_there
 from stratacam.viewer.answers import Bar, ChartAnswer, MeasureAnswer
 
 NOT_MEASURED = "Not measured: run `stratacam evidence` on the study's file."

@@ -18,7 +18,7 @@ from stratacam.maps import ScanMaps, find_maps
 from stratacam.report.choose import choose_patient
 from stratacam.report.content import StudyContent, read_study, subject_label
 from stratacam.report.overlay import WHITE
-from stratacam.report.recommended import UNMEASURED, in_short
+from stratacam.report.words.recommended import UNMEASURED, in_short
 from stratacam.scans.labels import find_masks, read_mask
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.folders import StudyFolders

@@ -5,8 +5,8 @@ from stratacam.evidence.pick import JudgedMap
 from stratacam.maps import ScanMaps
 from stratacam.maps.consensus_store import UNIT
 from stratacam.maps.fused import fused_title
+from stratacam.report.content.recommended import Recommended
 from stratacam.report.names import method_title
-from stratacam.report.recommended import Recommended
 from stratacam.viewer.answers import LayerAnswer, StoreAnswer
 from stratacam.viewer.names import networks_of, training_words
 

@@ -1,40 +1,38 @@
-"""The chapter of one network: words, figures and tables."""
+"""The chapter of one network: words and tables."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from stratacam.errors import InputError
 from stratacam.report.content import StudyContent
+from stratacam.report.content.evidence import EvidenceContent, evidence_folders, read_evidence
 from stratacam.report.evidence import strategies, tables, words
-from stratacam.report.evidence.content import EvidenceContent, evidence_folders, read_evidence
 from stratacam.report.evidence.losses import losses_table
 from stratacam.report.evidence.sequences import sequences_table
-from stratacam.report.tables import Table
+from stratacam.report.tables.table import Table
 
 
 @dataclass(frozen=True)
-class Chapter:
+class EvidenceChapter:
     """What is shown of one network's evidence.
 
     Attributes:
         title: with the network's name.
         sentences: paragraphs on top.
-        rule: of the recommendation, see `words.rule`.
-        tables: of results.
+        tables: a row for every layer, by method.
+        folded: all others.
+        details: tables for the appendix.
         evidence: of which the page draws the figures.
-        details: tables that are folded away.
     """
 
     title: str
     sentences: tuple[str, ...]
-    rule: Mapping[str, Any]
     tables: tuple[Table, ...]
-    evidence: EvidenceContent
+    folded: tuple[Table, ...]
     details: tuple[Table, ...]
+    evidence: EvidenceContent
 
 
-def chapters(study: StudyContent) -> tuple[list[Chapter], list[str]]:
+def evidence_chapters(study: StudyContent) -> tuple[list[EvidenceChapter], list[str]]:
     """A chapter for each network whose evidence can be read, and for each other why it is not shown."""
     shown, left_out = [], []
     for folder, network in evidence_folders(study.folders).items():
@@ -50,11 +48,12 @@ def chapters(study: StudyContent) -> tuple[list[Chapter], list[str]]:
     return shown, left_out
 
 
-def _chapter(evidence: EvidenceContent) -> Chapter:
-    shown = [
+def _chapter(evidence: EvidenceContent) -> EvidenceChapter:
+    folded = [
+        tables.rule_table(evidence),
         *(table for method in evidence.methods for table in
-          (tables.claims_table(evidence, method), tables.layers_table(evidence, method),
-           tables.truth_table(evidence, method))),
+          (tables.reasons_table(evidence, method), tables.truth_table(evidence, method),
+           tables.claims_table(evidence, method))),
         losses_table(evidence),
         sequences_table(evidence),
         *tables.comparison_tables(evidence),
@@ -62,11 +61,11 @@ def _chapter(evidence: EvidenceContent) -> Chapter:
         strategies.strategies_table(evidence),
         strategies.members_table(evidence),
     ]  # fmt: skip
-    return Chapter(
+    return EvidenceChapter(
         f"Which layer to believe: {evidence.title}",
         tuple(words.sentences(evidence)),
-        words.rule(evidence),
-        tuple(table for table in shown if table),
-        evidence,
+        tuple(tables.layers_table(evidence, method) for method in evidence.methods),
+        tuple(table for table in folded if table),
         (tables.measures_table(evidence), tables.seconds_table(evidence)),
+        evidence,
     )

@@ -1,8 +1,8 @@
 """Table of what the network loses when a structure is filled."""
 
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.numbers import estimate_of
-from stratacam.report.tables import Table
+from stratacam.report.tables.table import Table
 
 
 def losses_table(evidence: EvidenceContent) -> Table | None:
@@ -22,7 +22,7 @@ def losses_table(evidence: EvidenceContent) -> Table | None:
     ]
     return Table(
         "What the network loses when a structure is filled",
-        ("class explained", "structure", "fall of the logit", "of shams", "first in", "verdict"),
+        ("class explained", "structure", "fall, logits", "of shams, logits", "first in", "verdict"),
         tuple(rows),
         note="Every structure is filled with plain tissue of the same slice, and so are shams: plain tissue of the "
         "same area and depth. The fall is that of the logit of the class less the mean of the others. In brackets 95 % "

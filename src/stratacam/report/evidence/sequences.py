@@ -1,8 +1,8 @@
 """Table of what each sequence contributes to the network's answer."""
 
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.numbers import estimate_of
-from stratacam.report.tables import Table
+from stratacam.report.tables.table import Table
 
 
 def sequences_table(evidence: EvidenceContent) -> Table | None:
@@ -21,7 +21,13 @@ def sequences_table(evidence: EvidenceContent) -> Table | None:
     ]
     return Table(
         "What each sequence contributes",
-        ("class explained", "sequence", "Shapley value", "share", "subjects; people who stood in"),
+        (
+            "class explained",
+            "sequence",
+            "Shapley value, logits",
+            "share (0 to 1)",
+            "subjects; people who stood in",
+        ),
         tuple(rows),
         note="A sequence is left out by putting that of a person of another class in its place, at the same level of "
         "the brain. The Shapley value is the mean of what the sequence then adds to the logit of the class, less the "

@@ -8,9 +8,9 @@ from stratacam.evidence.strategies.profiles import CELL_MM
 from stratacam.evidence.strategies.split import SMALLEST
 from stratacam.evidence.strategies.tables import MEMBERS
 from stratacam.maps.fused import fused_title
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.numbers import NOT_KNOWN, listed, small
-from stratacam.report.tables import Table
+from stratacam.report.tables.table import Table
 
 LEVEL = 0.05
 

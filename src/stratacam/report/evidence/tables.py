@@ -6,15 +6,17 @@ from typing import Any
 
 from stratacam.evidence import registry
 from stratacam.evidence.localisation import AVERAGE_PRECISION
+from stratacam.evidence.measures import Measure
 from stratacam.evidence.references import CEILING, REFERENCES
 from stratacam.evidence.regions.scan_heat import OWN_CLASS
 from stratacam.evidence.rows import NONE
 from stratacam.evidence.values import Summary
 from stratacam.maps.fused import fused_title
-from stratacam.report.evidence.content import EvidenceContent
-from stratacam.report.numbers import NOT_KNOWN, estimate_of, small
-from stratacam.report.reading import Row
-from stratacam.report.tables import Table
+from stratacam.report.content.evidence import EvidenceContent
+from stratacam.report.content.files import Row
+from stratacam.report.names import method_title
+from stratacam.report.numbers import NOT_KNOWN, decimal, estimate_of, small
+from stratacam.report.tables.table import Table
 
 STRONGEST = 12
 """Comparisons of groups that are listed."""
@@ -38,7 +40,7 @@ def claims_table(evidence: EvidenceContent, method: str) -> Table:
         for number, test in enumerate(claim["tests"])
     ]
     return Table(
-        f"What the abstract claims, tested on {method}",
+        f"What the abstract claims, tested on {method_title(method)}",
         (
             "claim",
             "verdict",
@@ -69,7 +71,7 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
     """Every layer: the registered measures that have a column and were measured, and its verdict."""
     verdicts = {one["layer"]: one for one in evidence.recommendations[method]["layers"]}
     columns = [
-        (measure.heading(measure.column.against), found, measure.column.interval)
+        (_with_unit(measure, measure.column.against), found, measure.column.interval)
         for measure in registry.measures()
         if measure.column and any(found := evidence.along(method, measure, measure.column.against))
     ]
@@ -82,12 +84,37 @@ def layers_table(evidence: EvidenceContent, method: str) -> Table:
         for number, layer in enumerate(evidence.layers)
     ]
     return Table(
-        f"Layers, maps by {method}",
+        f"Layers, maps by {method_title(method)}",
         ("layer", "verdict", *(heading for heading, _, _ in columns)),
         tuple(rows),
-        note="Verdicts: the mean, and one-sided 95 % bounds that hold for all layers and methods together. Columns: in "
-        "brackets the 95 % interval over subjects, of each number for itself. All measures, with every method "
-        f"and layer, are in evidence/{evidence.folder.name}/layers.tsv.",
+        note="Verdicts: the mean, and one-sided 95 % bounds that hold for all layers and methods together. Columns: "
+        "in brackets the 95 % interval over subjects, of each number for itself. Numbers without a unit are shares "
+        "(0 to 1), correlations or differences of these (-1 to 1). All measures, with every method and layer, are in "
+        f"evidence/{evidence.folder.name}/layers.tsv.",
+    )
+
+
+def reasons_table(evidence: EvidenceContent, method: str) -> Table | None:
+    """Why layers are not recommended; None where all are."""
+    rows = [
+        (fused_title(one["layer"]), one["verdict"], ". ".join((*one["faults"], *one["reasons"])))
+        for one in evidence.recommendations[method]["layers"]
+        if one["faults"] or one["reasons"]
+    ]
+    title = f"Why layers are not recommended, maps by {method_title(method)}"
+    return Table(title, ("layer", "verdict", "why"), tuple(rows)) if rows else None
+
+
+def rule_table(evidence: EvidenceContent) -> Table:
+    """The rule by which layers are recommended."""
+    stored = evidence.recommendations[evidence.methods[0]]["rule"]
+    if isinstance(stored, str):  # evidence of earlier versions has it as one sentence
+        return Table("The rule", ("criterion",), (), otherwise=stored)
+    return Table(
+        "The rule",
+        (stored["opening"].removesuffix(":"),),
+        tuple((criterion,) for criterion in stored["criteria"]),
+        note=stored["remarks"],
     )
 
 
@@ -124,7 +151,7 @@ def truth_table(evidence: EvidenceContent, method: str) -> Table | None:
         return None
     headings = (measure.heading(against and f"({against})") for measure, against in columns)
     return Table(
-        f"Where the truth is, by class ({method})",
+        f"Where the truth is, by class ({method_title(method)})",
         ("class", "map", "subjects", *headings, "attainable average precision"),
         tuple(rows),
         note="In brackets 95 % intervals over the subjects of the class, of each number for itself. A structure in "
@@ -224,14 +251,14 @@ def _known(cell: str, write: Callable[[float], str]) -> str:
 def _of(summary: Summary | None, *, interval: bool = True) -> str:
     if summary is None:
         return NOT_KNOWN
-    return estimate_of(summary.value, summary.low, summary.high) if interval else f"{summary.value:.2f}"
+    return estimate_of(summary.value, summary.low, summary.high) if interval else decimal(summary.value)
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
     others = ", ".join(fused_title(layer) for layer in verdict["alike"] if layer != verdict["layer"])
-    return {
-        "recommended": "recommended",
-        "says the same": f"says the same as {others}",
-        "not recommended": f"not recommended: {'; '.join(verdict['faults'])}",
-        "cannot say": f"cannot say ({'; '.join(verdict['reasons'])})",
-    }[verdict["verdict"]]
+    return f"says the same as {others}" if verdict["verdict"] == "says the same" else str(verdict["verdict"])
+
+
+def _with_unit(measure: Measure, against: str) -> str:
+    unit = f", {measure.unit}" if measure.unit and measure.unit not in measure.heading(against) else ""
+    return f"{measure.heading(against)}{unit}"

@@ -5,9 +5,10 @@ from typing import Any
 
 from stratacam.evidence import registry
 from stratacam.maps.fused import fused_title, is_fused
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
+from stratacam.report.names import method_title
 from stratacam.report.numbers import listed
-from stratacam.report.recommended import cross_fitted
+from stratacam.report.words.recommended import cross_fitted
 
 FAITHFUL = (
     "Faithful is not correct: a map may be true to a network that uses what has nothing to do with the class (Haufe et "
@@ -20,26 +21,26 @@ CROSS_FITTED = (
 
 
 def sentences(evidence: EvidenceContent) -> list[str]:
-    """The layers and subjects measured, the recommendation, and the measures left out; the rule follows."""
+    """The recommendation, then the layers and subjects measured, and the measures left out."""
     about = evidence.about
-    means = f" and {len(evidence.fused_layers)} means over layers" if evidence.fused_layers else ""
+    count = len(evidence.fused_layers)
+    means = f" and {count} mean{'s' if count > 1 else ''} over layers" if count else ""
     measured_on = (
         f"Maps of {len(evidence.plain_layers)} layers{means} were measured on {about['subjects']} subjects "
         f"({about['slices']} slices; {about['slices_again']} of each scan where the network is run again many times), "
         f"for {about['explained']}. Intervals in tables are of 95 %, over subjects (Student's, corrected for "
         "skewness), each number for itself."
     )
-    found = [measured_on]
+    found = [_recommended(evidence, method) for method in evidence.methods]
+    if any(one["choices"] for one in evidence.recommendations.values()):
+        found.append(CROSS_FITTED)
+    found += [FAITHFUL, measured_on]
     if learnt_from := about["learnt_from"]:
         found.append(
             f"{len(learnt_from)} subjects were left out of the evidence, as the network was trained on them: "
             f"{', '.join(learnt_from[:5])}{' ...' if len(learnt_from) > 5 else ''}."
         )
     found += _truth(about)
-    found += [_recommended(evidence, method) for method in evidence.methods]
-    if any(one["choices"] for one in evidence.recommendations.values()):
-        found.append(CROSS_FITTED)
-    found.append(FAITHFUL)
     missing = [
         kind.question
         for kind in registry.KINDS
@@ -48,13 +49,6 @@ def sentences(evidence: EvidenceContent) -> list[str]:
     if missing:
         found.append(f"Not measured: {'; '.join(missing)}.")
     return found
-
-
-def rule(evidence: EvidenceContent) -> Mapping[str, Any]:
-    """The rule by which layers were recommended: `opening`, `criteria` and `remarks`, see `Rule`."""
-    stored = evidence.recommendations[evidence.methods[0]]["rule"]
-    # evidence of earlier versions has it as one sentence
-    return {"opening": stored, "criteria": (), "remarks": ""} if isinstance(stored, str) else dict(stored)
 
 
 def _truth(about: Mapping[str, Any]) -> list[str]:
@@ -83,7 +77,7 @@ def _truth(about: Mapping[str, Any]) -> list[str]:
 def _recommended(evidence: EvidenceContent, method: str) -> str:
     found = evidence.recommendations[method]
     if not found["recommended"]:
-        return f"No layer's map by {method} is recommended: {_why_none(found['layers'])}."
+        return f"No layer's map by {method_title(method)} is recommended: {_why_none(found['layers'])}."
     alike = {one["layer"]: one["alike"] for one in found["layers"]}
     recommended = [
         fused_title(choice["layer"])
@@ -95,7 +89,7 @@ def _recommended(evidence: EvidenceContent, method: str) -> str:
         + "".join(f"; {cross_fitted(one)}" for one in choice["numbers"])
         for choice in found["choices"]
     ]
-    return f"Recommended maps by {method}, by the rule below: {'. '.join(recommended)}."
+    return f"Recommended maps by {method_title(method)}, by the rule: {'. '.join(recommended)}."
 
 
 def _why_none(layers: Sequence[Mapping[str, Any]]) -> str:

@@ -5,7 +5,7 @@ list of figures, the files in `figures/`, `stratacam figure` and its documentati
 """
 
 from stratacam.report.content import StudyContent
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.figure import FigureEntry
 from stratacam.report.figures.classes import maps_of_classes
 from stratacam.report.figures.confusion import confusion_matrices
@@ -30,14 +30,6 @@ STUDY_FIGURES: tuple[FigureEntry[StudyContent], ...] = (
         scans="any",
     ),
     FigureEntry(
-        "examples",
-        "every sequence of a subject of each group",
-        example_slices,
-        scans="any",
-        depends_on_split=False,
-    ),
-    FigureEntry("confusion", "confusion matrices, per subject and per slice", confusion_matrices),
-    FigureEntry(
         "right-and-wrong",
         "maps of subjects classified right and wrong, of every group",
         right_and_wrong,
@@ -51,6 +43,7 @@ STUDY_FIGURES: tuple[FigureEntry[StudyContent], ...] = (
         scans="one",
         needs='maps of several classes (explain.target = "all")',
     ),
+    FigureEntry("every-layer", "one slice at every layer, block by block", slice_at_every_layer, scans="one"),
     FigureEntry(
         "last-block", "neighbouring slices at the layers of the last block", slices_at_last_block, scans="one"
     ),
@@ -61,15 +54,30 @@ STUDY_FIGURES: tuple[FigureEntry[StudyContent], ...] = (
         scans="one",
         needs="a network of two blocks",
     ),
-    FigureEntry("every-layer", "one slice at every layer, block by block", slice_at_every_layer, scans="one"),
+    FigureEntry(
+        "confusion", "confusion matrices, per subject and per slice", confusion_matrices, chapter="results"
+    ),
     FigureEntry(
         "reliability",
         "whether probabilities mean what they say",
         reliability_plot,
         needs="predictions of held-out subjects",
+        chapter="results",
     ),
     FigureEntry(
-        "learning-curves", "losses of every training", learning_curves, needs="histories of the trainings"
+        "learning-curves",
+        "losses of every training",
+        learning_curves,
+        needs="histories of the trainings",
+        chapter="results",
+    ),
+    FigureEntry(
+        "examples",
+        "every sequence of a subject of each group",
+        example_slices,
+        scans="any",
+        chapter="cohort",
+        depends_on_split=False,
     ),
 )
 

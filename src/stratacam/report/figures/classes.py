@@ -66,10 +66,11 @@ def maps_of_classes(study: StudyContent, request: Request) -> ReportFigure | Non
     sheet.colour_bar(panels, heat_colours(maximum=highest, signed=True), f"signed map ({unit_of(maps)})")
     return ReportFigure(
         f"Maps of all classes of one scan, {fused_title(layer)}",
-        f"{scan.name}, group {scan.group}, {describe_slice(scan, index).replace(chr(10), '; ')}. "
-        f"{method_title(maps.method)} at {fused_title(layer)} for each class, signed: red raises the logit of the "
-        f"class, blue lowers it. One scale for all classes. Colours: {DIVERGING}. Predicted: {maps.predicted}, "
-        f"p = {probability_of(maps):.2f}. Subject: {choice.rule}. Slice: {slice_rule}.",
+        f"{scan.name}, group {scan.group}, predicted {maps.predicted}, p = {probability_of(maps):.2f}. "
+        f"{method_title(maps.method)} for each class, signed: red raises the logit of the class, blue lowers it; one "
+        "scale for all classes.",
         sheet.fit(),
         numbers,
+        f"Layer: {fused_title(layer)}. {describe_slice(scan, index).replace(chr(10), '; ')}. Colours: {DIVERGING}. "
+        f"Subject: {choice.rule}. Slice: {slice_rule}.",
     )

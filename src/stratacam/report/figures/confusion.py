@@ -66,11 +66,12 @@ def confusion_matrices(study: StudyContent, request: Request) -> ReportFigure:
     result = " Slices of one person are not independent: the subjects' matrix is the result."
     return ReportFigure(
         f"Confusion matrices of the held-out {held_out}",
-        f"{', '.join(map(study.title_of, models))}; per subject and per slice, {who}. Rows: true group; columns: "
-        "predicted group. Counts, and per cent of the row. A subject's group is the one of the highest mean "
-        f"probability over its slices.{'' if study.by_slice else result}",
+        "Rows: true group; columns: predicted group. Counts, and per cent of the row."
+        f"{'' if study.by_slice else result}",
         figure,
         numbers,
+        f"{', '.join(map(study.title_of, models))}; per subject and per slice, {who}. A subject's group is the one of "
+        "the highest mean probability over its slices.",
     )
 
 

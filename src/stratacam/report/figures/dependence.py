@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stratacam.cam.drawing import DIVERGING
 from stratacam.evidence.redundancy import correlation_matrix
 from stratacam.evidence.sanity import CASCADE
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.figure import ReportFigure, Request
 from stratacam.report.figures.layer_lines import counted, in_two_lines, thinned
 from stratacam.report.lettering import MM_PER_INCH, SMALL, Lines, fit_titles
@@ -82,10 +82,11 @@ def dependence(evidence: EvidenceContent, request: Request) -> ReportFigure | No
     second = f" {'Right' if request.wide else 'Below'}: {NOTE}" if steps else ""
     return ReportFigure(
         f"How alike the maps of layers of {evidence.title} are{', and what they depend on' if steps else ''}",
-        f"Maps by {method_title(method)}. Spearman's correlation of heat inside the brain, mean over subjects (n); "
-        f"white where two layers never both had heat.{apart}{second}",
+        "Spearman's correlation of heat inside the brain, mean over subjects (n); white where two layers never both "
+        f"had heat.{apart}",
         figure,
         numbers,
+        f"Maps by {method_title(method)}.{second}",
     )
 
 

@@ -40,8 +40,8 @@ def example_slices(study: StudyContent, request: Request) -> ReportFigure:
     sides = "anterior and posterior side" if plane == "sagittal" else "right and left"
     return ReportFigure(
         "Example slices of every sequence and group",
-        f"{who}. Level: {rule}. The prepared scans as the network sees them, 0 black to {WHITE:g} white. "
-        f"{' and '.join(SIDES[plane])} are the patient's {sides}.",
+        f"{who}. {' and '.join(SIDES[plane])} are the patient's {sides}.",
         sheet.fit(),
         numbers,
+        f"Level: {rule}. The prepared scans as the network sees them, 0 black to {WHITE:g} white.",
     )

@@ -4,7 +4,7 @@ from stratacam.evidence.groups import group_map_file
 from stratacam.evidence.regions.group_maps import HIGH, MEAN, SHARE
 from stratacam.maps.fused import fused_title
 from stratacam.maps.heat import HEAT_SCALE
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.figure import ReportFigure, Request
 from stratacam.report.figures.on_template import Part, TemplateRow, draw_on_template
 from stratacam.report.names import method_title
@@ -39,11 +39,11 @@ def group_heat(evidence: EvidenceContent, request: Request) -> ReportFigure | No
     drawing, numbers = draw_on_template(parts, request)
     return ReportFigure(
         f"Heat of every group in MNI152 space, {evidence.title}, {fused_title(layer)}",
-        f"Maps of {explained} in everybody by {method_title(method)} at {fused_title(layer)}, each in units of its own "
-        f"{HEAT_SCALE:.0%} quantile in the brain, carried to the template by the affine of the preparation. Above: "
-        "mean heat, on one scale for all groups. Below: the share of the group's subjects whose heat is at least half "
-        "of that quantile. Each voxel is of the subjects whose slices reach it. n: subjects of the group. Left of the "
-        "picture is the patient's right.",
+        f"Maps of {explained} in everybody. Above: mean heat, on one scale for all groups. Below: the share of the "
+        "group's subjects (n) with high heat. Left of the picture is the patient's right.",
         drawing,
         numbers,
+        f"{method_title(method)} at {fused_title(layer)}, each map in units of its own {HEAT_SCALE:.0%} quantile in "
+        "the brain, carried to the template by the affine of the preparation. High heat: at least half of that "
+        "quantile. Each voxel is of the subjects whose slices reach it.",
     )

@@ -1,7 +1,7 @@
 """Losses of every training."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -53,12 +53,24 @@ def learning_curves(study: StudyContent, request: Request) -> ReportFigure | Non
     figure.legend(handles[:3], labels[:3], loc="outside upper left", ncols=3)
     return ReportFigure(
         "Learning curves",
-        "One line for every training: each seed and fold. Cross-entropy in nats. The training loss is on augmented "
-        "slices, with label smoothing. The validation loss is without either; groups, and subjects of a group, have "
-        "equal weights. Where training was guided, both hold the share of heat outside the mask. Dot: the epoch with "
-        "the lowest validation loss, whose weights were kept.",
+        "One line for every training: each seed and fold. Loss: cross-entropy in nats. Dot: the epoch with the lowest "
+        f"validation loss, whose weights were kept{_how_often_the_last(of_network)}.",
         figure,
         numbers,
+        "The training loss is on augmented slices, with label smoothing. The validation loss is without either; "
+        "groups, and subjects of a group, have equal weights. Where training was guided, both hold the share of heat "
+        "outside the mask.",
+    )
+
+
+def _how_often_the_last(of_network: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]) -> str:
+    """In how many trainings the epoch kept is the last one; "" if in none."""
+    histories = [history for found in of_network.values() for _, history in found]
+    last = sum(history["best_epoch"] == len(history["epochs"]) for history in histories)
+    return (
+        f"; in {last} of {len(histories)} it is the last, and training may have ended too early"
+        if last
+        else ""
     )
 
 

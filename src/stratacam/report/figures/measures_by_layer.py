@@ -10,7 +10,7 @@ from stratacam.evidence import registry
 from stratacam.evidence.measures import Measure, Panel
 from stratacam.evidence.references import CEILING, CHANCE, EDGES, INTENSITY, PRIOR
 from stratacam.evidence.values import Summary
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.figure import ReportFigure, Request
 from stratacam.report.figures.layer_lines import (
     COLOURS,
@@ -75,11 +75,12 @@ def measures_by_layer(evidence: EvidenceContent, request: Request) -> ReportFigu
     apart = " Right of the line: means over layers." if evidence.fused_layers else ""
     return ReportFigure(
         f"Evidence for the maps of every layer of {evidence.title}",
-        f"Maps by {' and '.join(map(method_title, evidence.methods))}, layers from shallow to deep. Lines: means over "
-        f"subjects; bands: 95 % intervals over subjects; n: subjects.{apart} Grey: what maps are held against; "
-        f"“attainable” is the truth itself at the layer's resolution, the best that it could do. {notes}",
+        "Layers from shallow to deep. Lines: means over subjects; bands: 95 % intervals over subjects; n: subjects."
+        f"{apart} Grey: what maps are held against.",
         figure,
         numbers,
+        f"Maps by {' and '.join(map(method_title, evidence.methods))}. “Attainable” is the truth itself at the layer's "
+        f"resolution, the best that it could do. {notes}",
     )
 
 

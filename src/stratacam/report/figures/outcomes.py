@@ -61,11 +61,11 @@ def right_and_wrong(study: StudyContent, request: Request) -> ReportFigure | Non
     return ReportFigure(
         "Scans classified right and wrong",
         f"{len(scans)} scans, of which {wrong} classified wrong{'' if wrong else ': there is no error to show'}. "
-        f"{'Subjects: as asked for' if request.scans else f'Of each group and outcome {RULE}'}. "
-        f"{method} at {fused_title(layer)}, for the class predicted{' and for the true class' if both else ''}. "
-        f"Slice: {' or '.join(dict.fromkeys(rules))}. {how_drawn(*scans)}",
+        f"{method} at {fused_title(layer)}, for the class predicted{' and for the true class' if both else ''}.",
         sheet.fit(),
         numbers,
+        f"{'Subjects: as asked for' if request.scans else f'Of each group and outcome {RULE}'}. "
+        f"Slice: {' or '.join(dict.fromkeys(rules))}. {how_drawn(*scans)}",
     )
 
 

@@ -10,6 +10,7 @@ from stratacam.maps.fused import fused_title
 from stratacam.report.captions import how_drawn
 from stratacam.report.choose import choose_examples, choose_slices, explained_scans
 from stratacam.report.content import StudyContent
+from stratacam.report.content.recommended import PASSED, networks_words
 from stratacam.report.figure import WARNING, ReportFigure, Request
 from stratacam.report.figures.panels import (
     HEAT_UNIT,
@@ -21,9 +22,9 @@ from stratacam.report.figures.panels import (
 )
 from stratacam.report.names import method_title
 from stratacam.report.overlay import AGREEMENT_COLOURS, draw_scale, draw_slice, heat_colours
-from stratacam.report.recommended import PASSED, how_good, in_short, networks_words
 from stratacam.report.sheet import new_sheet
 from stratacam.report.shown import ShownScan, open_scan_of
+from stratacam.report.words.recommended import how_good, in_short
 
 ABSTRACT = "gradcam"
 """The method of the abstract, which shows it at the last convolution."""
@@ -94,7 +95,7 @@ def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
         for panel, scan, one in zip(with_maps, of_scan, shown, strict=True):
             found = draw_heat(panel, scan, study.sequence, one.layer, index, box=box)
             numbers.append({**found, "verdict": one.verdict})
-        with_heat += with_maps
+        with_heat += with_maps[:1] if agreement else with_maps  # the bar of agreement stands between them
         if row == 0:
             draw_scale(anatomy)
             sheet.title(anatomy, study.sequence)
@@ -108,18 +109,15 @@ def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
     if agreement:
         sheet.colour_bar(with_agreement, heat_colours(AGREEMENT_COLOURS), AGREEMENT)
     names = ", ".join(of_scan[0].name for of_scan in scans)
-    which = "the first by name" if study.by_slice else "the first held-out one by name"
-    who = (
-        f"As asked for: {names}"
-        if request.scans
-        else f"One subject of each group ({names}): {which}, whatever its result"
-    )
-    caption = (
-        f"{_about(study)} From left to right: {study.sequence}; {_columns(shown, agreement=agreement)}. "
-        f"{who}. Slice: {' or '.join(dict.fromkeys(rules))}. "
+    which = "the first by name" if study.by_slice else "the first held out, by name"
+    who = f"As asked for: {names}" if request.scans else f"One subject of each group: {which}"
+    caption = f"{study.sequence}; {_columns(shown, agreement=agreement, short=True)}. {who}."
+    how = (
+        f"{_about(study)} Columns: {study.sequence}; {_columns(shown, agreement=agreement)}. Subjects: {names}. "
+        f"Nobody is chosen by the result. Slice: {' or '.join(dict.fromkeys(rules))}. "
         f"{how_drawn(*(scan for of_scan in scans for scan in of_scan))}"
     )
-    return ReportFigure(_title(study), caption, sheet.fit(), numbers)
+    return ReportFigure(_title(study), caption, sheet.fit(), numbers, how)
 
 
 def _shown(study: StudyContent) -> list[Shown]:
@@ -166,17 +164,18 @@ def _about(study: StudyContent) -> str:
     return how_good(study.recommended)
 
 
-def _columns(shown: Sequence[Shown], *, agreement: bool) -> str:
-    """What stands beside the anatomy."""
+def _columns(shown: Sequence[Shown], *, agreement: bool, short: bool = False) -> str:
+    """What stands beside the anatomy; short without method, layer and networks, which stand above the panels."""
     found = []
     for number, one in enumerate(shown):
         what = ", ".join(one.words)
+        judged = one.verdict if short else f"{what}; {one.verdict}"
         if one.verdict == "recommended":
-            found.append(f"the recommended map ({what})")
+            found.append("the recommended map" if short else f"the recommended map ({what})")
         elif one.maps and next(iter(one.maps.values())).method == ABSTRACT:
-            found.append(f"the abstract's figure ({what}; {one.verdict})")
+            found.append(f"the abstract's figure ({judged})")
         else:
-            found.append(f"the study's map of the last convolution ({what}; {one.verdict})")
+            found.append(f"the study's map of the last convolution ({judged})")
         if agreement and number == 0:
             found.append("the share of networks that agree on it")
     return "; ".join(found)

@@ -4,11 +4,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stratacam.report.content import StudyContent
+from stratacam.report.content.files import Row
 from stratacam.report.figure import ReportFigure, Request
 from stratacam.report.figures.layer_lines import COLOURS
 from stratacam.report.lettering import MM_PER_INCH
 from stratacam.report.numbers import decimal
-from stratacam.report.reading import Row
 
 LOOKS = {
     "no": ("as given", COLOURS[1], "o"),
@@ -48,14 +48,14 @@ def reliability_plot(study: StudyContent, request: Request) -> ReportFigure | No
     figure.legend(handles, labels, loc="outside upper center", ncols=len(LOOKS))
     return ReportFigure(
         "Reliability of the probabilities",
-        f"{study.title_of(study.main)} on the held-out {'slices' if study.by_slice else 'subjects'}. Predictions are "
-        "binned by their highest probability. Across: its mean in the bin; up: the share classified correctly. On the "
-        "dashed line the two agree; below it the network is overconfident. Lower panels: predictions in each bin, "
-        "filled as given, outlined after scaling; a bin with few predictions says little. ECE: expected calibration "
-        "error, the mean distance to the line weighted by count, 0 to 1. The temperature was fitted on validation "
-        "slices.",
+        "On the dashed line probabilities are right; below it the network is overconfident. Lower panels: predictions "
+        "in each bin; a bin with few says little. ECE: expected calibration error, 0 to 1.",
         figure,
         study.main.reliability,
+        f"{study.title_of(study.main)} on the held-out {'slices' if study.by_slice else 'subjects'}. Predictions are "
+        "binned by their highest probability. Across: its mean in the bin; up: the share classified correctly. Lower "
+        "panels: filled as given, outlined after scaling. The expected calibration error is the mean distance to the "
+        "line weighted by count. The temperature was fitted on validation slices.",
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from stratacam.evidence.sequences.by_class import ALL, SequenceSummary
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.figure import ReportFigure, Request
 from stratacam.report.figures.layer_lines import COLOURS, GREY
 from stratacam.report.lettering import MM_PER_INCH, SMALL, wrapped
@@ -43,11 +43,12 @@ def sequences(evidence: EvidenceContent, request: Request) -> ReportFigure | Non
     figure.legend(loc="outside upper left", ncols=len(names))
     return ReportFigure(
         f"What each sequence contributes to the answer of {evidence.title}",
-        "Shapley values of sequences: how much each adds to the logit of the class explained, less the mean of the "
-        "others, in place of the same sequence of a person of another class. Means over subjects; lines: 95 % "
-        "intervals over subjects and the people who stood in. n: subjects.",
+        "How much each sequence adds to the logit of the class explained. Means over subjects (n); lines: 95 % "
+        "intervals.",
         figure,
         [one._asdict() for one in found],
+        "Shapley values: of the logit less the mean of the others, in place of the same sequence of a person of "
+        "another class. Intervals are over subjects and the people who stood in.",
     )
 
 

@@ -3,7 +3,7 @@
 from stratacam.evidence.strategies.tables import strategy_map_file
 from stratacam.maps.fused import fused_title
 from stratacam.maps.heat import HEAT_SCALE
-from stratacam.report.evidence.content import EvidenceContent
+from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.evidence.strategies import counts, shown_analysis
 from stratacam.report.figure import ReportFigure, Request
 from stratacam.report.figures.group_heat import SCALE
@@ -39,11 +39,11 @@ def strategies(evidence: EvidenceContent, request: Request) -> ReportFigure | No
     drawing, numbers = draw_on_template([Part(f"mean heat, in units of each scan's {SCALE}", rows)], request)
     return ReportFigure(
         f"Strategies, {evidence.title}, {layer}",
-        f"Mean map of the members of each strategy, maps of {shown['explained']} by {method_title(shown['method'])} at "
-        f"{layer}, each in units of its own {HEAT_SCALE:.0%} quantile in the brain; one scale for all. Beside it the "
-        "members by group, and how many the network gives their class. A strategy is a kind of map: groups whose maps "
-        "differ are strategies too. One that cuts across groups, lies where no disease is, or follows a scanner may be "
-        "a shortcut. Left of the picture is the patient's right.",
+        "Mean map of the members of each kind of maps, with their groups and how many the network gives their class. "
+        "One that cuts across groups, or lies where no disease is, may be a shortcut.",
         drawing,
         numbers,
+        f"Maps of {shown['explained']} by {method_title(shown['method'])} at {layer}, each in units of its own "
+        f"{HEAT_SCALE:.0%} quantile in the brain; one scale for all. A strategy is a kind of map: groups whose maps "
+        "differ are strategies too, and one may follow a scanner. Left of the picture is the patient's right.",
     )

@@ -15,8 +15,8 @@ from stratacam.evidence.sequences.values import KIND
 from stratacam.evidence.strategies.tables import STRATEGIES
 from stratacam.evidence.values import Summary
 from stratacam.files import read_json, read_table
-from stratacam.report.reading import REPEAT, Row, json_if_there
-from stratacam.report.recommended import networks_title
+from stratacam.report.content.files import REPEAT, Row, json_if_there
+from stratacam.report.content.recommended import networks_title
 from stratacam.study.folders import StudyFolders
 from stratacam.study.runs import is_of_these_models, read_runs
 from stratacam.study.steps.judged import consensus_name

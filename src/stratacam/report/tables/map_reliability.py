@@ -3,9 +3,9 @@
 from stratacam.maps.fused import fused_title
 from stratacam.maps.reliability import WANTED
 from stratacam.report.content import StudyContent
+from stratacam.report.content.files import Row
 from stratacam.report.numbers import NOT_KNOWN, estimate_of
-from stratacam.report.reading import Row
-from stratacam.report.tables import Table, warned
+from stratacam.report.tables.table import Table, warned
 
 
 def map_reliability_table(study: StudyContent) -> Table | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stratacam.files import read_json
-from stratacam.report.reading import REPEAT, Row, expect, json_if_there, table_if_there
+from stratacam.report.content.files import REPEAT, Row, expect, json_if_there, table_if_there
 from stratacam.study.folders import StudyFolders
 from stratacam.study.runs import TrainedRun
 

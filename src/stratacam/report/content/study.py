@@ -16,9 +16,9 @@ from stratacam.maps import ScanMaps, explained_sequence, find_maps
 from stratacam.maps.fused import is_fused
 from stratacam.networks import ModelCard, network_title
 from stratacam.networks.saved import CARD
-from stratacam.report.models import EvaluatedModel, read_models
-from stratacam.report.reading import REPEAT, Row, expect, json_if_there, missing, table_if_there
-from stratacam.report.recommended import Recommended, read_recommended
+from stratacam.report.content.files import REPEAT, Row, expect, json_if_there, missing, table_if_there
+from stratacam.report.content.models import EvaluatedModel, read_models
+from stratacam.report.content.recommended import Recommended, read_recommended
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.folders import StudyFolders
 from stratacam.study.map_reliability import RELIABILITY

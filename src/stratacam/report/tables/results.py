@@ -7,7 +7,7 @@ from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent, subject_label
 from stratacam.report.numbers import NOT_KNOWN, decimal, estimate, interval, listed, small
-from stratacam.report.tables import Table, warned
+from stratacam.report.tables.table import Table, warned
 from stratacam.study.sample_size_words import sample_size_paragraph, sample_size_rows
 
 LISTED = 200
@@ -39,7 +39,7 @@ def metrics_table(study: StudyContent) -> Table:
     held_out = "held-out slices" if study.by_slice else "held-out subjects"
     return Table(
         warned(f"Results of {study.title_of(study.main)} on the {held_out}", study),
-        ("unit", "measure", "value", "chance", "95 % interval", "p"),
+        ("of", "measure", "value (0 to 1)", "chance", "95 % interval", "p"),
         rows,
         note="Slices are not independent, so intervals and p-values are of subjects. Each number is explained in "
         "“How the numbers are obtained” below." + _how_to_test(study),
@@ -79,9 +79,9 @@ def class_table(study: StudyContent) -> Table:
     )
     return Table(
         warned(f"Each group against the others, {study.title_of(study.main)}", study),
-        ("unit", "group", "sensitivity", "specificity", "AUROC"),
+        ("of", "group", "sensitivity", "specificity", "AUROC"),
         rows,
-        note="In brackets: 95 % intervals over subjects.",
+        note="Shares, 0 to 1. In brackets: 95 % intervals over subjects.",
     )
 
 
@@ -101,9 +101,10 @@ def probabilities_table(study: StudyContent) -> Table:
     )
     return Table(
         warned(f"Probabilities of {study.title_of(study.main)}", study),
-        ("unit", "measure", "as given", "after temperature scaling", "chance"),
+        ("of", "measure", "as given", "after temperature scaling", "chance"),
         rows,
-        note=f"Lower is better.{_made_worse(study.metrics['subjects'])}",
+        note="Lower is better. Brier score: 0 to 2. Log loss: nats. Calibration error: 0 to "
+        f"1.{_made_worse(study.metrics['subjects'])}",
     )
 
 
@@ -133,10 +134,10 @@ def comparison_table(study: StudyContent) -> Table | None:
     scores = {
         "accuracy": "accuracy",
         "macro_auroc": "macro AUROC",
-        "brier": "Brier score",
-        "expected_calibration_error": "calibration error",
+        "brier": "Brier score (0 to 2)",
+        "expected_calibration_error": "calibration error (0 to 1)",
     }
-    columns = ("", "subjects", "balanced accuracy", *scores.values(), f"{first} minus this", "p")
+    columns = ("classifier", "subjects", "balanced accuracy", *scores.values(), f"{first} minus this", "p")
     titles = {model.name: study.title_of(model) for model in study.models}
 
     def compared(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -196,7 +197,7 @@ def sample_size_table(study: StudyContent) -> Table | None:
         return None
     return Table(
         "What so many subjects can show",
-        ("", ""),
+        ("question", "answer"),
         tuple(sample_size_rows(study.sample_size)),
         note=f"{sample_size_paragraph(study.sample_size)} Found by simulation, with the intervals of this report. A "
         "difference is easier to show between classifiers that are wrong of the same subjects.",
@@ -224,7 +225,7 @@ def predictions_table(study: StudyContent) -> Table:
     fold = ("fold",) if folds else ()
     return Table(
         warned(title + by_network, study),
-        ("subject", *fold, "group", "predicted", "", *(f"p {name}" for name in study.card.classes)),
+        ("subject", *fold, "group", "predicted", "result", *(f"p {name}" for name in study.card.classes)),
         rows,
         note="Mean probabilities over the slices of each subject."
         + (f" … {more} more in evaluation/{study.main.name}/predictions_subjects.tsv." if more else ""),

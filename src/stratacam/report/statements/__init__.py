@@ -1,0 +1,1 @@
+"""Texts to publish from: methods paragraph with its references, reporting check-lists, model card."""

@@ -1,0 +1,175 @@
+"""The map to believe, or why there is none, in words."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from stratacam.evidence import registry
+from stratacam.maps.reliability import WANTED
+from stratacam.networks import network_title
+from stratacam.report.content import StudyContent
+from stratacam.report.content.recommended import PASSED, Recommended
+from stratacam.report.numbers import decimal, estimate_of, listed
+
+UNMEASURED = (
+    "Which map to believe was not measured: run `stratacam evidence` with the study's TOML file. Without it, maps are "
+    "pictures."
+)
+TOO_FEW = re.compile(r".*: (?P<subjects>\d+) subjects, (?P<needed>\d+) are needed")
+"""Words of a criterion for which too few subjects were measured, see `Criterion.finding`."""
+
+SAID = 3
+"""Faults or reasons of the nearest map that stand on top of the page."""
+
+
+def in_short(recommended: Recommended | None) -> str:
+    """For the top of the page: the map to believe with its reliability and numbers, or what stands in the way."""
+    if recommended is None:
+        return UNMEASURED
+    if recommended.chosen is None:
+        return _none(recommended)
+    count = len(recommended.judged)
+    return (
+        f"The map to believe is {recommended.title(recommended.chosen)}: of {count} judged maps {_meets(recommended)} "
+        f"every criterion of the rule. {how_good(recommended)}"
+    )
+
+
+def which_map(recommended: Recommended | None) -> str:
+    """The verdict in one line."""
+    if recommended is None:
+        return "Trust in the maps was not measured."
+    if recommended.chosen is None:
+        return "None: no map passed the rule."
+    title = recommended.title(recommended.chosen)
+    return f"{title[0].upper()}{title[1:]}."
+
+
+def how_far(recommended: Recommended | None) -> str:
+    """How far to trust the map, or what stands in the way; then the remedy."""
+    if recommended is None:
+        return "Remedy: run `stratacam evidence` with the study's TOML file. Until then, maps are pictures."
+    if recommended.chosen is None:
+        return f"{in_the_way(recommended)} {remedy(recommended)}"
+    uncertain = (
+        f" {'Either half' if recommended.undecided > 1 else 'One half'} of the people alone would have chosen no map: "
+        "the choice is uncertain."
+        if recommended.undecided
+        else ""
+    )
+    return (
+        f"Of {len(recommended.judged)} judged maps {_meets(recommended)} every criterion of the rule. "
+        f"{how_reliable(recommended)}{uncertain} Its numbers are in the chapter."
+    )
+
+
+def remedy(recommended: Recommended) -> str:
+    """What to do where no map passed."""
+    nearest = recommended.nearest
+    if nearest is None:
+        return ""
+    if nearest.faults:
+        return "Remedy: other methods or layers (`evidence.methods`, `evidence.layers`), or more seeds for a consensus."
+    if any(TOO_FEW.fullmatch(reason) for reason in nearest.reasons):
+        return "Remedy: measure more people; with `split.folds` everybody is held out once."
+    return "Remedy: measure what is missing, on more people or slices (`[evidence]`)."
+
+
+def who_was_judged(study: StudyContent) -> str:
+    """Whose maps the recommendation is about, where that is not all of the study; "" where it is."""
+    recommended = study.recommended
+    if recommended is None:
+        return ""
+    others = [network_title(one.network) for one in study.networks if one.network != recommended.network]
+    sentences = []
+    if others:
+        sentences.append(
+            f"Only maps of {network_title(recommended.network)}, the first network, were judged; nothing is said of "
+            f"those of {listed(others)}."
+        )
+    single = all(one.networks == 1 for one in recommended.judged)
+    if single and any(maps.members for maps in study.maps.values()):
+        sentences.append("The consensus of seeds, whose maps are drawn below, was not judged.")
+    elif single and len({model.seed for model in study.models}) > 1:
+        sentences.append("Only the first seed was judged.")
+    return " ".join(sentences)
+
+
+def _meets(recommended: Recommended) -> str:
+    passed = sum(one.verdict in PASSED for one in recommended.judged)
+    return "it alone meets" if passed == 1 else f"{passed} meet"
+
+
+def how_reliable(recommended: Recommended) -> str:
+    """Reliability of the recommended map, with the networks that are needed."""
+    row = recommended.reliability
+    if row is None or not row["reliability"]:
+        one = recommended.chosen is not None and recommended.chosen.networks == 1
+        return f"Its reliability is not known{', as one network made it' if one else ''}."
+    needed = row[f"networks_for_{WANTED}"]
+    verb = "is" if needed == "1" else "are"
+    enough = f"for {WANTED:g}, {needed} {verb} needed" if needed else f"how many give {WANTED:g} is not known"
+    return (
+        f"Its reliability is {decimal(float(row['reliability']))} (expected correlation with the consensus of "
+        f"{row['networks']} other networks; {enough})."
+    )
+
+
+def how_good(recommended: Recommended) -> str:
+    """Reliability of the recommended map, with the networks that are needed, and its cross-fitted numbers."""
+    numbers = "; ".join(cross_fitted(asdict(one)) for one in recommended.numbers)
+    fitted = (
+        f" Chosen in the same way on one half of the subjects, on the other half (95 % intervals): {numbers}."
+        if numbers
+        else ""
+    )
+    return how_reliable(recommended) + fitted
+
+
+def cross_fitted(number: Mapping[str, Any]) -> str:
+    """One number, as `CrossFitted` is stored."""
+    measure = next(one for one in registry.measures() if one.name == number["measure"])
+    return (
+        f"{measure.heading(number['against'])} {estimate_of(number['value'], number['low'], number['high'])}"
+    )
+
+
+def _too_few_once(reasons: Sequence[str]) -> list[str]:
+    """Reasons, with those that too few subjects were measured as one."""
+    few = [found for reason in reasons if (found := TOO_FEW.fullmatch(reason))]
+    if len(few) < 2:
+        return list(reasons)
+    counts = sorted({int(found["subjects"]) for found in few})
+    subjects = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    return [
+        f"{subjects} subjects were measured, and {few[0]['needed']} are needed",
+        *(reason for reason in reasons if not TOO_FEW.fullmatch(reason)),
+    ]
+
+
+def _first(words: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    more = len(words) - SAID
+    return "; ".join(words[:SAID]) + (f"; and {more} more, see the chapter of evidence" if more > 0 else "")
+
+
+def _none(recommended: Recommended) -> str:
+    """That no map is recommended, and what stands in the way of the nearest."""
+    network = network_title(recommended.network)
+    return f"No map of {network} is recommended. {in_the_way(recommended)}"
+
+
+def in_the_way(recommended: Recommended) -> str:
+    """What the nearest map lacks."""
+    nearest = recommended.nearest
+    if nearest is None:
+        return "None was judged."
+    said = (
+        f"it fails: {_first(nearest.faults)}"
+        if nearest.faults
+        else f"nothing can be said of it: {_first(_too_few_once(nearest.reasons))}"
+    )
+    count = len(recommended.judged)
+    which = f"The nearest of {count} judged is" if count > 1 else "The only one judged is"
+    return f"{which} {recommended.title(nearest)}; {said}."
