@@ -13,7 +13,7 @@ from viewed_study import SUBJECT
 
 from stratacam import cli
 from stratacam.evidence.pick import JudgedMap
-from stratacam.report.recommended import Recommended
+from stratacam.report.content.recommended import Recommended
 from stratacam.study.study import Outcome
 from stratacam.viewer import built, content
 
