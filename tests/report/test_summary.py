@@ -278,10 +278,10 @@ def test_what_is_wrong_with_evidence_stands_among_the_warnings(plain):
 
 def test_a_choice_that_half_of_the_people_would_not_have_made_is_called_uncertain(plain):
     one = JudgedMap(SINGLE, 1, "layercam", "block5_conv3", "recommended", (), ())
-    found = Recommended("vgg16", (one,), one, (), None, None, undecided=1)
+    found = Recommended("vgg16", (one,), one, (), None, None, of_halves=(None, one))
     answer = answers(replace(plain, recommended=found))["Which map to read?"]
     assert answer.short == "LayerCAM, block5_conv3, VGG16."
     assert answer.more.startswith("Of 1 judged maps it alone meets every criterion of the rule.")
     assert "One half of the people alone would have chosen no map: the choice is uncertain." in answer.more
-    certain = answers(replace(plain, recommended=replace(found, undecided=0)))["Which map to read?"]
+    certain = answers(replace(plain, recommended=replace(found, of_halves=(one, one))))["Which map to read?"]
     assert "uncertain" not in certain.more

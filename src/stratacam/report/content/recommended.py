@@ -29,7 +29,7 @@ class Recommended:
         numbers: of the maps that either half of the subjects chose, on the other half.
         nearest: where none passed, the one that fails the fewest criteria.
         reliability: of the recommended map, a row of `reliability.tsv`; None where it is of one network.
-        undecided: halves of the subjects that would have chosen no map.
+        of_halves: what each half of the subjects chose in the same way; None for a half that chose no map.
     """
 
     network: str
@@ -38,7 +38,12 @@ class Recommended:
     numbers: tuple[CrossFitted, ...]
     nearest: JudgedMap | None
     reliability: Row | None
-    undecided: int = 0
+    of_halves: tuple[JudgedMap | None, ...] = ()
+
+    @property
+    def undecided(self) -> int:
+        """Halves of the subjects that chose no map."""
+        return sum(one is None for one in self.of_halves)
 
     def title(self, one: JudgedMap) -> str:
         """A judged map: method, layer and networks."""
@@ -72,7 +77,7 @@ def read_recommended(folders: StudyFolders, runs: Sequence[Run]) -> Recommended 
         tuple(CrossFitted(**one) for one in found["recommended"]["numbers"]) if chosen else (),
         found["nearest"] and _judged(found["nearest"]),
         next((row for row in rows if (row["method"], row["layer"]) == (chosen.method, chosen.layer)), None),
-        sum(one is None for one in found["recommended"].get("of_halves", ())) if chosen else 0,
+        tuple(one and _judged(one) for one in found["recommended"]["of_halves"]) if chosen else (),
     )
 
 

@@ -15,8 +15,9 @@ FAITHFUL = (
     "al. 2024, arXiv 2409.14590)."
 )
 CROSS_FITTED = (
-    "Numbers of recommended layers are cross-fitted: the layer is chosen on either half of the subjects and measured "
-    "on the other; in brackets the 95 % interval of their mean."
+    "Numbers of recommended layers are cross-fitted: of the layers that passed, on all subjects, either half of the "
+    "subjects chooses one, which is measured on the other half. Where only one layer passed there is nothing to choose, "
+    "and the numbers are those of the table. In brackets the 95 % interval."
 )
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stratacam.evidence import registry
+from stratacam.evidence.pick import JudgedMap
 from stratacam.maps.reliability import WANTED
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
@@ -119,20 +120,36 @@ def how_reliable(recommended: Recommended) -> str:
 def how_good(recommended: Recommended) -> str:
     """Reliability of the recommended map, with the networks that are needed, and its cross-fitted numbers."""
     numbers = "; ".join(cross_fitted(asdict(one)) for one in recommended.numbers)
-    fitted = (
-        f" Chosen in the same way on one half of the subjects, on the other half (95 % intervals): {numbers}."
-        if numbers
-        else ""
+    return how_reliable(recommended) + (f" {_of_halves(recommended)}: {numbers}." if numbers else "")
+
+
+def _of_halves(recommended: Recommended) -> str:
+    """Whose the cross-fitted numbers are: the recommended map's, or those of other maps that halves chose."""
+    if all(_same_map(one, recommended.chosen) for one in recommended.of_halves):
+        return "Each half of the subjects chose it too; on the other half (95 % intervals)"
+    titles = [
+        "none" if one is None else "it" if _same_map(one, recommended.chosen) else recommended.title(one)
+        for one in recommended.of_halves
+    ]
+    return (
+        f"The halves of the subjects, each choosing in the same way, chose {listed(titles)}. The map that a half chose "
+        "has, on the other half (95 % intervals)"
     )
-    return how_reliable(recommended) + fitted
+
+
+def _same_map(one: JudgedMap | None, other: JudgedMap | None) -> bool:
+    return (
+        one is not None
+        and other is not None
+        and (one.name, one.method, one.layer) == (other.name, other.method, other.layer)
+    )
 
 
 def cross_fitted(number: Mapping[str, Any]) -> str:
     """One number, as `CrossFitted` is stored."""
     measure = next(one for one in registry.measures() if one.name == number["measure"])
-    return (
-        f"{measure.heading(number['against'])} {estimate_of(number['value'], number['low'], number['high'])}"
-    )
+    estimate = estimate_of(number["value"], number["low"], number["high"])
+    return f"{measure.heading(number['against'])} {estimate}, {number['subjects']} subjects"
 
 
 def _too_few_once(reasons: Sequence[str]) -> list[str]:
