@@ -224,3 +224,11 @@ def test_networks_of_different_architectures_are_refused():
         Consensus([*networks(count=1), *networks("resnet18", count=1)])
     with pytest.raises(InputError, match="found 1 network"):
         Consensus(networks(count=1))
+
+
+def test_explain_refuses_it_and_says_what_gives_its_maps():
+    together = Consensus(
+        [build("small_cnn", 2, weights="none", seed=seed, brain="off").eval() for seed in range(2)]
+    )
+    with pytest.raises(ValueError, match=r"Consensus.*slice_maps\.explain_slices"):
+        cam.explain(together, torch.rand(1, 3, 32, 32))

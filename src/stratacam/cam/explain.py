@@ -125,6 +125,11 @@ def explain_batches(
     _check_numbers(batch_size, smooth, noise)
     to_grid = grid_maker(tokens_to_grid)
     model = explainable(model)
+    if maker := getattr(model, "maps_made_by", ""):
+        raise ValueError(
+            f"the model is a {type(model).__name__}, whose maps are not those of one network; expected a network: call "
+            f"{maker}."
+        )
     whole = read_inputs(inputs, kwargs, spatial_input, per_image)
     found = find_method(method)
     name = method if isinstance(method, str) else getattr(method, "__name__", "custom method")

@@ -29,6 +29,9 @@ class Consensus(nn.Module):
     members, so that drawing its weights anew draws those of all.
     """
 
+    maps_made_by = "stratacam.maps.slice_maps.explain_slices"
+    """What to call for its maps; `stratacam.explain` refuses it, as it would see the layers of single members."""
+
     def __init__(self, members: Sequence[nn.Module]) -> None:
         """Join networks.
 

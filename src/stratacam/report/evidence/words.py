@@ -16,8 +16,8 @@ FAITHFUL = (
 )
 CROSS_FITTED = (
     "Numbers of recommended layers are cross-fitted: of the layers that passed, on all subjects, either half of the "
-    "subjects chooses one, which is measured on the other half. Where only one layer passed there is nothing to choose, "
-    "and the numbers are those of the table. In brackets the 95 % interval."
+    "subjects chooses one, which is measured on the other half. Where only one layer passed there is nothing to "
+    "choose, and the numbers are those of the table. In brackets the 95 % interval."
 )
 
 
