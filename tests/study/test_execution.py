@@ -2,6 +2,8 @@
 
 import os
 import signal
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -105,3 +107,11 @@ def test_workers_end_in_the_middle_of_their_tasks_where_a_step_fails():
     pool.__exit__(None, InputError("the step as a whole has failed"), None)
     for process in processes:
         process.join()  # for ever, if they went on
+
+
+def test_a_pool_that_was_stopped_leaves_no_thread_that_the_end_of_python_would_stumble_over():
+    before = set(threading.enumerate())
+    pool = WorkerPool(1, threads=1)
+    pool.submit(time.sleep, 60)
+    pool.stop()
+    assert set(threading.enumerate()) <= before

@@ -111,6 +111,9 @@ class WorkerPool(Executor):
     def stop(self) -> None:
         """End the workers now, whatever they are doing."""
         processes = self.processes
+        manager = getattr(
+            self._pool, "_executor_manager_thread", None
+        )  # left alive, it would fail as Python exits
         _STOPPED.update(process.pid for process in processes if process.pid)
         self._pool.shutdown(wait=False, cancel_futures=True)
         end = time.monotonic() + GRACE
@@ -121,6 +124,8 @@ class WorkerPool(Executor):
             with suppress(OSError):
                 process.kill()
             process.join()
+        if manager is not None:
+            manager.join(GRACE)
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
