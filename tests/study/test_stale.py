@@ -588,7 +588,7 @@ def test_code_does_again_what_runs_it_and_nothing_else(study, monkeypatch):
     assert with_changed("stratacam.evidence.recommendation") == {"evidence tables", "recommend"}
     assert with_changed("stratacam.learning.evaluation.table") == {"comparison"}
     assert with_changed("SimpleITK".lower()) >= {"prepare"}
-    assert with_changed("report/page/template.html.j2") == {"report"}
+    assert with_changed("page/template.html.j2") == {"report"}
     assert with_changed("quality/page.html.j2") == with_changed("stratacam.scans.quality.page") == set()
 
 
