@@ -65,6 +65,27 @@ def small(p_value: float | None) -> str:
     return f"{rounded:.{max(2, 1 - math.floor(math.log10(rounded)))}f}"
 
 
+def counted(number: int, name: str) -> str:
+    """Write "1 subject" or "12 subjects"; people are many persons.
+
+    Example:
+        >>> counted(1, "subject"), counted(3, "slice"), counted(1, "person"), counted(2, "person")
+        ('1 subject', '3 slices', '1 person', '2 people')
+    """
+    plural = "people" if name == "person" else f"{name}s"
+    return f"{number} {name if number == 1 else plural}"
+
+
+def sentence_case(text: str) -> str:
+    """With a capital in front, and the rest as it is.
+
+    Example:
+        >>> sentence_case("multi-scale Grad-CAM")
+        'Multi-scale Grad-CAM'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def listed(names: Sequence[str], *, last: str = "and") -> str:
     """Write "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"

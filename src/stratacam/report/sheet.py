@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -128,15 +129,22 @@ class Sheet:
         return True
 
     def _make_room(self) -> None:
-        """Add height where labels of rows are higher than their rows."""
+        """Add height where labels of rows are higher than their rows, and would lie over one another or be cut off."""
         for _ in range(ROUNDS):
             self.figure.draw_without_rendering()
             box = self.figure.get_tightbbox()
             height = float(self.figure.get_figheight())
-            lacking = max(-box.y0, 0) + max(box.y1 - height, 0)
+            lacking = max(-box.y0, 0) + max(box.y1 - height, 0) + self.grid.nrows * max(self._overlap(), 0)
             if lacking < CLOSE:
                 break
             self.figure.set_figheight(height + lacking + CLOSE)
+
+    def _overlap(self) -> float:
+        """Inches by which labels of neighbouring rows, in the first column, lie over one another at most."""
+        labels = [panel.yaxis.label for panel in self.panels if panel.get_subplotspec().colspan.start == 0]  # type: ignore[union-attr]
+        boxes = sorted((one.get_window_extent() for one in labels if one.get_text()), key=lambda box: -box.y1)
+        dots = float(self.figure.dpi)
+        return max(((below.y1 - above.y0) / dots for above, below in pairwise(boxes)), default=0.0)
 
 
 def new_sheet(
