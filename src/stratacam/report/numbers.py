@@ -7,19 +7,23 @@ from typing import Any
 NOT_KNOWN = "-"
 
 
-def decimal(value: float) -> str:
-    """Two decimals, without the sign of a number that is 0 to these.
+def decimal(value: float | None) -> str:
+    """Two decimals, without the sign of a number that is 0 to these; a dash where there is no number.
 
     Example:
-        >>> decimal(0.123), decimal(-0.001)
-        ('0.12', '0.00')
+        >>> decimal(0.123), decimal(-0.001), decimal(None), decimal(float("nan"))
+        ('0.12', '0.00', '-', '-')
     """
+    if value is None or math.isnan(value):
+        return NOT_KNOWN
     return f"{round(value, 2) + 0.0:.2f}"
 
 
 def interval(limits: Sequence[float] | None) -> str:
     """Write "0.36 to 1.00"; a dash where there is none."""
-    return NOT_KNOWN if limits is None else f"{decimal(limits[0])} to {decimal(limits[1])}"
+    if limits is None or any(map(math.isnan, limits)):
+        return NOT_KNOWN
+    return f"{decimal(limits[0])} to {decimal(limits[1])}"
 
 
 def estimate(found: Mapping[str, Any] | None) -> str:
@@ -32,7 +36,8 @@ def estimate(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return NOT_KNOWN
     limits = found["interval"]
-    return decimal(found["value"]) + (f" ({interval(limits)})" if limits else "")
+    known = interval(limits) != NOT_KNOWN
+    return decimal(found["value"]) + (f" ({interval(limits)})" if known else "")
 
 
 def estimate_of(value: float | None, low: float | None, high: float | None) -> str:
@@ -56,7 +61,7 @@ def small(p_value: float | None) -> str:
         >>> small(0.0123), small(0.5), small(1.0), small(0.00004), small(None)
         ('0.013', '0.50', '1.00', '< 0.001', '-')
     """
-    if p_value is None:
+    if p_value is None or math.isnan(p_value):
         return NOT_KNOWN
     if p_value < 0.001:
         return "< 0.001"

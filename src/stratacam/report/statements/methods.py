@@ -69,9 +69,9 @@ def _scans(study: StudyContent) -> str:
     part = study.card.input.get("part", (0, 1))
     return (
         f"{sequences} of {counted(len(study.group), 'person')}{voxels} were prepared with stratacam [@stratacam]: the "
-        f"brain was found on the T1w {_brain_masks(study)}, the other sequences were registered rigidly to the T1w by mutual "
-        "information with SimpleITK [@simpleitk], and all were corrected for the bias field by N4 [@n4], resampled "
-        f"once, stripped of the skull and {intensity}. Slices with a brain area of at least "
+        f"brain was found on the T1w {_brain_masks(study)}, the other sequences were registered rigidly to the T1w "
+        "by mutual information with SimpleITK [@simpleitk], and all were corrected for the bias field by N4 [@n4], "
+        f"resampled once, stripped of the skull and {intensity}. Slices with a brain area of at least "
         f"{100 * prepare.get('slice_area_fraction', 0.05):g} % of the largest were kept; those from {100 * part[0]:g} "
         f"to {100 * part[1]:g} % of the way through them became {frame}, {study.card.input['size']} pixels "
         f"long{f' ({pixel:.2f} mm a pixel)' if pixel else ''}. Scans left out: {len(study.left_out)}."

@@ -52,7 +52,8 @@ def outcome(study: StudyContent) -> Outcome:
     """
     scores = study.metrics["subjects"]
     measures = scores["accuracy"], scores["balanced_accuracy"]
-    doubtful = measures[1]["interval"][0] <= measures[1]["chance"]
+    limits, chance = measures[1]["interval"], measures[1]["chance"]
+    doubtful = not limits or not limits[0] > chance  # nor where either is not a number
     doubtful |= any((found["p_value"] or 0) >= LEVEL for found in measures)
     doubtful |= study.permutations.get("balanced_accuracy", {}).get("p_value", 0) >= LEVEL
     given = {row["predicted"] for row in study.predictions}
@@ -68,7 +69,7 @@ def outcome(study: StudyContent) -> Outcome:
         sum(row[number] for number, row in enumerate(scores["confusion"])),
         sum(study.metrics["subjects_per_class"].values()),
         not doubtful,
-        measures[1]["value"] <= measures[1]["chance"],
+        measures[1]["value"] <= chance,
         only,
         baselines,
         [row for row in baselines if not _is_beaten(row)],
