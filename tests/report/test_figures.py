@@ -255,7 +255,7 @@ def test_what_cannot_be_drawn_is_refused_with_what_could_be(crowded, plain_study
         make_figure(crowded, "confusion", ["sub-03"], out=tmp_path)
     with pytest.raises(
         InputError,
-        match=r'classes: nothing to show; expected maps of several classes \(explain.target = "all"\)',
+        match=r'classes: nothing to show; expected maps of several classes of a scan .*explain.target = "all"',
     ):
         make_figure(plain_study, "classes", out=tmp_path)
 

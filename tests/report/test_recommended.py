@@ -21,6 +21,7 @@ from stratacam.report.content import read_study
 from stratacam.report.content.evidence import read_evidence
 from stratacam.report.content.recommended import Recommended
 from stratacam.report.evidence import evidence_chapters
+from stratacam.report.evidence.recommended import recommended_table
 from stratacam.report.figure import Request
 from stratacam.report.figures.dependence import dependence
 from stratacam.report.figures.every_layer import slice_at_every_layer
@@ -32,7 +33,6 @@ from stratacam.report.names import method_title
 from stratacam.report.overlay import PALE, draw_slice
 from stratacam.report.shown import open_scan_of
 from stratacam.report.tables.map_reliability import map_reliability_table
-from stratacam.report.tables.recommended import recommended_table
 from stratacam.report.words.recommended import TOO_FEW, UNMEASURED, in_short
 from stratacam.study.folders import StudyFolders
 
@@ -230,13 +230,13 @@ def test_reliability_is_a_table_with_the_networks_needed(believed, plain_study):
     table = map_reliability_table(believed)
     rows = {row[:2]: row[2:] for row in table.rows}
     assert set(rows) == {
-        *((fused_title(layer), "gradcam") for layer in (*PARTS, *FEW, *FUSED)),
-        *((part, "layercam") for part in PARTS), (LONGER, "layercam")
+        *((fused_title(layer), "Grad-CAM") for layer in (*PARTS, *FEW, *FUSED)),
+        *((part, "LayerCAM") for part in PARTS), (LONGER, "LayerCAM")
     }  # fmt: skip
     (stored,) = (
         row for row in believed.reliability if (row["method"], row["layer"]) == ("layercam", FUSED[-1])
     )
-    networks, reliability, subjects, needed = rows[LONGER, "layercam"]
+    networks, reliability, subjects, needed = rows[LONGER, "LayerCAM"]
     assert (networks, subjects, needed) == (str(MEMBERS), "6", stored["networks_for_0.9"])
     assert reliability.startswith(f"{float(stored['reliability']):.2f} (")
     assert map_reliability_table(read_study(plain_study)) is None
@@ -248,7 +248,7 @@ def test_chapters_are_of_one_network_and_of_the_consensus_and_name_means_over_la
         "Which layer to believe: VGG16 (consensus of 3 networks)",
     ]
     consensus = evidence[CONSENSUS]
-    assert f"Recommended maps by LayerCAM, by the rule: {LONGER}." in consensus.sentences[:2]
+    assert f"Recommended map by LayerCAM, by the rule: {LONGER}." in consensus.sentences[:2]
     assert any("Maps of 4 layers and 2 means over layers were measured" in one for one in consensus.sentences)
     (table,) = (one for one in consensus.tables if one.title == "Layers, maps by LayerCAM")
     verdicts = {row[0]: row[1] for row in table.rows}

@@ -112,7 +112,7 @@ def test_a_supervisor_finds_the_result_with_its_interval_beside_the_best_baselin
     assert "11 of 12 held-out people right; balanced accuracy 0.92 (95 % interval" in answer.more
     assert "Best simple measure: logistic regression on volume, 1.00 (" in answer.more
     assert "difference -0.08 (-0." in answer.more
-    assert "Its 2 seeds: 0.92 to 0.92, mean 0.92." in answer.more
+    assert "Its 2 seeds: all 0.92." in answer.more
     assert outcome(folds).best["name"] == "baseline_volume"
 
 
@@ -294,7 +294,7 @@ def test_a_choice_that_half_of_the_people_would_not_have_made_is_called_uncertai
         (
             other,
             None,
-        ): "Either half of the people would have chosen no map or another one: the choice is uncertain.",
+        ): "One half of the people would have chosen another map, the other half none: the choice is uncertain.",
         (one, one): "Either half of the people would have chosen it too.",
         (): "",
     }.items():

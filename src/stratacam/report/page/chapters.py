@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from stratacam.report.content import StudyContent
 from stratacam.report.evidence import EvidenceChapter
+from stratacam.report.evidence.recommended import recommended_table
 from stratacam.report.page.pictures import PageFigure
 from stratacam.report.statements.checklists import claim_table, tripod_table
 from stratacam.report.statements.methods import methods_section
@@ -12,7 +13,6 @@ from stratacam.report.statements.model_card import CardSection, model_card
 from stratacam.report.statements.references import cited, numbered, reference
 from stratacam.report.tables import cohort, confounds, provenance, results, training
 from stratacam.report.tables.map_reliability import map_reliability_table
-from stratacam.report.tables.recommended import recommended_table
 from stratacam.report.tables.table import Table
 from stratacam.report.words.done import (
     how_it_was_guided,

@@ -107,8 +107,9 @@ def how_certain(recommended: Recommended) -> str:
         return f"One half of the people would have chosen {which}: the choice is uncertain."
     if not any(others):
         return "Neither half of the people would have chosen a map: the choice is uncertain."
-    which = "another map" if all(others) else "no map or another one"
-    return f"Either half of the people would have chosen {which}: the choice is uncertain."
+    if not all(others):
+        return "One half of the people would have chosen another map, the other half none: the choice is uncertain."
+    return "Either half of the people would have chosen another map: the choice is uncertain."
 
 
 def how_reliable(recommended: Recommended) -> str:
