@@ -155,8 +155,8 @@ class Sheet:
     def _overlap(self) -> float:
         """Inches by which labels of neighbouring rows lie over one another at most."""
         boxes = sorted((one.get_window_extent() for one in self.labels), key=lambda box: -float(box.y1))
-        lain_over = [(below.y1 - above.y0) / self.figure.dpi for above, below in pairwise(boxes)]
-        return max([0.0, *lain_over])
+        dots = max((float(below.y1 - above.y0) for above, below in pairwise(boxes)), default=0.0)
+        return max(dots, 0.0) / float(self.figure.dpi)
 
 
 def new_sheet(
