@@ -181,15 +181,17 @@ def _columns(shown: Sequence[Shown], *, agreement: bool, short: bool = False) ->
         if one.verdict == "recommended":
             found.append("the recommended map" if short else f"the recommended map ({what})")
         else:
-            found.append(f"{_usual(one.maps)} ({judged})")
+            found.append(f"{_usual(one.maps, short=short)} ({judged})")
         if agreement and number == 0:
             found.append("the share of networks that agree on it")
     return "; ".join(found)
 
 
-def _usual(maps: Mapping[str, ScanMaps]) -> str:
-    """What is shown where it is not the recommended map."""
+def _usual(maps: Mapping[str, ScanMaps], *, short: bool = False) -> str:
+    """What is shown where it is not the recommended map; short without its method."""
     method = next(iter(maps.values())).method
+    if short:
+        return "the usual map" if method == USUAL else "that of the last convolution"
     words = f"{method_title(method)} at the last convolution"
     return f"{words}, the usual map" if method == USUAL else words
 
