@@ -17,9 +17,9 @@ from viewed_study import LAYERS, PLANTED, SUBJECT, write_viewed_study
 from stratacam.errors import InputError
 from stratacam.viewer import serve, write_page
 from stratacam.viewer.built import read_built_page
-from stratacam.viewer.content import open_viewed
 from stratacam.viewer.gate import Gate
 from stratacam.viewer.names import networks_of
+from stratacam.viewer.opening import open_viewed
 from stratacam.viewer.serve import guarded
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from stratacam.cam import Explanation, LayerMaps
+from stratacam.cam.views import CONSTANT
 from stratacam.maps import read_maps
 from stratacam.maps.consensus_store import write_consensus
 from stratacam.maps.member_maps import MemberMaps
@@ -57,7 +58,9 @@ def write_planted(folder, stored):
         torch.tensor([[0, 1]] * count),
         {
             layer: LayerMaps(
-                layer, torch.from_numpy(maps).movedim(0, 1), tuple((("", "")) for _ in range(count))
+                layer,
+                torch.from_numpy(maps).movedim(0, 1),
+                tuple(2 * (("" if one.any() else CONSTANT),) for one in maps[0]),
             )
             for layer, maps in raw.items()
         },

@@ -7,7 +7,8 @@ networks, see `stratacam.maps.consensus_store`.
 """
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,9 @@ from numpy.typing import NDArray
 from stratacam.cam import view
 from stratacam.errors import InputError
 from stratacam.scans.geometry import Geometry
+
+MADE_AGAIN = "expected it as it was written: remove the store and make it again."
+"""What to do with a damaged store."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,18 @@ class ScanMaps:
         return replace(self, explained=explained)
 
     def raw(self, layer: str) -> NDArray[np.float32]:
-        """Raw maps of one layer, (n, rows, columns); of several networks their mean, see `LayerConsensus`."""
+        """Raw maps of one layer, (n, rows, columns); of several networks their mean, see `LayerConsensus`.
+
+        Raises:
+            InputError: they are damaged, or missing.
+        """
         return self._read("layers", layer)
 
     def size(self, layer: str) -> tuple[int, int]:
         """Rows and columns of the maps of one layer, without reading them."""
-        rows, columns = _open(self.path)[f"layers/{layer}"].shape[-2:]
+        group = _open(self.path)
+        with _damage_named(self.path, layer):
+            rows, columns = group[f"layers/{layer}"].shape[-2:]
         return int(rows), int(columns)
 
     def spread(self, layer: str) -> NDArray[np.float32] | None:
@@ -120,7 +130,14 @@ class ScanMaps:
         return {layer: list(causes[self._column]) for layer, causes in self.blank_of.items()}
 
     def _read(self, part: str, layer: str) -> NDArray[np.float32]:
-        return np.asarray(_open(self.path)[f"{part}/{layer}"][self._column])
+        group = _open(self.path)
+        with _damage_named(self.path, layer):
+            found = np.asarray(group[f"{part}/{layer}"][self._column])
+        # zarr reads a chunk whose file is missing as zeros: a map of zeros that is not called blank has gone
+        lost = [not cause and not one.any() for cause, one in zip(self.blank[layer], found, strict=True)]
+        if part == "layers" and any(lost):
+            raise InputError(f"{self.path}: maps of {layer} are missing; {MADE_AGAIN}")
+        return found
 
     def reliability(self, layer: str) -> float | None:
         """Reliability of the consensus; None where there is one network, or it is not known."""
@@ -150,14 +167,16 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
             first that was.
 
     Raises:
-        InputError: if `path` holds no maps, or none of that class.
+        InputError: if `path` holds no maps, damaged ones, or none of that class.
     """
     path = Path(path)
     group = _open(path)
     attributes: dict[str, Any] = dict(group.attrs)
+    with _damage_named(path, "logits"):
+        logits = np.asarray(group["logits"])
     try:
         available, predicted = tuple(attributes["explained"]), attributes["predicted"]
-        classes, logits = tuple(attributes["classes"]), np.asarray(group["logits"])
+        classes = tuple(attributes["classes"])
         of_slices = torch.from_numpy(logits).softmax(dim=1).mean(dim=0).tolist()
         maps = ScanMaps(
             name=attributes["name"],
@@ -217,6 +236,20 @@ def highest(probabilities: Mapping[str, float]) -> str:
 
 def _open(path: Path) -> Any:  # noqa: ANN401 - zarr's groups hold arrays and groups alike
     try:
-        return zarr.open_group(path, mode="r")
+        with _damage_named(path, "the group"):
+            return zarr.open_group(path, mode="r")
     except FileNotFoundError as fault:
         raise InputError(f"{path}: holds no maps; make them with `stratacam explain`.") from fault
+
+
+@contextmanager
+def _damage_named(path: Path, part: str) -> Iterator[None]:
+    """Say which part of a store is damaged, whatever zarr or a codec says of it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (KeyError, ValueError, RuntimeError) as fault:
+        raise InputError(
+            f"{path}: {part} is damaged ({type(fault).__name__}: {fault}); {MADE_AGAIN}"
+        ) from fault

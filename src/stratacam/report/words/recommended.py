@@ -53,6 +53,11 @@ def how_far(recommended: Recommended | None) -> str:
         return "Remedy: run `stratacam evidence` with the study's TOML file. Until then, maps are pictures."
     if recommended.chosen is None:
         return f"{in_the_way(recommended)} {remedy(recommended)}"
+    return f"{trust(recommended)} Its numbers are in the chapter."
+
+
+def trust(recommended: Recommended) -> str:
+    """How far to trust the recommended map, without its numbers."""
     uncertain = (
         f" {'Either half' if recommended.undecided > 1 else 'One half'} of the people alone would have chosen no map: "
         "the choice is uncertain."
@@ -61,7 +66,7 @@ def how_far(recommended: Recommended | None) -> str:
     )
     return (
         f"Of {len(recommended.judged)} judged maps {_meets(recommended)} every criterion of the rule. "
-        f"{how_reliable(recommended)}{uncertain} Its numbers are in the chapter."
+        f"{how_reliable(recommended)}{uncertain}"
     )
 
 
@@ -120,20 +125,20 @@ def how_reliable(recommended: Recommended) -> str:
 def how_good(recommended: Recommended) -> str:
     """Reliability of the recommended map, with the networks that are needed, and its cross-fitted numbers."""
     numbers = "; ".join(cross_fitted(asdict(one)) for one in recommended.numbers)
-    return how_reliable(recommended) + (f" {_of_halves(recommended)}: {numbers}." if numbers else "")
+    return how_reliable(recommended) + (f" {whose_numbers(recommended)}: {numbers}." if numbers else "")
 
 
-def _of_halves(recommended: Recommended) -> str:
+def whose_numbers(recommended: Recommended) -> str:
     """Whose the cross-fitted numbers are: the recommended map's, or those of other maps that halves chose."""
     if all(_same_map(one, recommended.chosen) for one in recommended.of_halves):
         return "Each half of the subjects chose it too; on the other half (95 % intervals)"
-    titles = [
-        "none" if one is None else "it" if _same_map(one, recommended.chosen) else recommended.title(one)
+    one, other = (
+        "no map" if one is None else "it" if _same_map(one, recommended.chosen) else recommended.title(one)
         for one in recommended.of_halves
-    ]
+    )
     return (
-        f"The halves of the subjects, each choosing in the same way, chose {listed(titles)}. The map that a half chose "
-        "has, on the other half (95 % intervals)"
+        f"Of the halves of the subjects, each choosing in the same way, one chose {one}, the other {other}. The map "
+        "that a half chose has, on the other half (95 % intervals)"
     )
 
 
@@ -165,10 +170,10 @@ def _too_few_once(reasons: Sequence[str]) -> list[str]:
     ]
 
 
-def _first(words: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
+def _first(words: Sequence[str], all_of_them: str) -> str:
+    """The first few, how many more there are, and where all of them are."""
     more = len(words) - SAID
-    return "; ".join(words[:SAID]) + (f"; and {more} more, see the chapter of evidence" if more > 0 else "")
+    return "; ".join(words[:SAID]) + (f"; and {more} more{all_of_them}" if more > 0 else "")
 
 
 def _none(recommended: Recommended) -> str:
@@ -177,15 +182,15 @@ def _none(recommended: Recommended) -> str:
     return f"No map of {network} is recommended. {in_the_way(recommended)}"
 
 
-def in_the_way(recommended: Recommended) -> str:
-    """What the nearest map lacks."""
+def in_the_way(recommended: Recommended, all_of_it: str = ", see the chapter of evidence") -> str:
+    """What the nearest map lacks, the first few; `all_of_it` says where the rest is."""
     nearest = recommended.nearest
     if nearest is None:
         return "None was judged."
     said = (
-        f"it fails: {_first(nearest.faults)}"
+        f"it fails: {_first(nearest.faults, all_of_it)}"
         if nearest.faults
-        else f"nothing can be said of it: {_first(_too_few_once(nearest.reasons))}"
+        else f"nothing can be said of it: {_first(_too_few_once(nearest.reasons), all_of_it)}"
     )
     count = len(recommended.judged)
     which = f"The nearest of {count} judged is" if count > 1 else "The only one judged is"

@@ -17,3 +17,8 @@ export const SIDES: Record<Plane, [string, string, string, string]> = {
   coronal: ["R", "L", "S", "I"],
   sagittal: ["A", "P", "S", "I"],
 };
+
+/** By plane, where its first and last slice lie. */
+export const ENDS: Record<Plane, string> = {
+  axial: "inferior to superior", coronal: "posterior to anterior", sagittal: "left to right",
+};

@@ -5,7 +5,6 @@ import { digits, element } from "./elements";
 import { Sampler } from "./heat";
 import type { Model, View } from "./model";
 import type { Volume } from "./nifti";
-import { AGREED } from "./slice";
 import * as source from "./source";
 
 /** Voxels of the regions that are read, at most: enough for a mean. */
@@ -28,11 +27,12 @@ export async function readout(model: Model, view: View): Promise<Node[]> {
   lines.push(["Raw value", `${digits(mean!)}${spread === null ? "" : ` ± ${digits(spread)} (SD)`} ${store.unit}`]);
   if (agreement !== null) {
     const agreeing = Math.round(agreement * store.members);
-    lines.push(["Networks", `${agreeing} of ${store.members} agree${agreement < AGREED - 1e-3 ? ": they differ here" : ""}`]);
+    const differ = agreeing > 0 && agreeing < store.members ? ": they differ" : "";
+    lines.push(["Networks", `${agreeing} of ${store.members} show heat here, half of their scale or more${differ}`]);
   }
   if (region) {
     const found = meanOf(model, view, region.label);
-    if (found) lines.push(["Region’s heat", `mean ${digits(found.mean)}, ${digits(100 * found.share)} % of all heat`]);
+    if (found) lines.push(["Region’s heat", `mean ${digits(found.mean)} ${store.unit}, ${digits(100 * found.share)} % of the heat in all regions`]);
   }
   return lines.flatMap(([term, words]) => [element("dt", {}, term), element("dd", {}, words)]);
 }
