@@ -90,7 +90,7 @@ def _replace(group: zarr.Group, name: str, values: np.ndarray) -> None:
     group.create_array(name, data=values, **({"chunks": chunks} if chunks else {}))
 
 
-def measure(page: Page, address: str, scan: int, *, layers: int) -> dict[str, list[float]]:
+def measure(page: Page, address: str, scan: str, *, layers: int) -> dict[str, list[float]]:
     """Milliseconds until the first view, and from a key to the next frame with another layer."""
     found: dict[str, list[float]] = {
         "first view": [],
@@ -155,7 +155,9 @@ def main() -> None:
             address = server.stdout.readline().split()[1]
             browser = playwright.chromium.launch(executable_path=given.chromium, args=list(FLAGS))
             page = browser.new_page(viewport={"width": 1280, "height": 800})
-            for what, milliseconds in measure(page, address, 0, layers=len(content[0].layers)).items():
+            for what, milliseconds in measure(
+                page, address, content[0].name, layers=len(content[0].layers)
+            ).items():
                 print(
                     f"{what}: median {statistics.median(milliseconds):.0f} ms, maximum {max(milliseconds):.0f} ms"
                 )

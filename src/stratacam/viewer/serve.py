@@ -52,7 +52,7 @@ def serve(
     token = secrets.token_urlsafe(24) if token is None else check_token(token)
     Thread(target=_read_ahead, args=(viewed,), daemon=True).start()
     with closing(_listening(host, port)) as listening:
-        address = f"http://{_reached_at(host)}:{listening.getsockname()[1]}/{token}/"
+        address = f"http://{reached_at(host)}:{listening.getsockname()[1]}/{token}/"
         console.print(f"Open {address}\nStop with Ctrl-C.", highlight=False, soft_wrap=True, markup=False)
         settings = uvicorn.Config(
             guarded(viewed, page, token=token, host=host),
@@ -74,7 +74,7 @@ def _read_ahead(viewed: Viewed) -> None:
         viewed.atlas()
 
 
-def _reached_at(host: str) -> str:
+def reached_at(host: str) -> str:
     """How a browser names a host; where every address of this machine is listened at, by the machine's name."""
     try:
         address = ipaddress.ip_address(host)

@@ -52,8 +52,8 @@ function subject(model: Model, view: View): string {
   const { store, layer } = view;
   const quantity = { heat: "heat", signed: "signed map", agreement: "agreement", spread: "spread (SD)" }[model.state.quantity];
   const method = `${store.method[0].toUpperCase()}${store.method.slice(1)}`;
-  const where = model.state.layout === "layers" ? `all layers (chosen: ${layer.title})` : `at ${layer.title}`;
-  return `${method} ${where}, ${quantity} for class ${store.explained[model.state.explained]}, ${store.networks}`;
+  const where = model.state.layout === "layers" ? `, all layers (chosen: ${layer.title})` : ` at ${layer.title}`;
+  return `${method}${where}, ${quantity} for class ${store.explained[model.state.explained]}, ${store.networks}`;
 }
 
 /** Draw the colour bar over middle grey, as it looks over tissue; a mark stands at the threshold. */

@@ -247,6 +247,7 @@ async function start(): Promise<void> {
   addEventListener("hashchange", () => {
     if (location.hash === model.fragment) return;
     model.follow(location.hash);
+    active = null;
     busy(refresh());
   });
   model.remarks.unshift(...unreadable);

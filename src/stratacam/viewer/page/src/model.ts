@@ -75,13 +75,13 @@ export class Model {
     }
     if (view && changed.normalisation === "none" && this.state.quantity !== "agreement")
       this.state.scale = Number.isNaN(view.overlay.shown.one) ? 0 : view.overlay.shown.one;
-    Object.assign(this.state, changed);
+    Object.assign(this.state, rounded(changed));
   }
 
   /** Want something else that needs nothing fetched. */
   adjust(changed: Partial<State>): void {
-    Object.assign(this.state, changed);
-    if (this.good) Object.assign(this.good, changed);
+    Object.assign(this.state, rounded(changed));
+    if (this.good) Object.assign(this.good, rounded(changed));
   }
 
   /** The address's fragment of what is shown. */
@@ -161,7 +161,8 @@ export class Model {
       this.outlines = [];
     }
     if (this.view?.store.id !== store.id) this.chart = null;
-    state.at = state.at ? anatomy.world(anatomy.voxel(state.at)) : hottest(overlay.shown, anatomy);
+    const at = state.at ? anatomy.world(anatomy.voxel(state.at)) : hottest(overlay.shown, anatomy);
+    Object.assign(state, rounded({ at }));
     this.view = { scan, store, layer, anatomy, overlay };
     this.remarks = lost.length && this.ofLink
       ? [`The address names what is not here: ${lost.join(", ")}. Something else is shown in its place.`] : [];
@@ -188,9 +189,12 @@ export class Model {
       return labels ? [{ name: mask.name, labels }] : [];
     }));
     if (this.view?.scan !== view.scan || this.view.store !== view.store) return false;
-    Object.assign(this, { chart, atlas, regions, outlines: outlines.flat(), remarks: [...new Set([...this.remarks, ...faults])] });
+    const drawn = [this.chart, this.atlas, this.regions, ...this.outlines.map((one) => one.labels)];
+    const found = outlines.flat();
+    Object.assign(this, { chart, atlas, regions, outlines: found, remarks: [...new Set([...this.remarks, ...faults])] });
     this.fetchNeighbours(view);
-    return true;
+    const now = [chart, atlas, regions, ...found.map((one) => one.labels)];
+    return faults.size > 0 || now.length !== drawn.length || now.some((one, place) => one !== drawn[place]);
   }
 
   /** The layers before and after this one are likely to be wanted next. */
@@ -230,6 +234,12 @@ export class Model {
       this.made.delete(key);
     }
   }
+}
+
+/** A change of the state with its place to a nanometre, so that a link holds all of it. */
+function rounded(changed: Partial<State>): Partial<State> {
+  const at = changed.at?.map((one) => Number(one.toFixed(6))) as Point | undefined;
+  return at ? { ...changed, at } : changed;
 }
 
 /** Maps of a scan in words, by which they are chosen and links name them. */

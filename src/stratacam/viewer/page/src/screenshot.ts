@@ -31,7 +31,7 @@ export function screenshot(model: Model, stage: HTMLElement): HTMLCanvasElement 
   let context = canvas.getContext("2d")!;
   context.font = "13px system-ui, sans-serif";
   const wrapped = lines.flatMap((line) => wrap(context, line, wide - 2 * PAD));
-  const high = Math.round(whole + 3 * PAD + 26 + wrapped.length * LINE + (outlines.length ? LINE + 4 : 0));
+  const high = Math.round(whole + 3 * PAD + (state.overlay ? 26 : 0) + wrapped.length * LINE + (outlines.length ? LINE + 4 : 0));
   Object.assign(canvas, { width: Math.round(wide * fine), height: Math.round(high * fine) });
   context = canvas.getContext("2d")!;
   context.scale(fine, fine);

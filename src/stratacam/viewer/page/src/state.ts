@@ -59,7 +59,7 @@ export function toFragment(state: State, usual: State, names: Names): string {
   for (const key of SWITCHES) if (state[key] !== usual[key]) said.set(key, state[key] ? "1" : "0");
   if (state.measure) said.set("measure", state.measure);
   if (state.outlines.length) said.set("outlines", state.outlines.join(","));
-  if (state.at) said.set("at", state.at.map((value) => Number(value.toFixed(3))).join(","));
+  if (state.at) said.set("at", state.at.join(","));
   return `#${said}`;
 }
 
