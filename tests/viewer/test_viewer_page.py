@@ -19,6 +19,8 @@ from stratacam.viewer.names import networks_of
 from stratacam.viewer.serve import guarded
 
 HOT = "fine"
+TURNS = count()
+"""No two links are the same, so that each is followed."""
 UNSEEN, UNSEEN_IN_LIST = "sub-12", "sub-12: control"
 """A scan that no other test looks at."""
 
@@ -85,11 +87,10 @@ def opened(browser, address):
 @pytest.fixture
 def follow(opened, address):
     """Follow a link in the open page; whatever the page did, nothing went wrong and nobody else was asked."""
-    turns = count()
 
     def followed(fragment):
         opened.page.set_viewport_size({"width": 1280, "height": 800})
-        opened.follow(f"{fragment}&turn={next(turns)}")
+        opened.follow(f"{fragment}&turn={next(TURNS)}")
         return opened
 
     yield followed

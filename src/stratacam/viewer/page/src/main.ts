@@ -244,9 +244,10 @@ async function start(): Promise<void> {
     fitTiles();
     draw();
   }).observe(stage);
-  addEventListener("hashchange", () => {
-    if (location.hash === model.fragment) return;
-    model.follow(location.hash);
+  addEventListener("hashchange", (event) => {
+    const wanted = new URL(event.newURL).hash; // the address may have been brought up to date meanwhile
+    if (wanted === model.fragment) return;
+    model.follow(wanted);
     active = null;
     busy(refresh());
   });
