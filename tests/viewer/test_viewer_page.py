@@ -412,11 +412,11 @@ def test_everything_can_be_reached_and_left_by_keyboard(follow, planted_at):
     assert shown.page.locator(".layer[aria-pressed=true] .name").inner_text() == "coarse"
 
 
-def test_a_single_file_opens_from_disk_and_shows_the_same(visit, viewed, built, planted_at, tmp_path):
+def test_a_single_file_opens_from_disk_and_shows_the_same(follow, visit, viewed, built, planted_at, tmp_path):
     out = tmp_path / "page.html"
     write_page(viewed, built, SUBJECT, out)
     fragment = planted_at("layercam")
-    served = visit(fragment)
+    served = follow(fragment)
     from_disk = visit(fragment.replace(SUBJECT, "Scan"), start=out.as_uri())
     assert {url.partition("#")[0] for url in from_disk.asked} - {out.as_uri()} <= {"data:,"}
     for first, second in zip(served.canvases(), from_disk.canvases(), strict=True):
