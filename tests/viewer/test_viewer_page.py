@@ -410,11 +410,17 @@ def test_everything_can_be_reached_and_left_by_keyboard(follow, planted_at):
     )
     shown.settle()
     assert shown.page.locator(".layer[aria-pressed=true] .name").inner_text() == "coarse"
+    switch = shown.page.get_by_label("Letters, digits, signs and space are keys of the viewer")
+    for on in (False, True):
+        shown.press("?") if on is False else shown.page.get_by_role("button", name="Keys").click()
+        switch.set_checked(on)
+        shown.press("Escape", "l")
+        assert shown.page.locator(".tile").count() == (len(PLANTED) if on else 0)
 
 
-def test_a_single_file_opens_from_disk_and_shows_the_same(follow, visit, viewed, built, planted_at, tmp_path):
+def test_a_single_file_opens_from_disk_and_shows_the_same(follow, visit, viewed, planted_at, tmp_path):
     out = tmp_path / "page.html"
-    write_page(viewed, built, SUBJECT, out)
+    write_page(viewed, read_built_page(), SUBJECT, out)
     fragment = planted_at("layercam")
     served = follow(fragment)
     from_disk = visit(fragment.replace(SUBJECT, "Scan"), start=out.as_uri())

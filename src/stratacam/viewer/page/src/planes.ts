@@ -18,7 +18,5 @@ export const SIDES: Record<Plane, [string, string, string, string]> = {
   sagittal: ["A", "P", "S", "I"],
 };
 
-/** By plane, where its first and last slice lie. */
-export const ENDS: Record<Plane, string> = {
-  axial: "inferior to superior", coronal: "posterior to anterior", sagittal: "left to right",
-};
+/** By plane, the sides at which its first and last slice lie. */
+export const ENDS: Record<Plane, string> = { axial: "I to S", coronal: "P to A", sagittal: "L to R" };
