@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from stratacam.errors import InputError
 from stratacam.evidence.claims import last_convolution
 from stratacam.export.trust import Trust, read_trust
-from stratacam.maps import ScanMaps, find_maps
+from stratacam.maps import ScanMaps, maps_in
 from stratacam.maps.fused import is_fused
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.folders import StudyFolders
@@ -103,7 +103,7 @@ def _stored(folders: StudyFolders, wanted: Wanted) -> list[ScanMaps]:
     places = [folders.recommended_maps] if wanted.recommended else [folders.maps]
     if wanted.methods and not wanted.recommended:
         places.append(folders.recommended_maps)
-    stored = [maps for place in places for maps in find_maps(place)]
+    stored = [maps for place in places for maps in maps_in(place)]
     if not stored:
         raise InputError(
             f"{places[0]}: holds no maps; expected those of a study: make them with `stratacam run`."

@@ -78,7 +78,11 @@ def export_study(
             except InputError as fault:
                 left_out[group[0].name] = str(fault)
                 console.print(
-                    f"{group[0].name}: left out: {fault}", style="yellow", highlight=False, markup=False
+                    f"{group[0].name}: left out: {fault}",
+                    style="yellow",
+                    highlight=False,
+                    markup=False,
+                    soft_wrap=True,
                 )
                 break
         else:

@@ -21,7 +21,7 @@ from stratacam.maps.pictures import (
     predicted_class,
 )
 from stratacam.maps.settings import ExplainSettings
-from stratacam.maps.store import ScanMaps, find_maps, read_maps, remove_other_maps
+from stratacam.maps.store import ScanMaps, find_maps, maps_in, read_maps, remove_other_maps
 from stratacam.maps.trained import (
     differences_of,
     edges,
@@ -53,6 +53,7 @@ __all__ = [
     "frame_of",
     "label_of",
     "larger_pictures",
+    "maps_in",
     "maps_path",
     "network_images",
     "network_inputs",

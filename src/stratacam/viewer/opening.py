@@ -23,11 +23,11 @@ def open_viewed(folders: StudyFolders, further: Sequence[Path] = ()) -> Viewed:
     """
     content = read_study(folders)
     chosen = content.recommended and content.recommended.chosen
-    own = _maps_in(folders.maps)
+    own = find_maps(folders.maps)
     networks = [one for maps in own for one in _networks(maps)]
     found = [_found(maps, recommended=True) for maps in content.recommended_maps.values()]
     found += [_found(maps) for maps in own]
-    for maps in (maps for folder in further for maps in _maps_in(folder)):
+    for maps in (maps for folder in further for maps in find_maps(folder)):
         found.append(_found(maps, judged=all(one in networks for one in _networks(maps))))
     scans = []
     for name, scan in sorted(content.scans.items()):
@@ -43,13 +43,6 @@ def open_viewed(folders: StudyFolders, further: Sequence[Path] = ()) -> Viewed:
             f"{folders.recommended_maps}: holds no maps; make them again with `stratacam evidence`."
         )
     return Viewed(content, tuple(scans), tuple(found), len(content.scans) - len(scans))
-
-
-def _maps_in(folder: Path) -> list[ScanMaps]:
-    found = find_maps(folder)
-    if not found:
-        raise InputError(f"{folder}: holds no maps; make them with `stratacam explain`.")
-    return found
 
 
 def _networks(maps: ScanMaps) -> Sequence[Mapping[str, Any]]:
