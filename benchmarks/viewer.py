@@ -19,11 +19,14 @@ import zarr
 from playwright.sync_api import Page, sync_playwright
 from scipy import ndimage
 
+from stratacam.cam.views import CONSTANT
 from stratacam.maps import ScanMaps, find_maps
 from stratacam.maps.writing import SLICES_PER_CHUNK
+from stratacam.report.names import method_title
 from stratacam.scans.prepared import find_prepared
 from stratacam.scans.resampling import Grid
 from stratacam.scans.volume import write_nifti
+from stratacam.viewer.names import networks_of
 
 FLAGS = (
     "--no-sandbox",
@@ -72,16 +75,19 @@ def refine_maps(maps: ScanMaps, finer: np.ndarray, voxels: int, pixels: int) -> 
         centre=(across, down),
         extent=(height, width),
     ).as_json()
-    group.attrs["blank"] = {
-        layer: [[""] * len(slices) for _ in causes] for layer, causes in maps.blank_of.items()
-    }
+    blank = {}
     places = np.linspace(0, len(geometry.slices) - 1, len(slices))
     _replace(group, "logits", np.asarray(group["logits"])[np.rint(places).astype(int)])
     for name in (f"{part}/{layer}" for part in PARTS if part in group for layer in maps.layers):
         values = np.asarray(group[name])
         in_plane = ((np.arange(pixels * length) + 0.5) / pixels - 0.5 for length in values.shape[2:])
         where = np.meshgrid(np.arange(len(values)), places, *in_plane, indexing="ij")
-        _replace(group, name, ndimage.map_coordinates(values, where, order=1, mode="nearest"))
+        fine = ndimage.map_coordinates(values, where, order=1, mode="nearest")
+        _replace(group, name, fine)
+        part, _, layer = name.partition("/")
+        if part == "layers":
+            blank[layer] = [["" if one.any() else CONSTANT for one in of_class] for of_class in fine]
+    group.attrs["blank"] = blank
 
 
 def _replace(group: zarr.Group, name: str, values: np.ndarray) -> None:
@@ -90,21 +96,22 @@ def _replace(group: zarr.Group, name: str, values: np.ndarray) -> None:
     group.create_array(name, data=values, **({"chunks": chunks} if chunks else {}))
 
 
-def measure(page: Page, address: str, scan: int, *, layers: int) -> dict[str, list[float]]:
-    """Milliseconds until the first view, and from a key to the next frame with another layer."""
+def measure(page: Page, address: str, maps: ScanMaps) -> dict[str, list[float]]:
+    """Milliseconds until the first view of maps, and from a key to the next frame with another layer."""
     found: dict[str, list[float]] = {
         "first view": [],
         "another layer, the first time": [],
         "another layer, seen before": [],
         "another slice": [],
     }
+    link = f"#scan={maps.name}&maps={method_title(maps.method)}, {networks_of(maps)}"
     for _ in range(REPEATS):
         page.goto("about:blank")
-        page.goto(f"{address}#scan={scan}")
+        page.goto(f"{address}{link}")
         page.wait_for_selector("html[data-ready]")
         found["first view"].append(page.evaluate("performance.getEntriesByName('first-view')[0].startTime"))
         page.wait_for_selector("html[data-complete]")
-        keys = [key for place, key in enumerate(KEYS) if place < layers]
+        keys = [key for place, key in enumerate(KEYS) if place < len(maps.layers)]
         for key in keys:
             found["another layer, the first time"].append(_pressed(page, key))
         for key in keys:
@@ -155,7 +162,9 @@ def main() -> None:
             address = server.stdout.readline().split()[1]
             browser = playwright.chromium.launch(executable_path=given.chromium, args=list(FLAGS))
             page = browser.new_page(viewport={"width": 1280, "height": 800})
-            for what, milliseconds in measure(page, address, 0, layers=len(content[0].layers)).items():
+            for what, milliseconds in measure(
+                page, address, content[0].name, layers=len(content[0].layers)
+            ).items():
                 print(
                     f"{what}: median {statistics.median(milliseconds):.0f} ms, maximum {max(milliseconds):.0f} ms"
                 )

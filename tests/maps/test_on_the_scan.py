@@ -288,7 +288,7 @@ def test_a_scan_of_many_slices_is_held_one_batch_at_a_time(tmp_path):
     def batches():
         nonlocal most
         for start in range(0, 136, 8):
-            raw = torch.full((8, 1, 4, 4), float(start))
+            raw = torch.full((8, 1, 4, 4), 1.0 + start)
             batch = Explanation(
                 torch.zeros(8, 2),
                 torch.zeros(8, 1, dtype=torch.long),
@@ -305,7 +305,7 @@ def test_a_scan_of_many_slices_is_held_one_batch_at_a_time(tmp_path):
     explained = Explained("sub-01", "gradcam", 0, ("a", "b"), {"a": 0.4, "b": 0.6}, ("a",), geometry)
     maps = write_maps(tmp_path / "maps.zarr", explained, batches(), np.ones((136, 32, 32), bool))
     assert most <= 2  # the one being written, and the next
-    assert maps.raw("layer")[:, 0, 0].tolist() == [8 * (index // 8) for index in range(136)]
+    assert maps.raw("layer")[:, 0, 0].tolist() == [1 + 8 * (index // 8) for index in range(136)]
 
 
 def test_wrong_sequences_class_and_layer_are_refused_in_words(delivered, tmp_path):

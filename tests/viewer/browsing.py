@@ -54,8 +54,26 @@ class Visit:
         self.settle()
 
     def settle(self):
-        """Wait until all is drawn, and the address says so."""
+        """Wait until all is drawn."""
         self.page.wait_for_selector("html[data-complete]:not([data-busy])")
+
+    def follow(self, fragment):
+        """Open a link in the page that is there."""
+        self.page.evaluate(
+            "fragment => new Promise(done => { addEventListener('hashchange', done, {once: true});"
+            " location.hash = fragment; })",
+            fragment,
+        )
+        self.settle()
+
+    def address(self):
+        """The address, when it says what is shown."""
+        self.page.wait_for_selector("html[data-address]")
+        return self.page.url
+
+    def notice(self):
+        """What the page says went wrong, or is otherwise than wanted."""
+        return " ".join(self.page.locator(".notice:visible").all_inner_texts())
 
     def press(self, *keys):
         for key in keys:

@@ -5,7 +5,7 @@ from viewed_study import write_viewed_study
 
 from stratacam.errors import InputError
 from stratacam.viewer.built import BuiltPage, read_built_page
-from stratacam.viewer.content import open_viewed
+from stratacam.viewer.opening import open_viewed
 
 TOKEN = "t0ken-of-the-tests"  # noqa: S105
 

@@ -4,18 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
-from viewed_study import SUBJECT
+from viewed_study import SUBJECT, recommending
 
 from stratacam import cli
-from stratacam.evidence.pick import JudgedMap
-from stratacam.report.content.recommended import Recommended
 from stratacam.study.study import Outcome
-from stratacam.viewer import built, content
+from stratacam.viewer import built
 
 SOURCES = Path(cli.__file__).parents[2]
 
@@ -103,29 +100,13 @@ def test_a_served_study_is_answered_at_the_address_that_is_printed_until_ctrl_c(
     assert (said, rest, complaints) == ("Stop with Ctrl-C.\n", "", "")
 
 
-def recommending(viewed, *, chosen):
-    """The study as if its rule had recommended the planted maps of one network, or none."""
-    place = next(place for place, one in enumerate(viewed.stores) if one.maps.method == "layercam")
-    scan = next(one for one in viewed.scans if place in one.stores)
-    judged = JudgedMap(
-        "vgg16_seed-3", 1, "layercam", "fine", "recommended" if chosen else "not recommended",
-        () if chosen else ("its maps do not repeat",), (),
-    )  # fmt: skip
-    found = Recommended("vgg16", (judged,), judged if chosen else None, (), None if chosen else judged, None)
-    order = (place, *(one for one in scan.stores if one != place))
-    stores = [
-        replace(one, recommended=chosen and number == place) for number, one in enumerate(viewed.stores)
-    ]
-    return content.Viewed(
-        replace(viewed.content, recommended=found), (replace(scan, stores=order),), tuple(stores)
-    ), place
-
-
 def test_the_first_view_is_the_recommended_map(viewed):
     seen, place = recommending(viewed, chosen=True)
     answer = seen.study()
     assert answer.recommended
-    assert answer.in_short.startswith("The map to believe is LayerCAM, fine")
+    assert answer.in_short.startswith(
+        "LayerCAM, fine, VGG16. Of 1 judged map it alone meets every criterion"
+    )
     assert (answer.first.store, answer.first.layer) == (place, 1)
     store = seen.scan(0).stores[0]
     assert (store.id, store.recommended, store.layers[1].verdict) == (place, True, "recommended")
@@ -136,8 +117,8 @@ def test_without_a_recommended_map_the_first_view_says_why_there_is_none(viewed)
     seen, place = recommending(viewed, chosen=False)
     answer = seen.study()
     assert not answer.recommended
-    assert answer.in_short.startswith("No map of ")
-    assert "its maps do not repeat" in answer.in_short
+    assert answer.in_short.startswith("No map is recommended. ")
+    assert "it fails: its maps do not repeat. Remedy: " in answer.in_short
     layer = next(store for store in seen.scan(0).stores if store.id == place).layers[1]
     assert (layer.verdict, list(layer.because)) == ("not recommended", ["its maps do not repeat"])
 

@@ -5,22 +5,26 @@ import base64
 import gzip
 import json
 import re
+import shutil
 import socket
+from dataclasses import replace
 
 import nibabel
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from rich.console import Console
-from viewed_study import LAYERS, PLANTED, SUBJECT, write_viewed_study
+from viewed_study import LAYERS, PLANTED, SUBJECT, recommending, write_viewed_study
 
 from stratacam.errors import InputError
+from stratacam.maps import ScanMaps
 from stratacam.viewer import serve, write_page
+from stratacam.viewer.application import GONE
 from stratacam.viewer.built import read_built_page
-from stratacam.viewer.content import open_viewed
 from stratacam.viewer.gate import Gate
 from stratacam.viewer.names import networks_of
-from stratacam.viewer.serve import guarded
+from stratacam.viewer.opening import open_viewed
+from stratacam.viewer.serve import guarded, reached_at
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +107,50 @@ def test_without_evidence_the_study_says_that_no_map_was_measured(client, scan):
     assert "run `stratacam evidence`" in study["in_short"]
     chart = answer(client, f"/api/stores/{scan['stores'][0]['id']}/chart")
     assert chart["measures"] == []
-    assert "run `stratacam evidence`" in chart["remark"]
+    assert (
+        chart["remark"] == "Nothing was measured of these maps: run `stratacam evidence` on the study's file."
+    )
     assert {layer["verdict"] for store in scan["stores"] for layer in store["layers"]} == {"not judged"}
+
+
+def test_what_a_study_says_of_its_maps_is_not_said_of_maps_by_other_networks(viewed, page, token):
+    seen, place = recommending(viewed, chosen=True)
+    (own,) = {store.judged for store in viewed.stores if store.maps.method == "gradcam"}
+    assert (own, viewed.stores[place].judged) == (True, False)
+    for judged, verdict, words in (
+        (True, "recommended", "Nothing else was measured"),
+        (False, "not judged", "of other networks than the study measured"),
+    ):
+        stores = [
+            replace(one, judged=judged) if number == place else one for number, one in enumerate(seen.stores)
+        ]
+        client = TestClient(
+            guarded(replace(seen, stores=tuple(stores)), page, token=token, host="127.0.0.1"),
+            base_url=f"http://127.0.0.1/{token}",
+        )
+        (store,) = (one for one in answer(client, "/api/scans/0")["stores"] if one["id"] == place)
+        assert store["layers"][LAYERS.index("fine")]["verdict"] == verdict
+        assert words in answer(client, f"/api/stores/{place}/chart")["remark"]
+
+
+def test_the_study_says_how_many_prepared_scans_have_no_maps(tmp_path, viewed):
+    assert viewed.study().without_maps == viewed.without_maps
+    folders, _ = write_viewed_study(tmp_path)
+    before = open_viewed(folders).without_maps
+    shutil.rmtree(folders.maps / "sub-08")
+    found = open_viewed(folders)
+    assert found.without_maps == before + 1
+    assert found.only(SUBJECT, "Scan").study().without_maps == 0
+
+
+def test_values_that_are_no_numbers_are_0(viewed, client, planted, monkeypatch):
+    raw = viewed.stores[planted["id"]].maps.of("SPMS").raw("fine").copy()
+    raw[0, 0, :3] = np.nan, np.inf, -np.inf
+    monkeypatch.setattr(ScanMaps, "raw", lambda *_: raw)
+    values = read(client.get(path_of(planted, "fine")).content).get_fdata()
+    assert np.isfinite(values).all()
+    assert values.max() == 2
+    assert answer(client, f"/api/stores/{planted['id']}/layers/1/range") == {"low": -1.0, "high": 2.0}
 
 
 def test_every_scan_says_its_group_and_what_it_was_classified_as(client):
@@ -114,8 +160,8 @@ def test_every_scan_says_its_group_and_what_it_was_classified_as(client):
 
 
 def test_one_network_is_named_with_its_seed_and_fold(viewed):
-    (store,) = (one for one in viewed.stores if one.maps.method == "layercam")
-    assert networks_of(store.maps) == "unknown network"
+    store = next(one for one in viewed.stores if one.maps.method == "layercam")
+    assert networks_of(store.maps) == "VGG16, seed 7, fold 2"
 
 
 # security
@@ -249,7 +295,7 @@ def test_no_answer_names_a_folder_of_this_machine(client, study, scan):
         assert str(folders.root.parent) not in client.get(path).text
 
 
-def test_a_file_that_has_gone_is_said_to_have_gone_without_its_name(tmp_path, page, token):
+def test_a_file_that_has_gone_is_said_to_have_gone_without_its_name(tmp_path, page, token, caplog):
     folders, _ = write_viewed_study(tmp_path)
     viewed = open_viewed(folders)
     viewed.scans[0].scan.image("T1w").unlink()
@@ -259,6 +305,46 @@ def test_a_file_that_has_gone_is_said_to_have_gone_without_its_name(tmp_path, pa
     response = client.get("/api/scans/0/images/0")
     assert response.status_code == 410
     assert str(tmp_path) not in response.text
+    assert "sub-03_space-T1w" in caplog.text  # for whoever started the viewer
+
+
+def test_maps_that_were_written_again_are_not_taken_for_those_that_were_found(tmp_path, page, token, caplog):
+    folders, planted = write_viewed_study(tmp_path)
+    viewed = open_viewed(folders, [planted])
+    client = TestClient(
+        guarded(viewed, page, token=token, host="127.0.0.1"), base_url=f"http://127.0.0.1/{token}"
+    )
+    path = "/api/stores/0/layers/0/classes/0/mean"
+    assert client.get(path).status_code == 200
+    store = viewed.stores[0].maps.path / "zarr.json"
+    content = store.read_bytes()
+    store.unlink()
+    store.write_bytes(content)
+    response = client.get(path)
+    assert (response.status_code, response.json()["detail"]) == (410, GONE)
+    assert "was written again since the viewer was started" in caplog.text
+
+
+def test_an_address_without_its_last_slash_leads_to_the_page(viewed, page, token):
+    client = TestClient(guarded(viewed, page, token=token, host="127.0.0.1"), base_url="http://127.0.0.1")
+    response = client.get(f"/{token}", follow_redirects=False)
+    assert (response.status_code, response.headers["location"]) == (307, f"{token}/")
+    assert client.get(f"/{token}").text == page.html
+    assert client.get(f"/{token}X", follow_redirects=False).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("localhost", "localhost"),
+        ("::1", "[::1]"),
+        ("0.0.0.0", socket.gethostname()),  # noqa: S104
+        ("::", socket.gethostname()),
+    ],
+)
+def test_the_address_that_is_printed_can_be_opened(host, name):
+    assert reached_at(host) == name
 
 
 def test_a_websocket_is_closed(token):

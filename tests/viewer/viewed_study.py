@@ -4,14 +4,21 @@ import runpy
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import torch
+from scipy.spatial.transform import Rotation
 
 from stratacam.cam import Explanation, LayerMaps
+from stratacam.cam.views import CONSTANT
+from stratacam.evidence.pick import JudgedMap
 from stratacam.maps import read_maps
 from stratacam.maps.consensus_store import write_consensus
 from stratacam.maps.member_maps import MemberMaps
 from stratacam.maps.writing import Explained, write_maps
+from stratacam.report.content.recommended import Recommended
+from stratacam.scans.volume import write_nifti
+from stratacam.viewer.content import Viewed
 
 SMALL = runpy.run_path(str(Path(__file__).parents[1] / "report" / "small_study.py"))
 CLASSES = ("RRMS", "SPMS", "control")
@@ -20,14 +27,29 @@ PLANTED = {"coarse": (3, 2, 5), "fine": (4, 9, 21)}
 """Where the one cell of each layer that is lit lies: picture, row and column of the layer's own maps."""
 SIDES = {"coarse": 8, "fine": 32}
 SUBJECT = "sub-03"
+OBLIQUE = "sub-04"
+"""Its scan lies aslant in the scanner, and its voxels are not cubes."""
 
 
 def write_viewed_study(root):
     """The study's folders, and a folder of the planted maps of one subject."""
     folders = SMALL["write_study"](root, classes=CLASSES, layers=SMALL["FEW"], wrong=("sub-04",))
-    (stored,) = (folders.maps / SUBJECT).rglob("*.zarr")
-    write_planted(root / "planted", read_maps(stored))
+    for subject in (SUBJECT, OBLIQUE):
+        (stored,) = (folders.maps / subject).rglob("*.zarr")
+        maps = read_maps(stored)
+        if subject == OBLIQUE:
+            maps = replace(maps, geometry=turn(folders, maps.geometry))
+        write_planted(root / "planted", maps)
     return folders, root / "planted"
+
+
+def turn(folders, geometry):
+    """Write the images of the oblique subject anew, turned about two axes; give their geometry."""
+    turned = Rotation.from_euler("xz", [15, 25], degrees=True).as_matrix() @ np.diag([4.0, 6.0, 9.0])
+    affine = nibabel.affines.from_matvec(turned, [-40.0, -110.0, 12.0])
+    for path in (folders.prepared / OBLIQUE).rglob("*.nii.gz"):
+        write_nifti(path, np.asarray(nibabel.load(path).dataobj), affine)
+    return replace(geometry, prepared=replace(geometry.prepared, affine=affine))
 
 
 def planted_maps(geometry):
@@ -49,6 +71,7 @@ def write_planted(folder, stored):
         name=stored.name, method="layercam", smooth=0, classes=CLASSES,
         scan_probabilities={"RRMS": 0.2, "SPMS": 0.7, "control": 0.1},
         every_explained=("RRMS", "SPMS"), geometry=geometry,
+        model={"architecture": "vgg16", "seed": 7, "fold": 2},
     )  # fmt: skip
     logits = np.linspace([1, 0, 0], [0, 2, 0], count, dtype=np.float32)
     anat = folder / stored.name / "anat"
@@ -57,7 +80,9 @@ def write_planted(folder, stored):
         torch.tensor([[0, 1]] * count),
         {
             layer: LayerMaps(
-                layer, torch.from_numpy(maps).movedim(0, 1), tuple((("", "")) for _ in range(count))
+                layer,
+                torch.from_numpy(maps).movedim(0, 1),
+                tuple(2 * (("" if one.any() else CONSTANT),) for one in maps[0]),
             )
             for layer, maps in raw.items()
         },
@@ -77,3 +102,26 @@ def write_planted(folder, stored):
         brain,
         [{"architecture": "vgg16", "seed": seed, "fold": 0} for seed in range(3)],
     )
+
+
+def recommending(viewed, *, chosen):
+    """The study as if its rule had recommended the planted maps of one network, or none."""
+    place = next(
+        place
+        for place, one in enumerate(viewed.stores)
+        if (one.maps.method, one.maps.name) == ("layercam", SUBJECT)
+    )
+    scan = next(one for one in viewed.scans if place in one.stores)
+    judged = JudgedMap(
+        "vgg16_seed-3", 1, "layercam", "fine", "recommended" if chosen else "not recommended",
+        () if chosen else ("its maps do not repeat",), (),
+    )  # fmt: skip
+    found = Recommended("vgg16", (judged,), judged if chosen else None, (), None if chosen else judged, None)
+    order = (place, *(one for one in scan.stores if one != place))
+    stores = [
+        replace(one, recommended=chosen and number == place, judged=True)
+        for number, one in enumerate(viewed.stores)
+    ]
+    return Viewed(
+        replace(viewed.content, recommended=found), (replace(scan, stores=order),), tuple(stores)
+    ), place

@@ -58,6 +58,6 @@ def view(
     if export is None or page is None:
         serve(viewed, built, console, host=host, port=port, token=token)
         return
-    for words in write_page(viewed, built, export, page, label=LABEL if label is None else label).left_out:
+    for words in write_page(viewed, built, export, page, label=label or LABEL).left_out:
         console.print(f"No room for {words}.", highlight=False, markup=False, soft_wrap=True)
     conclude(page)

@@ -7,7 +7,8 @@ networks, see `stratacam.maps.consensus_store`.
 """
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,9 @@ from numpy.typing import NDArray
 from stratacam.cam import view
 from stratacam.errors import InputError
 from stratacam.scans.geometry import Geometry
+
+MADE_AGAIN = "expected it as it was written: remove the store and make it again."
+"""What to do with a damaged store."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +83,15 @@ class ScanMaps:
         """Raw maps of one layer, (n, rows, columns); of several networks their mean, see `LayerConsensus`.
 
         Raises:
-            InputError: there are none of that layer.
+            InputError: there are none of that layer, or they are damaged.
         """
         return self._read("layers", layer)
 
     def size(self, layer: str) -> tuple[int, int]:
         """Rows and columns of the maps of one layer, without reading them."""
-        rows, columns = _open(self.path)[f"layers/{layer}"].shape[-2:]
+        group = _open(self.path)
+        with _damage_named(self.path, layer):
+            rows, columns = group[f"layers/{layer}"].shape[-2:]
         return int(rows), int(columns)
 
     def spread(self, layer: str) -> NDArray[np.float32] | None:
@@ -129,7 +135,14 @@ class ScanMaps:
                 f"{self.path}: holds no maps of {layer!r}; expected one of {', '.join(self.layers)}: choose one, or "
                 "explain the scan again with that layer (explain.layers of a study, --layer)."
             )
-        return np.asarray(_open(self.path)[f"{part}/{layer}"][self._column])
+        group = _open(self.path)
+        with _damage_named(self.path, layer):
+            found = np.asarray(group[f"{part}/{layer}"][self._column])
+        # zarr reads a chunk whose file is missing as zeros: a map of zeros that is not called blank has gone
+        lost = [not cause and not one.any() for cause, one in zip(self.blank[layer], found, strict=True)]
+        if part == "layers" and any(lost):
+            raise InputError(f"{self.path}: maps of {layer} are missing; {MADE_AGAIN}")
+        return found
 
     def reliability(self, layer: str) -> float | None:
         """Reliability of the consensus; None where there is one network, or it is not known."""
@@ -159,14 +172,16 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
             first that was.
 
     Raises:
-        InputError: if `path` holds no maps, or none of that class.
+        InputError: if `path` holds no maps, damaged ones, or none of that class.
     """
     path = Path(path)
     group = _open(path)
     attributes: dict[str, Any] = dict(group.attrs)
+    with _damage_named(path, "logits"):
+        logits = np.asarray(group["logits"])
     try:
         available, predicted = tuple(attributes["explained"]), attributes["predicted"]
-        classes, logits = tuple(attributes["classes"]), np.asarray(group["logits"])
+        classes = tuple(attributes["classes"])
         of_slices = torch.from_numpy(logits).softmax(dim=1).mean(dim=0).tolist()
         maps = ScanMaps(
             name=attributes["name"],
@@ -244,6 +259,20 @@ def highest(probabilities: Mapping[str, float]) -> str:
 
 def _open(path: Path) -> Any:  # noqa: ANN401 - zarr's groups hold arrays and groups alike
     try:
-        return zarr.open_group(path, mode="r")
+        with _damage_named(path, "the group"):
+            return zarr.open_group(path, mode="r")
     except FileNotFoundError as fault:
         raise InputError(f"{path}: holds no maps; make them with `stratacam explain`.") from fault
+
+
+@contextmanager
+def _damage_named(path: Path, part: str) -> Iterator[None]:
+    """Say which part of a store is damaged, whatever zarr or a codec says of it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (KeyError, ValueError, RuntimeError) as fault:
+        raise InputError(
+            f"{path}: {part} is damaged ({type(fault).__name__}: {fault}); {MADE_AGAIN}"
+        ) from fault

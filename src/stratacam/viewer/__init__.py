@@ -4,7 +4,8 @@
 ask. The page itself, in TypeScript, is `page/`; `make viewer` builds it.
 """
 
-from stratacam.viewer.content import Viewed, open_viewed
+from stratacam.viewer.content import Viewed
+from stratacam.viewer.opening import open_viewed
 from stratacam.viewer.serve import serve
 from stratacam.viewer.single_file import write_page
 

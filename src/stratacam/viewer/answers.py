@@ -49,9 +49,11 @@ class StudyAnswer:
         version: of stratacam.
         recommended: whether a map is recommended.
         in_short: which, and how far to trust it; or why none is.
+        numbers: of the recommended map: whose they are, then one a line; none where there is none.
         rule: what a map must meet to be recommended, a line each; none where maps were not measured.
         warning: what stands beside everything that comes of the split; "" where there is nothing to warn of.
         scans: those that there are maps of.
+        without_maps: how many prepared scans there are no maps of.
         first: what is seen first.
     """
 
@@ -59,9 +61,11 @@ class StudyAnswer:
     version: str
     recommended: bool
     in_short: str
+    numbers: Sequence[str]
     rule: Sequence[str]
     warning: str
     scans: Sequence[ListedScan]
+    without_maps: int
     first: FirstView
 
 

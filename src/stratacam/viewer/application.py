@@ -1,5 +1,6 @@
 """The addresses of the viewer: numbers in them are places in tables that were made at the start, and nothing else."""
 
+import logging
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Request, Response
@@ -12,10 +13,18 @@ from stratacam.viewer.content import Part, Viewed
 
 Place = Annotated[int, Path(ge=0, le=2**31 - 1, description="place in a list of an answer")]
 
+LOG = logging.getLogger("uvicorn.error")
+
+GONE = (
+    "A file of the study is missing or damaged, or was written since the viewer was started. The terminal says which. "
+    "Start `stratacam view` again."
+)
 NIFTI = "application/x-nifti"
 ABSENT: dict[int | str, dict[str, Any]] = {
     404: {"description": "There is no such place"},
-    410: {"description": "A file of the study has gone or was damaged since the viewer was started"},
+    410: {
+        "description": "A file of the study is missing or damaged, or was written since the viewer was started"
+    },
 }
 A_VOLUME: dict[int | str, dict[str, Any]] = {
     200: {"content": {NIFTI: {"schema": {"type": "string", "format": "binary"}}}, "description": "NIfTI"},
@@ -42,12 +51,13 @@ def make_application(viewed: Viewed, page: BuiltPage) -> FastAPI:
 
 
 def _no_such_place(_request: Request, _fault: Exception) -> Response:
-    return JSONResponse({"detail": "there is no such place in the study"}, 404)
+    return JSONResponse({"detail": "There is no such place in the study."}, 404)
 
 
-def _cannot_be_read(_request: Request, _fault: Exception) -> Response:
-    """Without the words of the fault, which name files."""
-    return JSONResponse({"detail": "a file of the study cannot be read; start the viewer again"}, 410)
+def _cannot_be_read(request: Request, fault: Exception) -> Response:
+    """Without the words of the fault, which name files: these are for the terminal of whoever started the viewer."""
+    LOG.warning("%s: %s", request.url.path, fault)
+    return JSONResponse({"detail": GONE}, 410)
 
 
 def _add_page(app: FastAPI, page: BuiltPage) -> None:

@@ -10,24 +10,30 @@ from stratacam.report.content import StudyContent
 from stratacam.report.content.files import Row, table_if_there
 from stratacam.viewer.answers import Bar, ChartAnswer, MeasureAnswer
 
-NOT_MEASURED = "Not measured: run `stratacam evidence` on the study's file."
-OTHER_METHOD = "Nothing was measured of maps by this method."
+NOT_MEASURED = "Nothing was measured of these maps: run `stratacam evidence` on the study's file."
+THE_REST = "Other measures were not taken: run `stratacam evidence` on the study's file."
+OTHER_METHOD = "Nothing else was measured of maps by this method."
+OTHER_NETWORKS = "These maps are of other networks than the study measured."
 
 
-def chart_of(study: StudyContent, maps: ScanMaps, evidence: Path | None) -> ChartAnswer:
+def chart_of(study: StudyContent, maps: ScanMaps, evidence: Path | None, judged: bool) -> ChartAnswer:
     """Every measure that the report charts, of the layers of a store.
 
     Args:
         study: for the reliability over subjects.
         maps: the store.
         evidence: folder of what was measured of its networks; None where nothing was.
+        judged: whether the study's measures are of the networks that made the maps.
 
     Raises:
         InputError: a table is damaged.
     """
-    found = [_reliability(study, maps)] if maps.members else []
+    found = [_reliability(study, maps, judged)] if maps.members else []
+    found = [one for one in found if one.bars]
+    if not judged:
+        return ChartAnswer(found, OTHER_NETWORKS)
     if evidence is None:
-        return ChartAnswer([one for one in found if one.bars], NOT_MEASURED)
+        return ChartAnswer(found, THE_REST if found else NOT_MEASURED)
     subjects = _of_method(table_if_there(evidence / "layers.tsv"), maps)
     own = _of_method(table_if_there(evidence / "scans" / f"{maps.name}_values.tsv"), maps)
     for measure in registry.measures():
@@ -38,9 +44,9 @@ def chart_of(study: StudyContent, maps: ScanMaps, evidence: Path | None) -> Char
     return ChartAnswer([one for one in found if one.bars], "" if subjects else OTHER_METHOD)
 
 
-def _reliability(study: StudyContent, maps: ScanMaps) -> MeasureAnswer:
+def _reliability(study: StudyContent, maps: ScanMaps, judged: bool) -> MeasureAnswer:
     """How far as many other networks, trained alike, would show the same."""
-    rows = {row["layer"]: row for row in study.reliability if row["method"] == maps.method}
+    rows = {row["layer"]: row for row in study.reliability if judged and row["method"] == maps.method}
     bars = [
         _bar(
             maps.layers.index(layer),

@@ -1,6 +1,6 @@
 """What can be asked of a finished study: tables made once, whose places are the only names in a request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -14,14 +14,12 @@ from stratacam.errors import InputError
 from stratacam.evidence.regions.atlas import Atlas, atlas_of
 from stratacam.evidence.regions.template_space import from_template
 from stratacam.files import read_json
-from stratacam.maps import ScanMaps, find_maps
+from stratacam.maps import ScanMaps
 from stratacam.report.choose import choose_patient
-from stratacam.report.content import StudyContent, read_study, subject_label
+from stratacam.report.content import StudyContent, subject_label
 from stratacam.report.overlay import WHITE
-from stratacam.report.words.recommended import UNMEASURED, in_short
 from stratacam.scans.labels import find_masks, read_mask
 from stratacam.scans.prepared import PreparedScan
-from stratacam.study.folders import StudyFolders
 from stratacam.viewer.answers import (
     AtlasAnswer,
     ChartAnswer,
@@ -35,6 +33,7 @@ from stratacam.viewer.answers import (
 from stratacam.viewer.chart import chart_of
 from stratacam.viewer.names import training_words
 from stratacam.viewer.store_answer import store_answer
+from stratacam.viewer.trust import trust_of
 from stratacam.viewer.volumes import image_bytes, image_of, map_bytes, nifti_bytes
 
 Part = Literal["mean", "spread", "agreement"]
@@ -43,10 +42,38 @@ Part = Literal["mean", "spread", "agreement"]
 
 @dataclass(frozen=True)
 class ViewedStore:
-    """Maps that can be shown, and whether the study recommends them."""
+    """Maps that can be shown.
+
+    Attributes:
+        maps: as they were found.
+        recommended: whether the study recommends them.
+        judged: whether what the study says of maps is about the networks that made these.
+        written: mark of the store's file, by which it is known if it is written again.
+    """
 
     maps: ScanMaps
     recommended: bool
+    judged: bool
+    written: tuple[int, int]
+
+    def of(self, explained: int) -> ScanMaps:
+        """The maps of a class.
+
+        Raises:
+            InputError: they were written again since they were found: what is known of them is of others.
+        """
+        if mark_of(self.maps.path) != self.written:
+            raise InputError(
+                f"{self.maps.path}: was written again since the viewer was started; expected the same maps: start the "
+                "viewer again."
+            )
+        return self.maps.of(self.maps.every_explained[explained])
+
+
+def mark_of(store: Path) -> tuple[int, int]:
+    """What changes when a store is written again."""
+    found = (store / "zarr.json").stat()
+    return found.st_mtime_ns, found.st_ino
 
 
 @dataclass(frozen=True)
@@ -74,11 +101,13 @@ class Viewed:
         content: of the study.
         scans: those that there are maps of, by name.
         stores: all maps.
+        without_maps: how many prepared scans there are no maps of.
     """
 
     content: StudyContent
     scans: tuple[ViewedScan, ...]
     stores: tuple[ViewedStore, ...]
+    without_maps: int = 0
 
     def only(self, name: str, label: str) -> Self:
         """One scan alone, under a label that does not say whose it is.
@@ -93,17 +122,20 @@ class Viewed:
                 f"{name}: names {len(found)} scans with maps; expected one of {some}: choose one."
             )
         chosen = replace(found[0], name=label, stores=tuple(range(len(found[0].stores))))
-        return replace(self, scans=(chosen,), stores=tuple(self.stores[store] for store in found[0].stores))
+        stores = tuple(self.stores[store] for store in found[0].stores)
+        return replace(self, scans=(chosen,), stores=stores, without_maps=0)
 
     def study(self) -> StudyAnswer:
         """The study, its scans, and what to look at first."""
         recommended = self.content.recommended
         rule = read_json(self.content.folders.recommended).get("rule", {}) if recommended else {}
+        in_short, numbers = trust_of(recommended)
         return StudyAnswer(
             title=str(self.content.configuration.get("name", "")),
             version=version("stratacam"),
             recommended=bool(recommended and recommended.chosen),
-            in_short=UNMEASURED if recommended is None else in_short(recommended),
+            in_short=in_short,
+            numbers=numbers,
             rule=[rule["opening"], *rule["criteria"], rule["remarks"]] if rule else [],
             warning=self.content.warning,
             scans=[
@@ -113,6 +145,7 @@ class Viewed:
                 for place, one in enumerate(self.scans)
                 for maps in [self.stores[one.stores[0]].maps]
             ],
+            without_maps=self.without_maps,
             first=self._first,
         )
 
@@ -131,9 +164,12 @@ class Viewed:
             regions=one.scan.template_transform.is_file(),
             stores=[
                 store_answer(
-                    place, self.stores[place].maps, self.content.recommended, self.stores[place].recommended
+                    store,
+                    self.stores[store].maps,
+                    self.content.recommended if self.stores[store].judged else None,
+                    self.stores[store].recommended,
                 )
-                for place in one.stores
+                for store in one.stores
             ],
             left_out=[],
         )
@@ -161,25 +197,28 @@ class Viewed:
 
     def map(self, store: int, layer: int, explained: int, part: Part, *, packed: bool = False) -> bytes:
         """The raw map of a layer at its own resolution, signed; or how networks differ there."""
-        maps = self._maps(store, explained)
+        maps = self.stores[store].of(explained)
         name = maps.layers[layer]
         values = {"mean": maps.raw, "spread": maps.spread, "agreement": maps.agreement}[part](name)
         if values is None:
             raise IndexError(part)
-        return map_bytes(maps, values, packed=packed)
+        return map_bytes(maps, _finite(values), packed=packed)
 
     def range(self, store: int, layer: int) -> RangeAnswer:
         """Lowest and highest raw value of a layer over classes and slices."""
+        one = self.stores[store]
         found = [
-            self._maps(store, explained).raw(self.stores[store].maps.layers[layer])
-            for explained in range(len(self.stores[store].maps.every_explained))
+            _finite(one.of(explained).raw(one.maps.layers[layer]))
+            for explained in range(len(one.maps.every_explained))
         ]
         return RangeAnswer(float(min(raw.min() for raw in found)), float(max(raw.max() for raw in found)))
 
     def chart(self, store: int) -> ChartAnswer:
         """Measures of the layers of a store, of this scan and of all subjects."""
-        maps = self.stores[store].maps
-        return chart_of(self.content, maps, self._evidence_of(maps))
+        one = self.stores[store]
+        return chart_of(
+            self.content, one.maps, self._evidence_of(one.maps) if one.judged else None, one.judged
+        )
 
     def atlas(self) -> AtlasAnswer:
         """Names of the regions."""
@@ -193,10 +232,6 @@ class Viewed:
     def _on_grid(self, place: int, volume: NDArray[np.integer], *, packed: bool) -> bytes:
         grid = self.stores[self.scans[place].stores[0]].maps.geometry.prepared
         return nifti_bytes(volume, grid.world, packed=packed)
-
-    def _maps(self, store: int, explained: int) -> ScanMaps:
-        maps = self.stores[store].maps
-        return maps.of(maps.every_explained[explained])
 
     def _masks(self, place: int) -> Mapping[str, Path]:
         return find_masks(self.content.delivered, self.scans[place].scan)
@@ -225,32 +260,6 @@ class Viewed:
         return self.content.folders.evidence / names[0] if names else None
 
 
-def open_viewed(folders: StudyFolders, further: Sequence[Path] = ()) -> Viewed:
-    """Open a finished study.
-
-    Args:
-        folders: of the study.
-        further: folders of other maps of its scans, as `stratacam explain` writes them.
-
-    Raises:
-        InputError: a part of the study is missing or damaged, or there are no maps of its scans.
-    """
-    content = read_study(folders)
-    chosen = content.recommended and content.recommended.chosen
-    found = [ViewedStore(maps, recommended=True) for maps in content.recommended_maps.values()]
-    for folder in (folders.maps, *further):
-        found += [ViewedStore(maps, recommended=False) for maps in find_maps(folder)]
-    scans = []
-    for name, scan in sorted(content.scans.items()):
-        stores = tuple(place for place, one in enumerate(found) if one.maps.name == name)
-        if stores:
-            scans.append(ViewedScan(name, scan, stores))
-    if not scans:
-        raise InputError(
-            f"{folders.maps}: holds maps of other scans than were prepared; make them again with `stratacam run`."
-        )
-    if chosen and not any(one.recommended for one in found):
-        raise InputError(
-            f"{folders.recommended_maps}: holds no maps; make them again with `stratacam evidence`."
-        )
-    return Viewed(content, tuple(scans), tuple(found))
+def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Maps whose values that are no numbers are 0: such a map is blank, and its slice says so."""
+    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)

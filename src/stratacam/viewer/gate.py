@@ -34,6 +34,7 @@ HEADERS = {
 
 WRONG_TOKEN = "Wrong or missing token: open the whole address that `stratacam view` printed.\n"  # noqa: S105
 WRONG_HOST = "Wrong host: open the address that `stratacam view` printed.\n"
+WITHOUT_SLASH = "The address ends with a slash.\n"
 WRONG_METHOD = "The viewer only reads: GET alone is answered.\n"
 
 
@@ -71,13 +72,15 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
             return
         headers = dict(scope["headers"])
-        first, _, rest = scope["path"].removeprefix("/").partition("/")
+        first, slash, rest = scope["path"].removeprefix("/").partition("/")
         if not self._is_name_of_this_machine(headers.get(b"host", b"").decode("latin-1")):
             await _refuse(send, 421, WRONG_HOST)
         elif not hmac.compare_digest(first.encode("utf-8", "surrogateescape"), self._token):
             await _refuse(send, 401, WRONG_TOKEN)
         elif scope["method"] != "GET":
             await _refuse(send, 405, WRONG_METHOD, allow="GET")
+        elif not slash:  # the page's own addresses are below it
+            await _refuse(send, 307, WITHOUT_SLASH, location=f"{first}/")
         else:
             inside = {**scope, "path": f"/{rest}", "raw_path": f"/{rest}".encode(), "root_path": ""}
             await self._application(inside, receive, _with_headers(send))

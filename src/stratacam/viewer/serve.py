@@ -1,5 +1,6 @@
 """The viewer's server, on this machine alone unless the user gives a token."""
 
+import ipaddress
 import secrets
 import socket
 from contextlib import closing, suppress
@@ -51,14 +52,14 @@ def serve(
     token = secrets.token_urlsafe(24) if token is None else check_token(token)
     Thread(target=_read_ahead, args=(viewed,), daemon=True).start()
     with closing(_listening(host, port)) as listening:
-        shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{listening.getsockname()[1]}/{token}/"
+        address = f"http://{reached_at(host)}:{listening.getsockname()[1]}/{token}/"
         console.print(f"Open {address}\nStop with Ctrl-C.", highlight=False, soft_wrap=True, markup=False)
         settings = uvicorn.Config(
             guarded(viewed, page, token=token, host=host),
             log_level="warning",
             access_log=False,
             server_header=False,
+            ws="none",
             timeout_graceful_shutdown=1,
         )
         with served():
@@ -71,6 +72,17 @@ def _read_ahead(viewed: Viewed) -> None:
         first = viewed.study().first.scan
         viewed.image(first, viewed.scan(first).sequences[0].id)
         viewed.atlas()
+
+
+def reached_at(host: str) -> str:
+    """How a browser names a host; where every address of this machine is listened at, by the machine's name."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return socket.gethostname()
+    return f"[{host}]" if address.version == 6 else host
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -9,9 +9,11 @@ export interface StudyAnswer {
   version: string;
   recommended: boolean;
   in_short: string;
+  numbers: string[];
   rule: string[];
   warning: string;
   scans: ListedScan[];
+  without_maps: number;
   first: { scan: number; store: number; layer: number };
 }
 

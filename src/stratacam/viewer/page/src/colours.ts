@@ -7,14 +7,14 @@ const ANCHORS: Record<string, string> = {
   viridis: "44015448186a472d7b4240863b528b33638d2c728e26828e21918c1fa08828ae803fbc735ec96284d44baddc30d8e219fde725",
   cividis: "00224e002e6a1a386f32436d434e6c535a6d61656f6f70737d7c788c88789b9476aba072bcae6ccdbb63dec958f0d846fee838",
   inferno: "0000040b0724210c4a3d096557106e71196e8a226aa32c61bc3754d24644e45a31f1731df98e09fcac11f9cb35f2ea69fcffa4",
-  "red-blue": "0530611752902a71b23f8ec06bacd19bc9e0c2ddece0ecf3f7f6f6fbe5d8fbccb4f5aa89e48066d05548ba2832930e2667001f",
-  "orange-purple": "2d004b4518715f3a917b6aa89990bfb7b1d5cfcfe5e4e5f0f7f7f6fce8cdfed59ffdbc6bee9b39d97b12bd61099e4c077f3b08",
+  coolwarm: "3b4cc04e68d86282ea779af78db0fea3c2feb9d0f9ccd9eddddcdcecd3c5f5c4acf7b093f4987aeb7d62dd5f4bca3b37b40426",
+  managua_r: "81e7ff76c7ec6baada608ec75775b3505d9c4c457f4e32605829486a2c3b823a399c4d3db26343c67b4bd99554ecb15dffcf67",
 };
 
 /** For values from 0 to 1. */
 export const SEQUENTIAL = ["plasma", "inferno", "viridis", "cividis"];
-/** For values from -1 to 1. */
-export const DIVERGING = ["red-blue", "orange-purple"];
+/** For values from -1 to 1: warm speaks for the class, cold against it. */
+export const DIVERGING = ["coolwarm", "managua_r"];
 
 const made = new Map<string, Table>();
 

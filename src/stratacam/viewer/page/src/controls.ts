@@ -3,7 +3,7 @@
 import { DIVERGING, SEQUENTIAL } from "./colours";
 import { choice, element, slider, tick } from "./elements";
 import { NORMALISATIONS, QUANTITIES, type Normalisation, type Quantity } from "./heat";
-import type { Model } from "./model";
+import { titleOf, type Model } from "./model";
 import { outlineColour } from "./panes";
 import { PLANES } from "./planes";
 import type { State } from "./state";
@@ -25,12 +25,13 @@ export function controls(model: Model, change: Change): HTMLElement {
   return element("section", { class: "panel controls", "aria-label": "Settings" },
     element("h2", {}, "Scan"),
     choice("Scan", study.scans.map((one) => [String(one.id), scanWords(one.name, one.group, one.predicted)]), String(state.scan),
-      (value) => change({ scan: Number(value), at: null, outlines: [] })),
+      (value) => change({ scan: Number(value), at: null })),
     element("p", { class: "quiet" }, `${scan.group || "Group not known"}; predicted ${store.predicted} (${
-      store.probabilities[store.classes.indexOf(store.predicted)].toFixed(2)}); ${store.in_training}.`),
+      store.probabilities[store.classes.indexOf(store.predicted)].toFixed(2)}); ${store.in_training}.${study.without_maps
+      ? ` ${study.scans.length} of ${study.scans.length + study.without_maps} prepared scans have maps.` : ""}`),
     choice("Image", numbered(scan.sequences.map((one) => one.name)), String(state.sequence), (value) => change({ sequence: Number(value) })),
     element("h2", {}, "Map"),
-    choice("Maps", numbered(scan.stores.map((one) => `${one.recommended ? "recommended: " : ""}${one.method}, ${one.networks}`)),
+    choice("Maps", numbered(scan.stores.map(titleOf)),
       String(state.store), (value) => change(otherStore(model, Number(value)))),
     choice("Class", numbered(store.explained.map((one) => one === store.predicted ? `${one} (predicted)` : one)),
       String(state.explained), (value) => change({ explained: Number(value) })),

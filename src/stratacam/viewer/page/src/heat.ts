@@ -19,7 +19,7 @@ export const NORMALISED: Record<Normalisation, string> = {
   scan: "Normalised by scan: the maximum over all slices is 1",
   map: "Normalised by map: each slice has its own maximum, so that slices cannot be compared",
   layer: "Normalised by layer: the maximum over all classes is 1",
-  none: "Not normalised: the scale is that of the map shown before",
+  none: "Not normalised: the scale is held, whatever is shown",
 };
 
 export const NORMALISATIONS: Record<Normalisation, string> = {

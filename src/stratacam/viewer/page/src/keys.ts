@@ -1,6 +1,6 @@
 /** The keyboard: what every key does, and the help that says so. */
 
-import { element } from "./elements";
+import { element, tick } from "./elements";
 
 export interface KeyEvents {
   step(slices: number): void;
@@ -30,18 +30,32 @@ export function listen(events: KeyEvents): void {
     ArrowUp: () => events.step(1), ArrowDown: () => events.step(-1),
     PageUp: () => events.step(5), PageDown: () => events.step(-5),
     ArrowLeft: () => events.layerBy(-1), ArrowRight: () => events.layerBy(1),
-    " ": events.flip, l: events.layout, "+": () => events.zoom(1.25), "=": () => events.zoom(1.25), "-": () => events.zoom(0.8),
+    " ": events.flip, l: events.layout, L: events.layout, "+": () => events.zoom(1.25), "=": () => events.zoom(1.25), "-": () => events.zoom(0.8),
     ",": () => events.scanBy(-1), ".": () => events.scanBy(1), "?": events.help,
   };
-  for (let place = 0; place < 10; place++) actions[String((place + 1) % 10)] = () => events.layer(place);
   document.addEventListener("keydown", (event) => {
-    const action = event.shiftKey && /^Digit\d$/.test(event.code)
-      ? () => events.layer(10 + ((Number(event.code[5]) + 9) % 10)) : actions[event.key];
+    // the key of a digit, wherever a keyboard has its signs; on the number pad what it writes
+    const digit = /^Digit(\d)$/.exec(event.code)?.[1] ?? (/^\d$/.test(event.key) ? event.key : undefined);
+    const action = digit === undefined ? actions[event.key]
+      : () => events.layer((event.shiftKey ? 10 : 0) + ((Number(digit) + 9) % 10));
+    if (event.key.length === 1 && !singleKeys) return;
     if (event.ctrlKey || event.metaKey || event.altKey || !action || belongsTo(event.target as HTMLElement, event.key)) return;
     event.preventDefault();
     action();
   });
 }
+
+/** What was pressed with a mouse gives the focus back, so that space is the viewer's key again. */
+export function releaseAfterClick(): void {
+  document.addEventListener("click", (event) => {
+    const focused = document.activeElement;
+    if (event.detail > 0 && focused instanceof HTMLElement && focused.matches('button, summary, input[type="checkbox"]') && !focused.closest("dialog"))
+      focused.blur();
+  });
+}
+
+/** Whether keys that write a sign do something: speech input may press them by mistake. */
+let singleKeys = true;
 
 /** Whether a key does something of its own in the element that has the focus. */
 function belongsTo(target: HTMLElement, key: string): boolean {
@@ -57,6 +71,7 @@ export function helpDialog(): HTMLDialogElement {
     element("dl", {}, ...HELP.flatMap(([keys, words]) => [element("dt", {}, keys), element("dd", {}, words)])),
     element("p", { class: "quiet" }, "R is the patient’s right, which is on the left of the picture, as in radiology. "
       + "The address in the browser holds the view: copied, it shows the same again."),
+    tick("Letters, digits, signs and space are keys of the viewer", singleKeys, (value) => { singleKeys = value; }),
     element("button", { type: "button", onclick: () => dialog.close() }, "Close"));
   return dialog;
 }

@@ -16,20 +16,19 @@ export const SIGNS: Record<string, [string, string]> = {
 const WIDE = 150;
 const PAD = 6;
 
-export interface LayerEvents { choose(layer: number): void; measure(place: number): void; store(place: number): void }
+export interface LayerEvents { choose(layer: number): void; measure(title: string): void; store(place: number): void }
 
 export function layerPanel(model: Model, events: LayerEvents): HTMLElement {
   const view = model.view!;
   const { chart, state } = model;
-  const measure = chart?.measures[Math.min(state.measure, chart.measures.length - 1)];
+  const measure = chart?.measures.find((one) => one.title === state.measure) ?? chart?.measures[0];
   const [low, high] = measure ? limitsOf(measure) : [0, 1];
   const rows = view.store.layers.map((layer) =>
     row(layer, layer.id === state.layer, measure, low, high, () => events.choose(layer.id)));
   return element("section", { class: "panel", "aria-label": "Layers" },
     element("h2", {}, "Layers, shallow to deep"),
     chart && chart.measures.length
-      ? choice("Measure", chart.measures.map((one, place) => [String(place), one.title]), String(measure ? chart.measures.indexOf(measure) : 0),
-        (value) => events.measure(Number(value)))
+      ? choice("Measure", chart.measures.map((one) => [one.title, one.title]), measure?.title ?? "", events.measure)
       : element("p", { class: "quiet" }, chart ? chart.remark : "Measures are being read …"),
     element("ol", { class: "layerlist" }, ...rows),
     ...(measure ? [axis(low, high), legend(measure, chart!)] : []),

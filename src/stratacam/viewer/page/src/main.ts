@@ -2,12 +2,13 @@
 
 import type { Point } from "./affine";
 import type { Plane } from "./answers";
+import { banner, verdict } from "./banner";
 import { controls, layoutBar, otherStore, type Change } from "./controls";
 import { element } from "./elements";
-import { helpDialog, listen } from "./keys";
-import { layerPanel, SIGNS } from "./layers";
-import { drawBar, scaleWords, subject } from "./legend";
-import { Model, type View } from "./model";
+import { helpDialog, listen, releaseAfterClick } from "./keys";
+import { layerPanel } from "./layers";
+import { drawBar, legendWords } from "./legend";
+import { Model } from "./model";
 import { drawPane, makePane, type Pane, type PaneEvents } from "./panes";
 import { AXES, PLANES } from "./planes";
 import { readout } from "./readout";
@@ -22,6 +23,8 @@ const SMALLEST_TILE = 96;
 const root = document.getElementById("viewer")!;
 /** Changes that need neither other volumes nor other controls. */
 const LIGHT: (keyof State)[] = ["at", "zoom", "opacity", "threshold"];
+/** Milliseconds between changes of the address: browsers refuse many in a short time. */
+const ADDRESS_AFTER = 250;
 
 async function start(): Promise<void> {
   const study = await source.study();
@@ -29,7 +32,7 @@ async function start(): Promise<void> {
   document.title = `${study.title || "Study"}: stratacam viewer`;
 
   const stage = element("div", { class: "stage" });
-  const legend = element("section", { class: "legend", "aria-label": "Legend" });
+  const [legend, ruling] = [element("div"), element("div")];
   const strips = element("div");
   const values = element("dl", { class: "readout", "aria-live": "polite" });
   const [left, right, bar] = [element("div", { class: "left" }), element("div", { class: "layerbox" }), element("div", { class: "bar" })];
@@ -39,12 +42,23 @@ async function start(): Promise<void> {
   let built = "";
   let active: Plane | null = null;
 
+  /** Say what went wrong or is otherwise than wanted; nothing: take it back. */
+  const remark = (words: string[]) => {
+    const said = words.join(" ");
+    if (notice.textContent !== said) notice.textContent = said;
+    notice.hidden = !said;
+  };
+  const busy = (work: Promise<void>) => counted(work.catch((fault: Error) => remark([fault.message])));
+
   const change: Change = (changed) => {
-    Object.assign(model.state, changed);
     if (Object.keys(changed).every((key) => LIGHT.includes(key as keyof State)) && model.view) {
+      model.adjust(changed);
       Object.assign(model.view.overlay, { opacity: model.state.opacity, threshold: model.state.threshold });
       draw();
-    } else busy(refresh());
+    } else {
+      model.set(changed);
+      busy(refresh());
+    }
   };
 
   const step = (plane: Plane, slices: number) => {
@@ -67,20 +81,25 @@ async function start(): Promise<void> {
   async function refresh(): Promise<void> {
     try {
       if (!(await model.load())) return;
-      notice.hidden = true;
     } catch (fault) {
-      notice.textContent = (fault as Error).message;
-      notice.hidden = false;
+      rebuild(); // what was chosen could not be had: the controls show again what is
+      draw();
+      remark([(fault as Error).message]);
       return;
     }
     rebuild();
     draw();
+    remark(model.remarks);
     performance.mark("shown");
     await after(0);
-    if (await model.loadMore()) {
-      rebuildAfter();
-      draw();
-    }
+    await more();
+  }
+
+  async function more(): Promise<void> {
+    if (!(await model.loadMore())) return;
+    rebuildAfter();
+    draw();
+    remark(model.remarks);
   }
 
   /** Canvases and controls for what is shown. */
@@ -133,11 +152,13 @@ async function start(): Promise<void> {
     keepFocus(strips, () => strips.replaceChildren(strip(model, (slice) => step(view.store.plane, slice - sliceShown()))));
     busy(say(++turn));
     if (waiting) return;
-    waiting = true; // browsers refuse many changes of the address in a short time
-    busy(after(250).then(() => {
+    waiting = true;
+    delete document.documentElement.dataset.address;
+    void after(ADDRESS_AFTER).then(() => {
       waiting = false;
       history.replaceState(null, "", model.fragment);
-    }));
+      document.documentElement.dataset.address = "1";
+    });
   }
 
   const sliceShown = () => Math.round(model.view!.anatomy.voxel(model.state.at!)[AXES[model.view!.store.plane][0]]);
@@ -153,15 +174,21 @@ async function start(): Promise<void> {
     if (mine === turn) values.replaceChildren(...said);
   }
 
+  let ruled = "";
+
   function drawLegend(): void {
     const view = model.view!;
-    const { ends, unit, scale } = scaleWords(model, view);
+    const { ends, unit, sentences } = legendWords(model, view);
     const canvas = element("canvas", { width: 256, height: 14, role: "img", "aria-label": `Colours from ${ends[0]} to ${ends[1]}` });
-    const fade = view.overlay.agreement ? " Pale: fewer than half of the networks agree." : "";
-    legend.replaceChildren(
-      element("div", { class: "scale" }, element("span", {}, ends[0]), canvas, element("span", {}, ends[1]), element("span", { class: "quiet" }, unit)),
-      element("p", {}, element("strong", {}, subject(model, view)), ". ", scale, fade), verdict(view));
+    const scale = element("div", { class: "scale" },
+      element("span", {}, ends[0]), canvas, element("span", {}, ends[1]), element("span", { class: "quiet" }, unit));
+    legend.replaceChildren(...(model.state.overlay ? [scale] : []),
+      element("p", {}, element("strong", {}, sentences[0]), ` ${sentences.slice(1).join(" ")}`));
     drawBar(canvas, view);
+    const map = `${view.store.id} ${view.layer.id}`;
+    if (ruled === map) return; // what the reader has unfolded stays so
+    ruled = map;
+    ruling.replaceChildren(verdict(view));
   }
 
   function buttons(): HTMLElement[] {
@@ -173,8 +200,9 @@ async function start(): Promise<void> {
       element("span", { class: "grow" }),
       made("Copy link", "The address that shows this view again", (button) => {
         history.replaceState(null, "", model.fragment);
-        navigator.clipboard?.writeText(location.href).then(
-          () => { button.textContent = "Copied"; }, () => { button.textContent = "Copy it from the address bar"; });
+        const refused = () => { button.textContent = "Copy it from the address bar"; };
+        if (!navigator.clipboard) return refused(); // browsers have none where the connection is not secure
+        navigator.clipboard.writeText(location.href).then(() => { button.textContent = "Copied"; }, refused);
       }),
       made("Save picture", "What is shown, with its legend, as PNG", () =>
         void save(screenshot(model, stage), `${model.view!.scan.name}_${model.view!.layer.name}.png`.replace(/[^\w.+-]+/g, "-"))),
@@ -184,16 +212,18 @@ async function start(): Promise<void> {
   }
 
   setTheme(matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
-  await model.load();
+  const unreadable = await model.loadFirst();
   root.replaceChildren(
     element("header", {}, element("h1", {}, study.title || "Study"), element("p", { class: "quiet" }, "stratacam viewer. For research, not for diagnosis.")),
     banner(model),
-    element("main", {}, left, element("div", { class: "middle" }, bar, notice, stage, legend, strips),
+    element("main", {}, left, element("div", { class: "middle" }, bar, notice, stage, element("section", { class: "legend", "aria-label": "Legend" }, legend, ruling), strips),
       element("div", { class: "right" }, crosshairBox(values), right)), help);
   rebuild();
   draw();
+  remark([...unreadable, ...model.remarks]);
   performance.mark("first-view");
   document.documentElement.dataset.ready = "1";
+  releaseAfterClick();
   listen({
     step: (slices) => step(plane(), slices),
     layer: choose,
@@ -203,7 +233,7 @@ async function start(): Promise<void> {
     },
     scanBy: (places) => {
       const scan = model.state.scan + places;
-      if (study.scans[scan]) change({ scan, at: null, outlines: [] });
+      if (study.scans[scan]) change({ scan, at: null });
     },
     flip: () => change({ overlay: !model.state.overlay }),
     layout: () => change({ layout: model.state.layout === "planes" ? "layers" : "planes" }),
@@ -214,17 +244,22 @@ async function start(): Promise<void> {
     fitTiles();
     draw();
   }).observe(stage);
-  if (await model.loadMore()) {
-    rebuildAfter();
-    draw();
-  }
+  addEventListener("hashchange", (event) => {
+    const wanted = new URL(event.newURL).hash; // the address may have been brought up to date meanwhile
+    if (wanted === model.fragment) return;
+    model.follow(wanted);
+    active = null;
+    busy(refresh());
+  });
+  model.remarks.unshift(...unreadable);
+  await more();
   document.documentElement.dataset.complete = "1";
 }
 
+/** Counts what is under way, so that the page says when all is done. */
 let works = 0;
 
-/** Say on the page that something is under way, until it has ended. */
-function busy(work: Promise<void>): void {
+function counted(work: Promise<void>): void {
   document.documentElement.dataset.busy = String(++works);
   void work.finally(() => {
     if (--works) document.documentElement.dataset.busy = String(works);
@@ -234,40 +269,24 @@ function busy(work: Promise<void>): void {
 
 const after = (milliseconds: number) => new Promise<void>((done) => setTimeout(done, milliseconds));
 
-/** What is recommended, or that nothing is and why; the rule behind it. */
-function banner(model: Model): HTMLElement {
-  const { study } = model;
-  const more = study.rule.length
-    ? [element("details", {}, element("summary", {}, "The rule"),
-      element("p", {}, study.rule[0]), element("ul", {}, ...study.rule.slice(1, -1).map((one) => element("li", {}, one))),
-      element("p", {}, study.rule[study.rule.length - 1]))]
-    : [];
-  const left = model.view!.scan.left_out;
-  return element("section", { class: `banner ${study.recommended ? "good" : "caution"}`, "aria-label": "Which map to believe" },
-    element("p", {}, element("strong", {}, study.recommended ? "Recommended. " : "Caution. "), study.in_short),
-    ...(study.warning ? [element("p", {}, study.warning)] : []),
-    ...(left.length ? [element("p", {}, `To keep this file small, it lacks: ${left.join("; ")}.`)] : []), ...more);
-}
-
-/** What the rule says of the map that is shown, and why. */
-function verdict(view: View): HTMLElement {
-  const { layer } = view;
-  const chip = element("span", { class: `chip ${SIGNS[layer.verdict]?.[1] ?? "none"}` }, layer.verdict);
-  if (!layer.because.length) return element("p", {}, "Verdict of the rule: ", chip);
-  return element("details", {}, element("summary", {}, "Verdict of the rule: ", chip, ` ${layer.because[0]}${layer.because.length > 1 ? " …" : ""}`),
-    element("ul", {}, ...layer.because.map((one) => element("li", {}, one))));
-}
-
 function crosshairBox(values: HTMLElement): HTMLElement {
   return element("section", { class: "panel", "aria-label": "Under the crosshair" }, element("h2", {}, "Under the crosshair"), values);
 }
 
-/** Do something that makes elements anew, and give the focus back to the one in the same place. */
+/** Do something that makes elements anew, and give the focus back to the one of the same name, or else to what is chosen. */
 function keepFocus(within: HTMLElement, remake: () => void): void {
-  const focusable = "button, select, input, [tabindex]";
-  const place = [...within.querySelectorAll(focusable)].indexOf(document.activeElement!);
+  const focusable = "button, select, input, summary, [tabindex]";
+  const focused = document.activeElement;
+  const had = focused && within.contains(focused) ? nameOf(focused) : null;
   remake();
-  if (place >= 0) within.querySelectorAll<HTMLElement>(focusable)[place]?.focus();
+  if (had === null) return;
+  const made = [...within.querySelectorAll<HTMLElement>(focusable)];
+  (made.find((one) => nameOf(one) === had) ?? within.querySelector<HTMLElement>('[aria-pressed="true"]') ?? made[0])?.focus();
+}
+
+function nameOf(one: Element): string {
+  const label = (one as HTMLInputElement).labels?.[0];
+  return `${one.tagName} ${one.getAttribute("aria-label") ?? (label ?? one).textContent}`;
 }
 
 function setTheme(theme: string): void {

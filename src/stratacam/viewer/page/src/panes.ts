@@ -49,16 +49,30 @@ export function makePane(model: Model, events: PaneEvents, plane: Plane, layer: 
   });
   canvas.addEventListener("pointermove", (event) => { if (event.buttons & 1) go(event); });
   canvas.addEventListener("focus", () => events.active(plane));
-  let turned = 0;
+  const notches = wheel();
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     if (event.ctrlKey) return events.zoom(event.deltaY < 0 ? 1.25 : 0.8);
-    turned += event.deltaMode === 0 ? event.deltaY / 40 : event.deltaY;
-    const slices = Math.trunc(turned);
-    if (slices) events.step(plane, -Math.sign(slices) * Math.min(Math.abs(slices), 3));
-    turned -= slices;
+    const slices = notches(event);
+    if (slices) events.step(plane, -slices);
   }, { passive: false });
   return pane;
+}
+
+/** Pixels by which browsers say that a wheel was turned by one notch, at least; a touch pad says fewer at a time. */
+const NOTCH = 50;
+
+/** Counts notches of a wheel: each is one slice, whatever unit and size the browser says it in. */
+function wheel(): (event: WheelEvent) => number {
+  let turned = 0;
+  return ({ deltaMode, deltaY }) => {
+    if (deltaMode !== 0) return Math.sign(deltaY) * Math.max(Math.round(Math.abs(deltaY) / 3), 1);
+    if (Math.abs(deltaY) >= NOTCH) return Math.sign(deltaY) * Math.max(Math.round(Math.abs(deltaY) / 120), 1);
+    turned += deltaY / 40;
+    const whole = Math.trunc(turned);
+    turned -= whole;
+    return whole;
+  };
 }
 
 /** Draw a pane at the size that it has on the page. */
@@ -74,14 +88,16 @@ export function drawPane(model: Model, view: View, pane: Pane, overlay: Overlay 
   pane.frame = frame;
   drawSlice(context, frame, view.anatomy, state.overlay ? overlay : null);
   const line = fine * (pane.layer === null ? 1.4 : 1);
-  if (state.regions && model.regions) drawOutline(context, frame, model.regions, "#d7dde6b0", 0.8 * fine);
+  if (state.regions && model.regions) drawOutline(context, frame, model.regions, REGION_COLOUR, 0.8 * fine);
   for (const { name, labels } of model.outlines) drawOutline(context, frame, labels, outlineColour(view, name), line);
   if (state.crosshair) drawCrosshair(context, frame, voxel, fine, pane.layer === null ? Infinity : 5);
   const layer = view.store.layers[pane.layer ?? state.layer];
-  drawWords(context, view, pane, frame, layer, fine, state.explained);
+  drawWords(context, view, pane, frame, layer, fine, state.explained, state.overlay);
   canvas.setAttribute("aria-label", `${plane} slice ${frame.slice} of ${view.scan.name}: ${state.overlay
     ? `${layer.title}, ${view.store.method}, class ${view.store.explained[state.explained]}` : "anatomy alone"}`);
 }
+
+export const REGION_COLOUR = "#d7dde6b0";
 
 /** Lesions have the colour that they have in the report. */
 export function outlineColour(view: View, name: string): string {
@@ -104,7 +120,7 @@ function drawCrosshair(context: CanvasRenderingContext2D, frame: Frame, voxel: P
 }
 
 function drawWords(
-  context: CanvasRenderingContext2D, view: View, pane: Pane, frame: Frame, layer: View["layer"], fine: number, explained: number,
+  context: CanvasRenderingContext2D, view: View, pane: Pane, frame: Frame, layer: View["layer"], fine: number, explained: number, mapped: boolean,
 ): void {
   const { width, height } = frame;
   const pad = 7 * fine;
@@ -119,8 +135,11 @@ function drawWords(
     context.fillText(text, x, y, width - 2 * pad);
   };
   const [left, right, top, bottom] = SIDES[pane.plane];
+  const missing = mapped ? missingWords(view, pane, frame.slice, layer, explained) : "";
   if (pane.layer !== null) {
     write(layer.title, pad, pad + 5 * fine, "left", 11);
+    write(left, pad, height / 2, "left", 11);
+    write(missing, pad, height - pad - 4 * fine, "left", 10, "#ffd28a");
     return;
   }
   write(left, pad, height / 2, "left", 13);
@@ -130,12 +149,15 @@ function drawWords(
   const count = view.anatomy.volume.size[AXES[pane.plane][0]];
   write(`${pane.plane} ${frame.slice + 1}/${count}`, pad, pad + 6 * fine, "left", 12);
   drawScale(context, frame, fine);
-  if (pane.plane !== view.store.plane) return;
-  const [first, last] = [view.store.slices[0], view.store.slices[view.store.slices.length - 1]];
-  const blank = blankAt(view.store, layer, explained, frame.slice);
-  const said = frame.slice < first || frame.slice > last ? "no map here: this slice was not explained"
-    : blank ? `blank map: ${blank}` : blank === null ? "between two explained slices" : "";
-  if (said) write(said, pad, height - pad - 22 * fine, "left", 12, "#ffd28a");
+  write(missing, pad, height - pad - 22 * fine, "left", 12, "#ffd28a");
+}
+
+/** Why a slice shows no heat, or heat of its neighbours; "" where its own map is shown, and in planes across the slices. */
+function missingWords({ store }: View, pane: Pane, slice: number, layer: View["layer"], explained: number): string {
+  if (pane.plane !== store.plane) return "";
+  if (slice < store.slices[0] || slice > store.slices[store.slices.length - 1]) return "no map here: this slice was not explained";
+  const blank = blankAt(store, layer, explained, slice);
+  return blank ? `blank map: ${blank}` : blank === null ? "between two explained slices" : "";
 }
 
 /** A bar of five centimetres, or one where the picture is small. */

@@ -17,3 +17,6 @@ export const SIDES: Record<Plane, [string, string, string, string]> = {
   coronal: ["R", "L", "S", "I"],
   sagittal: ["A", "P", "S", "I"],
 };
+
+/** By plane, the sides at which its first and last slice lie. */
+export const ENDS: Record<Plane, string> = { axial: "I to S", coronal: "P to A", sagittal: "L to R" };

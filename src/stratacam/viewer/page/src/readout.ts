@@ -1,11 +1,10 @@
 /** What lies under the crosshair: place, region, and the values of the map there. */
 
-import type { Affine, Point } from "./affine";
+import { apply, type Affine, type Point } from "./affine";
 import { digits, element } from "./elements";
 import { Sampler } from "./heat";
 import type { Model, View } from "./model";
 import type { Volume } from "./nifti";
-import { AGREED } from "./slice";
 import * as source from "./source";
 
 /** Voxels of the regions that are read, at most: enough for a mean. */
@@ -16,25 +15,34 @@ export async function readout(model: Model, view: View): Promise<Node[]> {
   const { store, layer, anatomy } = view;
   const { explained } = model.state;
   const voxel = anatomy.voxel(at);
-  const value = async (part: "mean" | "spread" | "agreement") => {
+  const value = async (part: "mean" | "spread") => {
     if (!layer.parts.includes(part)) return null;
     const volume = await source.map(store.id, layer.id, explained, part);
     return raw(volume, anatomy.volume.toWorld, view.overlay.shown.beyond).at(voxel) * volume.slope;
   };
-  const [mean, spread, agreement] = await Promise.all([value("mean"), value("spread"), value("agreement")]);
+  const [mean, spread] = await Promise.all([value("mean"), value("spread")]);
+  const agreement = layer.parts.includes("agreement")
+    ? nearest(await source.map(store.id, layer.id, explained, "agreement"), at) : null;
   const lines: [string, string][] = [["Place", `${at.map((one) => digits(Math.round(one * 10) / 10)).join(", ")} mm (R, A, S)`]];
   const region = regionAt(model, voxel);
   if (region) lines.push(["Region", region.name]);
   lines.push(["Raw value", `${digits(mean!)}${spread === null ? "" : ` ± ${digits(spread)} (SD)`} ${store.unit}`]);
   if (agreement !== null) {
     const agreeing = Math.round(agreement * store.members);
-    lines.push(["Networks", `${agreeing} of ${store.members} agree${agreement < AGREED - 1e-3 ? ": they differ here" : ""}`]);
+    const differ = agreeing > 0 && agreeing < store.members ? ": they differ" : "";
+    lines.push(["Networks", `${agreeing} of ${store.members} show heat here, half of their scale or more${differ}`]);
   }
   if (region) {
     const found = meanOf(model, view, region.label);
-    if (found) lines.push(["Region’s heat", `mean ${digits(found.mean)}, ${digits(100 * found.share)} % of all heat`]);
+    if (found) lines.push(["Region’s heat", `mean ${digits(found.mean)} ${store.unit}, ${digits(100 * found.share)} % of the heat in all regions`]);
   }
   return lines.flatMap(([term, words]) => [element("dt", {}, term), element("dd", {}, words)]);
+}
+
+/** The value of the nearest cell: a count of networks is not to be interpolated. */
+function nearest(volume: Volume, world: Point): number {
+  const [x, y, z] = apply(volume.fromWorld, world).map((place, axis) => Math.min(Math.max(Math.round(place), 0), volume.size[axis] - 1));
+  return volume.data[x + volume.size[0] * (y + volume.size[1] * z)] * volume.slope;
 }
 
 function raw(volume: Volume, toWorld: Affine, beyond: number): Sampler {

@@ -1,8 +1,9 @@
 /** A picture of what is shown, with its legend, as a PNG. */
 
 import { digits } from "./elements";
-import { drawBar, scaleWords, subject } from "./legend";
+import { drawBar, legendWords } from "./legend";
 import type { Model } from "./model";
+import { outlineColour, REGION_COLOUR } from "./panes";
 
 const [PAD, LINE] = [16, 19];
 
@@ -10,14 +11,19 @@ export function screenshot(model: Model, stage: HTMLElement): HTMLCanvasElement 
   const view = model.view!;
   const canvases = [...stage.querySelectorAll("canvas")];
   const box = stage.getBoundingClientRect();
+  const whole = Math.max(box.height, stage.scrollHeight); // of many layers the lower ones may be out of sight
   const fine = canvases[0].width / canvases[0].clientWidth;
-  const { ends, unit, scale } = scaleWords(model, view);
-  const networks = model.state.fade && view.overlay.agreement ? " Pale: fewer than half of the networks agree." : "";
+  const { state } = model;
+  const { ends, unit, sentences } = legendWords(model, view);
+  const outlines = [
+    ...model.outlines.map(({ name }) => ({ name, colour: outlineColour(view, name) })),
+    ...(state.regions && model.regions ? [{ name: "regions of the brain", colour: REGION_COLOUR }] : []),
+  ];
   const lines = [
     `${view.scan.name}${view.scan.group ? ` (${view.scan.group})` : ""}, ${view.scan.sequences[model.state.sequence].name}, at ${
       model.state.at!.map((one) => digits(Math.round(one * 10) / 10)).join(", ")} mm. Predicted ${view.store.predicted}; ${view.store.in_training}.`,
-    `${subject(model, view)}. Verdict of the rule: ${view.layer.verdict}.`,
-    `${ends[0]} to ${ends[1]}: ${unit}. ${scale} Threshold ${Math.round(100 * model.state.threshold)} % of it.${networks}`,
+    sentences.join(" "),
+    ...(state.overlay ? [`Verdict of the rule on ${view.layer.title}: ${view.layer.verdict}. Opacity ${Math.round(100 * state.opacity)} %.`] : []),
     `stratacam ${model.study.version}. For research, not for diagnosis.`,
   ];
   const wide = Math.round(box.width + 2 * PAD);
@@ -25,7 +31,7 @@ export function screenshot(model: Model, stage: HTMLElement): HTMLCanvasElement 
   let context = canvas.getContext("2d")!;
   context.font = "13px system-ui, sans-serif";
   const wrapped = lines.flatMap((line) => wrap(context, line, wide - 2 * PAD));
-  const high = Math.round(box.height + 3 * PAD + 26 + wrapped.length * LINE);
+  const high = Math.round(whole + 3 * PAD + (state.overlay ? 26 : 0) + wrapped.length * LINE + (outlines.length ? LINE + 4 : 0));
   Object.assign(canvas, { width: Math.round(wide * fine), height: Math.round(high * fine) });
   context = canvas.getContext("2d")!;
   context.scale(fine, fine);
@@ -33,21 +39,39 @@ export function screenshot(model: Model, stage: HTMLElement): HTMLCanvasElement 
   context.fillRect(0, 0, wide, high);
   for (const one of canvases) {
     const place = one.getBoundingClientRect();
-    context.drawImage(one, place.left - box.left + PAD, place.top - box.top + PAD, place.width, place.height);
+    context.drawImage(one, place.left - box.left + PAD, place.top - box.top + stage.scrollTop + PAD, place.width, place.height);
   }
-  const top = box.height + 2 * PAD;
-  const bar = document.createElement("canvas");
-  Object.assign(bar, { width: 256, height: 1 });
-  drawBar(bar, view);
+  let top = whole + 2 * PAD;
   context.font = "13px system-ui, sans-serif";
   context.textBaseline = "middle";
   context.fillStyle = "#dfe6ee";
-  const left = PAD + context.measureText(ends[0]).width + 8;
-  context.fillText(ends[0], PAD, top + 7);
-  context.drawImage(bar, left, top, 256, 14);
-  context.fillText(`${ends[1]}   ${model.state.quantity === "agreement" ? "" : "raw value"}`, left + 264, top + 7);
-  wrapped.forEach((line, place) => context.fillText(line, PAD, top + 32 + place * LINE));
+  if (state.overlay) {
+    const bar = document.createElement("canvas");
+    Object.assign(bar, { width: 256, height: 1 });
+    drawBar(bar, view);
+    const left = PAD + context.measureText(ends[0]).width + 8;
+    context.fillText(ends[0], PAD, top + 7);
+    context.drawImage(bar, left, top, 256, 14);
+    context.fillText(`${ends[1]}   ${unit}`, left + 264, top + 7);
+    top += 26;
+  }
+  if (outlines.length) top += drawKey(context, outlines, top);
+  wrapped.forEach((line, place) => context.fillText(line, PAD, top + 7 + place * LINE));
   return canvas;
+}
+
+/** A line of outlines with their names; returns how high it is. */
+function drawKey(context: CanvasRenderingContext2D, outlines: { name: string; colour: string }[], top: number): number {
+  const ink = context.fillStyle;
+  let x = PAD;
+  for (const { name, colour } of outlines) {
+    context.fillStyle = colour;
+    context.fillRect(x, top + 5, 18, 4);
+    context.fillStyle = ink;
+    context.fillText(name, x + 24, top + 7);
+    x += 24 + context.measureText(name).width + 20;
+  }
+  return LINE + 4;
 }
 
 /** Save a canvas as a file of that name. */

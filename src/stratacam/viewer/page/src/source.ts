@@ -70,8 +70,18 @@ async function asked(path: string): Promise<Response> {
   } catch {
     throw new Error("The server does not answer: start `stratacam view` again, and open the address that it prints.");
   }
-  if (!response.ok) throw new Error(`${(await response.text()).slice(0, 200)} (${response.status}, ${path})`);
+  if (!response.ok) throw new Error(reason(await response.text()) ?? `The server could not answer (${response.status}, ${path}).`);
   return response;
+}
+
+/** The words of a refusal: a sentence under `detail`, or plain text. */
+function reason(text: string): string | null {
+  try {
+    const { detail } = JSON.parse(text);
+    return typeof detail === "string" ? detail : null;
+  } catch {
+    return text.length < 300 && text.trim() !== "Internal Server Error" ? text : null;
+  }
 }
 
 function block(path: string): string {

@@ -11,6 +11,8 @@ export interface State {
   sequence: number;
   quantity: Quantity;
   normalisation: Normalisation;
+  /** Raw value that is drawn as 1 where nothing is normalised; 0: not known yet. */
+  scale: number;
   /** Colour map of values from 0, and of signed ones. */
   colours: string;
   signedColours: string;
@@ -29,34 +31,42 @@ export interface State {
   zoom: number;
   /** The crosshair, RAS millimetres; null until the first image is there. */
   at: [number, number, number] | null;
-  measure: number;
+  /** Title of the measure that is charted; "": the first. */
+  measure: string;
 }
 
 export const INITIAL: State = {
   scan: 0, store: 0, explained: 0, layer: 0, sequence: 0,
-  quantity: "heat", normalisation: "scan", colours: "plasma", signedColours: "red-blue",
+  quantity: "heat", normalisation: "scan", scale: 0, colours: "plasma", signedColours: "coolwarm",
   opacity: 0.8, threshold: 0.1, fade: true, overlay: true, crosshair: true,
-  outlines: [], regions: false, layout: "planes", plane: "axial", zoom: 1, at: null, measure: 0,
+  outlines: [], regions: false, layout: "planes", plane: "axial", zoom: 1, at: null, measure: "",
 };
 
+/** What a link names, and not by its place: lists may have changed when it is opened. */
+export const NAMED = ["scan", "maps", "class", "layer", "image"] as const;
+export type Names = Partial<Record<(typeof NAMED)[number], string>>;
+
 const TEXT = ["quantity", "normalisation", "colours", "signedColours", "layout", "plane"] as const;
-const NUMBERS = ["scan", "store", "explained", "layer", "sequence", "opacity", "threshold", "zoom", "measure"] as const;
+const NUMBERS = ["scale", "opacity", "threshold", "zoom"] as const;
 const SWITCHES = ["fade", "overlay", "crosshair", "regions"] as const;
 
-/** The fragment of an address: only what differs from `usual`, but always what is looked at. */
-export function toFragment(state: State, usual: State): string {
+/** The fragment of an address: what is looked at, by name, and what differs from `usual`. */
+export function toFragment(state: State, usual: State, names: Names): string {
   const said = new URLSearchParams();
-  for (const key of NUMBERS)
-    if (state[key] !== usual[key] || ["scan", "store", "explained", "layer"].includes(key)) said.set(key, String(state[key]));
+  for (const key of NAMED) if (names[key] !== undefined) said.set(key, names[key]);
+  for (const key of NUMBERS) if (state[key] !== usual[key]) said.set(key, String(state[key]));
   for (const key of TEXT) if (state[key] !== usual[key]) said.set(key, state[key]);
   for (const key of SWITCHES) if (state[key] !== usual[key]) said.set(key, state[key] ? "1" : "0");
+  if (state.measure) said.set("measure", state.measure);
   if (state.outlines.length) said.set("outlines", state.outlines.join(","));
-  if (state.at) said.set("at", state.at.map((value) => Math.round(value * 10) / 10).join(","));
+  if (state.at) said.set("at", state.at.join(","));
   return `#${said}`;
 }
 
-/** What a fragment says, on top of `usual`; what it says wrongly is passed over. */
-export function fromFragment(fragment: string, usual: State, allowed: Record<(typeof TEXT)[number], string[]>): State {
+/** What a fragment says, on top of `usual`, and what it names; numbers and settings that there are not are passed over. */
+export function fromFragment(
+  fragment: string, usual: State, allowed: Record<(typeof TEXT)[number], string[]>,
+): { state: State; names: Names } {
   const said = new URLSearchParams(fragment.replace(/^#/, ""));
   const state: State = { ...usual };
   for (const key of NUMBERS) {
@@ -68,11 +78,14 @@ export function fromFragment(fragment: string, usual: State, allowed: Record<(ty
     if (value && allowed[key].includes(value)) (state as unknown as Record<string, string>)[key] = value;
   }
   for (const key of SWITCHES) if (said.has(key)) state[key] = said.get(key) === "1";
-  if (said.has("outlines")) state.outlines = said.get("outlines")!.split(",");
+  state.measure = said.get("measure") ?? usual.measure;
+  state.outlines = said.get("outlines")?.split(",") ?? usual.outlines;
   const at = said.get("at")?.split(",").map(Number);
   if (at?.length === 3 && at.every(Number.isFinite)) state.at = at as [number, number, number];
   state.opacity = Math.min(state.opacity, 1);
   state.threshold = Math.min(state.threshold, 1);
   state.zoom = Math.min(Math.max(state.zoom, 1), 8);
-  return state;
+  const names: Names = {};
+  for (const key of NAMED) if (said.has(key)) names[key] = said.get(key)!;
+  return { state, names };
 }

@@ -3,7 +3,7 @@
 import { CLASS_COLOURS } from "./colours";
 import { drawn, element } from "./elements";
 import type { Model } from "./model";
-import { AXES } from "./planes";
+import { AXES, ENDS } from "./planes";
 
 const [WIDE, HIGH] = [600, 46];
 
@@ -44,7 +44,7 @@ export function strip(model: Model, go: (slice: number) => void): HTMLElement {
     "aria-valuetext": `slice ${near + 1}: ${said}`,
     onpointerdown: goTo,
     onkeydown: (event: KeyboardEvent) => {
-      const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
+      const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, Home: -Infinity, End: Infinity }[event.key];
       if (!by) return;
       event.preventDefault();
       event.stopPropagation();
@@ -58,5 +58,5 @@ export function strip(model: Model, go: (slice: number) => void): HTMLElement {
       `${name} ${store.probabilities[column].toFixed(2)}`);
   });
   return element("section", { class: "strip", "aria-label": "Probability by slice" },
-    element("div", { class: "keys" }, element("span", { class: "quiet" }, "Probability of the scan, and by slice:"), ...keys), bar);
+    element("div", { class: "keys" }, element("span", { class: "quiet" }, `Probability of the scan, and by slice (${ENDS[store.plane]}):`), ...keys), bar);
 }

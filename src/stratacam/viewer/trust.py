@@ -1,0 +1,43 @@
+"""What the page says first: which map to believe and how far, or why none; in few words, with the rest to unfold."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import NamedTuple
+
+from stratacam.report.content.recommended import Recommended
+from stratacam.report.words.recommended import (
+    UNMEASURED,
+    cross_fitted,
+    in_the_way,
+    remedy,
+    trust,
+    which_map,
+    whose_numbers,
+)
+
+
+class Trust(NamedTuple):
+    """Which map to believe.
+
+    Attributes:
+        in_short: which map and how far to trust it; or why none is recommended, and what to do.
+        numbers: of the recommended map: whose they are, then one a line; none where there is none.
+    """
+
+    in_short: str
+    numbers: Sequence[str]
+
+
+def trust_of(recommended: Recommended | None) -> Trust:
+    """Which map a study recommends, in words."""
+    if recommended is None:
+        return Trust(UNMEASURED, ())
+    if recommended.chosen is None:
+        return Trust(
+            f"No map is recommended. {in_the_way(recommended, '')} {remedy(recommended)}".strip(), ()
+        )
+    numbers = [cross_fitted(asdict(one)) for one in recommended.numbers]
+    return Trust(
+        f"{which_map(recommended)} {trust(recommended)}",
+        [f"{whose_numbers(recommended)} In brackets 95 % intervals:", *numbers] if numbers else (),
+    )
