@@ -273,6 +273,11 @@ def write_subject_maps(folders, scan, rng, *, classes, layers, predicted, certai
     )
 
 
+def beside_panels(figure):
+    """What stands left of panels of anatomy, from the top."""
+    return [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
+
+
 def side_of(layer):
     """Pixels of a map: halved by the pooling of every block; 8 where layers name no block."""
     if not layer.startswith("block"):

@@ -2,13 +2,14 @@
 
 import csv
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
 from PIL import Image
 from small_evidence import CONSENSUS, SINGLE, add_evidence
-from small_study import write_study
+from small_study import beside_panels, write_study
 from typer.testing import CliRunner
 
 from stratacam.cli import app
@@ -25,6 +26,7 @@ from stratacam.report.figure import ONE_COLUMN, TWO_COLUMNS, Request, save_figur
 from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
 from stratacam.report.lettering import SMALL, wrapped
 from stratacam.report.on_demand import make_figure
+from stratacam.report.sheet import new_sheet
 from stratacam.scans.volume import write_nifti
 
 CLASSES = (
@@ -134,14 +136,13 @@ def test_every_number_of_a_chart_has_its_count(narrow):
     assert all(
         "(n = 12)" in axes.get_title(loc="left").replace("\n", " ") for axes in narrow["evidence"].figure.axes
     )
-    rows = [axes.get_ylabel() for axes in narrow["groups"].figure.axes if axes.get_ylabel()]
+    rows = beside_panels(narrow["groups"].figure)
     assert len(rows) == 2 * len(CLASSES)
     assert all("n = 3" in row for row in rows)
 
 
 def test_the_strip_names_its_blocks(narrow):
-    names = [axes.get_ylabel() for axes in narrow["every-layer"].figure.axes if axes.get_ylabel()]
-    assert names == [f"block{number}" for number in range(1, 6)]
+    assert beside_panels(narrow["every-layer"].figure) == [f"block{number}" for number in range(1, 6)]
 
 
 def test_right_and_wrong_classifications_of_every_group_are_shown(narrow):
@@ -254,7 +255,7 @@ def test_what_cannot_be_drawn_is_refused_with_what_could_be(crowded, plain_study
         make_figure(crowded, "confusion", ["sub-03"], out=tmp_path)
     with pytest.raises(
         InputError,
-        match=r'classes: nothing to show; expected maps of several classes \(explain.target = "all"\)',
+        match=r'classes: nothing to show; expected maps of several classes of a scan .*explain.target = "all"',
     ):
         make_figure(plain_study, "classes", out=tmp_path)
 
@@ -264,3 +265,13 @@ def test_lines_are_broken_where_words_and_numbers_hold_together():
     assert wrapped("block5_conv3", 10, SMALL) == "block5_\nconv3"
     assert wrapped("slice 38 of 68\n8 x 8, peak 0.85", 30, SMALL) == "slice 38 of 68\n8 x 8, peak 0.85"
     assert "".join(wrapped("convolution", 5, SMALL).split("\n")) == "convolution"
+
+
+def test_labels_of_neighbouring_rows_do_not_lie_over_one_another():
+    sheet, _ = new_sheet(3, 4, [(-90, 90, -100, 100)], width_mm=85)
+    for row in range(3):
+        panel = sheet.panel(row, 0)
+        sheet.label_row(panel, "\n".join(["a label of many lines"] * 5))
+    sheet.fit()
+    boxes = sorted((label.get_window_extent() for label in sheet.labels), key=lambda box: -box.y1)
+    assert all(below.y1 <= above.y0 + 2 for above, below in pairwise(boxes))

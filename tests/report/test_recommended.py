@@ -7,17 +7,21 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from small_evidence import CONSENSUS, FAULT, FUSED, MEMBERS, METHODS, PARTS, REASON, SINGLE, add_evidence
-from small_study import FEW, KEPT, LESION_SLICE, write_study
+from small_study import FEW, KEPT, LESION_SLICE, beside_panels, write_study
 
 from stratacam.errors import InputError
 from stratacam.evidence.pick import JudgedMap
 from stratacam.evidence.recommendation import criteria
+from stratacam.evidence.rows import write_rows
+from stratacam.evidence.sequences.by_class import SEQUENCES, SequenceSummary
 from stratacam.files import read_json, write_json
 from stratacam.maps.fused import fused_title
 from stratacam.report.captions import how_drawn
 from stratacam.report.content import read_study
+from stratacam.report.content.evidence import read_evidence
 from stratacam.report.content.recommended import Recommended
 from stratacam.report.evidence import evidence_chapters
+from stratacam.report.evidence.recommended import recommended_table
 from stratacam.report.figure import Request
 from stratacam.report.figures.dependence import dependence
 from stratacam.report.figures.every_layer import slice_at_every_layer
@@ -88,7 +92,7 @@ def test_the_page_begins_with_the_map_to_believe_in_words_and_on_scans(published
     assert (published.figures / "figure-1-recommended.png").is_file()
 
 
-def test_the_first_picture_has_the_map_its_agreement_and_the_abstracts_figure(believed):
+def test_the_first_picture_has_the_map_its_agreement_and_the_usual_map_each_with_its_bar(believed):
     found = recommended_map(believed, Request())
     assert len(panels(found.figure)) == 3 * 4
     assert titles(found.figure) == [
@@ -98,13 +102,14 @@ def test_the_first_picture_has_the_map_its_agreement_and_the_abstracts_figure(be
         "Grad-CAM\nblock5_conv1\nconsensus of 3 networks\nnot recommended",
     ]
     bars = [" ".join(axes.get_xlabel().split()) for axes in found.figure.axes if not axes.images]
-    assert bars == ["heat: share of the map's maximum in the scan", "share of networks that agree"]
+    heat = "heat: share of the map's maximum in the scan"
+    assert bars == [heat, heat, "share of networks that agree"]
     for words in (
         f"recommended map (LayerCAM, {LONGER}, consensus of 3 networks)",
-        "abstract's figure (Grad-CAM, block5_conv1, consensus of 3 networks; not recommended)",
+        "the usual map (Grad-CAM, block5_conv1, consensus of 3 networks; not recommended)",
         "the consensus of 3 other networks; for 0.9, ",
         "ROAD above control 0.21 (0.10 to 0.32)",
-        "Maximum on the truth 0.90 (0.70 to 1.00)",
+        "maximum on the truth 0.90 (0.70 to 1.00)",
         "sub-03, sub-07, sub-11",
         "fewer than 50 % of them agree",
     ):
@@ -136,14 +141,14 @@ def test_the_words_of_too_few_subjects_are_those_of_the_criteria():
     ("verdict", "reason"),
     [("not recommended", f"it fails: {FAULT}"), ("cannot say", f"nothing can be said of it: {REASON}")],
 )
-def test_where_no_map_passed_the_page_says_so_first_and_marks_the_abstracts_figure(without, verdict, reason):
+def test_where_no_map_passed_the_page_says_so_first_and_marks_the_usual_map(without, verdict, reason):
     study = read_study(without(verdict))
     assert in_short(study.recommended) == (
         f"No map of VGG16 is recommended. The nearest of 24 judged is LayerCAM, {LONGER}, VGG16 (consensus of "
         f"3 networks); {reason}."
     )
     found = recommended_map(study, Request())
-    assert found.title == "The abstract's figure, which is not recommended; no map is"
+    assert found.title == "Grad-CAM at the last convolution, the usual map; no map is recommended"
     assert in_short(study.recommended) in found.how
     assert titles(found.figure) == ["FLAIR", "Grad-CAM\nblock5_conv1\none network\nnot recommended"]
 
@@ -153,7 +158,9 @@ def test_where_evidence_was_not_measured_the_page_says_how_to_measure_it(plain_s
     assert in_short(study.recommended) == UNMEASURED
     assert "stratacam evidence" in UNMEASURED
     found = recommended_map(study, Request())
-    assert found.title == "The abstract's figure; which map to believe was not measured"
+    assert found.title == (
+        "Grad-CAM at the last convolution, the usual map; which map to believe was not measured"
+    )
     assert titles(found.figure)[1] == "Grad-CAM\nblock5_conv1\none network\nnot measured"
 
 
@@ -170,8 +177,8 @@ def test_of_one_network_reliability_is_not_known():
     one = JudgedMap(SINGLE, 1, "layercam", "block1_conv2", "recommended", (), ())
     words = in_short(Recommended("vgg16", (one,), one, (), None, None))
     assert words == (
-        "The map to believe is LayerCAM, block1_conv2, VGG16: of 1 judged maps it alone meets every criterion of the "
-        "rule. Its reliability is not known, as one network made it."
+        "The map to believe is LayerCAM, block1_conv2, VGG16: of 1 judged map it alone meets every criterion of the "
+        "rule. Its reliability is not known, as it is of one network."
     )
 
 
@@ -207,12 +214,14 @@ def test_means_over_layers_stand_in_a_row_of_their_own_after_the_layers(believed
     drawn = [axes.get_title() for axes in panels(slice_at_every_layer(believed, Request()).figure)]
     assert [title.split("\n")[0] for title in drawn[1:8]] == [*PARTS, *FEW]
     assert drawn[8].replace("\n", " ").startswith("mean of block1_conv2 and block2_conv2 64 x 64")
-    named = [
-        axes.get_ylabel()
-        for axes in panels(slice_at_every_layer(believed, Request()).figure)
-        if axes.get_ylabel()
+    assert beside_panels(slice_at_every_layer(believed, Request()).figure) == [
+        "block1",
+        "block2",
+        "block3",
+        "block4",
+        "block5",
+        "means over layers",
     ]
-    assert named == ["block1", "block2", "block3", "block4", "block5", "means over layers"]
     columns = titles(slices_at_last_block(believed, Request()).figure)
     assert [column.split("\n")[0] for column in columns] == ["FLAIR", "block5_pool", "block5_conv1"]
 
@@ -221,13 +230,13 @@ def test_reliability_is_a_table_with_the_networks_needed(believed, plain_study):
     table = map_reliability_table(believed)
     rows = {row[:2]: row[2:] for row in table.rows}
     assert set(rows) == {
-        *((fused_title(layer), "gradcam") for layer in (*PARTS, *FEW, *FUSED)),
-        *((part, "layercam") for part in PARTS), (LONGER, "layercam")
+        *((fused_title(layer), "Grad-CAM") for layer in (*PARTS, *FEW, *FUSED)),
+        *((part, "LayerCAM") for part in PARTS), (LONGER, "LayerCAM")
     }  # fmt: skip
     (stored,) = (
         row for row in believed.reliability if (row["method"], row["layer"]) == ("layercam", FUSED[-1])
     )
-    networks, reliability, subjects, needed = rows[LONGER, "layercam"]
+    networks, reliability, subjects, needed = rows[LONGER, "LayerCAM"]
     assert (networks, subjects, needed) == (str(MEMBERS), "6", stored["networks_for_0.9"])
     assert reliability.startswith(f"{float(stored['reliability']):.2f} (")
     assert map_reliability_table(read_study(plain_study)) is None
@@ -239,7 +248,7 @@ def test_chapters_are_of_one_network_and_of_the_consensus_and_name_means_over_la
         "Which layer to believe: VGG16 (consensus of 3 networks)",
     ]
     consensus = evidence[CONSENSUS]
-    assert f"Recommended maps by LayerCAM, by the rule: {LONGER}." in consensus.sentences[:2]
+    assert f"Recommended map by LayerCAM, by the rule: {LONGER}." in consensus.sentences[:2]
     assert any("Maps of 4 layers and 2 means over layers were measured" in one for one in consensus.sentences)
     (table,) = (one for one in consensus.tables if one.title == "Layers, maps by LayerCAM")
     verdicts = {row[0]: row[1] for row in table.rows}
@@ -291,3 +300,41 @@ def test_maps_of_other_scans_are_refused_with_the_remedy(plain_study):
 def test_every_explained_slice_of_the_recommended_map_can_be_shown(believed):
     assert set(believed.recommended_maps) == set(believed.maps)
     assert believed.recommended_maps["sub-03"].slices.tolist() == KEPT.tolist()
+
+
+def test_the_numbers_of_the_recommended_map_are_a_table_that_says_whose_they_are(believed, plain_study):
+    table = recommended_table(believed)
+    assert [row[:3] for row in table.rows] == [
+        ("ROAD above control", "0.21 (0.10 to 0.32)", "12"),
+        ("Maximum on the truth", "0.90 (0.70 to 1.00)", "8"),
+    ]
+    assert "chose it too" in table.note
+    assert recommended_table(read_study(plain_study)) is None
+
+
+def test_a_recommendation_of_an_earlier_version_is_read_without_its_halves(without):
+    found = without("recommended")
+    stored = read_json(found.recommended)
+    del stored["recommended"]["of_halves"]
+    write_json(found.recommended, stored)
+    assert read_study(found).recommended.of_halves == ()
+
+
+def test_evidence_by_class_has_the_order_of_the_classes(without):
+    found = without("recommended")
+    rows = [
+        SequenceSummary(name, "T1w", 0.5, 0.4, 0.6, 0.5, 0.4, 0.6, 1, 1)
+        for name in ("RRMS", "SPMS", "control")
+    ]
+    write_rows(found.evidence / SINGLE / SEQUENCES, rows, SequenceSummary)
+    classes = ("control", "SPMS", "RRMS")
+    evidence = read_evidence(found.evidence / SINGLE, "vgg16", classes)
+    assert tuple(one.explained for one in evidence.sequences) == classes
+
+
+def test_a_map_that_was_not_judged_is_not_called_not_recommended(believed):
+    judged = tuple(one for one in believed.recommended.judged if one.method != "gradcam")
+    study = replace(believed, recommended=replace(believed.recommended, judged=judged))
+    found = recommended_map(study, Request())
+    assert titles(found.figure)[-1].endswith("not judged")
+    assert "not recommended" not in found.caption

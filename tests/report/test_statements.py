@@ -88,6 +88,12 @@ def test_check_lists_answer_what_is_known_and_leave_the_rest_open(fixture, reque
     disjoint = "None: slices of one person" if study.by_slice else "Subjects: no subject is in two parts."
     assert claim["20"][1].startswith(disjoint)
     assert claim["14"][0] == "partly"
+    # a title, and people by partition, are the authors' to write
+    assert [claim[number][0] for number in ("1", "36")] == ["partly", "open"]
+    tripod = {row[0]: row[2:] for row in tripod_table(study).rows}
+    # hospitals are not known of these people, so that nothing can be said of clusters
+    assert [tripod[number][0] for number in ("12d", "20c", "23b", "25")] == ["open"] * 4
+    assert tripod["9a"][1] == "Whole slices of T1w, T2w and FLAIR; nothing was selected by results."
 
 
 def test_the_model_card_has_use_people_subgroups_and_limits_and_is_a_file_too(

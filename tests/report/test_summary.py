@@ -17,6 +17,7 @@ from stratacam.report.evidence import evidence_chapters
 from stratacam.report.names import weights_in_words
 from stratacam.report.tables.confounds import confounds_table
 from stratacam.report.tables.provenance import provenance_table
+from stratacam.report.tables.results import metrics_table
 from stratacam.report.words.done import how_split_was_chosen, whether_training_ended_early
 from stratacam.report.words.found import (
     does_it_work,
@@ -26,7 +27,7 @@ from stratacam.report.words.found import (
     who_was_wrong,
 )
 from stratacam.report.words.heat import why_outside
-from stratacam.report.words.recommended import who_was_judged
+from stratacam.report.words.recommended import how_certain, who_was_judged, whose_numbers
 from stratacam.report.words.summary import summary, warnings
 
 
@@ -111,7 +112,7 @@ def test_a_supervisor_finds_the_result_with_its_interval_beside_the_best_baselin
     assert "11 of 12 held-out people right; balanced accuracy 0.92 (95 % interval" in answer.more
     assert "Best simple measure: logistic regression on volume, 1.00 (" in answer.more
     assert "difference -0.08 (-0." in answer.more
-    assert "Its 2 seeds: 0.92 to 0.92, mean 0.92." in answer.more
+    assert "Its 2 seeds: all 0.92." in answer.more
     assert outcome(folds).best["name"] == "baseline_volume"
 
 
@@ -278,10 +279,80 @@ def test_what_is_wrong_with_evidence_stands_among_the_warnings(plain):
 
 def test_a_choice_that_half_of_the_people_would_not_have_made_is_called_uncertain(plain):
     one = JudgedMap(SINGLE, 1, "layercam", "block5_conv3", "recommended", (), ())
-    found = Recommended("vgg16", (one,), one, (), None, None, of_halves=(None, one))
+    other = replace(one, layer="block4_conv3")
+    found = Recommended("vgg16", (one,), one, (), None, None, of_halves=(None, one), subjects=12)
     answer = answers(replace(plain, recommended=found))["Which map to read?"]
     assert answer.short == "LayerCAM, block5_conv3, VGG16."
-    assert answer.more.startswith("Of 1 judged maps it alone meets every criterion of the rule.")
-    assert "One half of the people alone would have chosen no map: the choice is uncertain." in answer.more
-    certain = answers(replace(plain, recommended=replace(found, of_halves=(one, one))))["Which map to read?"]
-    assert "uncertain" not in certain.more
+    assert answer.more.startswith(
+        "Of 1 judged map it alone meets every criterion of the rule, measured on 12 people."
+    )
+    for halves, words in {
+        (None, one): "One half of the people would have chosen no map: the choice is uncertain.",
+        (one, other): "One half of the people would have chosen another map: the choice is uncertain.",
+        (None, None): "Neither half of the people would have chosen a map: the choice is uncertain.",
+        (other, other): "Either half of the people would have chosen another map: the choice is uncertain.",
+        (
+            other,
+            None,
+        ): "One half of the people would have chosen another map, the other half none: the choice is uncertain.",
+        (one, one): "Either half of the people would have chosen it too.",
+        (): "",
+    }.items():
+        chosen = replace(found, of_halves=halves)
+        assert how_certain(chosen) == words
+        assert words in answers(replace(plain, recommended=chosen))["Which map to read?"].more
+
+
+def test_numbers_are_called_those_of_a_choice_by_halves_only_where_halves_chose():
+    one = JudgedMap(SINGLE, 1, "layercam", "block5_conv3", "recommended", (), ())
+    found = Recommended("vgg16", (one,), one, (), None, None)
+    assert "chose it too" not in whose_numbers(found)
+    assert "chose it too" in whose_numbers(replace(found, of_halves=(one, one)))
+    assert "the first chose no map, the second it" in whose_numbers(replace(found, of_halves=(None, one)))
+
+
+def test_a_network_that_gives_everybody_one_class_does_not_work(plain):
+    given = [{**row, "predicted": "RRMS"} for row in plain.predictions]
+    study = replace(plain, predictions=given)
+    assert answers(study)["Does it work?"].short == "No: the network gave everybody the class RRMS."
+    assert what_was_found(study).endswith("It gave everybody the class RRMS.")
+
+
+def test_a_result_at_chance_is_not_laid_to_the_number_of_people(plain):
+    at_chance = with_result(plain, interval=(0.1, 0.9))
+    subjects = at_chance.main.metrics["subjects"]
+    subjects["balanced_accuracy"] = {**subjects["balanced_accuracy"], "value": 0.33}
+    assert does_it_work(at_chance) == "Not shown: the result is not better than chance."
+    assert "few" not in what_was_found(at_chance)
+
+
+def test_a_result_without_an_interval_is_a_dash_and_shows_nothing(plain):
+    unknown = with_result(plain, interval=(0.1, 0.9))
+    subjects = unknown.main.metrics["subjects"]
+    for name in ("accuracy", "balanced_accuracy", "macro_auroc"):
+        subjects[name] = {**subjects[name], "interval": None}
+    subjects["macro_auroc"] = {**subjects["macro_auroc"], "value": float("nan")}
+    assert does_it_work(unknown).startswith("Not shown")
+    assert "95 % interval -" in answers(unknown)["Does it work?"].more
+    assert metrics_table(unknown).rows[2][2:5] == ("-", "0.50", "-")
+
+
+def test_a_group_of_which_nobody_was_held_out_is_named(plain):
+    first, *others = plain.models
+    metrics = {**first.metrics, "subjects_per_class": {"RRMS": 2, "SPMS": 2, "control": 0}}
+    study = replace(plain, models=(replace(first, metrics=metrics), *others))
+    words = "Nobody of control was held out: results say nothing of them."
+    assert words in warnings(study)
+    assert words not in warnings(plain)
+
+
+def test_of_one_no_plural_is_written(plain):
+    first, *others = plain.models
+    metrics = {
+        **first.metrics,
+        "subjects_per_class": {"RRMS": 1, "SPMS": 0, "control": 0},
+        "slices_per_class": {"RRMS": 1, "SPMS": 0, "control": 0},
+    }
+    found = answers(replace(plain, models=(replace(first, metrics=metrics), *others)))
+    assert "of 1 held-out person right" in found["Does it work?"].more
+    assert "1 slice was held out." in found["How many people, split how?"].more

@@ -43,7 +43,7 @@ Example = tuple[PlantedSlice, ScoredSlice]
 Map = tuple[str, str, str]
 """Networks, method, layer."""
 
-LINES = {EDGES: "--", INTENSITY: (0, (5, 1)), RANDOM: ":"}
+LINES = {EDGES: (0, (2, 1.5)), INTENSITY: (0, (9, 2)), RANDOM: ":"}
 
 WHOSE = {SINGLE: "one network", "consensus": "consensus"}
 

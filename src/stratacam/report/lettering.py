@@ -43,6 +43,17 @@ def wrapped(text: str, width_mm: float, points: float) -> str:
     )
 
 
+def shortened(name: str, width_mm: float, points: float, lines: int) -> str:
+    """A name in so many lines at most; a longer one ends with three dots.
+
+    Example:
+        >>> shortened("a name of many words", 10, 6, 1), shortened("a", 10, 6, 1)
+        ('a name…', 'a')
+    """
+    found = wrapped(name, width_mm, points).split("\n")
+    return "\n".join(found) if len(found) <= lines else "\n".join(found[:lines]) + "…"
+
+
 LEAST_MM = 7
 """Of a line, however narrow a panel is."""
 

@@ -64,7 +64,7 @@ def make_figure(
         if drawing is None:
             raise InputError(
                 f"{name}: nothing to show; expected {figure.entry.needs}: list the other figures with "
-                "`stratacam figure --list`"
+                "`stratacam figure --list`, or change the study so and repeat it"
             )
         label = "_".join((name, *of_one, *([f"{width:g}mm"] if width_mm else [])))
         files += save_one(drawing, (out or folders.figures) / label, (*dict.fromkeys(formats), "tsv"))

@@ -109,5 +109,5 @@ def _write(axes: Axes, place: tuple[float, float], text: str, *, across: str, up
     """Write white on the dark of a picture, at a place in shares of the panel."""
     axes.text(
         *place, text, transform=axes.transAxes, ha=across, va=up, fontsize=SMALL, color="white",
-        bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.5, "pad": 0.6},
+        bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.5, "pad": 0.6}, in_layout=False,
     )  # fmt: skip

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from stratacam.report.lettering import MM_PER_INCH, NORMAL, SMALL, Lines, break_lines, wrapped
@@ -49,6 +51,7 @@ class Sheet:
     heading: str
     panels: list[Axes] = field(default_factory=list)
     texts: list[Lines] = field(default_factory=list)
+    labels: list[Text] = field(default_factory=list)
 
     def panel(self, row: int, column: int) -> Axes:
         """Add the panel of a row and column, counted from the top left."""
@@ -75,6 +78,7 @@ class Sheet:
             labelpad=3,
             color=colour,
         )
+        self.labels.append(panel.yaxis.label)
 
     def name_row(self, panel: Axes, text: str) -> None:
         """Write a short name along the side of a row."""
@@ -83,10 +87,16 @@ class Sheet:
 
     def colour_bar(self, panels: Sequence[Axes], colours: ScalarMappable, label: str) -> None:
         """Draw a colour bar with its unit below some columns, of which these are panels."""
-        columns = len({panel.get_subplotspec().colspan.start for panel in panels})  # type: ignore[union-attr]
+        places = {panel: panel.get_subplotspec() for panel in panels}
+        columns = len({place.colspan.start for place in places.values()})  # type: ignore[union-attr]
+        ends = {  # those that say how far it reaches; each takes part in the layout anew
+            choose(places, key=lambda panel: getattr(places[panel], span).start)
+            for choose, span in ((min, "colspan"), (max, "colspan"), (max, "rowspan"))
+        }
         width = self.figure.get_figwidth() * MM_PER_INCH / (self.grid.ncols + 1) * columns
         bar = self.figure.colorbar(
-            colours, ax=list(panels), location="bottom", fraction=0.15, shrink=0.9 if columns > 1 else 0.8, pad=0.01,
+            colours, ax=sorted(ends, key=panels.index), location="bottom", fraction=0.15,
+            shrink=0.9 if columns > 1 else 0.8, pad=0.01,
             aspect=min(width, WIDEST * columns) / BAR_MM, panchor=False, ticks=MaxNLocator(2 if columns == 1 else 5),
         )  # fmt: skip
         bar.ax.tick_params(labelsize=SMALL)
@@ -100,13 +110,17 @@ class Sheet:
         for artist in drawn:  # they have no part in the layout, and take most of the time
             artist.set_visible(False)
         for _ in range(ROUNDS):
-            self.figure.draw_without_rendering()
+            self._lay_out()
             if not self._fit_once():
                 break
         self._make_room()
         for artist in drawn:
             artist.set_visible(True)
         return self.figure
+
+    def _lay_out(self) -> None:
+        """Place everything, without drawing it."""
+        self.figure.get_layout_engine().execute(self.figure)  # type: ignore[union-attr]
 
     def _fit_once(self) -> bool:
         """Fit lines to panels, and the figure to panels as high as they are wide allows; whether anything changed."""
@@ -128,15 +142,21 @@ class Sheet:
         return True
 
     def _make_room(self) -> None:
-        """Add height where labels of rows are higher than their rows."""
+        """Add height where labels of rows are higher than their rows, and would lie over one another or be cut off."""
         for _ in range(ROUNDS):
-            self.figure.draw_without_rendering()
+            self._lay_out()
             box = self.figure.get_tightbbox()
             height = float(self.figure.get_figheight())
-            lacking = max(-box.y0, 0) + max(box.y1 - height, 0)
+            lacking = max(-box.y0, 0) + max(box.y1 - height, 0) + self.grid.nrows * self._overlap()
             if lacking < CLOSE:
                 break
             self.figure.set_figheight(height + lacking + CLOSE)
+
+    def _overlap(self) -> float:
+        """Inches by which labels of neighbouring rows lie over one another at most."""
+        boxes = sorted((one.get_window_extent() for one in self.labels), key=lambda box: -float(box.y1))
+        dots = max((float(below.y1 - above.y0) for above, below in pairwise(boxes)), default=0.0)
+        return max(dots, 0.0) / float(self.figure.dpi)
 
 
 def new_sheet(

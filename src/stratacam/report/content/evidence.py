@@ -124,11 +124,15 @@ def evidence_folders(folders: StudyFolders) -> dict[Path, str]:
 
 
 def read_evidence(folder: Path, network: str, classes: tuple[str, ...]) -> EvidenceContent:
-    """The evidence of a network.
+    """The evidence of a network; what is of classes in their order.
 
     Raises:
         InputError: a part of it is damaged or missing, or of another version.
     """
+
+    def place(name: str) -> int:
+        return classes.index(name) if name in classes else len(classes)
+
     try:
         by_class: dict[str, dict[tuple[str, str, str, str], Summary]] = {}
         for row in read_rows(folder / "layers_by_class.tsv", ClassSummary):
@@ -139,13 +143,17 @@ def read_evidence(folder: Path, network: str, classes: tuple[str, ...]) -> Evide
             classes=classes,
             about=read_json(folder / "about.json", REPEAT),
             summaries={summary.key: summary for summary in read_rows(folder / "layers.tsv", Summary)},
-            by_class=by_class,
+            by_class=dict(sorted(by_class.items(), key=lambda item: place(item[0]))),
             claims=read_json(folder / "claims.json", REPEAT)["methods"],
             recommendations={
                 one["method"]: one for one in read_json(folder / "recommendation.json", REPEAT)["methods"]
             },
-            losses=tuple(read_rows(folder / LOSSES, StructureLoss)),
-            sequences=tuple(read_rows(folder / SEQUENCES, SequenceSummary)),
+            losses=tuple(
+                sorted(read_rows(folder / LOSSES, StructureLoss), key=lambda one: place(one.explained))
+            ),
+            sequences=tuple(
+                sorted(read_rows(folder / SEQUENCES, SequenceSummary), key=lambda one: place(one.explained))
+            ),
             comparison=tuple(read_table(folder / "comparison.tsv")),
             groups=read_json(folder / "groups.json", REPEAT),
             strategies=read_json(folder / STRATEGIES, REPEAT),

@@ -30,6 +30,7 @@ class Recommended:
         nearest: where none passed, the one that fails the fewest criteria.
         reliability: of the recommended map, a row of `reliability.tsv`; None where it is of one network.
         of_halves: what each half of the subjects chose in the same way; None for a half that chose no map.
+        subjects: on whom the maps were measured, at most; 0 where that was not kept.
     """
 
     network: str
@@ -39,11 +40,7 @@ class Recommended:
     nearest: JudgedMap | None
     reliability: Row | None
     of_halves: tuple[JudgedMap | None, ...] = ()
-
-    @property
-    def undecided(self) -> int:
-        """Halves of the subjects that chose no map."""
-        return sum(one is None for one in self.of_halves)
+    subjects: int = 0
 
     def title(self, one: JudgedMap) -> str:
         """A judged map: method, layer and networks."""
@@ -77,7 +74,8 @@ def read_recommended(folders: StudyFolders, runs: Sequence[Run]) -> Recommended 
         tuple(CrossFitted(**one) for one in found["recommended"]["numbers"]) if chosen else (),
         found["nearest"] and _judged(found["nearest"]),
         next((row for row in rows if (row["method"], row["layer"]) == (chosen.method, chosen.layer)), None),
-        tuple(one and _judged(one) for one in found["recommended"]["of_halves"]) if chosen else (),
+        tuple(one and _judged(one) for one in found["recommended"].get("of_halves", ())) if chosen else (),
+        max((about.get("subjects", 0) for about in abouts), default=0),
     )
 
 

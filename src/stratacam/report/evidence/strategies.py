@@ -9,6 +9,7 @@ from stratacam.evidence.strategies.split import SMALLEST
 from stratacam.evidence.strategies.tables import MEMBERS
 from stratacam.maps.fused import fused_title
 from stratacam.report.content.evidence import EvidenceContent
+from stratacam.report.names import method_title
 from stratacam.report.numbers import NOT_KNOWN, listed, small
 from stratacam.report.tables.table import Table
 
@@ -38,8 +39,8 @@ def strategies_table(evidence: EvidenceContent) -> Table:
     rows = [
         (
             fused_title(one["layer"]),
-            one["method"],
-            one["explained"] if one["explained"] == OWN_CLASS else f"{one['explained']} in everybody",
+            method_title(one["method"]),
+            explained_words(one),
             _verdict(one),
             small(one["p"]) if one["verdict"] != "cannot say" else NOT_KNOWN,
             _followed(one, tests),
@@ -76,7 +77,8 @@ def members_table(evidence: EvidenceContent) -> Table | None:
     ]
     blank = f" Without any heat: {', '.join(shown['without_heat'])}." if shown["without_heat"] else ""
     return Table(
-        f"Members of the strategies: {shown['method']} at {shown['layer']}, maps of {shown['explained']}",
+        f"Members of the strategies: {method_title(shown['method'])} at {fused_title(shown['layer'])}, maps of "
+        f"{explained_words(shown)}",
         ("strategy", "subjects", "groups", "network right", "stability", "members"),
         tuple(rows),
         note="Stability: mean Jaccard index of a strategy with what is found in random four fifths of the subjects; "
@@ -88,6 +90,12 @@ def members_table(evidence: EvidenceContent) -> Table | None:
 def counts(found: Mapping[str, int]) -> str:
     """Write "12 RRMS, 4 SPMS"."""
     return ", ".join(f"{number} {name or 'not known'}" for name, number in found.items())
+
+
+def explained_words(one: Mapping[str, Any]) -> str:
+    """Of which class maps are."""
+    own = one["explained"] == OWN_CLASS
+    return "each scan's own class" if own else f"{one['explained']} in everybody"
 
 
 def _verdict(one: Mapping[str, Any]) -> str:

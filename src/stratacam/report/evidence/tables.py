@@ -40,7 +40,7 @@ def claims_table(evidence: EvidenceContent, method: str) -> Table:
         for number, test in enumerate(claim["tests"])
     ]
     return Table(
-        f"What the abstract claims, tested on {method_title(method)}",
+        f"What Hong and Zhang (2021) claim, tested on {method_title(method)}",
         (
             "claim",
             "verdict",
@@ -168,13 +168,13 @@ def measures_table(evidence: EvidenceContent) -> Table:
         for measure in registry.measures()
         if measure.name in evidence.measured
     ]
-    title = f"What was measured, {evidence.folder.name}"
+    title = f"What was measured, {evidence.title}"
     return Table(title, ("measure", "what it is", "better", "held against"), tuple(rows))
 
 
 REGION_COLUMNS: dict[str, Callable[[Row], str]] = {
     "layer": lambda row: fused_title(row["layer"]),
-    "method": itemgetter("method"),
+    "method": lambda row: method_title(row["method"]),
     "region": itemgetter("region"),
     "groups": itemgetter("groups"),
     "test": itemgetter("test"),
@@ -233,14 +233,16 @@ def voxelwise_table(evidence: EvidenceContent) -> Table | None:
     ]
     voxels = f"voxels with family-wise p up to {LEVEL}"
     columns = ("layer", "groups", f"{voxels}, largest t", "smallest p", f"{voxels}, TFCE", "smallest p")
-    title = f"Heat voxel by voxel, groups compared: maps of {found[0]['explained']} by {found[0]['method']}"
-    return Table(title, (*columns, "what was done"), tuple(rows))
+    whose = f"{found[0]['explained']} by {method_title(found[0]['method'])}"
+    return Table(
+        f"Heat voxel by voxel, groups compared: maps of {whose}", (*columns, "what was done"), tuple(rows)
+    )
 
 
 def seconds_table(evidence: EvidenceContent) -> Table:
     """How long each kind of measure took for a scan."""
     rows = tuple((kind, f"{seconds:.1f}") for kind, seconds in evidence.about["seconds"].items())
-    title = f"Time of the evidence, {evidence.folder.name}"
+    title = f"Time of the evidence, {evidence.title}"
     return Table(title, ("measures", "mean seconds of a scan"), rows)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 from stratacam.evidence import registry
 from stratacam.maps.fused import fused_title, is_fused
 from stratacam.report.content.evidence import EvidenceContent
+from stratacam.report.content.recommended import PASSED
 from stratacam.report.names import method_title
-from stratacam.report.numbers import listed
+from stratacam.report.numbers import counted, listed, sentence_case
 from stratacam.report.words.recommended import cross_fitted
 
 FAITHFUL = (
@@ -15,9 +16,12 @@ FAITHFUL = (
     "al. 2024, arXiv 2409.14590)."
 )
 CROSS_FITTED = (
-    "Numbers of recommended layers are cross-fitted: of the layers that passed, on all subjects, either half of the "
-    "subjects chooses one, which is measured on the other half. Where only one layer passed there is nothing to "
-    "choose, and the numbers are those of the table. In brackets the 95 % interval."
+    "Where several layers say the same and passed, numbers are cross-fitted: either half of the subjects chooses one, "
+    "which is measured on the other half."
+)
+OF_THE_TABLE = (
+    "Where nothing says the same as a layer that passed, its numbers are those of the table: of the subjects on whom "
+    "it passed."
 )
 
 
@@ -25,20 +29,19 @@ def sentences(evidence: EvidenceContent) -> list[str]:
     """The recommendation, then the layers and subjects measured, and the measures left out."""
     about = evidence.about
     count = len(evidence.fused_layers)
-    means = f" and {count} mean{'s' if count > 1 else ''} over layers" if count else ""
+    means = f" and {counted(count, 'mean')} over layers" if count else ""
     measured_on = (
-        f"Maps of {len(evidence.plain_layers)} layers{means} were measured on {about['subjects']} subjects "
-        f"({about['slices']} slices; {about['slices_again']} of each scan where the network is run again many times), "
-        f"for {about['explained']}. Intervals in tables are of 95 %, over subjects (Student's, corrected for "
-        "skewness), each number for itself."
+        f"Maps of {counted(len(evidence.plain_layers), 'layer')}{means} were measured on "
+        f"{counted(about['subjects'], 'subject')} ({counted(about['slices'], 'slice')}; {about['slices_again']} of "
+        f"each scan where the network is run again many times), for {about['explained']}. Intervals in tables are of "
+        "95 %, over subjects (Student's, corrected for skewness), each number for itself."
     )
     found = [_recommended(evidence, method) for method in evidence.methods]
-    if any(one["choices"] for one in evidence.recommendations.values()):
-        found.append(CROSS_FITTED)
+    found += _whose_numbers(evidence)
     found += [FAITHFUL, measured_on]
     if learnt_from := about["learnt_from"]:
         found.append(
-            f"{len(learnt_from)} subjects were left out of the evidence, as the network was trained on them: "
+            f"Left out of the evidence, as the network was trained on them: {counted(len(learnt_from), 'subject')}, "
             f"{', '.join(learnt_from[:5])}{' ...' if len(learnt_from) > 5 else ''}."
         )
     found += _truth(about)
@@ -50,6 +53,17 @@ def sentences(evidence: EvidenceContent) -> list[str]:
     if missing:
         found.append(f"Not measured: {'; '.join(missing)}.")
     return found
+
+
+def _whose_numbers(evidence: EvidenceContent) -> list[str]:
+    """On whom the numbers of recommended layers were measured; nothing where none is recommended."""
+    several = {
+        sum(one["verdict"] in PASSED for one in found["layers"] if choice["layer"] in one["alike"]) > 1
+        for found in evidence.recommendations.values()
+        for choice in found["choices"]
+    }
+    said = [words for one, words in ((True, CROSS_FITTED), (False, OF_THE_TABLE)) if one in several]
+    return [" ".join((*said, "In brackets 95 % intervals."))] if said else []
 
 
 def _truth(about: Mapping[str, Any]) -> list[str]:
@@ -90,7 +104,9 @@ def _recommended(evidence: EvidenceContent, method: str) -> str:
         + "".join(f"; {cross_fitted(one)}" for one in choice["numbers"])
         for choice in found["choices"]
     ]
-    return f"Recommended maps by {method_title(method)}, by the rule: {'. '.join(recommended)}."
+    count = len(recommended)
+    title = f"Recommended map{'s' if count > 1 else ''} by {method_title(method)}, by the rule"
+    return f"{title}: {'. '.join(map(sentence_case, recommended)) if count > 1 else recommended[0]}."
 
 
 def _why_none(layers: Sequence[Mapping[str, Any]]) -> str:

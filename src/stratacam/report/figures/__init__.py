@@ -41,7 +41,7 @@ STUDY_FIGURES: tuple[FigureEntry[StudyContent], ...] = (
         "signed maps of all classes of one scan, on one scale",
         maps_of_classes,
         scans="one",
-        needs='maps of several classes (explain.target = "all")',
+        needs='maps of several classes of a scan (setting explain.target = "all")',
     ),
     FigureEntry("every-layer", "one slice at every layer, block by block", slice_at_every_layer, scans="one"),
     FigureEntry(
@@ -93,13 +93,13 @@ EVIDENCE_FIGURES: tuple[FigureEntry[EvidenceContent], ...] = (
         "sequences",
         "what each sequence contributes to each class",
         sequences,
-        needs="measured sequences (evidence.donors above 0)",
+        needs="measured sequences (setting evidence.donors above 0)",
     ),
     FigureEntry(
         "groups",
         "heat of every group in MNI152 space",
         group_heat,
-        needs="two groups in MNI152 space (prepare.template = true)",
+        needs="two groups in MNI152 space (setting prepare.template = true)",
     ),
     FigureEntry(
         "strategies",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure, Request
-from stratacam.report.lettering import MM_PER_INCH, SMALL, Lines, fit_titles, wrapped
+from stratacam.report.lettering import MM_PER_INCH, SMALL, Lines, fit_titles, shortened
 
 READABLE_ON_DARK = 65
 
@@ -34,6 +34,7 @@ def confusion_matrices(study: StudyContent, request: Request) -> ReportFigure:
     A column for each network, subjects above slices; subjects beside slices where there is one network, or no room.
     """
     models, classes = study.networks, study.metrics["classes"]
+    long = any("…" in _beside(name) or "…" in _below(name) for name in classes)
     side = NAMES_MM + CELL_MM * len(classes)
     found = [(unit, model) for unit in UNITS for model in models]
     columns = len(models)
@@ -48,7 +49,10 @@ def confusion_matrices(study: StudyContent, request: Request) -> ReportFigure:
     numbers, titles = [], []
     for panel, (unit, model) in zip(panels, found, strict=True):
         confusion = np.array(model.metrics[unit]["confusion"])
-        numbers += [{"network": model.name, "unit": unit, **row} for row in _draw(panel, confusion, classes)]
+        numbers += [
+            {"network": model.name, "unit": unit, **row}
+            for row in _draw(panel, confusion, classes, long=long)
+        ]
         accuracy = model.metrics[unit]["accuracy"]["value"]
         words = f"{network_title(model.network)}, {unit}\nn = {confusion.sum()}, accuracy {accuracy:.2f}"
         titles.append(Lines(panel.set_title(words), words, panel))
@@ -63,11 +67,12 @@ def confusion_matrices(study: StudyContent, request: Request) -> ReportFigure:
         if folds
         else f"held-out {held_out} only"
     )
+    key = "; ".join(f"{number}: {name}" for number, name in enumerate(classes, start=1))
     result = " Slices of one person are not independent: the subjects' matrix is the result."
     return ReportFigure(
         f"Confusion matrices of the held-out {held_out}",
         "Rows: true group; columns: predicted group. Counts, and per cent of the row."
-        f"{'' if study.by_slice else result}",
+        f"{'' if study.by_slice else result}{f' {key}.' if long else ''}",
         figure,
         numbers,
         f"{', '.join(map(study.title_of, models))}; per subject and per slice, {who}. A subject's group is the one of "
@@ -75,7 +80,20 @@ def confusion_matrices(study: StudyContent, request: Request) -> ReportFigure:
     )
 
 
-def _draw(axes: Axes, confusion: NDArray[np.int_], classes: Sequence[str]) -> list[Mapping[str, object]]:
+def _beside(name: str) -> str:
+    """A name left of a row, above which nothing else fits but the number of subjects."""
+    return shortened(name, NAMES_MM - 6, SMALL, 2)
+
+
+def _below(name: str) -> str:
+    """A name below a column."""
+    return shortened(name, CELL_MM + 2, SMALL, 3)
+
+
+def _draw(
+    axes: Axes, confusion: NDArray[np.int_], classes: Sequence[str], *, long: bool
+) -> list[Mapping[str, object]]:
+    """Draw a matrix; where names are too long, their numbers stand for them, and the caption has the key."""
     of_row = confusion.sum(axis=1, keepdims=True)
     per_cent = np.divide(100 * confusion, of_row, out=np.zeros(confusion.shape), where=of_row > 0)
     axes.imshow(per_cent, cmap=COLOURS, vmin=0, vmax=100)
@@ -92,12 +110,11 @@ def _draw(axes: Axes, confusion: NDArray[np.int_], classes: Sequence[str]) -> li
                 "per_cent": float(per_cent[row, column]),
             }
         )
-    names = [wrapped(name, CELL_MM + 2, SMALL) for name in classes]
-    rows = [
-        f"{wrapped(name, NAMES_MM - 6, SMALL)}\nn = {count}"
-        for name, count in zip(classes, of_row[:, 0], strict=True)
-    ]
-    axes.set_xticks(range(len(classes)), names)
+    beside, below = ([str(number) for number in range(1, len(classes) + 1)],) * 2
+    if not long:
+        beside, below = [_beside(name) for name in classes], [_below(name) for name in classes]
+    rows = [f"{name}\nn = {count}" for name, count in zip(beside, of_row[:, 0], strict=True)]
+    axes.set_xticks(range(len(classes)), below)
     axes.set_yticks(range(len(classes)), rows)
     axes.set(xlabel="predicted", ylabel="true")
     axes.tick_params(length=0)

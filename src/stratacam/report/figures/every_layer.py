@@ -72,12 +72,12 @@ def _every_layer(
     sheet.colour_bar(with_heat, heat_colours(), f"{HEAT_UNIT}; peak: the highest share in this slice")
     return ReportFigure(
         "One slice at every layer of the network",
-        f"{heading}. Above each panel: the map's own resolution, and its peak as a share of the layer's maximum in the "
-        "scan.",
+        f"{scan.name}. Above each panel: the map's own resolution, and its peak as a share of the layer's maximum in "
+        "the scan.",
         sheet.fit(),
         numbers,
-        f"The same slice at all {len(maps.layers) - fused} layers of {architecture}, in the order in which the network "
-        f"runs them, one row per block{', then means over layers' if fused else ''}: "
+        f"{heading}. The same slice at all {len(maps.layers) - fused} layers of {architecture}, in the order in which "
+        f"the network runs them, one row per block{', then means over layers' if fused else ''}: "
         f"{describe_slice(scan, index).replace(chr(10), '; ')}. Subject: {rule}. Slice: {slice_rule}. "
         f"{how_drawn(scan)}",
     )

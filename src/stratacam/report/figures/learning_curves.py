@@ -13,6 +13,7 @@ from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure, Request
 from stratacam.report.figures.layer_lines import COLOURS, GREY
 from stratacam.report.lettering import MM_PER_INCH
+from stratacam.report.numbers import listed
 
 LOSSES = {"train_loss": ("training", GREY), "validation_loss": ("validation", COLOURS[0])}
 """Label and colour."""
@@ -53,7 +54,7 @@ def learning_curves(study: StudyContent, request: Request) -> ReportFigure | Non
     figure.legend(handles[:3], labels[:3], loc="outside upper left", ncols=3)
     return ReportFigure(
         "Learning curves",
-        "One line for every training: each seed and fold. Loss: cross-entropy in nats. Dot: the epoch with the lowest "
+        f"A line for {_of_what(study)}. Loss: cross-entropy in nats. Dot: the epoch with the lowest "
         f"validation loss, whose weights were kept{_how_often_the_last(of_network)}.",
         figure,
         numbers,
@@ -61,6 +62,13 @@ def learning_curves(study: StudyContent, request: Request) -> ReportFigure | Non
         "groups, and subjects of a group, have equal weights. Where training was guided, both hold the share of heat "
         "outside the mask.",
     )
+
+
+def _of_what(study: StudyContent) -> str:
+    """What trainings differ in."""
+    seeds = len({model.seed for model in study.models}) > 1
+    kinds = [name for name, several in (("seed", seeds), ("fold", bool(study.main.folds))) if several]
+    return f"every training: each {listed(kinds)}" if kinds else "every training"
 
 
 def _how_often_the_last(of_network: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]) -> str:

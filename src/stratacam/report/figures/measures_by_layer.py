@@ -24,7 +24,7 @@ from stratacam.report.figures.layer_lines import (
 from stratacam.report.lettering import MM_PER_INCH, SMALL, Lines, fit_titles
 from stratacam.report.names import method_title
 
-STYLES = {CHANCE: ":", EDGES: "--", PRIOR: "-.", INTENSITY: (0, (5, 1))}
+STYLES = {CHANCE: ":", EDGES: (0, (2, 1.5)), PRIOR: "-.", INTENSITY: (0, (9, 2))}
 
 PANEL_MM = 40
 """Width of a chart at least, with its numbers."""
@@ -69,7 +69,7 @@ def measures_by_layer(evidence: EvidenceContent, request: Request) -> ReportFigu
         axis.tick_params(labelbottom=number + across >= len(panels))
         numbers += [numbers_of(summary) for summary in _shown(evidence, measure)]
     columns = min(len(shared), int(request.width_mm // 24))
-    figure.legend(shared.values(), shared, loc="outside upper left", ncols=columns)
+    figure.legend(shared.values(), shared, loc="outside upper left", ncols=columns, handlelength=2.6)
     fit_titles(figure, titles)
     notes = " ".join(panel.note for _, panel in panels if panel.note)
     apart = " Right of the line: means over layers." if evidence.fused_layers else ""

@@ -67,9 +67,10 @@ def _slices_at_layers(
     step = scan.position_mm[indices[1]] - scan.position_mm[indices[0]] if len(indices) > 1 else 0.0
     return ReportFigure(
         f"Maps of {len(indices)} neighbouring slices: {block}",
-        f"{heading}. {'Columns' if request.wide else 'Rows'}: {study.sequence}, then layers from deep to shallow; "
+        f"{scan.name}. {'Columns' if request.wide else 'Rows'}: {study.sequence}, then layers from deep to shallow; "
         f"{'rows' if request.wide else 'columns'}: slices {step:.1f} mm apart, with the class given to each.",
         sheet.fit(),
         numbers,
-        f"Layers: {', '.join(layers)}. Subject: {choice.rule}. Slices: around {slice_rule}. {how_drawn(scan)}",
+        f"{heading}. Layers: {', '.join(layers)}. Subject: {choice.rule}. Slices: around {slice_rule}. "
+        f"{how_drawn(scan)}",
     )

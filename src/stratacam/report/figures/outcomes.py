@@ -11,6 +11,7 @@ from stratacam.report.content import StudyContent, subject_label
 from stratacam.report.figure import WARNING, ReportFigure, Request
 from stratacam.report.figures.panels import HEAT_UNIT, draw_anatomy, draw_heat, name_scan, probability_of
 from stratacam.report.names import method_title
+from stratacam.report.numbers import counted
 from stratacam.report.overlay import draw_scale, heat_colours
 from stratacam.report.sheet import new_sheet
 from stratacam.report.shown import ShownScan, open_scan_of
@@ -58,9 +59,12 @@ def right_and_wrong(study: StudyContent, request: Request) -> ReportFigure | Non
     sheet.colour_bar(with_heat, heat_colours(), HEAT_UNIT)
     method = method_title(scans[0].explained.method)
     wrong = sum(scan.explained.predicted != scan.group for scan in scans)
+    members = len(scans[0].explained.members)
+    by = f" by the consensus of {members} networks" if members else ""
     return ReportFigure(
         "Scans classified right and wrong",
-        f"{len(scans)} scans, of which {wrong} classified wrong{'' if wrong else ': there is no error to show'}. "
+        f"{counted(len(scans), 'scan')}, of which {wrong} classified wrong{by}"
+        f"{'' if wrong else ': there is no error to show'}. "
         f"{method} at {fused_title(layer)}, for the class predicted{' and for the true class' if both else ''}.",
         sheet.fit(),
         numbers,

@@ -1,4 +1,4 @@
-"""The map to believe on scans of a few subjects, beside the abstract's figure of the same slices."""
+"""The map to believe on scans of a few subjects, beside the usual map of the same slices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,10 +26,8 @@ from stratacam.report.sheet import new_sheet
 from stratacam.report.shown import ShownScan, open_scan_of
 from stratacam.report.words.recommended import how_good, in_short
 
-ABSTRACT = "gradcam"
-"""The method of the abstract, which shows it at the last convolution."""
-
-FAILED = "not recommended"
+USUAL = "gradcam"
+"""The method that the field mostly shows, as the abstract does: at the last convolution."""
 
 AGREEMENT = "share of networks that agree"
 
@@ -66,7 +64,7 @@ class Shown:
 
 
 def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
-    """A row for each group; the recommended map, if any, with its agreement, and the abstract's figure."""
+    """A row for each group; the recommended map, if any, with its agreement, and the usual one."""
     shown = _shown(study)
     scans = _open(study, shown, request.scans)
     indices, rules = zip(*(choose_slices(of_scan[0], count=1) for of_scan in scans), strict=True)
@@ -80,7 +78,12 @@ def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
         panels = [sheet.panel(row, column) for column in range(columns)]
         anatomy, *with_maps = panels
         numbers.append(draw_anatomy(anatomy, first, study.sequence, index, box=box))
-        sheet.label_row(anatomy, f"{name_scan(first, index)}\nmap of {first.explained.explained}")
+        wrong = first.explained.predicted != first.group and first.group in first.explained.classes
+        sheet.label_row(
+            anatomy,
+            f"{name_scan(first, index)}{' (wrong)' if wrong else ''}\nmap of {first.explained.explained}",
+            colour=WARNING if wrong else "black",
+        )
         if agreement:
             agreed = with_maps.pop(1)
             with_agreement.append(agreed)
@@ -95,17 +98,23 @@ def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
         for panel, scan, one in zip(with_maps, of_scan, shown, strict=True):
             found = draw_heat(panel, scan, study.sequence, one.layer, index, box=box)
             numbers.append({**found, "verdict": one.verdict})
-        with_heat += with_maps[:1] if agreement else with_maps  # the bar of agreement stands between them
+        with_heat.append(with_maps)
         if row == 0:
             draw_scale(anatomy)
             sheet.title(anatomy, study.sequence)
             for panel, one in zip(with_maps, shown, strict=True):
                 sheet.title(
-                    panel, "\n".join((*one.words, one.verdict)), colour="black" if one.believed else WARNING
+                    panel,
+                    "\n".join((*one.words, _in_words(one.verdict))),
+                    colour="black" if one.believed else WARNING,
                 )
             if agreement:
                 sheet.title(agreed, "agreement\nof the networks")
-    sheet.colour_bar(with_heat, heat_colours(), HEAT_UNIT)
+    every = [panel for of_row in with_heat for panel in of_row]
+    for of_bar in (
+        zip(*with_heat, strict=True) if agreement else [every]
+    ):  # that of agreement stands between them
+        sheet.colour_bar(of_bar, heat_colours(), HEAT_UNIT)
     if agreement:
         sheet.colour_bar(with_agreement, heat_colours(AGREEMENT_COLOURS), AGREEMENT)
     names = ", ".join(of_scan[0].name for of_scan in scans)
@@ -121,23 +130,22 @@ def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
 
 
 def _shown(study: StudyContent) -> list[Shown]:
-    """The recommended map, if there is one, and the abstract's; once where it is the same."""
+    """The recommended map, if there is one, and the usual one; once where it is the same."""
     maps = {maps.name: maps for maps in explained_scans(study)}
     believed = {name: found for name, found in study.recommended_maps.items() if name in maps}
-    abstract = Shown(maps, study.last_convolution, _verdict(study))
+    usual = Shown(maps, study.last_convolution, _verdict(study))
     if not believed or study.recommended is None or study.recommended.chosen is None:
-        return [abstract]
+        return [usual]
     chosen = Shown(believed, study.recommended.chosen.layer, "recommended")
-    return [chosen] if abstract.words == chosen.words else [chosen, abstract]
+    return [chosen] if usual.words == chosen.words else [chosen, usual]
 
 
 def _verdict(study: StudyContent) -> str:
-    """What the rule says of the abstract's figure."""
+    """What the rule says of the usual map."""
     if study.recommended is None:
         return "not measured"
     maps = next(iter(study.maps.values()))
-    verdict = study.recommended.verdict(len(maps.members), maps.method, study.last_convolution)
-    return verdict if verdict in (*PASSED, FAILED) else f"{FAILED} ({verdict})"
+    return study.recommended.verdict(len(maps.members), maps.method, study.last_convolution)
 
 
 def _open(study: StudyContent, shown: Sequence[Shown], asked: Sequence[str]) -> list[list[ShownScan]]:
@@ -169,21 +177,33 @@ def _columns(shown: Sequence[Shown], *, agreement: bool, short: bool = False) ->
     found = []
     for number, one in enumerate(shown):
         what = ", ".join(one.words)
-        judged = one.verdict if short else f"{what}; {one.verdict}"
+        judged = _in_words(one.verdict) if short else f"{what}; {_in_words(one.verdict)}"
         if one.verdict == "recommended":
             found.append("the recommended map" if short else f"the recommended map ({what})")
-        elif one.maps and next(iter(one.maps.values())).method == ABSTRACT:
-            found.append(f"the abstract's figure ({judged})")
         else:
-            found.append(f"the study's map of the last convolution ({judged})")
+            found.append(f"{_usual(one.maps, short=short)} ({judged})")
         if agreement and number == 0:
             found.append("the share of networks that agree on it")
     return "; ".join(found)
 
 
+def _usual(maps: Mapping[str, ScanMaps], *, short: bool = False) -> str:
+    """What is shown where it is not the recommended map; short without its method."""
+    method = next(iter(maps.values())).method
+    if short:
+        return "the usual map" if method == USUAL else "that of the last convolution"
+    words = f"{method_title(method)} at the last convolution"
+    return f"{words}, the usual map" if method == USUAL else words
+
+
+def _in_words(verdict: str) -> str:
+    return "trust cannot be said" if verdict == "cannot say" else verdict
+
+
 def _title(study: StudyContent) -> str:
+    usual = _usual(study.maps)
     if study.recommended is None:
-        return "The abstract's figure; which map to believe was not measured"
+        return f"{usual}; which map to believe was not measured"
     if study.recommended.chosen is None:
-        return "The abstract's figure, which is not recommended; no map is"
+        return f"{usual}; no map is recommended"
     return f"The map to believe: {study.recommended.title(study.recommended.chosen)}"

@@ -4,7 +4,7 @@ from stratacam.evidence.strategies.tables import strategy_map_file
 from stratacam.maps.fused import fused_title
 from stratacam.maps.heat import HEAT_SCALE
 from stratacam.report.content.evidence import EvidenceContent
-from stratacam.report.evidence.strategies import counts, shown_analysis
+from stratacam.report.evidence.strategies import counts, explained_words, shown_analysis
 from stratacam.report.figure import ReportFigure, Request
 from stratacam.report.figures.group_heat import SCALE
 from stratacam.report.figures.on_template import Part, TemplateRow, draw_on_template
@@ -43,7 +43,7 @@ def strategies(evidence: EvidenceContent, request: Request) -> ReportFigure | No
         "One that cuts across groups, or lies where no disease is, may be a shortcut.",
         drawing,
         numbers,
-        f"Maps of {shown['explained']} by {method_title(shown['method'])} at {layer}, each in units of its own "
+        f"Maps of {explained_words(shown)} by {method_title(shown['method'])} at {layer}, each in units of its own "
         f"{HEAT_SCALE:.0%} quantile in the brain; one scale for all. A strategy is a kind of map: groups whose maps "
         "differ are strategies too, and one may follow a scanner. Left of the picture is the patient's right.",
     )

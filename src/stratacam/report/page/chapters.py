@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from stratacam.report.content import StudyContent
 from stratacam.report.evidence import EvidenceChapter
+from stratacam.report.evidence.recommended import recommended_table
 from stratacam.report.page.pictures import PageFigure
 from stratacam.report.statements.checklists import claim_table, tripod_table
 from stratacam.report.statements.methods import methods_section
@@ -28,7 +29,7 @@ from stratacam.report.words.found import (
     who_was_wrong,
 )
 from stratacam.report.words.heat import why_outside
-from stratacam.report.words.recommended import in_short, who_was_judged
+from stratacam.report.words.recommended import how_certain, how_it_passed, in_short, who_was_judged
 
 Album = Mapping[str, tuple[PageFigure, ...]]
 
@@ -106,6 +107,27 @@ def _whose_predictions(study: StudyContent) -> str:
     )
 
 
+def _which_map(study: StudyContent) -> str:
+    """Which map to believe; of a recommended one without its numbers, which stand in a table."""
+    recommended = study.recommended
+    if recommended is None or recommended.chosen is None:
+        return in_short(recommended)
+    return (
+        f"The map to believe is {recommended.title(recommended.chosen)}: {how_it_passed(recommended)} "
+        f"{how_certain(recommended)}"
+    )
+
+
+def _other_classes(study: StudyContent) -> str:
+    """How to see maps of other classes, where each scan has those of one; "" where there are others."""
+    if any(len(maps.every_explained) > 1 for maps in study.maps.values()):
+        return ""
+    return (
+        "Each scan has maps of one class. For maps of all classes beside each other, set `explain.target` to "
+        '"all" and repeat the study with `stratacam run`.'
+    )
+
+
 def _there(*found: str) -> tuple[str, ...]:
     return tuple(text for text in found if text)
 
@@ -123,12 +145,14 @@ def _maps(study: StudyContent, evidence: Sequence[EvidenceChapter], album: Album
         _there(
             READING,
             _whose_predictions(study),
-            in_short(study.recommended),
+            _which_map(study),
             who_was_judged(study),
             f"Heat outside the brain: {' '.join(outside)}",
             how_it_was_guided(study),
+            _other_classes(study),
         ),
         album["maps"],
+        _tables(recommended_table(study)),
         folded=_tables(map_reliability_table(study)),
     )
 

@@ -1,9 +1,11 @@
 """What a study knows of itself, for the questions of reporting check-lists; "" where it does not know."""
 
+from stratacam.learning.confounds.columns import SITE
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
+from stratacam.report.content.subgroups import subgroups
 from stratacam.report.names import method_title, weights_in_words
-from stratacam.report.numbers import estimate, listed
+from stratacam.report.numbers import counted, estimate, listed, sentence_case
 from stratacam.report.words.done import (
     how_it_was_split,
     how_split_was_chosen,
@@ -36,6 +38,16 @@ def preparation(_study: StudyContent) -> str:
     return "Methods, “Scans”."
 
 
+def preparation_for_all(_study: StudyContent) -> str:
+    """Where it is described, and that nobody is prepared otherwise."""
+    return "Methods, “Scans”; alike for everybody."
+
+
+def predictors(study: StudyContent) -> str:
+    """What the network is given."""
+    return f"Whole slices of {listed(study.card.input['sequences'])}; nothing was selected by results."
+
+
 def subsets(study: StudyContent) -> str:
     """Which slices are used."""
     low, high = study.card.input.get("part", (0, 1))
@@ -47,6 +59,11 @@ def subsets(study: StudyContent) -> str:
 def missing(study: StudyContent) -> str:
     """What was done where something was missing."""
     return f"Scans that lack a sequence or cannot be prepared are left out: {len(study.left_out)}. Nothing is imputed."
+
+
+def input_in_use(_study: StudyContent) -> str:
+    """What the software does with scans that are not as they should be."""
+    return "A scan that lacks a sequence, or cannot be prepared, is refused with the reason, and gets no prediction."
 
 
 def acquisition(study: StudyContent) -> str:
@@ -161,18 +178,24 @@ def internal_testing(study: StudyContent) -> str:
 
 def flow(study: StudyContent) -> str:
     """Numbers in and out."""
-    return f"{len(study.group)} people included; {len(study.left_out)} scans left out (table “Left out”)."
+    groups = [f"{list(study.group.values()).count(name)} {name}" for name in study.card.classes]
+    left_out = (
+        f"{counted(len(study.left_out), 'scan')} left out (table “Left out”)"
+        if study.left_out
+        else ("nothing left out")
+    )
+    return f"{counted(len(study.group), 'person')} included ({', '.join(groups)}); {left_out}."
 
 
 def demographics(study: StudyContent) -> str:
     """Where they are."""
     known = [row["name"] for row in study.confounds.get("group", ()) if row["kind"] == "person"]
-    return f"{listed(known).capitalize()} by group in the table of confounds." if known else ""
+    return f"{sentence_case(listed(known))} by group in the table of confounds." if known else ""
 
 
 def performance(_study: StudyContent) -> str:
     """Where it is."""
-    return "Chapter “Results”; by subgroup in the model card."
+    return "Held-out people, with intervals: chapter “Results”; by subgroup in the model card."
 
 
 def precision(_study: StudyContent) -> str:
@@ -200,9 +223,17 @@ def availability(_study: StudyContent) -> str:
     return "Software: stratacam, Apache-2.0. Models: in `models/` of the study."
 
 
+def clusters(study: StudyContent) -> str:
+    """Performance by hospital, where that is known of everybody."""
+    sites = sorted({one.by for one in subgroups(study) if one.by in SITE})
+    return (
+        f"Performance by {listed(sites)}, with intervals: model card. No model of clusters." if sites else ""
+    )
+
+
 def fairness(_study: StudyContent) -> str:
     """What was done."""
-    return "Performance by sex, age and site where they are known: model card."
+    return "None in training; performance by sex, age and site, where they are known: model card."
 
 
 def balance(study: StudyContent) -> str:

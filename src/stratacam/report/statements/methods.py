@@ -6,7 +6,7 @@ from typing import Any
 from stratacam.networks import ARCHITECTURES, network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.names import method_title
-from stratacam.report.numbers import decimal, listed
+from stratacam.report.numbers import counted, decimal, listed
 from stratacam.report.words.done import (
     OVER,
     how_it_was_guided,
@@ -68,10 +68,10 @@ def _scans(study: StudyContent) -> str:
     pixel = study.card.input.get("pixel_mm")
     part = study.card.input.get("part", (0, 1))
     return (
-        f"{sequences} of {len(study.group)} people{voxels} were prepared with stratacam [@stratacam]: the brain was "
-        f"found on the T1w {_brain_masks(study)}, the other sequences were registered rigidly to the T1w by mutual "
-        "information with SimpleITK [@simpleitk], and all were corrected for the bias field by N4 [@n4], resampled "
-        f"once, stripped of the skull and {intensity}. Slices with a brain area of at least "
+        f"{sequences} of {counted(len(study.group), 'person')}{voxels} were prepared with stratacam [@stratacam]: the "
+        f"brain was found on the T1w {_brain_masks(study)}, the other sequences were registered rigidly to the T1w "
+        "by mutual information with SimpleITK [@simpleitk], and all were corrected for the bias field by N4 [@n4], "
+        f"resampled once, stripped of the skull and {intensity}. Slices with a brain area of at least "
         f"{100 * prepare.get('slice_area_fraction', 0.05):g} % of the largest were kept; those from {100 * part[0]:g} "
         f"to {100 * part[1]:g} % of the way through them became {frame}, {study.card.input['size']} pixels "
         f"long{f' ({pixel:.2f} mm a pixel)' if pixel else ''}. Scans left out: {len(study.left_out)}."
@@ -139,7 +139,7 @@ def _training(study: StudyContent) -> str:
         f"{settings['label_smoothing']:g}, at most {settings['epochs']} epochs, stopped after {settings['patience']} "
         "without a lower validation loss; the weights of the lowest were kept. "
         f"{BALANCES[settings['balance']].capitalize()}. Augmentation: {', '.join(changes) or 'none'}. Every network "
-        f"was trained with {seeds} seed{'s' if seeds > 1 else ''}.{f' {guided} [@relevance]' if guided else ''}"
+        f"was trained with {counted(seeds, 'seed')}.{f' {guided} [@relevance]' if guided else ''}"
     )
 
 
@@ -158,7 +158,7 @@ def _evaluation(study: StudyContent) -> str:
     )
     baselines = study.baselines.get("titles", {})
     compared = (
-        f" Compared with {len(baselines)} baselines: {together(list(baselines.values()))}."
+        f" Compared with {counted(len(baselines), 'baseline')}: {together(list(baselines.values()))}."
         if baselines
         else ""
     )
@@ -184,7 +184,7 @@ def _maps(study: StudyContent) -> str:
         else ""
     )
     return (
-        f"Maps of {len(one.layers)} layers by {method_title(one.method)}{_cite(one.method)}{smooth}, after "
+        f"Maps of {counted(len(one.layers), 'layer')} by {method_title(one.method)}{_cite(one.method)}{smooth}, after "
         f"[@abstract]: signed, at each layer's resolution, of {of_all}. Drawn after ReLU, upsampled linearly, each "
         "layer divided by its maximum over the explained slices of the scan. Held-out scans are explained by "
         f"networks that did not train on them.{also}"
@@ -204,8 +204,8 @@ def _evidence(study: StudyContent) -> str:
     consensus = sorted({one.networks for one in judged})
     who = listed(["one network" if count == 1 else f"the consensus of {count}" for count in consensus])
     return (
-        f"{len(judged)} maps of {network_title(study.recommended.network)} ({who}; {listed(methods)}) were measured "
-        "on held-out subjects: faithfulness by ROAD [@road] against random maps and maps of other subjects, "
+        f"{counted(len(judged), 'map')} of {network_title(study.recommended.network)} ({who}; {listed(methods)}) were "
+        "measured on held-out subjects: faithfulness by ROAD [@road] against random maps and maps of other subjects, "
         "agreement with what the network loses when regions are filled, randomisation of the weights [@sanity], "
         "repeatability, heat in the brain and, where stated, localisation of the truth. A map is recommended if it "
         "meets every criterion, with bounds that hold for all maps together. Faithful is not correct [@haufe]."

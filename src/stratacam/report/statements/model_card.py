@@ -6,7 +6,7 @@ from stratacam.maps import trained_plane
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.content.subgroups import subgroups
-from stratacam.report.numbers import decimal, interval, listed
+from stratacam.report.numbers import counted, decimal, interval, listed
 from stratacam.report.tables.table import Table, warned
 from stratacam.report.words.done import what_was_left_out
 from stratacam.report.words.found import does_it_work, what_baselines_do, what_was_found
@@ -33,11 +33,7 @@ def model_card(study: StudyContent) -> list[CardSection]:
         CardSection(
             "Model",
             (
-                (
-                    f"{study.title_of(study.main)}, one of {len(study.models)} trained in the study; "
-                    f"{len(study.main.runs)} file{'s' if len(study.main.runs) > 1 else ''} of weights (safetensors), "
-                    "each with a card, in `models/`."
-                ),
+                _files(study),
                 (
                     f"Input: {trained_plane(study.card)} slices of {sequences} as stratacam prepares them. Output: a "
                     f"logit for each of {classes}."
@@ -76,6 +72,18 @@ def model_card(study: StudyContent) -> list[CardSection]:
     ]
 
 
+def _files(study: StudyContent) -> str:
+    """Which model it is, and where its weights are."""
+    models, files = len(study.models), len(study.main.runs)
+    which = f", one of {models} models of the study" if models > 1 else ", the only model of the study"
+    weights = (
+        f"{files} files of weights (safetensors), one of each fold, each with a card"
+        if files > 1
+        else "weights (safetensors) and card"
+    )
+    return f"{study.title_of(study.main)}{which}; {weights} in `models/`."
+
+
 def subgroup_table(study: StudyContent) -> Table:
     """Share of people classified right, by group, sex, age and site."""
     rows = tuple(
@@ -93,8 +101,8 @@ def subgroup_table(study: StudyContent) -> Table:
         warned("Performance by subgroup", study),
         ("by", "subgroup", "right", "share right", "95 % interval"),
         rows,
-        note=f"{study.title_of(study.main)} on {held_out}. Ages are cut at their median. Columns that somebody lacks "
-        "are left out. By group, the share right is the sensitivity.",
+        note=f"{study.title_of(study.main)} on {held_out}. Ages are cut at their median. Columns that somebody lacks, "
+        "or in which all are alike, are left out. By group, the share right is the sensitivity.",
     )
 
 
@@ -113,12 +121,13 @@ def as_markdown(title: str, sections: list[CardSection]) -> str:
 
 
 def _row(cells: tuple[str, ...] | list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in cells)} |"
 
 
 def _people(study: StudyContent) -> str:
-    synthetic = "Synthetic scans, of nobody. " if study.synthetic else ""
-    return f"{synthetic}{len(study.group)} people; the groups are those of the cohort's tables."
+    people = counted(len(study.group), "person")
+    who = f"Synthetic scans of {people} who do not exist" if study.synthetic else people
+    return f"{who}; the groups are those of the cohort's tables."
 
 
 def _by_group(study: StudyContent) -> Table:

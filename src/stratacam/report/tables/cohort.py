@@ -28,7 +28,9 @@ def cohort_table(study: StudyContent) -> Table:
     return Table(title, ("group", "training", "validation", "test (held out)", "all"), by_group)
 
 
-def left_out_table(study: StudyContent) -> Table:
-    """Scans that could not be used."""
+def left_out_table(study: StudyContent) -> Table | None:
+    """Scans that could not be used; None where there are none."""
+    if not study.left_out:
+        return None
     rows = tuple((row["name"], row["step"], row["reason"]) for row in study.left_out)
-    return Table("Left out", ("scan", "step", "reason"), rows, otherwise="Nothing was left out.")
+    return Table("Left out", ("scan", "step", "reason"), rows)

@@ -4,6 +4,7 @@ from stratacam.maps.fused import fused_title
 from stratacam.maps.reliability import WANTED
 from stratacam.report.content import StudyContent
 from stratacam.report.content.files import Row
+from stratacam.report.names import method_title
 from stratacam.report.numbers import NOT_KNOWN, estimate_of
 from stratacam.report.tables.table import Table, warned
 
@@ -15,7 +16,7 @@ def map_reliability_table(study: StudyContent) -> Table | None:
     rows = [
         (
             fused_title(row["layer"]),
-            row["method"],
+            method_title(row["method"]),
             row["networks"],
             estimate_of(*(_number(row, column) for column in ("reliability", "low", "high"))),
             row["subjects"],

@@ -5,7 +5,7 @@ from stratacam.learning.dataset import BRAIN
 from stratacam.maps import trained_plane
 from stratacam.networks import BrainUse, default_weights
 from stratacam.report.content import StudyContent
-from stratacam.report.numbers import decimal, small
+from stratacam.report.numbers import counted, decimal, small
 
 OVER: dict[BrainUse, str] = {
     "features": " of features of the brain alone",
@@ -27,15 +27,15 @@ def how_it_was_split(study: StudyContent) -> str:
     if study.main.folds:
         return (
             f"Every subject was held out in one of {study.main.folds} folds and predicted by the model that was "
-            f"trained without it ({slices} slices). In each fold, some of the other subjects were for validation. "
-            "No subject is in two parts of a fold."
+            f"trained without it ({counted(slices, 'slice')}). In each fold, some of the other subjects were for "
+            "validation. No subject is in two parts of a fold."
         )
     train, validation, test = (
         list(study.part.values()).count(part) for part in ("train", "validation", "test")
     )
     return (
         f"The split was by subject: {train} for training, {validation} for validation, {test} held out "
-        f"({slices} slices). No subject is in two parts."
+        f"({counted(slices, 'slice')}). No subject is in two parts."
     )
 
 
@@ -75,9 +75,7 @@ def what_was_left_out(study: StudyContent) -> str:
         return "Nothing was left out."
     steps = [row["step"] for row in study.left_out]
     counts = {step: steps.count(step) for step in dict.fromkeys(steps)}
-    text = ", ".join(
-        f"{count} scan{'s' if count > 1 else ''} at the step “{step}”" for step, count in counts.items()
-    )
+    text = ", ".join(f"{counted(count, 'scan')} at the step “{step}”" for step, count in counts.items())
     return f"Left out: {text}. The table “Left out” gives each reason."
 
 

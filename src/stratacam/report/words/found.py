@@ -24,6 +24,8 @@ class Outcome:
         right: held-out subjects that it classified right.
         count: of so many.
         above_chance: whether that is clearly better than chance.
+        below: whether it is not better than chance at all.
+        only: the class that everybody was given, where people of several were held out; else "".
         baselines: that were compared on the same subjects.
         unbeaten: those that it was not shown to beat.
     """
@@ -31,6 +33,8 @@ class Outcome:
     right: int
     count: int
     above_chance: bool
+    below: bool
+    only: str
     baselines: Sequence[Mapping[str, Any]]
     unbeaten: Sequence[Mapping[str, Any]]
 
@@ -48,9 +52,13 @@ def outcome(study: StudyContent) -> Outcome:
     """
     scores = study.metrics["subjects"]
     measures = scores["accuracy"], scores["balanced_accuracy"]
-    doubtful = measures[1]["interval"][0] <= measures[1]["chance"]
+    limits, chance = measures[1]["interval"], measures[1]["chance"]
+    doubtful = not limits or not limits[0] > chance  # nor where either is not a number
     doubtful |= any((found["p_value"] or 0) >= LEVEL for found in measures)
     doubtful |= study.permutations.get("balanced_accuracy", {}).get("p_value", 0) >= LEVEL
+    given = {row["predicted"] for row in study.predictions}
+    several = sum(map(bool, study.metrics["subjects_per_class"].values())) > 1
+    only = given.pop() if several and len(given) == 1 else ""
     networks = {model.name for model in study.models}
     baselines = [
         row
@@ -61,6 +69,8 @@ def outcome(study: StudyContent) -> Outcome:
         sum(row[number] for number, row in enumerate(scores["confusion"])),
         sum(study.metrics["subjects_per_class"].values()),
         not doubtful,
+        measures[1]["value"] <= chance,
+        only,
         baselines,
         [row for row in baselines if not _is_beaten(row)],
     )
@@ -71,8 +81,11 @@ def does_it_work(study: StudyContent) -> str:
     found = outcome(study)
     if study.by_slice:
         return "Cannot say: slices of one person were on both sides of the split."
+    if found.only:
+        return f"No: the network gave everybody the class {found.only}."
     if not found.above_chance:
-        return "Not shown: with so few people, the result is not clearly better than chance."
+        how = "the result is not" if found.below else "with so few people, the result is not clearly"
+        return f"Not shown: {how} better than chance."
     if not found.baselines:
         return "Better than chance; simple measures were not compared."
     if not found.unbeaten:
@@ -86,10 +99,13 @@ def what_was_found(study: StudyContent) -> str:
     measures = {"Accuracy": scores["accuracy"], "balanced accuracy": scores["balanced_accuracy"]}
     balanced = scores["balanced_accuracy"]
     verdict = (
-        " With these few subjects, that is not clearly better than chance." if not of_all.above_chance else ""
+        "" if of_all.above_chance else " With these few subjects, that is not clearly better than chance."
     )
+    verdict = " That is not better than chance." if of_all.below else verdict
+    verdict += f" It gave everybody the class {of_all.only}." if of_all.only else ""
     who = f"{study.title_of(study.main)} classified" if len(study.models) > 1 else "The network classified"
     whom = "subjects by their held-out slices" if study.by_slice else "held-out subjects"
+    whom = whom if of_all.count != 1 else whom.replace("subjects", "subject")
     if len({found for found in study.metrics["subjects_per_class"].values() if found}) == 1:
         measures = {"Balanced accuracy (equal to accuracy, as groups are of equal size)": balanced}
     found = "; ".join(f"{name} {_estimate(estimate)}" for name, estimate in measures.items())
@@ -137,9 +153,11 @@ def what_baselines_do(study: StudyContent) -> str:
 
 
 def together(titles: Sequence[str], *, last: str = "and") -> str:
-    """Titles in a row; what they begin with in common is said once."""
-    common = REGRESSION if all(title.startswith(REGRESSION) for title in titles) else ""
-    return common + listed([title.removeprefix(common) for title in titles], last=last)
+    """Titles in a row; of regressions, that they are is said once, and "on" before each, whose name may hold "and"."""
+    others = [title for title in titles if not title.startswith(REGRESSION)]
+    measures = [f"on {title.removeprefix(REGRESSION)}" for title in titles if title.startswith(REGRESSION)]
+    joined = [REGRESSION.removesuffix("on ") + listed(measures, last=last)] if measures else []
+    return f", {last} ".join([*([", ".join(others)] if others else []), *joined])
 
 
 def who_was_wrong(study: StudyContent) -> str:

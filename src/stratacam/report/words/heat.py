@@ -12,6 +12,7 @@ from stratacam.networks import BrainUse
 from stratacam.report.content import StudyContent
 from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.names import method_title
+from stratacam.report.numbers import counted
 from stratacam.scans.prepared import PreparedScan
 
 SCANS = 40
@@ -73,7 +74,11 @@ def brain_share(
     names = sorted(shown)[:SCANS]
     shares = [_inside(shown[name], study.scans[name], layer) for name in names]
     known = [share for share in shares if np.isfinite(share)]
-    share = f"{100 * np.mean(known):.0f} % (mean of {len(known)} scans)" if known else "An unknown share"
+    share = (
+        f"{100 * np.mean(known):.0f} % (mean of {counted(len(known), 'scan')})"
+        if known
+        else "An unknown share"
+    )
     return BrainShare(title, method, share, cell)
 
 

@@ -11,7 +11,7 @@ from stratacam.maps.reliability import WANTED
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.content.recommended import PASSED, Recommended
-from stratacam.report.numbers import decimal, estimate_of, listed
+from stratacam.report.numbers import counted, decimal, estimate_of, listed, sentence_case
 
 UNMEASURED = (
     "Which map to believe was not measured: run `stratacam evidence` with the study's TOML file. Without it, maps are "
@@ -30,10 +30,9 @@ def in_short(recommended: Recommended | None) -> str:
         return UNMEASURED
     if recommended.chosen is None:
         return _none(recommended)
-    count = len(recommended.judged)
     return (
-        f"The map to believe is {recommended.title(recommended.chosen)}: of {count} judged maps {_meets(recommended)} "
-        f"every criterion of the rule. {how_good(recommended)}"
+        f"The map to believe is {recommended.title(recommended.chosen)}: {how_it_passed(recommended)} "
+        f"{how_good(recommended)}"
     )
 
 
@@ -43,8 +42,7 @@ def which_map(recommended: Recommended | None) -> str:
         return "Trust in the maps was not measured."
     if recommended.chosen is None:
         return "None: no map passed the rule."
-    title = recommended.title(recommended.chosen)
-    return f"{title[0].upper()}{title[1:]}."
+    return f"{sentence_case(recommended.title(recommended.chosen))}."
 
 
 def how_far(recommended: Recommended | None) -> str:
@@ -53,21 +51,8 @@ def how_far(recommended: Recommended | None) -> str:
         return "Remedy: run `stratacam evidence` with the study's TOML file. Until then, maps are pictures."
     if recommended.chosen is None:
         return f"{in_the_way(recommended)} {remedy(recommended)}"
-    return f"{trust(recommended)} Its numbers are in the chapter."
-
-
-def trust(recommended: Recommended) -> str:
-    """How far to trust the recommended map, without its numbers."""
-    uncertain = (
-        f" {'Either half' if recommended.undecided > 1 else 'One half'} of the people alone would have chosen no map: "
-        "the choice is uncertain."
-        if recommended.undecided
-        else ""
-    )
-    return (
-        f"Of {len(recommended.judged)} judged maps {_meets(recommended)} every criterion of the rule. "
-        f"{how_reliable(recommended)}{uncertain}"
-    )
+    found = (how_it_passed(recommended), how_reliable(recommended), how_certain(recommended))
+    return sentence_case(" ".join(filter(None, found)))
 
 
 def remedy(recommended: Recommended) -> str:
@@ -102,9 +87,29 @@ def who_was_judged(study: StudyContent) -> str:
     return " ".join(sentences)
 
 
-def _meets(recommended: Recommended) -> str:
-    passed = sum(one.verdict in PASSED for one in recommended.judged)
-    return "it alone meets" if passed == 1 else f"{passed} meet"
+def how_it_passed(recommended: Recommended) -> str:
+    """How many of the judged maps passed the rule, and on how many people they were judged."""
+    judged, passed = len(recommended.judged), sum(one.verdict in PASSED for one in recommended.judged)
+    which = "it alone meets" if passed == 1 else f"{passed} meet"
+    on = f", measured on {counted(recommended.subjects, 'person')}" if recommended.subjects else ""
+    return f"of {counted(judged, 'judged map')} {which} every criterion of the rule{on}."
+
+
+def how_certain(recommended: Recommended) -> str:
+    """Whether either half of the people would have chosen the same map; "" where that was not tried."""
+    if not recommended.of_halves:
+        return ""
+    others = [one for one in recommended.of_halves if not _same_map(one, recommended.chosen)]
+    if not others:
+        return "Either half of the people would have chosen it too."
+    if len(others) < len(recommended.of_halves):
+        which = "another map" if others[0] else "no map"
+        return f"One half of the people would have chosen {which}: the choice is uncertain."
+    if not any(others):
+        return "Neither half of the people would have chosen a map: the choice is uncertain."
+    if not all(others):
+        return "One half of the people would have chosen another map, the other half none: the choice is uncertain."
+    return "Either half of the people would have chosen another map: the choice is uncertain."
 
 
 def how_reliable(recommended: Recommended) -> str:
@@ -112,33 +117,37 @@ def how_reliable(recommended: Recommended) -> str:
     row = recommended.reliability
     if row is None or not row["reliability"]:
         one = recommended.chosen is not None and recommended.chosen.networks == 1
-        return f"Its reliability is not known{', as one network made it' if one else ''}."
+        return f"Its reliability is not known{', as it is of one network' if one else ''}."
     needed = row[f"networks_for_{WANTED}"]
     verb = "is" if needed == "1" else "are"
     enough = f"for {WANTED:g}, {needed} {verb} needed" if needed else f"how many give {WANTED:g} is not known"
     return (
         f"Its reliability is {decimal(float(row['reliability']))} (expected correlation with the consensus of "
-        f"{row['networks']} other networks; {enough})."
+        f"{row['networks']} other networks; {enough}): how well it repeats, not whether it is right."
     )
 
 
 def how_good(recommended: Recommended) -> str:
     """Reliability of the recommended map, with the networks that are needed, and its cross-fitted numbers."""
     numbers = "; ".join(cross_fitted(asdict(one)) for one in recommended.numbers)
-    return how_reliable(recommended) + (f" {whose_numbers(recommended)}: {numbers}." if numbers else "")
+    said = f" {whose_numbers(recommended)} In brackets 95 % intervals: {numbers}." if numbers else ""
+    return how_reliable(recommended) + said
 
 
 def whose_numbers(recommended: Recommended) -> str:
     """Whose the cross-fitted numbers are: the recommended map's, or those of other maps that halves chose."""
+    measured = "Each number is of people who took no part in the choice."
+    if not recommended.of_halves:
+        return measured
     if all(_same_map(one, recommended.chosen) for one in recommended.of_halves):
-        return "Each half of the subjects chose it too; on the other half (95 % intervals)"
-    one, other = (
+        return f"Either half of the people, choosing in the same way, chose it too. {measured}"
+    titles = [
         "no map" if one is None else "it" if _same_map(one, recommended.chosen) else recommended.title(one)
         for one in recommended.of_halves
-    )
+    ]
     return (
-        f"Of the halves of the subjects, each choosing in the same way, one chose {one}, the other {other}. The map "
-        "that a half chose has, on the other half (95 % intervals)"
+        f"Of the halves of the people, choosing in the same way, the first chose {titles[0]}, the second {titles[1]}. "
+        "Numbers are those of the map that a half chose, on the other half."
     )
 
 
@@ -154,7 +163,9 @@ def cross_fitted(number: Mapping[str, Any]) -> str:
     """One number, as `CrossFitted` is stored."""
     measure = next(one for one in registry.measures() if one.name == number["measure"])
     estimate = estimate_of(number["value"], number["low"], number["high"])
-    return f"{measure.heading(number['against'])} {estimate}, {number['subjects']} subjects"
+    heading = measure.heading(number["against"])
+    words = heading if heading[1:2].isupper() else heading[0].lower() + heading[1:]
+    return f"{words} {estimate}, {counted(number['subjects'], 'subject')}"
 
 
 def _too_few_once(reasons: Sequence[str]) -> list[str]:
@@ -165,15 +176,15 @@ def _too_few_once(reasons: Sequence[str]) -> list[str]:
     counts = sorted({int(found["subjects"]) for found in few})
     subjects = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
     return [
-        f"{subjects} subjects were measured, and {few[0]['needed']} are needed",
+        f"{subjects} subject{' was' if subjects == '1' else 's were'} measured, and {few[0]['needed']} are needed",
         *(reason for reason in reasons if not TOO_FEW.fullmatch(reason)),
     ]
 
 
-def _first(words: Sequence[str], all_of_them: str) -> str:
-    """The first few, how many more there are, and where all of them are."""
+def _first(words: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
     more = len(words) - SAID
-    return "; ".join(words[:SAID]) + (f"; and {more} more{all_of_them}" if more > 0 else "")
+    return "; ".join(words[:SAID]) + (f"; and {more} more, see the chapter of evidence" if more > 0 else "")
 
 
 def _none(recommended: Recommended) -> str:
@@ -182,15 +193,15 @@ def _none(recommended: Recommended) -> str:
     return f"No map of {network} is recommended. {in_the_way(recommended)}"
 
 
-def in_the_way(recommended: Recommended, all_of_it: str = ", see the chapter of evidence") -> str:
-    """What the nearest map lacks, the first few; `all_of_it` says where the rest is."""
+def in_the_way(recommended: Recommended) -> str:
+    """What the nearest map lacks."""
     nearest = recommended.nearest
     if nearest is None:
         return "None was judged."
     said = (
-        f"it fails: {_first(nearest.faults, all_of_it)}"
+        f"it fails: {_first(nearest.faults)}"
         if nearest.faults
-        else f"nothing can be said of it: {_first(_too_few_once(nearest.reasons), all_of_it)}"
+        else f"nothing can be said of it: {_first(_too_few_once(nearest.reasons))}"
     )
     count = len(recommended.judged)
     which = f"The nearest of {count} judged is" if count > 1 else "The only one judged is"

@@ -7,7 +7,7 @@ from stratacam.maps import trained_plane
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.content.evidence import EvidenceContent
-from stratacam.report.numbers import decimal, estimate, interval, listed
+from stratacam.report.numbers import counted, decimal, estimate, interval, listed
 from stratacam.report.tables.confounds import what_confounds
 from stratacam.report.words.done import how_split_was_chosen, whether_training_ended_early
 from stratacam.report.words.found import does_it_work, outcome
@@ -58,7 +58,7 @@ def _what_was_asked(study: StudyContent) -> Answer:
     trained = f" It was trained with {seeds} seeds." if seeds > 1 and not trained else trained
     return Answer(
         "What was asked?",
-        f"Is a brain {groups}?",
+        f"Which group is a brain of: {groups}?",
         f"{networks} classifies single {trained_plane(study.card)} slices of {sequences}; a person's class is that of "
         f"the highest mean probability.{trained}",
         "methods",
@@ -79,10 +79,12 @@ def _on_whom(study: StudyContent) -> Answer:
     else:
         counts = [list(study.part.values()).count(part) for part in ("train", "validation", "test")]
         split = "one split by subject: {} trained on, {} for validation, {} held out".format(*counts)
-    of_slices = "" if study.by_slice else f" {slices} slices were held out."
+    of_slices = (
+        "" if study.by_slice else f" {counted(slices, 'slice')} {'was' if slices == 1 else 'were'} held out."
+    )
     return Answer(
         "How many people, split how?",
-        f"{len(study.group)} people, {split}.",
+        f"{counted(len(study.group), 'person')}, {split}.",
         f"{', '.join(of_group)}. {how_split_was_chosen(study)}{of_slices}",
         "cohort",
     )
@@ -91,7 +93,8 @@ def _on_whom(study: StudyContent) -> Answer:
 def _numbers(study: StudyContent) -> str:
     """Result with interval beside chance, other seeds, and the best baseline."""
     found, score = outcome(study), study.metrics["subjects"]["balanced_accuracy"]
-    whom = "people by their held-out slices" if study.by_slice else "held-out people"
+    people = "person" if found.count == 1 else "people"
+    whom = f"{people} by their held-out slices" if study.by_slice else f"held-out {people}"
     first = f"{study.title_of(study.main)}: " if len(study.models) > 1 else ""
     sentences = [
         (
@@ -105,8 +108,9 @@ def _numbers(study: StudyContent) -> str:
         if model.network == study.main.network
     ]
     if len(values) > 1:
-        mean, low, high = sum(values) / len(values), min(values), max(values)
-        sentences.append(f"Its {len(values)} seeds: {decimal(low)} to {decimal(high)}, mean {decimal(mean)}.")
+        mean, low, high = (decimal(value) for value in (sum(values) / len(values), min(values), max(values)))
+        spread = f"{low} to {high}, mean {mean}" if low != high else f"all {mean}"
+        sentences.append(f"Its {len(values)} seeds: {spread}.")
     if found.baselines:
         best = found.best
         difference = best["against_first"]["balanced_accuracy"]
@@ -134,10 +138,24 @@ def warnings(study: StudyContent, unreadable: Sequence[str] = ()) -> list[str]:
         "A map shows what raised the score of a class. It does not show that the network is right, nor that the place "
         "matters in the disease."
     )
-    found += [what_confounds(study), whether_training_ended_early(study), _left_out(study), *unreadable]
+    found += [
+        _whom_nobody_stands_for(study),
+        what_confounds(study),
+        whether_training_ended_early(study),
+        _left_out(study),
+        *unreadable,
+    ]
     return [text for text in found if text]
 
 
+def _whom_nobody_stands_for(study: StudyContent) -> str:
+    """Groups of which nobody was held out; "" where there are none."""
+    tested = study.metrics["subjects_per_class"]
+    absent = [name for name in study.card.classes if not tested.get(name)]
+    if not absent:
+        return ""
+    return f"Nobody of {listed(absent, last='or')} was held out: results say nothing of them."
+
+
 def _left_out(study: StudyContent) -> str:
-    count = len(study.left_out)
-    return f"{count} scan{'s' if count > 1 else ''} could not be used." if count else ""
+    return f"{counted(len(study.left_out), 'scan')} could not be used." if study.left_out else ""
