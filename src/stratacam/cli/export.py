@@ -86,6 +86,14 @@ def export(
             metavar="NAME:PASSWORD", envvar="STRATACAM_DICOMWEB_USER", help="Basic authentication for it."
         ),
     ] = None,
+    dicomweb_ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="REQUESTS_CA_BUNDLE",
+            help="Certificates (PEM) of the authority that its certificate comes from, if that is a private one.",
+        ),
+    ] = None,
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
     """Write maps for others: NIfTI, pictures, films, DICOM beside its source. For research only, not for diagnosis."""
@@ -94,7 +102,11 @@ def export(
     from stratacam.study.run import study_folders
 
     console = Console()
-    service = Service.of(to_dicomweb, token=dicomweb_token, user=dicomweb_user) if to_dicomweb else None
+    service = (
+        Service.of(to_dicomweb, token=dicomweb_token, user=dicomweb_user, certificates=dicomweb_ca)
+        if to_dicomweb
+        else None
+    )
     if service and FormatName.DICOM not in formats:
         raise InputError(
             "--to-dicomweb: found no --format dicom beside it; expected that, as only DICOM is sent: add it"
