@@ -14,12 +14,12 @@ from stratacam.files import write_json
 
 
 def chosen(study, **wanted):
-    found, _ = choose_maps(study.folders, Wanted(**wanted))
+    found, *_ = choose_maps(study.folders, Wanted(**wanted))
     return [(one.maps.name, one.maps.explained, one.layer) for one in found]
 
 
 def test_without_a_recommended_map_that_of_the_last_convolution_is_taken_and_said_so(oblique_study):
-    found, remark = choose_maps(oblique_study.folders, Wanted())
+    found, remark, _ = choose_maps(oblique_study.folders, Wanted())
     assert [one.layer for one in found] == ["block5_conv3"]
     assert remark.startswith("No map is recommended, so that of the last convolution is exported.")
 
@@ -141,7 +141,7 @@ def test_the_recommended_map_is_taken_from_where_the_study_keeps_it(oblique_stud
     write_json(root / ".stratacam/train/vgg16_seed-0.json", {"key": "key"})
     folders = type(oblique_study.folders)(root)
     for wanted in (Wanted(), Wanted(recommended=True)):
-        (one,), remark = choose_maps(folders, wanted)
+        (one,), remark, _ = choose_maps(folders, wanted)
         assert (one.maps.method, one.layer) == ("gradcam", "block4_conv3")
         assert one.trust.sentence == "Evidence: meets every criterion of the rule."
         assert remark == (

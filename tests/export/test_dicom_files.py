@@ -1,8 +1,10 @@
 """What the DICOM files say: whose they are, what they came from, what the values are, and what nobody may conclude."""
 
+import os
 import shutil
 import stat
 import subprocess
+import time
 
 import numpy as np
 import pydicom
@@ -17,6 +19,7 @@ from tests.scans.dicom.dicom_files import oblique, write_series
 from stratacam.cam.methods import REGISTRY
 from stratacam.errors import InputError
 from stratacam.export import Wanted, export_study
+from stratacam.export.dicom import write
 from stratacam.export.dicom.instances import UCUM
 from stratacam.export.words import CAUTION, SCALE
 from stratacam.files import read_json, write_json
@@ -166,17 +169,79 @@ def test_the_same_maps_give_the_same_bytes(oblique_study, dicom_files, tmp_path)
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in dicom_files]
 
 
-def test_other_layers_have_other_uids_and_one_report(oblique_study, tmp_path):
+def test_every_layer_has_uids_numbers_of_series_and_a_report_of_its_own(oblique_study, tmp_path):
     files = export(oblique_study.folders, tmp_path, oblique_study.link, layers=("all",)).files["dicom"]
     found = [pydicom.dcmread(path) for path in files]
     assert len({one.SOPInstanceUID for one in found}) == len(found)
     assert sum(one.SOPClassUID == ParametricMapStorage for one in found) == 3
-    (report,) = (one for one in found if one.SOPClassUID == ComprehensiveSRStorage)
-    verdicts = [
-        name for name, item in items(report) if name == "Verdict on the map" and item.ValueType == "CODE"
-    ]
-    assert len(verdicts) == 3
-    assert len({one.SeriesNumber for one in found}) == 7
+    assert sum(one.SOPClassUID == ComprehensiveSRStorage for one in found) == 3
+    assert len({one.SeriesNumber for one in found}) == len({one.SeriesInstanceUID for one in found}) == 9
+    alone = export(oblique_study.folders, tmp_path / "alone", oblique_study.link, layers=("block5_pool",))
+    assert {path.read_bytes() for path in alone.files["dicom"]} < {path.read_bytes() for path in files}
+
+
+def test_a_second_map_lies_beside_the_first(oblique_study, tmp_path):
+    one, other = (
+        export(oblique_study.folders, tmp_path, oblique_study.link, layers=(layer,)).files["dicom"]
+        for layer in (LAYER, "block4_conv3")
+    )
+    assert all(path.is_file() for path in (*one, *other))
+
+
+def test_bytes_follow_from_the_study_and_not_from_times_of_files_or_the_time_zone(
+    oblique_study, dicom_files, tmp_path, monkeypatch
+):
+    root = tmp_path / "study"
+    shutil.copytree(oblique_study.folders.root, root, copy_function=shutil.copyfile)
+    for path in root.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        again = export(type(oblique_study.folders)(root), tmp_path / "out", oblique_study.link).files["dicom"]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in dicom_files]
+    found = pydicom.dcmread(again[0])
+    assert (found.ContentDate, found.ContentTime) == ("20260304", "050607")
+
+
+def test_uids_follow_from_the_header_of_the_source(another):
+    uids = []
+    for place, name in (("a", "Doe^Jane"), ("b", "Doe^Joan")):
+        files = another(
+            place, FrameOfReferenceUID="1.2.3", PatientName=name, series="1.2.3.4", study="1.2.3.5"
+        )
+        uids.append({pydicom.dcmread(path).SOPInstanceUID for path in files})
+    assert not uids[0] & uids[1]
+
+
+def test_a_class_with_a_backslash_is_written_with_a_slash(oblique_study, tmp_path):
+    root = tmp_path / "study"
+    shutil.copytree(oblique_study.folders.root, root)
+    store = zarr.open_group(next(root.rglob("*.zarr")))
+    name = "SP\\MS\n" + "x" * 200
+    store.attrs.update(
+        {
+            "classes": ["control", "RRMS", name],
+            "explained": [name],
+            "predicted": name,
+            "scan_probabilities": {"control": 0.1, "RRMS": 0.2, name: 0.7},
+        }
+    )
+    done = export(type(oblique_study.folders)(root), tmp_path / "out", oblique_study.link)
+    assert done.left_out == {}
+    assert "class SP/MS xxx" in pydicom.dcmread(done.files["dicom"][0]).SeriesDescription
+
+
+def test_what_the_library_refuses_leaves_the_scan_out(oblique_study, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise ValueError("no such value")
+
+    monkeypatch.setattr(write, "parametric_map", refuse)
+    with pytest.raises(InputError, match=r"sub-01 T1w: cannot be written as DICOM \(no such value\)"):
+        export(oblique_study.folders, tmp_path / "out", oblique_study.link)
 
 
 def test_files_that_name_a_patient_are_for_their_owner_alone(dicom_files):
@@ -241,10 +306,12 @@ def test_frames_lie_in_order_of_their_positions(dicom_files):
 def another(tmp_path):
     """A study whose headers are given: a function of tags that exports it."""
 
-    def exported(**tags):
-        write_series(tmp_path / "dicom", axes=oblique(), step=4.0, spacing=(3.0, 2.5), slices=8, **tags)
-        study = write_imported(tmp_path)
-        return export(study.folders, tmp_path / "out", study.link).files["dicom"]
+    def exported(place=".", **tags):
+        root = tmp_path / place
+        root.mkdir(exist_ok=True)
+        write_series(root / "dicom", axes=oblique(), step=4.0, spacing=(3.0, 2.5), slices=8, **tags)
+        study = write_imported(root)
+        return export(study.folders, root / "out", study.link).files["dicom"]
 
     return exported
 

@@ -166,7 +166,7 @@ def test_enhanced_files_of_one_slice_each_are_named_one_by_one(tmp_path):
     for source, points, _ in read_map(path):
         assert source.ReferencedSOPClassUID == EnhancedMRImageStorage
         np.testing.assert_allclose(points[0, 0], position[source.ReferencedSOPInstanceUID], atol=1e-6)
-    report = pydicom.dcmread(tmp_path / "out/dicom/sub-01_space-T1w_gradcam/report.dcm")
+    report = pydicom.dcmread(tmp_path / "out/dicom/sub-01_space-T1w_desc-block5conv3_gradcam/report.dcm")
     named = {one.value for one in report.iterall() if one.keyword == "ReferencedSOPClassUID"}
     assert named == {EnhancedMRImageStorage, ParametricMapStorage}
 

@@ -310,8 +310,8 @@ def test_a_private_authority_is_trusted_where_its_certificates_are_given(tmp_pat
     with pytest.raises(InputError, match="--dicomweb-ca: found no file"):
         Service.of(PLAIN, certificates=bundle)
     bundle.touch()
-    assert Service.of(PLAIN, certificates=bundle).client()._session.verify == str(bundle)  # noqa: SLF001
-    assert Service.of(PLAIN).client()._session.verify is True  # noqa: SLF001
+    assert Service.of(PLAIN, certificates=bundle).client()._session.verify == str(bundle)
+    assert Service.of(PLAIN).client()._session.verify is True
 
 
 def test_only_what_may_pass_by_itself_is_to_be_run_again(two):

@@ -46,7 +46,7 @@ def written_words(monkeypatch):
 
 
 def test_a_picture_says_what_it_is_how_it_is_scaled_and_that_it_is_for_research(oblique_study, written_words):
-    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
     laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
     draw(laid, laid.shown[2], legend_of(chosen, laid, signed=False), name="sub-01 T1w")
     words = " ".join(written_words)
@@ -91,7 +91,7 @@ def copied(oblique_study, tmp_path):
     record = next(folders.prepared.rglob("*_record.json"))
     delivered = next((tmp_path / "bids").rglob("*_T1w.nii.gz"))
     write_json(record, {**read_json(record), "Delivered": {"T1w": str(delivered)}})
-    (chosen,), _ = choose_maps(folders, Wanted())
+    (chosen,), *_ = choose_maps(folders, Wanted())
     return chosen, delivered
 
 
@@ -117,7 +117,7 @@ def test_a_scan_that_was_moved_since_is_refused(copied):
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
 def test_sides_are_those_of_the_plane(oblique_study, plane):
-    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
     delivered = chosen.maps.geometry.delivered["T1w"]
     laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", plane_grid(delivered, plane))
     left, right, top, bottom = laid.sides
@@ -132,7 +132,7 @@ def blob(points):
 def test_heat_and_signed_maps_have_the_values_of_the_layer(tmp_path):
     write_series(tmp_path / "dicom", spacing=(2.0, 2.0), step=2.0, shape=(40, 40), slices=20, **FRAME)
     study = write_imported(tmp_path, values=blob)
-    (chosen,), _ = choose_maps(study.folders, Wanted())
+    (chosen,), *_ = choose_maps(study.folders, Wanted())
     heat = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
     signed = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", signed=True)
     assert heat.heat.min() == 0
@@ -146,7 +146,7 @@ def test_heat_and_signed_maps_have_the_values_of_the_layer(tmp_path):
 
 
 def test_a_signed_map_has_its_colours_also_in_slices_without_negative_values(oblique_study):
-    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
     laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", signed=True)
     above = replace(laid, heat=np.full_like(laid.heat, 0.8))
     legend = legend_of(chosen, laid, signed=True)
@@ -176,7 +176,7 @@ def test_what_was_not_explained_is_dark_and_said_so(tmp_path, written_words):
     )
     study = write_imported(tmp_path)
     kept = study.geometry.slices
-    (chosen,), _ = choose_maps(study.folders, Wanted())
+    (chosen,), *_ = choose_maps(study.folders, Wanted())
     grid = Grid(*_longer(chosen.maps.geometry.delivered["T1w"], 6))
     laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", plane_grid(grid, "sagittal"))
     assert 0 < laid.explained[6].mean() < 1
@@ -193,7 +193,7 @@ def _longer(grid, cells):
 
 
 def test_a_blank_map_stays_blank_and_says_why(oblique_study, written_words, monkeypatch):
-    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
     maps = chosen.maps
     blank = {layer: [["all negative"] * len(maps.slices)] for layer in maps.layers}
     monkeypatch.setitem(maps.__dict__, "blank_of", blank)
@@ -265,7 +265,7 @@ def test_a_nifti_is_the_studys_own(oblique_study, tmp_path):
 
 
 def test_heat_on_which_few_networks_agree_is_pale(oblique_study, written_words):
-    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
     alone = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
     legend = legend_of(chosen, alone, signed=False)
     strong = draw(alone, alone.shown[3], legend, name="one").pixels[:640]

@@ -232,7 +232,7 @@ def _finds(client: DICOMwebClient, dataset: Dataset) -> bool:
 
 
 def _reason(fault: Exception) -> tuple[str, str]:
-    """What went wrong and what helps, without the secrets or the names of patients that a message of the library may hold."""
+    """What went wrong and what helps, without secrets or names of patients, which a message of the library may hold."""
     if isinstance(fault, requests.HTTPError) and fault.response is not None:
         code = fault.response.status_code
         found, remedy = ANSWERS.get(code, ("answers with an error", AGAIN if code in BUSY else ASK))

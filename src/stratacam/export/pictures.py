@@ -23,7 +23,7 @@ SECONDS = 0.15
 
 def write_png(placed: PlacedMap, out: Path) -> list[Path]:
     """Write a stack of pictures, one for each explained slice, into a folder of their own."""
-    folder = out / "png" / placed.stem
+    folder = placed.folder(out, "png") / placed.stem
     described = PngInfo()
     described.add_text("Description", CAUTION)
     with whole_folder(folder) as temporary:
@@ -36,7 +36,7 @@ def write_png(placed: PlacedMap, out: Path) -> list[Path]:
 
 def write_gif(placed: PlacedMap, out: Path) -> list[Path]:
     """Write an endless GIF through the explained slices."""
-    path = out / "gif" / f"{placed.stem}.gif"
+    path = placed.folder(out, "gif") / f"{placed.stem}.gif"
     frames = [
         Image.fromarray(pixels).quantize(256, Image.Quantize.FASTOCTREE) for _, pixels in _frames(placed)
     ]
@@ -71,7 +71,7 @@ def write_mp4(placed: PlacedMap, out: Path) -> list[Path]:
     """
     check_film()
     ffmpeg = importlib.import_module("imageio_ffmpeg")
-    path = out / "mp4" / f"{placed.stem}.mp4"
+    path = placed.folder(out, "mp4") / f"{placed.stem}.mp4"
     frames = (_even(pixels) for _, pixels in _frames(placed))
     first = next(frames)
     with (

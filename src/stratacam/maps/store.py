@@ -186,9 +186,12 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
 
 def find_maps(folder: Path | str) -> list[ScanMaps]:
     """All maps below `folder`, sorted by the scan's name."""
-    return sorted(
-        (read_maps(path) for path in Path(folder).glob("sub-*/**/[!.]*.zarr")), key=lambda maps: maps.name
-    )
+    return sorted(map(read_maps, find_stores(folder)), key=lambda maps: maps.name)
+
+
+def find_stores(folder: Path | str) -> list[Path]:
+    """Where the maps below `folder` are, sorted."""
+    return sorted(Path(folder).glob("sub-*/**/[!.]*.zarr"))
 
 
 def remove_other_maps(folder: Path, names: Collection[str]) -> None:

@@ -1,24 +1,31 @@
 """What every DICOM result has in common: who made it, when, its UIDs, its codes, its series description."""
 
 import hashlib
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
+from stratacam.errors import InputError
 from stratacam.export.placed import PlacedMap
 from stratacam.export.words import title_of
+from stratacam.scans.dicom.link import LinkedSeries
 
 MAKER = "stratacam"
 OWN = "99STRATACAM"
 """Designator of our own codes; DICOM leaves those that begin with 99 to anybody."""
 
+FIRST_SERIES = 9001
+"""Number of the first new series: behind those of a scanner."""
+
+SERIES_OF_A_MAP = 3
 LONG_STRING = 64
 BODY_PART = "BRAIN"
 
@@ -41,24 +48,29 @@ class Made:
     """When and as what the results of a map are made; the same maps give the same bytes.
 
     Attributes:
-        moment: when the maps were made.
+        moment: when the maps were made, UTC.
         seed: what UIDs depend on, beside their own.
+        first_number: of the series that the map is written as.
     """
 
     moment: datetime
     seed: str
+    first_number: int
 
     def uid(self, *parts: str) -> str:
         """A UID that the same parts have again."""
         return str(generate_uid(entropy_srcs=[self.seed, *parts]))
 
     def finish(self, dataset: Dataset) -> None:
-        """Give an instance the moment of its maps in place of that of its export, and say whose our codes are."""
+        """Give an instance the moment of its maps in place of that of its export, and say whose our codes are.
+
+        Dates are UTC. TimezoneOffsetFromUTC would say so of StudyTime too, which is the hospital's: it is left out.
+        """
         scheme = Dataset()
         scheme.CodingSchemeDesignator, scheme.CodingSchemeName = OWN, MAKER
         dataset.CodingSchemeIdentificationSequence = [scheme]
         for maker in dataset.get("ContributingEquipmentSequence", ()):
-            maker.ContributionDateTime = self.moment.strftime("%Y%m%d%H%M%S")
+            maker.ContributionDateTime = self.moment.strftime("%Y%m%d%H%M%S+0000")
         day, time = self.moment.strftime("%Y%m%d"), self.moment.strftime("%H%M%S")
         for keyword in ("ContentDate", "InstanceCreationDate", "DateOfSecondaryCapture", "SeriesDate"):
             if keyword in dataset or keyword == "SeriesDate":
@@ -68,14 +80,52 @@ class Made:
                 setattr(dataset, keyword, time)
 
 
-def made_of(store: Path, *contents: Iterable[bytes] | str) -> Made:
-    """When maps were made, and a seed of all that a result is made of."""
-    moment = datetime.fromtimestamp(int((store / "zarr.json").stat().st_mtime)).astimezone()
-    digest = hashlib.sha256(f"{version(MAKER)} {moment.isoformat()}".encode())
+def made_of(placed: PlacedMap, series: LinkedSeries, *contents: Iterable[bytes]) -> Made:
+    """When a map was made, and a seed of all that its results are made of.
+
+    Args:
+        placed: the map.
+        series: that it lies over.
+        contents: values and pictures.
+
+    Raises:
+        InputError: the study does not say when.
+    """
+    chosen = placed.chosen
+    if chosen.made is None:
+        raise InputError(
+            f"{placed.name}: the study's provenance.json does not say when its maps were made; expected that, as DICOM "
+            "has to: run the study again with --force explain."
+        )
+    header = json.dumps(
+        [placed.stem, asdict(series), chosen.made.isoformat(), version(MAKER)], sort_keys=True
+    )
+    digest = hashlib.sha256(header.encode())
     for content in contents:
-        for part in [content.encode()] if isinstance(content, str) else content:
+        for part in content:
             digest.update(part)
-    return Made(moment, digest.hexdigest())
+    maps = chosen.maps
+    place = maps.every_explained.index(maps.explained) * len(maps.layers) + maps.layers.index(chosen.layer)
+    return Made(chosen.made, digest.hexdigest(), FIRST_SERIES + SERIES_OF_A_MAP * place)
+
+
+def encoded(dataset: Dataset) -> bytes:
+    """An instance as a file."""
+    content = BytesIO()
+    dataset.save_as(content, enforce_file_format=True)
+    return content.getvalue()
+
+
+def settle(dataset: Dataset, made: Made) -> None:
+    """Give an instance the UID that follows from everything in it."""
+    uid = made.uid(hashlib.sha256(encoded(dataset)).hexdigest())
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+
+
+def long_string(text: str) -> str:
+    """A text as a DICOM Long String: no backslash, which separates values, no control characters, 64 characters."""
+    readable = "".join(letter if letter.isprintable() else " " for letter in text.replace("\\", "/"))
+    return readable[:LONG_STRING]
 
 
 def equipment() -> dict[str, Any]:
@@ -95,4 +145,4 @@ def unit_code(unit: str) -> CodedConcept:
 
 def series_description(placed: PlacedMap, what: str) -> str:
     """Begins with the warning, as lists of series show the start."""
-    return f"RESEARCH ONLY {what}: {title_of(placed.chosen)}"[:LONG_STRING]
+    return long_string(f"RESEARCH ONLY {what}: {title_of(placed.chosen)}")

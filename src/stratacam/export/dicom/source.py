@@ -1,14 +1,15 @@
 """The DICOM series that a scan was imported from, as headers that results are derived from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, MRImageStorage
-from pydicom.valuerep import DA, TM
+from pydicom.valuerep import TM, DSfloat
 
 from stratacam.errors import InputError
 from stratacam.export.laid import APART_MM, apart_mm
@@ -141,21 +142,40 @@ def _valid(keyword: str, value: str) -> str:
     """The value of a header, or "" where it is none that the standard knows: scanners write others, archives refuse."""
     if keyword == "PatientSex":
         return value.upper() if value.upper() in {"M", "F", "O"} else ""
-    kinds: dict[str, type[DA | TM]] = {"DA": DA, "TM": TM}
+    kind = dictionary_VR(keyword)
+    if kind == "DA":
+        value = value.replace(".", "")  # ACR-NEMA had points
     try:
-        kinds.get(dictionary_VR(keyword), str)(value)
+        if kind == "DA" and value:
+            datetime.strptime(value, "%Y%m%d")  # noqa: DTZ007 - a day, not a moment
+        elif kind == "TM":
+            TM(value)
     except ValueError:
         return ""
-    return value
+    return value if kind != "DA" or len(value) == len("YYYYMMDD") else ""
+
+
+def decimals(numbers: Iterable[float]) -> list[DSfloat]:
+    """Numbers as DICOM's decimal strings, which have at most 16 characters."""
+    return [DSfloat(number, auto_format=True) for number in numbers]
+
+
+def between_slices(series: LinkedSeries) -> float:
+    """Millimetres from slice to slice."""
+    return float(np.linalg.norm(series.affine_lps[:3, 2]))
+
+
+def thickness_of(series: LinkedSeries) -> float:
+    """Thickness of a slice; where the header has none above 0, the distance of slices."""
+    return float(series.header["SliceThickness"] or 0) or between_slices(series)
 
 
 def _measures(series: LinkedSeries) -> Dataset:
     """Sizes of pixels and slices."""
-    between = float(np.linalg.norm(series.affine_lps[:3, 2]))
     measures = Dataset()
-    measures.PixelSpacing = list(series.spacing)
-    measures.SliceThickness = float(series.header["SliceThickness"] or between)
-    measures.SpacingBetweenSlices = between
+    measures.PixelSpacing = decimals(series.spacing)
+    (measures.SliceThickness,) = decimals([thickness_of(series)])
+    (measures.SpacingBetweenSlices,) = decimals([between_slices(series)])
     return measures
 
 
@@ -163,8 +183,8 @@ def _classic(series: LinkedSeries, place: int) -> Dataset:
     image = _header(series, series.images[place].uid)
     image.SOPClassUID = MRImageStorage
     image.update(_measures(series))
-    image.ImageOrientationPatient = list(series.orientation)
-    image.ImagePositionPatient = list(series.images[place].position)
+    image.ImageOrientationPatient = decimals(series.orientation)
+    image.ImagePositionPatient = decimals(series.images[place].position)
     return image
 
 
@@ -173,7 +193,7 @@ def _enhanced(series: LinkedSeries) -> Dataset:
     ordered = sorted(series.images, key=lambda one: one.frame or 0)
     image.NumberOfFrames = len(ordered)
     orientation, shared = Dataset(), Dataset()
-    orientation.ImageOrientationPatient = list(series.orientation)
+    orientation.ImageOrientationPatient = decimals(series.orientation)
     shared.PixelMeasuresSequence = [_measures(series)]
     shared.PlaneOrientationSequence = [orientation]
     image.SharedFunctionalGroupsSequence = [shared]
@@ -183,6 +203,6 @@ def _enhanced(series: LinkedSeries) -> Dataset:
 
 def _frame(position: tuple[float, float, float]) -> Dataset:
     place, frame = Dataset(), Dataset()
-    place.ImagePositionPatient = list(position)
+    place.ImagePositionPatient = decimals(position)
     frame.PlanePositionSequence = [place]
     return frame
