@@ -1,6 +1,9 @@
 """Pictures and films through the slices: what is drawn, where, and what stands beside it."""
 
+import errno
 import importlib
+import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -205,6 +208,26 @@ def test_a_blank_map_stays_blank_and_says_why(oblique_study, written_words, monk
     assert lay(chosen.scan, maps, chosen.layer, "T1w", signed=True).heat.any()
 
 
+def test_only_slices_that_were_explained_have_a_picture_and_the_legend_says_how_many(tmp_path, written_words):
+    write_series(
+        tmp_path / "dicom",
+        spacing=(3.0, 3.0),
+        step=3.0,
+        shape=(24, 24),
+        slices=24,
+        origin=(-36, -36, -36),
+        **FRAME,
+    )
+    study = write_imported(tmp_path, every=4)
+    done = export(study, tmp_path / "out", "png", "gif")
+    explained = len(study.geometry.slices)
+    assert explained > 3
+    assert explained - 2 <= len(done["png"]) <= explained
+    numbers = [int(path.stem.removeprefix("slice-")) for path in done["png"]]
+    assert {after - before for before, after in itertools.pairwise(numbers)} == {4}
+    assert any("1 slice in 4 was explained" in words for words in written_words)
+
+
 def test_png_gif_and_mp4_go_through_the_same_slices(oblique_study, tmp_path):
     files = export(oblique_study, tmp_path, "png", "gif", "mp4")
     names = [path.name for path in files["png"]]
@@ -241,6 +264,35 @@ def test_without_the_encoder_a_film_is_refused_before_anything_is_written(
     with pytest.raises(InputError, match=r"pip install 'stratacam\[video\]'"):
         export(oblique_study, tmp_path / "out", "png", "mp4")
     assert not (tmp_path / "out").exists()
+
+
+def encoder(folder, monkeypatch, script):
+    """Take a script in place of the encoder."""
+    real = importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
+    path = folder / "encoder"
+    path.write_text(f"#!/bin/sh\n{script.format(real=real)}\n")
+    path.chmod(0o700)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(path))
+
+
+@pytest.mark.parametrize(
+    "script", ["ulimit -f 40; trap '' XFSZ; exec {real} \"$@\"", "head -c 100 >/dev/null; exit 1"]
+)
+def test_a_film_that_the_encoder_could_not_finish_is_not_there(oblique_study, tmp_path, monkeypatch, script):
+    encoder(tmp_path, monkeypatch, script)
+    with pytest.raises(InputError, match="the encoder failed"):
+        export(oblique_study, tmp_path / "out", "mp4")
+    assert not any(path.is_file() for path in (tmp_path / "out").rglob("*"))
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_disk_that_is_full_ends_the_export_with_one_error(oblique_study, tmp_path, monkeypatch, code):
+    full = os.strerror(errno.ENOSPC)
+    encoder(tmp_path, monkeypatch, f"cat >/dev/null; echo 'Error: {full}' >&2; exit {code}")
+    with pytest.raises(InputError, match=f"cannot be written .{full}.; make room") as caught:
+        export(oblique_study, tmp_path / "out", "png", "mp4")
+    assert "nothing could be exported" not in str(caught.value)
+    assert not list((tmp_path / "out").rglob("*.mp4"))
 
 
 def _without(absent, real):

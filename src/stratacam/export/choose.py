@@ -124,7 +124,7 @@ def _of_scan(
 
 
 def _made(folders: StudyFolders, recommended: bool) -> datetime | None:
-    """When the study made its maps, in whole seconds, as its provenance has it; the files' own times change in copies."""
+    """When the study made its maps, in whole seconds, by its provenance; times of files change in copies."""
     steps = read_json(folders.provenance).get("steps", {})
     step = (recommended and steps.get("explain recommended")) or steps.get("explain") or {}
     try:

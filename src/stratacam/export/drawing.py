@@ -75,7 +75,12 @@ def legend_of(chosen: ChosenMap, laid: LaidMap, *, signed: bool) -> Legend:
     pale = (
         () if laid.agreement is None else (f"Pale: fewer than {100 * AGREED:.0f} % of the networks agree.",)
     )
-    dark = () if laid.explained[laid.shown].all() else ("Dark: not explained.",)
+    dark = () if laid.explained[list(laid.shown)].all() else ("Dark: not explained.",)
+    between = (
+        ()
+        if laid.every == 1
+        else (f"1 slice in {laid.every} was explained; heat between these slices is interpolated.",)
+    )
     return Legend(
         lines=(
             title_of(chosen),
@@ -83,6 +88,7 @@ def legend_of(chosen: ChosenMap, laid: LaidMap, *, signed: bool) -> Legend:
             chosen.trust.sentence,
             *pale,
             *dark,
+            *between,
         ),
         scale=f"{what}. Unit: {unit}. Raw map in this scan: {number(low)} to {number(high)}.",
         ticks=ends,
