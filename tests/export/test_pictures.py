@@ -19,7 +19,7 @@ from rich.console import Console
 from tests.scans.dicom.dicom_files import SAGITTAL, write_series
 
 from stratacam.errors import InputError
-from stratacam.export import Wanted, export_study
+from stratacam.export import Wanted, drawing, export_study
 from stratacam.export.choose import choose_maps
 from stratacam.export.drawing import draw, legend_of
 from stratacam.export.laid import lay, plane_grid
@@ -206,6 +206,22 @@ def test_a_blank_map_stays_blank_and_says_why(oblique_study, written_words, monk
     assert "blank map: all negative" in written_words
     assert np.ptp(drawn.pixels[100:540, 20:400].astype(int), axis=2).max() == 0
     assert lay(chosen.scan, maps, chosen.layer, "T1w", signed=True).heat.any()
+
+
+def test_a_long_name_of_a_class_stays_inside_the_picture():
+    for text in ("X" * 300, "class " + "X" * 300 + " and\nmore"):
+        lines = drawing._wrapped(text, 500)
+        assert all(drawing._font(drawing.SMALL).getlength(line) <= 500 for line in lines)
+        assert "".join(lines).replace(" ", "") == "".join(text.split())
+
+
+def test_a_narrow_scan_has_a_shorter_scale_bar(oblique_study, written_words):
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
+    laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
+    affine = laid.grid.affine @ np.diag([0.4, 0.4, 1, 1])
+    narrow = replace(laid, grid=Grid(laid.grid.shape, affine))
+    draw(narrow, laid.shown[2], legend_of(chosen, laid, signed=False), name="one")
+    assert "1 cm" in written_words
 
 
 def test_only_slices_that_were_explained_have_a_picture_and_the_legend_says_how_many(tmp_path, written_words):

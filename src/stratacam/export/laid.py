@@ -193,7 +193,8 @@ def _slice_places(geometry: Geometry, grid: Grid) -> NDArray[np.float64]:
 def _shown(places: NDArray[np.float64], explained: NDArray[np.bool_], geometry: Geometry) -> tuple[int, ...]:
     """Slices of a grid that an explained slice passes through, by where their places lie (see `_slice_places`)."""
     thick = float(np.abs(np.diff(places, axis=0)).mean()) if len(places) > 1 else 1.0
-    beside = np.abs(places[..., None] - np.array(geometry.slices)).min(axis=-1)
+    half = geometry.step / 2
+    beside = np.abs((places - geometry.slices[0] + half) % geometry.step - half)
     through = explained & (beside <= max(thick, 1.0) / 2)
     return tuple(np.flatnonzero(through.any(axis=(1, 2))).tolist())
 

@@ -45,6 +45,11 @@ def prediction_of(chosen: ChosenMap) -> str:
     return f"Predicted {chosen.maps.predicted} ({shares})"
 
 
+def printable(text: str) -> str:
+    """A text of names that anybody may have chosen, without control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def number(value: float) -> str:
     """Three digits, as a legend has them."""
     return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")

@@ -15,7 +15,7 @@ from pydicom.uid import generate_uid
 
 from stratacam.errors import InputError
 from stratacam.export.placed import PlacedMap
-from stratacam.export.words import title_of
+from stratacam.export.words import printable, title_of
 from stratacam.scans.dicom.link import LinkedSeries
 
 MAKER = "stratacam"
@@ -124,8 +124,7 @@ def settle(dataset: Dataset, made: Made) -> None:
 
 def long_string(text: str) -> str:
     """A text as a DICOM Long String: no backslash, which separates values, no control characters, 64 characters."""
-    readable = "".join(letter if letter.isprintable() else " " for letter in text.replace("\\", "/"))
-    return readable[:LONG_STRING]
+    return printable(text.replace("\\", "/"))[:LONG_STRING]
 
 
 def equipment() -> dict[str, Any]:
