@@ -86,9 +86,9 @@ class Service:
                 "--dicomweb-token: found a blank, a line break or a letter beyond ASCII; expected a token without: "
                 "correct it."
             )
-        if certificates and not certificates.is_file():
+        if certificates and not certificates.exists():
             raise InputError(
-                f"--dicomweb-ca: found no file {certificates}; expected the certificates (PEM) of the authority that "
+                f"--dicomweb-ca: found no {certificates}; expected the certificates (PEM) of the authority that "
                 "the archive's own comes from: correct the path, or REQUESTS_CA_BUNDLE in the environment."
             )
         if token and user:

@@ -1,7 +1,6 @@
 """An export: maps of a finished study, in the formats that are wanted, into a folder."""
 
 import errno
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +69,6 @@ def export_study(
     cohort = read_json(folders.configuration).get("cohort", {}).get("input")
     inputs = [folders.root, folders.prepared, *([Path(cohort)] if cohort else [])]
     check_out(out, *inputs)
-    for place in _links(out):
-        check_apart([there for one in inputs for there in input_places(one)], place)
     series = read_sources(link) if "dicom" in formats else {}
     if "mp4" in formats:
         check_film()
@@ -80,6 +77,8 @@ def export_study(
     left_out |= without
     for name, reason in left_out.items():
         _say_left_out(console, name, reason)
+    for place in {place for group in groups for one in formats for place in _places(group, out, one)}:
+        check_apart([there for given in inputs for there in input_places(given)], place)
     remove_leftovers(out)
     files: dict[str, list[Path]] = {one: [] for one in formats}
     for group in groups:
@@ -99,14 +98,9 @@ def export_study(
     return Exported({one: tuple(found) for one, found in files.items()}, left_out, remark)
 
 
-def _links(out: Path) -> list[Path]:
-    """Links to folders below a folder, which may lead into an input."""
-    return [
-        Path(folder, name)
-        for folder, names, _ in os.walk(out)
-        for name in names
-        if Path(folder, name).is_symlink()
-    ]
+def _places(group: Group, out: Path, kind: str) -> set[Path]:
+    """The folders that files of a format go to, any of which may be a link into an input."""
+    return {_nifti_folder(one, out) if kind == "nifti" else one.folder(out, kind) for one in group}
 
 
 def _say_left_out(console: Console, name: str, reason: str) -> None:
@@ -136,8 +130,12 @@ def _nifti(group: Group, out: Path, _: Mapping[str, LinkedSeries]) -> list[Path]
     for placed in group:
         maps = placed.chosen.maps
         settings = ExplainSettings(nifti_scans=(placed.sequence,))
-        files |= write_formats(placed.folder(out, "nifti") / maps.name, maps, placed.chosen.layer, settings)
+        files |= write_formats(_nifti_folder(placed, out), maps, placed.chosen.layer, settings)
     return sorted(files)
+
+
+def _nifti_folder(placed: PlacedMap, out: Path) -> Path:
+    return placed.folder(out, "nifti") / placed.chosen.maps.name
 
 
 def _dicom(group: Group, out: Path, series: Mapping[str, LinkedSeries]) -> list[Path]:
