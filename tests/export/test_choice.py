@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
 import zarr
@@ -68,15 +67,11 @@ def two_scans(oblique_study, tmp_path):
     """A copy of the study with a second scan, which tests may spoil: folders, and the store of the second scan."""
     root = tmp_path / "study"
     shutil.copytree(oblique_study.folders.root, root)
-    for path in sorted(root.rglob("*sub-01*"), reverse=True):
-        if path.is_relative_to(root / ".stratacam"):
-            continue
-        copy = Path(str(path.relative_to(root)).replace("sub-01", "sub-02"))
-        if path.is_file() and ".zarr" not in str(path.parent):
-            (root / copy).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, root / copy)
+    for place in ("prepared/sub-02", "maps/sub-02"):
+        shutil.copytree(root / place.replace("02", "01"), root / place)
+        for path in sorted((root / place).rglob("sub-01*"), reverse=True):
+            path.rename(path.with_name(path.name.replace("sub-01", "sub-02")))
     store = root / "maps/sub-02/anat/sub-02_gradcam.zarr"
-    shutil.copytree(root / "maps/sub-01/anat/sub-01_gradcam.zarr", store)
     zarr.open_group(store).attrs.update({"name": "sub-02"})
     return type(oblique_study.folders)(root), store
 

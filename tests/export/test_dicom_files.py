@@ -321,6 +321,7 @@ def test_values_that_no_archive_takes_are_left_empty(another):
     files = another(
         FrameOfReferenceUID="1.2.3",
         StudyTime="10:11:12",
+        StudyDate="2020.01.02",
         PatientBirthDate="1970",
         PatientSex="f",
         SliceThickness="",

@@ -147,6 +147,10 @@ def test_frames_of_an_enhanced_series_are_named_by_number(tmp_path):
         np.testing.assert_allclose(points[0, 0], position[int(source.ReferencedFrameNumber) - 1], atol=1e-6)
         known = inner(study, ras(points))
         np.testing.assert_allclose(values[known], plane_of_values(ras(points))[known], atol=2e-4)
+    for one in (path, *captures):
+        decimals = [each for each in pydicom.dcmread(one).iterall() if each.VR == "DS"]
+        texts = [str(value) for each in decimals for value in np.atleast_1d(each.value)]
+        assert max(map(len, texts)) <= 16  # the most that the standard allows
     named = {pydicom.dcmread(one).SourceImageSequence[0].ReferencedFrameNumber for one in captures}
     assert named <= set(range(1, 15))
 

@@ -11,6 +11,7 @@ import pydicom
 import requests
 from dicomweb_client import DICOMwebClient
 from pydicom.dataset import Dataset
+from requests.auth import HTTPBasicAuth
 
 from stratacam.errors import InputError
 
@@ -106,7 +107,7 @@ class Service:
         session.trust_env = False
         session.max_redirects = 0
         if self.user:
-            session.auth = tuple(part.encode() for part in self.user)
+            session.auth = HTTPBasicAuth(*(part.encode() for part in self.user))
         if self.certificates:
             session.verify = str(self.certificates)
         client = DICOMwebClient(
