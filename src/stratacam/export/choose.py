@@ -52,7 +52,7 @@ class ChosenMap:
         layer: the layer.
         trust: what the study's evidence says of the map.
         recommended: whether it is from the study's folder of recommended maps.
-        made: when the study made it (UTC); None where the study does not say.
+        made: when the study last explained its scans (UTC); None where it does not say.
     """
 
     scan: PreparedScan
@@ -116,19 +116,18 @@ def _of_scan(
             layer,
             read_trust(folders, maps, layer),
             recommended,
-            _made(folders, recommended),
+            _made(folders),
         )
         for of_class in _classes(maps, wanted.classes)
         for layer in _layers(maps, wanted.layers)
     ]
 
 
-def _made(folders: StudyFolders, recommended: bool) -> datetime | None:
-    """When the study made its maps, in whole seconds, by its provenance; times of files change in copies."""
+def _made(folders: StudyFolders) -> datetime | None:
+    """When the study last explained its scans, in whole seconds, by its provenance; times of files change in copies."""
     steps = read_json(folders.provenance).get("steps", {})
-    step = (recommended and steps.get("explain recommended")) or steps.get("explain") or {}
     try:
-        return datetime.fromisoformat(step["finished"]).astimezone(UTC).replace(microsecond=0)
+        return datetime.fromisoformat(steps["explain"]["finished"]).astimezone(UTC).replace(microsecond=0)
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -151,7 +150,7 @@ def _stored(folders: StudyFolders, wanted: Wanted) -> tuple[list[ScanMaps], dict
         except (ValueError, TypeError, OSError) as fault:
             scan, _, method = path.stem.rpartition("_")
             damaged[scan, method] = (
-                f"{path}: cannot be read ({fault}); expected whole maps: run the study again with --force explain."
+                f"{path}: cannot be read ({fault}); expected whole maps: make them again with `stratacam run --force explain`, or with `stratacam evidence` those in {folders.recommended_maps.name}/."
             )
     if not stored and not damaged:
         raise InputError(

@@ -94,8 +94,8 @@ def made_of(placed: PlacedMap, series: LinkedSeries, *contents: Iterable[bytes])
     chosen = placed.chosen
     if chosen.made is None:
         raise InputError(
-            f"{placed.name}: the study's provenance.json does not say when its maps were made; expected that, as DICOM "
-            "has to: run the study again with --force explain."
+            f"{placed.name}: the study's provenance.json does not say when its step explain ended; expected that, as "
+            "DICOM files bear it: run the study again with --force explain."
         )
     header = json.dumps(
         [placed.stem, asdict(series), chosen.made.isoformat(), version(MAKER)], sort_keys=True
