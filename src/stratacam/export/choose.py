@@ -150,7 +150,8 @@ def _stored(folders: StudyFolders, wanted: Wanted) -> tuple[list[ScanMaps], dict
         except (ValueError, TypeError, OSError) as fault:
             scan, _, method = path.stem.rpartition("_")
             damaged[scan, method] = (
-                f"{path}: cannot be read ({fault}); expected whole maps: make them again with `stratacam run --force explain`, or with `stratacam evidence` those in {folders.recommended_maps.name}/."
+                f"{path}: cannot be read ({fault}); expected whole maps: make them again with `stratacam run "
+                f"--force explain`, or with `stratacam evidence` those in {folders.recommended_maps.name}/."
             )
     if not stored and not damaged:
         raise InputError(
