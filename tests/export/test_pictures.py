@@ -253,6 +253,10 @@ def test_png_gif_and_mp4_go_through_the_same_slices(oblique_study, tmp_path):
     assert "not for diagnosis" in Image.open(files["png"][0]).text["Description"]
     with Image.open(files["gif"][0]) as film:
         assert film.n_frames == len(names)
+        for place in (0, len(names) - 1):
+            film.seek(place)
+            picture = np.asarray(Image.open(files["png"][place]).convert("RGB"), dtype=int)
+            assert np.abs(np.asarray(film.convert("RGB"), dtype=int) - picture).max() <= 16  # of 255
         assert {film.size} == sizes
         assert film.info["loop"] == 0
     ffmpeg = importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()

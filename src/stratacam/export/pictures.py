@@ -42,7 +42,7 @@ def write_gif(placed: PlacedMap, out: Path) -> list[Path]:
     """Write an endless GIF through the explained slices."""
     path = placed.folder(out, "gif") / f"{placed.stem}.gif"
     frames = [
-        Image.fromarray(pixels).quantize(256, Image.Quantize.MEDIANCUT) for _, pixels in _frames(placed)
+        Image.fromarray(pixels).quantize(256, Image.Quantize.MAXCOVERAGE) for _, pixels in _frames(placed)
     ]
     with whole_file(path) as temporary:
         frames[0].save(
