@@ -63,7 +63,7 @@ def test_a_picture_says_what_it_is_how_it_is_scaled_and_that_it_is_for_research(
         "Heat, by its maximum in this scan. Unit: logit.",
         f"Raw map in this scan: \N{MINUS SIGN}{-raw.min():.3g} to {raw.max():.3g}.",
         f"1 = {laid.scale:.3g}",
-        "5 cm",
+        "2 cm",
         "sub-01 T1w",
     ):
         assert expected in words
@@ -221,7 +221,7 @@ def test_a_narrow_scan_has_a_shorter_scale_bar(oblique_study, written_words):
     affine = laid.grid.affine @ np.diag([0.4, 0.4, 1, 1])
     narrow = replace(laid, grid=Grid(laid.grid.shape, affine))
     draw(narrow, laid.shown[2], legend_of(chosen, laid, signed=False), name="one")
-    assert "1 cm" in written_words
+    assert "0.5 cm" in written_words
 
 
 def test_only_slices_that_were_explained_have_a_picture_and_the_legend_says_how_many(tmp_path, written_words):
