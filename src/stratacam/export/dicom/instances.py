@@ -14,9 +14,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from stratacam.errors import InputError
+from stratacam.export.dicom.source import Source
 from stratacam.export.placed import PlacedMap
 from stratacam.export.words import printable, title_of
-from stratacam.scans.dicom.link import LinkedSeries
 
 MAKER = "stratacam"
 OWN = "99STRATACAM"
@@ -80,12 +80,12 @@ class Made:
                 setattr(dataset, keyword, time)
 
 
-def made_of(placed: PlacedMap, series: LinkedSeries, *contents: Iterable[bytes]) -> Made:
+def made_of(placed: PlacedMap, source: Source, *contents: Iterable[bytes]) -> Made:
     """When a map was made, and a seed of all that its results are made of.
 
     Args:
         placed: the map.
-        series: that it lies over.
+        source: the series that it lies over.
         contents: values and pictures.
 
     Raises:
@@ -98,7 +98,7 @@ def made_of(placed: PlacedMap, series: LinkedSeries, *contents: Iterable[bytes])
             "DICOM files bear it: run the study again with --force explain."
         )
     header = json.dumps(
-        [placed.stem, asdict(series), chosen.made.isoformat(), version(MAKER)], sort_keys=True
+        [placed.stem, asdict(source.series), chosen.made.isoformat(), version(MAKER)], sort_keys=True
     )
     digest = hashlib.sha256(header.encode())
     for content in contents:

@@ -56,7 +56,7 @@ def _results(source: Source, placed: PlacedMap) -> Iterator[tuple[str, Dataset]]
     laid = placed.lay(source.grid)
     legend = legend_of(placed.chosen, laid, signed=placed.signed)
     drawn = [draw(laid, index, legend, name=placed.name) for index in laid.shown]
-    made = made_of(placed, source.series, [laid.raw.tobytes()], (one.pixels.tobytes() for one in drawn))
+    made = made_of(placed, source, [laid.raw.tobytes()], (one.pixels.tobytes() for one in drawn))
     found = _whole(source, parametric_map(source, placed, laid, made), made)
     yield "map.dcm", found
     for one in drawn:
