@@ -490,6 +490,7 @@ def test_every_file_of_the_user_that_is_opened_is_changed_in_a_test(study):
         "cohort/derivatives/masks//anat/_desc-brain_mask.nii.gz",
         "cohort/derivatives/truth//anat/_label-lesion_mask.nii.gz",
         *("nets.py", "weights.txt", "cohort/dataset_description.json"),
+        *("cohort/participants.tsv", "cohort//_sessions.tsv"),
     }
 
 
@@ -554,8 +555,8 @@ def test_an_image_does_again_what_reads_it_and_nothing_else(study, file, expecte
             {"baselines", "comparison", "confounds", "evidence tables", "recommend"},
         ),
         ("cohort/sub-01/sub-01_sessions.tsv", "\tx", "\ty", set()),
-        ("cohort/participants.tsv", "\tx\n", "\ty\n", set()),
-        ("cohort/participants.tsv", "family-1", "family-9", set()),
+        ("cohort/participants.tsv", "\tx\n", "\ty\n", REPORT),
+        ("cohort/participants.tsv", "family-1", "family-9", REPORT),
         ("cohort/dataset_description.json", "stratacam phantom", "stratacam Phantom", REPORT),
         ("cohort/derivatives/truth/truth.json", '"lesion"', '"ventricle"', after("truth") - REPORT),
         ("atlas.tsv", "left", "lefT", EVIDENCE - REPORT),
@@ -587,7 +588,7 @@ def test_code_does_again_what_runs_it_and_nothing_else(study, monkeypatch):
     assert with_changed("stratacam.evidence.recommendation") == {"evidence tables", "recommend"}
     assert with_changed("stratacam.learning.evaluation.table") == {"comparison"}
     assert with_changed("SimpleITK".lower()) >= {"prepare"}
-    assert with_changed("report/template.html.j2") == {"report"}
+    assert with_changed("page/template.html.j2") == {"report"}
     assert with_changed("quality/page.html.j2") == with_changed("stratacam.scans.quality.page") == set()
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmarks.viewer import refine
 
 from stratacam.cam import Explanation, LayerMaps
-from stratacam.maps import find_maps, read_maps
+from stratacam.maps import read_maps
 from stratacam.maps.consensus_store import write_consensus
 from stratacam.maps.member_maps import MemberMaps
 from stratacam.maps.writing import Explained, write_maps
@@ -78,10 +77,3 @@ def write_planted(folder, stored):
         brain,
         [{"architecture": "vgg16", "seed": seed, "fold": 0} for seed in range(3)],
     )
-
-
-def write_fine_study(root):
-    """Folders of a study whose first scan with maps has voxels of 1 mm, and maps of all layers at 192 pixels."""
-    folders = SMALL["write_study"](root, classes=CLASSES)
-    refine(folders.root, find_maps(folders.maps)[0].name, voxels=6, pixels=3)
-    return folders

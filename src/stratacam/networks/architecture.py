@@ -46,6 +46,7 @@ class Architecture:
         formats: endings of the weights files that it can take; none: it has no pretrained weights.
         rename: from the names in such files, which may hold a classifier too, to those of the network.
         imagenet: where its ImageNet weights are found if no file is named; None: a file has to be named.
+        cited_as: key of the paper that it is from, in the report's references; empty: there is none.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Architecture:
     formats: tuple[str, ...] = ()
     rename: Callable[[State], State] = dict
     imagenet: tuple[Packaged, Download] | None = None
+    cited_as: str = ""
 
     @property
     def frozen(self) -> tuple[str, ...]:

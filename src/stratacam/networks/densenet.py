@@ -107,6 +107,7 @@ _rename = renaming(
 
 DENSENET121 = Architecture(
     name="densenet121",
+    cited_as="densenet",
     title="DenseNet-121",
     body=partial(_body, (6, 12, 24, 16)),
     features=1024,

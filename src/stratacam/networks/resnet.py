@@ -96,6 +96,7 @@ def _resnet(
 ) -> Architecture:
     return Architecture(
         name=name,
+        cited_as="resnet",
         title=title,
         body=partial(_body, depths, kernels, expansion),
         features=WIDTHS[-1] * expansion,

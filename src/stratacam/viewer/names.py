@@ -9,7 +9,7 @@ from stratacam.report.numbers import listed
 def networks_of(maps: ScanMaps) -> str:
     """Which network or networks made maps.
 
-    Example: "VGG16, seed 0, fold 2", "VGG16, consensus of 3 networks (seeds 0, 1 and 2)".
+    Example: "small CNN, seed 0, fold 2", "small CNN, consensus of 3 networks (seeds 0, 1 and 2)".
     """
     every = maps.members or (maps.model,)
     title = network_title(str(every[0].get("architecture", "unknown network")))

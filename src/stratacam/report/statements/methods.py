@@ -17,9 +17,6 @@ from stratacam.report.words.done import (
 )
 from stratacam.report.words.found import together
 
-FAMILIES = ("vgg", "resnet", "densenet")
-"""Keys of references, with which names of architectures begin."""
-
 INTENSITIES = {
     "white_matter": "scaled by the peak of the white matter",
     "percentiles": "scaled by percentiles of the brain",
@@ -104,10 +101,10 @@ def _brain_masks(study: StudyContent) -> str:
 def _networks(study: StudyContent) -> str:
     titles = []
     for model in study.networks:
-        family = next((key for key in FAMILIES if model.network.startswith(key)), "")
+        entry = ARCHITECTURES.get(model.network)
         start = starting_weights(study, model.network)
         imagenet = " [@imagenet]" if "ImageNet" in start else ""
-        cite = f" [@{family}]" if family in FAMILIES and model.network in ARCHITECTURES else ""
+        cite = f" [@{entry.cited_as}]" if entry and entry.cited_as else ""
         titles.append(f"{network_title(model.network)}{cite}, starting from {start}{imagenet},")
     known = all(model.network in ARCHITECTURES for model in study.networks)
     pooling = f" with global average pooling{OVER[study.card.brain]}" if known else ""

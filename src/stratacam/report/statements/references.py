@@ -34,8 +34,8 @@ def numbered(text: str, keys: list[str]) -> str:
     """A text with numbers for its citations.
 
     Example:
-        >>> numbered("Grad-CAM [@gradcam] of VGG [@vgg].", ["vgg", "gradcam"])
-        'Grad-CAM [2] of VGG [1].'
+        >>> numbered("Grad-CAM [@gradcam] after AdamW [@adamw].", ["adamw", "gradcam"])
+        'Grad-CAM [2] after AdamW [1].'
     """
     return CITATION.sub(lambda found: f" [{keys.index(found[1]) + 1}]", text)
 
