@@ -11,7 +11,7 @@ from typing import Any
 
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, generate_uid
 
 from stratacam.errors import InputError
 from stratacam.export.dicom.source import Source
@@ -118,7 +118,7 @@ def encoded(dataset: Dataset) -> bytes:
 
 def settle(dataset: Dataset, made: Made) -> None:
     """Give an instance the UID that follows from everything in it."""
-    uid = made.uid(hashlib.sha256(encoded(dataset)).hexdigest())
+    uid = UID(made.uid(hashlib.sha256(encoded(dataset)).hexdigest()))
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
 
 
