@@ -90,8 +90,8 @@ def test_what_is_read_back_is_what_was_sent(archived):
         sent = pydicom.dcmread(path)
         back = client.retrieve_instance(sent.StudyInstanceUID, sent.SeriesInstanceUID, sent.SOPInstanceUID)
         del back[0x0008, 0x0005], sent[0x0008, 0x0005]
-        assert {one.tag: one.value for one in back if one.VR != "SQ"} == {
-            one.tag: one.value for one in sent if one.VR != "SQ"
+        assert {one.tag: str(one.value) for one in back if one.VR != "SQ"} == {
+            one.tag: str(one.value) for one in sent if one.VR != "SQ"
         }
 
 

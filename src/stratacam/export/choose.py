@@ -13,9 +13,10 @@ from stratacam.maps import ScanMaps, entity, find_stores, read_maps
 from stratacam.maps.fused import is_fused
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.folders import StudyFolders
-from stratacam.study.recommended import recommended_map
+from stratacam.study.recommended import EXPLAIN_RECOMMENDED, recommended_map
 
 ALL = "all"
+EXPLAIN = "explain"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class ChosenMap:
         layer: the layer.
         trust: what the study's evidence says of the map.
         recommended: whether it is from the study's folder of recommended maps.
-        made: when the study last explained its scans (UTC); None where it does not say.
+        step: of the study, that makes such maps.
+        made: when that step last ended (UTC); None where the study does not say.
     """
 
     scan: PreparedScan
@@ -60,6 +62,7 @@ class ChosenMap:
     layer: str
     trust: Trust
     recommended: bool
+    step: str
     made: datetime | None
 
 
@@ -109,6 +112,7 @@ def _of_scan(
             "again."
         )
     recommended = folders.recommended_maps in maps.path.parents
+    step = EXPLAIN_RECOMMENDED if recommended else EXPLAIN
     return [
         ChosenMap(
             scans[maps.name],
@@ -116,18 +120,19 @@ def _of_scan(
             layer,
             read_trust(folders, maps, layer),
             recommended,
-            _made(folders),
+            step,
+            _made(folders, step),
         )
         for of_class in _classes(maps, wanted.classes)
         for layer in _layers(maps, wanted.layers)
     ]
 
 
-def _made(folders: StudyFolders) -> datetime | None:
-    """When the study last explained its scans, in whole seconds, by its provenance; times of files change in copies."""
+def _made(folders: StudyFolders, step: str) -> datetime | None:
+    """When a step last ended, in whole seconds, by the study's provenance; times of files change in copies."""
     steps = read_json(folders.provenance).get("steps", {})
     try:
-        return datetime.fromisoformat(steps["explain"]["finished"]).astimezone(UTC).replace(microsecond=0)
+        return datetime.fromisoformat(steps[step]["finished"]).astimezone(UTC).replace(microsecond=0)
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -13,7 +13,16 @@ from PIL import Image, ImageDraw, ImageFont
 from stratacam.cam.drawing import blend
 from stratacam.export.choose import ChosenMap
 from stratacam.export.laid import LaidMap
-from stratacam.export.words import RESEARCH, networks_of, number, prediction_of, printable, title_of, unit_of
+from stratacam.export.words import (
+    RESEARCH,
+    coverage_of,
+    networks_of,
+    number,
+    prediction_of,
+    printable,
+    title_of,
+    unit_of,
+)
 from stratacam.report.overlay import AGREED, PALE
 
 LONG_SIDE = 640
@@ -78,11 +87,6 @@ def legend_of(chosen: ChosenMap, laid: LaidMap, *, signed: bool) -> Legend:
         () if laid.agreement is None else (f"Pale: fewer than {100 * AGREED:.0f} % of the networks agree.",)
     )
     dark = () if laid.explained[list(laid.shown)].all() else ("Dark: not explained.",)
-    between = (
-        ()
-        if laid.every == 1
-        else (f"1 slice in {laid.every} was explained; heat between these slices is interpolated.",)
-    )
     return Legend(
         lines=(
             title_of(chosen),
@@ -90,7 +94,7 @@ def legend_of(chosen: ChosenMap, laid: LaidMap, *, signed: bool) -> Legend:
             chosen.trust.sentence,
             *pale,
             *dark,
-            *between,
+            *filter(None, [coverage_of(laid)]),
         ),
         scale=f"{what}. Unit: {unit}. Raw map in this scan: {number(low)} to {number(high)}.",
         ticks=ends,

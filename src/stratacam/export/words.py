@@ -2,6 +2,7 @@
 
 from stratacam.cam.methods import REGISTRY
 from stratacam.export.choose import ChosenMap
+from stratacam.export.laid import LaidMap
 from stratacam.maps.fused import fused_title
 from stratacam.maps.nifti import HELD_OUT
 
@@ -43,6 +44,13 @@ def prediction_of(chosen: ChosenMap) -> str:
     """The class that the scan is given, and the probability of every class."""
     shares = ", ".join(f"{name} {share:.2f}" for name, share in chosen.maps.scan_probabilities.items())
     return f"Predicted {chosen.maps.predicted} ({shares})"
+
+
+def coverage_of(laid: LaidMap) -> str:
+    """Which slices were explained, where those are not all; otherwise ""."""
+    if laid.every == 1:
+        return ""
+    return f"1 slice in {laid.every} was explained; between these slices the map is interpolated."
 
 
 def printable(text: str) -> str:

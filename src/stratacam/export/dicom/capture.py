@@ -5,7 +5,7 @@ from highdicom import PhotometricInterpretationValues
 from highdicom.sc import SCImage
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import JPEGLSLossless
 
 from stratacam.export.dicom.instances import BODY_PART, MAKER, Made, equipment, series_description
 from stratacam.export.dicom.source import Source, decimals, thickness_of
@@ -60,7 +60,7 @@ def capture(
         study_time=first.StudyTime,
         referring_physician_name=first.ReferringPhysicianName,
         pixel_spacing=drawn.spacing,
-        transfer_syntax_uid=ExplicitVRLittleEndian,
+        transfer_syntax_uid=JPEGLSLossless,
         specific_character_set=first.SpecificCharacterSet,
         series_description=series_description(placed, "capture"),
         **equipment(),
@@ -83,7 +83,7 @@ def _place(found: Dataset, source: Source, drawn: Drawn) -> None:
     (rows_mm, columns_mm), (before_rows, before_columns) = drawn.spacing, series.spacing
     shift = (row * (columns_mm - before_columns) + column * (rows_mm - before_rows)) / 2
     found.FrameOfReferenceUID = series.header["FrameOfReferenceUID"]
-    found.PositionReferenceIndicator = series.header["PositionReferenceIndicator"]
+    found.PositionReferenceIndicator = source.images[0].PositionReferenceIndicator
     found.ImageOrientationPatient = decimals(series.orientation)
     found.ImagePositionPatient = decimals((np.array(series.images[drawn.index].position) + shift).tolist())
     found.SliceThickness = decimals([thickness_of(series)])[0]

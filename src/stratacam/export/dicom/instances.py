@@ -26,6 +26,12 @@ FIRST_SERIES = 9001
 """Number of the first new series: behind those of a scanner."""
 
 SERIES_OF_A_MAP = 3
+AGAIN = {
+    False: "run the study again with --force explain",
+    True: "delete its recommended maps, and make them again with `stratacam evidence`",
+}
+"""What makes maps again, by whether they are recommended ones."""
+
 LONG_STRING = 64
 BODY_PART = "BRAIN"
 
@@ -94,8 +100,8 @@ def made_of(placed: PlacedMap, source: Source, *contents: Iterable[bytes]) -> Ma
     chosen = placed.chosen
     if chosen.made is None:
         raise InputError(
-            f"{placed.name}: the study's provenance.json does not say when its step explain ended; expected that, as "
-            "DICOM files bear it: run the study again with --force explain."
+            f"{placed.name}: the study's provenance.json does not say when its step {chosen.step} ended; expected "
+            f"that, as DICOM files bear it: {AGAIN[chosen.recommended]}."
         )
     header = json.dumps(
         [placed.stem, asdict(source.series), chosen.made.isoformat(), version(MAKER)], sort_keys=True

@@ -1,7 +1,7 @@
 """The raw map of a layer as a DICOM parametric map: signed floating-point values with their unit, frame by frame."""
 
 import numpy as np
-from highdicom import VOILUTTransformation
+from highdicom import PlanePositionSequence, VOILUTTransformation
 from highdicom.pm import ParametricMap, RealWorldValueMapping
 
 from stratacam.export.dicom.instances import (
@@ -13,16 +13,19 @@ from stratacam.export.dicom.instances import (
     series_description,
     unit_code,
 )
-from stratacam.export.dicom.source import Source
+from stratacam.export.dicom.source import Source, decimals
 from stratacam.export.laid import LaidMap
 from stratacam.export.placed import PlacedMap
-from stratacam.export.words import title_of, unit_of
+from stratacam.export.words import coverage_of, title_of, unit_of
 
 WINDOW = "whole range about 0"
+NOT_EXPLAINED = "NaN: not explained."
 
 
 def parametric_map(source: Source, placed: PlacedMap, laid: LaidMap, made: Made) -> ParametricMap:
-    """One frame for each slice of the source, at its place; names the image of each.
+    """One frame for each slice of the source that an explained slice passes through; names the image of each.
+
+    A value is that of the map at the centre of the pixel, or NaN where nothing was explained.
 
     Args:
         source: the series.
@@ -31,6 +34,7 @@ def parametric_map(source: Source, placed: PlacedMap, laid: LaidMap, made: Made)
         made: for UIDs, times and the number of the series.
     """
     unit = unit_of(placed.chosen)
+    shown = [index for index in source.frames if index in laid.shown]
     largest = float(np.abs(laid.raw).max()) or 1.0
     values = RealWorldValueMapping(
         lut_label="raw",
@@ -41,7 +45,10 @@ def parametric_map(source: Source, placed: PlacedMap, laid: LaidMap, made: Made)
     )
     found = ParametricMap(
         source_images=source.images,
-        pixel_array=laid.raw[list(source.frames)],
+        pixel_array=np.where(laid.explained, laid.raw, np.float32(np.nan))[shown],
+        plane_positions=[
+            PlanePositionSequence("PATIENT", source.series.images[index].position) for index in shown
+        ],
         series_instance_uid=made.uid("series of map"),
         series_number=made.first_number,
         sop_instance_uid=made.uid("map"),
@@ -56,8 +63,24 @@ def parametric_map(source: Source, placed: PlacedMap, laid: LaidMap, made: Made)
         series_description=series_description(placed, "map"),
         **equipment(),
     )
+    _describe_frames(found, " ".join(filter(None, [NOT_EXPLAINED, coverage_of(laid)])))
     for one in (*found.DimensionOrganizationSequence, *found.DimensionIndexSequence):
         one.DimensionOrganizationUID = made.uid("dimensions")
     found.BodyPartExamined = BODY_PART
     made.finish(found)
     return found
+
+
+def _describe_frames(found: ParametricMap, comment: str) -> None:
+    """Say what is not a value, in every frame what was explained, and how far apart the frames lie if evenly."""
+    found.FloatPixelPaddingValue = found.FloatPixelPaddingRangeLimit = np.nan
+    frames = found.PerFrameFunctionalGroupsSequence
+    for frame in frames:
+        frame.FrameContentSequence[0].FrameComments = comment
+    measures = found.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    del measures.SpacingBetweenSlices  # of the source
+    if "DimensionOrganizationType" in found:  # evenly, as `highdicom` finds
+        first, second = (
+            np.array(frame.PlanePositionSequence[0].ImagePositionPatient) for frame in frames[:2]
+        )
+        (measures.SpacingBetweenSlices,) = decimals([float(np.linalg.norm(second - first))])

@@ -25,14 +25,16 @@ from pydicom.sr.codedict import codes
 
 from stratacam.export.dicom.instances import MAKER, NO_UNIT, OWN, Made, long_string, series_description
 from stratacam.export.dicom.source import Source
+from stratacam.export.laid import LaidMap
 from stratacam.export.placed import PlacedMap
-from stratacam.export.words import CAUTION, networks_of, prediction_of, title_of
+from stratacam.export.words import CAUTION, coverage_of, networks_of, prediction_of, title_of
 
 MR_OF_BRAIN = CodedConcept("816077007", "SCT", "Magnetic resonance imaging of brain")
 PROBABILITY = CodedConcept("probability", OWN, "Probability given by the network, not calibrated")
 PREDICTED = CodedConcept("predicted", OWN, "Predicted class")
 VERDICT = CodedConcept("verdict", OWN, "Verdict on the map")
 MAP = CodedConcept("cam", OWN, "Class activation map")
+COVERAGE = CodedConcept("coverage", OWN, "Slices explained")
 CAUTION_CODE = CodedConcept("caution", OWN, "Caution")
 VERDICTS = {
     "meets every criterion": "meets",
@@ -42,12 +44,15 @@ VERDICTS = {
 }
 
 
-def structured_report(source: Source, placed: PlacedMap, written: Dataset, made: Made) -> ComprehensiveSR:
+def structured_report(
+    source: Source, placed: PlacedMap, laid: LaidMap, written: Dataset, made: Made
+) -> ComprehensiveSR:
     """A report on one map: the prediction, the verdict on the map, and the caution.
 
     Args:
         source: the series.
         placed: the map.
+        laid: over the slices of the source.
         written: the parametric map that it was written as.
         made: for UIDs, times and the number of the series.
     """
@@ -93,7 +98,7 @@ def structured_report(source: Source, placed: PlacedMap, written: Dataset, made:
         imaging_measurements=[prediction, verdict],
         title=codes.DCM.ImagingMeasurementReport,
     )
-    content[0].ContentSequence.extend(_sentences(placed, written))
+    content[0].ContentSequence.extend(_sentences(placed, coverage_of(laid), written))
     found = ComprehensiveSR(
         evidence=[*source.images, written],
         content=content,
@@ -110,7 +115,7 @@ def structured_report(source: Source, placed: PlacedMap, written: Dataset, made:
     return found
 
 
-def _sentences(placed: PlacedMap, written: Dataset) -> list[Dataset]:
+def _sentences(placed: PlacedMap, coverage: str, written: Dataset) -> list[Dataset]:
     """What the report says in words, and the map that it names."""
     chosen = placed.chosen
     within = RelationshipTypeValues.CONTAINS
@@ -119,6 +124,7 @@ def _sentences(placed: PlacedMap, written: Dataset) -> list[Dataset]:
         TextContentItem(PREDICTED, f"{prediction_of(chosen)}. {networks_of(chosen)}.", within),
         ImageContentItem(MAP, written.SOPClassUID, written.SOPInstanceUID, relationship_type=within),
         TextContentItem(VERDICT, f"{title_of(chosen)}. {chosen.trust.sentence}", within),
+        *([TextContentItem(COVERAGE, coverage, within)] if coverage else ()),
     ]
 
 

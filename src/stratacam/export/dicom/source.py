@@ -1,17 +1,18 @@
 """The DICOM series that a scan was imported from, as headers that results are derived from."""
 
+import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, MRImageStorage
-from pydicom.valuerep import TM, DSfloat
+from pydicom.valuerep import DSfloat
 
 from stratacam.errors import InputError
+from stratacam.export.dicom.identity import check_identity, valid
 from stratacam.export.laid import APART_MM, apart_mm
 from stratacam.files import read_json
 from stratacam.scans.dicom.affine import LPS_TO_RAS
@@ -84,7 +85,8 @@ def find_source(
         link: series by digest.
 
     Raises:
-        InputError: the scan was not imported from DICOM, the link lacks its series, or it lies elsewhere.
+        InputError: the scan was not imported from DICOM, the link lacks its series, or it lies elsewhere or cannot be
+            named.
     """
     path = scan.delivered(sequence)
     digest = read_json(sidecar_path(path)).get(SOURCE)
@@ -99,11 +101,7 @@ def find_source(
             "DICOM files again with --link and the same file."
         )
     series = link[digest]
-    if not series.header["FrameOfReferenceUID"]:
-        raise InputError(
-            f"{scan.name}: its DICOM {sequence} has no FrameOfReferenceUID; expected one, as maps have to lie in it: "
-            "export the series again from the archive."
-        )
+    check_identity(series, f"{scan.name} {sequence}")
     columns, rows = series.shape[1], series.shape[0]
     grid = Grid((columns, rows, len(series.images)), LPS_TO_RAS @ series.affine_lps, delivered.to_t1w)
     if (distance := apart_mm(grid, delivered)) > APART_MM:
@@ -127,32 +125,18 @@ def _header(series: LinkedSeries, uid: str) -> Dataset:
     header = Dataset()
     header.SpecificCharacterSet = UNICODE
     for keyword in (*PATIENT, *STUDY):
-        if series.header[keyword] or keyword != "IssuerOfPatientID":
-            setattr(header, keyword, _valid(keyword, series.header[keyword]))
+        value = valid(keyword, series.header[keyword])
+        if value or keyword != "IssuerOfPatientID":
+            setattr(header, keyword, value)
     header.SOPClassUID, header.SOPInstanceUID = UID(series.header["SOPClassUID"]), uid
     header.SeriesInstanceUID = series.header["SeriesInstanceUID"]
     header.FrameOfReferenceUID = series.header["FrameOfReferenceUID"]
-    header.PositionReferenceIndicator = series.header["PositionReferenceIndicator"]
+    header.PositionReferenceIndicator = valid(
+        "PositionReferenceIndicator", series.header["PositionReferenceIndicator"]
+    )
     header.Modality = "MR"
     header.Rows, header.Columns = series.shape
     return header
-
-
-def _valid(keyword: str, value: str) -> str:
-    """The value of a header, or "" where it is none that the standard knows: scanners write others, archives refuse."""
-    if keyword == "PatientSex":
-        return value.upper() if value.upper() in {"M", "F", "O"} else ""
-    kind = dictionary_VR(keyword)
-    if kind == "DA":
-        value = value.replace(".", "")  # ACR-NEMA had points
-    try:
-        if kind == "DA" and value:
-            datetime.strptime(value, "%Y%m%d")  # noqa: DTZ007 - a day, not a moment
-        elif kind == "TM":
-            TM(value)
-    except ValueError:
-        return ""
-    return value if kind != "DA" or len(value) == len("YYYYMMDD") else ""
 
 
 def decimals(numbers: Iterable[float]) -> list[DSfloat]:
@@ -167,7 +151,10 @@ def between_slices(series: LinkedSeries) -> float:
 
 def thickness_of(series: LinkedSeries) -> float:
     """Thickness of a slice; where the header has none above 0, the distance of slices."""
-    return float(series.header["SliceThickness"] or 0) or between_slices(series)
+    with suppress(ValueError):
+        if 0 < (thickness := float(series.header["SliceThickness"])) < math.inf:
+            return thickness
+    return between_slices(series)
 
 
 def _measures(series: LinkedSeries) -> Dataset:

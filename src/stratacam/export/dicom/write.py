@@ -64,7 +64,7 @@ def _results(source: Source, placed: PlacedMap) -> Iterator[tuple[str, Dataset]]
             f"capture-{one.index + 1:03}.dcm",
             _whole(source, capture(source, placed, laid, one, made), made),
         )
-    yield "report.dcm", _whole(source, structured_report(source, placed, found, made), made)
+    yield "report.dcm", _whole(source, structured_report(source, placed, laid, found, made), made)
 
 
 def _whole(source: Source, dataset: Dataset, made: Made) -> Dataset:
