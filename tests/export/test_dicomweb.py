@@ -3,11 +3,12 @@
 import base64
 import json
 import sys
+import time
 
 import numpy as np
 import pydicom
 import pytest
-from archive import ABSENT, PLUGINS, PROGRAM, answering, free_port, orthanc
+from archive import ABSENT, PLUGINS, PROGRAM, answering, free_port, orthanc, trickling
 from dicom_results import places, ras
 from dicomweb_client import DICOMwebClient
 from imported_study import write_imported
@@ -22,7 +23,7 @@ from tests.scans.dicom.dicom_files import oblique, write_series
 
 from stratacam import cli
 from stratacam.errors import InputError
-from stratacam.export import Wanted, dicomweb, export_study
+from stratacam.export import Wanted, bounded, dicomweb, export_study
 from stratacam.export.dicomweb import Service, send
 
 needs_orthanc = pytest.mark.skipif(not (PROGRAM and PLUGINS), reason=ABSENT)
@@ -331,6 +332,40 @@ def test_a_redirection_is_not_followed(two):
     ):
         send(files, Service.of(url, token="s3cret"))  # noqa: S106
     assert asked == []
+
+
+BEGINS = b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\n"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
+        (BEGINS, b"X-Many: a\r\n"),
+        (BEGINS + b"Content-Length: 1000000\r\n\r\n", b"["),
+        (BEGINS + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n[\r\n"),
+    ],
+    ids=["a header that does not end", "headers that do not end", "a slow answer", "an answer in pieces"],
+)
+def test_a_server_that_drips_ends_the_command_in_time_and_is_not_tried_again(two, pieces, monkeypatch):
+    monkeypatch.setattr(bounded, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(bounded, "BYTES_A_SECOND", 2**30)
+    began = time.monotonic()
+    with (
+        trickling(*pieces) as url,
+        pytest.raises(InputError, match="did not answer whole within 0 s; 0 of 2 files are known"),
+    ):
+        send(two[0], Service.of(url))
+    assert time.monotonic() - began < 5
+
+
+def test_an_answer_without_end_is_not_read_into_memory(two, monkeypatch):
+    monkeypatch.setattr(bounded, "ANSWER_BYTES", 2**20)
+    with (
+        trickling(BEGINS + b"\r\n", b" " * 2**16, seconds=0) as url,
+        pytest.raises(InputError, match="answers with more than 1 MiB; 0 of 2 files are known"),
+    ):
+        send(two[0], Service.of(url))
 
 
 @pytest.mark.parametrize(

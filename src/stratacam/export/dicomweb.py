@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from requests.auth import HTTPBasicAuth
 
 from stratacam.errors import InputError
+from stratacam.export.bounded import BoundedSession, UnboundedAnswerError
 
 ATTEMPTS = 4
 WAIT_SECONDS = 1.0
@@ -37,6 +38,26 @@ ANSWERS = {
     413: ("finds it too large", "ask those who run the archive to allow larger requests"),
 }
 """What an answer means, and what helps."""
+
+FAULTS = (
+    (
+        requests.TooManyRedirects,
+        "redirects elsewhere, which is not followed, as patients' names would go there",
+        "give the address that it leads to, if that is the archive",
+    ),
+    (
+        requests.exceptions.SSLError,
+        "has no certificate that is trusted",
+        "give the certificates of its authority as --dicomweb-ca or REQUESTS_CA_BUNDLE",
+    ),
+    (requests.Timeout, f"did not answer within {TIMEOUT_SECONDS} s", AGAIN),
+    (
+        requests.ConnectionError,
+        f"cannot be reached after {ATTEMPTS} attempts",
+        f"correct the address, or {AGAIN}",
+    ),
+)
+"""What else goes wrong, and what helps."""
 
 MEBIBYTES = 32
 """That are sent at once, if one file is not larger."""
@@ -102,10 +123,9 @@ class Service:
         return cls(root, token, (name, password) if user else None, certificates)
 
     def client(self) -> DICOMwebClient:
-        """A client that does not follow redirections, as patients' names would go with them."""
-        session = requests.Session()
+        """A client whose requests end, and that does not follow redirections, as patients' names would go with them."""
+        session = BoundedSession()
         session.trust_env = False
-        session.max_redirects = 0
         if self.user:
             session.auth = HTTPBasicAuth(*(part.encode() for part in self.user))
         if self.certificates:
@@ -238,18 +258,9 @@ def _reason(fault: Exception) -> tuple[str, str]:
         code = fault.response.status_code
         found, remedy = ANSWERS.get(code, ("answers with an error", AGAIN if code in BUSY else ASK))
         return f"{found} (HTTP {code})", remedy
-    if isinstance(fault, requests.TooManyRedirects):
-        return (
-            "redirects elsewhere, which is not followed, as patients' names would go there",
-            "give the address that it leads to, if that is the archive",
-        )
-    if isinstance(fault, requests.exceptions.SSLError):
-        return (
-            "has no certificate that is trusted",
-            "give the certificates of its authority as --dicomweb-ca or REQUESTS_CA_BUNDLE",
-        )
-    if isinstance(fault, requests.Timeout):
-        return f"did not answer within {TIMEOUT_SECONDS} s", AGAIN
-    if isinstance(fault, requests.ConnectionError):
-        return f"cannot be reached after {ATTEMPTS} attempts", f"correct the address, or {AGAIN}"
-    return "gives an answer that cannot be understood", ROOT
+    if isinstance(fault, UnboundedAnswerError):
+        return str(fault), f"{ASK}; then {AGAIN}"
+    return next(
+        ((found, remedy) for kind, found, remedy in FAULTS if isinstance(fault, kind)),
+        ("gives an answer that cannot be understood", ROOT),
+    )
