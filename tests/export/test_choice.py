@@ -3,6 +3,7 @@
 import shutil
 import sys
 
+import pydicom
 import pytest
 import zarr
 from rich.console import Console
@@ -114,12 +115,12 @@ def test_a_scan_that_lacks_what_is_wanted_is_left_out_and_the_others_go_on(
 ):
     folders, store = two_scans
     spoil(store)
-    options = ("--format", "gif", "--layer", "block5_conv3", "--class", "SPMS")
+    options = ("--format", "nifti", "--layer", "block5_conv3", "--class", "SPMS")
     code, said = run(folders.root, tmp_path / "out", *options)
     assert code == cli.LEFT_OUT
     assert "sub-02" in said
     assert words in said
-    assert [path.name.split("_")[0] for path in (tmp_path / "out/gif").iterdir()] == ["sub-01"]
+    assert [path.name for path in (tmp_path / "out/nifti").iterdir()] == ["sub-01"]
     code, said = run(folders.root, tmp_path / "one", *options, "--subject", "sub-02")
     assert code == cli.UNUSABLE
     assert words in said
@@ -131,13 +132,29 @@ def test_the_same_method_among_the_maps_and_the_recommended_has_files_of_its_own
     shutil.copytree(root / "maps", root / "recommended")
     folders = type(oblique_study.folders)(root)
     wanted = Wanted(methods=("gradcam",), layers=("block5_conv3",))
-    formats = ["nifti", "gif", "dicom"]
+    steps = {"explain": "2026-03-04", "explain recommended": "2026-05-06"}
+    write_json(
+        folders.provenance, {"steps": {step: {"finished": f"{day}T05:06:07"} for step, day in steps.items()}}
+    )
+    formats = ["nifti", "dicom"]
     done = export_study(
         folders, tmp_path / "out", wanted, formats, link=oblique_study.link, console=Console(quiet=True)
     )
     for found in done.files.values():
         assert len(set(found)) == len(found)
         assert len([path for path in found if "recommended" in path.parts]) * 2 == len(found)
+    days = {
+        "recommended" in path.parts: pydicom.dcmread(path, stop_before_pixels=True).ContentDate
+        for path in done.files["dicom"]
+    }
+    assert days == {False: "20260304", True: "20260506"}
+    write_json(folders.provenance, {"steps": {"explain": {"finished": "2026-03-04T05:06:07"}}})
+    again = export_study(
+        folders, tmp_path / "out", wanted, ["dicom"], link=oblique_study.link, console=Console(quiet=True)
+    )
+    (reason,) = again.left_out.values()
+    assert "does not say when its step explain recommended ended" in reason
+    assert not [path for path in again.files["dicom"] if "recommended" in path.parts]
 
 
 def test_a_link_below_the_results_that_leads_into_the_study_is_refused(oblique_study, tmp_path):

@@ -56,7 +56,7 @@ def test_a_picture_says_what_it_is_how_it_is_scaled_and_that_it_is_for_research(
     raw = chosen.maps.raw(chosen.layer)
     for expected in (
         "RESEARCH USE ONLY - NOT FOR DIAGNOSIS",
-        "gradcam, block5_conv3, class SPMS",
+        "class SPMS, gradcam, block5_conv3",
         "Predicted SPMS (control 0.10, RRMS 0.20, SPMS 0.70)",
         "scan held out of training",
         "Evidence: not measured",

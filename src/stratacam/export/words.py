@@ -23,8 +23,8 @@ def unit_of(chosen: ChosenMap) -> str:
 
 
 def title_of(chosen: ChosenMap) -> str:
-    """Method, layer and class."""
-    return f"{chosen.maps.method}, {fused_title(chosen.layer)}, class {chosen.maps.explained}"
+    """Class, method and layer: where there is not room for all, the layer is cut off."""
+    return f"class {chosen.maps.explained}, {chosen.maps.method}, {fused_title(chosen.layer)}"
 
 
 def networks_of(chosen: ChosenMap) -> str:

@@ -188,6 +188,7 @@ def test_only_the_exporter_reads_a_link():
     assert readers == {
         "stratacam.cli.scans",  # for its warning
         "stratacam.scans.dicom.importing",  # which writes it
+        "stratacam.export.dicom.identity",
         "stratacam.export.dicom.source",
         "stratacam.export.run",
     }

@@ -8,7 +8,7 @@ from pydicom.sr.coding import Code
 from pydicom.uid import JPEGLSLossless
 
 from stratacam.export.dicom.instances import BODY_PART, MAKER, Made, equipment, series_description
-from stratacam.export.dicom.source import Source, decimals, thickness_of
+from stratacam.export.dicom.source import LOSSY, Source, decimals, thickness_of
 from stratacam.export.drawing import Drawn
 from stratacam.export.laid import LaidMap
 from stratacam.export.placed import PlacedMap
@@ -65,8 +65,9 @@ def capture(
         series_description=series_description(placed, "capture"),
         **equipment(),
     )
-    if "IssuerOfPatientID" in first:
-        found.IssuerOfPatientID = first.IssuerOfPatientID
+    for keyword in ("IssuerOfPatientID", *LOSSY):
+        if keyword in first:
+            setattr(found, keyword, first[keyword].value)
     _place(found, source, drawn)
     found.BurnedInAnnotation, found.RecognizableVisualFeatures = "NO", "YES"
     found.DerivationDescription = f"{MAKER}: class activation map over the source image, resampled"

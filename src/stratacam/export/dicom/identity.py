@@ -37,10 +37,10 @@ def check_identity(series: LinkedSeries, name: str) -> None:
     for image in series.images:
         _check_uid(image.uid, "SOPInstanceUID", name)
     patient = series.header["PatientID"]
-    if not patient.strip() or valid("PatientID", patient) != patient:
+    if valid("PatientID", patient) != patient:
         raise InputError(
             f"{name}: its DICOM series has a PatientID that the standard does not allow ({len(patient)} characters); "
-            f"expected 1 to 64 without backslash or line break: {CORRECT}"
+            f"expected at most 64 without backslash or line break: {CORRECT}"
         )
 
 

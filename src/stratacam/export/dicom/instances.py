@@ -16,7 +16,8 @@ from pydicom.uid import UID, generate_uid
 from stratacam.errors import InputError
 from stratacam.export.dicom.source import Source
 from stratacam.export.placed import PlacedMap
-from stratacam.export.words import printable, title_of
+from stratacam.export.words import printable
+from stratacam.maps.fused import fused_title
 
 MAKER = "stratacam"
 OWN = "99STRATACAM"
@@ -111,7 +112,13 @@ def made_of(placed: PlacedMap, source: Source, *contents: Iterable[bytes]) -> Ma
         for part in content:
             digest.update(part)
     maps = chosen.maps
-    place = maps.every_explained.index(maps.explained) * len(maps.layers) + maps.layers.index(chosen.layer)
+    place = 0
+    for one, others in (
+        (placed.sequence, list(maps.geometry.delivered)),
+        (maps.explained, maps.every_explained),
+        (chosen.layer, maps.layers),
+    ):
+        place = place * len(others) + others.index(one)
     return Made(chosen.made, digest.hexdigest(), FIRST_SERIES + SERIES_OF_A_MAP * place)
 
 
@@ -149,5 +156,6 @@ def unit_code(unit: str) -> CodedConcept:
 
 
 def series_description(placed: PlacedMap, what: str) -> str:
-    """Begins with the warning, as lists of series show the start."""
-    return long_string(f"RESEARCH ONLY {what}: {title_of(placed.chosen)}")
+    """Begins with the warning, as lists of series show the start; the end may be cut off."""
+    maps, layer = placed.chosen.maps, fused_title(placed.chosen.layer)
+    return long_string(f"RESEARCH ONLY {placed.sequence} {what} for {maps.explained}: {maps.method}, {layer}")

@@ -16,7 +16,7 @@ from stratacam.export.dicom.instances import (
 from stratacam.export.dicom.source import Source, decimals
 from stratacam.export.laid import LaidMap
 from stratacam.export.placed import PlacedMap
-from stratacam.export.words import coverage_of, title_of, unit_of
+from stratacam.export.words import coverage_of, unit_of
 
 WINDOW = "whole range about 0"
 NOT_EXPLAINED = "NaN: not explained."
@@ -59,7 +59,7 @@ def parametric_map(source: Source, placed: PlacedMap, laid: LaidMap, made: Made)
             VOILUTTransformation(window_center=0.0, window_width=2 * largest, window_explanation=WINDOW)
         ],
         content_label="CAM",
-        content_description=long_string(f"RESEARCH ONLY: {title_of(placed.chosen)}"),
+        content_description=series_description(placed, "map"),
         series_description=series_description(placed, "map"),
         **equipment(),
     )

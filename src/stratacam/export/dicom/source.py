@@ -23,6 +23,10 @@ from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.resampling import Grid
 
 UNICODE = "ISO_IR 192"
+LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+"""What derived images repeat; the first says whether anything was lost."""
+
+LOST = "01"
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +138,9 @@ def _header(series: LinkedSeries, uid: str) -> Dataset:
     header.PositionReferenceIndicator = valid(
         "PositionReferenceIndicator", series.header["PositionReferenceIndicator"]
     )
+    if series.header[LOSSY[0]] == LOST:
+        for keyword in filter(series.header.get, LOSSY):
+            setattr(header, keyword, series.header[keyword])
     header.Modality = "MR"
     header.Rows, header.Columns = series.shape
     return header

@@ -28,6 +28,9 @@ SERIES = (
     "PositionReferenceIndicator",
     "SOPClassUID",
     "SliceThickness",
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
 )
 LINKED = {*PATIENT, *STUDY, *SERIES}
 """DICOM keywords that are kept: no more than an archive needs to file a result beside its source."""
