@@ -1,12 +1,10 @@
 """HTTP requests that end: an answer is bounded in time and in size, however slowly or long a server sends it."""
 
 from concurrent.futures import Future
-from io import BytesIO
 from threading import Thread
 from typing import Any
 
 import requests
-from urllib3.exceptions import HTTPError
 
 ANSWER_SECONDS = 300.0
 """Within which a request must be answered whole, beside the time that it may take to be sent."""
@@ -62,14 +60,11 @@ def _whole(response: requests.Response) -> requests.Response:
     if response.is_redirect:
         response.close()
         raise requests.TooManyRedirects(response=response)
-    content = BytesIO()
-    try:
-        for piece in response.raw.stream(PIECE, decode_content=True):
-            content.write(piece)
-            if content.tell() > ANSWER_BYTES:
-                response.close()
-                raise UnboundedAnswerError(f"answers with more than {ANSWER_BYTES // 2**20} MiB")
-    except HTTPError as fault:
-        raise requests.ConnectionError(fault) from fault
-    response.raw = BytesIO(content.getvalue())
+    content = bytearray()
+    for piece in response.iter_content(PIECE):
+        content += piece
+        if len(content) > ANSWER_BYTES:
+            response.close()
+            raise UnboundedAnswerError(f"answers with more than {ANSWER_BYTES // 2**20} MiB")
+    response._content = bytes(content)  # noqa: SLF001 - where the library keeps what it has read
     return response

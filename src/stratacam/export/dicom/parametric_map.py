@@ -34,8 +34,9 @@ def parametric_map(source: Source, placed: PlacedMap, laid: LaidMap, made: Made)
         made: for UIDs, times and the number of the series.
     """
     unit = unit_of(placed.chosen)
-    shown = [index for index in source.frames if index in laid.shown]
-    largest = float(np.abs(laid.raw).max()) or 1.0
+    shown = list(laid.shown)
+    pixels = np.where(laid.explained[shown], laid.raw[shown], np.float32(np.nan))
+    largest = float(np.nanmax(np.abs(pixels))) or 1.0
     values = RealWorldValueMapping(
         lut_label="raw",
         lut_explanation=long_string(f"signed class activation, {unit}"),
@@ -45,7 +46,7 @@ def parametric_map(source: Source, placed: PlacedMap, laid: LaidMap, made: Made)
     )
     found = ParametricMap(
         source_images=source.images,
-        pixel_array=np.where(laid.explained, laid.raw, np.float32(np.nan))[shown],
+        pixel_array=pixels,
         plane_positions=[
             PlanePositionSequence("PATIENT", source.series.images[index].position) for index in shown
         ],

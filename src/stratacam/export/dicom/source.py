@@ -37,13 +37,11 @@ class Source:
         series: as the link has it.
         images: one header for each slice, or the one of an enhanced image; none has pixels.
         grid: of the slices, in the world of the scan; axes are column, row, slice.
-        frames: position in `grid` of every slice, in the order of `images` or of the frames.
     """
 
     series: LinkedSeries
     images: tuple[Dataset, ...]
     grid: Grid
-    frames: tuple[int, ...]
 
     def name_class(self, result: Dataset) -> None:
         """Name the class of the source in a result: `highdicom` takes enhanced images of one slice for classic ones."""
@@ -113,8 +111,7 @@ def find_source(
             f"{path}: lies {distance:.3g} mm beside the DICOM series that it was made from; expected the same place: "
             "import the series again."
         )
-    numbers = [image.frame or place for place, image in enumerate(series.images)]
-    return Source(series, _images(series), grid, tuple(np.argsort(numbers).tolist()))
+    return Source(series, _images(series), grid)
 
 
 def _images(series: LinkedSeries) -> tuple[Dataset, ...]:
