@@ -61,6 +61,7 @@ def test_nothing_outside_the_brain_changes_a_logit_by_one_bit_in_the_picture_or_
     with torch.no_grad():
         logits = model(pictures, brain)
         assert torch.equal(model(other_air(pictures, brain), brain), logits)
+        assert torch.equal(model(torch.where(brain > 0, pictures, torch.nan), brain), logits)
         assert not torch.equal(model(pictures * 0.9, brain), logits)
         features = pictures
         for place in range(1, len(model) - 2):

@@ -37,6 +37,7 @@ subjects = "all"
 workers = 2
 [evidence]
 methods = ["gradcam"]
+layers = ["block4_conv2"]
 every = 4
 slices = 1
 sanity_slices = 1

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from stratacam.errors import InputError
 from stratacam.networks.layers import GlobalAveragePool
+from stratacam.networks.masked import cleared
 
 BrainUse = Literal["features", "pooling", "off"]
 """What a network does with the brain: see `build`."""
@@ -39,6 +40,8 @@ class BrainSequential(nn.Sequential):
             InputError: the brain is absent, or does not suit the features.
         """
         _check(features, brain)
+        if brain is not None and len(self) and self.hands_brain_to(self[0]):
+            features = cleared(features, brain)
         for layer in self:
             features = layer(features, brain) if self.hands_brain_to(layer) else layer(features)
         return features
