@@ -123,6 +123,18 @@ def test_the_distance_of_frames_is_that_of_explained_slices(tmp_path):
     assert (measures.SpacingBetweenSlices, measures.SliceThickness) == (6, 3)
 
 
+def test_maps_of_small_values_have_a_window_that_the_standard_allows(tmp_path):
+    write_series(tmp_path / "dicom", spacing=(3.0, 2.5), step=4.0, slices=8, **FRAME)
+    study = write_imported(tmp_path, values=lambda points: 1e-3 * plane_of_values(points))
+    (path,), _ = export(study, tmp_path / "out")
+    assert errors_of(path) == []
+    shared = pydicom.dcmread(path).SharedFunctionalGroupsSequence[0]
+    (window,) = shared.FrameVOILUTSequence
+    assert (window.VOILUTFunction, float(window.WindowCenter)) == ("LINEAR_EXACT", 0)
+    largest = max(np.nanmax(np.abs(values)) for *_, values in read_map(path))
+    assert float(window.WindowWidth) == pytest.approx(2 * largest)
+
+
 def test_captures_are_compressed_without_loss(oblique_study, dicom_files):
     (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
     placed = PlacedMap(chosen, "T1w", signed=False)

@@ -57,7 +57,12 @@ def parametric_map(source: Source, placed: PlacedMap, laid: LaidMap, made: Made)
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[values],
         voi_lut_transformations=[
-            VOILUTTransformation(window_center=0.0, window_width=2 * largest, window_explanation=WINDOW)
+            VOILUTTransformation(
+                window_center=0.0,
+                window_width=2 * largest,
+                window_explanation=WINDOW,
+                voi_lut_function="LINEAR_EXACT",  # LINEAR has no width below 1
+            )
         ],
         content_label="CAM",
         content_description=series_description(placed, "map"),
