@@ -23,7 +23,7 @@ from stratacam.export import Wanted, export_study
 from stratacam.maps import ScanMaps
 from stratacam.scans.labels import find_masks, read_mask
 from stratacam.scans.prepared import find_prepared
-from stratacam.study.run import study_folders
+from stratacam.study.folders import study_folders
 from stratacam.viewer import open_viewed, write_page
 from stratacam.viewer.built import read_built_page
 

@@ -11,6 +11,7 @@ from rich.console import Console
 
 import stratacam
 from stratacam import cli
+from stratacam.errors import InputError
 from stratacam.maps import find_maps
 from stratacam.networks import ModelCard, build, save_model
 from stratacam.scans.cohort.sources import find_cohort_scans, read_cohort_groups
@@ -97,6 +98,7 @@ def test_lines_about_the_work_have_their_time_where_there_is_no_terminal(run, co
     [("--target", "SPMS"), ("--sequence", "PD"), ("--layer", "block9"), ("--method", "cam")],
 )
 def test_a_wrong_option_of_explain_is_named_as_the_option_that_it_is(run, model, tmp_path, option, value):
+    (tmp_path / "prepared").mkdir()
     code, said = run("explain", model, tmp_path / "prepared", tmp_path / "maps", option, value)
     assert code == cli.UNUSABLE
     assert said.startswith(f"{option}: ")
@@ -141,8 +143,9 @@ def test_a_path_may_be_given_as_text_wherever_one_is_taken(cohort, model, tmp_pa
     save_model(str(tmp_path / "again"), build("small_cnn", 2), stratacam.load_model(model)[1])
     scans, _ = find_cohort_scans(str(cohort))
     assert read_cohort_groups(str(cohort), scans)["sub-4_ses-1"] == "RRMS"
-    assert find_prepared(str(cohort)) == []
-    assert find_maps(str(cohort)) == []
+    for find in (find_prepared, find_maps):
+        with pytest.raises(InputError, match=f"{cohort}: holds no"):
+            find(str(cohort))
     (tmp_path / "study.toml").write_text('out = "out"\n[cohort]\ninput = "cohort"\n')
     assert read_configuration(str(tmp_path / "study.toml")).cohort.input == cohort
 
@@ -152,6 +155,20 @@ def test_a_report_of_a_check_goes_to_a_folder_that_exists(run, cohort, tmp_path)
     assert code == cli.UNUSABLE
     assert f"--json: {tmp_path / 'new'} is no folder" in " ".join(said.split())
     assert not (tmp_path / "new").exists()
+
+
+def test_a_check_says_which_settings_are_without_effect(run, cohort, tmp_path):
+    text = f'out = "out"\n[cohort]\ninput = "{cohort.name}"\n[explain]\nmodels = "all"\n'
+    (tmp_path / "study.toml").write_text(text)
+    _, said = run("check", "--config", tmp_path / "study.toml", "--workers", 1)
+    assert 'explain.models: found "all" with repeats = 1' in said
+
+
+def test_a_path_is_said_whole_whatever_its_letters(run, tmp_path):
+    out = tmp_path / "a long name with [brackets] that a terminal of 80 columns has no room for in a line"
+    code, said = run("phantom", out, "--controls", 1, "--rrms", 0, "--spms", 0, "--voxel", 5, "--workers", 1)
+    assert code == 0
+    assert f"Done: {out}\n" in said
 
 
 def test_a_switch_has_no_type_in_the_help(run):

@@ -147,6 +147,49 @@ def test_importing_the_package_imports_no_library_for_mri_or_figures(imported):
     assert not {"nibabel", "SimpleITK", "matplotlib", "nilearn", "pydicom"} & set(done.stdout.split())
 
 
+HEAVY = {"SimpleITK", "fastapi", "matplotlib", "nibabel", "numpy", "pandas", "scipy", "sklearn", "torch"}
+"""Libraries that take a tenth of a second or more to import, each or with what they import."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--help", "Usage"),
+        ("run --help", "Usage"),
+        ("run --colour red study.toml", "No such option"),
+        ("run study.toml", "study.toml: no such file; expected the study's TOML file: correct the path"),
+        ("check scans", "scans: no such folder or file; expected a BIDS folder"),
+        ("view study", "study: no such folder; expected the folder of a study"),
+        ("view .", ".: holds no study (study.json is missing)"),
+        ("explain model prepared out", "model: no such folder; expected the folder of a trained model"),
+        (
+            "benchmark-truth . out --lesions gone",
+            "--lesions: gone: no such folder; expected a folder of lesion",
+        ),
+        ("export . out --format png --to-dicomweb http://a", "--to-dicomweb: found no --format dicom"),
+    ],
+)
+def test_help_and_a_wrong_argument_import_no_library_that_takes_long(tmp_path, arguments, said):
+    code = "import atexit, sys; atexit.register(lambda: print(*sys.modules)); from stratacam.cli import main; main()"
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code, *arguments.split()],
+        check=False,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert said in done.stdout + done.stderr
+    assert "stratacam.cli.options" in done.stdout.split()
+    assert HEAVY & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("imported", ["stratacam.study.run", "stratacam.viewer"])
+def test_a_study_and_the_viewer_start_without_what_few_functions_need(imported):
+    code = f"import sys, {imported}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603
+    assert {"sklearn", "pandas", "nilearn"} & set(done.stdout.split()) == set()
+
+
 def test_run_time_dependencies_are_what_is_imported():
     project = tomllib.loads((SOURCES.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]

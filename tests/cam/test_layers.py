@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stratacam.cam import list_layers, match_layers
+from stratacam.cam import explain, list_layers, match_layers
 from stratacam.networks import build
 
 
@@ -56,3 +56,13 @@ def test_unknown_layer_suggests_the_close_one(network):
     model, _ = network
     with pytest.raises(ValueError, match=r"no layer matches 'block5_cnv1'; did you mean block5_conv1"):
         match_layers(model, "block5_cnv1")
+
+
+def test_the_name_of_a_map_over_layers_leads_to_what_makes_one(network):
+    model, _ = network
+    with pytest.raises(ValueError, match=r"fused\(\); those of a study, .* by stratacam\.maps\.slice_maps"):
+        explain(model, torch.rand(1, 3, 64, 64), layers="block4_conv3+block5_conv3")
+    with pytest.raises(
+        ValueError, match=r"no layer matches 'block4_conv3\+block9'; (did you mean|The layers)"
+    ):
+        match_layers(model, "block4_conv3+block9")

@@ -134,7 +134,7 @@ def test_what_is_no_label_image_is_refused(tmp_path):
     nibabel.save(nibabel.Nifti1Image(np.full((3, 3, 3), 0.5), np.eye(4)), tmp_path / "probability.nii")
     with pytest.raises(InputError, match=r"evidence\.atlas: .*whole numbers from 0"):
         read_atlas(tmp_path / "probability.nii")
-    with pytest.raises(InputError, match=r"evidence\.atlas: .*no such file"):
+    with pytest.raises(InputError, match=r"evidence\.atlas: .*no such file; expected a label image"):
         read_atlas(tmp_path / "gone.nii")
 
 

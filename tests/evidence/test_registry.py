@@ -23,7 +23,7 @@ from stratacam.report.figure import Request, style
 from stratacam.report.figures.measures_by_layer import measures_by_layer
 
 SOURCES = Path(stratacam.__file__).parent
-DOCUMENTATION = SOURCES.parents[1] / "docs/evidence.md"
+DOCUMENTATION = SOURCES.parents[1] / "docs/measures.md"
 SETTINGS = EvidenceSettings(
     methods=("gradcam",),
     slices=2,

@@ -179,12 +179,20 @@ def test_a_model_of_another_plane_is_refused(delivered, tmp_path):
 def test_stored_maps_are_the_raw_ones_and_know_their_slices(delivered, tmp_path):
     scan, _ = delivered
     made = explain_scan(
-        blob_detector(), CARD, scan, tmp_path, ExplainSettings(target="control", every=2, nifti_layers=())
+        blob_detector(),
+        CARD,
+        scan,
+        tmp_path / "maps",
+        ExplainSettings(target="control", every=2, nifti_layers=()),
     )
-    (maps,) = find_maps(tmp_path)
+    (maps,) = find_maps(tmp_path / "maps")
+    with pytest.raises(InputError, match=f"holds no maps; .*: name {tmp_path / 'maps'}"):
+        find_maps(tmp_path)
     assert read_maps(made.path).layers == maps.layers == ("0", "2", "3")
     assert maps.explained == "control"
     assert maps.predicted == "blob"
+    with pytest.raises(InputError, match=r"holds no maps of '9'; expected one of 0, 2, 3"):
+        maps.raw("9")
     assert maps.raw("0").shape == (len(maps.slices), 128, 128)
     assert maps.raw("3").shape == (len(maps.slices), 64, 64)
     assert maps.raw("2").min() < 0  # the blob speaks against the class control
@@ -329,4 +337,10 @@ def test_maps_of_scans_that_are_no_longer_explained_are_removed(tmp_path):
 def test_a_folder_without_maps_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no maps"):
         read_maps(tmp_path / "absent.zarr")
-    assert find_maps(tmp_path) == []
+    with pytest.raises(InputError, match="absent: no such folder; expected one of maps"):
+        find_maps(tmp_path / "absent")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file: no such folder"):
+        find_maps(tmp_path / "file")
+    with pytest.raises(InputError, match=r"holds no maps; expected .* make them"):
+        find_maps(tmp_path)

@@ -124,6 +124,8 @@ def test_what_is_written_is_a_bids_derivative(prepared):
 
 def test_a_prepared_scan_is_found_and_names_the_t1w_as_delivered(prepared, bids):
     assert find_prepared(prepared.folder) == [prepared]
+    with pytest.raises(InputError, match=f"holds no prepared scans; .*: name {prepared.folder}"):
+        find_prepared(prepared.folder.parent)
     assert prepared.delivered("T1w") == (bids / "sub-01/anat/sub-01_T1w.nii.gz").resolve()
 
 
@@ -152,7 +154,8 @@ def test_a_scan_that_fails_leaves_no_record_not_even_an_older_one(bids, tmp_path
     broken = write(tmp_path / "broken.nii.gz", np.zeros((4, 4, 4), np.float32), np.eye(4))
     with pytest.raises(InputError, match=r"broken.nii.gz: all voxels are zero"):
         prepare(type(scan)("01", None, {"T1w": broken}), tmp_path, PrepareSettings())
-    assert find_prepared(tmp_path) == []
+    with pytest.raises(InputError, match="holds no prepared scans"):
+        find_prepared(tmp_path)
 
 
 def test_settings_refuse_what_they_do_not_know():

@@ -89,8 +89,9 @@ def test_absent_keys_are_dashes(tmp_path):
     assert "1 whose record does not say" in path.read_text(encoding="utf-8")
 
 
-def test_an_empty_folder_has_an_empty_index_and_a_missing_one_none(tmp_path):
-    assert "0 scans" in write_index(tmp_path).read_text(encoding="utf-8")
+def test_a_folder_without_prepared_scans_has_no_index(tmp_path):
+    with pytest.raises(InputError, match="holds no prepared scans"):
+        write_index(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         write_index(tmp_path / "nowhere")
 

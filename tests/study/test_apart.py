@@ -71,6 +71,8 @@ def test_results_in_over_or_around_an_input_are_refused_before_anything_is_writt
     command, raw, monkeypatch, capsys
 ):
     out_places = places(raw)
+    for name in ("model", "prepared", "scans"):
+        (raw.parent / name).mkdir()
     before = content(raw.parent)
     for out in out_places:
         code, said = run(monkeypatch, capsys, *COMMANDS[command](raw, out))
@@ -147,7 +149,11 @@ def test_a_data_set_of_somebody_else_is_not_written_into(raw, tmp_path, monkeypa
     assert code == 2
     assert "a BIDS data set that stratacam did not make" in said
     (other / "dataset_description.json").write_text('{"Name": "mine"}')
-    assert run(monkeypatch, capsys, "import-dicom", tmp_path / "dicom", other)[0] == 2
+    (tmp_path / "dicom").mkdir()
+    code, said = run(monkeypatch, capsys, "import-dicom", tmp_path / "dicom", other)
+    assert code == 2
+    assert "a BIDS data set that stratacam did not make" in said
+    (tmp_path / "dicom").rmdir()
     (other / "dataset_description.json").write_text('{"GeneratedBy": [{"Name": "stratacam"}]}')
     check_out(other, raw)
     assert set(content(tmp_path)) == {*before, other / "dataset_description.json"}
@@ -179,6 +185,7 @@ UNWRITABLE = {
 def test_a_folder_that_cannot_be_written_is_one_sentence(command, raw, monkeypatch, capsys):
     home = raw.parent
     (home / "file").touch()
+    (home / "model").mkdir()
     outs = {home / "file" / "results": "is a file, not a folder", home / ("n" * 300): "File name too long"}
     if Path("/proc").is_dir():
         outs[Path("/proc/results")] = "No such file or directory"

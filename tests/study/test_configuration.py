@@ -96,6 +96,14 @@ def test_every_fault_is_told_at_once(tmp_path):
     assert "cohort.colour is not known" in str(caught.value)
 
 
+def test_a_consensus_of_one_network_is_said_to_be_none(tmp_path):
+    consensus = '[explain]\nmodels = "all"\n'
+    (said,) = read(tmp_path, MINIMAL + consensus).without_effect
+    assert 'explain.models: found "all" with repeats = 1; expected several seeds' in said
+    assert read(tmp_path, "repeats = 3\n" + MINIMAL + consensus).without_effect == ()
+    assert read(tmp_path, MINIMAL).without_effect == ()
+
+
 def test_no_file_and_no_toml_are_told_apart(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         read_configuration(tmp_path / "absent.toml")

@@ -58,7 +58,7 @@ def test_one_scan_is_written_as_a_file_under_a_label(run, study, tmp_path):
     [
         (["--export", SUBJECT], "--export: expected with it the file to write"),
         (["page.html"], "--export: expected with it the file to write"),
-        (["--maps", "nowhere"], "nowhere: holds no maps; make them with `stratacam explain`"),
+        (["--maps", "nowhere"], "--maps: nowhere: no such folder; expected a folder of further maps"),
         (["--host", "0.0.0.0"], "add --token"),  # noqa: S104
     ],
 )

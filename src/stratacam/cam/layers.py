@@ -148,8 +148,14 @@ def _find(model: nn.Module, one: str | nn.Module) -> tuple[list[str], bool]:
     if not found and one in {"all", LAST}:
         raise ValueError(f"layers={one!r}: {_why_none(model)}")
     if not found:
+        parts = one.split("+")
         close = difflib.get_close_matches(one, modules, n=3)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
+        if len(parts) > 1 and all(part in modules for part in parts):
+            hint = (
+                f"for a map over layers give layers={parts}, and ask the result for fused(); those of a study, scaled "
+                "over the brain, are made by stratacam.maps.slice_maps.explain_slices and `stratacam explain`. "
+            )
         listed = f"The layers are: {', '.join(candidates)}." if candidates else _why_none(model)
         raise ValueError(f"no layer matches {one!r}; {hint}{listed}")
     return found, False

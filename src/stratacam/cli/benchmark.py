@@ -6,17 +6,20 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stratacam.cli.options import Workers, conclude
+from stratacam.cli.options import Workers, conclude, existing
 from stratacam.errors import InputError
 
 
 def benchmark_truth(
-    prepared: Annotated[
-        Path, typer.Argument(metavar="PREPARED", help="Folder of prepared scans, of two subjects or more.")
-    ],
+    prepared: Annotated[Path, existing("PREPARED", "a folder of prepared scans, of two subjects or more")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the benchmark.")],
     lesions: Annotated[
-        Path | None, typer.Option(help="Folder of lesion masks (NIfTI) for shapes; synthetic ones if absent.")
+        Path | None,
+        existing(
+            "FOLDER",
+            "a folder of lesion masks (NIfTI) for shapes; synthetic ones if absent",
+            option="--lesions",
+        ),
     ] = None,
     difference: Annotated[
         str,
@@ -84,6 +87,10 @@ def benchmark_truth(
     workers: Workers = 0,
 ) -> None:
     """Plant targets and decoys, train networks to classify targets, and measure which maps find these alone."""
+    if size % 32:
+        raise InputError(
+            f"--size: found {size}; expected a multiple of 32: choose the next, {size + -size % 32}."
+        )
     from stratacam.evidence.planting.plant import CLASSES
     from stratacam.maps import LAYER_METHODS
     from stratacam.networks import ARCHITECTURES, BRAIN_USES
@@ -106,10 +113,6 @@ def benchmark_truth(
                 raise InputError(
                     f"{option}: found {value!r}; expected one of {', '.join(known)}: choose one."
                 )
-    if size % 32:
-        raise InputError(
-            f"--size: found {size}; expected a multiple of 32: choose the next, {size + -size % 32}."
-        )
     settings = BenchmarkSettings(
         difference=next(one for one in CLASSES if one == difference),
         architecture=architecture,
@@ -135,5 +138,5 @@ def benchmark_truth(
     with Pool(workers) as pool:
         found = run_benchmark(prepared, out, settings, lesions=lesions, console=console, workers=pool)
     draw_benchmark(out, found.tables, found.picked, found.examples)
-    console.print(found.content["verdict"], highlight=False)
+    console.print(found.content["verdict"], highlight=False, markup=False, soft_wrap=True)
     conclude(out / "benchmark.json")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stratacam.cli.options import AcceptLeftOut, conclude
+from stratacam.cli.options import AcceptLeftOut, Results, conclude, existing
 from stratacam.errors import InputError
 
 
@@ -22,7 +22,7 @@ class FormatName(StrEnum):
 
 
 def export(
-    study: Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of a study that has been run.")],
+    study: Results,
     out: Annotated[
         Path, typer.Argument(metavar="OUT", help="Folder of the results; a folder for each format.")
     ],
@@ -68,7 +68,7 @@ def export(
     ] = False,
     link: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What import-dicom wrote to --link; needed for DICOM alone."),
+        existing("FILE", "what import-dicom wrote to --link; needed for DICOM alone", "file", "--link"),
     ] = None,
     to_dicomweb: Annotated[
         str | None,
@@ -97,9 +97,15 @@ def export(
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
     """Write maps for others: NIfTI, pictures, films, DICOM beside its source. For research only, not for diagnosis."""
+    if to_dicomweb and FormatName.DICOM not in formats:
+        raise InputError(
+            "--to-dicomweb: found no --format dicom beside it; expected that, as only DICOM is sent: add it"
+        )
+    from stratacam.study.folders import study_folders
+
+    folders = study_folders(study)  # before what takes seconds to import
     from stratacam.export import Wanted, export_study
     from stratacam.export.dicomweb import Service, send
-    from stratacam.study.run import study_folders
 
     console = Console()
     service = (
@@ -107,10 +113,6 @@ def export(
         if to_dicomweb
         else None
     )
-    if service and FormatName.DICOM not in formats:
-        raise InputError(
-            "--to-dicomweb: found no --format dicom beside it; expected that, as only DICOM is sent: add it"
-        )
     wanted = Wanted(
         subjects=tuple(subject or ()),
         methods=tuple(method or ()),
@@ -120,9 +122,7 @@ def export(
         sequences=tuple(sequence or ("T1w",)),
         signed=signed,
     )
-    done = export_study(
-        study_folders(study), out, wanted, [one.value for one in formats], link=link, console=console
-    )
+    done = export_study(folders, out, wanted, [one.value for one in formats], link=link, console=console)
     if done.remark:
         console.print(done.remark, style="yellow", highlight=False, markup=False, soft_wrap=True)
     if service:

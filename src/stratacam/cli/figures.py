@@ -9,7 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from stratacam.cli.options import conclude
+from stratacam.cli.options import Results, conclude
+from stratacam.errors import InputError
 
 
 class Format(StrEnum):
@@ -21,7 +22,7 @@ class Format(StrEnum):
 
 
 def figure(
-    study: Annotated[Path, typer.Argument(metavar="RESULTS", help="Folder of a study that has been run.")],
+    study: Results,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the figure, as --list gives it.")] = "",
     subject: Annotated[
         list[str] | None,
@@ -42,21 +43,21 @@ def figure(
     list_all: Annotated[bool, typer.Option("--list", help="List the figures that the study has.")] = False,
 ) -> None:
     """Make a figure of a study for publication, and the numbers behind it as a table."""
-    from stratacam.errors import InputError
-    from stratacam.report.on_demand import list_figures, make_figure
-    from stratacam.study.run import study_folders
+    if not (name or list_all):
+        raise InputError(
+            f"NAME: none given; expected the name of a figure: list them with `stratacam figure {study} --list`"
+        )
+    from stratacam.study.folders import study_folders
 
-    folders = study_folders(study)
+    folders = study_folders(study)  # before what takes seconds to import
+    from stratacam.report.on_demand import list_figures, make_figure
+
     if list_all:
         table = Table("name", "shows", "--subject", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for row in list_figures(folders):
             table.add_row(*row)
         Console().print(table)
         return
-    if not name:
-        raise InputError(
-            f"NAME: none given; expected the name of a figure: list them with `stratacam figure {study} --list`"
-        )
     made = make_figure(
         folders,
         name,

@@ -14,6 +14,7 @@ from stratacam.cli.options import (
     Workers,
     as_options,
     conclude,
+    existing,
 )
 from stratacam.errors import InputError
 
@@ -40,10 +41,9 @@ def layers(
 
 def explain(
     model: Annotated[
-        Path,
-        typer.Argument(metavar="MODEL", help="Folder of a trained model; with --recommended, of a study."),
+        Path, existing("MODEL", "the folder of a trained model; with --recommended, of a study")
     ],
-    prepared: Annotated[Path, typer.Argument(metavar="PREPARED", help="Folder of prepared scans.")],
+    prepared: Annotated[Path, existing("PREPARED", "the folder of prepared scans")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the maps (BIDS derivatives).")],
     subject: Annotated[
         list[str] | None,
@@ -51,7 +51,11 @@ def explain(
     ] = None,
     other: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of another model of the study; repeat for more: maps are their consensus."),
+        existing(
+            "FOLDER",
+            "the folder of another model of the study; repeat for more: maps are their consensus",
+            option="--other",
+        ),
     ] = None,
     recommended: Annotated[
         bool,
@@ -82,6 +86,18 @@ def explain(
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
     """Make maps of every layer for prepared scans, on the prepared grid and on the scan as delivered."""
+    chosen = {
+        "--other": other,
+        "--method": method,
+        "--layer": layer,
+        "--smooth": smooth,
+        "--sequence": sequence,
+    }
+    if recommended and (also := [option for option, value in chosen.items() if value]):
+        raise InputError(
+            f"--recommended: found {', '.join(also)} beside it; expected none of these, which the study decides; "
+            "leave out one or the other."
+        )
     from stratacam.maps import LAYER_METHODS, ExplainSettings
     from stratacam.report import write_strips
     from stratacam.study.standalone import explain_folder, explain_recommended
@@ -95,14 +111,6 @@ def explain(
         "console": console,
     }
     if recommended:
-        chosen = {
-            "--other": other, "--method": method, "--layer": layer, "--smooth": smooth, "--sequence": sequence
-        }  # fmt: skip
-        if also := [option for option, value in chosen.items() if value]:
-            raise InputError(
-                f"--recommended: found {', '.join(also)} beside it; expected none of these, which the study decides; "
-                "leave out one or the other."
-            )
         names, left_out, model = explain_recommended(model, prepared, out, target=target, every=every, **how)
     else:
         method = method or "gradcam"
@@ -122,7 +130,7 @@ def explain(
         with as_options({f"explain.{setting}": option for setting, option in named.items()}):
             names, left_out = explain_folder(model, prepared, out, settings, others=other or [], **how)
     for picture in write_strips(model, prepared, out, names):
-        console.print(f"Picture: {picture}", highlight=False, soft_wrap=True)
+        console.print(f"Picture: {picture}", highlight=False, markup=False, soft_wrap=True)
     conclude(out, len(left_out), accept_left_out)
 
 
@@ -130,9 +138,10 @@ def predict(
     model: Model,
     source: Annotated[
         Path,
-        typer.Argument(
-            metavar="INPUT",
-            help="Prepared scans; or a BIDS folder or table of scans as delivered, to prepare first.",
+        existing(
+            "INPUT",
+            "the folder of prepared scans; or a BIDS folder or table of scans as delivered, to prepare first",
+            "folder or file",
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the tables of predictions.")],

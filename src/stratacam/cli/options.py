@@ -1,11 +1,11 @@
 """What the commands share: the application, options, exit codes, and how a command ends."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -21,6 +21,34 @@ UNUSABLE = 2
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
+
+
+def existing(
+    metavar: str, what: str, kind: Literal["folder", "file", "folder or file"] = "folder", option: str = ""
+) -> Any:  # noqa: ANN401 - as typer's own
+    """An argument, or option, for what is read: it is missed before the libraries of the command are imported.
+
+    Args:
+        metavar: its name in the help.
+        what: is expected, with an article, for the help and for the error.
+        kind: of what is expected.
+        option: such as --map; an argument if absent.
+    """
+
+    def check(found: Path | Sequence[Path] | None) -> Path | Sequence[Path] | None:
+        for path in [found] if isinstance(found, Path) else found or ():
+            here = "folder" if path.is_dir() else "file" if path.exists() else ""
+            if here not in kind.split(" or "):
+                place = f"{option}: {path}" if option else path
+                fault = f"is a {here}" if here else f"no such {kind}"
+                raise InputError(f"{place}: {fault}; expected {what}: correct the path.")
+        return found
+
+    words = f"{what[0].upper()}{what[1:]}."
+    if option:
+        return typer.Option(option, metavar=metavar, help=words, callback=check)
+    return typer.Argument(metavar=metavar, help=words, callback=check)
+
 
 AcceptLeftOut = Annotated[
     bool, typer.Option("--accept-left-out", help="Exit with 0 even if scans had to be left out.")
@@ -39,8 +67,8 @@ Force = Annotated[
         help="Run a step again, such as train or explain, and all that read its results; repeat for more.",
     ),
 ]
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's TOML file.")]
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")]
+StudyFile = Annotated[Path, existing("STUDY", "the study's TOML file", "file")]
+Model = Annotated[Path, existing("MODEL", "the folder of a trained model")]
 Network = Annotated[
     str | None,
     typer.Option(
@@ -51,9 +79,10 @@ Network = Annotated[
 Workers = Annotated[
     int, typer.Option(min=0, help="Number of processes for work on single scans; 0: one per core.")
 ]
+Results = Annotated[Path, existing("RESULTS", "the folder of a study that has been run")]
 Source = Annotated[
     Path,
-    typer.Argument(metavar="INPUT", help="BIDS folder, or table (.csv, .tsv), of the scans as delivered."),
+    existing("INPUT", "a BIDS folder, or table (.csv, .tsv), of the scans as delivered", "folder or file"),
 ]
 Sequences = Annotated[
     str | None,
@@ -103,9 +132,9 @@ def as_options(names: Mapping[str, str]) -> Iterator[None]:
 def conclude(result: Path, left_out: int = 0, accepted: bool = False, then: str = "") -> None:
     """Say where the result is, and `then` what to do; exit with `LEFT_OUT` if scans were, and that is not accepted."""
     console = Console()
-    console.print(f"Done: {result}", highlight=False, soft_wrap=True)
+    console.print(f"Done: {result}", highlight=False, markup=False, soft_wrap=True)
     if then:
-        console.print(then, highlight=False, soft_wrap=True)
+        console.print(then, highlight=False, markup=False, soft_wrap=True)
     if left_out:
         console.print(f"{left_out} left out, see above.", style="yellow", highlight=False)
         if not accepted:

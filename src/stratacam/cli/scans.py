@@ -18,6 +18,7 @@ from stratacam.cli.options import (
     Source,
     Workers,
     conclude,
+    existing,
 )
 from stratacam.errors import InputError
 
@@ -86,13 +87,15 @@ def phantom(
 
 
 def import_dicom(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of DICOM files, under any names.")],
+    folder: Annotated[Path, existing("FOLDER", "a folder of DICOM files, under any names")],
     out: Annotated[
         Path, typer.Argument(metavar="OUT", help="BIDS folder to write, new or from an earlier import.")
     ],
     map_file: Annotated[
         Path | None,
-        typer.Option("--map", help="TOML file with rules, labels and groups; built-in rules if absent."),
+        existing(
+            "FILE", "a TOML file with rules, labels and groups; built-in rules if absent", "file", "--map"
+        ),
     ] = None,
     link: Annotated[
         Path | None,
@@ -111,7 +114,9 @@ def import_dicom(
     result = import_dicom(folder, out, map_file, link=link)
     print_import(result, console, linked=link is not None)
     if link:
-        console.print(f"Link: {link}; it {WARNING}.", style="yellow", highlight=False, soft_wrap=True)
+        console.print(
+            f"Link: {link}; it {WARNING}.", style="yellow", highlight=False, markup=False, soft_wrap=True
+        )
     if not any((out / f"sub-{label}").is_dir() for label in result.labels.values()):
         raise InputError(
             f"{folder}: nothing could be imported; expected series of known sequences: see the reasons above, and "
@@ -123,16 +128,20 @@ def import_dicom(
 def check(
     source: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="INPUT",
-            help="BIDS folder, or table (.csv, .tsv), of the scans as delivered; that of --config if absent.",
+        existing(
+            "INPUT",
+            "a BIDS folder, or table (.csv, .tsv), of the scans as delivered; that of --config if absent",
+            "folder or file",
         ),
     ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="JSON file to which the report is also written.")
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="A study's TOML file: check what that study needs of the cohort.")
+        Path | None,
+        existing(
+            "STUDY", "a study's TOML file: check what that study needs of the cohort", "file", "--config"
+        ),
     ] = None,
     sequences: Sequences = None,
     choose: Choose = None,
@@ -172,7 +181,8 @@ def check(
             )
     report = check_cohort(cohort, study, workers=workers, console=console)
     forecast = forecast_study(study or StudyConfiguration(out=Path(), cohort=cohort), report)
-    report = replace(report, warnings=(*report.warnings, *forecast.warnings))
+    without_effect = study.without_effect if study else ()
+    report = replace(report, warnings=(*report.warnings, *without_effect, *forecast.warnings))
     show_check(report, source, console)
     if forecast.looked_at:
         console.print(forecast.looked_at, highlight=False, markup=False, soft_wrap=True)

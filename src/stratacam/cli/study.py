@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stratacam.cli.options import AcceptLeftOut, Force, StudyFile, conclude
+from stratacam.cli.options import AcceptLeftOut, Force, Results, StudyFile, conclude
 
 
 def run(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = False) -> None:
@@ -110,11 +110,12 @@ def permute(
 
 
 def report(
-    study: Annotated[Path, typer.Argument(metavar="RESULTS", help="Folder of a study that has been run.")],
+    study: Results,
 ) -> None:
     """Write the report of a finished study."""
-    from stratacam.report import write_report
-    from stratacam.study.run import study_folders
+    from stratacam.study.folders import study_folders
 
-    console = Console()
-    console.print(f"Report: {write_report(study_folders(study), console)}", highlight=False)
+    folders, console = study_folders(study), Console()  # before what takes seconds to import
+    from stratacam.report import write_report
+
+    console.print(f"Report: {write_report(folders, console)}", highlight=False, markup=False, soft_wrap=True)

@@ -6,20 +6,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from stratacam.cli.options import conclude
+from stratacam.cli.options import Results, conclude, existing
 from stratacam.errors import InputError
 
 
 def view(
-    study: Annotated[Path, typer.Argument(metavar="RESULTS", help="Folder of a study that has been run.")],
+    study: Results,
     page: Annotated[
         Path | None, typer.Argument(metavar="PAGE", help="With --export: the HTML file to write.")
     ] = None,
     maps: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Further maps of the study's scans, as `explain` writes them; repeat for more.",
+        existing(
+            "FOLDER",
+            "a folder of further maps of the study's scans, as `explain` writes them; repeat for more",
+            option="--maps",
         ),
     ] = None,
     export: Annotated[
@@ -41,20 +42,22 @@ def view(
     ] = None,
 ) -> None:
     """Look at the maps of a finished study in a web browser, or write one scan as a single file to send."""
-    from stratacam.study.run import study_folders
-    from stratacam.viewer import open_viewed, serve, write_page
-    from stratacam.viewer.built import read_built_page
-    from stratacam.viewer.single_file import LABEL
-
     if (export is None) != (page is None):
         raise InputError(
             "--export: expected with it the file to write, such as `--export sub-01 page.html`; give both."
         )
+    from stratacam.study.folders import study_folders
+
+    folders = study_folders(study)  # before what takes seconds to import
+    from stratacam.viewer import open_viewed, serve, write_page
+    from stratacam.viewer.built import read_built_page
+    from stratacam.viewer.single_file import LABEL
+
     built, console = read_built_page(), Console()
-    viewed = open_viewed(study_folders(study), maps or ())
+    viewed = open_viewed(folders, maps or ())
     if export is None or page is None:
         serve(viewed, built, console, host=host, port=port, token=token)
         return
     for words in write_page(viewed, built, export, page, label=LABEL if label is None else label).left_out:
-        console.print(f"No room for {words}.", highlight=False, soft_wrap=True)
+        console.print(f"No room for {words}.", highlight=False, markup=False, soft_wrap=True)
     conclude(page)

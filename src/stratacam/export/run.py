@@ -104,7 +104,9 @@ def _places(group: Group, out: Path, kind: str) -> set[Path]:
 
 
 def _say_left_out(console: Console, name: str, reason: str) -> None:
-    console.print(f"{name}: left out: {reason}", style="yellow", highlight=False, markup=False)
+    console.print(
+        f"{name}: left out: {reason}", style="yellow", highlight=False, markup=False, soft_wrap=True
+    )
 
 
 def _groups(chosen: Sequence[ChosenMap], wanted: Wanted) -> tuple[list[list[PlacedMap]], dict[str, str]]:

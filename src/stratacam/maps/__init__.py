@@ -21,7 +21,7 @@ from stratacam.maps.pictures import (
     predicted_class,
 )
 from stratacam.maps.settings import ExplainSettings
-from stratacam.maps.store import ScanMaps, find_maps, find_stores, read_maps, remove_other_maps
+from stratacam.maps.store import ScanMaps, find_maps, find_stores, maps_in, read_maps, remove_other_maps
 from stratacam.maps.trained import (
     differences_of,
     edges,
@@ -54,6 +54,7 @@ __all__ = [
     "frame_of",
     "label_of",
     "larger_pictures",
+    "maps_in",
     "maps_path",
     "network_images",
     "network_inputs",

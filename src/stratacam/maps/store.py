@@ -76,7 +76,11 @@ class ScanMaps:
         return replace(self, explained=explained)
 
     def raw(self, layer: str) -> NDArray[np.float32]:
-        """Raw maps of one layer, (n, rows, columns); of several networks their mean, see `LayerConsensus`."""
+        """Raw maps of one layer, (n, rows, columns); of several networks their mean, see `LayerConsensus`.
+
+        Raises:
+            InputError: there are none of that layer.
+        """
         return self._read("layers", layer)
 
     def size(self, layer: str) -> tuple[int, int]:
@@ -120,6 +124,11 @@ class ScanMaps:
         return {layer: list(causes[self._column]) for layer, causes in self.blank_of.items()}
 
     def _read(self, part: str, layer: str) -> NDArray[np.float32]:
+        if layer not in self.layers:
+            raise InputError(
+                f"{self.path}: holds no maps of {layer!r}; expected one of {', '.join(self.layers)}: choose one, or "
+                "explain the scan again with that layer (explain.layers of a study, --layer)."
+            )
         return np.asarray(_open(self.path)[f"{part}/{layer}"][self._column])
 
     def reliability(self, layer: str) -> float | None:
@@ -185,13 +194,31 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
 
 
 def find_maps(folder: Path | str) -> list[ScanMaps]:
-    """All maps below `folder`, sorted by the scan's name."""
+    """All maps below `folder`, sorted by the scan's name.
+
+    Raises:
+        InputError: there is no such folder, or it holds no maps.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such folder; expected one of maps, such as maps/ of a study: correct the path."
+        )
+    if not (found := maps_in(folder)):
+        inside = next((place for place in sorted(folder.iterdir()) if maps_in(place)), None)
+        remedy = f"name {inside}" if inside else "make them with `stratacam explain`"
+        raise InputError(f"{folder}: holds no maps; expected sub-*/**/*.zarr in it: {remedy}.")
+    return found
+
+
+def maps_in(folder: Path) -> list[ScanMaps]:
+    """As `find_maps`; none where there are none."""
     return sorted(map(read_maps, find_stores(folder)), key=lambda maps: maps.name)
 
 
-def find_stores(folder: Path | str) -> list[Path]:
+def find_stores(folder: Path) -> list[Path]:
     """Where the maps below `folder` are, sorted."""
-    return sorted(Path(folder).glob("sub-*/**/[!.]*.zarr"))
+    return sorted(folder.glob("sub-*/**/[!.]*.zarr"))
 
 
 def remove_other_maps(folder: Path, names: Collection[str]) -> None:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK
-from nilearn.datasets import load_mni152_brain_mask, load_mni152_gm_template, load_mni152_wm_template
 from numpy.typing import NDArray
 
 from stratacam.scans.intensity import tissue_peak
@@ -50,9 +49,10 @@ def find_tissues(
         brain: (X, Y, Z) on it.
     """
     inverse = template_to_t1w.GetInverse()
+    templates = load_template("wm_template"), load_template("gm_template"), load_template("brain_mask")
     white, grey, inside = (
-        from_itk(SimpleITK.Resample(load_template(load), grid, inverse, SimpleITK.sitkLinear, 0.0))
-        for load in (load_mni152_wm_template, load_mni152_gm_template, load_mni152_brain_mask)
+        from_itk(SimpleITK.Resample(template, grid, inverse, SimpleITK.sitkLinear, 0.0))
+        for template in templates
     )
     fluid = (inside - white - grey > FLUID) & (depth_mm(brain, grid.GetSpacing()) > DEEP)
     return Tissues(brain & (white > WHITE), brain & (grey > GREY), fluid)

@@ -210,13 +210,26 @@ def find_prepared(folder: Path | str) -> list[PreparedScan]:
     """Return the complete prepared scans in a folder of derivatives, sorted by name.
 
     Raises:
-        InputError: no such folder, or a damaged record.
+        InputError: there is no such folder, it holds no prepared scan, or a record is damaged.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(
             f"{folder}: no such folder; expected the output of `stratacam prepare`: correct the path."
         )
+    if not (found := prepared_in(folder)):
+        inside = next((place for place in sorted(folder.iterdir()) if prepared_in(place)), None)
+        remedy = (
+            f"name {inside}"
+            if inside
+            else "prepare scans with `stratacam prepare`, or as a model's with `stratacam predict`"
+        )
+        raise InputError(f"{folder}: holds no prepared scans; expected sub-*/**/*_{RECORD} in it: {remedy}.")
+    return found
+
+
+def prepared_in(folder: Path) -> list[PreparedScan]:
+    """As `find_prepared`; none where there are none."""
     found = []
     for pattern in ("sub-*/anat", "sub-*/ses-*/anat"):
         for path in folder.glob(f"{pattern}/sub-*_{RECORD}"):

@@ -1,15 +1,13 @@
 """Where a brain lies in MNI152 space: an affine transform to the template that nilearn carries."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import SimpleITK
-from nibabel import Nifti1Image
-from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 
 from stratacam.errors import InputError
+from stratacam.scans.mni152 import Part, load_mni152
 from stratacam.scans.register import Level, descend, isotropic
 from stratacam.scans.volume import from_itk, one_itk_thread, to_itk
 
@@ -57,8 +55,8 @@ def fit_template(t1w: SimpleITK.Image, brain: SimpleITK.Image, *, seed: int = 0)
     Raises:
         InputError: if brain and template do not overlap.
     """
-    template_brain = SimpleITK.Cast(load_template(load_mni152_brain_mask) > 0, SimpleITK.sitkUInt8)
-    template = SimpleITK.Mask(load_template(load_mni152_template), template_brain)
+    template_brain = SimpleITK.Cast(load_template("brain_mask") > 0, SimpleITK.sitkUInt8)
+    template = SimpleITK.Mask(load_template("template"), template_brain)
     head = SimpleITK.Multiply(t1w, SimpleITK.Cast(brain, SimpleITK.sitkFloat32))
     transform = _first_guess(template_brain, brain)
     try:
@@ -79,9 +77,9 @@ def fit_template(t1w: SimpleITK.Image, brain: SimpleITK.Image, *, seed: int = 0)
 
 
 @cache
-def load_template(load: Callable[..., Nifti1Image]) -> SimpleITK.Image:
-    """Return what a function of `nilearn.datasets` loads of the MNI152 template, at 2 mm, float32."""
-    image = load(resolution=2)
+def load_template(part: Part) -> SimpleITK.Image:
+    """One image of the MNI152 template, at 2 mm, float32."""
+    image = load_mni152(part, voxel_mm=2)
     return to_itk(np.asarray(image.dataobj, dtype=np.float32), image.affine)
 
 

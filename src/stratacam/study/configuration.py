@@ -155,6 +155,17 @@ class StudyConfiguration(Section):
         """Of the pictures that networks see."""
         return count_channels(self.pictures.sequences or self.cohort.sequences, self.pictures.channels)
 
+    @property
+    def without_effect(self) -> tuple[str, ...]:
+        """Settings that change nothing beside the others, a sentence for each."""
+        if self.explain.models == "all" and self.repeats == 1:
+            sentence = (
+                'explain.models: found "all" with repeats = 1; expected several seeds, as a held-out subject has the '
+                'map of the one network of its fold, and no consensus: set repeats to 3 or more, or models = "first".'
+            )
+            return (sentence,)
+        return ()
+
     @model_validator(mode="after")
     def _agree(self) -> Self:
         choose_sequences(self.cohort.sequences, self.pictures.sequences, self.pictures.channels)

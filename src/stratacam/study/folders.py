@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from stratacam.errors import InputError
+from stratacam.files import read_json
+
 RECORDS = ".stratacam"
 """Folder of the records of what is done, in every folder that work is done in."""
 
@@ -86,3 +89,18 @@ class StudyFolders:
     def prepared(self) -> Path:
         """BIDS derivatives of the prepared scans."""
         return self.shared or self.root / "prepared"
+
+
+def study_folders(path: Path) -> StudyFolders:
+    """The folders of the study that has been run at `path`.
+
+    Raises:
+        InputError: if there is none.
+    """
+    file = StudyFolders(path).configuration
+    if not file.is_file():
+        raise InputError(
+            f"{path}: holds no study ({file.name} is missing); run one first with `stratacam run`."
+        )
+    prepared = read_json(file).get("cohort", {}).get("prepared")
+    return StudyFolders(path, prepared and Path(prepared))

@@ -15,7 +15,7 @@ from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature, compute_
 from stratacam.maps import cut_pictures_for, edges, network_inputs, part_in_training, prepared_sequences
 from stratacam.networks import ModelCard, load_model
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
-from stratacam.scans.prepared import PreparedScan, find_prepared
+from stratacam.scans.prepared import PreparedScan, prepared_in
 from stratacam.study.progress import say, step_progress
 from stratacam.study.standalone import prepare_folder
 from stratacam.study.suitability import (
@@ -83,7 +83,7 @@ def predict_folder(
     check_out(out, model, source)
     trained, card = load_model(model, network)
     absences: list[Absence] = []
-    scans = _prepared(source)
+    scans = prepared_in(source)  # none if it is a cohort as delivered
     if not scans:
         scans, absences = _prepare_as_trained(card, source, out / PREPARED, workers, console)
     unlike = refuse_differences(scans, card, model, accept=accept_differences)
@@ -127,11 +127,6 @@ def _prepare_as_trained(
 def _delivered(scan: PreparedScan) -> dict[str, Path]:
     """The files that a scan was prepared from, as far as its record names them."""
     return {name: Path(path) for name, path in scan.read_record().get("Delivered", {}).items()}
-
-
-def _prepared(source: Path) -> list[PreparedScan]:
-    """The prepared scans in a folder; none if it is a cohort as delivered."""
-    return find_prepared(source) if source.is_dir() else []
 
 
 def _predict(model: nn.Module, card: ModelCard, scan: PreparedScan) -> ScanPrediction:

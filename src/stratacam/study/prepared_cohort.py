@@ -52,6 +52,8 @@ def prepare_cohort(study: Study) -> PreparedCohort:
         sorted({groups[scan.name] for scan in scans}),
         sorted({f"sub-{scan.subject}" for scan in scans}),
     )
+    for sentence in configuration.without_effect:
+        say(work.console, sentence, "yellow")
     if not folders.runs.is_file():
         for sentence in check_beginning(configuration):
             say(work.console, sentence)

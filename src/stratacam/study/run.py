@@ -3,16 +3,13 @@
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 from rich.console import Console
 
-from stratacam.errors import InputError
 from stratacam.evidence.regions.atlas import atlas_of
 from stratacam.files import read_json, write_json
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import Workers
-from stratacam.study.folders import StudyFolders
 from stratacam.study.network_check import check_networks
 from stratacam.study.planning import plan_runs
 from stratacam.study.prepared_cohort import prepare_cohort
@@ -84,21 +81,6 @@ def measure_evidence(
         measure_networks(study, Measured(found.prepared, cohort.pictures, planned, people))
         _write_provenance(study)
     return study.outcome
-
-
-def study_folders(path: Path) -> StudyFolders:
-    """The folders of the study that has been run at `path`.
-
-    Raises:
-        InputError: if there is none.
-    """
-    prepared = read_json(path / "study.json").get("cohort", {}).get("prepared")
-    folders = StudyFolders(path, prepared and Path(prepared))
-    if not folders.configuration.is_file():
-        raise InputError(
-            f"{path}: holds no study ({folders.configuration.name} is missing); run one first with `stratacam run`."
-        )
-    return folders
 
 
 def _write_provenance(study: Study) -> None:

@@ -17,9 +17,8 @@ from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
 from stratacam.study.execution import Workers, tidied
-from stratacam.study.folders import RECORDS
+from stratacam.study.folders import RECORDS, study_folders
 from stratacam.study.recommended import choose_runs, recommended_map, runs_of
-from stratacam.study.run import study_folders
 from stratacam.study.steps.explain import explain_scans
 from stratacam.study.steps.prepare import prepare_scans, take_prepared
 from stratacam.study.suitability import refuse_differences, say_differences, say_larger, say_parts
@@ -196,11 +195,6 @@ def _work_in(out: Path, console: Console, workers: int) -> Iterator[Work]:
 
 
 def _named(scans: Sequence[PreparedScan], names: Sequence[str], folder: Path) -> list[PreparedScan]:
-    if not scans:
-        raise InputError(
-            f"{folder}: holds no prepared scans; make them with `stratacam prepare`, or as a model's with "
-            "`stratacam predict`."
-        )
     known = {scan.name for scan in scans} | {f"sub-{scan.subject}" for scan in scans}
     unknown = sorted(set(names) - known)
     if unknown:

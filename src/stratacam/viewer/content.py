@@ -239,10 +239,7 @@ def open_viewed(folders: StudyFolders, further: Sequence[Path] = ()) -> Viewed:
     chosen = content.recommended and content.recommended.chosen
     found = [ViewedStore(maps, recommended=True) for maps in content.recommended_maps.values()]
     for folder in (folders.maps, *further):
-        of_folder = [ViewedStore(maps, recommended=False) for maps in find_maps(folder)]
-        if not of_folder:
-            raise InputError(f"{folder}: holds no maps; make them with `stratacam explain`.")
-        found += of_folder
+        found += [ViewedStore(maps, recommended=False) for maps in find_maps(folder)]
     scans = []
     for name, scan in sorted(content.scans.items()):
         stores = tuple(place for place, one in enumerate(found) if one.maps.name == name)

@@ -84,6 +84,10 @@ def read_atlas(path: Path) -> Atlas:
     Raises:
         InputError: the image or the table cannot be used.
     """
+    if not path.is_file():
+        raise InputError(
+            f"evidence.atlas: {path}: no such file; expected a label image in MNI152 space: correct the path."
+        )
     try:
         with open_image(path) as image:
             labels, affine = np.asarray(image.dataobj), np.asarray(image.affine, dtype=np.float64)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 from nibabel.affines import apply_affine
-from nilearn.datasets import load_mni152_brain_mask
 from numpy.typing import NDArray
 
+from stratacam.scans.mni152 import load_mni152
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.resampling import Grid, read_grid, read_matrix, resample
 
@@ -17,7 +17,7 @@ MARGIN_MM = 4.0
 @cache
 def template_grid(voxel_mm: float) -> Grid:
     """A grid of cubic voxels that holds the brain of the MNI152 template, in the template's own world."""
-    mask = load_mni152_brain_mask(resolution=2)
+    mask = load_mni152("brain_mask", voxel_mm=2)
     inside = apply_affine(mask.affine, np.argwhere(np.asarray(mask.dataobj) > 0))
     low, high = inside.min(axis=0) - MARGIN_MM, inside.max(axis=0) + MARGIN_MM
     x, y, z = (int(count) for count in np.ceil((high - low) / voxel_mm) + 1)
@@ -28,8 +28,9 @@ def template_grid(voxel_mm: float) -> Grid:
 
 def template_brain(grid: Grid) -> NDArray[np.bool_]:
     """The brain mask of the MNI152 template on a grid of its world, (X, Y, Z)."""
-    mask = load_mni152_brain_mask(resolution=2)
-    source = Grid(mask.shape, np.asarray(mask.affine, dtype=np.float64))
+    mask = load_mni152("brain_mask", voxel_mm=2)
+    x, y, z = (int(length) for length in mask.shape)
+    source = Grid((x, y, z), np.asarray(mask.affine, dtype=np.float64))
     return np.asarray(resample(np.asarray(mask.dataobj) > 0, source, grid, labels=True)) > 0
 
 

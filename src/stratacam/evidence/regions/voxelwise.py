@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import nibabel
 import numpy as np
-from nilearn.maskers import NiftiMasker
-from nilearn.mass_univariate import permuted_ols
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -85,6 +83,9 @@ def compare_voxels(
         permutations: how many.
         seed: of these.
     """
+    from nilearn.maskers import NiftiMasker  # noqa: PLC0415 - as in scans/mni152.py
+    from nilearn.mass_univariate import permuted_ols  # noqa: PLC0415
+
     covariate_names = covariate_names or numbered(covariates)
     chosen = [number for number, group in enumerate(groups) if group in pair]
     label = np.array([int(groups[number] == pair[0]) for number in chosen])

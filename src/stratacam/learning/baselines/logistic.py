@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from stratacam.errors import InputError
@@ -199,6 +198,8 @@ class _Rows:
 
 def _choose_strengths(rows: _Rows, train: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:
     """Return, for each labelling, the C with the lowest cross-entropy in an inner cross-validation, (labellings,)."""
+    from sklearn.model_selection import StratifiedKFold  # noqa: PLC0415 - a second, with pandas
+
     label = rows.first[:, train]
     counts = np.stack([np.bincount(one, minlength=rows.classes) for one in label])
     smallest = np.where(counts > 0, counts, len(train)).min(1)

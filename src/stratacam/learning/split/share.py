@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 ORDERS = 200
 """Random orders of those who stay together, of which the best is taken."""
@@ -54,6 +53,8 @@ def share_folds(
         folds: no more than the smallest group has subjects.
         seed: of the order.
     """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # noqa: PLC0415 - a second, with pandas
+
     subjects = np.array(sorted(labels))
     groups = [labels[subject] for subject in subjects]
     cluster = [together[subject] for subject in subjects]

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from stratacam.errors import InputError
 from stratacam.evidence.claims import last_convolution
 from stratacam.files import read_json, read_table
-from stratacam.maps import ScanMaps, explained_sequence, find_maps
+from stratacam.maps import ScanMaps, explained_sequence, maps_in
 from stratacam.maps.fused import is_fused
 from stratacam.networks import ModelCard, network_title
 from stratacam.networks.saved import CARD
@@ -171,11 +171,11 @@ def read_study(folders: StudyFolders) -> StudyContent:
         predictions = folders.evaluation / runs[0].run.model / "predictions_subjects.tsv"
         expect(predictions, "the evaluation of the model")
         models = read_models(folders, runs)
-        if not folders.maps.is_dir() or not (maps := find_maps(folders.maps)):
+        if not folders.maps.is_dir() or not (maps := maps_in(folders.maps)):
             raise missing(folders.maps, "maps")
         by_slice = bool(split) and "slice" in split[0]
         recommended = read_recommended(folders, [trained.run for trained in runs])
-        believed = find_maps(folders.recommended_maps) if recommended and recommended.chosen else []
+        believed = maps_in(folders.recommended_maps) if recommended and recommended.chosen else []
         return StudyContent(
             folders=folders,
             configuration=configuration,

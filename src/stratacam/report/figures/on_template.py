@@ -8,7 +8,6 @@ import nibabel
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from nilearn.datasets import load_mni152_template
 from numpy.typing import NDArray
 
 from stratacam.cam.drawing import blend
@@ -16,6 +15,7 @@ from stratacam.report.figure import Request
 from stratacam.report.overlay import draw_scale, draw_sides, heat_colours
 from stratacam.report.sheet import new_sheet
 from stratacam.report.shown import MARGIN_MM, Box
+from stratacam.scans.mni152 import load_mni152
 from stratacam.scans.planes import SIDES
 from stratacam.scans.resampling import Grid, resample
 
@@ -59,7 +59,7 @@ class Part(NamedTuple):
 
 def draw_on_template(parts: Sequence[Part], request: Request) -> tuple[Figure, list[Mapping[str, object]]]:
     """Draw maps over the slices in which any of them has heat; return the highest value in each slice, too."""
-    template = load_mni152_template(resolution=2)
+    template = load_mni152("template", voxel_mm=2)
     anatomy = np.asarray(template.dataobj, dtype=np.float32)
     x, y, z = (int(length) for length in template.shape)
     grid = Grid((x, y, z), np.asarray(template.affine, dtype=np.float64))

@@ -11,10 +11,10 @@ from functools import lru_cache
 
 import numpy as np
 from nibabel import Nifti1Image
-from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from stratacam.scans.mni152 import load_mni152
 from stratacam.scans.resampling import interpolate
 
 Array = NDArray[np.float32]
@@ -46,7 +46,7 @@ def head(voxel_mm: float = 1.0) -> Head:
     Args:
         voxel_mm: tissue fractions are blurred as averaging over voxels of this size blurs them.
     """
-    grey, white = _on_grid(load_mni152_gm_template()), _on_grid(load_mni152_wm_template())
+    grey, white = _on_grid(load_mni152("gm_template")), _on_grid(load_mni152("wm_template"))
     grey, white = _with_cord(grey), _with_cord(white)
     brain_tissue, hull = _brain(grey + white)
     inside = np.clip(0.5 - hull, 0, 1)

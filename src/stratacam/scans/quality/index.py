@@ -61,7 +61,7 @@ def write_index(folder: Path, groups: Mapping[str, str] | None = None) -> Path:
         The page. Scans far from the cohort's median are named (see `stratacam.scans.quality.outliers`).
 
     Raises:
-        InputError: there is no such folder, or a record is damaged.
+        InputError: there is no such folder, it holds no prepared scan, or a record is damaged.
     """
     rows = [_row(scan, groups or {}) for scan in find_prepared(folder)]
     measures = _ordered({measure for row in rows for measure in row.values}, rows)

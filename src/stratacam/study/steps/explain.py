@@ -10,7 +10,7 @@ from stratacam.maps import (
     ExplainSettings,
     check_settings,
     explain_scan,
-    find_maps,
+    maps_in,
     maps_path,
     remove_other_maps,
 )
@@ -78,7 +78,7 @@ def explain_study(study: Study, prepared: Sequence[PreparedScan], planned: Seque
     }
     explained = explain_scans(study.work, scans, out=folders.maps, settings=configuration.explain.of_scans())
     remove_other_maps(folders.maps, explained)
-    write_reliability(folders.reliability, [maps for maps in find_maps(folders.maps) if maps.members])
+    write_reliability(folders.reliability, [maps for maps in maps_in(folders.maps) if maps.members])
     if not explained:
         raise InputError(f"explain: no scan could be explained; see {folders.left_out} for the reasons.")
 

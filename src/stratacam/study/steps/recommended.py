@@ -8,7 +8,7 @@ from pathlib import Path
 from stratacam.evidence.pick import JudgedFiles, pick, read_judged
 from stratacam.evidence.tables import Tables
 from stratacam.files import read_json, write_json
-from stratacam.maps import find_maps, remove_other_maps
+from stratacam.maps import maps_in, remove_other_maps
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.map_reliability import RELIABILITY, write_reliability
 from stratacam.study.planning import Planned
@@ -76,5 +76,5 @@ def recommend_map(
     remove_other_maps(folders.recommended_maps, done)
     write_reliability(
         folders.recommended_maps / RELIABILITY,
-        [maps for maps in find_maps(folders.recommended_maps) if maps.members],
+        [maps for maps in maps_in(folders.recommended_maps) if maps.members],
     )
