@@ -181,10 +181,10 @@ def _too_few_once(reasons: Sequence[str]) -> list[str]:
     ]
 
 
-def _first(words: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
+def _first(words: Sequence[str], all_of_them: str) -> str:
+    """The first few, how many more there are, and where all of them are."""
     more = len(words) - SAID
-    return "; ".join(words[:SAID]) + (f"; and {more} more, see the chapter of evidence" if more > 0 else "")
+    return "; ".join(words[:SAID]) + (f"; and {more} more{all_of_them}" if more > 0 else "")
 
 
 def _none(recommended: Recommended) -> str:
@@ -193,15 +193,15 @@ def _none(recommended: Recommended) -> str:
     return f"No map of {network} is recommended. {in_the_way(recommended)}"
 
 
-def in_the_way(recommended: Recommended) -> str:
-    """What the nearest map lacks."""
+def in_the_way(recommended: Recommended, all_of_it: str = ", see the chapter of evidence") -> str:
+    """What the nearest map lacks, the first few; `all_of_it` says where the rest is."""
     nearest = recommended.nearest
     if nearest is None:
         return "None was judged."
     said = (
-        f"it fails: {_first(nearest.faults)}"
+        f"it fails: {_first(nearest.faults, all_of_it)}"
         if nearest.faults
-        else f"nothing can be said of it: {_first(_too_few_once(nearest.reasons))}"
+        else f"nothing can be said of it: {_first(_too_few_once(nearest.reasons), all_of_it)}"
     )
     count = len(recommended.judged)
     which = f"The nearest of {count} judged is" if count > 1 else "The only one judged is"
