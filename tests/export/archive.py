@@ -2,9 +2,11 @@
 
 import contextlib
 import http.server
+import itertools
 import json
 import shutil
 import socket
+import socketserver
 import subprocess
 import threading
 import time
@@ -84,11 +86,37 @@ def answering(*answers):
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/dicom-web", asked
     finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def trickling(*pieces, seconds=0.02):
+    """A server that sends these pieces, then the last for ever, one after the other, until the client is gone."""
+    over = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(2**16)
+            with contextlib.suppress(OSError):
+                for piece in itertools.chain(pieces, itertools.repeat(pieces[-1])):
+                    if over.wait(seconds):
+                        break
+                    self.request.sendall(piece)
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/dicom-web"
+    finally:
+        over.set()
         server.shutdown()
         thread.join()
         server.server_close()

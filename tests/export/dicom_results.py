@@ -1,7 +1,12 @@
-"""Exported DICOM, read with pydicom alone: pixels of a frame and where each lies."""
+"""Exported DICOM, read with pydicom alone: pixels of a frame and where each lies; and what a validator says of it."""
+
+import shutil
+import subprocess
 
 import numpy as np
 import pydicom
+
+VALIDATOR = shutil.which("dciodvfy")
 
 
 def read_map(path):
@@ -27,3 +32,15 @@ def places(position, orientation, spacing, shape):
 
 def ras(points):
     return points * [-1, -1, 1]
+
+
+def said_of(path):
+    """What dciodvfy says of a file, line by line; nothing where it is not installed."""
+    if not VALIDATOR:
+        return []
+    done = subprocess.run([VALIDATOR, path], capture_output=True, text=True, check=False)  # noqa: S603
+    return (done.stdout + done.stderr).splitlines()
+
+
+def errors_of(path):
+    return [line for line in said_of(path) if line.startswith("Error")]

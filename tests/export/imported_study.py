@@ -83,6 +83,7 @@ def write_imported(root, *, values=None, map_toml=None, layers=(LAYER,), plane="
         },
     )
     write_json(folders.configuration, {"cohort": {"input": str(bids)}})
+    write_json(folders.provenance, {"steps": {"explain": {"finished": "2026-03-04T05:06:07+00:00"}}})
     geometry = geometry_of(scan.load(), square(PICTURE, EDGE_MM * max(shape)), kept[::every])
     geometry = replace(geometry, delivered={one: scan.delivered_grid(one) for one in scan.sequences})
     write_study_maps(folders, scan, geometry, values, layers)

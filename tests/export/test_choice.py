@@ -3,7 +3,9 @@
 import shutil
 import sys
 
+import pydicom
 import pytest
+import zarr
 from rich.console import Console
 
 from stratacam import cli
@@ -14,12 +16,12 @@ from stratacam.files import write_json
 
 
 def chosen(study, **wanted):
-    found, _ = choose_maps(study.folders, Wanted(**wanted))
+    found, *_ = choose_maps(study.folders, Wanted(**wanted))
     return [(one.maps.name, one.maps.explained, one.layer) for one in found]
 
 
 def test_without_a_recommended_map_that_of_the_last_convolution_is_taken_and_said_so(oblique_study):
-    found, remark = choose_maps(oblique_study.folders, Wanted())
+    found, remark, _ = choose_maps(oblique_study.folders, Wanted())
     assert [one.layer for one in found] == ["block5_conv3"]
     assert remark.startswith("No map is recommended, so that of the last convolution is exported.")
 
@@ -59,6 +61,123 @@ def test_results_are_never_written_into_the_study_or_the_cohort(oblique_study):
     for place in (oblique_study.folders.root / "out", oblique_study.bids, oblique_study.bids / "sub-01"):
         with pytest.raises(InputError, match="expected a place of its own"):
             export_study(oblique_study.folders, place, Wanted(), ["png"], console=Console(quiet=True))
+
+
+@pytest.fixture
+def two_scans(oblique_study, tmp_path):
+    """A copy of the study with a second scan, which tests may spoil: folders, and the store of the second scan."""
+    root = tmp_path / "study"
+    shutil.copytree(oblique_study.folders.root, root)
+    for place in ("prepared/sub-02", "maps/sub-02"):
+        shutil.copytree(root / place.replace("02", "01"), root / place)
+        for path in sorted((root / place).rglob("sub-01*"), reverse=True):
+            path.rename(path.with_name(path.name.replace("sub-01", "sub-02")))
+    store = root / "maps/sub-02/anat/sub-02_gradcam.zarr"
+    zarr.open_group(store).attrs.update({"name": "sub-02"})
+    return type(oblique_study.folders)(root), store
+
+
+def lacks_the_layer(store):
+    zarr.open_group(store).attrs.update({"layers": ["block1_conv1"], "blank": {"block1_conv1": [[]]}})
+
+
+def lacks_the_class(store):
+    zarr.open_group(store).attrs.update({"explained": ["RRMS"]})
+
+
+def lacks_the_sequence(store):
+    group = zarr.open_group(store)
+    geometry = group.attrs["geometry"]
+    geometry["delivered"] = {"FLAIR": geometry["delivered"]["T1w"]}
+    group.attrs.update({"geometry": geometry})
+
+
+def is_damaged(store):
+    (store / "zarr.json").write_text("{")
+
+
+def lacks_the_prepared_scan(store):
+    shutil.rmtree(store.parents[3] / "prepared/sub-02")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lacks_the_layer, "--layer: found block5_conv3"),
+        (lacks_the_class, "none of SPMS"),
+        (lacks_the_sequence, "--sequence: found T1w; expected one of FLAIR"),
+        (is_damaged, "cannot be read"),
+        (lacks_the_prepared_scan, "lacks sub-02, of which there are maps"),
+    ],
+)
+def test_a_scan_that_lacks_what_is_wanted_is_left_out_and_the_others_go_on(
+    run, two_scans, tmp_path, spoil, words
+):
+    folders, store = two_scans
+    spoil(store)
+    options = ("--format", "nifti", "--layer", "block5_conv3", "--class", "SPMS")
+    code, said = run(folders.root, tmp_path / "out", *options)
+    assert code == cli.LEFT_OUT
+    assert "sub-02" in said
+    assert words in said
+    assert [path.name for path in (tmp_path / "out/nifti").iterdir()] == ["sub-01"]
+    code, said = run(folders.root, tmp_path / "one", *options, "--subject", "sub-02")
+    assert code == cli.UNUSABLE
+    assert words in said
+
+
+def test_the_same_method_among_the_maps_and_the_recommended_has_files_of_its_own(oblique_study, tmp_path):
+    root = tmp_path / "study"
+    shutil.copytree(oblique_study.folders.root, root)
+    shutil.copytree(root / "maps", root / "recommended")
+    folders = type(oblique_study.folders)(root)
+    wanted = Wanted(methods=("gradcam",), layers=("block5_conv3",))
+    steps = {"explain": "2026-03-04", "explain recommended": "2026-05-06"}
+    write_json(
+        folders.provenance, {"steps": {step: {"finished": f"{day}T05:06:07"} for step, day in steps.items()}}
+    )
+    formats = ["nifti", "dicom"]
+    done = export_study(
+        folders, tmp_path / "out", wanted, formats, link=oblique_study.link, console=Console(quiet=True)
+    )
+    for found in done.files.values():
+        assert len(set(found)) == len(found)
+        assert len([path for path in found if "recommended" in path.parts]) * 2 == len(found)
+    days = {
+        "recommended" in path.parts: pydicom.dcmread(path, stop_before_pixels=True).ContentDate
+        for path in done.files["dicom"]
+    }
+    assert days == {False: "20260304", True: "20260506"}
+    write_json(folders.provenance, {"steps": {"explain": {"finished": "2026-03-04T05:06:07"}}})
+    again = export_study(
+        folders, tmp_path / "out", wanted, ["dicom"], link=oblique_study.link, console=Console(quiet=True)
+    )
+    (reason,) = again.left_out.values()
+    assert "does not say when its step explain recommended ended" in reason
+    assert not [path for path in again.files["dicom"] if "recommended" in path.parts]
+
+
+def test_a_link_below_the_results_that_leads_into_the_study_is_refused(oblique_study, tmp_path):
+    inside = oblique_study.folders.maps
+    before = sorted(inside.rglob("*"))
+    for place in ("gif", "nifti/sub-01"):
+        out = tmp_path / place.replace("/", "-")
+        (out / place).parent.mkdir(parents=True)
+        (out / place).symlink_to(inside)
+        with pytest.raises(InputError, match="expected a place of its own"):
+            export_study(oblique_study.folders, out, Wanted(), ["gif", "nifti"], console=Console(quiet=True))
+    assert sorted(inside.rglob("*")) == before
+
+
+def test_a_link_in_the_place_of_a_map_is_replaced_and_what_it_leads_to_stays(oblique_study, tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    folder = tmp_path / "out/png/sub-01_space-T1w_desc-block5conv3_gradcam"
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(kept)
+    export_study(oblique_study.folders, tmp_path / "out", Wanted(), ["png"], console=Console(quiet=True))
+    assert not folder.is_symlink()
+    assert list(kept.iterdir()) == []
 
 
 def test_a_sequence_over_which_no_map_can_be_laid_is_refused(oblique_study, tmp_path):
@@ -141,7 +260,7 @@ def test_the_recommended_map_is_taken_from_where_the_study_keeps_it(oblique_stud
     write_json(root / ".stratacam/train/vgg16_seed-0.json", {"key": "key"})
     folders = type(oblique_study.folders)(root)
     for wanted in (Wanted(), Wanted(recommended=True)):
-        (one,), remark = choose_maps(folders, wanted)
+        (one,), remark, _ = choose_maps(folders, wanted)
         assert (one.maps.method, one.layer) == ("gradcam", "block4_conv3")
         assert one.trust.sentence == "Evidence: meets every criterion of the rule."
         assert remark == (

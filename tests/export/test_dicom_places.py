@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK
-from dicom_results import places, ras, read_map
+from dicom_results import errors_of, places, ras, read_map
 from imported_study import DATA, EDGE_MM, PICTURE, write_imported
 from nibabel.affines import apply_affine
 from pydicom.uid import EnhancedMRImageStorage, ParametricMapStorage
@@ -16,9 +16,15 @@ from rich.console import Console
 from tests.scans.dicom.dicom_files import AXIAL, SAGITTAL, oblique, write_enhanced, write_series
 
 from stratacam.export import Wanted, export_study
+from stratacam.export.choose import choose_maps
+from stratacam.export.dicom import find_source
+from stratacam.export.drawing import draw, legend_of
+from stratacam.export.placed import PlacedMap
 from stratacam.scans.dicom.convert import find_dcm2niix
+from stratacam.scans.dicom.link import read_link
 
 FRAME = {"FrameOfReferenceUID": "1.2.3.4.5"}
+STATED = "1 slice in 3 was explained; between these slices the map is interpolated."
 MARGIN = 2  # cells of the prepared grid, of the pictures and of the slices, beyond which nothing is known
 
 
@@ -77,6 +83,70 @@ def test_values_that_are_known_everywhere_are_found_at_every_pixel(tmp_path, nam
         np.testing.assert_allclose(values[known], plane_of_values(ras(points))[known], atol=2e-4)
     assert len(position) == settings["slices"]
     assert compared > 500
+
+
+@pytest.mark.parametrize("name", ["axial", "sagittal, thin"])
+def test_only_slices_that_were_explained_are_frames_and_only_what_was_explained_has_a_value(tmp_path, name):
+    settings = {"spacing": (3.0, 2.5), "step": 3.0, "slices": 14, **SERIES[name]}
+    write_series(tmp_path / "dicom", **settings, **FRAME)
+    study = write_imported(tmp_path, values=plane_of_values, every=3)
+    (path,), captures = export(study, tmp_path / "out")
+    dataset = pydicom.dcmread(path)
+    named = {source.ReferencedSOPInstanceUID for source, *_ in read_map(path)}
+    assert named == {pydicom.dcmread(one).SourceImageSequence[0].ReferencedSOPInstanceUID for one in captures}
+    crosses = name != "axial"
+    assert (len(named) == settings["slices"]) == crosses
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        assert frame.FrameContentSequence[0].FrameComments == f"NaN: not explained. {STATED}"
+    assert np.isnan([dataset.FloatPixelPaddingValue, dataset.FloatPixelPaddingRangeLimit]).all()
+    for _, points, values in read_map(path):
+        pixels = study.geometry.to_pixels(ras(points))
+        last = len(study.geometry.slices) - 1
+        low, high = [-0.5 / 3, -0.5, -0.5], [last + 0.5 / 3, PICTURE - 0.5, PICTURE - 0.5]
+        inside = ((pixels >= low) & (pixels <= high)).all(axis=-1)
+        np.testing.assert_array_equal(np.isfinite(values), inside)
+    report = pydicom.dcmread(path.with_name("report.dcm"))
+    assert STATED in [one.get("TextValue") for one in report.ContentSequence]
+    assert errors_of(path) == []
+
+
+def test_the_distance_of_frames_is_that_of_explained_slices(tmp_path):
+    write_series(
+        tmp_path / "dicom", spacing=(3.0, 3.0), step=3.0, slices=14, origin=(-30.0, -30.0, -21.0), **FRAME
+    )
+    study = write_imported(tmp_path, values=plane_of_values, every=2)
+    (path,), _ = export(study, tmp_path / "out")
+    dataset = pydicom.dcmread(path)
+    heights = [points[0, 0, 2] for _, points, _ in read_map(path)]
+    np.testing.assert_allclose(np.abs(np.diff(heights)), 6.0)
+    measures = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert (measures.SpacingBetweenSlices, measures.SliceThickness) == (6, 3)
+
+
+def test_maps_of_small_values_have_a_window_that_the_standard_allows(tmp_path):
+    write_series(tmp_path / "dicom", spacing=(3.0, 2.5), step=4.0, slices=8, **FRAME)
+    study = write_imported(tmp_path, values=lambda points: 1e-3 * plane_of_values(points))
+    (path,), _ = export(study, tmp_path / "out")
+    assert errors_of(path) == []
+    shared = pydicom.dcmread(path).SharedFunctionalGroupsSequence[0]
+    (window,) = shared.FrameVOILUTSequence
+    assert (window.VOILUTFunction, float(window.WindowCenter)) == ("LINEAR_EXACT", 0)
+    largest = max(np.nanmax(np.abs(values)) for *_, values in read_map(path))
+    assert float(window.WindowWidth) == pytest.approx(2 * largest)
+
+
+def test_captures_are_compressed_without_loss(oblique_study, dicom_files):
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
+    placed = PlacedMap(chosen, "T1w", signed=False)
+    delivered = chosen.maps.geometry.delivered["T1w"]
+    source = find_source(chosen.scan, "T1w", delivered, read_link(oblique_study.link))
+    laid = placed.lay(source.grid)
+    path = next(path for path in dicom_files if path.name == "capture-005.dcm")
+    capture = pydicom.dcmread(path)
+    drawn = draw(laid, 4, legend_of(chosen, laid, signed=False), name=placed.name)
+    np.testing.assert_array_equal(capture.pixel_array, drawn.pixels)
+    assert path.stat().st_size < drawn.pixels.nbytes / 4
+    assert "LossyImageCompression" not in capture or capture.LossyImageCompression == "00"
 
 
 def bump(centre):
@@ -147,6 +217,10 @@ def test_frames_of_an_enhanced_series_are_named_by_number(tmp_path):
         np.testing.assert_allclose(points[0, 0], position[int(source.ReferencedFrameNumber) - 1], atol=1e-6)
         known = inner(study, ras(points))
         np.testing.assert_allclose(values[known], plane_of_values(ras(points))[known], atol=2e-4)
+    for one in (path, *captures):
+        decimals = [each for each in pydicom.dcmread(one).iterall() if each.VR == "DS"]
+        texts = [str(value) for each in decimals for value in np.atleast_1d(each.value)]
+        assert max(map(len, texts)) <= 16  # the most that the standard allows
     named = {pydicom.dcmread(one).SourceImageSequence[0].ReferencedFrameNumber for one in captures}
     assert named <= set(range(1, 15))
 
@@ -166,7 +240,7 @@ def test_enhanced_files_of_one_slice_each_are_named_one_by_one(tmp_path):
     for source, points, _ in read_map(path):
         assert source.ReferencedSOPClassUID == EnhancedMRImageStorage
         np.testing.assert_allclose(points[0, 0], position[source.ReferencedSOPInstanceUID], atol=1e-6)
-    report = pydicom.dcmread(tmp_path / "out/dicom/sub-01_space-T1w_gradcam/report.dcm")
+    report = pydicom.dcmread(tmp_path / "out/dicom/sub-01_space-T1w_desc-block5conv3_gradcam/report.dcm")
     named = {one.value for one in report.iterall() if one.keyword == "ReferencedSOPClassUID"}
     assert named == {EnhancedMRImageStorage, ParametricMapStorage}
 

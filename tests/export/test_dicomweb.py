@@ -1,12 +1,14 @@
 """DICOM in a real archive: stored, found, read back, in place; and what is said where that fails."""
 
+import base64
 import json
 import sys
+import time
 
 import numpy as np
 import pydicom
 import pytest
-from archive import ABSENT, PLUGINS, PROGRAM, answering, free_port, orthanc
+from archive import ABSENT, PLUGINS, PROGRAM, answering, free_port, orthanc, trickling
 from dicom_results import places, ras
 from dicomweb_client import DICOMwebClient
 from imported_study import write_imported
@@ -21,7 +23,7 @@ from tests.scans.dicom.dicom_files import oblique, write_series
 
 from stratacam import cli
 from stratacam.errors import InputError
-from stratacam.export import Wanted, dicomweb, export_study
+from stratacam.export import Wanted, bounded, dicomweb, export_study
 from stratacam.export.dicomweb import Service, send
 
 needs_orthanc = pytest.mark.skipif(not (PROGRAM and PLUGINS), reason=ABSENT)
@@ -89,8 +91,8 @@ def test_what_is_read_back_is_what_was_sent(archived):
         sent = pydicom.dcmread(path)
         back = client.retrieve_instance(sent.StudyInstanceUID, sent.SeriesInstanceUID, sent.SOPInstanceUID)
         del back[0x0008, 0x0005], sent[0x0008, 0x0005]
-        assert {one.tag: one.value for one in back if one.VR != "SQ"} == {
-            one.tag: one.value for one in sent if one.VR != "SQ"
+        assert {one.tag: str(one.value) for one in back if one.VR != "SQ"} == {
+            one.tag: str(one.value) for one in sent if one.VR != "SQ"
         }
 
 
@@ -134,12 +136,7 @@ def test_captures_lie_over_the_slices_of_the_t1w_that_the_archive_has(archived):
     for capture in client.retrieve_series(study, series):
         t1w = slices.pop(capture.SourceImageSequence[0].ReferencedSOPInstanceUID)
         assert capture.FrameOfReferenceUID == t1w.FrameOfReferenceUID
-        (frame,) = client.retrieve_instance_frames(
-            study, series, capture.SOPInstanceUID, [1], media_types=RAW
-        )
-        pixels = np.frombuffer(frame, np.uint8)[: capture.Rows * capture.Columns * 3]
-        pixels = pixels.reshape(capture.Rows, capture.Columns, 3)
-        np.testing.assert_array_equal(pixels, capture.pixel_array)
+        pixels = capture.pixel_array
         first = places(t1w.ImagePositionPatient, t1w.ImageOrientationPatient, t1w.PixelSpacing, (40, 36))
         over = places(
             capture.ImagePositionPatient, capture.ImageOrientationPatient, capture.PixelSpacing, (640, 576)
@@ -157,6 +154,17 @@ def test_captures_lie_over_the_slices_of_the_t1w_that_the_archive_has(archived):
 
 
 @needs_orthanc
+def test_the_archive_unpacks_a_capture(archived):
+    client, files, *_ = archived
+    sent = of_kind(files, SecondaryCaptureImageStorage)[5]
+    (frame,) = client.retrieve_instance_frames(
+        sent.StudyInstanceUID, sent.SeriesInstanceUID, sent.SOPInstanceUID, [1], media_types=RAW
+    )
+    pixels = np.frombuffer(frame, np.uint8)[: sent.pixel_array.size]
+    np.testing.assert_array_equal(pixels.reshape(sent.pixel_array.shape), sent.pixel_array)
+
+
+@needs_orthanc
 def test_the_report_is_read_back_whole(archived):
     client, files, _, _ = archived
     (sent,) = of_kind(files, ComprehensiveSRStorage)
@@ -170,10 +178,10 @@ def test_the_report_is_read_back_whole(archived):
 def test_an_archive_with_a_password_is_given_it_and_refuses_without(tmp_path, dicom_files):
     with orthanc(tmp_path / "orthanc", users={"alice": "sesame"}) as url:
         with pytest.raises(
-            InputError, match=r"wants authentication \(HTTP 401\).*STRATACAM_DICOMWEB_TOKEN"
+            InputError, match=r"wants authentication \(HTTP 401\).*give STRATACAM_DICOMWEB_TOKEN"
         ) as caught:
             send(dicom_files, Service.of(url))
-        assert "0 of 14 files are stored there" in str(caught.value)
+        assert "0 of 14 files are known to be stored there" in str(caught.value)
         with pytest.raises(InputError, match="wants authentication") as caught:
             send(dicom_files, Service.of(url, user="alice:wrong"))
         assert "wrong" not in str(caught.value)
@@ -190,6 +198,10 @@ def failed(*uids):
     return json.dumps(
         {"00081198": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": [one]}} for one in uids]}}
     )
+
+
+def found(*uids):
+    return json.dumps([{"00080018": {"vr": "UI", "Value": [one]}} for one in uids])
 
 
 @pytest.fixture
@@ -216,27 +228,105 @@ def test_a_token_goes_in_the_header(two):
 
 @pytest.mark.parametrize(
     ("status", "answer", "count"),
-    [(202, lambda uids: stored(uids[0]), 1), (202, lambda uids: failed(*uids), 0), (200, lambda _: "[]", 0)],
+    [
+        (202, lambda uids: stored(uids[0]), 1),
+        (202, lambda uids: failed(*uids), 0),
+        (200, lambda _: "[]", 0),
+        (200, lambda _: stored("1.2", "1.3"), 0),
+    ],
 )
 def test_what_is_not_acknowledged_is_not_called_stored(two, status, answer, count):
     files, uids = two
     with (
         answering((status, JSON, answer(uids)), (200, JSON, "[]")) as (url, _),
-        pytest.raises(
-            InputError, match=f"{count} of 2 files are stored there; expected all: run the same command"
-        ),
+        pytest.raises(InputError, match=f"{count} of 2 files are known to be stored there; expected all: "),
     ):
         send(files, Service.of(url))
 
 
 def test_an_answer_that_names_nothing_is_checked_by_asking(two):
-    files, _ = two
-    with answering((200, {}, ""), (200, JSON, '[{"00080018": {"vr": "UI", "Value": ["1.2"]}}]')) as (
-        url,
-        asked,
-    ):
+    files, uids = two
+    with answering((200, {}, ""), (200, JSON, found(*uids))) as (url, asked):
         assert send(files, Service.of(url)).startswith("Sent: 2 DICOM files")
     assert [one[0] for one in asked] == ["POST", "GET", "GET"]
+
+
+def test_an_archive_that_finds_another_instance_has_not_stored_this_one(two):
+    files, uids = two
+    with (
+        answering((200, {}, ""), (200, JSON, found("9.9.9", uids[0]))) as (url, _),
+        pytest.raises(InputError, match="1 of 2 files are known to be stored there"),
+    ):
+        send(files, Service.of(url))
+
+
+def test_where_there_is_nothing_to_send_the_archive_is_not_called():
+    with answering((200, JSON, "[]")) as (url, asked):
+        assert send([], Service.of(url)).startswith("Sent: nothing")
+    assert asked == []
+
+
+def test_a_name_and_a_password_in_any_script_are_sent(two):
+    files, uids = two
+    with answering((200, JSON, stored(*uids))) as (url, asked):
+        send(files, Service.of(url, user="\u5c71:\u2192"))
+    sent = base64.b64decode(asked[0][2]["Authorization"].removeprefix("Basic "))
+    assert sent.decode() == "\u5c71:\u2192"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1",
+        "http://h:99999999/",
+        "http://h:abc/",
+        "http://h/\n",
+        "http:///x",
+        "ftp://h",
+        "h",
+        "http://h/?a",
+    ],
+)
+def test_a_url_that_cannot_be_one_is_refused_before_anything_is_sent(url):
+    with pytest.raises(InputError, match="expected the root of a DICOMweb service"):
+        Service.of(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://u:s3cret@", "ftp://u:s3cret@h", "http://u:s3cret@h:x/?y", "http://:s3cret@[::1"]
+)
+def test_a_password_in_a_url_is_never_said(url):
+    with pytest.raises(InputError, match="found a name or password in the URL") as caught:
+        Service.of(url)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["s3cret\nX", "s3cret \u2192"])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_said(token):
+    with pytest.raises(InputError, match="--dicomweb-token: found a blank") as caught:
+        Service.of(PLAIN, token=token)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_scheme_in_capitals_is_one():
+    assert Service.of("HTTP://127.0.0.1:1/dw/").url == "http://127.0.0.1:1/dw"
+
+
+def test_a_private_authority_is_trusted_where_its_certificates_are_given(tmp_path):
+    bundle = tmp_path / "authority.pem"
+    with pytest.raises(InputError, match="--dicomweb-ca: found no"):
+        Service.of(PLAIN, certificates=bundle)
+    bundle.touch()
+    assert Service.of(PLAIN, certificates=bundle).client()._session.verify == str(bundle)
+    assert Service.of(PLAIN).client()._session.verify is True
+
+
+def test_only_what_may_pass_by_itself_is_to_be_run_again(two):
+    files, _ = two
+    for status, again in ((500, True), (403, False), (409, False), (413, False), (401, False)):
+        with answering((status, {}, "")) as (url, _), pytest.raises(InputError) as caught:
+            send(files, Service.of(url))
+        assert ("run the same command again" in str(caught.value)) == again
 
 
 def test_a_redirection_is_not_followed(two):
@@ -248,6 +338,40 @@ def test_a_redirection_is_not_followed(two):
     ):
         send(files, Service.of(url, token="s3cret"))  # noqa: S106
     assert asked == []
+
+
+BEGINS = b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\n"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"a"),
+        (BEGINS, b"X-Many: a\r\n"),
+        (BEGINS + b"Content-Length: 1000000\r\n\r\n", b"["),
+        (BEGINS + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n[\r\n"),
+    ],
+    ids=["a header that does not end", "headers that do not end", "a slow answer", "an answer in pieces"],
+)
+def test_a_server_that_drips_ends_the_command_in_time_and_is_not_tried_again(two, pieces, monkeypatch):
+    monkeypatch.setattr(bounded, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(bounded, "BYTES_A_SECOND", 2**30)
+    began = time.monotonic()
+    with (
+        trickling(*pieces) as url,
+        pytest.raises(InputError, match="did not answer whole within 0 s; 0 of 2 files are known"),
+    ):
+        send(two[0], Service.of(url))
+    assert time.monotonic() - began < 5
+
+
+def test_an_answer_without_end_is_not_read_into_memory(two, monkeypatch):
+    monkeypatch.setattr(bounded, "ANSWER_BYTES", 2**20)
+    with (
+        trickling(BEGINS + b"\r\n", b" " * 2**16, seconds=0) as url,
+        pytest.raises(InputError, match="answers with more than 1 MiB; 0 of 2 files are known"),
+    ):
+        send(two[0], Service.of(url))
 
 
 @pytest.mark.parametrize(
@@ -263,7 +387,7 @@ def test_an_error_says_what_the_service_said_and_no_secret(two, status, words):
         send(files, Service.of(url, token="s3cret"))  # noqa: S106
     assert "s3cret" not in str(caught.value)
     assert "Doe" not in str(caught.value)
-    assert "0 of 2 files are stored there" in str(caught.value)
+    assert "0 of 2 files are known to be stored there" in str(caught.value)
 
 
 def test_where_nothing_listens_that_is_said(two):

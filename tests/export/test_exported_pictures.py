@@ -1,6 +1,9 @@
 """Pictures and films through the slices: what is drawn, where, and what stands beside it."""
 
+import errno
 import importlib
+import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -16,7 +19,7 @@ from rich.console import Console
 from tests.scans.dicom.dicom_files import SAGITTAL, write_series
 
 from stratacam.errors import InputError
-from stratacam.export import Wanted, export_study
+from stratacam.export import Wanted, drawing, export_study
 from stratacam.export.choose import choose_maps
 from stratacam.export.drawing import draw, legend_of
 from stratacam.export.laid import lay, plane_grid
@@ -46,21 +49,21 @@ def written_words(monkeypatch):
 
 
 def test_a_picture_says_what_it_is_how_it_is_scaled_and_that_it_is_for_research(oblique_study, written_words):
-    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
     laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
     draw(laid, laid.shown[2], legend_of(chosen, laid, signed=False), name="sub-01 T1w")
     words = " ".join(written_words)
     raw = chosen.maps.raw(chosen.layer)
     for expected in (
         "RESEARCH USE ONLY - NOT FOR DIAGNOSIS",
-        "gradcam, block5_conv3, class SPMS",
+        "class SPMS, gradcam, block5_conv3",
         "Predicted SPMS (control 0.10, RRMS 0.20, SPMS 0.70)",
         "scan held out of training",
         "Evidence: not measured",
         "Heat, by its maximum in this scan. Unit: logit.",
         f"Raw map in this scan: \N{MINUS SIGN}{-raw.min():.3g} to {raw.max():.3g}.",
         f"1 = {laid.scale:.3g}",
-        "5 cm",
+        "2 cm",
         "sub-01 T1w",
     ):
         assert expected in words
@@ -91,7 +94,7 @@ def copied(oblique_study, tmp_path):
     record = next(folders.prepared.rglob("*_record.json"))
     delivered = next((tmp_path / "bids").rglob("*_T1w.nii.gz"))
     write_json(record, {**read_json(record), "Delivered": {"T1w": str(delivered)}})
-    (chosen,), _ = choose_maps(folders, Wanted())
+    (chosen,), *_ = choose_maps(folders, Wanted())
     return chosen, delivered
 
 
@@ -117,7 +120,7 @@ def test_a_scan_that_was_moved_since_is_refused(copied):
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
 def test_sides_are_those_of_the_plane(oblique_study, plane):
-    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
     delivered = chosen.maps.geometry.delivered["T1w"]
     laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", plane_grid(delivered, plane))
     left, right, top, bottom = laid.sides
@@ -132,7 +135,7 @@ def blob(points):
 def test_heat_and_signed_maps_have_the_values_of_the_layer(tmp_path):
     write_series(tmp_path / "dicom", spacing=(2.0, 2.0), step=2.0, shape=(40, 40), slices=20, **FRAME)
     study = write_imported(tmp_path, values=blob)
-    (chosen,), _ = choose_maps(study.folders, Wanted())
+    (chosen,), *_ = choose_maps(study.folders, Wanted())
     heat = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
     signed = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", signed=True)
     assert heat.heat.min() == 0
@@ -146,7 +149,7 @@ def test_heat_and_signed_maps_have_the_values_of_the_layer(tmp_path):
 
 
 def test_a_signed_map_has_its_colours_also_in_slices_without_negative_values(oblique_study):
-    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
     laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", signed=True)
     above = replace(laid, heat=np.full_like(laid.heat, 0.8))
     legend = legend_of(chosen, laid, signed=True)
@@ -176,7 +179,7 @@ def test_what_was_not_explained_is_dark_and_said_so(tmp_path, written_words):
     )
     study = write_imported(tmp_path)
     kept = study.geometry.slices
-    (chosen,), _ = choose_maps(study.folders, Wanted())
+    (chosen,), *_ = choose_maps(study.folders, Wanted())
     grid = Grid(*_longer(chosen.maps.geometry.delivered["T1w"], 6))
     laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w", plane_grid(grid, "sagittal"))
     assert 0 < laid.explained[6].mean() < 1
@@ -193,7 +196,7 @@ def _longer(grid, cells):
 
 
 def test_a_blank_map_stays_blank_and_says_why(oblique_study, written_words, monkeypatch):
-    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
     maps = chosen.maps
     blank = {layer: [["all negative"] * len(maps.slices)] for layer in maps.layers}
     monkeypatch.setitem(maps.__dict__, "blank_of", blank)
@@ -205,6 +208,42 @@ def test_a_blank_map_stays_blank_and_says_why(oblique_study, written_words, monk
     assert lay(chosen.scan, maps, chosen.layer, "T1w", signed=True).heat.any()
 
 
+def test_a_long_name_of_a_class_stays_inside_the_picture():
+    for text in ("X" * 300, "class " + "X" * 300 + " and\nmore"):
+        lines = drawing._wrapped(text, 500)
+        assert all(drawing._font(drawing.SMALL).getlength(line) <= 500 for line in lines)
+        assert "".join(lines).replace(" ", "") == "".join(text.split())
+
+
+def test_a_narrow_scan_has_a_shorter_scale_bar(oblique_study, written_words):
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
+    laid = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
+    affine = laid.grid.affine @ np.diag([0.4, 0.4, 1, 1])
+    narrow = replace(laid, grid=Grid(laid.grid.shape, affine))
+    draw(narrow, laid.shown[2], legend_of(chosen, laid, signed=False), name="one")
+    assert "0.5 cm" in written_words
+
+
+def test_only_slices_that_were_explained_have_a_picture_and_the_legend_says_how_many(tmp_path, written_words):
+    write_series(
+        tmp_path / "dicom",
+        spacing=(3.0, 3.0),
+        step=3.0,
+        shape=(24, 24),
+        slices=24,
+        origin=(-36, -36, -36),
+        **FRAME,
+    )
+    study = write_imported(tmp_path, every=4)
+    done = export(study, tmp_path / "out", "png", "gif")
+    explained = len(study.geometry.slices)
+    assert explained > 3
+    assert explained - 2 <= len(done["png"]) <= explained
+    numbers = [int(path.stem.removeprefix("slice-")) for path in done["png"]]
+    assert {after - before for before, after in itertools.pairwise(numbers)} == {4}
+    assert any("1 slice in 4 was explained" in words for words in written_words)
+
+
 def test_png_gif_and_mp4_go_through_the_same_slices(oblique_study, tmp_path):
     files = export(oblique_study, tmp_path, "png", "gif", "mp4")
     names = [path.name for path in files["png"]]
@@ -214,6 +253,10 @@ def test_png_gif_and_mp4_go_through_the_same_slices(oblique_study, tmp_path):
     assert "not for diagnosis" in Image.open(files["png"][0]).text["Description"]
     with Image.open(files["gif"][0]) as film:
         assert film.n_frames == len(names)
+        for place in (0, len(names) - 1):
+            film.seek(place)
+            picture = np.asarray(Image.open(files["png"][place]).convert("RGB"), dtype=int)
+            assert np.abs(np.asarray(film.convert("RGB"), dtype=int) - picture).max() <= 16  # of 255
         assert {film.size} == sizes
         assert film.info["loop"] == 0
     ffmpeg = importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
@@ -243,6 +286,35 @@ def test_without_the_encoder_a_film_is_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+def encoder(folder, monkeypatch, script):
+    """Take a script in place of the encoder."""
+    real = importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
+    path = folder / "encoder"
+    path.write_text(f"#!/bin/sh\n{script.format(real=real)}\n")
+    path.chmod(0o700)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(path))
+
+
+@pytest.mark.parametrize(
+    "script", ["ulimit -f 40; trap '' XFSZ; exec {real} \"$@\"", "head -c 100 >/dev/null; exit 1"]
+)
+def test_a_film_that_the_encoder_could_not_finish_is_not_there(oblique_study, tmp_path, monkeypatch, script):
+    encoder(tmp_path, monkeypatch, script)
+    with pytest.raises(InputError, match="the encoder failed"):
+        export(oblique_study, tmp_path / "out", "mp4")
+    assert not any(path.is_file() for path in (tmp_path / "out").rglob("*"))
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_disk_that_is_full_ends_the_export_with_one_error(oblique_study, tmp_path, monkeypatch, code):
+    full = os.strerror(errno.ENOSPC)
+    encoder(tmp_path, monkeypatch, f"cat >/dev/null; echo 'Error: {full}' >&2; exit {code}")
+    with pytest.raises(InputError, match=f"cannot be written .{full}.; make room") as caught:
+        export(oblique_study, tmp_path / "out", "png", "mp4")
+    assert "nothing could be exported" not in str(caught.value)
+    assert not list((tmp_path / "out").rglob("*.mp4"))
+
+
 def _without(absent, real):
     def import_module(name):
         if name == absent:
@@ -265,7 +337,7 @@ def test_a_nifti_is_the_studys_own(oblique_study, tmp_path):
 
 
 def test_heat_on_which_few_networks_agree_is_pale(oblique_study, written_words):
-    (chosen,), _ = choose_maps(oblique_study.folders, Wanted())
+    (chosen,), *_ = choose_maps(oblique_study.folders, Wanted())
     alone = lay(chosen.scan, chosen.maps, chosen.layer, "T1w")
     legend = legend_of(chosen, alone, signed=False)
     strong = draw(alone, alone.shown[3], legend, name="one").pixels[:640]

@@ -199,6 +199,12 @@ def test_evidence_has_every_layer_of_every_network_with_intervals(evidence):
     assert (evidence / "small_cnn_seed-0/layers.tsv").is_file()
 
 
+def test_the_provenance_says_when_evidence_was_measured(evidence):
+    steps = json.loads((evidence.parent / "provenance.json").read_text())["steps"]
+    measured = [one["finished"] for step, one in steps.items() if step.startswith("evidence")]
+    assert min(measured) >= steps["explain"]["finished"]
+
+
 def test_evidence_of_a_scan_is_by_the_model_that_held_its_subject_out(evidence, folder):
     about = json.loads((evidence / "make_seed-0/scans/sub-01_about.json").read_text())
     runs = json.loads((folder / "study/models/runs.json").read_text())["runs"]

@@ -86,6 +86,14 @@ def export(
             metavar="NAME:PASSWORD", envvar="STRATACAM_DICOMWEB_USER", help="Basic authentication for it."
         ),
     ] = None,
+    dicomweb_ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="REQUESTS_CA_BUNDLE",
+            help="Certificates (PEM) of the authority that its certificate comes from, if that is a private one.",
+        ),
+    ] = None,
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
     """Write maps for others: NIfTI, pictures, films, DICOM beside its source. For research only, not for diagnosis."""
@@ -100,7 +108,11 @@ def export(
     from stratacam.export.dicomweb import Service, send
 
     console = Console()
-    service = Service.of(to_dicomweb, token=dicomweb_token, user=dicomweb_user) if to_dicomweb else None
+    service = (
+        Service.of(to_dicomweb, token=dicomweb_token, user=dicomweb_user, certificates=dicomweb_ca)
+        if to_dicomweb
+        else None
+    )
     wanted = Wanted(
         subjects=tuple(subject or ()),
         methods=tuple(method or ()),

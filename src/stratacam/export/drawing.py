@@ -13,7 +13,16 @@ from PIL import Image, ImageDraw, ImageFont
 from stratacam.cam.drawing import blend
 from stratacam.export.choose import ChosenMap
 from stratacam.export.laid import LaidMap
-from stratacam.export.words import RESEARCH, networks_of, number, prediction_of, title_of, unit_of
+from stratacam.export.words import (
+    RESEARCH,
+    coverage_of,
+    networks_of,
+    number,
+    prediction_of,
+    printable,
+    title_of,
+    unit_of,
+)
 from stratacam.report.overlay import AGREED, PALE
 
 LONG_SIDE = 640
@@ -26,7 +35,9 @@ MARGIN, LINE, BAR = 10, 20, 14
 TEXT, SMALL = 15, 13
 WHITE, YELLOW, GREY = (235, 235, 235), (255, 214, 10), (165, 165, 165)
 GREY_OF_THE_BAR = 0.45
-SCALE_BAR_MM = 50.0
+SCALE_BARS_MM = (50.0, 20.0, 10.0, 5.0)
+WIDEST_BAR = 0.4
+"""Part of the width of a slice that its scale bar may take."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +86,7 @@ def legend_of(chosen: ChosenMap, laid: LaidMap, *, signed: bool) -> Legend:
     pale = (
         () if laid.agreement is None else (f"Pale: fewer than {100 * AGREED:.0f} % of the networks agree.",)
     )
-    dark = () if laid.explained[laid.shown].all() else ("Dark: not explained.",)
+    dark = () if laid.explained[list(laid.shown)].all() else ("Dark: not explained.",)
     return Legend(
         lines=(
             title_of(chosen),
@@ -83,6 +94,7 @@ def legend_of(chosen: ChosenMap, laid: LaidMap, *, signed: bool) -> Legend:
             chosen.trust.sentence,
             *pale,
             *dark,
+            *filter(None, [coverage_of(laid)]),
         ),
         scale=f"{what}. Unit: {unit}. Raw map in this scan: {number(low)} to {number(high)}.",
         ticks=ends,
@@ -159,14 +171,18 @@ def _laid_out(legend: Legend, width: int) -> _Below:
 
 
 def _wrapped(text: str, width: int) -> Sequence[str]:
-    """A text in lines that are at most so many pixels wide."""
+    """A text in lines that are at most so many pixels wide; a word that is longer is split."""
     lines: list[str] = []
-    for word in text.split(" "):
+    for word in printable(text).split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and _font(SMALL).getlength(longer) <= width:
             lines[-1] = longer
-        else:
-            lines.append(word)
+            continue
+        lines.append("")
+        for letter in word:
+            if _font(SMALL).getlength(lines[-1] + letter) > width:
+                lines.append("")
+            lines[-1] += letter
     return lines
 
 
@@ -189,10 +205,12 @@ def _mark(pen: ImageDraw.ImageDraw, laid: LaidMap, index: int, size: tuple[int, 
     _outlined(pen, (MARGIN, MARGIN + LINE), where.replace("-", "\N{MINUS SIGN}"), _font(SMALL), "la")
     if laid.blank[index]:
         _outlined(pen, (middle[0], height - 3 * MARGIN), f"blank map: {laid.blank[index]}", font, "md")
-    length = SCALE_BAR_MM * width / (laid.anatomy.shape[2] * laid.spacing[1])
+    across_mm = laid.anatomy.shape[2] * laid.spacing[1]
+    bar_mm = next((mm for mm in SCALE_BARS_MM if mm <= across_mm * WIDEST_BAR), SCALE_BARS_MM[-1])
+    length = bar_mm * width / across_mm
     base = height - MARGIN
     pen.line([(MARGIN, base), (MARGIN + length, base)], fill=WHITE, width=3)
-    _outlined(pen, (MARGIN, base - 6), f"{SCALE_BAR_MM / 10:g} cm", _font(SMALL), "ld")
+    _outlined(pen, (MARGIN, base - 6), f"{bar_mm / 10:g} cm", _font(SMALL), "ld")
 
 
 def _outlined(

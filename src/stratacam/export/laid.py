@@ -44,7 +44,10 @@ class LaidMap:
         heat: (n, rows, columns), what is drawn: from 0 to 1, or from -1 to 1 where it is signed.
         scale: raw value of heat 1: the maximum in this scan, of the absolute value where heat is signed.
         raw_range: lowest and highest value of the map at its own resolution, in this scan.
-        explained: (n, rows, columns), whether a place lies between the first and last explained slice.
+        explained: (n, rows, columns), whether a place lies inside the pictures that the network was given, between the
+            first and the last of them.
+        shown: slices that an explained slice passes through; between explained slices heat is only interpolated.
+        every: step between explained slices of the prepared volume.
         agreement: (n, rows, columns), share of the networks that agree on heat; None where one network made the map.
         blank: by slice, why the map shows nothing there, or "".
     """
@@ -56,6 +59,8 @@ class LaidMap:
     scale: float
     raw_range: tuple[float, float]
     explained: NDArray[np.bool_]
+    shown: tuple[int, ...]
+    every: int
     agreement: Values | None
     blank: tuple[str, ...]
 
@@ -70,11 +75,6 @@ class LaidMap:
         """Sides of the patient at the left, right, top and bottom of a picture: R, L, A, P, S, I."""
         right, bottom = (_side(self.grid.affine[:3, axis]) for axis in (0, 1))
         return _across(right), right, _across(bottom), bottom
-
-    @property
-    def shown(self) -> list[int]:
-        """Slices in which something was explained."""
-        return np.flatnonzero(self.explained.any(axis=(1, 2))).tolist()
 
     def centre(self, index: int) -> NDArray[np.float64]:
         """RAS millimetres of the middle of a slice, in the world of the scan."""
@@ -139,6 +139,7 @@ def lay(
     drawn = laid(np.where(shows, raw if signed else raw.clip(0), 0))
     scale = float(np.abs(drawn).max())
     places = _slice_places(geometry, grid)
+    explained = _explained(geometry, grid)
     return LaidMap(
         grid=grid,
         anatomy=_windowed(_slices(resample(anatomy, stored, grid))),
@@ -146,7 +147,9 @@ def lay(
         heat=drawn / (scale or 1),
         scale=scale,
         raw_range=(float(raw.min()), float(raw.max())),
-        explained=(places >= geometry.slices[0] - 0.5) & (places <= geometry.slices[-1] + 0.5),
+        explained=explained,
+        shown=_shown(places, explained, geometry),
+        every=geometry.step,
         agreement=None if agreement is None else laid(agreement),
         blank=_blank(causes, (places - geometry.slices[0]) / geometry.step),
     )
@@ -181,11 +184,35 @@ def _slices(volume: NDArray[Value]) -> NDArray[Value]:
     return np.ascontiguousarray(volume.transpose(2, 1, 0))
 
 
+def _explained(geometry: Geometry, grid: Grid) -> NDArray[np.bool_]:
+    """(n, rows, columns), see `LaidMap.explained`."""
+    places = _slice_places(geometry, grid)
+    explained = (places >= geometry.slices[0] - 0.5) & (places <= geometry.slices[-1] + 0.5)
+    to_pixels = np.linalg.inv(geometry.pixels_to_world) @ grid.world
+    for along, length in zip(to_pixels[1:3], geometry.size, strict=True):
+        places = _places(along, grid)
+        explained &= (places >= -0.5) & (places <= length - 0.5)
+    return explained
+
+
 def _slice_places(geometry: Geometry, grid: Grid) -> NDArray[np.float64]:
     """(n, rows, columns), in which slice of the prepared volume a place of the grid lies, fractions included."""
-    along = (np.linalg.inv(geometry.prepared.world) @ grid.world)[AXES[geometry.plane][0]]
+    return _places((np.linalg.inv(geometry.prepared.world) @ grid.world)[AXES[geometry.plane][0]], grid)
+
+
+def _places(along: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
+    """(n, rows, columns), where the places of a grid lie along an axis, by the row of a matrix that leads there."""
     column, row, index = np.ogrid[tuple(slice(length) for length in grid.shape)]
     return np.asarray(_slices(along[0] * column + along[1] * row + along[2] * index + along[3]))
+
+
+def _shown(places: NDArray[np.float64], explained: NDArray[np.bool_], geometry: Geometry) -> tuple[int, ...]:
+    """Slices of a grid that an explained slice passes through, by where their places lie (see `_slice_places`)."""
+    thick = float(np.abs(np.diff(places, axis=0)).mean()) if len(places) > 1 else 1.0
+    half = geometry.step / 2
+    beside = np.abs((places - geometry.slices[0] + half) % geometry.step - half)
+    through = explained & (beside <= max(thick, 1.0) / 2)
+    return tuple(np.flatnonzero(through.any(axis=(1, 2))).tolist())
 
 
 def _blank(causes: Sequence[str], places: NDArray[np.float64]) -> tuple[str, ...]:

@@ -1,10 +1,14 @@
 """Maps as pictures and films through the slices: PNG, GIF, MP4."""
 
+import errno
 import importlib
+import os
+import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +27,7 @@ SECONDS = 0.15
 
 def write_png(placed: PlacedMap, out: Path) -> list[Path]:
     """Write a stack of pictures, one for each explained slice, into a folder of their own."""
-    folder = out / "png" / placed.stem
+    folder = placed.folder(out, "png") / placed.stem
     described = PngInfo()
     described.add_text("Description", CAUTION)
     with whole_folder(folder) as temporary:
@@ -36,9 +40,9 @@ def write_png(placed: PlacedMap, out: Path) -> list[Path]:
 
 def write_gif(placed: PlacedMap, out: Path) -> list[Path]:
     """Write an endless GIF through the explained slices."""
-    path = out / "gif" / f"{placed.stem}.gif"
+    path = placed.folder(out, "gif") / f"{placed.stem}.gif"
     frames = [
-        Image.fromarray(pixels).quantize(256, Image.Quantize.FASTOCTREE) for _, pixels in _frames(placed)
+        Image.fromarray(pixels).quantize(256, Image.Quantize.MAXCOVERAGE) for _, pixels in _frames(placed)
     ]
     with whole_file(path) as temporary:
         frames[0].save(
@@ -67,30 +71,54 @@ def write_mp4(placed: PlacedMap, out: Path) -> list[Path]:
     """Write an MP4 (H.264) through the explained slices.
 
     Raises:
-        InputError: imageio-ffmpeg is not installed.
+        InputError: imageio-ffmpeg is not installed, or the encoder fails.
     """
     check_film()
-    ffmpeg = importlib.import_module("imageio_ffmpeg")
-    path = out / "mp4" / f"{placed.stem}.mp4"
+    encoder = importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
+    path = placed.folder(out, "mp4") / f"{placed.stem}.mp4"
     frames = (_even(pixels) for _, pixels in _frames(placed))
     first = next(frames)
-    with (
-        whole_file(path) as temporary,
-        closing(
-            ffmpeg.write_frames(
-                str(temporary),
-                (first.shape[1], first.shape[0]),
-                fps=round(1 / SECONDS),
-                codec="libx264",
-                macro_block_size=2,
-                output_params=["-movflags", "+faststart"],
-            )
-        ) as writer,
-    ):
-        writer.send(None)
-        for pixels in chain([first], frames):
-            writer.send(np.ascontiguousarray(pixels))
+    with whole_file(path) as temporary:
+        command = [*_encode(encoder, first.shape), str(temporary)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603
+            with suppress(BrokenPipeError):  # the encoder says itself why it ended
+                for pixels in chain([first], frames):
+                    cast("IO[bytes]", process.stdin).write(pixels.tobytes())
+            _, said = process.communicate()
+        _check_encoded(process.returncode, said.decode(errors="replace").strip(), path)
     return [path]
+
+
+def _encode(encoder: str, shape: tuple[int, ...]) -> list[str]:
+    """The command that makes a film of RGB pictures from its input."""
+    rows, columns = shape[:2]
+    pictures = [
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        f"{columns}x{rows}",
+        "-r",
+        f"{1 / SECONDS:.4g}",
+        "-i",
+        "-",
+    ]
+    film = ["-c:v", "libx264", "-crf", "23", "-pix_fmt", "yuv420p", "-movflags", "+faststart", "-f", "mp4"]
+    return [encoder, "-y", "-v", "error", "-xerror", *pictures, *film]
+
+
+def _check_encoded(code: int, said: str, path: Path) -> None:
+    """Raise an error unless the encoder wrote a whole film: it may end with 0 although it could not write the end."""
+    for number in (errno.ENOSPC, errno.EDQUOT):
+        if os.strerror(number) in said:
+            raise OSError(number, os.strerror(number), str(path))
+    if code or said:
+        words = said.splitlines()[-1] if said else f"it ended with {code}"
+        raise InputError(
+            f"{path.name}: the encoder failed ({words}); expected a film: ask for gif, or install another "
+            "imageio-ffmpeg."
+        )
 
 
 def _frames(placed: PlacedMap) -> Iterator[tuple[int, NDArray[np.uint8]]]:

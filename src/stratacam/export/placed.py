@@ -1,6 +1,7 @@
 """A chosen map over one of the scans as delivered, and how its files are named."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.export.choose import ChosenMap
@@ -29,17 +30,15 @@ class PlacedMap:
         return f"{self.chosen.maps.name} {self.sequence}"
 
     @property
-    def of_scan(self) -> str:
-        """What names of files of the scan and method begin with."""
-        maps = self.chosen.maps
-        return f"{maps.name}_space-{entity(self.sequence)}_{entity(maps.method)}"
-
-    @property
     def stem(self) -> str:
         """What names of files of the map begin with: BIDS entities of scan, class, layer and method."""
         maps = self.chosen.maps
         described = f"desc-{entity(self.chosen.layer)}{'Signed' if self.signed else ''}"
         return f"{maps.name}_space-{entity(self.sequence)}{label_of(maps)}_{described}_{entity(maps.method)}"
+
+    def folder(self, out: Path, kind: str) -> Path:
+        """Where files of a format go: as in the study, the recommended maps lie apart from the others."""
+        return out / kind / "recommended" if self.chosen.recommended else out / kind
 
     def lay(self, grid: Grid | None = None) -> LaidMap:
         """The map over the scan, see `stratacam.export.laid.lay`.

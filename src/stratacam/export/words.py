@@ -2,6 +2,7 @@
 
 from stratacam.cam.methods import REGISTRY
 from stratacam.export.choose import ChosenMap
+from stratacam.export.laid import LaidMap
 from stratacam.maps.fused import fused_title
 from stratacam.maps.nifti import HELD_OUT
 
@@ -22,8 +23,8 @@ def unit_of(chosen: ChosenMap) -> str:
 
 
 def title_of(chosen: ChosenMap) -> str:
-    """Method, layer and class."""
-    return f"{chosen.maps.method}, {fused_title(chosen.layer)}, class {chosen.maps.explained}"
+    """Class, method and layer: where there is not room for all, the layer is cut off."""
+    return f"class {chosen.maps.explained}, {chosen.maps.method}, {fused_title(chosen.layer)}"
 
 
 def networks_of(chosen: ChosenMap) -> str:
@@ -43,6 +44,18 @@ def prediction_of(chosen: ChosenMap) -> str:
     """The class that the scan is given, and the probability of every class."""
     shares = ", ".join(f"{name} {share:.2f}" for name, share in chosen.maps.scan_probabilities.items())
     return f"Predicted {chosen.maps.predicted} ({shares})"
+
+
+def coverage_of(laid: LaidMap) -> str:
+    """Which slices were explained, where those are not all; otherwise ""."""
+    if laid.every == 1:
+        return ""
+    return f"1 slice in {laid.every} was explained; between these slices the map is interpolated."
+
+
+def printable(text: str) -> str:
+    """A text of names that anybody may have chosen, without control characters."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def number(value: float) -> str:

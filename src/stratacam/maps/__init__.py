@@ -21,7 +21,7 @@ from stratacam.maps.pictures import (
     predicted_class,
 )
 from stratacam.maps.settings import ExplainSettings
-from stratacam.maps.store import ScanMaps, find_maps, maps_in, read_maps, remove_other_maps
+from stratacam.maps.store import ScanMaps, find_maps, find_stores, maps_in, read_maps, remove_other_maps
 from stratacam.maps.trained import (
     differences_of,
     edges,
@@ -50,6 +50,7 @@ __all__ = [
     "explained_pictures",
     "explained_sequence",
     "find_maps",
+    "find_stores",
     "frame_of",
     "label_of",
     "larger_pictures",

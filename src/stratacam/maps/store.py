@@ -228,9 +228,12 @@ def find_maps(folder: Path | str) -> list[ScanMaps]:
 
 def maps_in(folder: Path) -> list[ScanMaps]:
     """As `find_maps`; none where there are none."""
-    return sorted(
-        (read_maps(path) for path in folder.glob("sub-*/**/[!.]*.zarr")), key=lambda maps: maps.name
-    )
+    return sorted(map(read_maps, find_stores(folder)), key=lambda maps: maps.name)
+
+
+def find_stores(folder: Path) -> list[Path]:
+    """Where the maps below `folder` are, sorted."""
+    return sorted(folder.glob("sub-*/**/[!.]*.zarr"))
 
 
 def remove_other_maps(folder: Path, names: Collection[str]) -> None:

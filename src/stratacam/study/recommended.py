@@ -8,6 +8,9 @@ from stratacam.files import read_json
 from stratacam.study.folders import StudyFolders
 from stratacam.study.runs import TrainedRun, is_of_these_models, read_runs
 
+EXPLAIN_RECOMMENDED = "explain recommended"
+"""Step that makes the recommended map of every scan."""
+
 REMEDY = "measure the maps with `stratacam evidence` on the study's file."
 
 

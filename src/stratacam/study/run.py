@@ -79,6 +79,7 @@ def measure_evidence(
         planned = plan_runs(configuration, study.folders, cohort, configuration.split)
         train_runs(study, cohort, planned)
         measure_networks(study, Measured(found.prepared, cohort.pictures, planned, people))
+        _write_provenance(study)
     return study.outcome
 
 

@@ -8,9 +8,9 @@ from stratacam.report.content.recommended import Recommended
 from stratacam.report.words.recommended import (
     UNMEASURED,
     cross_fitted,
+    how_far,
     in_the_way,
     remedy,
-    trust,
     which_map,
     whose_numbers,
 )
@@ -38,6 +38,6 @@ def trust_of(recommended: Recommended | None) -> Trust:
         )
     numbers = [cross_fitted(asdict(one)) for one in recommended.numbers]
     return Trust(
-        f"{which_map(recommended)} {trust(recommended)}",
+        f"{which_map(recommended)} {how_far(recommended)}",
         [f"{whose_numbers(recommended)} In brackets 95 % intervals:", *numbers] if numbers else (),
     )

@@ -106,13 +106,59 @@ def test_a_further_import_adds_to_a_link(tmp_path):
     assert {series.header["PatientID"] for series in read_link(tmp_path / "link.json").values()} == {"A", "B"}
 
 
-def test_a_link_that_was_changed_is_refused(imported):
+def other_image(entry):
+    entry["Images"][0][0] = "1.2.3"
+
+
+def other_patient(entry):
+    entry["Header"].update(PatientID="PAT-2", PatientName="Other^Person")
+
+
+def other_study(entry):
+    entry["Header"]["StudyInstanceUID"] = "9.9.9"
+
+
+def mirrored(entry):
+    entry["Orientation"] = [-part for part in entry["Orientation"][:3]] + entry["Orientation"][3:]
+
+
+def other_spacing(entry):
+    entry["Spacing"] = [2 * length for length in entry["Spacing"]]
+
+
+@pytest.mark.parametrize(
+    "change", [other_image, other_patient, other_study, mirrored, other_spacing, dict.clear]
+)
+def test_a_link_that_was_changed_is_refused(imported, change):
     _, link = imported
     content = json.loads(link.read_text())
-    next(iter(content["Series"].values()))["Images"][0][0] = "1.2.3"
+    change(next(iter(content["Series"].values())))
     link.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="was changed by hand"):
+    with pytest.raises(InputError, match="was changed or damaged"):
         read_link(link)
+
+
+def test_entries_of_a_link_that_were_exchanged_are_refused(tmp_path):
+    for number, name in enumerate("AB"):
+        write_series(tmp_path / "in", patient=name, seed=number, prefix=name, number=number + 1)
+    link = tmp_path / "link.json"
+    import_dicom(tmp_path / "in", tmp_path / "out", link=link)
+    content = json.loads(link.read_text())
+    one, other = content["Series"]
+    content["Series"] = {one: content["Series"][other], other: content["Series"][one]}
+    link.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="was changed or damaged"):
+        read_link(link)
+
+
+def test_a_series_in_two_frames_of_reference_is_refused(tmp_path):
+    def change(dataset, index):
+        dataset.FrameOfReferenceUID = f"1.2.3.{1 + (index > 4)}"
+
+    write_series(tmp_path / "in", change=change)
+    (one,) = import_dicom(tmp_path / "in", tmp_path / "out").decisions
+    assert one.state == "left out"
+    assert "2 frames of reference" in one.reason
 
 
 def test_frames_of_an_enhanced_file_keep_their_numbers(tmp_path):
@@ -142,6 +188,7 @@ def test_only_the_exporter_reads_a_link():
     assert readers == {
         "stratacam.cli.scans",  # for its warning
         "stratacam.scans.dicom.importing",  # which writes it
+        "stratacam.export.dicom.identity",
         "stratacam.export.dicom.source",
         "stratacam.export.run",
     }

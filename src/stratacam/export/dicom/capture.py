@@ -1,17 +1,14 @@
 """Slices in colour as DICOM secondary captures that lie where the slices of the source lie."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from highdicom import PhotometricInterpretationValues
 from highdicom.sc import SCImage
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import ExplicitVRLittleEndian
-from pydicom.valuerep import DSfloat
+from pydicom.uid import JPEGLSLossless
 
 from stratacam.export.dicom.instances import BODY_PART, MAKER, Made, equipment, series_description
-from stratacam.export.dicom.source import Source
+from stratacam.export.dicom.source import LOSSY, Source, decimals, thickness_of
 from stratacam.export.drawing import Drawn
 from stratacam.export.laid import LaidMap
 from stratacam.export.placed import PlacedMap
@@ -27,8 +24,6 @@ def capture(
     laid: LaidMap,
     drawn: Drawn,
     made: Made,
-    *,
-    series_number: int,
 ) -> SCImage:
     """One slice of the source with heat and legend, in the frame of reference of the source.
 
@@ -40,8 +35,7 @@ def capture(
         placed: the map.
         laid: over the slices of the source.
         drawn: the picture of a slice.
-        made: for UIDs and times.
-        series_number: of the new series.
+        made: for UIDs, times and the number of the series.
     """
     first = source.images[0]
     _, right, _, bottom = laid.sides
@@ -53,7 +47,7 @@ def capture(
         patient_orientation=(SIDES[right], SIDES[bottom]),
         study_instance_uid=first.StudyInstanceUID,
         series_instance_uid=made.uid("series of captures"),
-        series_number=series_number,
+        series_number=made.first_number + 1,
         sop_instance_uid=made.uid("capture", str(drawn.index)),
         instance_number=drawn.index + 1,
         patient_id=first.PatientID,
@@ -66,13 +60,14 @@ def capture(
         study_time=first.StudyTime,
         referring_physician_name=first.ReferringPhysicianName,
         pixel_spacing=drawn.spacing,
-        transfer_syntax_uid=ExplicitVRLittleEndian,
+        transfer_syntax_uid=JPEGLSLossless,
         specific_character_set=first.SpecificCharacterSet,
         series_description=series_description(placed, "capture"),
         **equipment(),
     )
-    if "IssuerOfPatientID" in first:
-        found.IssuerOfPatientID = first.IssuerOfPatientID
+    for keyword in ("IssuerOfPatientID", *LOSSY):
+        if keyword in first:
+            setattr(found, keyword, first[keyword].value)
     _place(found, source, drawn)
     found.BurnedInAnnotation, found.RecognizableVisualFeatures = "NO", "YES"
     found.DerivationDescription = f"{MAKER}: class activation map over the source image, resampled"
@@ -89,14 +84,10 @@ def _place(found: Dataset, source: Source, drawn: Drawn) -> None:
     (rows_mm, columns_mm), (before_rows, before_columns) = drawn.spacing, series.spacing
     shift = (row * (columns_mm - before_columns) + column * (rows_mm - before_rows)) / 2
     found.FrameOfReferenceUID = series.header["FrameOfReferenceUID"]
-    found.PositionReferenceIndicator = series.header["PositionReferenceIndicator"]
-    found.ImageOrientationPatient = _decimals(series.orientation)
-    found.ImagePositionPatient = _decimals((np.array(series.images[drawn.index].position) + shift).tolist())
-    found.SliceThickness = _decimals([float(series.header["SliceThickness"] or 0)])[0]
-
-
-def _decimals(numbers: Sequence[float]) -> list[DSfloat]:
-    return [DSfloat(number, auto_format=True) for number in numbers]
+    found.PositionReferenceIndicator = source.images[0].PositionReferenceIndicator
+    found.ImageOrientationPatient = decimals(series.orientation)
+    found.ImagePositionPatient = decimals((np.array(series.images[drawn.index].position) + shift).tolist())
+    found.SliceThickness = decimals([thickness_of(series)])[0]
 
 
 def _name_source(found: Dataset, source: Source, index: int) -> None:

@@ -23,16 +23,18 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from stratacam.export.dicom.instances import LONG_STRING, MAKER, NO_UNIT, OWN, Made
+from stratacam.export.dicom.instances import MAKER, NO_UNIT, OWN, Made, long_string, series_description
 from stratacam.export.dicom.source import Source
+from stratacam.export.laid import LaidMap
 from stratacam.export.placed import PlacedMap
-from stratacam.export.words import CAUTION, networks_of, prediction_of, title_of
+from stratacam.export.words import CAUTION, coverage_of, networks_of, prediction_of, title_of
 
 MR_OF_BRAIN = CodedConcept("816077007", "SCT", "Magnetic resonance imaging of brain")
 PROBABILITY = CodedConcept("probability", OWN, "Probability given by the network, not calibrated")
 PREDICTED = CodedConcept("predicted", OWN, "Predicted class")
 VERDICT = CodedConcept("verdict", OWN, "Verdict on the map")
 MAP = CodedConcept("cam", OWN, "Class activation map")
+COVERAGE = CodedConcept("coverage", OWN, "Slices explained")
 CAUTION_CODE = CodedConcept("caution", OWN, "Caution")
 VERDICTS = {
     "meets every criterion": "meets",
@@ -43,17 +45,18 @@ VERDICTS = {
 
 
 def structured_report(
-    source: Source, maps: Sequence[tuple[PlacedMap, Dataset]], made: Made, *, series_number: int
+    source: Source, placed: PlacedMap, laid: LaidMap, written: Dataset, made: Made
 ) -> ComprehensiveSR:
-    """A report on one scan: the prediction, each map with its verdict, and the caution, first and last.
+    """A report on one map: the prediction, the verdict on the map, and the caution.
 
     Args:
         source: the series.
-        maps: each map, and the parametric map that it was written as; of one method and the same networks.
-        made: for UIDs and times.
-        series_number: of the new series.
+        placed: the map.
+        laid: over the slices of the source.
+        written: the parametric map that it was written as.
+        made: for UIDs, times and the number of the series.
     """
-    first = maps[0][0].chosen
+    first = placed.chosen
     images = [
         SourceImageForMeasurementGroup(
             source.series.header["SOPClassUID"], image.uid, [image.frame] if image.frame else None
@@ -65,7 +68,7 @@ def structured_report(
             uid=made.uid("prediction"), identifier="prediction of the scan"
         ),
         algorithm_id=AlgorithmIdentification(
-            name=MAKER, version=version(MAKER), parameters=[networks_of(first)[:LONG_STRING]]
+            name=MAKER, version=version(MAKER), parameters=[long_string(networks_of(first))]
         ),
         measurements=[
             Measurement(
@@ -73,7 +76,7 @@ def structured_report(
                 value=round(share, 4),
                 unit=NO_UNIT,
                 tracking_identifier=TrackingIdentifier(
-                    uid=made.uid("probability", name), identifier=f"probability of {name}"[:LONG_STRING]
+                    uid=made.uid("probability", name), identifier=long_string(f"probability of {name}")
                 ),
             )
             for name, share in first.maps.scan_probabilities.items()
@@ -83,54 +86,46 @@ def structured_report(
         ],
         source_images=images,
     )
-    verdicts = [
-        MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=TrackingIdentifier(
-                uid=made.uid("verdict", placed.stem), identifier=title_of(placed.chosen)[:LONG_STRING]
-            ),
-            qualitative_evaluations=[
-                QualitativeEvaluation(VERDICT, _verdict_code(placed.chosen.trust.verdict))
-            ],
-        )
-        for placed, _ in maps
-    ]
+    verdict = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(
+            uid=made.uid("verdict"), identifier=long_string(title_of(first))
+        ),
+        qualitative_evaluations=[QualitativeEvaluation(VERDICT, _verdict_code(first.trust.verdict))],
+    )
     content = MeasurementReport(
         observation_context=ObservationContext(observer_device_context=_observer(made)),
         procedure_reported=MR_OF_BRAIN,
-        imaging_measurements=[prediction, *verdicts],
+        imaging_measurements=[prediction, verdict],
         title=codes.DCM.ImagingMeasurementReport,
     )
-    content[0].ContentSequence.extend(_sentences(maps))
+    content[0].ContentSequence.extend(_sentences(placed, coverage_of(laid), written))
     found = ComprehensiveSR(
-        evidence=[*source.images, *(written for _, written in maps)],
+        evidence=[*source.images, written],
         content=content,
         series_instance_uid=made.uid("series of report"),
-        series_number=series_number,
+        series_number=made.first_number + 2,
         sop_instance_uid=made.uid("report"),
         instance_number=1,
         manufacturer=MAKER,
         is_complete=True,
-        series_description=f"RESEARCH ONLY report: {first.maps.method}"[:LONG_STRING],
+        series_description=series_description(placed, "report"),
     )
     found.SoftwareVersions, found.ManufacturerModelName = version(MAKER), MAKER
     made.finish(found)
     return found
 
 
-def _sentences(maps: Sequence[tuple[PlacedMap, Dataset]]) -> list[Dataset]:
-    """What the report says in words, and the maps that it names."""
-    first = maps[0][0].chosen
+def _sentences(placed: PlacedMap, coverage: str, written: Dataset) -> list[Dataset]:
+    """What the report says in words, and the map that it names."""
+    chosen = placed.chosen
     within = RelationshipTypeValues.CONTAINS
-    items: list[Dataset] = [
+    return [
         TextContentItem(CAUTION_CODE, CAUTION, within),
-        TextContentItem(PREDICTED, f"{prediction_of(first)}. {networks_of(first)}.", within),
+        TextContentItem(PREDICTED, f"{prediction_of(chosen)}. {networks_of(chosen)}.", within),
+        ImageContentItem(MAP, written.SOPClassUID, written.SOPInstanceUID, relationship_type=within),
+        TextContentItem(VERDICT, f"{title_of(chosen)}. {chosen.trust.sentence}", within),
+        *([TextContentItem(COVERAGE, coverage, within)] if coverage else ()),
     ]
-    for placed, written in maps:
-        items += [
-            ImageContentItem(MAP, written.SOPClassUID, written.SOPInstanceUID, relationship_type=within),
-            TextContentItem(VERDICT, f"{title_of(placed.chosen)}. {placed.chosen.trust.sentence}", within),
-        ]
-    return items
 
 
 def _observer(made: Made) -> ObserverContext:
@@ -146,8 +141,8 @@ def _observer(made: Made) -> ObserverContext:
 
 
 def _class_code(classes: Sequence[str], name: str) -> CodedConcept:
-    return CodedConcept(f"class-{classes.index(name) + 1}", OWN, name[:LONG_STRING])
+    return CodedConcept(f"class-{classes.index(name) + 1}", OWN, long_string(name))
 
 
 def _verdict_code(verdict: str) -> CodedConcept:
-    return CodedConcept(VERDICTS.get(verdict, "other"), OWN, verdict[:LONG_STRING])
+    return CodedConcept(VERDICTS.get(verdict, "other"), OWN, long_string(verdict))

@@ -1,16 +1,18 @@
 """The DICOM series that a scan was imported from, as headers that results are derived from."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, MRImageStorage
-from pydicom.valuerep import DA, TM
+from pydicom.valuerep import DSfloat
 
 from stratacam.errors import InputError
+from stratacam.export.dicom.identity import check_identity, valid
 from stratacam.export.laid import APART_MM, apart_mm
 from stratacam.files import read_json
 from stratacam.scans.dicom.affine import LPS_TO_RAS
@@ -21,6 +23,10 @@ from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.resampling import Grid
 
 UNICODE = "ISO_IR 192"
+LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+"""What derived images repeat; the first says whether anything was lost."""
+
+LOST = "01"
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +37,11 @@ class Source:
         series: as the link has it.
         images: one header for each slice, or the one of an enhanced image; none has pixels.
         grid: of the slices, in the world of the scan; axes are column, row, slice.
-        frames: position in `grid` of every slice, in the order of `images` or of the frames.
     """
 
     series: LinkedSeries
     images: tuple[Dataset, ...]
     grid: Grid
-    frames: tuple[int, ...]
 
     def name_class(self, result: Dataset) -> None:
         """Name the class of the source in a result: `highdicom` takes enhanced images of one slice for classic ones."""
@@ -83,7 +87,8 @@ def find_source(
         link: series by digest.
 
     Raises:
-        InputError: the scan was not imported from DICOM, the link lacks its series, or it lies elsewhere.
+        InputError: the scan was not imported from DICOM, the link lacks its series, or it lies elsewhere or cannot be
+            named.
     """
     path = scan.delivered(sequence)
     digest = read_json(sidecar_path(path)).get(SOURCE)
@@ -98,11 +103,7 @@ def find_source(
             "DICOM files again with --link and the same file."
         )
     series = link[digest]
-    if not series.header["FrameOfReferenceUID"]:
-        raise InputError(
-            f"{scan.name}: its DICOM {sequence} has no FrameOfReferenceUID; expected one, as maps have to lie in it: "
-            "export the series again from the archive."
-        )
+    check_identity(series, f"{scan.name} {sequence}")
     columns, rows = series.shape[1], series.shape[0]
     grid = Grid((columns, rows, len(series.images)), LPS_TO_RAS @ series.affine_lps, delivered.to_t1w)
     if (distance := apart_mm(grid, delivered)) > APART_MM:
@@ -110,8 +111,7 @@ def find_source(
             f"{path}: lies {distance:.3g} mm beside the DICOM series that it was made from; expected the same place: "
             "import the series again."
         )
-    numbers = [image.frame or place for place, image in enumerate(series.images)]
-    return Source(series, _images(series), grid, tuple(np.argsort(numbers).tolist()))
+    return Source(series, _images(series), grid)
 
 
 def _images(series: LinkedSeries) -> tuple[Dataset, ...]:
@@ -126,36 +126,47 @@ def _header(series: LinkedSeries, uid: str) -> Dataset:
     header = Dataset()
     header.SpecificCharacterSet = UNICODE
     for keyword in (*PATIENT, *STUDY):
-        if series.header[keyword] or keyword != "IssuerOfPatientID":
-            setattr(header, keyword, _valid(keyword, series.header[keyword]))
+        value = valid(keyword, series.header[keyword])
+        if value or keyword != "IssuerOfPatientID":
+            setattr(header, keyword, value)
     header.SOPClassUID, header.SOPInstanceUID = UID(series.header["SOPClassUID"]), uid
     header.SeriesInstanceUID = series.header["SeriesInstanceUID"]
     header.FrameOfReferenceUID = series.header["FrameOfReferenceUID"]
-    header.PositionReferenceIndicator = series.header["PositionReferenceIndicator"]
+    header.PositionReferenceIndicator = valid(
+        "PositionReferenceIndicator", series.header["PositionReferenceIndicator"]
+    )
+    if series.header[LOSSY[0]] == LOST:
+        for keyword in filter(series.header.get, LOSSY):
+            setattr(header, keyword, series.header[keyword])
     header.Modality = "MR"
     header.Rows, header.Columns = series.shape
     return header
 
 
-def _valid(keyword: str, value: str) -> str:
-    """The value of a header, or "" where it is none that the standard knows: scanners write others, archives refuse."""
-    if keyword == "PatientSex":
-        return value.upper() if value.upper() in {"M", "F", "O"} else ""
-    kinds: dict[str, type[DA | TM]] = {"DA": DA, "TM": TM}
-    try:
-        kinds.get(dictionary_VR(keyword), str)(value)
-    except ValueError:
-        return ""
-    return value
+def decimals(numbers: Iterable[float]) -> list[DSfloat]:
+    """Numbers as DICOM's decimal strings, which have at most 16 characters."""
+    return [DSfloat(number, auto_format=True) for number in numbers]
+
+
+def between_slices(series: LinkedSeries) -> float:
+    """Millimetres from slice to slice."""
+    return float(np.linalg.norm(series.affine_lps[:3, 2]))
+
+
+def thickness_of(series: LinkedSeries) -> float:
+    """Thickness of a slice; where the header has none above 0, the distance of slices."""
+    with suppress(ValueError):
+        if 0 < (thickness := float(series.header["SliceThickness"])) < math.inf:
+            return thickness
+    return between_slices(series)
 
 
 def _measures(series: LinkedSeries) -> Dataset:
     """Sizes of pixels and slices."""
-    between = float(np.linalg.norm(series.affine_lps[:3, 2]))
     measures = Dataset()
-    measures.PixelSpacing = list(series.spacing)
-    measures.SliceThickness = float(series.header["SliceThickness"] or between)
-    measures.SpacingBetweenSlices = between
+    measures.PixelSpacing = decimals(series.spacing)
+    (measures.SliceThickness,) = decimals([thickness_of(series)])
+    (measures.SpacingBetweenSlices,) = decimals([between_slices(series)])
     return measures
 
 
@@ -163,8 +174,8 @@ def _classic(series: LinkedSeries, place: int) -> Dataset:
     image = _header(series, series.images[place].uid)
     image.SOPClassUID = MRImageStorage
     image.update(_measures(series))
-    image.ImageOrientationPatient = list(series.orientation)
-    image.ImagePositionPatient = list(series.images[place].position)
+    image.ImageOrientationPatient = decimals(series.orientation)
+    image.ImagePositionPatient = decimals(series.images[place].position)
     return image
 
 
@@ -173,7 +184,7 @@ def _enhanced(series: LinkedSeries) -> Dataset:
     ordered = sorted(series.images, key=lambda one: one.frame or 0)
     image.NumberOfFrames = len(ordered)
     orientation, shared = Dataset(), Dataset()
-    orientation.ImageOrientationPatient = list(series.orientation)
+    orientation.ImageOrientationPatient = decimals(series.orientation)
     shared.PixelMeasuresSequence = [_measures(series)]
     shared.PlaneOrientationSequence = [orientation]
     image.SharedFunctionalGroupsSequence = [shared]
@@ -183,6 +194,6 @@ def _enhanced(series: LinkedSeries) -> Dataset:
 
 def _frame(position: tuple[float, float, float]) -> Dataset:
     place, frame = Dataset(), Dataset()
-    place.ImagePositionPatient = list(position)
+    place.ImagePositionPatient = decimals(position)
     frame.PlanePositionSequence = [place]
     return frame

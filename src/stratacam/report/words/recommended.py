@@ -51,11 +51,6 @@ def how_far(recommended: Recommended | None) -> str:
         return "Remedy: run `stratacam evidence` with the study's TOML file. Until then, maps are pictures."
     if recommended.chosen is None:
         return f"{in_the_way(recommended)} {remedy(recommended)}"
-    return trust(recommended)
-
-
-def trust(recommended: Recommended) -> str:
-    """How far to trust the recommended map, without its numbers."""
     found = (how_it_passed(recommended), how_reliable(recommended), how_certain(recommended))
     return sentence_case(" ".join(filter(None, found)))
 

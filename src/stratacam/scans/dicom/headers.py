@@ -71,6 +71,7 @@ class Slice:
     position: tuple[float, float, float] | None  # ImagePositionPatient: first voxel's centre, LPS mm
     fault: str | None  # why its pixels cannot be used
     moment: str = ""  # date and time of its acquisition, for the order of series; empty where absent
+    reference: str = ""  # FrameOfReferenceUID; empty where absent
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ def _frame(
             position=(position[0], position[1], position[2]) if position else None,
             fault=fault,
             moment=_moment(places),
+            reference=_text(_find(places, "FrameOfReferenceUID")),
         ),
         patient=_text(_find(places, "PatientID")).strip(),
         person=Person.of(*(_text(_find(places, keyword)) for keyword in PERSON)),

@@ -4,6 +4,7 @@ The file identifies patients. It is written only where it is asked for, readable
 folder. A series is found in it by `SourceDigest`, which the sidecar of every imported image has.
 """
 
+import hashlib
 import json
 import stat
 from collections.abc import Iterable, Mapping
@@ -18,7 +19,6 @@ from stratacam.errors import InputError
 from stratacam.files import check_writable, read_json, write_private
 from stratacam.scans.dicom.affine import affine_of
 from stratacam.scans.dicom.series import Stack
-from stratacam.scans.dicom.write import digest_of
 
 PATIENT = ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
 STUDY = ("StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName")
@@ -28,11 +28,15 @@ SERIES = (
     "PositionReferenceIndicator",
     "SOPClassUID",
     "SliceThickness",
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
 )
 LINKED = {*PATIENT, *STUDY, *SERIES}
 """DICOM keywords that are kept: no more than an archive needs to file a result beside its source."""
 
 KIND = "stratacam link to DICOM"
+DIGEST = "Digest"
 WARNING = "identifies patients: keep it apart from the images, and give it to nobody who may not know them"
 REMEDY = "give a file that `stratacam import-dicom --link` wrote."
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -93,7 +97,7 @@ def check_link(link: Path, folders: Iterable[Path]) -> None:
 def add_to_link(link: Path, stacks: Mapping[str, Stack]) -> None:
     """Write series, by their digest, to a link; what it has of others stays."""
     known = _read(link) if link.exists() else {}
-    series = known | {digest: _as_json(stack) for digest, stack in stacks.items()}
+    series = known | {source: _sealed(source, _as_json(stack)) for source, stack in stacks.items()}
     content = {"Kind": KIND, "Warning": WARNING, "Series": series}
     write_private(link, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
@@ -102,7 +106,7 @@ def read_link(link: Path) -> dict[str, LinkedSeries]:
     """Every series of a link, by its digest.
 
     Raises:
-        InputError: it is missing, damaged or none, or others than its owner can read it.
+        InputError: it is missing, damaged, changed or none, or others than its owner can read it.
     """
     found = _read(link)
     if link.stat().st_mode & OTHERS:
@@ -110,14 +114,16 @@ def read_link(link: Path) -> dict[str, LinkedSeries]:
             f"{link}: can be read by others than its owner; expected mode 0600, as it identifies patients: run "
             f"`chmod 600 {link}`."
         )
+    for source, content in found.items():
+        if not isinstance(content, dict) or content != _sealed(source, content):
+            raise InputError(
+                f"{link}: was changed or damaged; expected every series as it was written: import their DICOM files "
+                "again with --link and the same file (images that are there stay)."
+            )
     try:
-        series = {digest: _from_json(content) for digest, content in found.items()}
+        return {source: _from_json(content) for source, content in found.items()}
     except (KeyError, TypeError, ValueError) as fault:
         raise InputError(f"{link}: is damaged ({fault}); expected it whole: import again.") from fault
-    for digest, content in found.items():
-        if digest_of(uid for uid, _ in content["Images"]) != digest:
-            raise InputError(f"{link}: was changed by hand; expected it as it was written: import again.")
-    return series
 
 
 def _read(link: Path) -> dict[str, Any]:
@@ -125,6 +131,13 @@ def _read(link: Path) -> dict[str, Any]:
     if content.get("Kind") != KIND or not isinstance(content.get("Series"), dict):
         raise InputError(f"{link}: is another file; expected a link, or none: {REMEDY}")
     return dict(content["Series"])
+
+
+def _sealed(source: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry with a digest of all that it holds, which shows a change that was not meant to deceive."""
+    held = {key: value for key, value in content.items() if key != DIGEST}
+    text = json.dumps([source, held], sort_keys=True)
+    return {**held, DIGEST: hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _as_json(stack: Stack) -> dict[str, Any]:

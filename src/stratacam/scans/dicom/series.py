@@ -170,6 +170,8 @@ def stack_fault(stack: Stack) -> str | None:
         return "ImageOrientationPatient or PixelSpacing is missing, so that its place is not known; export it again"
     if any(one.position is None for one in stack.slices):
         return "ImagePositionPatient is missing in a slice, so that its place is not known; export it again"
+    if (worlds := len({one.reference for one in stack.slices if one.reference})) > 1:
+        return f"its slices lie in {worlds} frames of reference, whose positions cannot be compared; export it again"
     faults = Counter(one.fault for one in stack.slices if one.fault)
     if faults:
         text, count = faults.most_common(1)[0]

@@ -12,6 +12,7 @@ from stratacam.maps import maps_in, remove_other_maps
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.map_reliability import RELIABILITY, write_reliability
 from stratacam.study.planning import Planned
+from stratacam.study.recommended import EXPLAIN_RECOMMENDED
 from stratacam.study.steps.explain import explain_scans
 from stratacam.study.steps.judged import Judged
 from stratacam.study.study import Study
@@ -70,7 +71,7 @@ def recommend_map(
         {scan: tuple(trained_model(study, run) for run in chosen.runs_for(scan, planned)) for scan in scans},
         out=folders.recommended_maps,
         settings=settings,
-        step="explain recommended",
+        step=EXPLAIN_RECOMMENDED,
     )
     remove_other_maps(folders.recommended_maps, done)
     write_reliability(
