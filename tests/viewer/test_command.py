@@ -104,9 +104,7 @@ def test_the_first_view_is_the_recommended_map(viewed):
     seen, place = recommending(viewed, chosen=True)
     answer = seen.study()
     assert answer.recommended
-    assert answer.in_short.startswith(
-        "LayerCAM, fine, VGG16. Of 1 judged map it alone meets every criterion"
-    )
+    assert answer.in_short.startswith("LayerCAM, fine, VGG16. Of 1 judged map it alone meets every criterion")
     assert (answer.first.store, answer.first.layer) == (place, 1)
     store = seen.scan(0).stores[0]
     assert (store.id, store.recommended, store.layers[1].verdict) == (place, True, "recommended")
