@@ -11,7 +11,7 @@ from stratacam.evidence.counterfactual.agreement import REGION_AGREEMENT
 from stratacam.evidence.draws import generator
 from stratacam.evidence.faithfulness.curves import ABOVE, ROAD
 from stratacam.evidence.focus import INSIDE_OF_CEILING
-from stratacam.evidence.inference import mean_interval
+from stratacam.evidence.inference import MINIMUM_SUBJECTS, mean_interval
 from stratacam.evidence.localisation import AVERAGE_PRECISION, POINTING
 from stratacam.evidence.values import SubjectTable, limits_of
 
@@ -35,7 +35,8 @@ class CrossFitted:
         measure: its name.
         against: of its rows.
         value: mean over subjects, each of the map that the half without it chose.
-        low: of the 95 % interval of that mean, see `mean_interval`; NaN for fewer than two subjects.
+        low: of the 95 % interval of that mean, see `mean_interval`; NaN below `MINIMUM_SUBJECTS`, of which intervals
+            corrected for skewness are often far too wide.
         high: of the same.
         subjects: how many have a value.
     """
@@ -99,7 +100,10 @@ def most_faithful(
                 fitted[others] = values[others, place]
         known = int(np.isfinite(fitted).sum())
         if known:
-            interval = mean_interval(fitted, limits_of(measure.limits, against))
+            enough = known >= MINIMUM_SUBJECTS
+            interval = (
+                mean_interval(fitted, limits_of(measure.limits, against)) if enough else (np.nan, np.nan)
+            )
             found.append(CrossFitted(measure.name, against, _mean(fitted), *interval, known))
     place = max(passed or every, key=lambda one: _mean(numbers[NUMBERS[0]][:, one]))
     return MostFaithful(place, chosen, tuple(found))

@@ -68,7 +68,8 @@ def rule() -> Rule:
         "studies, in more where values are very skewed. Criteria of a mean are thresholds of what was observed, and "
         "have no error rate: with few subjects, a layer that truly misses them often meets them. If something was not "
         "measured, or on fewer than 10 subjects, the answer is “cannot say”. Of layers that say the same, the one most "
-        "above its control by ROAD is recommended; its numbers come from subjects that did not choose among them.",
+        "above its control by ROAD is recommended; its numbers come from subjects that did not choose among them, "
+        "though all decided which layers pass.",
     )
 
 
@@ -98,7 +99,7 @@ class Choice:
     Attributes:
         layer: the most faithful one on all subjects.
         of_halves: the most faithful one on either half of the subjects.
-        numbers: cross-fitted.
+        numbers: cross-fitted among the layers that passed on all subjects.
     """
 
     layer: str

@@ -8,7 +8,7 @@ from stratacam.networks.brain import BrainUse
 from stratacam.networks.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, is_reference
 
 DEFAULT_BRAIN: BrainUse = "features"
-"""Of networks of this package: they are no less accurate, and nothing outside the brain moves them or their maps."""
+"""Of networks of this package: nothing outside the brain moves them or their maps."""
 
 
 class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
