@@ -19,8 +19,8 @@ SCANS = 40
 """Scans of which heat is counted, where evidence was not measured."""
 
 SEES: dict[BrainUse, str] = {
-    "features": "The network sees the brain alone: nothing outside it changes an answer. Heat drawn beyond the rim "
-    "belongs to coarse cells that hold some brain",
+    "features": "The network sees the brain alone: nothing outside it changes an answer, though the brain's "
+    "outline can. Heat drawn beyond the rim belongs to coarse cells that hold some brain",
     "pooling": "The answer is an average over the brain alone, but features at its rim see the empty surroundings too. "
     "Heat drawn beyond the rim belongs to coarse cells that hold some brain",
     "off": "The network sees the whole picture. Outside the brain it is empty, but the outline can be used: heat "
