@@ -121,12 +121,20 @@ def test_without_a_recommended_map_the_first_view_says_why_there_is_none(viewed)
     assert (layer.verdict, list(layer.because)) == ("not recommended", ["its maps do not repeat"])
 
 
-@pytest.mark.parametrize(("is_built", "words"), [(True, ""), (False, "once `make viewer`, then ")])
-def test_the_demonstration_ends_by_saying_how_to_look_at_it(monkeypatch, capsys, study, is_built, words):
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        ((True, "/usr/bin/stratacam"), "`stratacam"),
+        ((False, None), "once `make viewer`, then `.venv/bin/stratacam"),
+    ],
+)
+def test_the_demonstration_ends_by_saying_how_to_look_at_it(monkeypatch, capsys, study, there, words):
     folders, _ = study
     monkeypatch.setattr("stratacam.study.demo.run_demo", lambda *_, **__: Outcome(folders, ()))
     monkeypatch.setattr("stratacam.report.refresh_report", lambda *_: folders.report)
-    monkeypatch.setattr(built, "is_built", lambda: is_built)
+    monkeypatch.setattr(built, "is_built", lambda: there[0])
+    monkeypatch.setattr("shutil.which", lambda _: there[1])
+    monkeypatch.setattr("sys.argv", [str(Path.cwd() / ".venv/bin/stratacam")])
     cli.study.demo(folders.root)
     last = capsys.readouterr().out.strip().splitlines()[-1]
-    assert last == f"To look at its maps in a browser: {words}`stratacam view {folders.root}`."
+    assert last == f"To look at its maps in a browser: {words} view {folders.root}`."

@@ -1,5 +1,8 @@
 """Commands on a whole study."""
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +50,7 @@ def demo(
     )
     outcome = run_demo(out, cohort, console, force=force or ())
     page = "" if is_built() else "once `make viewer`, then "
-    then = f"To look at its maps in a browser: {page}`stratacam view {outcome.folders.root}`."
+    then = f"To look at its maps in a browser: {page}`{_called()} view {outcome.folders.root}`."
     conclude(refresh_report(outcome.folders, console), len(outcome.left_out), then=then)
 
 
@@ -119,3 +122,8 @@ def report(
     from stratacam.report import write_report
 
     console.print(f"Report: {write_report(folders, console)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _called() -> str:
+    """How this program is called from here: by its name where the shell finds it."""
+    return "stratacam" if shutil.which("stratacam") else os.path.relpath(sys.argv[0])

@@ -31,13 +31,17 @@ class Trust(NamedTuple):
 def trust_of(recommended: Recommended | None) -> Trust:
     """Which map a study recommends, in words."""
     if recommended is None:
-        return Trust(UNMEASURED, ())
+        return Trust(_plain(UNMEASURED), ())
     if recommended.chosen is None:
-        return Trust(
-            f"No map is recommended. {in_the_way(recommended, '')} {remedy(recommended)}".strip(), ()
-        )
+        why = f"No map is recommended. {in_the_way(recommended, '')} {remedy(recommended)}"
+        return Trust(_plain(why.strip()), ())
     numbers = [cross_fitted(asdict(one)) for one in recommended.numbers]
     return Trust(
         f"{which_map(recommended)} {how_far(recommended)}",
         [f"{whose_numbers(recommended)} In brackets 95 % intervals:", *numbers] if numbers else (),
     )
+
+
+def _plain(words: str) -> str:
+    """Words without the marks of code, which the page would show."""
+    return words.replace("`", "")

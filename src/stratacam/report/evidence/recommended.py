@@ -1,10 +1,10 @@
-"""Table of how good the recommended map is, on people who took no part in choosing it."""
+"""Table of how good the maps are that halves of the people chose, on people who took no part in choosing them."""
 
 from stratacam.evidence import registry
 from stratacam.report.content import StudyContent
 from stratacam.report.numbers import NOT_KNOWN, estimate_of
 from stratacam.report.tables.table import Table, warned
-from stratacam.report.words.recommended import whose_numbers
+from stratacam.report.words.recommended import chosen_by_halves, whose_numbers
 
 
 def recommended_table(study: StudyContent) -> Table | None:
@@ -23,8 +23,13 @@ def recommended_table(study: StudyContent) -> Table | None:
         for number in recommended.numbers
         for measure in (measures[number.measure],)
     )
+    title = (
+        "The recommended map in numbers"
+        if chosen_by_halves(recommended)
+        else "What either half of the people chose, in numbers"
+    )
     return Table(
-        warned("The recommended map in numbers", study),
+        warned(title, study),
         ("measure", "mean (95 % interval)", "subjects", "what it is"),
         rows,
         note=f"{whose_numbers(recommended)} Intervals are over subjects.",

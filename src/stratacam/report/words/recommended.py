@@ -139,7 +139,7 @@ def whose_numbers(recommended: Recommended) -> str:
     measured = "Each number is of people who took no part in the choice."
     if not recommended.of_halves:
         return measured
-    if all(_same_map(one, recommended.chosen) for one in recommended.of_halves):
+    if chosen_by_halves(recommended):
         return f"Either half of the people, choosing in the same way, chose it too. {measured}"
     titles = [
         "no map" if one is None else "it" if _same_map(one, recommended.chosen) else recommended.title(one)
@@ -149,6 +149,11 @@ def whose_numbers(recommended: Recommended) -> str:
         f"Of the halves of the people, choosing in the same way, the first chose {titles[0]}, the second {titles[1]}. "
         "Numbers are those of the map that a half chose, on the other half."
     )
+
+
+def chosen_by_halves(recommended: Recommended) -> bool:
+    """Whether every half of the people chose the recommended map, as far as is known."""
+    return all(_same_map(one, recommended.chosen) for one in recommended.of_halves)
 
 
 def _same_map(one: JudgedMap | None, other: JudgedMap | None) -> bool:
