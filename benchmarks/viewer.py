@@ -159,17 +159,16 @@ def main() -> None:
             [sys.executable, "-c", command, "view", str(study), "--token", token],
             stdout=subprocess.PIPE, text=True,
         ) as server, sync_playwright() as playwright:  # fmt: skip
-            address = server.stdout.readline().split()[1]
-            browser = playwright.chromium.launch(executable_path=given.chromium, args=list(FLAGS))
-            page = browser.new_page(viewport={"width": 1280, "height": 800})
-            for what, milliseconds in measure(
-                page, address, content[0].name, layers=len(content[0].layers)
-            ).items():
-                print(
-                    f"{what}: median {statistics.median(milliseconds):.0f} ms, maximum {max(milliseconds):.0f} ms"
-                )
-            browser.close()
-            server.terminate()
+            try:
+                address = server.stdout.readline().split()[1]
+                browser = playwright.chromium.launch(executable_path=given.chromium, args=list(FLAGS))
+                page = browser.new_page(viewport={"width": 1280, "height": 800})
+                for what, milliseconds in measure(page, address, content[0]).items():
+                    middle, most = statistics.median(milliseconds), max(milliseconds)
+                    print(f"{what}: median {middle:.0f} ms, maximum {most:.0f} ms")
+                browser.close()
+            finally:
+                server.terminate()
 
 
 if __name__ == "__main__":
