@@ -104,11 +104,11 @@ def test_a_range_is_over_all_classes(client, planted):
 def test_without_evidence_the_study_says_that_no_map_was_measured(client, scan):
     study = answer(client, "/api/study")
     assert not study["recommended"]
-    assert "run `stratacam evidence`" in study["in_short"]
+    assert "run stratacam evidence" in study["in_short"]
     chart = answer(client, f"/api/stores/{scan['stores'][0]['id']}/chart")
     assert chart["measures"] == []
     assert (
-        chart["remark"] == "Nothing was measured of these maps: run `stratacam evidence` on the study's file."
+        chart["remark"] == "Nothing was measured of these maps: run stratacam evidence on the study's file."
     )
     assert {layer["verdict"] for store in scan["stores"] for layer in store["layers"]} == {"not judged"}
 

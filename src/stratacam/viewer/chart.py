@@ -10,8 +10,8 @@ from stratacam.report.content import StudyContent
 from stratacam.report.content.files import Row, table_if_there
 from stratacam.viewer.answers import Bar, ChartAnswer, MeasureAnswer
 
-NOT_MEASURED = "Nothing was measured of these maps: run `stratacam evidence` on the study's file."
-THE_REST = "Other measures were not taken: run `stratacam evidence` on the study's file."
+NOT_MEASURED = "Nothing was measured of these maps: run stratacam evidence on the study's file."
+THE_REST = "Other measures were not taken: run stratacam evidence on the study's file."
 OTHER_METHOD = "Nothing else was measured of maps by this method."
 OTHER_NETWORKS = "These maps are of other networks than the study measured."
 
