@@ -1,11 +1,14 @@
 """Studies of imported scans that several tests read."""
 
+import shutil
+
 import pytest
 from imported_study import write_imported
 from rich.console import Console
 from tests.scans.dicom.dicom_files import oblique, write_series
 
 from stratacam.export import Wanted, export_study
+from stratacam.files import read_json, write_json
 
 WHO = {
     "PatientBirthDate": "19700102",
@@ -22,6 +25,18 @@ def oblique_study(tmp_path_factory):
     root = tmp_path_factory.mktemp("oblique")
     write_series(root / "dicom", axes=oblique(), step=4.0, spacing=(3.0, 2.5), slices=12, **WHO)
     return write_imported(root, layers=("block4_conv3", "block5_conv3", "block5_pool"))
+
+
+@pytest.fixture
+def own_copy(oblique_study, tmp_path):
+    """A copy of that study that may be changed: its folders, and the path of its T1w as delivered."""
+    shutil.copytree(oblique_study.folders.root, tmp_path / "study")
+    shutil.copytree(oblique_study.bids, tmp_path / "bids")
+    folders = type(oblique_study.folders)(tmp_path / "study")
+    record = next(folders.prepared.rglob("*_record.json"))
+    delivered = next((tmp_path / "bids").rglob("*_T1w.nii.gz"))
+    write_json(record, {**read_json(record), "Delivered": {"T1w": str(delivered)}})
+    return folders, delivered
 
 
 @pytest.fixture(scope="session")

@@ -268,13 +268,8 @@ def test_without_a_link_the_way_to_one_is_named(oblique_study, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_scan_that_came_from_elsewhere_is_left_out_with_the_reason(oblique_study, tmp_path):
-    shutil.copytree(oblique_study.folders.root, tmp_path / "study")
-    shutil.copytree(oblique_study.bids, tmp_path / "bids")
-    folders = type(oblique_study.folders)(tmp_path / "study")
-    record = next(folders.prepared.rglob("*_record.json"))
-    delivered = next((tmp_path / "bids").rglob("*_T1w.nii.gz"))
-    write_json(record, {**read_json(record), "Delivered": {"T1w": str(delivered)}})
+def test_a_scan_that_came_from_elsewhere_is_left_out_with_the_reason(oblique_study, own_copy, tmp_path):
+    folders, delivered = own_copy
     content = read_json(sidecar_path(delivered))
     write_json(sidecar_path(delivered), {**content, "SourceDigest": "0" * 64})
     with pytest.raises(InputError, match="lacks the series of sub-01 T1w"):

@@ -23,7 +23,6 @@ from stratacam.export import Wanted, drawing, export_study
 from stratacam.export.choose import choose_maps
 from stratacam.export.drawing import draw, legend_of
 from stratacam.export.laid import lay, plane_grid
-from stratacam.files import read_json, write_json
 from stratacam.scans.planes import AXES, SIDES
 from stratacam.scans.resampling import Grid
 
@@ -86,14 +85,9 @@ def test_a_plane_shows_the_scan_as_a_radiologist_sees_it_without_interpolation(p
 
 
 @pytest.fixture
-def copied(oblique_study, tmp_path):
+def copied(own_copy):
     """A copy of the study whose T1w as delivered may be changed: the map, and the path of the T1w."""
-    shutil.copytree(oblique_study.folders.root, tmp_path / "study")
-    shutil.copytree(oblique_study.bids, tmp_path / "bids")
-    folders = type(oblique_study.folders)(tmp_path / "study")
-    record = next(folders.prepared.rglob("*_record.json"))
-    delivered = next((tmp_path / "bids").rglob("*_T1w.nii.gz"))
-    write_json(record, {**read_json(record), "Delivered": {"T1w": str(delivered)}})
+    folders, delivered = own_copy
     (chosen,), *_ = choose_maps(folders, Wanted())
     return chosen, delivered
 

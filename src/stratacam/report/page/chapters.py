@@ -29,7 +29,7 @@ from stratacam.report.words.found import (
     who_was_wrong,
 )
 from stratacam.report.words.heat import why_outside
-from stratacam.report.words.recommended import how_certain, how_it_passed, in_short, who_was_judged
+from stratacam.report.words.recommended import how_certain, in_short, to_believe, who_was_judged
 
 Album = Mapping[str, tuple[PageFigure, ...]]
 
@@ -112,10 +112,7 @@ def _which_map(study: StudyContent) -> str:
     recommended = study.recommended
     if recommended is None or recommended.chosen is None:
         return in_short(recommended)
-    return (
-        f"The map to believe is {recommended.title(recommended.chosen)}: {how_it_passed(recommended)} "
-        f"{how_certain(recommended)}"
-    )
+    return f"{to_believe(recommended, recommended.chosen)} {how_certain(recommended)}"
 
 
 def _other_classes(study: StudyContent) -> str:

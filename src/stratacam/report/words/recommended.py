@@ -30,10 +30,12 @@ def in_short(recommended: Recommended | None) -> str:
         return UNMEASURED
     if recommended.chosen is None:
         return _none(recommended)
-    return (
-        f"The map to believe is {recommended.title(recommended.chosen)}: {how_it_passed(recommended)} "
-        f"{how_good(recommended)}"
-    )
+    return f"{to_believe(recommended, recommended.chosen)} {how_good(recommended)}"
+
+
+def to_believe(recommended: Recommended, chosen: JudgedMap) -> str:
+    """The recommended map, and that it passed."""
+    return f"The map to believe is {recommended.title(chosen)}: {how_it_passed(recommended)}"
 
 
 def which_map(recommended: Recommended | None) -> str:
