@@ -73,11 +73,18 @@ def one_machine_slurm(folder: Path, *, cpus: int = 2, memory: int = 8000) -> Ite
     conf = folder / "slurm.conf"
     conf.write_text(
         CONF.format(
-            host=host, controller=controller, daemon=daemon, user=getpass.getuser(), folder=folder, cpus=cpus,
+            host=host,
+            controller=controller,
+            daemon=daemon,
+            user=getpass.getuser(),
+            folder=folder,
+            cpus=cpus,
             memory=memory,
         )
     )
-    (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")  # loaded even where unused; v2 wants systemd
+    (folder / "cgroup.conf").write_text(
+        "CgroupPlugin=cgroup/v1\n"
+    )  # loaded even where unused; v2 wants systemd
     environment = os.environ | {"PATH": PATH, "SLURM_CONF": str(conf)}
     munge = [f"--key-file={key}", f"--socket={folder}/munge.socket", f"--seed-file={folder}/munge.seed"]
     munge += [f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log", "--foreground", "--force"]
@@ -87,7 +94,9 @@ def one_machine_slurm(folder: Path, *, cpus: int = 2, memory: int = 8000) -> Ite
             stack.enter_context(_daemon(command, environment, folder))
             if command[0] == "munged":
                 _wait(lambda: (folder / "munge.socket").exists(), folder)
-        _wait(lambda: _output("sinfo", "--noheader", "--format=%T", environment=environment) == "idle", folder)
+        _wait(
+            lambda: _output("sinfo", "--noheader", "--format=%T", environment=environment) == "idle", folder
+        )
         try:
             yield environment
         finally:
@@ -117,15 +126,21 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _output(*command: str, environment: dict[str, str]) -> str:
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout.strip()
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False
+    ).stdout.strip()
 
 
 def _wait(condition, folder: Path) -> None:
     deadline = time.monotonic() + READY
     while not condition():
         if time.monotonic() > deadline:
-            logs = "\n".join(f"{log.name}:\n{log.read_text()[-2000:]}" for log in sorted(folder.glob("*.log")))
-            raise TimeoutError(f"SLURM in {folder}: not ready after {READY} s; expected an idle node; its logs:\n{logs}")
+            logs = "\n".join(
+                f"{log.name}:\n{log.read_text()[-2000:]}" for log in sorted(folder.glob("*.log"))
+            )
+            raise TimeoutError(
+                f"SLURM in {folder}: not ready after {READY} s; expected an idle node; its logs:\n{logs}"
+            )
         time.sleep(0.2)
 
 
