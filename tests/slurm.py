@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PATH = os.environ["PATH"] + os.pathsep + "/usr/sbin"
@@ -71,32 +71,21 @@ def one_machine_slurm(folder: Path, *, cpus: int = 2, memory: int = 8000) -> Ite
     host = socket.gethostname().partition(".")[0]
     controller, daemon = _free_ports(2)
     conf = folder / "slurm.conf"
-    conf.write_text(
-        CONF.format(
-            host=host,
-            controller=controller,
-            daemon=daemon,
-            user=getpass.getuser(),
-            folder=folder,
-            cpus=cpus,
-            memory=memory,
-        )
-    )
-    (folder / "cgroup.conf").write_text(
-        "CgroupPlugin=cgroup/v1\n"
-    )  # loaded even where unused; v2 wants systemd
+    machine = {"host": host, "controller": controller, "daemon": daemon, "cpus": cpus, "memory": memory}
+    conf.write_text(CONF.format(**machine, user=getpass.getuser(), folder=folder))
+    # A plugin is loaded even where none is used; that of version 2 needs systemd.
+    (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
     environment = os.environ | {"PATH": PATH, "SLURM_CONF": str(conf)}
-    munge = [f"--key-file={key}", f"--socket={folder}/munge.socket", f"--seed-file={folder}/munge.seed"]
-    munge += [f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log", "--foreground", "--force"]
+    munge = [f"--{part}-file={folder}/munge.{part}" for part in ("key", "seed", "pid", "log")]
+    munge += [f"--socket={folder}/munge.socket", "--foreground", "--force"]
     commands = (["munged", *munge], ["slurmctld", "-D", "-c"], ["slurmd", "-D", "-c"])
     with contextlib.ExitStack() as stack:
         for command in commands:
             stack.enter_context(_daemon(command, environment, folder))
             if command[0] == "munged":
-                _wait(lambda: (folder / "munge.socket").exists(), folder)
-        _wait(
-            lambda: _output("sinfo", "--noheader", "--format=%T", environment=environment) == "idle", folder
-        )
+                _wait((folder / "munge.socket").exists, folder)
+        state = ("sinfo", "--noheader", "--format=%T")
+        _wait(lambda: _output(*state, environment=environment) == "idle", folder)
         try:
             yield environment
         finally:
@@ -107,7 +96,7 @@ def one_machine_slurm(folder: Path, *, cpus: int = 2, memory: int = 8000) -> Ite
 @contextlib.contextmanager
 def _daemon(command: list[str], environment: dict[str, str], folder: Path) -> Iterator[None]:
     with (folder / f"{command[0]}.log").open("ab") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)  # noqa: S603
     try:
         yield
     finally:
@@ -126,12 +115,11 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _output(*command: str, environment: dict[str, str]) -> str:
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False
-    ).stdout.strip()
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip()
 
 
-def _wait(condition, folder: Path) -> None:
+def _wait(condition: Callable[[], bool], folder: Path) -> None:
     deadline = time.monotonic() + READY
     while not condition():
         if time.monotonic() > deadline:
@@ -147,5 +135,5 @@ def _wait(condition, folder: Path) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt), one_machine_slurm(Path(sys.argv[1]).resolve()) as started:
-        print(f"export SLURM_CONF={started['SLURM_CONF']}", flush=True)
+        print(f"export SLURM_CONF={started['SLURM_CONF']}", flush=True)  # noqa: T201
         signal.pause()

@@ -26,7 +26,7 @@ NOT_OF_THE_PACKAGE = ("__pycache__", "viewer/page/", "viewer/static/")
 
 def build(target, source, out):
     """Build without Node: the viewer's page is in the wheel only if `source` has it built."""
-    subprocess.run(
+    subprocess.run(  # noqa: S603
         [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", out],
         cwd=source, env=os.environ | {"HATCH_BUILD_NO_HOOKS": "true"}, check=True, capture_output=True,
     )  # fmt: skip
@@ -110,7 +110,7 @@ def run(*command, **options):
     environment = {
         name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}
     }
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, **options)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, **options)  # noqa: S603
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
