@@ -1,5 +1,5 @@
-# docker build --tag stratacam .                          for NVIDIA cards, and without
-# docker build --tag stratacam --build-arg DEVICE=cpu .   without: a third of the size
+# docker build --tag stratacam .                          for NVIDIA cards, and without: about 6.5 GB
+# docker build --tag stratacam --build-arg DEVICE=cpu .   without: about 2.4 GB
 
 FROM python:3.11-slim-bookworm AS wheel
 ENV PIP_CONSTRAINT=/source/constraints.txt
