@@ -16,7 +16,7 @@ from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
-from stratacam.study.execution import Workers, tidied
+from stratacam.study.execution import RunSettings, Workers, tidied
 from stratacam.study.folders import RECORDS, study_folders
 from stratacam.study.recommended import choose_runs, recommended_map, runs_of
 from stratacam.study.steps.explain import explain_scans
@@ -190,7 +190,7 @@ def _check_alike(card: ModelCard, model: Path, others: Sequence[Path], network: 
 @contextmanager
 def _work_in(out: Path, console: Console, workers: int) -> Iterator[Work]:
     """Work whose records are in a folder; what was being written there is removed if it is interrupted."""
-    with tidied(out), Workers(workers) as here:
+    with tidied(out), Workers(RunSettings(workers=workers)) as here:
         yield Work(out / RECORDS, console, here)
 
 
