@@ -1,4 +1,4 @@
-"""Tasks in this process, in worker processes, and on a cluster: tried again, given up, and never in each other's way."""
+"""Tasks in this process, in worker processes, and on a cluster: done, tried again, or given up."""
 
 import errno
 import os
@@ -265,7 +265,7 @@ def test_a_pool_under_fire_gives_every_result_once(tmp_path):
         ]
         end.set()
         marksman.join()
-    assert Counter(name for name, _ in found) == Counter(tasks)
+    assert Counter(name for name, _ in found) == Counter(list(tasks))
     assert all(str(number) == name for name, number in found)
     assert not list(tmp_path.iterdir())
 

@@ -14,12 +14,12 @@ FOLDER = "log"
 
 
 class RunLog:
-    """The log of one run, a file of its own below the study's records: one JSON object a line, flushed as it is written.
+    """The log of one run, a file of its own below the study's records: one JSON object a line.
 
     Every line has `time` (UTC) and `event`: "run" (with `host`, `process`, `command`), "step" (`step`, `pending`,
     `done`), "task" (`step`, `name`, `outcome` "done" or "failed", `tries`, and what the last try took: `seconds`,
-    `cpu_seconds`, `memory_mb`, `host`, `process`; of a failure its `reason`), "step done" (`step`, `seconds`), "left out"
-    (`step`, `name`, `reason`), "end" (not of a run that had nothing to do).
+    `cpu_seconds`, `memory_mb`, `host`, `process`; of a failure its `reason`), "step done" (`step`, `seconds`), "left
+    out" (`step`, `name`, `reason`), "end" (not of a run that had nothing to do).
 
     Args:
         records: folder of the study's records.

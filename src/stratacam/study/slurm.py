@@ -2,9 +2,10 @@
 
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from stratacam.errors import InputError
 from stratacam.files import check_apart, write_text
@@ -148,7 +149,7 @@ def _asked(configuration: StudyConfiguration) -> list[str]:
         InputError: a setting that only workers of Dask have.
     """
     run = configuration.run
-    options = {
+    options: dict[str, Callable[[Any], list[str]]] = {
         "memory": lambda value: [f"--mem={str(value).replace(' ', '').removesuffix('B')}"],
         "walltime": lambda value: [f"--time={value}"],
         "queue": lambda value: [f"--partition={value}"],

@@ -58,8 +58,8 @@ def _digest(path: Path) -> str:
         for file in sorted(_files(path)):
             whole.update(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\0".encode())
         return whole.hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:

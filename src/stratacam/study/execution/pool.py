@@ -70,8 +70,12 @@ class WorkerPool(Executor):
         self, fn: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Future[Result]:
         """Hand a task to the next worker that is free."""
-        job = pickle.dumps((fn, args, kwargs))
         future: Future[Result] = Future()
+        try:
+            job = pickle.dumps((fn, args, kwargs))
+        except Exception as fault:  # noqa: BLE001 - whatever a task holds that cannot be sent
+            future.set_exception(fault)
+            return future
         with self._lock:
             if self._ending:
                 raise RuntimeError("the pool has ended")

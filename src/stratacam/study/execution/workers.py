@@ -104,12 +104,12 @@ class Workers:
 
     def _share(self, networks: int | None) -> tuple[int, int]:
         """Processes of this machine, and threads of each."""
-        cores = cores()
-        count = 1 if self.run.on == "serial" else self.run.workers or cores
+        here = cores()
+        count = 1 if self.run.on == "serial" else self.run.workers or here
         if networks is None:
             return count, 1
         count = min(count, max(networks, 1)) if self.run.device == "cpu" else 1
-        return count, max(1, cores // count)
+        return count, max(1, here // count)
 
     def _here(self, networks: int | None, limit_s: float | None) -> Place:
         """The processes that are there, or others where the number differs."""
