@@ -21,9 +21,11 @@ def stamps(paths: Iterable[Path]) -> list[Stamp | None]:
 
 
 def looks_as_left(path: Path, left: Stamp | None) -> bool:
-    """Whether an output has the size and time of its stamp."""
+    """Whether an output has the size and time of its stamp, or neither is there."""
     seen = _seen(path)
-    return seen is not None and isinstance(left, Mapping) and seen == {name: left.get(name) for name in seen}
+    if seen is None or not isinstance(left, Mapping):
+        return seen is None and left is None
+    return seen == {name: left.get(name) for name in seen}
 
 
 def is_as_left(path: Path, left: Stamp | None) -> bool:

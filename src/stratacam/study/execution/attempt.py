@@ -42,11 +42,13 @@ class Failure:
         reason: a sentence.
         trace: where the program was, if it was no user's mistake.
         passing: whether another try may succeed.
+        begun: whether the task itself was being done, and not waiting behind another.
     """
 
     reason: str
     trace: str | None = None
     passing: bool = False
+    begun: bool = True
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,10 @@ def mark_file(marks: Path, name: str) -> Path:
 
 def lost_failure(conduct: Conduct, name: str, how: str) -> Failure:
     """Describe the loss of a worker in the middle of a task, and remove what the task left beside its mark."""
-    trace = ""
+    trace, begun = "", True
     if conduct.marks:
         file = trace_file(conduct.marks, name)
+        begun = mark_file(conduct.marks, name).is_file()
         with suppress(OSError):
             trace = file.read_text(encoding="utf-8", errors="replace").strip()
         for left in (file, mark_file(conduct.marks, name)):
@@ -143,7 +146,7 @@ def lost_failure(conduct: Conduct, name: str, how: str) -> Failure:
             trace,
             passing=True,
         )
-    return Failure(how, passing=True)
+    return Failure(how, passing=True, begun=begun)
 
 
 def _duration(seconds: float) -> str:

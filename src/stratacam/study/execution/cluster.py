@@ -25,7 +25,7 @@ def cluster_of(run: RunSettings) -> Iterator["Client"]:
     """
     dask, distributed = _libraries(run)
     settings = {
-        "distributed.scheduler.allowed-failures": run.retries,
+        "distributed.scheduler.allowed-failures": 0,  # who lost a worker is tried again by us, and no other
         "distributed.comm.timeouts.connect": PATIENCE_S,
         "distributed.worker.daemon": False,
     }

@@ -27,6 +27,9 @@ Result = TypeVar("Result")
 WAITS_S = (2.0, 60.0)
 """Seconds before the second and every later try of a task."""
 
+SPARED = 100
+"""Times that a task may lose its worker before it was begun, which is laid to others."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -91,7 +94,7 @@ def run_each(
     """
     conduct = replace(conduct, threads=place.threads, limit_s=conduct.limit_s if place.apart else None)
     ready, later = deque(tasks), list[tuple[float, str]]()
-    tries: Counter[str] = Counter()
+    tries, spared = Counter[str](), Counter[str]()
     running: dict[str, Future[Attempt[Result]]] = {}
     come: SimpleQueue[str] = SimpleQueue()
     try:
@@ -111,6 +114,11 @@ def run_each(
             if isinstance(ended.outcome, Failure) and ended.outcome.passing:
                 if not place.is_there():
                     raise _gone(place)
+                if not ended.outcome.begun and spared[name] < SPARED:
+                    spared[name] += 1
+                    tries[name] -= 1
+                    ready.append(name)
+                    continue
                 if tries[name] <= retries:
                     wait = WAITS_S[min(tries[name], len(WAITS_S)) - 1]
                     heapq.heappush(later, (time.monotonic() + wait, name))
