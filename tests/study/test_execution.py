@@ -281,7 +281,7 @@ def test_a_dask_cluster_does_the_same_and_replaces_a_worker_that_is_killed(tmp_p
         tasks = {"poisoned": Unlucky(tmp_path, "poisoned", 99, "killed")}
         tasks |= {f"sub-{number}": Unlucky(tmp_path, f"sub-{number}", 0, "none") for number in range(4)}
         tasks["once"] = Unlucky(tmp_path, "once", 1, "killed")
-        got = outcomes(place, Unlucky.do, tasks, retries=1)
+        got = outcomes(place, Unlucky.do, tasks, retries=1, conduct=Conduct(marks=tmp_path / "marks"))
         processes = outcomes(place, where, {"a": 0})
     assert "dashboard" in said[0]
     assert isinstance(got.pop("poisoned"), Failure)

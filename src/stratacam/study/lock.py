@@ -25,8 +25,10 @@ OWNER = "owner.json"
 
 
 @contextmanager
-def at_work(records: Path, *, shared: bool = False) -> Iterator[None]:
+def at_work(records: Path, *, shared: bool = False) -> Iterator[bool]:
     """Within this, no other run is at work on a study; or, shared, only such as share it.
+
+    Yields whether a run that was there before left in the middle, whose workers may take a moment to end.
 
     The system takes the lock away from a process that has ended, however it ended: no lock is ever stale, and the name
     of an owner that was left behind counts for nothing.
@@ -41,15 +43,16 @@ def at_work(records: Path, *, shared: bool = False) -> Iterator[None]:
     records.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
         with _alone(records):
-            yield
+            yield False
         return
     with (records / LOCK).open("a") as file:
         _take(file, records, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         owner = records / OWNER
+        left = owner.is_file()
         if not shared:
             owner.write_text(json.dumps(_me()) + "\n", encoding="utf-8")
         try:
-            yield
+            yield left
         finally:
             if not shared:
                 with suppress(OSError):

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from stratacam.errors import InputError
+from stratacam.files import RECORDS
 from stratacam.maps import ExplainSettings, check_settings
 from stratacam.networks import ModelCard, load_model, source_file
 from stratacam.networks.saved import CARD, WEIGHTS, read_card
@@ -17,7 +18,7 @@ from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
 from stratacam.study.execution import RunSettings, Workers, tidied
-from stratacam.study.folders import RECORDS, study_folders
+from stratacam.study.folders import study_folders
 from stratacam.study.recommended import choose_runs, recommended_map, runs_of
 from stratacam.study.steps.explain import explain_scans
 from stratacam.study.steps.prepare import prepare_scans, take_prepared

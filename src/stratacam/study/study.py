@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.files import remove_leftovers
+from stratacam.files import RECORDS, remove_leftovers
 from stratacam.scans.cohort.sources import check_out
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import Workers, tidied
-from stratacam.study.folders import RECORDS, StudyFolders
+from stratacam.study.folders import StudyFolders
 from stratacam.study.lock import at_work
 from stratacam.study.part import Part
 from stratacam.study.work import Absence, Work
@@ -109,11 +109,12 @@ def open_study(
         check_out(configuration.cohort.prepared, configuration.cohort.input)
     new = not folders.root.exists()
     with (
-        at_work(folders.records, shared=only is not None),
+        at_work(folders.records, shared=only is not None) as left,
         tidied(folders.root),
         nullcontext(workers) if workers else Workers(configuration.run) as here,
     ):
         study = Study(configuration, folders, Work(folders.records, console, here, only))
+        study.work.lost = left
         if only is None:
             _clear(study)
         for step in _with_readers(force):

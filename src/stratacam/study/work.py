@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -62,6 +62,7 @@ class Work:
         self.finished: dict[str, str] = {}
         self.lost = False
         self._patience = Patience()
+        self._has_records = records.is_dir()
 
     @property
     def marks(self) -> Path:
@@ -77,8 +78,9 @@ class Work:
         """Leave a scan or subject out, say so, and keep the traceback of what was no user's mistake."""
         if trace:
             path = self.cache.folder / "errors" / f"{step}-{name}.txt"
-            write_text(path, trace)
-            reason = f"{reason} (details: {path})"
+            with suppress(OSError, InputError):  # where the disk is full, the reason is said all the same
+                write_text(path, trace)
+                reason = f"{reason} (details: {path})"
         self.absences.append(Absence(name, step, reason))
         self.log.write("left out", step=step, name=name, reason=reason)
         say(self.console, f"left out: {name}, at {step}: {reason}", "yellow")
@@ -122,7 +124,11 @@ class Work:
             Names of the tasks whose result is there.
         """
         cache = cache or self.cache
-        pending = {name: one for name, one in entries.items() if not cache.is_done(step, name, one)}
+        pending = {
+            name: one
+            for name, one in entries.items()
+            if not self._patiently(partial(cache.is_done, step, name, one))
+        }
         done = set(entries) - set(pending)
         if self.only:
             pending = self._part_of(step, pending, cache)
@@ -159,7 +165,8 @@ class Work:
         }
         if isinstance(outcome, Failure):
             self.log.write("task", outcome="failed", reason=outcome.reason, **what)
-            cache.fail(step, name, entry, outcome.reason)
+            with suppress(OSError, InputError):
+                cache.fail(step, name, entry, outcome.reason)
             self.leave_out(name, step, outcome.reason, outcome.trace)
         else:
             self._patiently(partial(cache.finish, step, name, entry, outcome))
@@ -187,9 +194,15 @@ class Work:
         return {}
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
-        """What a call returns, tried again for a while where its folder is away."""
+        """What a call returns, tried again for a while where its folder, or the study's, is away."""
+
+        def where_it_was() -> Result:
+            if self._has_records:
+                self.cache.folder.stat()
+            return call()
+
         return self._patience.call(
-            call, told=lambda reason: say(self.console, f"waiting, since {reason}", "yellow")
+            where_it_was, told=lambda reason: say(self.console, f"waiting, since {reason}", "yellow")
         )
 
     def once(

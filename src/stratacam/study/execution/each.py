@@ -93,6 +93,8 @@ def run_each(
         InputError: the place is no longer there.
     """
     conduct = replace(conduct, threads=place.threads, limit_s=conduct.limit_s if place.apart else None)
+    if conduct.marks is not None:
+        conduct.marks.mkdir(parents=True, exist_ok=True)
     ready, later = deque(tasks), list[tuple[float, str]]()
     tries, spared = Counter[str](), Counter[str]()
     running: dict[str, Future[Attempt[Result]]] = {}
