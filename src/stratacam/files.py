@@ -289,7 +289,7 @@ def remove_leftovers(folder: Path, processes: Collection[int] | None = None) -> 
 
     Args:
         folder: where to look.
-        processes: of this machine, whose files are removed; if absent everybody's, and nobody else may be writing there.
+        processes: of this machine, whose files are removed; if absent everybody's: nobody else may be writing there.
     """
     writers = None if processes is None else set(map(_writer, processes))
     for path in list(folder.rglob(f".*{TEMPORARY}*")):

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from stratacam.files import read_json
+from stratacam.files import RECORDS, read_json
 from stratacam.report.page import write_report
 from stratacam.study.cache import Cache
 from stratacam.study.folders import StudyFolders

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.files import RECORDS, remove_leftovers
+from stratacam.files import RECORDS
 from stratacam.scans.cohort.sources import check_out
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import Workers, tidied
@@ -116,7 +116,7 @@ def open_study(
         study = Study(configuration, folders, Work(folders.records, console, here, only))
         study.work.lost = left
         if only is None:
-            _clear(study)
+            study.work.clear(folders.root)
         for step in _with_readers(force):
             cache = study.work.cache
             (cache.at(folders.prepared / RECORDS) if step == "prepare" else cache).forget(step)
@@ -136,13 +136,7 @@ def _close(study: Study) -> None:
     if study.work.only is None and study.folders.root.is_dir():
         study.work.write_left_out(study.folders.left_out)
         if study.work.lost:
-            _clear(study)
-
-
-def _clear(study: Study) -> None:
-    """Remove what workers that were killed have left: half-written files, and marks of tasks that nobody does."""
-    remove_leftovers(study.folders.root)
-    shutil.rmtree(study.work.marks, ignore_errors=True)
+            study.work.clear(study.folders.root)
 
 
 def _with_readers(steps: Sequence[str]) -> set[str]:

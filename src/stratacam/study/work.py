@@ -1,5 +1,6 @@
 """Tasks of steps: done once, where the study's work runs, with what cannot be used left out and listed."""
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +14,7 @@ from typing import TypeVar, cast
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.files import write_table, write_text
+from stratacam.files import remove_leftovers, write_table, write_text
 from stratacam.interruption import broken_off_at
 from stratacam.study.cache import Cache, Entry, Task
 from stratacam.study.execution import Conduct, Ended, Failure, Workers, run_each
@@ -73,6 +74,11 @@ class Work:
     def is_untouched(self) -> bool:
         """Whether no task was begun and nothing left out."""
         return not (self.seconds or self.absences)
+
+    def clear(self, folder: Path) -> None:
+        """Remove what killed processes have left: half-written files below a folder, and marks of tasks."""
+        remove_leftovers(folder)
+        shutil.rmtree(self.marks, ignore_errors=True)
 
     def leave_out(self, name: str, step: str, reason: str, trace: str | None = None) -> None:
         """Leave a scan or subject out, say so, and keep the traceback of what was no user's mistake."""

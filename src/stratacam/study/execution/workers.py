@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 AHEAD = 2
-"""Tasks that are handed on for each process of this machine, so that none waits for its next."""
+"""Tasks that are handed on for each worker, so that none waits for its next."""
 
 
 @contextmanager
@@ -132,7 +132,7 @@ class Workers:
             started(f"running on {self.client.scheduler.address}; dashboard: {self.client.dashboard_link}")
         client, local = self.client, self.run.on == "dask" and self.run.scheduler is None
         count, threads = self._share(networks) if local else (0, self.run.threads)
-        at_once = count or max(self.run.workers, len(client.nthreads()))
+        at_once = AHEAD * (count or max(self.run.workers, len(client.nthreads())))
         return Place(
             client.get_executor(pure=False),
             at_once=at_once,
