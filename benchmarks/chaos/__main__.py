@@ -24,6 +24,7 @@ import psutil
 
 from benchmarks.chaos import fire as fires
 from benchmarks.chaos.fire import MOUNT, UMOUNT, Fire, command, run_under
+from benchmarks.chaos.light import make_scans
 from benchmarks.chaos.study import make_study, orphans, results, write_study
 
 DISK = "120m"
@@ -48,13 +49,17 @@ def main() -> None:
     )
     parser.add_argument("--phases", nargs="+", default=["kills", "errors", "scheduler"])
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--light", action="store_true", help="made-up tasks of files: a minute")
     chosen = parser.parse_args()
     with ExitStack() as stack:
         folder = chosen.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder = folder.resolve()
         stack.enter_context(_disk(folder / "disk"))
-        make_study(folder, chosen.subjects)
-        peace = _in_peace(folder)
+        if chosen.light:
+            make_scans(folder / "cohort", chosen.subjects)
+        else:
+            make_study(folder, chosen.subjects)
+        peace = _in_peace(folder, chosen)
         ok = [_phase(name, folder, peace, chosen) for name in chosen.phases]
     sys.exit(not all(ok))
 
@@ -73,13 +78,25 @@ def _disk(place: Path) -> Iterator[None]:
         subprocess.run([UMOUNT, "-l", str(place)], check=True)
 
 
-def _in_peace(folder: Path) -> dict[str, str]:
+def _commands(folder: Path, chosen: argparse.Namespace, scheduler: str | None = None) -> list[list[str]]:
+    """What has to be run one after the other."""
+    if chosen.light:
+        more = ["--scheduler", scheduler] if scheduler else []
+        given = ["--cohort", str(folder / "cohort"), "--subjects", str(chosen.subjects), *more]
+        return [
+            [sys.executable, str(Path(__file__).with_name("lead.py")), str(folder / "disk/study"), *given]
+        ]
+    on = f'on = "dask"\nscheduler = "{scheduler}"' if scheduler else ""
+    file = write_study(folder, "disk/study", f"workers = 2\n{on}")
+    return [command(verb, str(file)) for verb in ("run", "evidence")]
+
+
+def _in_peace(folder: Path, chosen: argparse.Namespace) -> dict[str, str]:
     """The results of an undisturbed run."""
     study = folder / "disk/study"
-    file = write_study(folder, "disk/study", "workers = 2")
     start = time.monotonic()
-    for name in ("run", "evidence"):
-        subprocess.run(command(name, str(file)), check=True, stdout=subprocess.DEVNULL)
+    for one in _commands(folder, chosen):
+        subprocess.run(one, check=True, stdout=subprocess.DEVNULL)
     found = results(study)
     print(f"in peace: {len(found)} files of results, {time.monotonic() - start:.0f} s", flush=True)
     shutil.rmtree(study)
@@ -91,7 +108,6 @@ def _phase(name: str, folder: Path, peace: dict[str, str], chosen: argparse.Name
     study, log = folder / "disk/study", folder / f"{name}.log"
     log.unlink(missing_ok=True)
     environment = dict(os.environ)
-    run = "workers = 2"
     left = Counter({"worker": chosen.kills - chosen.kills // 5, "leader": chosen.kills // 5})
     if name == "errors":
         left = Counter({"worker": 3, "leader": 1, "freeze": 3, "second": 2, "times": 3})
@@ -105,8 +121,7 @@ def _phase(name: str, folder: Path, peace: dict[str, str], chosen: argparse.Name
         }
     if name == "scheduler":
         left = Counter({"scheduler": 1, "worker": 2})
-        run = f'workers = 2\non = "dask"\nscheduler = "{SCHEDULER}"'
-    file = write_study(folder, "disk/study", run)
+    commands = _commands(folder, chosen, SCHEDULER if name == "scheduler" else None)
     start = time.monotonic()
     with ExitStack() as stack:
         cluster = stack.enter_context(_Cluster(folder)) if name == "scheduler" else None
@@ -114,7 +129,7 @@ def _phase(name: str, folder: Path, peace: dict[str, str], chosen: argparse.Name
             "worker": fires.kill_worker if cluster is None else cluster.kill_worker,
             "leader": fires.kill_leader,
             "freeze": fires.freeze,
-            "second": fires.second_run(command("run", str(file)), os.environ),
+            "second": fires.second_run(commands[0], os.environ),
             "times": fires.shift_times(study),
             "cohort away": fires.away(folder / "cohort"),
             "study away": fires.away(study),
@@ -124,16 +139,13 @@ def _phase(name: str, folder: Path, peace: dict[str, str], chosen: argparse.Name
         fire = Fire(left, chosen.pause, actions, random.Random(chosen.seed))  # noqa: S311 - no secret
         starts = 0
         for _ in range(20):  # again from the beginning, with --force, while there is fire left
-            for verb in ("run", "evidence"):
-                starts += run_under(fire, command(verb, str(file)), environment, log, clocks=name == "errors")
+            for one in commands:
+                starts += run_under(fire, one, environment, log, clocks=name == "errors")
             if not +fire.left:
                 break
             shutil.rmtree(study)
         seconds = time.monotonic() - start
-        said = [
-            subprocess.run(command(verb, str(file)), check=True, capture_output=True, text=True).stdout
-            for verb in ("run", "evidence")
-        ]
+        said = [subprocess.run(one, check=True, capture_output=True, text=True).stdout for one in commands]
     found = results(study)
     wrong = sorted(path for path in {*found, *peace} if found.get(path) != peace.get(path))
     left_out = (study / "left_out.tsv").read_text(encoding="utf-8").splitlines()[1:]

@@ -11,6 +11,7 @@ import tomllib
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -281,7 +282,12 @@ def temporary_name(path: Path) -> Path:
 
 def _writer(process: int) -> str:
     """A process of this machine, as no other machine that writes to the same folders names its own."""
-    return f"{zlib.crc32(socket.gethostname().encode()):08x}-{process}"
+    return f"{_machine()}-{process}"
+
+
+@cache
+def _machine() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
 def remove_leftovers(folder: Path, processes: Collection[int] | None = None) -> None:
