@@ -95,9 +95,7 @@ def _wait(
         for layer, raw in batch.raw.items():
             scratch.append(layer, raw)
             unreached.setdefault(layer, []).append(batch.unreached[layer])
-    return np.concatenate(logits), {
-        layer: np.concatenate(one, axis=2) for layer, one in unreached.items()
-    }
+    return np.concatenate(logits), {layer: np.concatenate(one, axis=2) for layer, one in unreached.items()}
 
 
 def _members_of(

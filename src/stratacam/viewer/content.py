@@ -102,7 +102,7 @@ class Viewed:
         scans: those that there are maps of, by name.
         stores: all maps.
         without_maps: how many prepared scans there are no maps of.
-        damaged: stores of maps that cannot be read, a sentence each, that begins with the scan.
+        damaged: stores of maps that cannot be read, a sentence each, that begins with its name.
     """
 
     content: StudyContent

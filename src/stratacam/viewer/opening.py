@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from stratacam.errors import InputError
-from stratacam.maps import FoundMaps, ScanMaps, find_maps, read_all, scan_of
+from stratacam.maps import FoundMaps, ScanMaps, find_maps, read_all
+from stratacam.maps.store.places import name_of
 from stratacam.report.content import read_study
 from stratacam.study.folders import StudyFolders
 from stratacam.viewer.content import Viewed, ViewedScan, ViewedStore, mark_of
@@ -29,9 +30,7 @@ def open_viewed(folders: StudyFolders, further: Sequence[Path] = ()) -> Viewed:
     found += [_found(maps) for maps in own]
     damaged = dict(content.damaged_maps)
     for more in map(_further, further):
-        found += [
-            _found(maps, judged=all(one in networks for one in _networks(maps))) for maps in more.maps
-        ]
+        found += [_found(maps, judged=all(one in networks for one in _networks(maps))) for maps in more.maps]
         damaged |= more.damaged
     scans = []
     for name, scan in sorted(content.scans.items()):
@@ -51,7 +50,7 @@ def open_viewed(folders: StudyFolders, further: Sequence[Path] = ()) -> Viewed:
         tuple(scans),
         tuple(found),
         without_maps=len(content.scans) - len(scans),
-        damaged=tuple(f"{scan_of(store)}: {fault}" for store, fault in damaged.items()),
+        damaged=tuple(f"{name_of(store)}: {fault}" for store, fault in damaged.items()),
     )
 
 

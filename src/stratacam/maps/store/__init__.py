@@ -2,9 +2,9 @@
 
 The group holds `logits` (slice, class) and `layers/<name>`, maps at the layer's own resolution: (class, slice, height,
 width), of several networks (statistic, class, slice, height, width) with mean, spread and agreement, and where they are
-kept `members/<name>` (model, class, slice, height, width). An array is one shard, and so one file: its chunks, of a class
-and a few slices, are read one by one. What cannot be computed again from the arrays is in the attributes; `geometry`
-among them leads every map back to the scan, as prepared and as delivered.
+kept `members/<name>` (model, class, slice, height, width). An array is one shard, and so one file: its chunks, of a
+class and a few slices, are read one by one. What cannot be computed again from the arrays is in the attributes;
+`geometry` among them leads every map back to the scan, as prepared and as delivered.
 """
 
 from stratacam.maps.store.check import check_store

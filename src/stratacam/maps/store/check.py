@@ -25,10 +25,10 @@ def check_store(place: Place, *, quick: bool = False) -> list[str]:
         root = read_root(place)
     except InputError as fault:
         return [str(fault).removeprefix(f"{place}: ")]
-    faults = [] if root.whole else [f"{ROOT} was changed after it was written"]
+    if not root.whole:
+        return [f"{ROOT} was changed after it was written"]  # and so cannot be relied on for anything else
     of_files = _faults_of_files(place, root, quick=quick)
-    faults += of_files.values()
-    faults += _faults_of_attributes(root)
+    faults = [*of_files.values(), *_faults_of_attributes(root)]
     if not quick:
         for name in root.arrays:
             lost = [file for file in of_files if file.startswith(f"{name}/")]

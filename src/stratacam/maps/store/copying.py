@@ -48,7 +48,9 @@ def copy_maps(source: Path | str, target: Path | str) -> Iterator[tuple[str, boo
         files = [name for name in files if name.partition("/")[0] in FOLDERS]
     roots = [name for name in files if name.endswith(f".zarr/{ROOT}") or name == ROOT]
     if not roots:
-        raise InputError(f"{source}: holds no maps; expected a store, a folder of maps or a study: correct the path.")
+        raise InputError(
+            f"{source}: holds no maps; expected a store, a folder of maps or a study: correct the path."
+        )
     for root in roots:
         store = root.removesuffix(ROOT).rstrip("/")
         yield store, _copy_store(_below(source, store), _below(target, store))
@@ -83,7 +85,10 @@ def _copy(names: list[str], source: Place, target: Place) -> None:
 
     def copy(name: str) -> None:
         to_system.makedirs(f"{above}/{name}".rpartition("/")[0], exist_ok=True)
-        with from_system.open(f"{below}/{name}", "rb") as read, to_system.open(f"{above}/{name}", "wb") as written:
+        with (
+            from_system.open(f"{below}/{name}", "rb") as read,
+            to_system.open(f"{above}/{name}", "wb") as written,
+        ):
             shutil.copyfileobj(read, written)
 
     with reached(target), ThreadPoolExecutor(AT_ONCE) as threads:

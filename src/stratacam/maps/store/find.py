@@ -17,7 +17,7 @@ class FoundMaps:
 
     Attributes:
         maps: those that can be read, sorted by the scan's name.
-        damaged: stores that cannot be read, or lack files, each with the reason.
+        damaged: stores that cannot be read, or lack files, each with the reason, which does not name the place.
     """
 
     maps: tuple[ScanMaps, ...]
@@ -32,7 +32,7 @@ def read_all(folder: Path | str) -> FoundMaps:
             found = read_maps(store)
             sizes_of(store)
         except (InputError, OSError) as fault:
-            damaged[store] = str(fault)
+            damaged[store] = str(fault).removeprefix(f"{store}: ")
         else:
             maps.append(found)
     return FoundMaps(tuple(sorted(maps, key=lambda one: one.name)), damaged)

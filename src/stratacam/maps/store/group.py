@@ -59,9 +59,7 @@ class Filled:
     attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_group(
-    path: Path, explained: Explained, fill: Callable[[zarr.Group, Scratch], Filled]
-) -> ScanMaps:
+def write_group(path: Path, explained: Explained, fill: Callable[[zarr.Group, Scratch], Filled]) -> ScanMaps:
     """Write what `fill` puts into a group to `path`, whole or not at all; return it as `read_maps` does.
 
     Raises:

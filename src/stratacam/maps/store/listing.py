@@ -7,6 +7,7 @@ import numpy as np
 
 from stratacam.maps.store.places import Place
 from stratacam.maps.store.root import read_root
+from stratacam.maps.store.scan_maps import LAYERS, MEMBERS
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class StoredArray:
 
     Attributes:
         name: such as "layers/block5_conv3".
-        dimensions: length by name.
+        shape: of it.
         dtype: of the values, as stored.
         bytes: on disk, its metadata included.
         raw_bytes: of its values as float32.
@@ -23,7 +24,7 @@ class StoredArray:
     """
 
     name: str
-    dimensions: dict[str, int]
+    shape: tuple[int, ...]
     dtype: str
     bytes: int
     raw_bytes: int
@@ -55,6 +56,11 @@ class StoredMaps:
     arrays: tuple[StoredArray, ...]
 
     @property
+    def layers(self) -> list[StoredArray]:
+        """The arrays of maps, but for those of the members of a consensus."""
+        return [one for one in self.arrays if one.name.startswith(f"{LAYERS}/")]
+
+    @property
     def raw_bytes(self) -> int:
         """Of all values as float32."""
         return sum(one.raw_bytes for one in self.arrays)
@@ -67,15 +73,15 @@ def list_store(place: Place) -> StoredMaps:
         InputError: there is none, or it is damaged.
     """
     root = read_root(place)
-    order = [f"{part}/{layer}" for part in ("layers", "members") for layer in root.attributes["layers"]]
+    order = [f"{part}/{layer}" for part in (LAYERS, MEMBERS) for layer in root.attributes["layers"]]
     arrays = []
     for name in (*(one for one in order if one in root.arrays), "logits"):
         metadata = root.arrays[name]
-        shape = [int(length) for length in metadata["shape"]]
+        shape = tuple(metadata["shape"])
         arrays.append(
             StoredArray(
                 name,
-                dict(zip(metadata["dimension_names"], shape, strict=True)),
+                shape,
                 str(metadata["data_type"]),
                 sum(size for file, (size, _) in root.files.items() if file.startswith(f"{name}/")),
                 math.prod(shape) * np.dtype(np.float32).itemsize,

@@ -89,20 +89,25 @@ def files_below(place: Place) -> dict[str, int]:
 def stores_below(place: Place) -> list[Place]:
     """The stores below a folder of maps, sorted by name; none where there are none."""
     if isinstance(place, Path):
-        return sorted(path for anat in ("anat", "ses-*/anat") for path in place.glob(f"sub-*/{anat}/[!.]*.zarr"))
+        return sorted(
+            path for anat in ("anat", "ses-*/anat") for path in place.glob(f"sub-*/{anat}/[!.]*.zarr")
+        )
     names = {found[0] for name in files_below(place) if (found := STORE.match(name))}
     return [inside(place, name) for name in sorted(names)]
 
 
-def stores_at(place: Place) -> list[Place]:
+def stores_at(given: Path | str) -> list[Place]:
     """The stores of what a place is: a store, a folder of maps, or a study.
 
     Raises:
         InputError: it is none of these.
     """
+    place = place_of(given)
     if name_of(place).endswith(".zarr"):
         return [place]
-    found = [store for one in (place, *(inside(place, name) for name in FOLDERS)) for store in stores_below(one)]
+    found = [
+        store for one in (place, *(inside(place, name) for name in FOLDERS)) for store in stores_below(one)
+    ]
     if not found:
         raise InputError(
             f"{place}: holds no maps; expected a store, a folder of maps or a study, or the URL of one: correct it."

@@ -1,8 +1,8 @@
 """Maps as float16: half the bytes, with an error that is known.
 
-A float16 has eleven bits, so that a value is stored within 2^-11 (0.05 %) of itself, but nothing above 65,504 and little
-below 0.00006. Each array is therefore divided by a power of two that brings its maximum to between 1 and 2: the division
-is exact, nothing overflows, and what is smaller than 2^-24 of the maximum becomes 0.
+A float16 has eleven bits, so that a value is stored within 2^-11 (0.05 %) of itself, but nothing above 65,504 and
+little below 0.00006. Each array is therefore divided by a power of two that brings its maximum to between 1 and 2: the
+division is exact, nothing overflows, and what is smaller than 2^-24 of the maximum becomes 0.
 """
 
 from dataclasses import dataclass

@@ -163,9 +163,7 @@ class ScanMaps:
         first = (STATISTICS.index(statistic),) if self.members else ()
         return self._whole(LAYERS, layer, (*first, self._column, slices))
 
-    def _whole(
-        self, part: str, layer: str, chosen: tuple[int | slice, ...]
-    ) -> NDArray[np.float32]:
+    def _whole(self, part: str, layer: str, chosen: tuple[int | slice, ...]) -> NDArray[np.float32]:
         """Part of an array.
 
         Raises:

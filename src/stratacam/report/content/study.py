@@ -176,7 +176,10 @@ def read_study(folders: StudyFolders) -> StudyContent:
         models = read_models(folders, runs)
         found = read_all(folders.maps)
         if not found.maps:
-            raise next((InputError(fault) for fault in found.damaged.values()), missing(folders.maps, "maps"))
+            raise next(
+                (InputError(f"{store}: {fault}") for store, fault in found.damaged.items()),
+                missing(folders.maps, "maps"),
+            )
         by_slice = bool(split) and "slice" in split[0]
         recommended = read_recommended(folders, [trained.run for trained in runs])
         chosen = recommended and recommended.chosen

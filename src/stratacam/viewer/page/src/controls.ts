@@ -56,7 +56,7 @@ export function controls(model: Model, change: Change): HTMLElement {
 function damagedMaps(damaged: string[]): HTMLElement | string {
   if (!damaged.length) return "";
   return element("details", { class: "quiet damaged" },
-    element("summary", {}, damaged.length === 1 ? "Maps of one scan are damaged." : `${damaged.length} maps are damaged.`),
+    element("summary", {}, damaged.length === 1 ? "One store of maps is damaged." : `${damaged.length} stores of maps are damaged.`),
     element("ul", {}, ...damaged.map((one) => element("li", {}, one))));
 }
 
