@@ -148,8 +148,7 @@ def flip(path, place):
 def test_damage_is_named_with_the_store_and_found_by_the_check(store, harm, words):
     harm(store)
     with pytest.raises(InputError, match=f"{store.name}: .*{words}"):
-        for explained in CLASSES:
-            find_maps(store.parents[2])[0].of(explained).raw("fine")
+        [find_maps(store.parents[2])[0].of(explained).raw("fine") for explained in CLASSES]
     assert check_store(store)
 
 

@@ -82,7 +82,7 @@ def copy(
         str, typer.Argument(metavar="TARGET", help="A folder, or a URL, to which they are copied.")
     ],
 ) -> None:
-    """Copy maps to a folder or a URL, or from there, each store whole or not at all; what is there is not sent again."""
+    """Copy maps to a folder or a URL, or from there: each store whole or not at all, and none that is there already."""
     from stratacam.maps.store import copy_maps
 
     done = list(copy_maps(source, target))

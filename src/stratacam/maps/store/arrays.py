@@ -80,4 +80,5 @@ def write_array(
 def read_array(place: Place, name: str, chosen: tuple[Any, ...] = (...,)) -> NDArray[np.float32]:
     """Part of an array of a store as float32: only the chunks that hold it are read."""
     array = zarr.open_array(zarr_store(place), path=name, mode="r", zarr_format=3)
-    return unpack(np.asarray(array[chosen]), float(array.attrs.get("scale_factor", 1.0)))
+    attributes: dict[str, Any] = dict(array.attrs)
+    return unpack(np.asarray(array[chosen]), attributes.get("scale_factor", 1.0))
