@@ -138,7 +138,7 @@ def test_damage_at_a_url_is_found(study, url):
     ("place", "words"),
     [
         ("memory://nowhere", "holds no maps; expected a store, a folder of maps or a study"),
-        ("memory://nowhere/one.zarr", "holds no maps; make them"),
+        ("memory://nowhere/one.zarr", "holds no maps, as zarr.json is missing; make them"),
         (
             "cloud9://bucket/maps",
             "cannot be used (ValueError: Protocol not known: cloud9); expected a URL that fsspec",

@@ -58,8 +58,8 @@ class ExplainSettings(BaseModel):
     )
     precision: Precision = Field(
         default="float32",
-        description="type of the numbers in the store of maps; float16 halves it, with an error below 0.05 % of the "
-        "maximum of a map, which is written beside each layer",
+        description="type of the numbers in the store of maps; float16 halves it, with an error of at most 0.05 % of a "
+        "layer's maximum, which is written beside each layer",
     )
     keep_members: bool = Field(
         default=False, description="store the maps of every network of a consensus, too"

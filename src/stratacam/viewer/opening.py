@@ -50,7 +50,7 @@ def open_viewed(folders: StudyFolders, further: Sequence[Path] = ()) -> Viewed:
         tuple(scans),
         tuple(found),
         without_maps=len(content.scans) - len(scans),
-        damaged=tuple(f"{name_of(store)}: {fault}" for store, fault in damaged.items()),
+        damaged=tuple(f"{name_of(store)}: {fault}".replace("`", "") for store, fault in damaged.items()),
     )
 
 

@@ -110,7 +110,9 @@ def damage_named(place: Place, part: str) -> Iterator[None]:
         raise
     except (FileNotFoundError, NotADirectoryError) as fault:
         if part == ROOT:
-            raise InputError(f"{place}: holds no maps; make them with `stratacam explain`.") from fault
+            raise InputError(
+                f"{place}: holds no maps, as {ROOT} is missing; make them with `stratacam explain`."
+            ) from fault
         raise InputError(f"{place}: {part} is missing; {MADE_AGAIN}") from fault
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as fault:
         raise InputError(
