@@ -200,7 +200,11 @@ def _number(field: Schema) -> str:
 
 _KINDS: dict[str, Callable[[Schema], str]] = {
     "array": _list,
-    "object": lambda field: f"table of: {_allowed(field['additionalProperties'])}",
+    "object": lambda field: (
+        "table"
+        if field["additionalProperties"] is True
+        else f"table of: {_allowed(field['additionalProperties'])}"
+    ),
     "string": lambda field: "path" if field.get("format") == "path" else "text",
     "boolean": lambda _: "true, false",
     "integer": _number,
