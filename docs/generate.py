@@ -42,7 +42,12 @@ def commands() -> str:
     return "\n".join(
         line
         for name, command in typer.main.get_command(app).commands.items()
-        for line in _command(name, command)
+        for full, one in (
+            [(f"{name} {part}", one) for part, one in command.commands.items()]
+            if hasattr(command, "commands")
+            else [(name, command)]
+        )
+        for line in _command(full, one)
     )
 
 
@@ -195,7 +200,11 @@ def _number(field: Schema) -> str:
 
 _KINDS: dict[str, Callable[[Schema], str]] = {
     "array": _list,
-    "object": lambda field: f"table of: {_allowed(field['additionalProperties'])}",
+    "object": lambda field: (
+        "table"
+        if field["additionalProperties"] is True
+        else f"table of: {_allowed(field['additionalProperties'])}"
+    ),
     "string": lambda field: "path" if field.get("format") == "path" else "text",
     "boolean": lambda _: "true, false",
     "integer": _number,

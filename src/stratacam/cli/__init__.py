@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-from stratacam.cli import benchmark, export, figures, models, scans, study, viewer
+from stratacam.cli import benchmark, export, figures, models, scans, store, study, viewer
 from stratacam.cli.options import LEFT_OUT, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
@@ -20,6 +20,7 @@ __all__ = [
     "main",
     "models",
     "scans",
+    "store",
     "study",
     "viewer",
 ]
@@ -48,6 +49,7 @@ COMMANDS = (
 
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(store.store, name="store")
 
 
 def main() -> None:
