@@ -8,7 +8,7 @@ from stratacam.scans.masks import bounding_box
 from stratacam.scans.volume import from_itk, one_itk_thread
 
 ITERATIONS = (50, 50)
-"""At most, by level. The last level has two cubic pieces along each axis of the brain's box: four follow the tissues."""
+"""At most, by level. The last has two cubic pieces along each axis of the brain's box: four follow the tissues."""
 
 CONVERGED = 5e-4  # change of the field between iterations, as a fraction of it
 COARSE = 6.0  # mm: voxels are shrunk to about this size
