@@ -9,8 +9,8 @@ from scipy import ndimage
 from synthetic_head import write
 
 from stratacam.scans.background import background_level
-from stratacam.scans.cohort.bids import find_scans
 from stratacam.scans.bias_field import correct_bias
+from stratacam.scans.cohort.bids import find_scans
 from stratacam.scans.contrast import (
     Tissues,
     contrast_doubt,
