@@ -62,29 +62,37 @@ def _by_gradients(
         conclude: the tap and the values of all classes (B, C, ...) to raw maps (B, C, *spatial).
     """
     run = Run(task)
-    values: dict[str, Tensor] = {}
+    values: dict[str, list[Tensor | None]] = {}
+    zero: dict[str, list[Tensor | None]] = {}
     raw: dict[str, Tensor] = {}
-    zero: dict[str, Tensor] = {}
+    without: dict[str, Tensor] = {}
 
     def receive(tap: Tap, column: int, gradient: Tensor) -> None:
         found = of_class(tap, gradient)
-        if tap.name not in values:  # a class whose score does not depend on the layer leaves its map zero
-            values[tap.name] = found.new_zeros(len(found), run.classes, *found.shape[1:])
-            zero[tap.name] = run.no_gradient()
-        values[tap.name][:, column] = found
-        zero[tap.name][:, column] = _without(gradient, (found <= 0).flatten(1).all(dim=1))
+        values.setdefault(tap.name, [None] * run.classes)[column] = found
+        blank = _without(gradient, (found <= 0).flatten(1).all(dim=1))
+        zero.setdefault(tap.name, [None] * run.classes)[column] = blank
         if column + 1 == run.classes:
             finish(tap)
 
     def finish(tap: Tap) -> None:
-        raw[tap.name] = conclude(tap, values.pop(tap.name))
+        raw[tap.name] = conclude(tap, _columns(values.pop(tap.name), 0))
+        without[tap.name] = _columns(zero.pop(tap.name), 1)
         tap.release()
 
     run.backward(receive)
     for tap in run.captured.unique_taps:
         if tap.name in values:  # the last class does not depend on this layer
             finish(tap)
-    return run.maps(raw, zero)
+    return run.maps(raw, without)
+
+
+def _columns(found: list[Tensor | None], absent: int) -> Tensor:
+    """Values of all classes (B, C, ...); those of a class whose score does not depend on the layer are `absent`."""
+    if len(found) == 1 and found[0] is not None:
+        return found[0][:, None]
+    known = next(one for one in found if one is not None)
+    return torch.stack([torch.full_like(known, absent) if one is None else one for one in found], dim=1)
 
 
 def activation_pass(task: Task, function: Callable[[Tensor], Tensor]) -> RawMaps:
