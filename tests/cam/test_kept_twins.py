@@ -197,7 +197,13 @@ def test_a_model_whose_values_decide_what_is_run_is_always_watched(watched):
 
 def test_a_layer_that_is_changed_in_place_is_always_watched(watched):
     torch.manual_seed(0)
-    layers = [nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
+    layers = [
+        nn.Conv2d(3, 4, 3),
+        nn.ReLU(inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 3),
+    ]
     model = nn.Sequential(*layers).eval()
     first = sc.explain(model, images())
     assert bool((first["0"].raw < 0).any())

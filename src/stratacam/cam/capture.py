@@ -65,7 +65,9 @@ def capture(
     memory, signature = twin.memory, None
     if memory is not None and tokens_to_grid is None:
         signature = signature_of(inputs, layers)
-        captured = _captured_again(twin, inputs, memory.shown[signature]) if signature in memory.shown else None
+        captured = (
+            _captured_again(twin, inputs, memory.shown[signature]) if signature in memory.shown else None
+        )
         if captured:
             return captured
     recorder = Recorder(twin.model, inputs, layers, tokens_to_grid, twin.protected)

@@ -4,7 +4,6 @@ A model is plain if its modules hold nothing but numbers, names, tensors and one
 objects of other kinds, in which a forward could leave something behind unseen.
 """
 
-import functools
 from collections import OrderedDict
 from typing import Any
 
@@ -18,10 +17,10 @@ NUMBERS = {
 }  # fmt: skip
 MAPPINGS, GROUPS = {dict, OrderedDict}, {tuple, list, set}
 GLOBAL_HOOKS = (
-    of_torch._global_forward_pre_hooks,  # noqa: SLF001 - there is no public way to see them
-    of_torch._global_forward_hooks,  # noqa: SLF001
-    of_torch._global_backward_pre_hooks,  # noqa: SLF001
-    of_torch._global_backward_hooks,  # noqa: SLF001
+    of_torch._global_forward_pre_hooks,
+    of_torch._global_forward_hooks,
+    of_torch._global_backward_pre_hooks,
+    of_torch._global_backward_hooks,
 )
 
 Description = tuple[Any, ...]
@@ -33,12 +32,7 @@ def description_of(model: nn.Module) -> Description | None:
     if any(GLOBAL_HOOKS):
         return None
     found: list[Any] = []
-    modules, seen = [model], set()
-    while modules:
-        module = modules.pop()
-        if id(module) in seen:
-            continue
-        seen.add(id(module))
+    for module in model.modules():
         if not _is_plain_class(type(module)):
             return None
         held = vars(module)
@@ -46,25 +40,14 @@ def description_of(model: nn.Module) -> Description | None:
         for key, value in held.items():
             if type(value) in NUMBERS:
                 found.append(value)
-            elif type(value) in MAPPINGS and not value:  # as those of hooks are
-                continue
-            elif key == "_modules":
-                found.extend((name, id(child)) for name, child in value.items())
-                modules.extend(child for child in value.values() if child is not None)
-            elif key in {"_parameters", "_buffers"}:
-                for name, tensor in value.items():
-                    if tensor is not None and not _is_plain_tensor(tensor):
-                        return None
-                    found.append((name, None if tensor is None else _lie_of(tensor)))
-            else:
-                content = _content(value)
+            elif value or type(value) not in MAPPINGS:  # those of hooks are empty
+                content = _content(key, value)
                 if content is None:
                     return None
                 found.append(content)
     return tuple(found)
 
 
-@functools.cache
 def _is_plain_class(kind: type[nn.Module]) -> bool:
     """Whether a class does nothing where its mode changes, or to be found again, and is no code of another language."""
     overridden = kind.train is not nn.Module.train or kind.eval is not nn.Module.eval
@@ -81,8 +64,14 @@ def _lie_of(tensor: Tensor) -> tuple[Any, ...]:
     return id(tensor), tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
 
 
-def _content(value: Any) -> tuple[Any, ...] | None:
-    """What a container of numbers and names holds; None if it holds anything else."""
+def _content(key: str, value: Any) -> tuple[Any, ...] | None:
+    """What a container in a module holds: its parts, its tensors, numbers and names; None for anything else."""
+    if key == "_modules":
+        return tuple((name, id(child)) for name, child in value.items())
+    if key in {"_parameters", "_buffers"}:
+        plain = all(tensor is None or _is_plain_tensor(tensor) for tensor in value.values())
+        lies = ((name, None if tensor is None else _lie_of(tensor)) for name, tensor in value.items())
+        return tuple(lies) if plain else None
     kind = type(value)
     if kind in MAPPINGS:
         found = tuple(item for pair in value.items() for item in pair)

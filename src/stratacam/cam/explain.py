@@ -172,7 +172,13 @@ def _result(maps: RawMaps, method: str) -> Explanation:
     names = list(maps.raw)
     raw = [maps.raw[name].float() for name in names]
     causes = [causes_of(raw, [maps.zero_gradient[name] for name in names])] if names else []
-    logits, classes, *found = _on_host([maps.target.logits.float(), maps.target.classes, *causes, *raw])
+    doubt = maps.target.doubt
+    checks = [doubt.checks] if doubt else []
+    logits, classes, *found = _on_host(
+        [maps.target.logits.float(), maps.target.classes, *checks, *causes, *raw]
+    )
+    if doubt:
+        replace(doubt, checks=found.pop(0)).settle()
     blank = dict(zip(names, map(named_causes, found.pop(0)), strict=True)) if names else {}
     return Explanation(
         logits=logits,

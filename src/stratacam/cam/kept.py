@@ -43,7 +43,7 @@ class Kept:
         copies, originals = self.tensors
         if copies:
             with torch.no_grad():
-                torch._foreach_copy_(copies, originals)  # noqa: SLF001 - there is no public way that takes them all at once
+                torch._foreach_copy_(copies, originals)
         self._versions = self._found_versions()
         self.memory.watched = False
 
@@ -55,7 +55,7 @@ class Kept:
 
     def _found_versions(self) -> list[int]:
         model = self.twin.model
-        return [tensor._version for kind in (model.parameters(), model.buffers()) for tensor in kind]
+        return [tensor._version for tensor in (*model.parameters(), *model.buffers())]
 
 
 _KEPT: WeakKeyDictionary[nn.Module, dict[bool, Kept]] = WeakKeyDictionary()

@@ -153,9 +153,22 @@ def sum_of_channels(weights: Tensor, activation: Tensor) -> Tensor:
     Returns:
         (B, C, *spatial).
     """
-    features = activation.to(weights.dtype)
+    shape = (*weights.shape[:2], *activation.shape[2:])
     with exactly(weights):
-        return torch.bmm(weights, features.flatten(2)).reshape(*weights.shape[:2], *features.shape[2:])
+        if activation.is_cuda and activation.dtype == torch.bfloat16 and weights.dtype == torch.float32:
+            return _sum_of_short(weights, activation.flatten(2)).reshape(shape)
+        return torch.bmm(weights, activation.to(weights.dtype).flatten(2)).reshape(shape)
+
+
+def _sum_of_short(weights: Tensor, features: Tensor) -> Tensor:
+    """The product (B, C, positions) with bfloat16 features (B, channels, positions), which are not copied for it.
+
+    Each weight is the sum of two bfloat16 numbers, which together have 16 of its 24 bits.
+    """
+    high = weights.bfloat16()
+    low = (weights - high.float()).bfloat16()
+    found = torch.bmm(torch.cat([high, low], dim=1), features, out_dtype=torch.float32)
+    return found[:, : weights.shape[1]] + found[:, weights.shape[1] :]
 
 
 def exactly(values: Tensor) -> torch.autocast:

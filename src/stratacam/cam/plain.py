@@ -55,7 +55,7 @@ def signature_of(inputs: Inputs, layers: Mapping[str, bool]) -> Signature | None
     )
 
 
-def shown_by(recorder: Recorder, output: Any, taps: Mapping[str, Tap], *, by_image: bool) -> Shown | None:
+def shown_by(recorder: Recorder, output: object, taps: Mapping[str, Tap], *, by_image: bool) -> Shown | None:
     """What a watched forward has shown; None if another has to be watched too."""
     origins, watch = recorder.origins, recorder.watch
     if not by_image or watch.changed or list(taps) != list(recorder.modules):
@@ -65,7 +65,11 @@ def shown_by(recorder: Recorder, output: Any, taps: Mapping[str, Tap], *, by_ima
     calls = {name: recorder.calls[module] for name, module in recorder.modules.items()}
     if any(len(found) != 1 for found in calls.values()) or len(recorder.calls) < len(calls):
         return None
-    lasting = {storage_of(value) for part in (recorder.model.parameters(), recorder.model.buffers()) for value in part}
+    lasting = {
+        storage_of(value)
+        for part in (recorder.model.parameters(), recorder.model.buffers())
+        for value in part
+    }
     layers = {}
     for name, module in recorder.modules.items():
         tap = taps[name]
@@ -97,15 +101,22 @@ class PlainRun:
         finally:
             for hook in hooks:
                 hook.remove()
-        found = self.as_shown and len(self.taps) == len(hooks) and isinstance(output, Tensor)
-        if not found or output.shape != self.shown.output:
+        if not self.as_shown or len(self.taps) < len(hooks):
+            return None
+        if not isinstance(output, Tensor) or output.shape != self.shown.output:
             return None
         self.taps = {name: self.taps[name] for name in self.shown.layers}
         return output
 
     def _observe(
-        self, name: str, shape: torch.Size, again: Repeat | None, _module: nn.Module, inputs: Any, output: Any
-    ) -> Any:
+        self,
+        name: str,
+        shape: torch.Size,
+        again: Repeat | None,
+        _module: nn.Module,
+        inputs: tuple[Any, ...],
+        output: object,
+    ) -> object:
         if name in self.taps or not isinstance(output, Tensor) or output.shape != shape:
             self.as_shown = False
             return output

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stratacam.cam.capture import Captured, capture
 from stratacam.cam.feature_map import TokensToGrid

@@ -23,7 +23,7 @@ from stratacam.cam.watch import Watch
 
 @dataclass
 class Memory:
-    """What the forwards of a twin that is kept have shown, by signature, and whether any was watched for the first time."""
+    """What forwards of a twin that is kept have shown, by signature, and whether one was watched since it was taken."""
 
     shown: dict[Any, Any] = field(default_factory=dict)
     watched: bool = False

@@ -22,6 +22,7 @@ from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
 from stratacam.networks import WEIGHTS
+from stratacam.networks.precision import Precision
 from stratacam.networks.settings import NetworkSettings
 from stratacam.scans.channels import choose_sequences, count_channels
 from stratacam.scans.pictures import PictureSettings
@@ -109,8 +110,15 @@ class RunSettings(Section):
         default=0, ge=0, description="number of processes for work on single scans; 0: one per core"
     )
     device: str = Field(
-        default="cpu",
-        description='device on which networks run, as torch names it, such as "cpu", "cuda" or "cuda:1"',
+        default="auto",
+        description='device on which networks run: "auto", a CUDA card if there is one that works and else the CPU; or '
+        'as torch names it: "cpu", "cuda" for all cards that are visible, "cuda:1" for one',
+    )
+    precision: Precision = Field(
+        default="exact",
+        description='precision of networks: "exact", single precision; or "fast", on a CUDA card alone: TF32, and '
+        "bfloat16 for training, predictions and activations. Maps are compared with exact ones, and refused where they "
+        "differ too much",
     )
     accept_left_out: bool = Field(
         default=False, description="whether the exit code is 0 although scans were left out"

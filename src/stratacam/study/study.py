@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -11,6 +12,7 @@ from stratacam.errors import InputError
 from stratacam.files import remove_leftovers
 from stratacam.scans.cohort.sources import check_out
 from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.devices import resolve_device
 from stratacam.study.execution import Workers, tidied
 from stratacam.study.folders import RECORDS, StudyFolders
 from stratacam.study.work import Absence, Work
@@ -57,6 +59,11 @@ class Study:
     def outcome(self) -> "Outcome":
         """What came of it."""
         return Outcome(self.folders, tuple(self.work.absences))
+
+    @cached_property
+    def device(self) -> str:
+        """The device on which networks run, as torch names it."""
+        return resolve_device(self.configuration.run.device)
 
     def failed(self, what: str, names: set[str]) -> InputError:
         """The error of a step that could not be done for some items."""
@@ -109,7 +116,7 @@ def open_study(
             tidied(folders.root),
             nullcontext(workers)
             if workers
-            else Workers(configuration.run.workers, device=configuration.run.device) as here,
+            else Workers(configuration.run.workers, device=resolve_device(configuration.run.device)) as here,
         ):
             remove_leftovers(folders.root)
             study = Study(configuration, folders, Work(folders.records, console, here))
