@@ -163,8 +163,8 @@ def print_study(found: list[Step], errors: list[MapError]) -> None:
     print(f"{error_table(errors)}\n", flush=True)
 
 
-def main() -> None:
-    """Measure, print and write."""
+def arguments() -> argparse.Namespace:
+    """What was asked for on the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu",
         description=__doc__,
@@ -192,7 +192,12 @@ def main() -> None:
         "--again", type=int, default=8, help="its slices of faithfulness, default %(default)s"
     )
     parser.add_argument("--network", default="vgg16", help="whose speed is measured, default %(default)s")
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print and write."""
+    chosen = arguments()
     device = torch.device(chosen.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         sys.exit(
@@ -227,19 +232,19 @@ def main() -> None:
     if device.type == "cuda":
         waits = keep("waits", count_waits(chosen.network, device, chosen.size, chosen.batches[0]))
         print(f"{wait_table(waits)}\n", flush=True)
-    costs = keep("costs", measure(chosen, device, lambda: left() > 0.6 * chosen.seconds))
+    costs = keep("costs", measure(chosen, device, lambda: left() > 0.65 * chosen.seconds))
     print(f"All layers of {chosen.network}. {COST_KEY}\n\n{cost_table(costs)}\n", flush=True)
-    measured = steps(
-        device, chosen.picture, chosen.slices, chosen.again, lambda: left() > 0.3 * chosen.seconds
+    differences = keep(
+        "differences", compare(device, chosen.size, chosen.small, lambda: left() > 0.4 * chosen.seconds)
     )
-    print_study(keep("steps", measured), keep("errors", fast_errors(device, chosen.picture)))
-    differences = keep("differences", compare(device, chosen.size, chosen.small, lambda: left() > 0))
     print(
         "Largest difference of a map from the CPU's in float32, of its maximum, and the layers where it is:\n"
     )
     print(f"{agreement_table(differences)}\n")
     print("Median over maps of all methods by gradients, and the largest:\n")
     print(f"{group_table(differences)}\n")
+    measured = steps(device, chosen.picture, chosen.slices, chosen.again, lambda: left() > 0)
+    print_study(keep("steps", measured), keep("errors", fast_errors(device, chosen.picture)))
     wanted = len(chosen.batches) * len(FORMATS) * len(PRECISIONS) * len(METHODS["timed"])
     print(f"{len(costs)} of {wanted} rows of time fitted; {time.monotonic() - started:.0f} s in all.")
     if failed:

@@ -1,12 +1,16 @@
 """Which device "auto" is, which cards there are, and what is said where one is not."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from stratacam.errors import InputError
+from stratacam.networks.precision import current_precision
 from stratacam.study import devices
+from stratacam.study.keys import derive_parts
+from stratacam.study.trained import TrainedModel, computing_with
 
 
 @pytest.fixture
@@ -93,8 +97,39 @@ def test_workers_take_cards_in_turn(monkeypatch):
     assert taken == [0, 1, 3, 0]
 
 
+@pytest.mark.usefixtures("cards")
+def test_as_many_processes_share_the_cards_as_these_have_memory_for(monkeypatch):
+    memory = (40 * 2**30, 23 * 2**30)
+    monkeypatch.setattr(
+        torch.cuda,
+        "get_device_properties",
+        lambda number: SimpleNamespace(name="card", total_memory=memory[number]),
+    )
+    assert devices.processes_for("cuda", 16) == 5 + 2
+    assert devices.processes_for("cuda", 3) == 3
+    assert devices.processes_for("cuda:1", 16) == 2
+    assert devices.processes_for("cpu", 16) == 16
+    memory = (2**30, 2**30)
+    assert devices.processes_for("cuda", 4) == 1
+
+
 def test_fast_arithmetic_is_refused_on_a_cpu():
     devices.check_precision_of("exact", "cpu")
     devices.check_precision_of("fast", "cuda:1")
     with pytest.raises(InputError, match=r'run\.precision: found "fast" on cpu; expected "exact"'):
         devices.check_precision_of("fast", "cpu")
+
+
+@pytest.mark.parametrize("change", [{"precision": "fast"}, {"device": "cuda"}])
+def test_a_result_of_another_precision_or_device_is_not_taken(tmp_path, change):
+    made = TrainedModel(tmp_path, "key", "cpu", architecture="vgg16")
+    keys = [str(derive_parts(one, (), made={}, content=str)) for one in (made, replace(made, **change), made)]
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_a_model_computes_in_its_own_precision(tmp_path):
+    made = TrainedModel(tmp_path, "key", "cpu", precision="fast")
+    with computing_with([made]):
+        assert current_precision() == "fast"
+        assert torch.is_autocast_enabled("cpu")
+    assert current_precision() == "exact"

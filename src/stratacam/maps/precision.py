@@ -11,7 +11,7 @@ from stratacam.cam.methods import REGISTRY
 from stratacam.errors import InputError
 from stratacam.networks.precision import Precision, computing
 
-BOUND = 0.05
+BOUND = 0.1
 """The largest error of a layer's maps: the norm of the difference from exact maps over the norm of these."""
 COMPARED = 4
 """Slices of a scan that are explained twice."""

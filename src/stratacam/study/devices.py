@@ -8,6 +8,9 @@ import torch
 from stratacam.errors import InputError
 from stratacam.networks.precision import Precision
 
+A_PROCESS = 8 * 2**30
+"""Bytes of a card for one process: all layers of VGG16 for 64 pictures of 224 pixels take 7 GiB."""
+
 
 @dataclass(frozen=True)
 class Card:
@@ -73,6 +76,16 @@ def cards_for(device: str) -> tuple[int, ...]:
     if found.type != "cuda":
         return ()
     return tuple(card.number for card in visible_cards()) if found.index is None else (found.index,)
+
+
+def processes_for(device: str, wanted: int) -> int:
+    """How many of the processes wanted run networks at once: on cards as many as these have memory for.
+
+    Several share a card, since what a study does between forwards is done by processors.
+    """
+    cards = cards_for(device)
+    room = sum(card.memory // A_PROCESS for card in visible_cards() if card.number in cards)
+    return max(1, min(wanted, room)) if cards else wanted
 
 
 def take_card(cards: Sequence[int], worker: int) -> None:
