@@ -87,7 +87,9 @@ def explain_scan(
         classes=card.classes,
         scan_probabilities=probabilities,
         every_explained=card.classes if target == "all" else (target,),
-        model=model_identity(card) | {"precision": current_precision(), "largest_map_error": error},
+        model=model_identity(card),
+        arithmetic=current_precision(),
+        largest_map_error=error,
         in_training=part_in_training_of_any(scan, members or [card]),
         geometry=replace(
             pictures.geometry,

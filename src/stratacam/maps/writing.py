@@ -22,7 +22,10 @@ SLICES_PER_CHUNK = 16
 
 @dataclass(frozen=True)
 class Explained:
-    """What is known of a scan's maps before they are made; attributes as in `ScanMaps`."""
+    """What is known of a scan's maps before they are made; attributes as in `ScanMaps`.
+
+    And the arithmetic with which they are made, "exact" or "fast", with the largest error of a layer by that; see `check_precision`.
+    """
 
     name: str
     method: str
@@ -33,6 +36,8 @@ class Explained:
     geometry: Geometry
     model: Mapping[str, Any] = field(default_factory=dict)
     in_training: str = "unknown"
+    arithmetic: str = "exact"
+    largest_map_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,8 @@ def write_group(path: Path, explained: Explained, fill: Callable[[zarr.Group], F
                 "unit": REGISTRY[explained.method].unit,
                 "model": dict(explained.model),
                 "in_training": explained.in_training,
+                "arithmetic": explained.arithmetic,
+                "largest_map_error": explained.largest_map_error,
                 "classes": list(explained.classes),
                 "predicted": highest(explained.scan_probabilities),
                 "scan_probabilities": dict(explained.scan_probabilities),
