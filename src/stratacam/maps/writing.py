@@ -24,7 +24,8 @@ SLICES_PER_CHUNK = 16
 class Explained:
     """What is known of a scan's maps before they are made; attributes as in `ScanMaps`.
 
-    And the arithmetic with which they are made, "exact" or "fast", with the largest error of a layer by that; see `check_precision`.
+    And the arithmetic with which they are made, "exact" or "fast", with the largest error of a layer by that; see
+    `check_precision`.
     """
 
     name: str
