@@ -11,6 +11,7 @@ from torch import nn
 
 import stratacam as sc
 from stratacam.cam import capture
+from stratacam.cam.description import description_of
 from stratacam.networks import SideBySide, build
 
 
@@ -252,3 +253,11 @@ def test_one_model_is_explained_in_several_threads_at_once():
     assert not faults
     for number, one in enumerate(expected):
         same(found[number], one)
+
+
+def test_a_model_that_holds_a_tensor_as_an_attribute_is_not_plain():
+    """It was asked for its truth, which several values have not."""
+    model = network()
+    model.block1_conv1.note = torch.ones(2)
+    assert description_of(model) is None
+    assert description_of(network()) is not None

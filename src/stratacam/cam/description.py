@@ -40,7 +40,7 @@ def description_of(model: nn.Module) -> Description | None:
         for key, value in held.items():
             if type(value) in NUMBERS:
                 found.append(value)
-            elif value or type(value) not in MAPPINGS:  # those of hooks are empty
+            elif type(value) not in MAPPINGS or value:  # those of hooks are empty
                 content = _content(key, value)
                 if content is None:
                     return None
