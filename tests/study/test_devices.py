@@ -1,5 +1,6 @@
 """Which device "auto" is, which cards there are, and what is said where one is not."""
 
+import multiprocessing
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -133,3 +134,14 @@ def test_a_model_computes_in_its_own_precision(tmp_path):
         assert current_precision() == "fast"
         assert torch.is_autocast_enabled("cpu")
     assert current_precision() == "exact"
+
+
+@pytest.mark.usefixtures("cards")
+def test_a_worker_computes_on_its_own_card(monkeypatch):
+    taken = []
+    monkeypatch.setattr(torch.cuda, "set_device", taken.append)
+    for identity in ((), (1,), (2,), (3,)):
+        monkeypatch.setattr(multiprocessing.current_process(), "_identity", identity)
+        with devices.computing_on("cuda", "exact"):
+            assert current_precision() == "exact"
+    assert taken == [0, 1, 0, 1]

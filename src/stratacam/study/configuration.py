@@ -22,12 +22,12 @@ from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
 from stratacam.networks import WEIGHTS
-from stratacam.networks.precision import Precision
 from stratacam.networks.settings import NetworkSettings
 from stratacam.scans.channels import choose_sequences, count_channels
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
+from stratacam.study.execution.settings import RunSettings
 
 PATHS = (("", "out"), ("cohort", "input"), ("cohort", "prepared"), ("split", "table"), ("evidence", "atlas"))
 """Settings that are paths: section and name."""
@@ -101,28 +101,6 @@ class StudyExplainSettings(ExplainSettings):
     def of_scans(self) -> ExplainSettings:
         """What decides the maps of a scan, whoever else is explained."""
         return ExplainSettings(**self.model_dump(exclude={"subjects", "models"}))
-
-
-class RunSettings(Section):
-    """Where and how the study runs."""
-
-    workers: int = Field(
-        default=0, ge=0, description="number of processes for work on single scans; 0: one per core"
-    )
-    device: str = Field(
-        default="auto",
-        description='device on which networks run: "auto", a CUDA card if there is one that works and else the CPU; or '
-        'as torch names it: "cpu", "cuda" for all cards that are visible, "cuda:1" for one',
-    )
-    precision: Precision = Field(
-        default="exact",
-        description='precision of networks: "exact", single precision; or "fast", on a CUDA card alone: TF32, and '
-        "bfloat16 for training, predictions and activations. Maps are compared with exact ones, and refused where they "
-        "differ too much",
-    )
-    accept_left_out: bool = Field(
-        default=False, description="whether the exit code is 0 although scans were left out"
-    )
 
 
 class StudyConfiguration(Section):

@@ -1,12 +1,14 @@
 """The devices that networks run on: which one "auto" is, which graphics cards there are, and who takes which."""
 
-from collections.abc import Sequence
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
 from stratacam.errors import InputError
-from stratacam.networks.precision import Precision
+from stratacam.networks.precision import Precision, computing
 
 A_PROCESS = 8 * 2**30
 """Bytes of a card for one process: all layers of VGG16 for 64 pictures of 224 pixels take 7 GiB."""
@@ -92,6 +94,14 @@ def take_card(cards: Sequence[int], worker: int) -> None:
     """Make "cuda" mean one of the cards in this process, in turn by the worker's number; nothing without cards."""
     if cards:
         torch.cuda.set_device(cards[worker % len(cards)])
+
+
+@contextmanager
+def computing_on(device: str, precision: Precision) -> Iterator[None]:
+    """While this lasts, networks compute on a device in a precision; "cuda" is the card of this worker."""
+    take_card(cards_for(device), sum(multiprocessing.current_process()._identity))  # noqa: SLF001 - its number
+    with computing(precision, device):
+        yield
 
 
 def device_name(device: str) -> str:

@@ -10,7 +10,8 @@ from torch import nn
 
 from stratacam.maps import Consensus
 from stratacam.networks import ModelCard, is_reference, load_model
-from stratacam.networks.precision import Precision, computing
+from stratacam.networks.precision import Precision
+from stratacam.study.devices import computing_on
 from stratacam.study.keys import NOT_IN_KEY
 from stratacam.study.runs import Run
 from stratacam.study.study import Study
@@ -56,7 +57,7 @@ def architectures_of(models: Sequence[TrainedModel]) -> list[str]:
 
 def computing_with(models: Sequence[TrainedModel]) -> AbstractContextManager[None]:
     """While this lasts, networks compute in the precision of these models."""
-    return computing(models[0].precision, models[0].device)
+    return computing_on(models[0].device, models[0].precision)
 
 
 @lru_cache(maxsize=MAXIMUM_LOADED)

@@ -32,10 +32,10 @@ from stratacam.learning import (
 )
 from stratacam.learning.air import change_by_air
 from stratacam.networks import ModelCard, frozen_prefix, save_model
-from stratacam.networks.precision import Precision, computing
+from stratacam.networks.precision import Precision
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.source_code import Entries
-from stratacam.study.devices import device_name
+from stratacam.study.devices import computing_on, device_name
 from stratacam.study.keys import NOT_IN_KEY, entries_used
 from stratacam.study.planning import FirstNetwork
 from stratacam.study.runs import Run
@@ -106,7 +106,7 @@ class Training:
         return [self.out / name for name in names]
 
     def do(self, progress: Progress = lambda *_: None) -> None:
-        with computing(self.precision, self.device):
+        with computing_on(self.device, self.precision):
             self._train(progress)
 
     def _train(self, progress: Progress) -> None:

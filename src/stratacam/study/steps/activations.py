@@ -9,9 +9,10 @@ from stratacam.learning.augment import AugmentSettings
 from stratacam.learning.dataset import mask_names
 from stratacam.learning.features import activation_files
 from stratacam.networks import find_head, frozen_prefix
-from stratacam.networks.precision import Precision, computing
+from stratacam.networks.precision import Precision
 from stratacam.source_code import Entries
 from stratacam.study.cohort import Cohort
+from stratacam.study.devices import computing_on
 from stratacam.study.keys import entries_used
 from stratacam.study.planning import FirstNetwork, Planned, make_once
 from stratacam.study.study import Study
@@ -50,7 +51,7 @@ class Activations:
         return activation_files(self.folder, self.scan.scan, masks)
 
     def do(self) -> None:
-        with computing(self.precision, self.device):
+        with computing_on(self.device, self.precision):
             self._compute()
 
     def _compute(self) -> None:
@@ -110,7 +111,7 @@ def compute_activations(study: Study, cohort: Cohort, planned: Sequence[Planned]
                 entry = cache.entry(activations_of(plan, scan, study, augmented=False))
             entries[scan.scan] = entry
         done = study.work.do(step, entries, networks=True)
-        if set(entries) - done:
+        if set(entries) - done and not study.work.only:
             raise study.failed("the frozen layers of the network", set(entries) - done)
 
 

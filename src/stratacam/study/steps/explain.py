@@ -55,9 +55,9 @@ class Explain:
         return (maps_path(self.scan, self.out, self.explain.method).parent,)
 
     def do(self) -> None:
-        model, cards = load_together(self.models)
-        members = cards if len(cards) > 1 else ()
         with computing_with(self.models):
+            model, cards = load_together(self.models)
+            members = cards if len(cards) > 1 else ()
             explain_scan(model, cards[0], self.scan, self.out, self.explain, members=members)
 
 
@@ -85,6 +85,8 @@ def explain_study(study: Study, prepared: Sequence[PreparedScan], planned: Seque
         for scan in to_explain(configuration, prepared, held_out)
     }
     explained = explain_scans(study.work, scans, out=folders.maps, settings=configuration.explain.of_scans())
+    if study.work.only:
+        return
     remove_other_maps(folders.maps, explained)
     write_reliability(folders.reliability, [maps for maps in maps_in(folders.maps) if maps.members])
     if not explained:
