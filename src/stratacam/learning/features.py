@@ -29,6 +29,7 @@ from stratacam.learning.dataset import (
 )
 from stratacam.learning.randomness import torch_generator
 from stratacam.networks import takes_brain
+from stratacam.networks.on_cpu import parts_that_fit
 
 OPEN_FILES = 256
 """Memory-mapped files that a process holds open at most."""
@@ -97,7 +98,8 @@ def cache_activations(
                 if version:
                     inputs = augment(inputs, augmentation, generator)
                 given = inputs[: 1 + takes_brain(frozen)]  # the brain is the first of the masks
-                activations = frozen(*given).to("cpu", torch.float16).numpy()
+                found = [frozen(*part).to("cpu", torch.float16) for part in parts_that_fit(given, device)]
+                activations = torch.cat(found).numpy()
                 for copies_of, mask in zip(masks.values(), inputs[1:], strict=True):
                     copies_of.append(mask.to("cpu", torch.uint8).numpy()[:, 0])
                 if not np.isfinite(activations).all():

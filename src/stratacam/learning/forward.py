@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from stratacam.learning.dataset import batches
+from stratacam.networks.on_cpu import parts_that_fit
 
 Rows = npt.NDArray[np.int64]
 
@@ -46,5 +47,9 @@ def compute_logits(
     """
     network.eval()
     with torch.inference_mode():
-        logits = [forward(network, read(rows), device).double().cpu() for rows in batches(count, batch_size)]
+        logits = [
+            forward(network, part, device).double().cpu()
+            for rows in batches(count, batch_size)
+            for part in parts_that_fit(read(rows), device)
+        ]
     return torch.cat(logits).numpy()

@@ -173,6 +173,9 @@ def save_figure(figure: ReportFigure, path: Path) -> None:
             dpi=DOTS_PER_INCH,
             facecolor="white",
             metadata=about[path.suffix],
+            **(
+                {"pil_kwargs": {"compress_level": 3}} if path.suffix == ".png" else {}
+            ),  # half the time, 5 % larger
         )
 
 
