@@ -20,7 +20,7 @@ from stratacam.scans.volume import write_nifti
 from stratacam.study import prepared_cohort
 from stratacam.study.cohort import make_cohort
 from stratacam.study.configuration import check_configuration
-from stratacam.study.execution import Workers
+from stratacam.study.execution import RunSettings, Workers
 from stratacam.study.prepared_cohort import prepare_cohort
 from stratacam.study.steps.prepare import find_scans, prepare_scans
 from stratacam.study.study import open_study
@@ -64,7 +64,7 @@ def test_a_study_finds_the_files_it_chooses_and_the_group_of_every_session(tmp_p
     (tmp_path / "cohort/participants.tsv").write_text("participant_id\tgroup\nsub-01\tRRMS\n")
     (tmp_path / "cohort/sub-01/sub-01_sessions.tsv").write_text("session_id\tgroup\nses-2\tSPMS\n")
     settings = configuration(tmp_path, choose={"T1w": {"acq": "fast"}}).cohort
-    scans, groups = find_scans(Work(tmp_path / "records", quiet(), Workers(1)), settings)
+    scans, groups = find_scans(Work(tmp_path / "records", quiet(), Workers(RunSettings(workers=1))), settings)
     assert groups == {"sub-01_ses-1": "RRMS", "sub-01_ses-2": "SPMS"}
     assert [scan.images["T1w"].name for scan in scans] == [
         "sub-01_ses-1_acq-fast_T1w.nii",
@@ -93,7 +93,7 @@ class Ones:
 def test_a_full_disk_leaves_one_scan_out_in_a_sentence_and_the_others_go_on(tmp_path):
     files = {name: tmp_path / f"{name}.nii" for name in ("sub-01", "sub-02", "sub-03")}
     temporary_name(files["sub-02"]).symlink_to("/dev/full")
-    work = Work(tmp_path / "records", quiet(), Workers(1))
+    work = Work(tmp_path / "records", quiet(), Workers(RunSettings(workers=1)))
     assert work.each("prepare", {name: Ones(file) for name, file in files.items()}) == {"sub-01", "sub-03"}
     (absence,) = work.absences
     assert absence.reason.startswith(
@@ -107,7 +107,7 @@ def test_shared_scans_that_cannot_be_locked_are_told_in_a_sentence(tmp_path, mon
         raise PermissionError(errno.EACCES, "Permission denied", lock.lock_file)
 
     monkeypatch.setattr(FileLock, "acquire", refuse)
-    work = Work(tmp_path / "records", quiet(), Workers(1))
+    work = Work(tmp_path / "records", quiet(), Workers(RunSettings(workers=1)))
     with pytest.raises(InputError, match=r"lock: cannot be written \(Permission denied\)"):
         prepare_scans(work, [], tmp_path / "prepared", PrepareSettings())
 

@@ -20,7 +20,7 @@ ENDLESS = """\
 import hashlib, os, sys, time
 from rich.console import Console
 from stratacam import cli
-from stratacam.study.execution import Workers, run_each
+from stratacam.study.execution import RunSettings, Workers, run_each
 from stratacam.study.progress import step_progress
 
 def say(word):
@@ -37,10 +37,10 @@ def compute(_):
 
 def work():
     kind, workers = sys.argv[1:]
-    with Workers(int(workers)) as pool, pool.executor() as executor:
+    with Workers(RunSettings(workers=int(workers))) as pool, pool.place() as place:
         with step_progress(Console(stderr=True), "nap") as advance:
             advance(0, 9, "sub-01")
-            for _ in run_each(executor, {"nap": nap, "compute": compute}[kind], dict.fromkeys("abcdefghi")):
+            for _ in run_each(place, {"nap": nap, "compute": compute}[kind], dict.fromkeys("abcdefghi")):
                 pass
 
 if __name__ == "__main__":

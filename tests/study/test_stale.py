@@ -8,6 +8,7 @@ do again.
 import gzip
 import io
 import os
+import pkgutil
 import re
 import shutil
 import sys
@@ -22,6 +23,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 import stratacam
+import stratacam.study.execution
 from stratacam.errors import InputError
 from stratacam.files import read_json
 from stratacam.report import refresh_report
@@ -108,6 +110,8 @@ def block(channels):
     return nn.Sequential(nn.Conv2d(channels, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))
 """
 
+EXECUTION = [module.name for module in pkgutil.iter_modules(stratacam.study.execution.__path__)]
+
 MAKES = {
     "prepare": {"pictures", "measures", "surroundings", "truth", "explain", "evidence"},
     "pictures": {"activations", "train", "evaluate", "baselines"},
@@ -126,7 +130,7 @@ MAKES = {
 NOT_OF_RESULTS = {
     "stratacam",
     "stratacam.interruption",
-    "stratacam.study.execution",
+    *("stratacam.study.execution", *(f"stratacam.study.execution.{name}" for name in EXECUTION)),
     "stratacam.study.progress",
 }
 """Modules that say where and how work is done."""
@@ -219,6 +223,12 @@ SETTINGS = {
     "explain.batch_size": (4, EXPLAIN),
     "explain.subjects": ("test", REPORT | {"evidence tables", "recommend"}),
     "run.workers": (2, set()),
+    "run.on": ("serial", set()),
+    "run.threads": (2, set()),
+    "run.scheduler": None,  # only on a cluster
+    "run.cluster": None,
+    "run.retries": (0, set()),
+    "run.time_limit_h": ({"prepare": 1}, set()),
     "run.device": ("cpu:0", FROZEN - REPORT),
     "run.accept_left_out": (True, set()),
     "confounds.columns": (("note",), {"confounds"} | REPORT),

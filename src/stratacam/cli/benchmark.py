@@ -95,6 +95,7 @@ def benchmark_truth(
     from stratacam.maps import LAYER_METHODS
     from stratacam.networks import ARCHITECTURES, BRAIN_USES
     from stratacam.report import draw_benchmark
+    from stratacam.study.execution import RunSettings
     from stratacam.study.execution import Workers as Pool
     from stratacam.study.truth_benchmark import BenchmarkSettings, run_benchmark
 
@@ -135,7 +136,7 @@ def benchmark_truth(
         seed=seed,
     )
     console = Console()
-    with Pool(workers) as pool:
+    with Pool(RunSettings(workers=workers)) as pool:
         found = run_benchmark(prepared, out, settings, lesions=lesions, console=console, workers=pool)
     draw_benchmark(out, found.tables, found.picked, found.examples)
     console.print(found.content["verdict"], highlight=False, markup=False, soft_wrap=True)

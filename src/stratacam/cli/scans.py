@@ -66,6 +66,7 @@ def phantom(
     from stratacam.scans.cohort.choice import read_sequences
     from stratacam.scans.phantom import PhantomSettings
     from stratacam.study.demo import make_phantom
+    from stratacam.study.execution import RunSettings
     from stratacam.study.execution import Workers as Pool
 
     counts = {"control": controls, "RRMS": rrms, "SPMS": spms}
@@ -81,7 +82,7 @@ def phantom(
         )
     except ValidationError as fault:
         raise InputError(f"--sequences: {fault.errors()[0]['msg'].removeprefix('Value error, ')}") from fault
-    with Pool(workers) as pool:
+    with Pool(RunSettings(workers=workers)) as pool:
         make_phantom(out, settings, workers=pool, console=Console())
     conclude(out)
 

@@ -1,6 +1,7 @@
 """Commands on a whole study."""
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -10,15 +11,62 @@ import typer
 from rich.console import Console
 
 from stratacam.cli.options import AcceptLeftOut, Force, Results, StudyFile, conclude
+from stratacam.errors import InputError
 
 
-def run(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = False) -> None:
+def run(
+    study: StudyFile,
+    more: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    force: Force = None,
+    step: Annotated[
+        str | None,
+        typer.Option(
+            help="Do one step alone, which several processes may share: prepare, pictures, activations, train, "
+            "explain, truth or evidence; those before it must be done."
+        ),
+    ] = None,
+    participant_label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABELS", help="With --step: for these people alone, such as 01 02."),
+    ] = None,
+    training: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES", help="With --step train: these trainings alone, by their folders in models/."
+        ),
+    ] = None,
+    write_slurm: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Run nothing; write job scripts for SLURM into a folder."),
+    ] = None,
+    per_job: Annotated[
+        int, typer.Option(min=1, help="With --write-slurm: people in each job of an array.")
+    ] = 1,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
     """Run a whole study: prepare, train, evaluate, explain, report. Does only what is not done yet."""
-    from stratacam.report import refresh_report
     from stratacam.study.configuration import read_configuration
+    from stratacam.study.part import part_of
+
+    people, trainings = _with_more(more or [], participant_label or [], training or [])
+    only = part_of(step, people, trainings)
+    configuration, console = read_configuration(study), Console()
+    if write_slurm:
+        from stratacam.study.slurm import write_slurm as write
+
+        submit = write(study, configuration, write_slurm, per_job=per_job)
+        conclude(submit, then=f"To submit the study to SLURM: bash {shlex.quote(str(submit))}")
+        return
+    if only:
+        from stratacam.study.run import run_part
+
+        outcome = run_part(configuration, console, only)
+        accepted = accept_left_out or configuration.run.accept_left_out
+        conclude(outcome.folders.root, len(outcome.left_out), accepted)
+        return
+    from stratacam.report import refresh_report
     from stratacam.study.run import run_study
 
-    configuration, console = read_configuration(study), Console()
     outcome = run_study(configuration, console, force=force or ())
     report_file = refresh_report(outcome.folders, console)
     conclude(report_file, len(outcome.left_out), accept_left_out or configuration.run.accept_left_out)
@@ -122,6 +170,17 @@ def report(
     from stratacam.report import write_report
 
     console.print(f"Report: {write_report(folders, console)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _with_more(more: list[str], people: list[str], trainings: list[str]) -> tuple[list[str], list[str]]:
+    """Names after the first of an option are arguments to the command line; they go to the option that was given.
+
+    Raises:
+        InputError: there is no such option, or both.
+    """
+    if more and bool(people) == bool(trainings):
+        raise InputError(f"{' '.join(more)}: found after the study's file; expected options: take it away.")
+    return (people + more, trainings) if people else (people, trainings + more if trainings else [])
 
 
 def _called() -> str:

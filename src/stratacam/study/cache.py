@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from stratacam.files import read_json, write_json
 from stratacam.scans.image_file import image_files
 from stratacam.source_code import code_of, digest_of
 from stratacam.study.keys import Parts, derive_parts, is_plain, short_hash
+from stratacam.study.stamps import Stamp, is_as_left, looks_as_left, stamps
 
 SETTLED_NS = 2_000_000_000
 """Age of a file from which on its time tells whether it has changed."""
@@ -98,7 +99,12 @@ class Cache:
     def is_done(self, step: str, item: str, entry: Entry) -> bool:
         """Whether a task was finished, and its outputs are as they were left."""
         record = self._record(step, item)
-        return record.get("parts") == entry.parts and not self._changed(record, entry)
+        if record.get("parts") != entry.parts or self._changed(record, entry):
+            return False
+        left = record["outputs"]
+        if not all(looks_as_left(path, left[self._named(path)]) for path in entry.task.outputs):
+            self.finish(step, item, entry)  # copied: the next look need not read it
+        return True
 
     def why(self, step: str, item: str, entry: Entry) -> list[str]:
         """Why a task that was finished before is to be done again; empty if it never was."""
@@ -115,10 +121,22 @@ class Cache:
             return [*found, "--force asks for it"]
         return found or [f"{name} was changed or removed" for name in self._changed(record, entry)]
 
-    def finish(self, step: str, item: str, entry: Entry) -> None:
-        """Record that a task was finished."""
-        stamps = {self._named(path): _stamp(path) for path in entry.task.outputs}
-        write_json(self._file(step, item), {"key": entry.key, "parts": entry.parts, "outputs": stamps})
+    def finish(self, step: str, item: str, entry: Entry, left: Sequence[Stamp | None] | None = None) -> None:
+        """Record that a task was finished, with the stamps of its outputs where whoever did it has made them."""
+        outputs = entry.task.outputs
+        found = stamps(outputs) if left is None else left
+        named = {self._named(path): one for path, one in zip(outputs, found, strict=True)}
+        write_json(self._file(step, item), {"key": entry.key, "parts": entry.parts, "outputs": named})
+        self._failed(step, item).unlink(missing_ok=True)
+
+    def fail(self, step: str, item: str, entry: Entry, reason: str) -> None:
+        """Record that a task failed, and why; it counts as not done."""
+        write_json(self._failed(step, item), {"key": entry.key, "reason": reason})
+
+    def failure(self, step: str, item: str, entry: Entry) -> str | None:
+        """Why a task failed when it was last tried; None if it was not, or since something has changed."""
+        record = read_json(self._failed(step, item))
+        return str(record["reason"]) if record.get("key") == entry.key else None
 
     def forget(self, step: str) -> None:
         """Count every task of a step, and of steps such as "step network", as not done."""
@@ -157,20 +175,21 @@ class Cache:
 
     def _changed(self, record: Mapping[str, Any], entry: Entry) -> list[str]:
         """The outputs that are not as they were left."""
-        stamps = record.get("outputs") or {}
+        left = record.get("outputs") or {}
         return [
-            name
-            for path in entry.task.outputs
-            if (name := self._named(path)) not in stamps or _stamp(path) != stamps[name]
+            name for path in entry.task.outputs if not is_as_left(path, left.get(name := self._named(path)))
         ]
 
     def _named(self, path: Path) -> str:
         """An output relative to the folder that the records are in, so that the whole can be moved or copied."""
-        root = self.folder.parent
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+        root, whole = f"{self.folder.parent.as_posix()}/", path.as_posix()
+        return whole.removeprefix(root) if whole.startswith(root) else str(path)
 
     def _file(self, step: str, item: str) -> Path:
         return self.folder / step / f"{item}.json"
+
+    def _failed(self, step: str, item: str) -> Path:
+        return self.folder / "failed" / step / f"{item}.json"
 
     def _record(self, step: str, item: str) -> Mapping[str, Any]:
         return read_json(self._file(step, item))
@@ -193,23 +212,3 @@ class Cache:
         if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > SETTLED_NS:
             write_json(memory, {"path": str(path), "stamp": stamp, "sha256": digest})
         return digest
-
-
-def _stamp(path: Path) -> list[int] | None:
-    """Size and time of a file; of a folder number, size and latest time of the files in it; None if there is none."""
-    if path.is_dir():
-        found = [file.stat() for file in _files(path)]
-        return [
-            len(found),
-            sum(one.st_size for one in found),
-            max((one.st_mtime_ns for one in found), default=0),
-        ]
-    try:
-        one = path.stat()
-    except FileNotFoundError:
-        return None
-    return [one.st_size, one.st_mtime_ns]
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())

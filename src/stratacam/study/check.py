@@ -11,7 +11,7 @@ from stratacam.scans.cohort.check import CheckedCohort, CheckedImage, CheckedSca
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
 from stratacam.study.cohort import Member, check_study, read_clusters
 from stratacam.study.configuration import CohortSettings, StudyConfiguration
-from stratacam.study.execution import Failure, Workers, run_each
+from stratacam.study.execution import Failure, RunSettings, Workers, run_each
 from stratacam.study.network_check import check_explained, check_networks
 from stratacam.study.progress import step_progress
 
@@ -36,8 +36,13 @@ def check_cohort(
         problem = str(fault)
     by_name = {scan.name: scan for scan in scans}
     checked: dict[str, CheckedScan] = {}
-    with Workers(workers) as here, here.executor() as executor, step_progress(console, "check") as advance:
-        for name, outcome in run_each(executor, check_images, by_name):
+    with (
+        Workers(RunSettings(workers=workers)) as here,
+        here.place() as place,
+        step_progress(console, "check") as advance,
+    ):
+        for ended in run_each(place, check_images, by_name):
+            name, outcome = ended.name, ended.outcome
             scan = by_name[name]
             missing = (
                 group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups)

@@ -27,6 +27,7 @@ from stratacam.scans.channels import choose_sequences, count_channels
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
+from stratacam.study.execution.settings import RunSettings
 
 PATHS = (("", "out"), ("cohort", "input"), ("cohort", "prepared"), ("split", "table"), ("evidence", "atlas"))
 """Settings that are paths: section and name."""
@@ -100,21 +101,6 @@ class StudyExplainSettings(ExplainSettings):
     def of_scans(self) -> ExplainSettings:
         """What decides the maps of a scan, whoever else is explained."""
         return ExplainSettings(**self.model_dump(exclude={"subjects", "models"}))
-
-
-class RunSettings(Section):
-    """Where and how the study runs."""
-
-    workers: int = Field(
-        default=0, ge=0, description="number of processes for work on single scans; 0: one per core"
-    )
-    device: str = Field(
-        default="cpu",
-        description='device on which networks run, as torch names it, such as "cpu", "cuda" or "cuda:1"',
-    )
-    accept_left_out: bool = Field(
-        default=False, description="whether the exit code is 0 although scans were left out"
-    )
 
 
 class StudyConfiguration(Section):

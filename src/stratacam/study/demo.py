@@ -76,14 +76,14 @@ def make_phantom(out: Path, settings: PhantomSettings, *, workers: Workers, cons
     """Make a synthetic cohort in `out`, and show how far it is."""
     total = sum(settings.subjects.values())
     finished = 0
-    with tidied(out), workers.executor() as executor, step_progress(console, "phantom") as advance:
+    with tidied(out), workers.place() as place, step_progress(console, "phantom") as advance:
 
         def count(name: str) -> None:
             nonlocal finished
             finished += 1
             advance(finished, total, name)
 
-        make_cohort(out, settings, executor, count)
+        make_cohort(out, settings, place.executor, count)
 
 
 def _short_form() -> tuple[list[str], list[str]]:

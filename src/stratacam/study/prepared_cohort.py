@@ -1,8 +1,9 @@
 """From scans as delivered to what is learnt from: the steps before any training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from stratacam.errors import InputError
 from stratacam.files import write_text
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.frame import Frame, describe_frame
@@ -16,6 +17,7 @@ from stratacam.study.cohort import (
     read_clusters,
 )
 from stratacam.study.network_check import check_beginning, check_explained, check_size
+from stratacam.study.part import Part, StepDoneError
 from stratacam.study.progress import say
 from stratacam.study.steps.pictures import cut_scans
 from stratacam.study.steps.prepare import check_scans, find_scans, prepare_scans
@@ -42,6 +44,9 @@ def prepare_cohort(study: Study) -> PreparedCohort:
     configuration, folders, work = study.configuration, study.folders, study.work
     write_text(folders.configuration, configuration.model_dump_json(indent=2) + "\n")
     found, groups = find_scans(work, configuration.cohort)
+    if work.only and work.only.is_of("prepare"):
+        _prepare_part(study, work.only, found, groups)
+        raise StepDoneError
     scans = check_scans(work, found)
     clusters = read_clusters(configuration, scans)
     members = [Member(scan.name, f"sub-{scan.subject}", groups[scan.name]) for scan in scans]
@@ -77,6 +82,29 @@ def prepare_cohort(study: Study) -> PreparedCohort:
     )
     cohort = make_cohort(study, pictures, clusters)
     return PreparedCohort(scans, prepared, describe_scans(cohort, prepared, frame))
+
+
+def _prepare_part(study: Study, only: Part, found: Sequence[Scan], groups: Mapping[str, str]) -> None:
+    """Check and prepare the scans of some people.
+
+    Raises:
+        InputError: some of them are not there.
+    """
+    unknown = sorted(set(only.people) - {f"sub-{scan.subject}" for scan in found})
+    if unknown:
+        raise InputError(
+            f"--participant-label: {study.configuration.cohort.input} holds no usable scan of {', '.join(unknown)}; "
+            "expected labels such as those of its folders: correct them."
+        )
+    scans = check_scans(study.work, [scan for scan in found if only.has(scan.name)])
+    prepare_scans(
+        study.work,
+        scans,
+        study.folders.prepared,
+        study.configuration.prepare,
+        groups=groups,
+        shared=study.configuration.cohort.prepared is not None,
+    )
 
 
 def _frame_of(study: Study, prepared: Sequence[PreparedScan]) -> Frame:

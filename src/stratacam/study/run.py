@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from stratacam.files import read_json, write_json
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import Workers
 from stratacam.study.network_check import check_networks
+from stratacam.study.part import Part, StepDoneError
 from stratacam.study.planning import plan_runs
 from stratacam.study.prepared_cohort import prepare_cohort
 from stratacam.study.steps.baselines import evaluate_all, measure_scans
@@ -55,6 +57,28 @@ def run_study(
         )
         explain_study(study, prepared, planned)
         _write_provenance(study)
+    return study.outcome
+
+
+def run_part(
+    configuration: StudyConfiguration, console: Console, only: Part, *, workers: Workers | None = None
+) -> Outcome:
+    """Do a part of one step of a study; others may do other parts at the same time.
+
+    Steps before it must have been done. What the whole cohort is needed for, `run_study` does.
+
+    Raises:
+        InputError: if the part cannot be done, or what it needs is not there.
+    """
+    check_networks(configuration)
+    with open_study(configuration, console, workers=workers, only=only) as study, suppress(StepDoneError):
+        found = prepare_cohort(study)
+        cohort = found.cohort
+        planned = plan_runs(configuration, study.folders, cohort, configuration.split)
+        train_runs(study, cohort, planned)
+        explain_study(study, found.prepared, planned)
+        people = read_covariates(study, found.scans, cohort.pictures)
+        measure_networks(study, Measured(found.prepared, cohort.pictures, planned, people))
     return study.outcome
 
 

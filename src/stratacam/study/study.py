@@ -1,18 +1,20 @@
 """A study while it runs: what is to be done, where it goes, and the work on it."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.files import remove_leftovers
+from stratacam.files import RECORDS
 from stratacam.scans.cohort.sources import check_out
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import Workers, tidied
-from stratacam.study.folders import RECORDS, StudyFolders
+from stratacam.study.folders import StudyFolders
+from stratacam.study.lock import at_work
+from stratacam.study.part import Part
 from stratacam.study.work import Absence, Work
 
 STEPS: Mapping[str, tuple[str, ...]] = {
@@ -81,14 +83,18 @@ def open_study(
     *,
     workers: Workers | None = None,
     force: Sequence[str] = (),
+    only: Part | None = None,
 ) -> Iterator[Study]:
     """The study of `configuration`, at which no other run may be at work; what was left out is written in the end.
+
+    Runs that each do a part of a step may be at work together.
 
     Args:
         configuration: of the study.
         console: where progress is shown.
         workers: where its tasks run; processes of this machine if absent. A cluster goes in here.
         force: steps that are done again, with those that read what they make, though nothing has changed.
+        only: the part of one step that is to be done; None: all of every step.
 
     Raises:
         InputError: its folder touches the cohort's or cannot be written, a step is unknown, or another run is at work
@@ -101,27 +107,36 @@ def open_study(
     check_out(folders.root, configuration.cohort.input)
     if configuration.cohort.prepared:
         check_out(configuration.cohort.prepared, configuration.cohort.input)
-    folders.records.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folders.records / "lock", timeout=0)
-    try:
-        with (
-            lock,
-            tidied(folders.root),
-            nullcontext(workers)
-            if workers
-            else Workers(configuration.run.workers, device=configuration.run.device) as here,
-        ):
-            remove_leftovers(folders.root)
-            study = Study(configuration, folders, Work(folders.records, console, here))
-            for step in _with_readers(force):
-                cache = study.work.cache
-                (cache.at(folders.prepared / RECORDS) if step == "prepare" else cache).forget(step)
-            try:
-                yield study
-            finally:
-                study.work.write_left_out(folders.left_out)
-    except Timeout as fault:
-        raise InputError(f"{folders.root}: another run is at work here; wait until it ends.") from fault
+    new = not folders.root.exists()
+    with (
+        at_work(folders.records, shared=only is not None) as left,
+        tidied(folders.root),
+        nullcontext(workers) if workers else Workers(configuration.run) as here,
+    ):
+        study = Study(configuration, folders, Work(folders.records, console, here, only))
+        study.work.lost = left
+        if only is None:
+            study.work.clear(folders.root)
+        for step in _with_readers(force):
+            cache = study.work.cache
+            (cache.at(folders.prepared / RECORDS) if step == "prepare" else cache).forget(step)
+        try:
+            yield study
+        except InputError:
+            if new and study.work.is_untouched:
+                shutil.rmtree(folders.root)
+            raise
+        finally:
+            _close(study)
+
+
+def _close(study: Study) -> None:
+    """Write what was left out, and remove what lost workers have left, unless others are at work too."""
+    study.work.log.write("end")
+    if study.work.only is None and study.folders.root.is_dir():
+        study.work.write_left_out(study.folders.left_out)
+        if study.work.lost:
+            study.work.clear(study.folders.root)
 
 
 def _with_readers(steps: Sequence[str]) -> set[str]:

@@ -1,20 +1,33 @@
 """Tasks of steps: done once, where the study's work runs, with what cannot be used left out and listed."""
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar, cast
 
 from rich.console import Console
 
-from stratacam.files import write_table, write_text
+from stratacam.errors import InputError
+from stratacam.files import remove_leftovers, write_table, write_text
 from stratacam.interruption import broken_off_at
 from stratacam.study.cache import Cache, Entry, Task
-from stratacam.study.execution import Failure, Workers, run_each
+from stratacam.study.execution import Conduct, Ended, Failure, Workers, run_each
+from stratacam.study.log import RunLog
+from stratacam.study.part import Part, StepDoneError
+from stratacam.study.patience import Patience
 from stratacam.study.progress import say, step_progress
+from stratacam.study.stamps import Stamp, stamps
+
+Result = TypeVar("Result")
+
+MARKS = "running"
+"""Folder of the marks of tasks that are being done."""
 
 MAXIMUM_REASONS = 3
 """Reasons to do a step again that are said."""
@@ -36,23 +49,46 @@ class Work:
         records: folder of the records of what is done.
         console: where progress is shown.
         workers: where tasks run.
+        only: the part of one step that is to be done; None: all of every step.
     """
 
-    def __init__(self, records: Path, console: Console, workers: Workers) -> None:
+    def __init__(self, records: Path, console: Console, workers: Workers, only: Part | None = None) -> None:
         self.console = console
         self.workers = workers
+        self.only = only
         self.cache = Cache(records)
+        self.log = RunLog(records)
         self.absences: list[Absence] = []
         self.seconds: dict[str, float] = {}
         self.finished: dict[str, str] = {}
+        self.lost = False
+        self._patience = Patience()
+        self._has_records = records.is_dir()
+
+    @property
+    def marks(self) -> Path:
+        """Folder of the marks of tasks that are being done, a folder for each step."""
+        return self.cache.folder / MARKS
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether no task was begun and nothing left out."""
+        return not (self.seconds or self.absences)
+
+    def clear(self, folder: Path) -> None:
+        """Remove what killed processes have left: half-written files below a folder, and marks of tasks."""
+        remove_leftovers(folder)
+        shutil.rmtree(self.marks, ignore_errors=True)
 
     def leave_out(self, name: str, step: str, reason: str, trace: str | None = None) -> None:
         """Leave a scan or subject out, say so, and keep the traceback of what was no user's mistake."""
         if trace:
             path = self.cache.folder / "errors" / f"{step}-{name}.txt"
-            write_text(path, trace)
-            reason = f"{reason} (details: {path})"
+            with suppress(OSError, InputError):  # where the disk is full, the reason is said all the same
+                write_text(path, trace)
+                reason = f"{reason} (details: {path})"
         self.absences.append(Absence(name, step, reason))
+        self.log.write("left out", step=step, name=name, reason=reason)
         say(self.console, f"left out: {name}, at {step}: {reason}", "yellow")
 
     def write_left_out(self, path: Path) -> None:
@@ -65,7 +101,7 @@ class Work:
         found = {}
         for name, task in tasks.items():
             try:
-                found[name] = (cache or self.cache).entry(task)
+                found[name] = self._patiently(partial((cache or self.cache).entry, task))
             except OSError as fault:
                 self.leave_out(name, step, f"{fault.filename}: cannot be read ({fault.strerror}).")
         return found
@@ -94,24 +130,86 @@ class Work:
             Names of the tasks whose result is there.
         """
         cache = cache or self.cache
-        pending = {name: one for name, one in entries.items() if not cache.is_done(step, name, one)}
+        pending = {
+            name: one
+            for name, one in entries.items()
+            if not self._patiently(partial(cache.is_done, step, name, one))
+        }
         done = set(entries) - set(pending)
+        if self.only:
+            pending = self._part_of(step, pending, cache)
         if not pending:
             say(self.console, f"{step}: unchanged" + (f" ({len(done)})" if done else ""))
             return done
         self._say_why(step, pending, cache)
-        executor = self.workers.executor(networks=len(entries) if networks else None)
-        with self._timed(step), executor as place, step_progress(self.console, step) as advance:
-            advance(len(done), len(entries), "starting")
+        run, limit = self.workers.run, self.workers.run.limit_s(step)
+        conduct = Conduct(limit_s=limit, marks=self.marks / step)
+        place = self.workers.place(
+            networks=len(entries) if networks else None, limit_s=limit, started=partial(say, self.console)
+        )
+        self.log.write("step", step=step, pending=len(pending), done=len(done))
+        total = len(done) + len(pending)
+        with self._timed(step), place as here, step_progress(self.console, step) as advance:
+            advance(len(done), total, "starting")
             tasks = {name: one.task for name, one in pending.items()}
-            for name, outcome in run_each(place, do_task, tasks):
-                if isinstance(outcome, Failure):
-                    self.leave_out(name, step, outcome.reason, outcome.trace)
-                else:
-                    cache.finish(step, name, entries[name])
-                    done.add(name)
-                advance(len(done), len(entries), name)
+            for ended in run_each(here, do_task, tasks, conduct=conduct, retries=run.retries):
+                self._take(step, ended, entries[ended.name], cache)
+                if not isinstance(ended.outcome, Failure):
+                    done.add(ended.name)
+                advance(len(done), total, ended.name)
         return done
+
+    def _take(self, step: str, ended: Ended[list[Stamp | None]], entry: Entry, cache: Cache) -> None:
+        """Record what came of a task: that it is done, or why not."""
+        name, outcome = ended.name, ended.outcome
+        self.lost = self.lost or ended.tries > 1
+        what = {
+            "step": step,
+            "name": name,
+            "tries": ended.tries,
+            **(asdict(ended.usage) if ended.usage else {}),
+        }
+        if isinstance(outcome, Failure):
+            self.log.write("task", outcome="failed", reason=outcome.reason, **what)
+            with suppress(OSError, InputError):
+                cache.fail(step, name, entry, outcome.reason)
+            self.leave_out(name, step, outcome.reason, outcome.trace)
+        else:
+            self._patiently(partial(cache.finish, step, name, entry, outcome))
+            self.log.write("task", outcome="done", **what)
+
+    def _part_of(self, step: str, pending: Mapping[str, Entry], cache: Cache) -> dict[str, Entry]:
+        """Of what is not done what this run is to do; of steps before, what failed is left out.
+
+        Raises:
+            StepDoneError: the step comes after the one that is to be done.
+            InputError: the step comes before, and something was not tried.
+        """
+        only, first = cast("Part", self.only), step.partition(" ")[0]
+        if only.is_before(first):
+            raise StepDoneError
+        if only.is_of(first):
+            return {name: one for name, one in pending.items() if only.has(name)}
+        for name, one in pending.items():
+            reason = cache.failure(step, name, one)
+            if reason is None:
+                raise InputError(
+                    f"{step}: {name} is not done, which --step {only.step} needs; do it first with --step {first}."
+                )
+            self.leave_out(name, step, reason)
+        return {}
+
+    def _patiently(self, call: Callable[[], Result]) -> Result:
+        """What a call returns, tried again for a while where its folder, or the study's, is away."""
+
+        def where_it_was() -> Result:
+            if self._has_records:
+                self.cache.folder.stat()
+            return call()
+
+        return self._patience.call(
+            where_it_was, told=lambda reason: say(self.console, f"waiting, since {reason}", "yellow")
+        )
 
     def once(
         self, step: str, task: Task | Entry, *, item: str = "study", do: Callable[[], object] | None = None
@@ -129,11 +227,13 @@ class Work:
         if self.cache.is_done(step, item, entry):
             say(self.console, f"{step}: unchanged{of}")
             return
+        if self.only:  # which is a part of a step; what the whole cohort is needed for comes after
+            return
         self._say_why(step, {item: entry}, self.cache)
         before = self.seconds.get(step, 0.0)
         with self._timed(step):
             (do or entry.task.do)()
-        self.cache.finish(step, item, entry)
+        self._patiently(partial(self.cache.finish, step, item, entry))
         say(self.console, f"{step}: {self.seconds[step] - before:.0f} s{of}")
 
     def _say_why(self, step: str, pending: Mapping[str, Entry], cache: Cache) -> None:
@@ -152,10 +252,13 @@ class Work:
             with broken_off_at(step):
                 yield
         finally:
-            self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - start
+            seconds = time.perf_counter() - start
+            self.seconds[step] = self.seconds.get(step, 0.0) + seconds
+            self.log.write("step done", step=step, seconds=round(seconds, 1))
             self.finished[step] = datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def do_task(task: Task) -> None:
-    """Do a task in a worker process."""
+def do_task(task: Task) -> list[Stamp | None]:
+    """Do a task in a worker process; return the stamps of its outputs."""
     task.do()
+    return stamps(task.outputs)

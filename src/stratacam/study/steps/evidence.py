@@ -128,6 +128,8 @@ def measure_networks(study: Study, measured: Measured) -> None:
         (judged, _measure_network(study, measured, truth, laid, judged))
         for judged in all_judged(configuration, measured.planned)
     ]
+    if study.work.only:
+        return
     held_out = found[0][0].held_out(measured.planned)
     recommend_map(study, found, to_explain(configuration, measured.prepared, held_out), measured.planned)
 
@@ -196,7 +198,7 @@ def _measure_network(
         )
         entries[scan.name] = work.cache.entry(task, makes=[task.out])
     done = work.do(f"evidence {judged.name}", entries, networks=True)
-    if not done:
+    if not done and not work.only:
         raise InputError(
             f"evidence: no scan could be measured; see {study.folders.left_out} for the reasons."
         )
@@ -217,8 +219,9 @@ def _measure_network(
         folder=folder,
     )
     together = NetworkTables(tables)
-    with work.workers.executor() as executor:
-        work.once("evidence tables", together, item=judged.name, do=lambda: together.do(executor))
+    if not work.only:
+        with work.workers.place() as place:
+            work.once("evidence tables", together, item=judged.name, do=lambda: together.do(place.executor))
     return tables
 
 

@@ -77,6 +77,8 @@ def explain_study(study: Study, prepared: Sequence[PreparedScan], planned: Seque
         for scan in to_explain(configuration, prepared, held_out)
     }
     explained = explain_scans(study.work, scans, out=folders.maps, settings=configuration.explain.of_scans())
+    if study.work.only:
+        return
     remove_other_maps(folders.maps, explained)
     write_reliability(folders.reliability, [maps for maps in maps_in(folders.maps) if maps.members])
     if not explained:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from filelock import FileLock, Timeout
 
 from stratacam.errors import InputError
-from stratacam.files import input_error_if_not_writable, read_json, remove_leftovers, write_json
+from stratacam.files import RECORDS, input_error_if_not_writable, read_json, remove_leftovers, write_json
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.check import check_images
 from stratacam.scans.cohort.duplicates import find_duplicates
@@ -20,8 +20,8 @@ from stratacam.scans.quality import INDEX, write_index
 from stratacam.source_code import Entries
 from stratacam.study.cache import Cache, Entry
 from stratacam.study.configuration import CohortSettings
-from stratacam.study.folders import RECORDS
 from stratacam.study.keys import entries_used
+from stratacam.study.lock import at_work
 from stratacam.study.progress import say
 from stratacam.study.work import Work
 
@@ -160,7 +160,7 @@ def prepare_scans(
         for name in done:
             _find_delivered(cache, tasks[name], entries[name])
             work.cache.is_made(entries[name].key, tasks[name].prepared)
-        if done:
+        if done and not work.only:
             write_index(out, groups)
     finished = [tasks[name].prepared for name in done]
     _say_flags(work, finished, out)
@@ -170,6 +170,10 @@ def prepare_scans(
 @contextmanager
 def _locked(out: Path, cache: Cache, work: Work) -> Iterator[None]:
     """Wait until nobody else prepares into `out`, and remove what killed processes left half written there."""
+    if work.only:  # whoever does a part prepares other people than the others
+        with at_work(cache.folder, shared=True):
+            yield
+        return
     lock = FileLock(cache.folder / "lock")
     with input_error_if_not_writable(
         lock.lock_file if isinstance(lock.lock_file, Path) else Path(lock.lock_file)

@@ -12,6 +12,7 @@ from stratacam.learning import Split
 from stratacam.networks.saved import CARD
 from stratacam.study.cache import Entry
 from stratacam.study.cohort import Cohort
+from stratacam.study.part import StepDoneError
 from stratacam.study.planning import Planned
 from stratacam.study.progress import say, step_progress
 from stratacam.study.runs import TrainedRun
@@ -36,7 +37,8 @@ def train_runs(study: Study, cohort: Cohort, planned: Sequence[Planned]) -> None
     entries = {}
     for name, plan in plans.items():
         entries[name] = model_of(study, cohort, plan)
-        _keep_earlier(study, name, entries[name], folders.models / name)
+        if study.work.only is None or (study.work.only.is_of("train") and study.work.only.has(name)):
+            _keep_earlier(study, name, entries[name], folders.models / name)
     do_trainings(study, cohort, plans, entries)
     for name, entry in entries.items():
         _rename_cohort(study, name, entry)
@@ -115,8 +117,10 @@ def do_trainings(
     work = study.work
     pending = [plans[name] for name, entry in entries.items() if not work.cache.is_done(step, name, entry)]
     compute_activations(study, cohort, pending)
-    if len(entries) > 1 or work.workers.given:
+    if len(entries) > 1 or work.workers.elsewhere or work.only:
         done = work.do(step, entries, networks=True)
+        if study.work.only and study.work.only.is_of(step):
+            raise StepDoneError
         if set(entries) - done:
             raise study.failed("the training", set(entries) - done)
         return

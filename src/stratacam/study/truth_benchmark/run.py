@@ -21,8 +21,8 @@ from stratacam.scans.cohort.sources import check_out
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.cohort import Cohort
-from stratacam.study.configuration import CohortSettings, RunSettings, StudyConfiguration
-from stratacam.study.execution import Workers
+from stratacam.study.configuration import CohortSettings, StudyConfiguration
+from stratacam.study.execution import RunSettings, Workers
 from stratacam.study.keys import short_hash
 from stratacam.study.planning import Planned, plan_network
 from stratacam.study.runs import Run
