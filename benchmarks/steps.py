@@ -58,7 +58,7 @@ class Timed(SerialExecutor):
         """Do the task and return its finished future."""
         start = time.process_time()
         future = super().submit(fn, *args, **kwargs)
-        kind = type(args[0]).__name__ if fn.__name__ == "do_task" else fn.__name__
+        kind = next((type(one).__name__ for one in args if hasattr(one, "do")), fn.__name__)
         self.seconds[kind].append(time.process_time() - start)
         return future
 
