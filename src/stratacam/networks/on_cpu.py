@@ -42,4 +42,5 @@ def rounded() -> torch.autocast:
 @cache
 def _has_bfloat16() -> bool:
     """Whether there is AVX512-BF16, as on all CPUs with AMX: others imitate bfloat16, slowly."""
-    return bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False))
+    found: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # older torch does not say
+    return bool(found.get("avx512_bf16"))
