@@ -1,8 +1,8 @@
 """`python -m benchmarks.steps`: CPU seconds of every task of a study, and of a larger one on paper.
 
-Networks of three seeds learn in folds from six phantoms; the maps of one of these are made and measured. On paper every task
-of a subject is done for each of `--subjects`, and a training takes longer by as much as it has more subjects. All runs
-in one thread of this process: on two cores that nobody else uses, a study takes about half as long by the clock.
+Networks of three seeds learn in folds from six phantoms; the maps of one of these are made and measured. On paper every
+task of a subject is done for each of `--subjects`, and a training takes longer by as much as it has more subjects. All
+runs in one thread of this process: on two cores that nobody else uses, a study takes about half as long by the clock.
 """
 
 import argparse
