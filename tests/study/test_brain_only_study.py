@@ -51,9 +51,9 @@ workers = 1
 
 
 @pytest.fixture(scope="module")
-def study(copy_cohort, tmp_path_factory):
+def study(copy_prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("brain")
-    copy_cohort(folder / "cohort", control=3, RRMS=3)
+    copy_prepared(folder, control=3, RRMS=3)
     (folder / "study.toml").write_text(STUDY)
     cli.app(["run", str(folder / "study.toml")], standalone_mode=False)
     cli.app(["evidence", str(folder / "study.toml")], standalone_mode=False)

@@ -41,7 +41,14 @@ layers = ["block4_conv2"]
 every = 4
 slices = 1
 sanity_slices = 1
-fractions = [0.3]
+sanity_draws = 1
+cascade = false
+controls = 1
+strangers = 1
+donors = 1
+filled = ["structures"]
+surrogates = 1
+untrained = 1
 permutations = 0
 """
 PHANTOM = ("--controls", 3, "--rrms", 3, "--spms", 0, "--voxel", 4, "--workers", 2)

@@ -35,9 +35,9 @@ workers = 1
 
 
 @pytest.fixture(scope="module")
-def folder(copy_cohort, tmp_path_factory):
+def folder(copy_prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("guided")
-    copy_cohort(folder / "cohort", control=3, RRMS=3)
+    copy_prepared(folder, control=3, RRMS=3)
     (folder / "study.toml").write_text(STUDY)
     cli.app(["run", str(folder / "study.toml")], standalone_mode=False)
     return folder

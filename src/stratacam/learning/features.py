@@ -31,6 +31,7 @@ from stratacam.learning.forward import Batch
 from stratacam.learning.loading import read_ahead, to_device
 from stratacam.learning.randomness import torch_generator
 from stratacam.networks import takes_brain
+from stratacam.networks.on_cpu import parts_that_fit
 from stratacam.networks.precision import half
 
 OPEN_FILES = 256
@@ -97,8 +98,10 @@ def cache_activations(
                 inputs = tuple(to_device(values, device) for values in given)
                 if version:
                     inputs = augment(inputs, augmentation, generator)
-                with half(inputs[0].device):  # the brain is the first of the masks
-                    activations = frozen(*inputs[: 1 + takes_brain(frozen)]).to("cpu", torch.float16).numpy()
+                fed = inputs[: 1 + takes_brain(frozen)]  # the brain is the first of the masks
+                with half(inputs[0].device):
+                    found = [frozen(*part).to("cpu", torch.float16) for part in parts_that_fit(fed, device)]
+                activations = torch.cat(found).numpy()
                 for copies_of, laid in zip(masks.values(), inputs[1:], strict=True):
                     copies_of.append(laid.to("cpu", torch.uint8).numpy()[:, 0])
                 if not np.isfinite(activations).all():

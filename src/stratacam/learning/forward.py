@@ -9,6 +9,7 @@ from torch import nn
 
 from stratacam.learning.dataset import batches
 from stratacam.learning.loading import read_ahead, to_device
+from stratacam.networks.on_cpu import parts_that_fit
 from stratacam.networks.precision import half
 
 Rows = npt.NDArray[np.int64]
@@ -44,6 +45,9 @@ def compute_logits(
     """
     network.eval()
     with torch.inference_mode():
-        parts = read_ahead(read, batches(count, batch_size), device)
-        logits = [forward(network, part, device).double() for part in parts]
+        logits = [
+            forward(network, part, device).double()
+            for given in read_ahead(read, batches(count, batch_size), device)
+            for part in parts_that_fit(given, device)
+        ]
         return torch.cat(logits).cpu().numpy()

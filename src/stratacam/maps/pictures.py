@@ -8,6 +8,7 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.maps.trained import channels_of, explained_sequence, trained_plane
 from stratacam.networks import ModelCard, inputs_of
+from stratacam.networks.on_cpu import parts_that_fit
 from stratacam.scans.channels import fill_channels
 from stratacam.scans.frame import Frame
 from stratacam.scans.pictures import Pictures, PictureSettings, cut_scan
@@ -40,8 +41,9 @@ def classify_scan(
     inputs = network_inputs(model, cut_pictures_for(card, scan))
     with torch.inference_mode():
         probabilities = [
-            model(*(values.to(device, memory_format=torch.channels_last) for values in batch)).softmax(dim=1)
+            model(*(values.to(device, memory_format=torch.channels_last) for values in part)).softmax(dim=1)
             for batch in zip(*(torch.split(values, batch_size) for values in inputs), strict=True)
+            for part in parts_that_fit(batch, device)
         ]
     return dict(zip(card.classes, torch.cat(probabilities).mean(dim=0).tolist(), strict=True))
 

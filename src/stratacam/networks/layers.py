@@ -42,7 +42,7 @@ class ConvReLU(nn.Conv2d):
 
     def forward(self, input: Tensor, brain: Tensor | None = None) -> Tensor:  # noqa: A002 - the name of nn.Conv2d
         """Convolve and rectify: (B, in_channels, H, W) to (B, out_channels, H, W)."""
-        return F.relu(convolve(self, input, brain))
+        return convolve(self, input, brain).relu_()
 
 
 class Stem(CompositeLayer):

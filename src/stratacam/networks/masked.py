@@ -52,8 +52,10 @@ def convolve(layer: nn.Conv2d, features: Tensor, brain: Tensor | None) -> Tensor
     Sums are not divided by the share of the window that is brain (partial convolution, G. Liu et al. 2018): kernels
     whose weights cancel give little over even tissue, and many times as much where a part of the window is cut off.
     """
-    inside = within(features, brain)
-    return within(F.conv2d(inside, layer.weight, layer.bias, layer.stride, layer.padding), brain)
+    found = F.conv2d(within(features, brain), layer.weight, layer.bias, layer.stride, layer.padding)
+    return (
+        found if brain is None else found.mul_(cells_of(brain, found))
+    )  # in place: it is still in the cache
 
 
 def average_pool(layer: nn.AvgPool2d, features: Tensor, brain: Tensor | None) -> Tensor:

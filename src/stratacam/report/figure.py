@@ -161,10 +161,11 @@ def save_figure(figure: ReportFigure, path: Path) -> None:
 
     Text is text in SVG and PDF; pictures in them, and PNG, have 300 dots per inch.
     """
-    about: dict[str, Any] = {
-        ".png": {"Title": figure.title, "Description": figure.words},
-        ".svg": {"Title": figure.title, "Description": figure.words, "Date": None},
-        ".pdf": {"Title": figure.title, "Subject": figure.words, "CreationDate": None},
+    described = {"Title": figure.title, "Description": figure.words}
+    options: dict[str, dict[str, Any]] = {
+        ".png": {"metadata": described, "pil_kwargs": {"compress_level": 3}},  # half the time, 5 % larger
+        ".svg": {"metadata": {**described, "Date": None}},
+        ".pdf": {"metadata": {"Title": figure.title, "Subject": figure.words, "CreationDate": None}},
     }
     with style(), whole_file(path) as temporary:
         figure.figure.savefig(
@@ -172,7 +173,7 @@ def save_figure(figure: ReportFigure, path: Path) -> None:
             format=path.suffix[1:],
             dpi=DOTS_PER_INCH,
             facecolor="white",
-            metadata=about[path.suffix],
+            **options[path.suffix],
         )
 
 

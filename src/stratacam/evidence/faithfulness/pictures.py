@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stratacam.evidence.faithfulness.imputation import impute
-from stratacam.learning.forward import forward
+from stratacam.learning.forward import Batch, forward
 from stratacam.maps.heat import Heat
 from stratacam.networks import inputs_of
+from stratacam.networks.on_cpu import parts_that_fit, rounded
 
 Mask = NDArray[np.bool_]
 
@@ -47,12 +48,13 @@ class RemovedPixels:
         """(pictures,), of the class."""
         device = next(model.parameters()).device
         found = []
-        with torch.inference_mode():
+        with torch.inference_mode(), rounded():
             for start in range(0, len(self.removals), batch_size):
                 batch = np.stack(list(self._made(self.removals[start : start + batch_size])))
                 given = inputs_of(model, torch.from_numpy(batch), self.brain.expand(len(batch), -1, -1))
-                logits = forward(model, given, str(device))
-                found.append(logits.softmax(dim=1)[:, target].double().cpu().numpy())
+                for part in parts_that_fit(given, device):
+                    logits = _run(model, part, device)
+                    found.append(logits.softmax(dim=1)[:, target].double().cpu().numpy())
         return np.concatenate(found)
 
     def _place(self, removal: _Removal) -> int:
@@ -68,3 +70,11 @@ class RemovedPixels:
                 yield np.where(removal.removed, impute(self.image, removal.removed) + self.noise, self.image)
             else:
                 yield np.where(removal.removed, np.float32(0), self.image)
+
+
+def _run(model: nn.Module, given: Batch, device: torch.device) -> torch.Tensor:
+    """Logits; on a CPU in the precision in effect."""
+    if device.type != "cpu":
+        return forward(model, given, str(device))
+    logits: torch.Tensor = model(*(values.contiguous(memory_format=torch.channels_last) for values in given))
+    return logits.float()
