@@ -1,7 +1,7 @@
 """A study is run once in peace and then under fire; the results must be the same, byte for byte.
 
 The disturbances, at random moments: SIGKILL to workers and to the process that leads, which is started again; SIGSTOP
-to workers; a second run beside the first; a clock that jumps (where `faketime` is installed); an empty file system
+to workers; a second run beside the first; a clock that jumps; an empty file system
 that is laid over the cohort or the study for seconds, and a disk that is full for seconds (as root; the study is on a
 tmpfs); EIO and ESTALE from files that are opened; and the death of a Dask scheduler, which is started again.
 """
