@@ -35,6 +35,7 @@ NOT_WRITABLE = {
     errno.ENOTEMPTY,
     errno.EPERM,
     errno.EROFS,
+    errno.ESTALE,
 }
 """What keeps a file from being written, whatever the program does."""
 

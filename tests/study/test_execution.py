@@ -126,6 +126,8 @@ class Unlucky:
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.way == "exits":
                 os._exit(7)
+            if self.way == "memory":
+                raise MemoryError
             if self.way == "hangs":
                 time.sleep(60)
             if self.way == "away":
@@ -140,6 +142,7 @@ TRIES = {
     "killed twice": (2, "killed", 3, 3),
     "exits once": (1, "exits", 2, 2),
     "away twice": (2, "away", 3, 3),
+    "out of memory once": (1, "memory", 2, 2),
     "always killed": (9, "killed", 3, "its worker process was ended by SIGKILL"),
     "always exits": (9, "exits", 3, "its worker process ended with code 7 (tried 3 times)"),
     "always away": (9, "away", 3, "scan: cannot be read; mount it (tried 3 times)"),
