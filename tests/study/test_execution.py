@@ -331,3 +331,13 @@ def test_a_request_that_the_batch_system_does_not_know_is_refused():
         here.place(),
     ):
         pass
+
+
+def test_a_job_computes_with_the_cores_that_it_is_granted(monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    with Workers() as here, here.place(networks=6) as place:
+        assert isinstance(place.executor, SerialExecutor)
+        assert place.threads == 1, "as a worker process would: more threads give other last digits"
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK")
+    with Workers(RunSettings(on="serial")) as here, here.place(networks=6) as place:
+        assert place.threads is None

@@ -14,7 +14,7 @@ from stratacam.study.execution.each import Place
 from stratacam.study.execution.pool import STOPPED, WorkerPool
 from stratacam.study.execution.serial import SerialExecutor
 from stratacam.study.execution.settings import RunSettings
-from stratacam.study.execution.threads import cores
+from stratacam.study.execution.threads import cores, granted_cores
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -116,7 +116,7 @@ class Workers:
         count, threads = self._share(networks)
         if count == 1:
             self.__exit__(None, None, None)
-            return Place(SerialExecutor(), at_once=1, name="this process")
+            return Place(SerialExecutor(), at_once=1, threads=granted_cores(), name="this process")
         if self.pool is None or self.pool.size != (count, threads):
             self.__exit__(None, None, None)
             self.pool = WorkerPool(count, threads)
