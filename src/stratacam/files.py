@@ -180,22 +180,6 @@ def put_folder(folder: Path, path: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def reserve(file: Path) -> None:
-    """Have room on the disk for all of a file that is mapped into memory; without, a full disk would end the process.
-
-    Raises:
-        OSError: there is no room.
-    """
-    if not hasattr(os, "posix_fallocate"):
-        return
-    with file.open("r+b") as opened:
-        try:
-            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
-        except OSError as fault:
-            if fault.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:  # file systems that know no such thing
-                raise
-
-
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, whole or not at all."""
     with whole_file(path) as temporary:

@@ -289,7 +289,7 @@ def test_a_dask_cluster_does_the_same_and_replaces_a_worker_that_is_killed(tmp_p
     assert "dashboard" in said[0]
     assert isinstance(got.pop("poisoned"), Failure)
     assert got.pop("once") == 2
-    assert set(got.values()) <= {1, 2}
+    assert set(map(type, got.values())) == {int}, "a result that is lost with its worker is made again"
     assert processes["a"][0] != os.getpid()
     assert processes["a"][1] == 1
     assert here.client is None
