@@ -70,6 +70,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to work, with room; default: a temporary one")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.one == "make":
+        make = _make_cohort if chosen.kind == "study" else _make_files
+        make(chosen.folder / "cohort", chosen.sizes[0])
+        return
     if chosen.one:
         _measure(chosen.kind, chosen.sizes[0], chosen.one, chosen.folder)
         return
@@ -86,15 +90,14 @@ def main() -> None:
 
 def _in_own_process(kind: str, size: int, on: str, folder: Path) -> None:
     folder.mkdir()
-    whole = [sys.executable, "-m", "benchmarks.scale", "--kind", kind, "--sizes", str(size), "--one", on]
-    subprocess.run([*whole, "--folder", str(folder)], check=True)
+    whole = [sys.executable, "-m", "benchmarks.scale", "--kind", kind, "--sizes", str(size)]
+    for what in ("make", on):
+        subprocess.run([*whole, "--folder", str(folder), "--one", what], check=True)
     shutil.rmtree(folder)
 
 
 def _measure(kind: str, size: int, on: str, folder: Path) -> None:
     """Run one size, then again with everything done, and print its line."""
-    make = _make_cohort if kind == "study" else _make_files
-    make(folder / "cohort", size)
     run = _run_study if kind == "study" else _run_tasks
     run(folder, size, on)
     used = resource.getrusage(resource.RUSAGE_SELF)

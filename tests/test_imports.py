@@ -24,6 +24,7 @@ ORDER = (
     "viewer",
     "export",
     "cli",
+    "__main__",
 )
 """A package imports only packages that stand before it."""
 FOUNDATION = {"errors", "files", "source_code", "source_files", "source_statements", "interruption"}

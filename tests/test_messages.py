@@ -20,7 +20,9 @@ FILES = {"html", "json", "md", "py", "tsv", "txt"}
 
 
 def options_of(command):
-    return {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    """Options of a command, and of the commands that it has."""
+    own = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    return own.union(*(options_of(one) for one in getattr(command, "commands", {}).values()))
 
 
 BENCHMARKS = {

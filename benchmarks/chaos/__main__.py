@@ -1,7 +1,7 @@
 """A study is run once in peace and then under fire; the results must be the same, byte for byte.
 
 The disturbances, at random moments: SIGKILL to workers and to the process that leads, which is started again; SIGSTOP
-to workers; a second run beside the first; a clock that jumps (where `faketime` is installed); an empty file system
+to workers; a second run beside the first; a clock that jumps; an empty file system
 that is laid over the cohort or the study for seconds, and a disk that is full for seconds (as root; the study is on a
 tmpfs); EIO and ESTALE from files that are opened; and the death of a Dask scheduler, which is started again.
 """
@@ -9,6 +9,7 @@ tmpfs); EIO and ESTALE from files that are opened; and the death of a Dask sched
 import argparse
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -149,9 +150,8 @@ def _phase(name: str, folder: Path, peace: dict[str, str], chosen: argparse.Name
     found = results(study)
     wrong = sorted(path for path in {*found, *peace} if found.get(path) != peace.get(path))
     left_out = (study / "left_out.tsv").read_text(encoding="utf-8").splitlines()[1:]
-    again = [
-        line for text in said for line in text.splitlines() if " of " in line and "unchanged" not in line
-    ]
+    again = [line for text in said for line in text.splitlines() if re.search(r": \d+ of \d+, ", line)]
+
     did = ", ".join(f"{count} {kind}" for kind, count in sorted(fire.done.items()))
     print(f"{name}: {did}; {starts} starts, {seconds:.0f} s", flush=True)
     for words, lines in (

@@ -35,6 +35,7 @@ NOT_WRITABLE = {
     errno.ENOTEMPTY,
     errno.EPERM,
     errno.EROFS,
+    errno.ESTALE,
 }
 """What keeps a file from being written, whatever the program does."""
 
@@ -177,22 +178,6 @@ def put_folder(folder: Path, path: Path) -> None:
     path.rename(before)
     folder.rename(path)
     shutil.rmtree(before, ignore_errors=True)
-
-
-def reserve(file: Path) -> None:
-    """Have room on the disk for all of a file that is mapped into memory; without, a full disk would end the process.
-
-    Raises:
-        OSError: there is no room.
-    """
-    if not hasattr(os, "posix_fallocate"):
-        return
-    with file.open("r+b") as opened:
-        try:
-            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
-        except OSError as fault:
-            if fault.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:  # file systems that know no such thing
-                raise
 
 
 def write_text(path: Path, text: str) -> None:

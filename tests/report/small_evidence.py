@@ -15,7 +15,7 @@ from stratacam.evidence.rows import write_rows
 from stratacam.evidence.sequences.by_class import SEQUENCES, SequenceSummary
 from stratacam.evidence.strategies.tables import STRATEGIES
 from stratacam.evidence.values import Summary
-from stratacam.files import write_json, write_table
+from stratacam.files import RECORDS, write_json, write_table
 from stratacam.maps.consensus import MemberMaps
 from stratacam.maps.consensus_store import write_consensus
 from stratacam.maps.store import find_maps
@@ -91,9 +91,10 @@ def write_folder(folder, networks, layers, *, best):
             "model": folder.name, "networks": networks, "learnt_from": [], "learnt": True, "trained": {},
             "methods": METHODS, "layers": layers, "fused": FUSED, "last_convolution": "block5_conv3", "subjects": 12,
             "scans": 12, "slices": 108, "slices_again": 4, "explained": "the class that the network gives",
-            "warning": "", "seconds": {"focus": 1.0}, "statements": [], "truth": {}, "truth_remark": "",
+            "warning": "", "statements": [], "truth": {}, "truth_remark": "",
         },
     )  # fmt: skip
+    write_json(folder / "scans" / RECORDS / "seconds" / "sub-01.json", {"focus": 1.0})
     write_rows(folder / "layers.tsv", summaries(layers), Summary)
     write_rows(folder / "layers_by_class.tsv", [], ClassSummary)
     write_rows(folder / LOSSES, [], StructureLoss)

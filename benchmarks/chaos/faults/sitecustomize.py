@@ -1,14 +1,16 @@
-"""Loaded by every Python that has this folder on its path: opening files of a study fails now and then."""
+"""Loaded by every Python that has this folder on its path: files fail to open now and then, and the clock is wrong."""
 
 import builtins
 import errno
 import io
 import os
 import random
+import time
 from typing import Any
 
 FOLDER = os.environ.get("CHAOS_FOLDER", "")
 SHARE = float(os.environ.get("CHAOS_SHARE", "0"))
+SHIFT_S = float(os.environ.get("CHAOS_SHIFT_S", "0"))
 CAUSES = (errno.EIO, errno.ESTALE)
 
 whole = io.open
@@ -23,5 +25,9 @@ def failing(file: Any, *arguments: Any, **named: Any) -> Any:
     return whole(file, *arguments, **named)
 
 
+if SHIFT_S:
+    seconds, nanoseconds = time.time, time.time_ns
+    time.time = lambda: seconds() + SHIFT_S
+    time.time_ns = lambda: nanoseconds() + int(1e9 * SHIFT_S)
 if FOLDER and SHARE:
     io.open = builtins.open = failing

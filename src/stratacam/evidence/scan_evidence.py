@@ -22,7 +22,7 @@ from stratacam.evidence.sequences.values import KIND, SequenceValue, sequence_va
 from stratacam.evidence.settings import PREDICTED, EvidenceSettings, class_of_groups
 from stratacam.evidence.strangers import read_at_levels_of
 from stratacam.evidence.values import Value
-from stratacam.files import whole_file, write_json
+from stratacam.files import RECORDS, whole_file, write_json
 from stratacam.maps import explained_sequence, predicted_class
 from stratacam.maps.fused import is_fused
 from stratacam.networks import ModelCard
@@ -57,8 +57,13 @@ class ScanEvidence:
 
     @property
     def about(self) -> Path:
-        """Layers, slices, the class explained, and the seconds of each kind of measure."""
+        """Layers, slices, and the class explained."""
         return self.folder / f"{self.name}_about.json"
+
+    @property
+    def seconds(self) -> Path:
+        """The seconds of each kind of measure: no result, as no two runs take the same time."""
+        return self.folder / RECORDS / "seconds" / f"{self.name}.json"
 
     @property
     def template(self) -> Path:
@@ -77,7 +82,7 @@ class ScanEvidence:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All of them."""
+        """All that are results."""
         return self.values, self.regions, self.about, self.template, self.nulls, self.sequences
 
 
@@ -195,6 +200,7 @@ def measure_evidence_of(
     write_regions(out.regions, compared, slices, atlas)
     write_template(out.template, compared, slices, scan, settings.voxel_mm)
     plain = [layer for layer in found.layers if not is_fused(layer)]
+    write_json(out.seconds, {kind: round(seconds, 2) for kind, seconds in measured.seconds.items()})
     write_json(
         out.about,
         {
@@ -211,7 +217,6 @@ def measure_evidence_of(
             "slices_again": min(settings.slices, len(slices)),
             "truth": slices.true_structures,
             "truth_slices": 0 if slices.truth is None else int(slices.truth.any(axis=(1, 2)).sum()),
-            "seconds": {kind: round(seconds, 2) for kind, seconds in measured.seconds.items()},
         },
     )
 

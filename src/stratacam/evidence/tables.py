@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from stratacam.evidence import registry
 from stratacam.evidence.by_class import About, ClassSummary, summaries_by_class, truth_by_class
 from stratacam.evidence.claims import assess_claims, last_convolution
@@ -171,7 +169,6 @@ def _about(
     statements: Sequence[str],
 ) -> dict[str, Any]:
     settings = tables.settings
-    kinds = dict.fromkeys(kind for found in about.values() for kind in found["seconds"])
     return {
         "model": tables.model,
         "networks": tables.networks,
@@ -191,9 +188,5 @@ def _about(
         if settings.target == "predicted"
         else f"the class {settings.target}, in all subjects",
         "warning": tables.warning,
-        "seconds": {
-            kind: round(float(np.mean([found["seconds"].get(kind, 0.0) for found in about.values()])), 2)
-            for kind in kinds
-        },
         "statements": list(statements),
     }

@@ -5,7 +5,9 @@ augmented copy that is drawn once. Both are cached as float16, one memory-mapped
 the brain, with where it is in every copy, and so for the mask that guides a training.
 """
 
+import errno
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +18,7 @@ import torch
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.files import reserve, whole_file
+from stratacam.files import whole_file
 from stratacam.learning.augment import AugmentSettings, augment
 from stratacam.learning.dataset import (
     BRAIN,
@@ -112,7 +114,7 @@ def cache_activations(
                 if stored is None:
                     shape = (1 + copies, len(dataset), *activations.shape[1:])
                     stored = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-                    reserve(temporary)
+                    _reserve(temporary)
                 stored[version, rows] = activations
         for name, parts in masks.items():
             mask_of_copies = np.concatenate(parts)
@@ -126,6 +128,22 @@ def _reader(dataset: SliceDataset, masks: Iterable[str]) -> Callable[[npt.NDArra
     """A function that reads pictures by their rows, and masks of them."""
     names = tuple(masks)
     return lambda rows: (dataset.read(rows), *(dataset.read_mask(rows, name) for name in names))
+
+
+def _reserve(file: Path) -> None:
+    """Have room on the disk for all of a file that is mapped into memory; without, a full disk would end the process.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with file.open("r+b") as opened:
+        try:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+        except OSError as fault:
+            if fault.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:  # file systems that know no such thing
+                raise
 
 
 def cache_head_inputs(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections import UserDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,23 @@ class Entry:
         return short_hash(json.dumps(self.parts, sort_keys=True))
 
 
+class Made(UserDict[Hashable, str]):
+    """What tasks make, and their keys; paths are kept as text, which takes a fraction of their memory."""
+
+    def __getitem__(self, thing: Hashable) -> str:
+        return super().__getitem__(_as_text(thing))
+
+    def __setitem__(self, thing: Hashable, key: str) -> None:
+        super().__setitem__(_as_text(thing), key)
+
+    def __contains__(self, thing: object) -> bool:
+        return super().__contains__(_as_text(thing))
+
+
+def _as_text(thing: Any) -> Any:  # noqa: ANN401 - any key, which stays as it is
+    return str(thing) if isinstance(thing, Path) else thing
+
+
 @dataclass(frozen=True)
 class Cache:
     """Records of finished work, one JSON file for each step and item.
@@ -58,7 +76,7 @@ class Cache:
     """
 
     folder: Path
-    made: dict[Hashable, str] = field(default_factory=dict)
+    made: Made = field(default_factory=Made)
 
     def at(self, folder: Path) -> "Cache":
         """A cache with records in another folder, for results that several studies share."""

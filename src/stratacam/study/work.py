@@ -238,7 +238,9 @@ class Work:
 
     def _say_why(self, step: str, pending: Mapping[str, Entry], cache: Cache) -> None:
         """Say why what was done before is done again."""
-        why = Counter("; ".join(cache.why(step, name, one)) for name, one in pending.items())
+        why = Counter(
+            "; ".join(self._patiently(partial(cache.why, step, name, one))) for name, one in pending.items()
+        )
         for reason, count in why.most_common(MAXIMUM_REASONS):
             if reason:
                 of = f" {count} of {len(pending)}" if len(pending) > 1 else ""

@@ -66,6 +66,6 @@ def _chapter(evidence: EvidenceContent) -> EvidenceChapter:
         tuple(words.sentences(evidence)),
         tuple(tables.layers_table(evidence, method) for method in evidence.methods),
         tuple(table for table in folded if table),
-        (tables.measures_table(evidence), tables.seconds_table(evidence)),
+        tuple(one for one in (tables.measures_table(evidence), tables.seconds_table(evidence)) if one.rows),
         evidence,
     )

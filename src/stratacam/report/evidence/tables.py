@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from operator import itemgetter
+from statistics import fmean
 from typing import Any
 
 from stratacam.evidence import registry
@@ -11,6 +12,7 @@ from stratacam.evidence.references import CEILING, REFERENCES
 from stratacam.evidence.regions.scan_heat import OWN_CLASS
 from stratacam.evidence.rows import NONE
 from stratacam.evidence.values import Summary
+from stratacam.files import RECORDS, read_json
 from stratacam.maps.fused import fused_title
 from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.content.files import Row
@@ -241,7 +243,11 @@ def voxelwise_table(evidence: EvidenceContent) -> Table | None:
 
 def seconds_table(evidence: EvidenceContent) -> Table:
     """How long each kind of measure took for a scan."""
-    rows = tuple((kind, f"{seconds:.1f}") for kind, seconds in evidence.about["seconds"].items())
+    found = [
+        read_json(file) for file in sorted((evidence.folder / "scans" / RECORDS / "seconds").glob("*.json"))
+    ]
+    kinds = dict.fromkeys(kind for one in found for kind in one)
+    rows = tuple((kind, f"{fmean(one.get(kind, 0.0) for one in found):.1f}") for kind in kinds)
     title = f"Time of the evidence, {evidence.title}"
     return Table(title, ("measures", "mean seconds of a scan"), rows)
 

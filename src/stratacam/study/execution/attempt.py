@@ -112,9 +112,15 @@ def attempt(
 
 
 def _check_there(conduct: Conduct) -> None:
-    """Raise OSError where the folder of a study is away: what is written to its place would be in another."""
-    if conduct.marks is not None:
+    """Raise InputError where the folder of a study is away: what is written to its place would be in another."""
+    if conduct.marks is None:
+        return
+    try:
         conduct.marks.stat()
+    except OSError as fault:
+        raise InputError(
+            f"{conduct.marks}: the study's folder is away ({fault.strerror}); mount it, and run again."
+        ) from fault
 
 
 def failure_of(fault: BaseException) -> Failure:

@@ -248,13 +248,10 @@ def _serve_parent(connection: Connection, threads: int, environment: Mapping[str
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "pthread_sigmask"):  # SIGINT stays held back
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    connection.send_bytes(b"ready")
-    while True:
-        try:
-            job = connection.recv_bytes()
-        except (EOFError, OSError):
-            return
-        connection.send_bytes(_do(job))
+    with suppress(EOFError, OSError):  # the parent has ended, or wants no more
+        connection.send_bytes(b"ready")
+        while True:
+            connection.send_bytes(_do(connection.recv_bytes()))
 
 
 def _do(job: bytes) -> bytes:
