@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-from stratacam.cli import benchmark, export, figures, models, scans, study, viewer
+from stratacam.cli import benchmark, export, figures, models, scans, status, study, viewer
 from stratacam.cli.options import LEFT_OUT, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
@@ -20,6 +20,7 @@ __all__ = [
     "main",
     "models",
     "scans",
+    "status",
     "study",
     "viewer",
 ]
@@ -39,6 +40,7 @@ COMMANDS = (
     study.leakage,
     study.permute,
     benchmark.benchmark_truth,
+    status.status,
     study.report,
     figures.figure,
     viewer.view,

@@ -18,6 +18,9 @@ LEFT_OUT = 3
 UNUSABLE = 2
 """Exit code when nothing can be done with what the user gave."""
 
+UNFINISHED = 4
+"""Exit code of `stratacam status` where no run is at work, and the last did not come to its end."""
+
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )

@@ -191,7 +191,9 @@ def _check_alike(card: ModelCard, model: Path, others: Sequence[Path], network: 
 def _work_in(out: Path, console: Console, workers: int) -> Iterator[Work]:
     """Work whose records are in a folder; what was being written there is removed if it is interrupted."""
     with tidied(out), Workers(RunSettings(workers=workers)) as here:
-        yield Work(out / RECORDS, console, here)
+        work = Work(out / RECORDS, console, here)
+        with work.logged():
+            yield work
 
 
 def _named(scans: Sequence[PreparedScan], names: Sequence[str], folder: Path) -> list[PreparedScan]:
