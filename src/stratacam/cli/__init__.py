@@ -5,13 +5,14 @@ import sys
 from rich.console import Console
 
 from stratacam.cli import benchmark, export, figures, models, scans, status, study, viewer
-from stratacam.cli.options import LEFT_OUT, UNUSABLE, app
+from stratacam.cli.options import LEFT_OUT, UNFINISHED, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
 from stratacam.interruption import Interrupted, broken_off_at, interruptible
 
 __all__ = [
     "LEFT_OUT",
+    "UNFINISHED",
     "UNUSABLE",
     "app",
     "benchmark",
