@@ -1,6 +1,7 @@
 """Commands on a whole study."""
 
 import os
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -54,7 +55,7 @@ def run(
         from stratacam.study.slurm import write_slurm as write
 
         submit = write(study, configuration, write_slurm, per_job=per_job)
-        conclude(submit, then=f"To submit the study to SLURM: bash {submit}")
+        conclude(submit, then=f"To submit the study to SLURM: bash {shlex.quote(str(submit))}")
         return
     if only:
         from stratacam.study.run import run_part

@@ -75,8 +75,13 @@ class SlurmScripts:
 
     def _script(self, stage: str, through: str, count: int) -> str:
         array = [f"--array=1-{count}"] if through else []
-        output = self.folder / "log" / ("%x-%A_%a.out" if through else "%x-%j.out")
-        asked = [f"--job-name=stratacam-{stage}", f"--output={output}", *array, *_asked(self.configuration)]
+        output = shlex.quote(str(self.folder / "log" / ("%x-%A_%a.out" if through else "%x-%j.out")))
+        asked = [
+            f"--job-name=stratacam-{stage}",
+            f"--output={output}",
+            *array,
+            *_asked(self.configuration),
+        ]
         called = f"{shlex.quote(sys.executable)} -m stratacam"
         study = shlex.quote(str(self.study))
         if not through:
