@@ -70,6 +70,12 @@ Force = Annotated[
         help="Run a step again, such as train or explain, and all that read its results; repeat for more.",
     ),
 ]
+Here = Annotated[
+    bool,
+    typer.Option(
+        "--here", help="Use processes of this machine, whatever run.on says, as a job of an array does."
+    ),
+]
 StudyFile = Annotated[Path, existing("STUDY", "the study's TOML file", "file")]
 Model = Annotated[Path, existing("MODEL", "the folder of a trained model")]
 Network = Annotated[
