@@ -5,10 +5,12 @@ def duration(seconds: float) -> str:
     """Seconds, minutes, hours or days, as exactly as is of use.
 
     Example:
-        >>> duration(0.4), duration(59.6), duration(754), duration(7620), duration(200000)
-        ('0 s', '1 min', '13 min', '2 h 7 min', '2 d 8 h')
+        >>> duration(0.42), duration(20.4), duration(59.6), duration(754), duration(7620), duration(200000)
+        ('0.4 s', '20 s', '1 min', '13 min', '2 h 7 min', '2 d 8 h')
     """
     seconds = max(0.0, seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
     if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

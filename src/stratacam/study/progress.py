@@ -40,7 +40,7 @@ class _Said:
     """What was said to a console: when, and steps that are still to be named together as unchanged."""
 
     at: float = field(default_factory=time.monotonic)
-    unchanged: list[str] = field(default_factory=list)
+    unchanged: dict[str, list[str]] = field(default_factory=dict)
 
 
 _SAID: WeakKeyDictionary[Console, _Said] = WeakKeyDictionary()
@@ -52,16 +52,18 @@ def say(console: Console, text: str, style: str | None = None) -> None:
     _print(console, text, style)
 
 
-def say_unchanged(console: Console, text: str) -> None:
-    """Print that a step had nothing to do, together with others that follow it."""
-    _said(console).unchanged.append(text)
+def say_unchanged(console: Console, step: str, what: str = "") -> None:
+    """Print that a step had nothing to do for something, together with others that follow it."""
+    _said(console).unchanged.setdefault(step, []).extend([what] if what else [])
 
 
 def say_what_is_unchanged(console: Console) -> None:
     """Print which steps had nothing to do, if that has not been said."""
     waiting = _said(console).unchanged
     if waiting:
-        text = ", ".join(waiting)
+        text = ", ".join(
+            f"{step}: unchanged" + (f" ({', '.join(what)})" if what else "") for step, what in waiting.items()
+        )
         waiting.clear()
         _print(console, text)
 
@@ -166,9 +168,10 @@ class _Pace:
         if self.ended:
             left = seconds / self.ended * (self.total - self.done - self.failed)
             parts.append(f"{rate(self.ended, seconds)}, about {duration(left)} left")
-        elif self.at_work:
-            parts.append(f"for {duration(seconds)}")
-        if names := self.names:
+        names = self.names
+        if self.at_work and not self.ended:
+            parts.append(f"{'for' if names else 'starting, for'} {duration(seconds)}")
+        if names:
             parts.append(f"at work: {names}" if self.at_work else names)
         return "; ".join(parts)
 

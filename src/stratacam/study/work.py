@@ -149,7 +149,7 @@ class Work:
         if self.only:
             pending = self._part_of(step, pending, cache)
         if not pending:
-            say_unchanged(self.console, f"{step}: unchanged" + (f" ({len(done)})" if done else ""))
+            say_unchanged(self.console, step, str(len(done) or ""))
             self.log.unchanged(step=step, done=len(done), total=len(entries))
             return done
         self._say_why(step, pending, cache)
@@ -240,7 +240,7 @@ class Work:
         entry = task if isinstance(task, Entry) else self.cache.entry(task)
         of = "" if item == "study" else f" ({item})"
         if self.cache.is_done(step, item, entry):
-            say_unchanged(self.console, f"{step}: unchanged{of}")
+            say_unchanged(self.console, step, "" if item == "study" else item)
             self.log.unchanged(step=step, name=item)
             return
         if self.only:  # which is a part of a step; what the whole cohort is needed for comes after
@@ -256,7 +256,7 @@ class Work:
             (do or entry.task.do)()
             self.log.write("task", outcome="done", step=step, name=item, tries=1, **asdict(used()))
         self._patiently(partial(self.cache.finish, step, item, entry))
-        say(self.console, f"{step}: {used().seconds:.0f} s{of}")
+        say(self.console, f"{step}: {duration(used().seconds)}{of}")
 
     def _say_why(self, step: str, pending: Mapping[str, Entry], cache: Cache) -> None:
         """Say why what was done before is done again."""

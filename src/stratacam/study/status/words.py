@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -63,12 +64,12 @@ def _table(steps: Sequence[StepState]) -> Table:
 def _row(step: StepState) -> dict[str, str]:
     left = "" if step.left_s is None else f"about {duration(step.left_s)}"
     return {
-        "done": f"{step.done} of {step.total}",
+        "done": f"{step.done} of {step.total}" if step.total else "",
         "running": str(step.running or ""),
         "waiting": str(step.waiting or ""),
         "failed": str(step.failed or ""),
         "one takes": "" if step.median_s is None else duration(step.median_s),
-        "so far": duration(step.seconds),
+        "time": duration(step.seconds),
         "left": left or ("cannot say" if step.at_work else ""),
     }
 
@@ -86,7 +87,7 @@ def _listed(title: str, lines: Iterable[str]) -> list[RenderableType]:
     found = list(lines)
     if not found:
         return []
-    return [Text(f"{title}:"), *(Text(f"  {one}") for one in _first(found))]
+    return [Text(f"{title}:"), *(Padding(Text(one), (0, 0, 0, 2)) for one in _first(found))]
 
 
 def _first(lines: Sequence[str]) -> list[str]:
