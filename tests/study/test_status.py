@@ -19,12 +19,13 @@ from stratacam.study.status.estimate import time_left
 from stratacam.study.status.order import EVIDENCE, RUN, after
 
 HERE = socket.gethostname()
-NOW = datetime.now(UTC)
+def now():
+    return datetime.now(UTC)
 
 
 def line(ago, event, what):
     """A line of a log."""
-    time = (NOW - timedelta(seconds=ago)).isoformat(timespec="milliseconds")
+    time = (now() - timedelta(seconds=ago)).isoformat(timespec="milliseconds")
     return json.dumps({"time": time, "event": event, **what}) + "\n"
 
 
@@ -42,7 +43,7 @@ class Study:
         head = {"host": host, "process": process, "began": began(process), "command": command}
         file = self.records / "log" / f"{name}.jsonl"
         file.write_text("".join(line(*one) for one in ((ago, "run", head), *lines)))
-        last = NOW.timestamp() - (lines[-1][0] if lines else ago)
+        last = now().timestamp() - (lines[-1][0] if lines else ago)
         os.utime(file, (last, last))
         return file
 
@@ -50,7 +51,7 @@ class Study:
         content = {
             "host": host,
             "process": os.getpid() if process is None else process,
-            "since": (NOW - timedelta(seconds=ago)).isoformat(timespec="seconds"),
+            "since": (now() - timedelta(seconds=ago)).isoformat(timespec="seconds"),
         }
         file = self.records / "running" / step / f"{name}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -201,6 +202,21 @@ def test_parts_that_share_a_study_are_added(study):
     assert (step.total, step.done, step.running, step.waiting) == (6, 3, 2, 1), "sub-06 is nobody's yet"
     assert step.left_s == pytest.approx(7, abs=3)
     assert {(task.name, task.host) for task in found.running} == {("sub-03", "node1"), ("sub-05", "node2")}
+
+
+def test_a_part_that_was_killed_is_not_hidden_by_one_that_ended_after_it(study, dead):
+    part = {"part": True, "total": 2}
+    study.run("a", begin("prepare", 1, **part), command="run s.toml --step prepare", process=dead, ago=600)
+    study.mark("prepare", "sub-01", ago=400, process=dead)
+    ending = ended("prepare", "sub-02"), (100, "end", {"outcome": "done"})
+    study.run(
+        "b", begin("prepare", 1, ago=490, **part), *ending, command="run s.toml --step prepare", ago=495
+    )
+    found = study.now()
+    assert found.state == "killed"
+    assert [task.name for task in found.broken_off] == ["sub-01"]
+    (study.records / "running/prepare/sub-01.json").unlink()  # as whoever did it again leaves it
+    assert study.now().state == "done"
 
 
 def test_a_run_elsewhere_is_at_work_while_it_is_heard_of_and_no_time_is_negative(study):
@@ -362,6 +378,7 @@ def test_the_command_says_it_in_80_columns_and_by_its_exit_code(run, study, dead
     with file.open("a") as log:
         log.write(line(1, "left out", {"step": "prepare", "name": "sub-05", "reason": "no T1w"}))
         log.write(line(0, "end", {"outcome": "done"}))
+    (study.records / "running/evidence vgg16_seed-0/sub-02.json").unlink()
     code, said = run("status", study.folders.root, "--follow")
     assert code == cli.LEFT_OUT
     assert "sub-05, at prepare: no T1w" in said

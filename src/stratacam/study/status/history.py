@@ -23,7 +23,7 @@ class StepOfRun:
     closed: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class RunHistory:
     """One run.
 

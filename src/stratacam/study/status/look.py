@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class Look:
         running, broken_off = _tasks(read_marks(records), at_work, now)
         states = [_run_state(run, run in at_work, records, now) for run in shown]
         state = "at work" if at_work else states[0].state if states else "never run"
+        if state == "done" and broken_off:  # a part of a step, which others do not make good
+            state = "killed"
         return StudyState(
             study=str(self.folders.root),
             state=state,
@@ -126,7 +128,8 @@ def _tasks(
 
 
 def _run_state(run: RunHistory, is_at_work: bool, records: Path, now: datetime) -> RunState:
-    until = now if is_at_work else run.last
+    silent = _silence(run, records, now)
+    until = now if is_at_work else run.last if run.outcome else now - timedelta(seconds=silent)
     return RunState(
         command=run.command,
         host=run.host,
@@ -134,7 +137,7 @@ def _run_state(run: RunHistory, is_at_work: bool, records: Path, now: datetime) 
         since=run.since,
         state="at work" if is_at_work else run.outcome or "killed",
         seconds=round(max(0.0, (until - run.since).total_seconds()), 1),
-        silent_s=round(_silence(run, records, now), 1),
+        silent_s=round(silent, 1),
         reason=run.reason,
         dashboard=run.dashboard,
     )

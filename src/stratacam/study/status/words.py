@@ -43,6 +43,8 @@ def _run_line(run: RunState) -> str:
     if run.state == "at work":
         silent = f", silent for {duration(run.silent_s)}" if run.silent_s > SILENT_S else ""
         return f"{name}: at work for {duration(run.seconds)}, since {since}{silent}"
+    if run.state == "killed":
+        return f"{name}: killed, last heard of after {duration(run.seconds)}, begun {since}"
     reason = f": {run.reason}" if run.reason and run.state == "failed" else ""
     return f"{name}: {run.state} after {duration(run.seconds)}, begun {since}{reason}"
 
@@ -87,7 +89,7 @@ def _listed(title: str, lines: Iterable[str]) -> list[RenderableType]:
     found = list(lines)
     if not found:
         return []
-    return [Text(f"{title}:"), *(Padding(Text(one), (0, 0, 0, 2)) for one in _first(found))]
+    return [Text(f"{title}:"), *(Padding(Text(one), (0, 0, 0, 2), expand=False) for one in _first(found))]
 
 
 def _first(lines: Sequence[str]) -> list[str]:
@@ -98,7 +100,7 @@ def _first(lines: Sequence[str]) -> list[str]:
 def _advice(state: StudyState) -> str:
     """What to do, where no run is at work and the last did not come to its end."""
     return {
-        "killed": "Its run was killed, or its machine is gone. What is finished is kept: run the same command again.",
+        "killed": "A run was killed, or its machine is gone. What is finished is kept: run the same command again.",
         "interrupted": "What is finished is kept: run the same command again to go on.",
         "failed": "What is finished is kept: mend the cause, and run the same command again.",
         "never run": "No run has left anything here yet: begin with `stratacam run`.",
