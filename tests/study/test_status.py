@@ -19,6 +19,8 @@ from stratacam.study.status.estimate import time_left
 from stratacam.study.status.order import EVIDENCE, RUN, after
 
 HERE = socket.gethostname()
+
+
 def now():
     return datetime.now(UTC)
 
