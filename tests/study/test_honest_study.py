@@ -163,7 +163,7 @@ def test_networks_and_baselines_stand_in_one_table(folder):
 def test_a_study_that_ended_is_told_from_its_logs_with_what_every_task_took(folder):
     found = Look(StudyFolders(folder / "study")).now()
     assert found.state == "done"
-    assert not (found.running or found.broken_off or found.left_out)
+    assert not [*found.running, *found.broken_off, *found.left_out]
     assert {step.step: (step.done, step.total) for step in found.steps if step.done != step.total} == {}
     events = list(read_logs(folder / "study/.stratacam"))
     begun = dict.fromkeys(event["step"].partition(" ")[0] for event in events if event["event"] == "step")
