@@ -246,5 +246,7 @@ def step_progress(
         except Interrupted as stop:
             stop.where = stop.where or (f"{title}, {pace.done} of {pace.total} done" if pace.total else title)
             raise
-        if not console.is_terminal and pace.first is not None:
+        if console.is_terminal:
+            show()
+        elif pace.first is not None:
             say(console, pace.last())
