@@ -3,8 +3,10 @@
 import io
 import re
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -12,7 +14,7 @@ from rich.console import Console
 from stratacam.errors import InputError
 from stratacam.files import read_table
 from stratacam.study import progress
-from stratacam.study.execution import RunSettings, Workers, metered
+from stratacam.study.execution import Place, RunSettings, SerialExecutor, Workers, metered
 from stratacam.study.folders import StudyFolders
 from stratacam.study.log import RunLog, read_logs
 from stratacam.study.progress import breaking_silence, say, say_unchanged, step_progress
@@ -210,3 +212,21 @@ def test_a_small_study_of_two_workers_is_told_from_its_logs(tmp_path, said):
     assert said.lines()[-1].startswith("prepare: 4 of 5, 1 failed in ")
     write_resources(folders.records, folders.resources)
     assert [row["name"] for row in read_table(folders.resources)] == sorted(tasks)[:4]
+
+
+def test_the_address_of_dasks_page_is_in_the_log_and_in_the_status(tmp_path, said):
+    @contextmanager
+    def place(*, started, **_):
+        started("running on tcp://node1:8786; dashboard: http://node1:8787/status")
+        yield Place(SerialExecutor())
+
+    workers = Workers(RunSettings(workers=1))
+    workers.client = SimpleNamespace(
+        scheduler=SimpleNamespace(address="tcp://node1:8786"), dashboard_link="http://node1:8787/status"
+    )
+    workers.place = place
+    folders = StudyFolders(tmp_path)
+    work = Work(folders.records, said.console, workers)
+    work.each("prepare", {"sub-01": Copied("well", tmp_path / "1")})
+    (run,) = Look(folders).now().runs
+    assert (run.state, run.dashboard) == ("at work", "http://node1:8787/status")

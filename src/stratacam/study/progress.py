@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event, Thread
@@ -181,6 +181,73 @@ class _Pace:
         return f"{self.head()} in {duration(time.monotonic() - self.begun)}{message}"
 
 
+class _Lines:
+    """Lines about a step: at every quarter of it, where it is silent, and in the end."""
+
+    def __init__(self, console: Console, pace: _Pace) -> None:
+        self.console, self.pace = console, pace
+        self.quarter = 0
+        self.spoken = 0.0
+
+    def advanced(self) -> None:
+        """Speak where another quarter is reached, and the last line is not of just now."""
+        pace = self.pace
+        reached = 4 * (pace.done + pace.failed) // max(pace.total, 1)
+        is_due = time.monotonic() >= (self.spoken or pace.begun) + SPACING_S
+        if reached != self.quarter and pace.is_going_on and is_due:
+            self.quarter = reached
+            self._speak()
+
+    def watch(self) -> None:
+        """Speak where nothing has been said of the step yet, or nothing at all for long."""
+        now = time.monotonic()
+        is_new = not self.spoken and now > self.pace.begun + SPACING_S
+        if self.pace.first is not None and (is_new or now > _said(self.console).at + SILENCE_S):
+            self._speak()
+
+    def end(self) -> None:
+        """Say what came of the step."""
+        if self.pace.first is not None:
+            say(self.console, self.pace.last())
+
+    def _speak(self) -> None:
+        self.spoken = time.monotonic()
+        say(self.console, self.pace.line())
+
+
+class _Bar:
+    """A bar for a step, with what is being done and the time left."""
+
+    def __init__(self, bar: Progress, pace: _Pace) -> None:
+        self.bar, self.pace = bar, pace
+        self.task = bar.add_task("", total=None, title=pace.title)
+
+    def watch(self) -> None:
+        """Draw it as it is now."""
+        pace = self.pace
+        trouble = pace.head().partition(f"{pace.total}, ")[2]
+        words = "; ".join(part for part in (trouble, pace.names) if part)
+        done, total = pace.done + pace.failed, pace.total or None
+        self.bar.update(self.task, completed=done, total=total, description=words)
+
+    advanced = end = watch
+
+
+@contextmanager
+def _bar(console: Console, pace: _Pace) -> Iterator[_Bar]:
+    with Progress(
+        TextColumn("{task.fields[title]:<10}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.description}"),
+        console=console,
+        transient=False,
+    ) as bar:
+        yield _Bar(bar, pace)
+
+
 @contextmanager
 def step_progress(
     console: Console, title: str, at_work: Callable[[], Sequence[str]] | None = None
@@ -194,59 +261,18 @@ def step_progress(
     """
     pace = _Pace(title, at_work)
     say_what_is_unchanged(console)
-    with Progress(
-        TextColumn("{task.fields[title]:<10}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.description}"),
-        console=console,
-        transient=False,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("", total=None, title=title)
-        quarter, spoken = 0, 0.0
-
-        def speak() -> None:
-            nonlocal spoken
-            spoken = time.monotonic()
-            say(console, pace.line())
-
-        def watch() -> None:
-            now = time.monotonic()
-            is_new = not spoken and now > pace.begun + SPACING_S
-            if pace.first is not None and (is_new or now > _said(console).at + SILENCE_S):
-                speak()
-
-        def show() -> None:
-            trouble = pace.head().partition(f"{pace.total}, ")[2]
-            words = "; ".join(part for part in (trouble, pace.names) if part)
-            bar.update(task, completed=pace.done + pace.failed, total=pace.total or None, description=words)
+    with _bar(console, pace) if console.is_terminal else nullcontext(_Lines(console, pace)) as shown:
 
         def advance(done: int, total: int, message: str, *, failed: int = 0, again: int = 0) -> None:
-            nonlocal quarter
             pace.first = done if pace.first is None else pace.first
             pace.done, pace.total, pace.message = done, total, message
             pace.failed, pace.again = failed, again
-            reached = 4 * (done + failed) // max(total, 1)
-            if console.is_terminal:
-                show()
-            elif (
-                reached != quarter
-                and pace.is_going_on
-                and time.monotonic() >= (spoken or pace.begun) + SPACING_S
-            ):
-                quarter = reached
-                speak()
+            shown.advanced()
 
         try:
-            with repeated(WATCH_S, show if console.is_terminal else watch):
+            with repeated(WATCH_S, shown.watch):
                 yield advance
         except Interrupted as stop:
             stop.where = stop.where or (f"{title}, {pace.done} of {pace.total} done" if pace.total else title)
             raise
-        if console.is_terminal:
-            show()
-        elif pace.first is not None:
-            say(console, pace.last())
+        shown.end()
