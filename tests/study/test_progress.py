@@ -138,6 +138,9 @@ def test_resources_are_those_of_the_last_successful_try(tmp_path):
     (tmp_path / "log" / "z.jsonl").write_text('{"time": "2026", "event": "task", "ste')
     table = tmp_path / "resources.tsv"
     write_resources(tmp_path, table)
+    before = table.stat().st_mtime_ns
+    write_resources(tmp_path, table)
+    assert table.stat().st_mtime_ns == before, "what has not changed is not written again"
     rows = [line.split("\t") for line in table.read_text().splitlines()]
     assert rows[0] == [
         "step",

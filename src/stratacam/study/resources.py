@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stratacam.files import write_table
+from stratacam.files import write_text
 from stratacam.study.log import read_logs
 
 COLUMNS = ("step", "name", "tries", "seconds", "cpu_seconds", "memory_mb", "host", "finished")
@@ -31,8 +31,9 @@ def write_resources(records: Path, path: Path) -> None:
                 str(event.get("time", ""))[:19] + "Z",
             )
     rows = [(step, name, *tasks[name]) for step, tasks in found.items() for name in sorted(tasks)]
-    if rows:
-        write_table(path, (COLUMNS, *rows))
+    text = "".join("\t".join(map(str, row)) + "\n" for row in (COLUMNS, *rows))
+    if rows and not (path.is_file() and path.read_text(encoding="utf-8") == text):
+        write_text(path, text)
 
 
 @dataclass(frozen=True)
