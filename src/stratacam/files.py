@@ -6,15 +6,21 @@ import json
 import math
 import os
 import shutil
+import socket
 import tomllib
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from stratacam.errors import InputError
 
 TEMPORARY = "-unfinished-"
+RECORDS = ".stratacam"
+"""Folder of the records of what is done, in every folder that work is done in."""
+
 NOT_WRITABLE = {
     errno.EACCES,
     errno.EDQUOT,
@@ -154,13 +160,39 @@ def whole_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             yield temporary
-            if path.is_symlink():
-                path.unlink()
-            elif path.is_dir():
-                shutil.rmtree(path)
-            temporary.rename(path)
+            put_folder(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def put_folder(folder: Path, path: Path) -> None:
+    """Rename `folder`, which has a temporary name, to `path`; what was there goes whole: no part is ever left there."""
+    if path.is_symlink():
+        path.unlink()
+    if not path.is_dir():
+        folder.rename(path)
+        return
+    before = folder.with_name(f"{folder.name}-before")
+    shutil.rmtree(before, ignore_errors=True)
+    path.rename(before)
+    folder.rename(path)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def reserve(file: Path) -> None:
+    """Have room on the disk for all of a file that is mapped into memory; without, a full disk would end the process.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with file.open("r+b") as opened:
+        try:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+        except OSError as fault:
+            if fault.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:  # file systems that know no such thing
+                raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -244,8 +276,18 @@ def read_toml(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def temporary_name(path: Path) -> Path:
-    """The name beside `path` that this process gives to `path` while it is being written."""
-    return path.with_name(f".{os.getpid()}{TEMPORARY}{path.name}")
+    """The name beside `path` that this process of this machine gives to `path` while it is being written."""
+    return path.with_name(f".{_writer(os.getpid())}{TEMPORARY}{path.name}")
+
+
+def _writer(process: int) -> str:
+    """A process of this machine, as no other machine that writes to the same folders names its own."""
+    return f"{_machine()}-{process}"
+
+
+@cache
+def _machine() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
 def remove_leftovers(folder: Path, processes: Collection[int] | None = None) -> None:
@@ -253,11 +295,11 @@ def remove_leftovers(folder: Path, processes: Collection[int] | None = None) -> 
 
     Args:
         folder: where to look.
-        processes: whose files are removed; if absent everybody's, and nobody else may be writing there.
+        processes: of this machine, whose files are removed; if absent everybody's: nobody else may be writing there.
     """
+    writers = None if processes is None else set(map(_writer, processes))
     for path in list(folder.rglob(f".*{TEMPORARY}*")):
-        process = path.name[1:].partition(TEMPORARY)[0]
-        if processes is not None and process not in map(str, processes):
+        if writers is not None and path.name[1:].partition(TEMPORARY)[0] not in writers:
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

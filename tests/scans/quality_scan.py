@@ -83,7 +83,6 @@ def a_record(**changes):
         },
         "Template": {"Dice": 0.931},
         "BiasRange": {"T1w": 0.1, "FLAIR": 0.05},
-        "Seconds": {"registration": 30.0, "bias_field": 12.5},
         "Versions": {"stratacam": "0.1.0"},
         **changes,
     }

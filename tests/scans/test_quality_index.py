@@ -83,7 +83,7 @@ def test_flags_are_told_with_their_scan_and_no_folder(tmp_path):
 
 
 def test_absent_keys_are_dashes(tmp_path):
-    bare = dict.fromkeys(("BrainVolume", "Flags", "Registration", "BiasRange", "Seconds"))
+    bare = dict.fromkeys(("BrainVolume", "Flags", "Registration", "BiasRange"))
     path = write_index(_cohort(tmp_path, sub05=bare), {"sub-05": "RRMS"})
     assert _rows(path)["sub-05"] == ["sub-05", "RRMS", DASH, DASH, "30", "0.931", *[DASH] * 7]
     assert "1 whose record does not say" in path.read_text(encoding="utf-8")
@@ -122,7 +122,6 @@ def test_measures_come_from_the_record():
     assert found["T1w bias, %"] == pytest.approx(100 * (np.exp(0.1) - 1))
     assert found["FLAIR shared, nats"] == 0.33
     assert found["Template fit"] == 0.931
-    assert found["Time, s"] == 42.5
 
 
 @pytest.mark.parametrize("damaged", [float("nan"), float("inf"), "12", True, [1, None], {}])

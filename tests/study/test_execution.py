@@ -281,7 +281,7 @@ def test_a_dask_cluster_does_the_same_and_replaces_a_worker_that_is_killed(tmp_p
         tasks = {"poisoned": Unlucky(tmp_path, "poisoned", 99, "killed")}
         tasks |= {f"sub-{number}": Unlucky(tmp_path, f"sub-{number}", 0, "none") for number in range(4)}
         tasks["once"] = Unlucky(tmp_path, "once", 1, "killed")
-        got = outcomes(place, Unlucky.do, tasks, retries=1)
+        got = outcomes(place, Unlucky.do, tasks, retries=1, conduct=Conduct(marks=tmp_path / "marks"))
         processes = outcomes(place, where, {"a": 0})
     assert "dashboard" in said[0]
     assert isinstance(got.pop("poisoned"), Failure)
@@ -328,3 +328,13 @@ def test_a_request_that_the_batch_system_does_not_know_is_refused():
         here.place(),
     ):
         pass
+
+
+def test_a_job_computes_with_the_cores_that_it_is_granted(monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    with Workers() as here, here.place(networks=6) as place:
+        assert isinstance(place.executor, SerialExecutor)
+        assert place.threads == 1, "as a worker process would: more threads give other last digits"
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK")
+    with Workers(RunSettings(on="serial")) as here, here.place(networks=6) as place:
+        assert place.threads is None

@@ -183,7 +183,7 @@ def test_what_the_leading_process_does_is_logged_with_what_it_takes(tmp_path, sa
     work = Work(tmp_path / "records", said.console, Workers(RunSettings(workers=1)))
 
     def fail():
-        with work.logged():
+        with work.log.of_run():
             work.once("baselines", Copied("well", tmp_path / "out"))
             work.once("comparison", Copied("poisoned", tmp_path / "other"))
 
@@ -205,7 +205,7 @@ def test_a_small_study_of_two_workers_is_told_from_its_logs(tmp_path, said):
     with Workers(RunSettings(workers=2)) as workers:
         for _ in range(2):
             work = Work(folders.records, said.console, workers)
-            with work.logged():
+            with work.log.of_run():
                 work.each("prepare", tasks)
     found = Look(folders).now()
     (step,) = found.steps

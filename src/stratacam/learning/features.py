@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.files import whole_file
+from stratacam.files import reserve, whole_file
 from stratacam.learning.augment import AugmentSettings, augment
 from stratacam.learning.dataset import (
     BRAIN,
@@ -108,6 +108,7 @@ def cache_activations(
                 if stored is None:
                     shape = (1 + copies, len(dataset), *activations.shape[1:])
                     stored = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+                    reserve(temporary)
                 stored[version, rows] = activations
         for name, parts in masks.items():
             mask_of_copies = np.concatenate(parts)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stratacam.cam import Explanation
 from stratacam.cam.methods import REGISTRY
-from stratacam.files import temporary_name
+from stratacam.files import put_folder, temporary_name
 from stratacam.maps.fused import fuse, fused_blank, parts_of
 from stratacam.maps.store import ScanMaps, highest, read_maps
 from stratacam.scans.geometry import Geometry
@@ -125,8 +125,7 @@ def write_group(path: Path, explained: Explained, fill: Callable[[zarr.Group], F
                 **filled.attributes,
             }
         )
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.rename(path)
+        put_folder(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return read_maps(path)

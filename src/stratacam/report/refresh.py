@@ -7,11 +7,11 @@ from typing import Any
 
 from rich.console import Console
 
-from stratacam.files import read_json
+from stratacam.files import RECORDS, read_json
 from stratacam.report.page import write_report
 from stratacam.study.cache import Cache
 from stratacam.study.execution import metered
-from stratacam.study.folders import RECORDS, StudyFolders
+from stratacam.study.folders import StudyFolders
 from stratacam.study.keys import NOT_IN_KEY
 from stratacam.study.log import RunLog
 from stratacam.study.progress import say

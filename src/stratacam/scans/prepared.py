@@ -12,7 +12,7 @@ from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
-from stratacam.files import read_json
+from stratacam.files import RECORDS, read_json
 from stratacam.scans.planes import AXES, Plane
 from stratacam.scans.resampling import Grid, read_grid
 from stratacam.scans.slices import SliceTable, read_slices_table
@@ -82,6 +82,11 @@ class PreparedScan:
     def record(self) -> Path:
         """How the scan was prepared: sources, settings, measures; written when all other files are."""
         return self.anat / f"{self.name}_space-T1w_{RECORD}"
+
+    @property
+    def seconds(self) -> Path:
+        """How long each stage of its preparation took: no result, as no two runs take the same time."""
+        return self.folder / RECORDS / "seconds" / f"{self.name}.json"
 
     def transform(self, sequence: str) -> Path:
         """The rigid ITK transform (LPS) that maps points of the T1w to points of `sequence`."""

@@ -1,5 +1,6 @@
 """Rigid registration of one sequence to the T1w by mutual information, coarse to fine."""
 
+import errno
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -102,9 +103,12 @@ def register(
 
 
 def write_transform(path: Path, transform: SimpleITK.Transform) -> None:
-    """Write `transform` as an ITK text file (`.txt`), whole or not at all."""
+    """Write `transform` as an ITK text file (`.txt`), whole or not at all; ITK says nothing of a full disk."""
     with whole_file(path) as temporary:
         SimpleITK.WriteTransform(transform, str(temporary))
+        if not temporary.stat().st_size:
+            temporary.write_bytes(bytes(4096))  # for the system to say why
+            raise OSError(errno.EIO, "ITK wrote nothing", str(temporary))
 
 
 def _winsorise(image: SimpleITK.Image) -> SimpleITK.Image:

@@ -182,8 +182,8 @@ class Cache:
 
     def _named(self, path: Path) -> str:
         """An output relative to the folder that the records are in, so that the whole can be moved or copied."""
-        root = self.folder.parent
-        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+        root, whole = f"{self.folder.parent.as_posix()}/", path.as_posix()
+        return whole.removeprefix(root) if whole.startswith(root) else str(path)
 
     def _file(self, step: str, item: str) -> Path:
         return self.folder / step / f"{item}.json"

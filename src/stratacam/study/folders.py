@@ -4,10 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stratacam.errors import InputError
-from stratacam.files import read_json
-
-RECORDS = ".stratacam"
-"""Folder of the records of what is done, in every folder that work is done in."""
+from stratacam.files import RECORDS, read_json
 
 
 class _Below:

@@ -56,7 +56,8 @@ def derive_parts(
     Raises:
         TypeError: a field is of a kind that cannot be told from another of its kind, or a folder that no task makes.
     """
-    deriving = _Deriving(outputs, made, content)
+    places = frozenset(place for output in outputs for place in (output, *output.parents))
+    deriving = _Deriving(places, made, content)
     return {
         name: part
         for one, value in _inside("", task).items()
@@ -75,7 +76,7 @@ def is_plain(part: str) -> bool:
 
 @dataclass(frozen=True)
 class _Deriving:
-    outputs: Sequence[Path]
+    places: frozenset[Path]
     made: Mapping[Hashable, str]
     content: Callable[[Path], str]
 
@@ -83,7 +84,7 @@ class _Deriving:
         """The parts of a value."""
         if value is None or isinstance(value, (bool, int, float, str)):
             return {name: json.dumps(value)}
-        if isinstance(value, Path) and any(output.is_relative_to(value) for output in self.outputs):
+        if isinstance(value, Path) and value in self.places:
             return {}  # a place, also where others read what is made there
         if _is_hashable(value) and value in self.made:
             return {name: self.made[value]}

@@ -29,8 +29,10 @@ LOOKS, LOOK_S = 3, 0.05
 
 
 @contextmanager
-def at_work(records: Path, *, shared: bool = False) -> Iterator[None]:
+def at_work(records: Path, *, shared: bool = False) -> Iterator[bool]:
     """Within this, no other run is at work on a study; or, shared, only such as share it.
+
+    Yields whether a run that was there before left in the middle, whose workers may take a moment to end.
 
     The system takes the lock away from a process that has ended, however it ended: no lock is ever stale, and the name
     of an owner that was left behind counts for nothing.
@@ -45,17 +47,16 @@ def at_work(records: Path, *, shared: bool = False) -> Iterator[None]:
     records.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
         with _alone(records):
-            yield
+            yield False
         return
     with (records / LOCK).open("a") as file:
         _take(file, records, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         owner = records / OWNER
-        if shared:
-            owner.unlink(missing_ok=True)  # of a run that was killed
-        else:
+        left = owner.is_file()
+        if not shared:
             owner.write_text(json.dumps(_me()) + "\n", encoding="utf-8")
         try:
-            yield
+            yield left
         finally:
             if not shared:
                 with suppress(OSError):
@@ -63,7 +64,7 @@ def at_work(records: Path, *, shared: bool = False) -> Iterator[None]:
 
 
 def owner_of(records: Path) -> dict[str, Any] | None:
-    """The run that is at work on a study: host, process and since when, as far as it is known; None if none is seen.
+    """The run that is at work on a study: host, process and since when; nothing of parts; None if none is seen.
 
     Whoever looks holds the lock for less than a millisecond, and no run is refused for that.
     """
@@ -75,6 +76,9 @@ def owner_of(records: Path) -> dict[str, Any] | None:
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return {}  # others share it
             return read_json(records / OWNER)
         except OSError:  # a file system without locks
             return None

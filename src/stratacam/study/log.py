@@ -6,11 +6,14 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from stratacam.interruption import Interrupted
+from stratacam.study.repeated import repeated
 
 FOLDER = "log"
 
@@ -52,6 +55,19 @@ class RunLog:
         if self._path is not None:
             with suppress(OSError):
                 os.utime(self._path)
+
+    @contextmanager
+    def of_run(self) -> Iterator[None]:
+        """Within this, the log shows that the run is at work, and in the end what came of it."""
+        try:
+            with repeated(BEAT_S, self.touch):
+                yield
+        except BaseException as fault:
+            is_stop = isinstance(fault, Interrupted | KeyboardInterrupt)
+            outcome = "interrupted" if is_stop else "failed"
+            self.write("end", outcome=outcome, reason=str(fault) or type(fault).__name__)
+            raise
+        self.write("end", outcome="done")
 
     def _begin(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Event, Thread
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -21,6 +20,7 @@ from rich.progress import (
 
 from stratacam.interruption import Interrupted
 from stratacam.study.durations import duration, rate
+from stratacam.study.repeated import repeated
 
 SILENCE_S = 60.0
 """Seconds after which something is said even if nothing has happened, without a terminal."""
@@ -76,24 +76,6 @@ def _print(console: Console, text: str, style: str | None = None) -> None:
     _said(console).at = time.monotonic()
     now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
     console.print(f"{now}  {text}", style=style, highlight=False, markup=False, soft_wrap=True)
-
-
-@contextmanager
-def repeated(seconds: float, call: Callable[[], None]) -> Iterator[None]:
-    """Within this, `call` is called again and again in a thread of its own."""
-    end = Event()
-
-    def repeat() -> None:
-        while not end.wait(seconds):
-            call()
-
-    thread = Thread(target=repeat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        end.set()
-        thread.join(seconds)
 
 
 @contextmanager

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.files import remove_leftovers
+from stratacam.files import RECORDS
 from stratacam.scans.cohort.sources import check_out
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.execution import Workers, tidied
-from stratacam.study.folders import RECORDS, StudyFolders
+from stratacam.study.folders import StudyFolders
 from stratacam.study.lock import at_work
 from stratacam.study.part import Part
+from stratacam.study.progress import say_what_is_unchanged
 from stratacam.study.resources import write_resources
 from stratacam.study.work import Absence, Work
 
@@ -110,18 +111,19 @@ def open_study(
         check_out(configuration.cohort.prepared, configuration.cohort.input)
     new = not folders.root.exists()
     with (
-        at_work(folders.records, shared=only is not None),
+        at_work(folders.records, shared=only is not None) as left,
         tidied(folders.root),
         nullcontext(workers) if workers else Workers(configuration.run) as here,
     ):
         study = Study(configuration, folders, Work(folders.records, console, here, only))
+        study.work.lost = left
         if only is None:
-            _clear(study)
+            study.work.clear(folders.root)
         for step in _with_readers(force):
             cache = study.work.cache
             (cache.at(folders.prepared / RECORDS) if step == "prepare" else cache).forget(step)
         try:
-            with study.work.logged():
+            with study.work.log.of_run():
                 yield study
         except InputError:
             if new and study.work.is_untouched:
@@ -133,18 +135,13 @@ def open_study(
 
 def _close(study: Study) -> None:
     """Write what was left out and what tasks took, and remove what lost workers left, unless others are at work."""
+    say_what_is_unchanged(study.work.console)
     if study.work.only is None and study.folders.root.is_dir():
         study.work.write_left_out(study.folders.left_out)
         with suppress(OSError, InputError):  # a full disk has been said
             write_resources(study.folders.records, study.folders.resources)
         if study.work.lost:
-            _clear(study)
-
-
-def _clear(study: Study) -> None:
-    """Remove what workers that were killed have left: half-written files, and marks of tasks that nobody does."""
-    remove_leftovers(study.folders.root)
-    shutil.rmtree(study.work.marks, ignore_errors=True)
+            study.work.clear(study.folders.root)
 
 
 def _with_readers(steps: Sequence[str]) -> set[str]:

@@ -1,9 +1,10 @@
 """Tasks of steps: done once, where the study's work runs, with what cannot be used left out and listed."""
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,23 +14,16 @@ from typing import TypeVar, cast
 from rich.console import Console
 
 from stratacam.errors import InputError
-from stratacam.files import write_table, write_text
-from stratacam.interruption import Interrupted, broken_off_at
+from stratacam.files import remove_leftovers, write_table, write_text
+from stratacam.interruption import broken_off_at
 from stratacam.study.cache import Cache, Entry, Task
 from stratacam.study.durations import duration
 from stratacam.study.execution import Conduct, Ended, Failure, Workers, metered, run_each
-from stratacam.study.log import BEAT_S, RunLog
+from stratacam.study.log import RunLog
 from stratacam.study.marks import MARKS, names_at_work
 from stratacam.study.part import Part, StepDoneError
 from stratacam.study.patience import Patience
-from stratacam.study.progress import (
-    breaking_silence,
-    repeated,
-    say,
-    say_unchanged,
-    say_what_is_unchanged,
-    step_progress,
-)
+from stratacam.study.progress import breaking_silence, say, say_unchanged, step_progress
 from stratacam.study.stamps import Stamp, stamps
 
 Result = TypeVar("Result")
@@ -68,6 +62,7 @@ class Work:
         self.finished: dict[str, str] = {}
         self.lost = False
         self._patience = Patience()
+        self._has_records = records.is_dir()
 
     @property
     def marks(self) -> Path:
@@ -79,28 +74,18 @@ class Work:
         """Whether no task was begun and nothing left out."""
         return not (self.seconds or self.absences)
 
-    @contextmanager
-    def logged(self) -> Iterator[None]:
-        """Within this, the log shows that the run is at work, and in the end what came of it."""
-        try:
-            with repeated(BEAT_S, self.log.touch):
-                yield
-        except BaseException as fault:
-            is_stop = isinstance(fault, Interrupted | KeyboardInterrupt)
-            outcome = "interrupted" if is_stop else "failed"
-            self.log.write("end", outcome=outcome, reason=str(fault) or type(fault).__name__)
-            raise
-        else:
-            self.log.write("end", outcome="done")
-        finally:
-            say_what_is_unchanged(self.console)
+    def clear(self, folder: Path) -> None:
+        """Remove what killed processes have left: half-written files below a folder, and marks of tasks."""
+        remove_leftovers(folder)
+        shutil.rmtree(self.marks, ignore_errors=True)
 
     def leave_out(self, name: str, step: str, reason: str, trace: str | None = None) -> None:
         """Leave a scan or subject out, say so, and keep the traceback of what was no user's mistake."""
         if trace:
             path = self.cache.folder / "errors" / f"{step}-{name}.txt"
-            write_text(path, trace)
-            reason = f"{reason} (details: {path})"
+            with suppress(OSError, InputError):  # where the disk is full, the reason is said all the same
+                write_text(path, trace)
+                reason = f"{reason} (details: {path})"
         self.absences.append(Absence(name, step, reason))
         self.log.write("left out", step=step, name=name, reason=reason)
         say(self.console, f"left out: {name}, at {step}: {reason}", "yellow")
@@ -144,7 +129,11 @@ class Work:
             Names of the tasks whose result is there.
         """
         cache = cache or self.cache
-        pending = {name: one for name, one in entries.items() if not cache.is_done(step, name, one)}
+        pending = {
+            name: one
+            for name, one in entries.items()
+            if not self._patiently(partial(cache.is_done, step, name, one))
+        }
         done = set(entries) - set(pending)
         if self.only:
             pending = self._part_of(step, pending, cache)
@@ -193,7 +182,8 @@ class Work:
         }
         if isinstance(outcome, Failure):
             self.log.write("task", outcome="failed", reason=outcome.reason, **what)
-            cache.fail(step, name, entry, outcome.reason)
+            with suppress(OSError, InputError):
+                cache.fail(step, name, entry, outcome.reason)
             self.leave_out(name, step, outcome.reason, outcome.trace)
         else:
             self._patiently(partial(cache.finish, step, name, entry, outcome))
@@ -221,9 +211,15 @@ class Work:
         return {}
 
     def _patiently(self, call: Callable[[], Result]) -> Result:
-        """What a call returns, tried again for a while where its folder is away."""
+        """What a call returns, tried again for a while where its folder, or the study's, is away."""
+
+        def where_it_was() -> Result:
+            if self._has_records:
+                self.cache.folder.stat()
+            return call()
+
         return self._patience.call(
-            call, told=lambda reason: say(self.console, f"waiting, since {reason}", "yellow")
+            where_it_was, told=lambda reason: say(self.console, f"waiting, since {reason}", "yellow")
         )
 
     def once(

@@ -51,7 +51,10 @@ class Results:
 
 
 def write_results(prepared: PreparedScan, scan: Scan, settings: PrepareSettings, results: Results) -> None:
-    """Write everything; the record, without which the scan does not exist, comes last."""
+    """Write everything; the record, without which the scan does not exist, comes last.
+
+    The same scan gives the same files, but for that of its times.
+    """
     mask, affine = results.inside, results.affine
     areas = slice_areas(mask, affine, settings.plane)
     kept = kept_slices(areas, settings.slice_area_fraction)
@@ -77,6 +80,7 @@ def write_results(prepared: PreparedScan, scan: Scan, settings: PrepareSettings,
         views = [_views(planes, name, results) for name in results.sequences]
     record = _record(scan, settings, results, kept=len(kept))
     write_page(prepared, views, record, planes=planes)
+    write_json(prepared.seconds, {stage: round(spent, 2) for stage, spent in results.seconds.items()})
     write_json(prepared.record, record)
 
 
@@ -155,7 +159,6 @@ def _record(scan: Scan, settings: PrepareSettings, results: Results, *, kept: in
         "BiasRange": {name: sequence.bias for name, sequence in results.sequences.items()},
         "Registration": _registrations(results),
         "Template": _template(results.template) if results.template is not None else None,
-        "Seconds": {stage: round(spent, 2) for stage, spent in results.seconds.items()},
         "Versions": {package: version(package) for package in used},
     }
 

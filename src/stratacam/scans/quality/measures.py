@@ -37,7 +37,6 @@ def read_measures(record: Mapping[str, Any]) -> dict[Measure, float | None]:
         Measure("", "brain volume", "ml", 0): number(record.get("BrainVolume")),
         Measure("", "kept slices", "", 0): number(record.get("KeptSlices")),
         Measure("", "template fit", "", 3): number(part(record, "Template").get("Dice")),
-        Measure("", "time", "s", 0): total_seconds(record),
     }
     biases = part(record, "BiasRange")
     registrations = part(record, "Registration")
@@ -77,12 +76,6 @@ def per_cent(log_deviation: object) -> float | None:
     """Return a standard deviation of a log field as per cent of the field."""
     value = number(log_deviation)
     return None if value is None else 100 * math.expm1(value)
-
-
-def total_seconds(record: Mapping[str, Any]) -> float | None:
-    """Return the sum of the seconds of all steps."""
-    seconds = [value for value in map(number, part(record, "Seconds").values()) if value is not None]
-    return sum(seconds) if seconds else None
 
 
 def part(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:

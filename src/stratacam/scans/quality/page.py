@@ -69,7 +69,6 @@ def write_page(
             limit=limit,
             plane=slices.plane,
             areas=charts.slice_areas(slices),
-            seconds=wording.seconds(record),
             notes=wording.notes(record),
             details=wording.details(record),
         )

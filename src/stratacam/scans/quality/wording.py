@@ -11,7 +11,6 @@ from stratacam.scans.quality.measures import (
     number,
     part,
     per_cent,
-    total_seconds,
 )
 
 FOLDERS = re.compile(
@@ -41,7 +40,6 @@ def facts(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Slices kept", as_text(slices, 0), "where the brain is large enough in the plane"),
         ("Brain mask", mask, "found by deepbet, or supplied"),
         ("Fit to the template", as_text(dice, 2), "overlap of the brains (Dice)"),
-        ("Time", as_text(total_seconds(record), 0, "s"), "all steps"),
     ]
 
 
@@ -78,14 +76,6 @@ def white_matter(record: Mapping[str, Any], sequence: str) -> float | None:
 def bias_range(record: Mapping[str, Any], sequence: str) -> str:
     """Return the standard deviation of the bias field of a sequence inside the brain, as text."""
     return as_text(per_cent(part(record, "BiasRange").get(sequence)), 1, "%")
-
-
-def seconds(record: Mapping[str, Any]) -> list[tuple[str, float, float]]:
-    """Return every step, its seconds, and its share of the longest."""
-    known = [(step, number(value)) for step, value in part(record, "Seconds").items()]
-    timed = [(step.replace("_", " "), value) for step, value in known if value is not None]
-    longest = max((value for _, value in timed), default=0.0) or 1.0
-    return [(step, value, value / longest) for step, value in timed]
 
 
 def details(record: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

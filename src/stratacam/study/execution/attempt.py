@@ -77,7 +77,7 @@ class Conduct:
     Attributes:
         threads: of every library; None: as it is.
         limit_s: seconds after which the process of a task ends; None: never.
-        marks: folder of a mark for every task that is being done; None: none are made.
+        marks: folder of a mark for every task that is being done, which is there while tasks are; None: none are made.
     """
 
     threads: int | None = None
@@ -95,7 +95,9 @@ def attempt(
     with _marked(name, conduct):
         outcome: Result | Failure
         try:
+            _check_there(conduct)
             outcome = function(given)
+            _check_there(conduct)
         except Exception as fault:  # noqa: BLE001 - whoever asked for the task says it
             outcome = failure_of(fault)
     return Attempt(outcome, used())
@@ -116,6 +118,12 @@ def metered() -> Callable[[], Usage]:
         )
 
     return used
+
+
+def _check_there(conduct: Conduct) -> None:
+    """Raise OSError where the folder of a study is away: what is written to its place would be in another."""
+    if conduct.marks is not None:
+        conduct.marks.stat()
 
 
 def failure_of(fault: BaseException) -> Failure:
@@ -191,7 +199,6 @@ def _marked(name: str, conduct: Conduct) -> Iterator[None]:
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with suppress(OSError):  # a mark that cannot be made stops no work
-        marks.mkdir(parents=True, exist_ok=True)
         mark.write_text(json.dumps(here), encoding="utf-8")
     watch = None
     if conduct.limit_s:

@@ -93,6 +93,7 @@ def run_each(
         InputError: the place is no longer there.
     """
     conduct = replace(conduct, threads=place.threads, limit_s=conduct.limit_s if place.apart else None)
+    _make_marks(conduct)
     ready, later = deque(tasks), list[tuple[float, str]]()
     tries, spared = Counter[str](), Counter[str]()
     running: dict[str, Future[Attempt[Result]]] = {}
@@ -127,6 +128,11 @@ def run_each(
     finally:
         for future in running.values():
             future.cancel()
+
+
+def _make_marks(conduct: Conduct) -> None:
+    if conduct.marks is not None:
+        conduct.marks.mkdir(parents=True, exist_ok=True)
 
 
 def _submit(

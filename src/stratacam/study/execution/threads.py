@@ -8,8 +8,13 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 def cores() -> int:
     """Cores that this process may use: those of the machine, or fewer where a batch system gives it fewer."""
     here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    given = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    return min(here, int(given)) if given.isdigit() and int(given) else here
+    return min(here, granted_cores() or here)
+
+
+def granted_cores() -> int | None:
+    """Cores that a batch system gives to this process; None where there is none, or it does not say."""
+    granted = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return int(granted) if granted.isdigit() and int(granted) else None
 
 
 def use_threads(count: int) -> None:

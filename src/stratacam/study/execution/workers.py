@@ -14,13 +14,13 @@ from stratacam.study.execution.each import Place
 from stratacam.study.execution.pool import STOPPED, WorkerPool
 from stratacam.study.execution.serial import SerialExecutor
 from stratacam.study.execution.settings import RunSettings
-from stratacam.study.execution.threads import cores
+from stratacam.study.execution.threads import cores, granted_cores
 
 if TYPE_CHECKING:
     from distributed import Client
 
 AHEAD = 2
-"""Tasks that are handed on for each process of this machine, so that none waits for its next."""
+"""Tasks that are handed on for each worker, so that none waits for its next."""
 
 
 @contextmanager
@@ -116,7 +116,7 @@ class Workers:
         count, threads = self._share(networks)
         if count == 1:
             self.__exit__(None, None, None)
-            return Place(SerialExecutor(), at_once=1, name="this process")
+            return Place(SerialExecutor(), at_once=1, threads=granted_cores(), name="this process")
         if self.pool is None or self.pool.size != (count, threads):
             self.__exit__(None, None, None)
             self.pool = WorkerPool(count, threads)
@@ -132,7 +132,7 @@ class Workers:
             started(f"running on {self.client.scheduler.address}; dashboard: {self.client.dashboard_link}")
         client, local = self.client, self.run.on == "dask" and self.run.scheduler is None
         count, threads = self._share(networks) if local else (0, self.run.threads)
-        at_once = count or max(self.run.workers, len(client.nthreads()))
+        at_once = AHEAD * (count or max(self.run.workers, len(client.nthreads())))
         return Place(
             client.get_executor(pure=False),
             at_once=at_once,

@@ -9,7 +9,7 @@ from typing import ClassVar
 from filelock import FileLock, Timeout
 
 from stratacam.errors import InputError
-from stratacam.files import input_error_if_not_writable, read_json, remove_leftovers, write_json
+from stratacam.files import RECORDS, input_error_if_not_writable, read_json, remove_leftovers, write_json
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.check import check_images
 from stratacam.scans.cohort.duplicates import find_duplicates
@@ -20,7 +20,6 @@ from stratacam.scans.quality import INDEX, write_index
 from stratacam.source_code import Entries
 from stratacam.study.cache import Cache, Entry
 from stratacam.study.configuration import CohortSettings
-from stratacam.study.folders import RECORDS
 from stratacam.study.keys import entries_used
 from stratacam.study.lock import at_work
 from stratacam.study.progress import say

@@ -1,0 +1,1 @@
+"""A folder for PYTHONPATH: what is in it makes files fail."""
