@@ -13,8 +13,13 @@ from stratacam.study.configuration import StudyConfiguration
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = typer.main.get_command(app).commands
-OF_OTHERS = {"--force-reinstall", "--no-deps", "--help"}
-"""Options of pip, and the one that every command has."""
+OF_SLURM = {
+    "--account", "--array", "--constraint", "--cpus-per-task", "--dependency", "--job-name", "--mem", "--output",
+    "--parsable", "--partition", "--time",
+}  # fmt: skip
+"""Options of sbatch."""
+OF_OTHERS = {"--force-reinstall", "--no-deps", "--nthreads", "--nworkers", "--help"} | OF_SLURM
+"""Options of pip, of `dask worker` and of sbatch, and the one that every command has."""
 FILES = {"html", "json", "md", "py", "tsv", "txt"}
 """Endings of files that are called as a section is."""
 
