@@ -5,7 +5,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-re
 
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix src/stratacam/viewer/page
 
-.PHONY: demo viewer test test-long lint docs bench
+.PHONY: demo viewer test test-long lint docs lock bench
 
 demo: $(INSTALLED)  ## make the synthetic cohort and run the whole study on it
 	$(BIN)/stratacam demo demo
@@ -20,11 +20,14 @@ test: $(INSTALLED)  ## run the tests that take seconds: nearly all
 test-long: $(INSTALLED)  ## run the others: large cohorts, real scans, commands that are interrupted and resumed
 	$(PYTEST) -m long
 
-lint: $(INSTALLED)  ## check format, style and types
-	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy
+lint: $(INSTALLED)  ## check format, style and types, and the Dockerfile
+	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/hadolint Dockerfile
 
 docs: $(INSTALLED)  ## fill the generated blocks of the documentation from the code
 	$(BIN)/python docs/generate.py
+
+lock: $(INSTALLED)  ## lock what containers install, with hashes, after a change of pyproject.toml or constraints.txt
+	$(BIN)/pip install -q -c constraints.txt uv && $(BIN)/python containers/lock.py
 
 bench: $(INSTALLED)  ## measure time and memory of the maps, against other libraries
 	$(BIN)/pip install -q --no-deps -r benchmarks/peers.txt && $(BIN)/python -m benchmarks.engine
