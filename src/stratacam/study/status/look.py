@@ -74,7 +74,7 @@ def _is_at_work(run: RunHistory, records: Path, now: datetime, owner: Mapping[st
     """Whether a run goes on: its process is there; on another machine, it has been heard of or holds the lock."""
     if run.outcome or not run.host:
         return False
-    if run.host == socket.gethostname():
+    if run.host == socket.gethostname() and os.name == "posix":
         return _is_alive(run.process, run.began)
     if owner and (owner.get("host"), owner.get("process")) == (run.host, run.process):
         return True
@@ -88,7 +88,9 @@ def _newcomer(owner: Mapping[str, Any], now: datetime) -> RunHistory:
 
 
 def _is_alive(process: int, since: int | None = None) -> bool:
-    """Whether a process of this machine is there, and is no later one with its number."""
+    """Whether a process of this machine is there, as far as the system says, and is no later one with its number."""
+    if os.name != "posix":  # to ask is to interrupt it
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:
