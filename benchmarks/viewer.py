@@ -21,7 +21,8 @@ from scipy import ndimage
 
 from stratacam.cam.views import CONSTANT
 from stratacam.maps import ScanMaps, find_maps
-from stratacam.maps.writing import SLICES_PER_CHUNK
+from stratacam.maps.store.arrays import CLASS, HEIGHT, SLICE, STATISTIC, WIDTH, read_array, write_maps_array
+from stratacam.maps.store.group import Explained, Filled, write_group
 from stratacam.report.names import method_title
 from stratacam.scans.prepared import find_prepared
 from stratacam.scans.resampling import Grid
@@ -38,7 +39,6 @@ FLAGS = (
 REPEATS = 7
 KEYS = ("1", "2", "3", "4", "5")
 """Of the layers that are shown one after the other: the shallow ones, whose maps are the largest."""
-PARTS = ("layers", "spread", "agreement")
 LEFT_BEHIND = ("activations", "pictures", "figures")
 """What the viewer never reads."""
 
@@ -66,34 +66,53 @@ def refine_maps(maps: ScanMaps, finer: np.ndarray, voxels: int, pixels: int) -> 
     x, y, z = (voxels * length for length in geometry.prepared.shape)
     across, down = ((voxels * (one + 0.5) - 0.5) for one in geometry.centre)
     height, width = (voxels * one for one in geometry.extent)
-    group = zarr.open_group(maps.path, mode="a")
-    group.attrs["geometry"] = replace(
+    places = np.linspace(0, len(geometry.slices) - 1, len(slices))
+    blank = {}
+
+    def fill(group: zarr.Group, _scratch: object) -> Filled:
+        for layer in maps.layers:
+            values = read_array(maps.place, f"layers/{layer}")
+            in_plane = ((np.arange(pixels * length) + 0.5) / pixels - 0.5 for length in values.shape[-2:])
+            leading = (np.arange(length) for length in values.shape[:-3])
+            where = np.meshgrid(*leading, places, *in_plane, indexing="ij")
+            fine = ndimage.map_coordinates(values, where, order=1, mode="nearest")
+            write_maps_array(
+                group,
+                f"layers/{layer}",
+                fine,
+                (STATISTIC, CLASS, SLICE, HEIGHT, WIDTH)[-fine.ndim :],
+                "float32",
+            )
+            shown = fine[0] if maps.members else fine
+            blank[layer] = [["" if one.any() else CONSTANT for one in of_class] for of_class in shown]
+        kept = {
+            "members": [dict(one) for one in maps.members],
+            "scales": maps.scales,
+            "reliability": maps.reliability_of,
+        }
+        logits = maps.logits[np.rint(places).astype(int)]
+        return Filled(blank, logits, kept if maps.members else {})
+
+    finer_geometry = replace(
         geometry,
         prepared=Grid((x, y, z), geometry.prepared.affine @ finer),
         slices=slices,
         size=(pixels * geometry.size[0], pixels * geometry.size[1]),
         centre=(across, down),
         extent=(height, width),
-    ).as_json()
-    blank = {}
-    places = np.linspace(0, len(geometry.slices) - 1, len(slices))
-    _replace(group, "logits", np.asarray(group["logits"])[np.rint(places).astype(int)])
-    for name in (f"{part}/{layer}" for part in PARTS if part in group for layer in maps.layers):
-        values = np.asarray(group[name])
-        in_plane = ((np.arange(pixels * length) + 0.5) / pixels - 0.5 for length in values.shape[2:])
-        where = np.meshgrid(np.arange(len(values)), places, *in_plane, indexing="ij")
-        fine = ndimage.map_coordinates(values, where, order=1, mode="nearest")
-        _replace(group, name, fine)
-        part, _, layer = name.partition("/")
-        if part == "layers":
-            blank[layer] = [["" if one.any() else CONSTANT for one in of_class] for of_class in fine]
-    group.attrs["blank"] = blank
-
-
-def _replace(group: zarr.Group, name: str, values: np.ndarray) -> None:
-    del group[name]
-    chunks = (1, min(SLICES_PER_CHUNK, values.shape[1]), *values.shape[2:]) if values.ndim == 4 else None
-    group.create_array(name, data=values, **({"chunks": chunks} if chunks else {}))
+    )
+    known = Explained(
+        maps.name,
+        maps.method,
+        0,
+        maps.classes,
+        maps.scan_probabilities,
+        maps.every_explained,
+        finer_geometry,
+        maps.model,
+        maps.in_training,
+    )
+    write_group(maps.path, known, fill)
 
 
 def measure(page: Page, address: str, maps: ScanMaps) -> dict[str, list[float]]:

@@ -42,7 +42,12 @@ def commands() -> str:
     return "\n".join(
         line
         for name, command in typer.main.get_command(app).commands.items()
-        for line in _command(name, command)
+        for full, one in (
+            [(f"{name} {part}", one) for part, one in command.commands.items()]
+            if hasattr(command, "commands")
+            else [(name, command)]
+        )
+        for line in _command(full, one)
     )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.preparation.data import Session, closest_rigid, matrix_of, move, read_image
 from benchmarks.table import markdown
+from stratacam.scans.agreement import read_points
 from stratacam.scans.brain_mask import extract_brain
 from stratacam.scans.prepare.registration import check_registration
 from stratacam.scans.register import Registration, register
@@ -33,12 +34,13 @@ def table(every: list[Session], seed: int = 0) -> str:
         found = extract_brain(from_itk(t1w), itk_affine(t1w), session.scan.images["T1w"])
         brain = to_itk(found.astype(np.uint8), itk_affine(t1w))
         brain.CopyInformation(t1w)
+        at = read_points(t1w, brain)
         for sequence in SEQUENCES:
             image = read_image(session.scan.images[sequence])
             points, targets = session.expected(sequence)
             reference = _rigid(points, closest_rigid(points, targets))
             delivered = register(t1w, image)
-            kept = [not check_registration(t1w, image, brain, delivered).fell_back]
+            kept = [not check_registration(at, image, delivered).fell_back]
             errors = [_distance(delivered.transform, reference, points)]
             headers = []
             for case in range(LAID):
@@ -50,14 +52,14 @@ def table(every: list[Session], seed: int = 0) -> str:
                 )
                 true = moved.GetInverse()
                 registration = register(t1w, laid)
-                kept.append(not check_registration(t1w, laid, brain, registration).fell_back)
+                kept.append(not check_registration(at, laid, registration).fell_back)
                 headers.append(_distance(SimpleITK.Euler3DTransform(), true, points))
                 errors.append(_distance(registration.transform, true, points))
             caught = 0
             for shift in np.linspace(*WRONG_MM, WRONG):
                 wrong = _motion(points.mean(0), float(shift), 0.0, generator)
                 matrix = matrix_of(delivered.transform) @ matrix_of(wrong)
-                checked = check_registration(t1w, image, brain, _wrong(delivered, matrix))
+                checked = check_registration(at, image, _wrong(delivered, matrix))
                 caught += checked.fell_back or bool(checked.doubts)
             rows.append(
                 (

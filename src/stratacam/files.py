@@ -211,17 +211,18 @@ def write_private(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, content: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
     """Write `content` to `path` as indented JSON, whole or not at all; NaN and infinity, which JSON lacks, as null."""
-    text = json.dumps(_without_nan(content), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(without_nan(content), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
 
 
-def _without_nan(content: Any) -> Any:  # noqa: ANN401
+def without_nan(content: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """The same content with None for NaN and infinity, which JSON lacks."""
     if isinstance(content, float):
         return content if math.isfinite(content) else None
     if isinstance(content, Mapping):
-        return {key: _without_nan(value) for key, value in content.items()}
+        return {key: without_nan(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_without_nan(value) for value in content]
+        return [without_nan(value) for value in content]
     return content
 
 

@@ -1,5 +1,6 @@
 """A finished study of a scan that was imported from DICOM, whose maps the tests choose."""
 
+import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,10 @@ import torch
 
 from stratacam.cam import Explanation, LayerMaps
 from stratacam.files import write_json
+from stratacam.maps import read_maps
+from stratacam.maps.consensus_store import write_consensus
+from stratacam.maps.member_maps import MemberMaps
+from stratacam.maps.store.root import write_root
 from stratacam.maps.writing import Explained, write_maps
 from stratacam.scans.dicom import import_dicom
 from stratacam.scans.frame import square
@@ -139,3 +144,36 @@ Transform: Euler3DTransform_double_3_3
 Parameters: 0 0 0 0 0 0
 FixedParameters: 0 0 0 0
 """
+
+
+def change_attributes(store, **changed):
+    """Finish a store anew with other attributes."""
+    attributes = json.loads((store / "zarr.json").read_text())["attributes"]
+    (store / "zarr.json").unlink()
+    write_root(store, {**attributes, **changed})
+
+
+def stored_geometry(store):
+    """The geometry in a store's attributes."""
+    return json.loads((store / "zarr.json").read_text())["attributes"]["geometry"]
+
+
+def make_consensus(store):
+    """Write a store anew as that of two networks that show the same."""
+    maps = read_maps(store)
+    raw = {layer: np.stack([maps.raw(layer)] * 2)[:, None] for layer in maps.layers}
+    unreached = {layer: np.zeros(values.shape[:3], bool) for layer, values in raw.items()}
+    known = Explained(
+        maps.name,
+        maps.method,
+        0,
+        maps.classes,
+        maps.scan_probabilities,
+        maps.every_explained,
+        maps.geometry,
+        maps.model,
+        maps.in_training,
+    )
+    made = MemberMaps(np.stack([maps.logits] * 2), raw, unreached)
+    brain = np.ones((len(maps.slices), PICTURE, PICTURE), bool)
+    write_consensus(store, known, [made], brain, [{"run": "one"}, {"run": "two"}])

@@ -5,7 +5,7 @@ import sys
 
 import pydicom
 import pytest
-import zarr
+from imported_study import change_attributes, stored_geometry
 from rich.console import Console
 
 from stratacam import cli
@@ -73,23 +73,24 @@ def two_scans(oblique_study, tmp_path):
         for path in sorted((root / place).rglob("sub-01*"), reverse=True):
             path.rename(path.with_name(path.name.replace("sub-01", "sub-02")))
     store = root / "maps/sub-02/anat/sub-02_gradcam.zarr"
-    zarr.open_group(store).attrs.update({"name": "sub-02"})
+    change_attributes(store, name="sub-02")
     return type(oblique_study.folders)(root), store
 
 
 def lacks_the_layer(store):
-    zarr.open_group(store).attrs.update({"layers": ["block1_conv1"], "blank": {"block1_conv1": [[]]}})
+    shutil.rmtree(store / "layers" / "block5_conv3")
+    layers = [path.name for path in (store / "layers").iterdir() if path.is_dir()]
+    change_attributes(store, layers=layers, blank={layer: [{}] for layer in layers})
 
 
 def lacks_the_class(store):
-    zarr.open_group(store).attrs.update({"explained": ["RRMS"]})
+    change_attributes(store, explained=["RRMS"])
 
 
 def lacks_the_sequence(store):
-    group = zarr.open_group(store)
-    geometry = group.attrs["geometry"]
+    geometry = stored_geometry(store)
     geometry["delivered"] = {"FLAIR": geometry["delivered"]["T1w"]}
-    group.attrs.update({"geometry": geometry})
+    change_attributes(store, geometry=geometry)
 
 
 def is_damaged(store):

@@ -9,9 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
-import zarr
 from dicom_results import VALIDATOR, errors_of, read_map, said_of
-from imported_study import LAYER, write_imported
+from imported_study import LAYER, change_attributes, make_consensus, stored_geometry, write_imported
 from pydicom.uid import ComprehensiveSRStorage, ParametricMapStorage, SecondaryCaptureImageStorage
 from rich.console import Console
 from tests.scans.dicom.dicom_files import oblique, write_series
@@ -222,15 +221,13 @@ def test_uids_follow_from_the_header_of_the_source(another):
 def test_a_class_with_a_backslash_is_written_with_a_slash(oblique_study, tmp_path):
     root = tmp_path / "study"
     shutil.copytree(oblique_study.folders.root, root)
-    store = zarr.open_group(next(root.rglob("*.zarr")))
     name = "SP\\MS\n" + "x" * 200
-    store.attrs.update(
-        {
-            "classes": ["control", "RRMS", name],
-            "explained": [name],
-            "predicted": name,
-            "scan_probabilities": {"control": 0.1, "RRMS": 0.2, name: 0.7},
-        }
+    change_attributes(
+        next(root.rglob("*.zarr")),
+        classes=["control", "RRMS", name],
+        explained=[name],
+        predicted=name,
+        scan_probabilities={"control": 0.1, "RRMS": 0.2, name: 0.7},
     )
     done = export(type(oblique_study.folders)(root), tmp_path / "out", oblique_study.link)
     assert done.left_out == {}
@@ -253,9 +250,7 @@ def test_files_that_name_a_patient_are_for_their_owner_alone(dicom_files):
 def test_a_consensus_is_in_units_of_the_scale_of_its_networks(oblique_study, tmp_path):
     root = tmp_path / "study"
     shutil.copytree(oblique_study.folders.root, root)
-    store = next(root.rglob("*.zarr"))
-    shutil.copytree(store / "layers", store / "agreement")
-    zarr.open_group(store).attrs.update({"members": [{"run": "one"}, {"run": "two"}]})
+    make_consensus(next(root.rglob("*.zarr")))
     files = export(type(oblique_study.folders)(root), tmp_path / "out", oblique_study.link).files["dicom"]
     found = pydicom.dcmread(next(path for path in files if path.name == "map.dcm"))
     mapping = found.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
@@ -412,9 +407,9 @@ def test_a_series_without_a_frame_of_reference_is_left_out_with_the_reason(anoth
 def test_a_scan_that_lies_beside_its_series_is_left_out(oblique_study, tmp_path):
     shutil.copytree(oblique_study.folders.root, tmp_path / "study")
     folders = type(oblique_study.folders)(tmp_path / "study")
-    store = zarr.open_group(next(folders.maps.rglob("*.zarr")))
-    geometry = store.attrs["geometry"]
+    store = next(folders.maps.rglob("*.zarr"))
+    geometry = stored_geometry(store)
     geometry["delivered"]["T1w"]["affine"][0][3] += 2.0
-    store.attrs.update({"geometry": geometry})
+    change_attributes(store, geometry=geometry)
     with pytest.raises(InputError, match="lies 2 mm beside the DICOM series"):
         export(folders, tmp_path / "out", oblique_study.link)

@@ -12,8 +12,7 @@ from dataclasses import replace
 import nibabel
 import numpy as np
 import pytest
-import zarr
-from imported_study import write_imported
+from imported_study import change_attributes, stored_geometry, write_imported
 from PIL import Image, ImageDraw
 from rich.console import Console
 from tests.scans.dicom.dicom_files import SAGITTAL, write_series
@@ -156,11 +155,11 @@ def test_a_scan_that_shows_nothing_of_what_was_explained_is_left_out(oblique_stu
     root = tmp_path / "study"
     shutil.copytree(oblique_study.folders.root, root)
     folders = type(oblique_study.folders)(root)
-    store = zarr.open_group(next(folders.maps.rglob("*.zarr")))
-    geometry = store.attrs["geometry"]
+    store = next(folders.maps.rglob("*.zarr"))
+    geometry = stored_geometry(store)
     for axis in range(3):
         geometry["prepared"]["affine"][axis][3] += 500.0
-    store.attrs.update({"geometry": geometry})
+    change_attributes(store, geometry=geometry)
     for name in ("png", "gif", "mp4"):
         with pytest.raises(InputError, match="shows nothing of the slices that were explained"):
             export_study(folders, tmp_path / "out", Wanted(), [name], console=Console(quiet=True))

@@ -26,6 +26,7 @@ from stratacam.maps import (
 )
 from stratacam.maps.writing import Explained, write_maps
 from stratacam.networks import ModelCard
+from stratacam.networks.saved import card_hash
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.prepare import PrepareSettings, prepare
@@ -221,7 +222,8 @@ def test_files_of_a_map_say_class_unit_model_and_whether_the_scan_was_held_out(d
             tmp_path,
             ExplainSettings(target="blob", every=9, nifti_layers=("2",)),
         )
-        assert (maps.in_training, maps.model) == (part, {"architecture": "vgg16", "brain": "off", **told})
+        model = {"architecture": "vgg16", "brain": "off", "card_sha256": card_hash(card), **told}
+        assert (maps.in_training, maps.model) == (part, model)
         assert zarr.open_group(maps.path, mode="r").attrs["unit"] == "logit"
         for grid in ("prepared", "delivered"):
             stem = tmp_path / f"sub-01/anat/sub-01_space-T1w_res-{grid}_desc-2_gradcam"
@@ -232,7 +234,7 @@ def test_files_of_a_map_say_class_unit_model_and_whether_the_scan_was_held_out(d
             assert found == {
                 "Units": "logit",
                 "ExplainedClass": "blob",
-                "Model": {"architecture": "vgg16", "brain": "off", **told},
+                "Model": model,
                 "HeldOut": held_out,
                 "ScanInTraining": part,
             }

@@ -83,6 +83,7 @@ def a_record(**changes):
         },
         "Template": {"Dice": 0.931},
         "BiasRange": {"T1w": 0.1, "FLAIR": 0.05},
+        "TissueContrast": {"T1w": {"Before": 2.1, "After": 2.25}},
         "Versions": {"stratacam": "0.1.0"},
         **changes,
     }

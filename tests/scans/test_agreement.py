@@ -6,7 +6,7 @@ import SimpleITK
 from scipy import ndimage
 from synthetic_head import axis_affine, brain_of, head, rotation, world_points
 
-from stratacam.scans.agreement import SAME_HEAD, shared_information
+from stratacam.scans.agreement import SAME_HEAD, blur, read_points, shared_information
 from stratacam.scans.prepare.registration import check_registration
 from stratacam.scans.register import Registration, register
 from stratacam.scans.volume import to_itk
@@ -28,6 +28,10 @@ def brain():
     return to_itk(brain_of(world_points(AFFINE, SIZE)).astype(np.uint8), AFFINE)
 
 
+def _shared(t1w, image, brain, position):
+    return shared_information(read_points(t1w, brain), blur(image), position)
+
+
 def _another_head():
     """A FLAIR whose brain is about as large, but shaped otherwise: every point is off by up to 14 mm."""
     points = world_points(AFFINE, SIZE)
@@ -40,14 +44,14 @@ def _another_head():
 def test_sequences_of_one_head_share_much_and_noise_nothing(t1w, brain):
     flair = to_itk(head("FLAIR", AFFINE, seed=3), AFFINE)
     noise = to_itk(np.random.default_rng(9).normal(size=SIZE).astype(np.float32), AFFINE)
-    assert shared_information(t1w, flair, brain, STILL) > 2 * SAME_HEAD
-    assert shared_information(t1w, noise, brain, STILL) < SAME_HEAD / 2
+    assert _shared(t1w, flair, brain, STILL) > 2 * SAME_HEAD
+    assert _shared(t1w, noise, brain, STILL) < SAME_HEAD / 2
 
 
 def test_contrast_and_scale_of_the_intensities_do_not_matter(t1w, brain):
     flair = head("FLAIR", AFFINE, seed=3)
     found = [
-        shared_information(t1w, to_itk(image.astype(np.float32), AFFINE), brain, STILL)
+        _shared(t1w, to_itk(image.astype(np.float32), AFFINE), brain, STILL)
         for image in (flair, 40 * flair, flair**2 / 100)
     ]
     assert found[1] == pytest.approx(found[0], rel=1e-3)
@@ -58,11 +62,11 @@ def test_what_was_cut_off_a_scan_says_nothing(t1w, brain):
     flair = head("FLAIR", AFFINE, seed=3)
     places = world_points(AFFINE, SIZE)
     half = to_itk(np.where(places[..., 1] > 0, flair, 0).astype(np.float32), AFFINE)
-    whole = shared_information(t1w, to_itk(flair, AFFINE), brain, STILL)
-    assert shared_information(t1w, half, brain, STILL) == pytest.approx(whole, rel=0.3)
+    whole = _shared(t1w, to_itk(flair, AFFINE), brain, STILL)
+    assert _shared(t1w, half, brain, STILL) == pytest.approx(whole, rel=0.3)
     noise = np.random.default_rng(4).normal(300, 40, SIZE)
     cut = to_itk(np.where(places[..., 1] > 0, noise, 0).astype(np.float32), AFFINE)
-    assert shared_information(t1w, cut, brain, STILL) < SAME_HEAD
+    assert _shared(t1w, cut, brain, STILL) < SAME_HEAD
 
 
 def _bias(shape):
@@ -75,9 +79,9 @@ def _bias(shape):
 @pytest.mark.parametrize("shape", ["side", "middle"])
 def test_coil_bias_of_a_third_does_not_count(t1w, brain, shape):
     flair = head("FLAIR", AFFINE, seed=3)
-    plain = shared_information(t1w, to_itk(flair, AFFINE), brain, STILL)
+    plain = _shared(t1w, to_itk(flair, AFFINE), brain, STILL)
     biased = to_itk((flair * _bias(shape)).astype(np.float32), AFFINE)
-    assert shared_information(t1w, biased, brain, STILL) > 0.8 * plain
+    assert _shared(t1w, biased, brain, STILL) > 0.8 * plain
 
 
 def test_a_position_on_the_grid_shares_no_more_than_one_off_it(brain):
@@ -87,12 +91,12 @@ def test_a_position_on_the_grid_shares_no_more_than_one_off_it(brain):
     between = SimpleITK.Euler3DTransform()
     between.SetTranslation((1.5, 1.5, 1.5))
     other = to_itk(np.random.default_rng(3).normal(500, 100, SIZE).astype(np.float32), AFFINE)
-    on, off = (shared_information(same, other, brain, position) for position in (STILL, between))
+    on, off = (_shared(same, other, brain, position) for position in (STILL, between))
     assert on == pytest.approx(off, abs=0.005)
 
 
 def _checked(t1w, image, brain):
-    return check_registration(t1w, image, brain, register(t1w, image))
+    return check_registration(read_points(t1w, brain), image, register(t1w, image))
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,9 @@ def test_the_header_wins_only_where_a_registration_is_clearly_wrong(t1w, brain, 
     wrong = SimpleITK.Euler3DTransform()
     wrong.SetTranslation((np.array([0.6, -0.5, 0.62]) * millimetres).tolist())
     flair = to_itk(head("FLAIR", AFFINE, noise=0.04, seed=3), AFFINE)
-    found = check_registration(t1w, flair, brain, Registration(wrong, "centres of mass", -0.3, -0.3))
+    found = check_registration(
+        read_points(t1w, brain), flair, Registration(wrong, "centres of mass", -0.3, -0.3)
+    )
     assert found.fell_back != kept
     assert bool(found.doubts) != kept
 
@@ -112,14 +118,14 @@ def test_misaligned_scans_share_less(t1w, brain):
     flair = to_itk(head("FLAIR", AFFINE, seed=3), AFFINE)
     shifted = SimpleITK.Euler3DTransform()
     shifted.SetTranslation((8.0, -6.0, 5.0))
-    apart = shared_information(t1w, flair, brain, shifted)
-    assert apart < 0.7 * shared_information(t1w, flair, brain, STILL)
+    apart = _shared(t1w, flair, brain, shifted)
+    assert apart < 0.7 * _shared(t1w, flair, brain, STILL)
 
 
 def test_scans_that_do_not_overlap_share_nothing(t1w, brain):
     away = SimpleITK.Euler3DTransform()
     away.SetTranslation((1000.0, 0.0, 0.0))
-    assert shared_information(t1w, t1w, brain, away) == 0
+    assert _shared(t1w, t1w, brain, away) == 0
 
 
 def test_a_sound_registration_is_kept_without_a_doubt(t1w, brain):
@@ -149,7 +155,9 @@ def test_a_registration_that_makes_matters_worse_falls_back_to_the_header(t1w, b
     wrong = SimpleITK.Euler3DTransform()
     wrong.SetRotation(0.0, 0.0, np.deg2rad(degrees))
     flair = to_itk(head("FLAIR", AFFINE, seed=3), AFFINE)
-    found = check_registration(t1w, flair, brain, Registration(wrong, "centres of mass", -0.3, -0.2))
+    found = check_registration(
+        read_points(t1w, brain), flair, Registration(wrong, "centres of mass", -0.3, -0.2)
+    )
     assert found.fell_back
     assert found.transform.TransformPoint((10.0, 20.0, 30.0)) == (10.0, 20.0, 30.0)
     assert len(found.doubts) == 1

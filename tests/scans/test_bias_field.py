@@ -26,7 +26,7 @@ def test_a_known_field_is_removed():
 
 
 def test_shrinking_follows_the_size_of_the_voxels():
-    assert shrink_factors((1.0, 1.0, 1.0), (256, 256, 180)) == [4, 4, 4]
-    assert shrink_factors((0.9, 0.9, 3.0), (256, 256, 48)) == [4, 4, 2]
-    assert shrink_factors((2.0, 2.0, 2.0), (91, 109, 91)) == [3, 3, 3]
-    assert shrink_factors((1.0, 1.0, 3.0), (256, 256, 10)) == [4, 4, 1]  # never fewer than eight voxels
+    assert shrink_factors((1.0, 1.0, 1.0), [140, 180, 150]) == [6, 6, 6]
+    assert shrink_factors((0.9, 0.9, 3.0), [150, 200, 48]) == [7, 7, 2]
+    assert shrink_factors((2.0, 2.0, 2.0), [70, 90, 75]) == [3, 3, 3]
+    assert shrink_factors((1.0, 1.0, 3.0), [140, 180, 10]) == [6, 6, 1]  # never fewer than eight voxels

@@ -9,13 +9,21 @@ from scipy import ndimage
 from synthetic_head import write
 
 from stratacam.scans.background import background_level
+from stratacam.scans.bias_field import correct_bias
 from stratacam.scans.cohort.bids import find_scans
-from stratacam.scans.contrast import contrast_doubt, find_tissues, sign_doubt
+from stratacam.scans.contrast import (
+    Tissues,
+    contrast_doubt,
+    find_tissues,
+    lowered_contrast,
+    sign_doubt,
+    tissue_contrast,
+)
 from stratacam.scans.phantom.cohort import make_cohort
 from stratacam.scans.phantom.settings import PhantomSettings
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.template import fit_template
-from stratacam.scans.volume import to_itk
+from stratacam.scans.volume import from_itk, to_itk
 
 SEQUENCES = ("T1w", "T2w", "FLAIR")
 
@@ -138,6 +146,37 @@ def test_air_says_nothing_where_the_head_was_cut_out_or_bright_values_wrapped(he
     assert background_level(np.where(brain, images["T1w"] + 1000, 0).astype(np.float32)) == 0
     limit = np.percentile(images["T1w"], 95)
     assert background_level(np.where(images["T1w"] > limit, images["T1w"] - 2 * limit, images["T1w"])) == 0
+
+
+def test_contrast_is_the_difference_of_two_tissues_over_their_spread():
+    values = np.arange(202.0) % 101  # twice 0 to 100: median 50, median absolute deviation 25
+    image = np.concatenate([values + 400, values + 200])[:, None, None]
+    white = (np.arange(404) < 202)[:, None, None]
+    tissues = Tissues(white, ~white, np.zeros_like(white))
+    assert tissue_contrast(image, tissues) == pytest.approx(200 / (1.4826 * 25))
+    assert tissue_contrast(40 * image, tissues) == pytest.approx(200 / (1.4826 * 25))
+    assert tissue_contrast(np.ones_like(image), tissues) is None
+    assert tissue_contrast(image * (np.arange(404) < 240)[:, None, None], tissues) is None  # 38 of grey
+
+
+def test_a_field_that_follows_the_tissues_is_flagged_and_that_of_a_coil_is_not(heads):
+    images, brain, tissues, _ = heads[0]
+    before = tissue_contrast(images["T1w"], tissues)
+    places = np.indices(brain.shape) / 40
+    coil = np.exp(0.1 * places[0] - 0.08 * places[1] ** 2)
+    assert lowered_contrast(tissue_contrast(images["T1w"] * coil, tissues), before) is None
+    follows = ndimage.gaussian_filter(np.where(tissues.grey, 0.85, 1.0), 1)
+    doubt = lowered_contrast(before, tissue_contrast(images["T1w"] / follows, tissues))
+    assert doubt.startswith("correcting the bias field lowers the contrast of grey and white matter from")
+
+
+def test_bias_correction_takes_no_contrast_out_of_a_t1w(heads):
+    """N4 with four splines over the field of view took a third: white matter lies inside of grey."""
+    for images, brain, tissues, _ in heads:
+        mask = to_itk(brain.astype(np.uint8), np.diag([3.0, 3.0, 3.0, 1.0]))
+        t1w = to_itk(images["T1w"], np.diag([3.0, 3.0, 3.0, 1.0]))
+        after = tissue_contrast(from_itk(correct_bias(t1w, mask)[0]), tissues)
+        assert after > 0.88 * tissue_contrast(images["T1w"], tissues)
 
 
 def test_an_offset_t1w_is_prepared_as_if_it_had_none_and_flagged(cohort, tmp_path):

@@ -10,8 +10,10 @@ import SimpleITK
 import torch
 
 from stratacam.scans.cohort.bids import find_scans
+from stratacam.scans.contrast import find_tissues
 from stratacam.scans.prepare import PrepareSettings, prepare
-from stratacam.scans.volume import LPS
+from stratacam.scans.sequences import SEQUENCES
+from stratacam.scans.volume import LPS, to_itk
 
 DATA = Path(os.environ.get("STRATACAM_TEST_DATA", Path(__file__).parents[3] / "shared/data")) / "ms-raw"
 REFERENCE = DATA / "derivatives/reference/sub-12"
@@ -28,7 +30,7 @@ def prepared(tmp_path_factory):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return [prepare(scan, out, PrepareSettings(template=False)) for scan in find_scans(DATA)[0]]
+        return [prepare(scan, out, PrepareSettings()) for scan in find_scans(DATA)[0]]
     finally:
         torch.set_num_threads(threads)
 
@@ -102,9 +104,18 @@ def test_the_kept_slices_span_about_135_mm(prepared):
 
 
 def test_white_matter_has_its_intensity_in_both_sessions(prepared):
+    """Where the template is sure of white matter; the scaling has found it by itself, from T1w and T2w."""
     for scan in prepared:
         volume = scan.load()
-        t1w = volume.images[scan.sequences.index("T1w")]
-        counts, edges = np.histogram(t1w[volume.brain_mask], 100, (0, 1))
-        assert edges[counts.argmax()] == pytest.approx(1 / 1.6, abs=0.04)
+        grid = to_itk(volume.brain_mask.astype(np.uint8), volume.affine)
+        transform = SimpleITK.AffineTransform(SimpleITK.ReadTransform(str(scan.template_transform)))
+        white = find_tissues(transform, grid, volume.brain_mask).white
+        for name, image in zip(scan.sequences, volume.images, strict=True):
+            assert np.median(image[white]) == pytest.approx(1 / SEQUENCES[name].full_scale, rel=0.08)
         assert (volume.images[:, volume.brain_mask] >= 1).mean() < 0.005
+
+
+def test_bias_correction_takes_no_contrast_from_grey_and_white_matter(prepared):
+    for scan in prepared:
+        for name, contrast in scan.read_record()["TissueContrast"].items():
+            assert contrast["After"] > 0.9 * contrast["Before"], name

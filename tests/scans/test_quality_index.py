@@ -85,7 +85,7 @@ def test_flags_are_told_with_their_scan_and_no_folder(tmp_path):
 def test_absent_keys_are_dashes(tmp_path):
     bare = dict.fromkeys(("BrainVolume", "Flags", "Registration", "BiasRange"))
     path = write_index(_cohort(tmp_path, sub05=bare), {"sub-05": "RRMS"})
-    assert _rows(path)["sub-05"] == ["sub-05", "RRMS", DASH, DASH, "30", "0.931", *[DASH] * 7]
+    assert _rows(path)["sub-05"] == ["sub-05", "RRMS", DASH, DASH, "30", "0.931", *[DASH] * 6]
     assert "1 whose record does not say" in path.read_text(encoding="utf-8")
 
 

@@ -17,7 +17,8 @@ from rich.console import Console
 from viewed_study import LAYERS, PLANTED, SUBJECT, recommending, write_viewed_study
 
 from stratacam.errors import InputError
-from stratacam.maps import ScanMaps
+from stratacam.maps import ScanMaps, scan_of
+from stratacam.study.folders import StudyFolders
 from stratacam.viewer import serve, write_page
 from stratacam.viewer.application import GONE
 from stratacam.viewer.built import read_built_page
@@ -442,3 +443,19 @@ def test_what_has_no_room_is_left_out_and_named(viewed, page, tmp_path):
 def test_a_scan_that_there_is_not_is_named_with_those_that_there_are(viewed, page, tmp_path):
     with pytest.raises(InputError, match=r"sub-77: names 0 scans with maps; expected one of sub-03, sub-04"):
         write_page(viewed, page, "sub-77", tmp_path / "page.html")
+
+
+def test_a_damaged_store_is_named_and_the_other_scans_are_shown(study, tmp_path):
+    folders = StudyFolders(shutil.copytree(study[0].root, tmp_path / "study"))
+    stores = sorted(folders.maps.rglob("*.zarr"))
+    (stores[0] / "zarr.json").write_text("{")
+    next(path for path in stores[1].rglob("0") if path.is_file()).unlink()
+    seen = open_viewed(folders)
+    assert len(seen.scans) == len(stores) - 2
+    first, second = seen.study().damaged
+    assert first.startswith(f"{stores[0].name}: zarr.json is damaged")
+    assert second.startswith(f"{stores[1].name}: ")
+    assert " is missing" in second
+    assert str(tmp_path) not in first + second
+    left_out = [(row["name"], row["step"]) for row in seen.content.left_out]
+    assert [(scan_of(store), "maps") for store in stores[:2]] == left_out[-2:]

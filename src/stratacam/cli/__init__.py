@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-from stratacam.cli import benchmark, export, figures, models, scans, status, study, viewer
+from stratacam.cli import benchmark, export, figures, models, scans, status, store, study, viewer
 from stratacam.cli.options import LEFT_OUT, UNFINISHED, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
@@ -22,6 +22,7 @@ __all__ = [
     "models",
     "scans",
     "status",
+    "store",
     "study",
     "viewer",
 ]
@@ -51,6 +52,7 @@ COMMANDS = (
 
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(store.store, name="store")
 
 
 def main() -> None:

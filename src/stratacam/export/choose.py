@@ -9,8 +9,9 @@ from stratacam.errors import InputError
 from stratacam.evidence.claims import last_convolution
 from stratacam.export.trust import Trust, read_trust
 from stratacam.files import read_json
-from stratacam.maps import ScanMaps, entity, find_stores, read_maps
+from stratacam.maps import ScanMaps, entity, read_all
 from stratacam.maps.fused import is_fused
+from stratacam.maps.store.places import name_of
 from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.study.folders import StudyFolders
 from stratacam.study.recommended import EXPLAIN_RECOMMENDED, recommended_map
@@ -149,11 +150,10 @@ def _stored(folders: StudyFolders, wanted: Wanted) -> tuple[list[ScanMaps], dict
         places.append(folders.recommended_maps)
     stored: list[ScanMaps] = []
     damaged: dict[tuple[str, str], str] = {}
-    for path in (path for place in places for path in find_stores(place)):
-        try:
-            stored.append(read_maps(path))
-        except (ValueError, TypeError, OSError) as fault:
-            scan, _, method = path.stem.rpartition("_")
+    for found in map(read_all, places):
+        stored += found.maps
+        for path, fault in found.damaged.items():
+            scan, _, method = name_of(path).removesuffix(".zarr").rpartition("_")
             damaged[scan, method] = (
                 f"{path}: cannot be read ({fault}); expected whole maps: make them again with `stratacam run "
                 f"--force explain`, or with `stratacam evidence` those in {folders.recommended_maps.name}/."

@@ -21,7 +21,16 @@ from stratacam.maps.pictures import (
     predicted_class,
 )
 from stratacam.maps.settings import ExplainSettings
-from stratacam.maps.store import ScanMaps, find_maps, find_stores, maps_in, read_maps, remove_other_maps
+from stratacam.maps.store import (
+    FoundMaps,
+    ScanMaps,
+    find_maps,
+    maps_in,
+    read_all,
+    read_maps,
+    remove_other_maps,
+    scan_of,
+)
 from stratacam.maps.trained import (
     differences_of,
     edges,
@@ -37,6 +46,7 @@ __all__ = [
     "LAYER_METHODS",
     "Consensus",
     "ExplainSettings",
+    "FoundMaps",
     "LayerConsensus",
     "ScanMaps",
     "check_settings",
@@ -50,7 +60,6 @@ __all__ = [
     "explained_pictures",
     "explained_sequence",
     "find_maps",
-    "find_stores",
     "frame_of",
     "label_of",
     "larger_pictures",
@@ -62,8 +71,10 @@ __all__ = [
     "part_in_training",
     "predicted_class",
     "prepared_sequences",
+    "read_all",
     "read_maps",
     "remove_other_maps",
+    "scan_of",
     "trained_plane",
     "within",
 ]

@@ -1,4 +1,4 @@
-"""The consensus of several networks on disk: `layers/<name>`, their mean, `spread/<name>` and `agreement/<name>`."""
+"""The consensus of several networks on disk: mean, spread and agreement, and if wanted every member's maps."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +14,10 @@ from stratacam.maps.heat import HEAT_SCALE
 from stratacam.maps.member_maps import LayerConsensus, MemberMaps, fuse_members, in_units, why_blank
 from stratacam.maps.reliability import reliability
 from stratacam.maps.store import ScanMaps
-from stratacam.maps.writing import Explained, Filled, new_array, write_group
-
-MEMBERS = "members"
-"""Where the maps of the members are until those of all slices are there."""
+from stratacam.maps.store.arrays import CLASS, HEIGHT, MODEL, SLICE, STATISTIC, WIDTH, write_maps_array
+from stratacam.maps.store.group import Explained, Filled, write_group
+from stratacam.maps.store.scan_maps import LAYERS, MEMBERS, STATISTICS
+from stratacam.maps.store.scratch import Scratch
 
 UNIT = f"scale of a network: the {HEAT_SCALE} quantile of its absolute value over the brain"
 
@@ -30,10 +30,11 @@ def write_consensus(
     members: Sequence[Mapping[str, Any]],
     *,
     fused: Sequence[str] = (),
+    keep_members: bool = False,
 ) -> ScanMaps:
     """Write the consensus of maps to `path`, whole or not at all; return it as `read_maps` does.
 
-    The maps of all members are held on disk, so that memory is needed for one layer.
+    The maps of all members wait on disk, so that memory is needed for one layer, or for the parts of one fused map.
 
     Args:
         path: the store.
@@ -42,27 +43,36 @@ def write_consensus(
         brain: (n, rows, columns), in the pictures.
         members: which networks they are.
         fused: names of maps over layers, whose parts are among the layers.
+        keep_members: store the members' own maps, too, but for fused ones.
     """
 
-    def fill(group: zarr.Group) -> Filled:
-        logits, unreached = _write_members(group, len(brain), batches)
+    def fill(group: zarr.Group, scratch: Scratch) -> Filled:
+        logits, unreached = _wait(scratch, batches)
         blank: dict[str, list[list[str]]] = {}
         scales: dict[str, list[list[float]]] = {}
         reliabilities: dict[str, list[float | None]] = {}
-        for layer in (*unreached, *fused):
-            raw, never = _members_of(group, unreached, layer, brain)
+        for layer in (*scratch.layers, *fused):
+            raw, never = _members_of(scratch, unreached, layer, brain)
             found = [LayerConsensus.of(of_class, brain) for of_class in raw.swapaxes(0, 1)]
-            for part, name in (("layers", "mean"), ("spread", "spread"), ("agreement", "agreement")):
-                values = np.stack([getattr(one, name) for one in found])
-                new_array(group, f"{part}/{layer}", values.shape)[:] = values
+            statistics = np.stack([[getattr(one, name) for one in found] for name in STATISTICS])
+            write_maps_array(
+                group,
+                f"{LAYERS}/{layer}",
+                statistics,
+                (STATISTIC, CLASS, SLICE, HEIGHT, WIDTH),
+                explained.precision,
+            )
+            if keep_members and not is_fused(layer):
+                dimensions = (MODEL, CLASS, SLICE, HEIGHT, WIDTH)
+                write_maps_array(group, f"{MEMBERS}/{layer}", raw, dimensions, explained.precision)
             reliabilities[layer] = [
                 _known(reliability(in_units(raw[:, column], one.scales), brain))
                 for column, one in enumerate(found)
             ]
             scales[layer] = [list(one.scales) for one in found]
             blank[layer] = [list(why_blank(one.mean, never[:, column])) for column, one in enumerate(found)]
-        del group[MEMBERS]
         attributes = {
+            "statistics": list(STATISTICS),
             "members": [dict(one) for one in members],
             "scales": scales,
             "reliability": reliabilities,
@@ -74,35 +84,27 @@ def write_consensus(
     return write_group(path, explained, fill)
 
 
-def _write_members(
-    group: zarr.Group, slices: int, batches: Iterable[MemberMaps]
+def _wait(
+    scratch: Scratch, batches: Iterable[MemberMaps]
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.bool_]]]:
-    """Write every member's maps in their place; return mean logits (n, K), and by layer `unreached` (M, C, n)."""
-    arrays: dict[str, Any] = {}
-    unreached: dict[str, NDArray[np.bool_]] = {}
+    """Write every member's maps to the scratch; return mean logits (n, K), and by layer `unreached` (M, C, n)."""
+    unreached: dict[str, list[NDArray[np.bool_]]] = {}
     logits = []
-    start = 0
     for batch in batches:
-        stop = start + batch.logits.shape[1]
         logits.append(batch.logits.mean(axis=0))
         for layer, raw in batch.raw.items():
-            if layer not in arrays:
-                shape = (*raw.shape[:2], slices, *raw.shape[3:])
-                arrays[layer] = new_array(group, f"{MEMBERS}/{layer}", shape)
-                unreached[layer] = np.ones(shape[:3], dtype=bool)
-            arrays[layer][:, :, start:stop] = raw
-            unreached[layer][:, :, start:stop] = batch.unreached[layer]
-        start = stop
-    return np.concatenate(logits), unreached
+            scratch.append(layer, raw)
+            unreached.setdefault(layer, []).append(batch.unreached[layer])
+    return np.concatenate(logits), {layer: np.concatenate(one, axis=2) for layer, one in unreached.items()}
 
 
 def _members_of(
-    group: zarr.Group, unreached: Mapping[str, NDArray[np.bool_]], layer: str, brain: NDArray[np.bool_]
+    scratch: Scratch, unreached: Mapping[str, NDArray[np.bool_]], layer: str, brain: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Maps of the members in one layer or fused, (M, C, n, h, w), and where no gradient arrived, (M, C, n)."""
     if not is_fused(layer):
-        return np.asarray(group[f"{MEMBERS}/{layer}"]), unreached[layer]
-    parts = {part: np.asarray(group[f"{MEMBERS}/{part}"]) for part in parts_of(layer)}
+        return scratch.read(layer), unreached[layer]
+    parts = {part: scratch.read(part) for part in parts_of(layer)}
     return fuse_members(parts, unreached, layer, brain)
 
 

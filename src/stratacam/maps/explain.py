@@ -17,8 +17,9 @@ from stratacam.maps.nifti import entity
 from stratacam.maps.pictures import classify_scan, explained_pictures, network_inputs
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import ScanMaps, remove
+from stratacam.maps.store.group import Explained
 from stratacam.maps.trained import channels_of, delivered_sequences, model_identity, part_in_training_of_any
-from stratacam.maps.writing import Explained, write_maps
+from stratacam.maps.writing import write_maps
 from stratacam.networks import ModelCard, last_block
 from stratacam.scans.derivatives import write_dataset_description
 from stratacam.scans.prepared import PreparedScan
@@ -78,6 +79,7 @@ def explain_scan(
         every_explained=card.classes if target == "all" else (target,),
         model=model_identity(card),
         in_training=part_in_training_of_any(scan, members or [card]),
+        precision=settings.precision,
         geometry=replace(
             pictures.geometry,
             delivered={name: scan.delivered_grid(name) for name in delivered_sequences(card)},
@@ -101,6 +103,7 @@ def explain_scan(
             pictures.brain,
             [model_identity(one) for one in members],
             fused=asked.fused,
+            keep_members=settings.keep_members,
         )
     else:
         found = cam.explain_batches(

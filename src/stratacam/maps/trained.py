@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from stratacam.networks import ModelCard
+from stratacam.networks.saved import card_hash
 from stratacam.scans.prepare import completed
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.sequences import lesion_sequence
@@ -39,14 +40,16 @@ def part_in_training_of_any(scan: PreparedScan, cards: Sequence[ModelCard]) -> P
 
 
 def model_identity(card: ModelCard) -> dict[str, Any]:
-    """Which model made a map, for the files of the map: what the card tells of its network and training."""
+    """Which model made a map, for the files of the map: what the card tells of its network and training, its hash."""
     training = card.training
     known = {
-        key: training.get(key) for key in ("run", "cohort", "seed", "fold", "initial_weights", "versions")
+        key: training.get(key)
+        for key in ("run", "cohort", "seed", "fold", "initial_weights", "temperature", "versions")
     }
     return {
         "architecture": card.architecture,
         "brain": card.brain,
+        "card_sha256": card_hash(card),
         **{key: value for key, value in known.items() if value is not None},
     }
 

@@ -1,5 +1,6 @@
 """Trained models on disk: `model.safetensors` and the JSON card that says what they are."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,16 @@ def save_model(folder: Path | str, model: nn.Module, card: ModelCard) -> None:
     }
     with whole_file(folder / WEIGHTS) as temporary:
         save_file(state, temporary)
-    write_text(folder / CARD, card.model_dump_json(indent=2) + "\n")
+    write_text(folder / CARD, _card_text(card))
+
+
+def card_hash(card: ModelCard) -> str:
+    """SHA-256 of the file of a card, as `save_model` writes it."""
+    return hashlib.sha256(_card_text(card).encode()).hexdigest()
+
+
+def _card_text(card: ModelCard) -> str:
+    return card.model_dump_json(indent=2) + "\n"
 
 
 def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Module, ModelCard]:

@@ -1,5 +1,6 @@
 """What a registered scan shows of its contrast: whether fluid, grey and white matter look as its sequence has them."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import SimpleITK
 from numpy.typing import NDArray
 
 from stratacam.scans.intensity import tissue_peak
-from stratacam.scans.masks import depth_mm
+from stratacam.scans.masks import bounding_box, depth_mm
 from stratacam.scans.sequences import SEQUENCES, MRSequence, find_sequence
 from stratacam.scans.template import load_template
 from stratacam.scans.volume import from_itk
@@ -27,6 +28,7 @@ MAXIMUM_VESSELS = 3.0  # ml
 MAD_TO_SD = 1.4826
 MAXIMUM_NEGATIVE = 0.01  # of the brain
 MAXIMUM_ZERO = 0.1  # of the brain
+LOWERED = 0.85  # of the contrast before correction: less is a loss
 
 
 @dataclass(frozen=True)
@@ -46,16 +48,23 @@ def find_tissues(
     Args:
         template_to_t1w: affine, LPS mm.
         grid: where the prepared voxels lie.
-        brain: (X, Y, Z) on it.
+        brain: (X, Y, Z) on it, not empty.
     """
     inverse = template_to_t1w.GetInverse()
     templates = load_template("wm_template"), load_template("gm_template"), load_template("brain_mask")
+    box = bounding_box(brain)
+    part = SimpleITK.RegionOfInterest(
+        grid, [side.stop - side.start for side in box], [side.start for side in box]
+    )
     white, grey, inside = (
-        from_itk(SimpleITK.Resample(template, grid, inverse, SimpleITK.sitkLinear, 0.0))
+        from_itk(SimpleITK.Resample(template, part, inverse, SimpleITK.sitkLinear, 0.0))
         for template in templates
     )
-    fluid = (inside - white - grey > FLUID) & (depth_mm(brain, grid.GetSpacing()) > DEEP)
-    return Tissues(brain & (white > WHITE), brain & (grey > GREY), fluid)
+    fluid = (inside - white - grey > FLUID) & (depth_mm(brain[box], grid.GetSpacing()) > DEEP)
+    found = Tissues(*(np.zeros_like(brain) for _ in range(3)))
+    found.white[box], found.grey[box], found.fluid[box] = white > WHITE, grey > GREY, fluid
+    found.white[~brain] = found.grey[~brain] = False
+    return found
 
 
 def contrast_doubt(
@@ -107,6 +116,40 @@ def contrast_doubt(
             f"expected less than {MAXIMUM_VESSELS:g} ml: it may have been taken after a contrast agent"
         )
     return None
+
+
+def tissue_contrast(image: NDArray[np.floating], tissues: Tissues) -> float | None:
+    """Return how far white matter is from grey: the difference of their medians over the spread within them.
+
+    The spread is 1.4826 times the median absolute deviation, the root mean square of both tissues.
+
+    Args:
+        image: (X, Y, Z), of any scale; voxels that are exactly 0 do not count.
+        tissues: see `find_tissues`.
+
+    Returns:
+        None where a tissue has fewer than 50 voxels, or no spread.
+    """
+    seen = [image[mask & (image != 0)].astype(np.float64) for mask in (tissues.white, tissues.grey)]
+    if min(map(len, seen)) < MINIMUM_VOXELS:
+        return None
+    white, grey = (float(np.median(values)) for values in seen)
+    spreads = [
+        MAD_TO_SD * float(np.median(np.abs(values - middle)))
+        for values, middle in zip(seen, (white, grey), strict=True)
+    ]
+    spread = math.sqrt((spreads[0] ** 2 + spreads[1] ** 2) / 2)
+    return abs(white - grey) / spread if spread else None
+
+
+def lowered_contrast(before: float, after: float) -> str | None:
+    """Say if correcting the bias field took contrast out of a sequence, as `tissue_contrast` measures it."""
+    if after >= LOWERED * before:
+        return None
+    return (
+        f"correcting the bias field lowers the contrast of grey and white matter from {before:.2f} to {after:.2f} "
+        "(difference over the spread within them); expected no loss: see whether the field follows the anatomy"
+    )
 
 
 def sign_doubt(image: NDArray[np.float32], brain: NDArray[np.bool_], covered: float) -> str | None:

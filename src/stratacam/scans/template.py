@@ -11,7 +11,7 @@ from stratacam.scans.mni152 import Part, load_mni152
 from stratacam.scans.register import Level, descend, isotropic
 from stratacam.scans.volume import from_itk, one_itk_thread, to_itk
 
-LEVELS = (Level(8.0, 1.0, 2.0), Level(4.0, 0.5, 1.0), Level(2.0, 0.1, 0.25))
+LEVELS = (Level(8.0, 20_000, 2.0), Level(4.0, 70_000, 1.0), Level(2.0, 120_000, 0.25))
 MINIMUM_OVERLAP = 0.85  # Dice of the brain's mask and the template's; below it the fit is doubted
 
 

@@ -54,6 +54,7 @@ class StudyAnswer:
         warning: what stands beside everything that comes of the split; "" where there is nothing to warn of.
         scans: those that there are maps of.
         without_maps: how many prepared scans there are no maps of.
+        damaged: maps that cannot be read, a sentence each, that begins with the store's name.
         first: what is seen first.
     """
 
@@ -66,6 +67,7 @@ class StudyAnswer:
     warning: str
     scans: Sequence[ListedScan]
     without_maps: int
+    damaged: Sequence[str]
     first: FirstView
 
 

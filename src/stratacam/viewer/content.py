@@ -102,12 +102,14 @@ class Viewed:
         scans: those that there are maps of, by name.
         stores: all maps.
         without_maps: how many prepared scans there are no maps of.
+        damaged: stores of maps that cannot be read, a sentence each, that begins with its name.
     """
 
     content: StudyContent
     scans: tuple[ViewedScan, ...]
     stores: tuple[ViewedStore, ...]
     without_maps: int = 0
+    damaged: tuple[str, ...] = ()
 
     def only(self, name: str, label: str) -> Self:
         """One scan alone, under a label that does not say whose it is.
@@ -123,7 +125,7 @@ class Viewed:
             )
         chosen = replace(found[0], name=label, stores=tuple(range(len(found[0].stores))))
         stores = tuple(self.stores[store] for store in found[0].stores)
-        return replace(self, scans=(chosen,), stores=stores, without_maps=0)
+        return replace(self, scans=(chosen,), stores=stores, without_maps=0, damaged=())
 
     def study(self) -> StudyAnswer:
         """The study, its scans, and what to look at first."""
@@ -146,6 +148,7 @@ class Viewed:
                 for maps in [self.stores[one.stores[0]].maps]
             ],
             without_maps=self.without_maps,
+            damaged=self.damaged,
             first=self._first,
         )
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from stratacam.errors import InputError
-from stratacam.maps import ScanMaps, find_maps
+from stratacam.maps import FoundMaps, ScanMaps, find_maps, read_all
+from stratacam.maps.store.places import name_of
 from stratacam.report.content import read_study
 from stratacam.study.folders import StudyFolders
 from stratacam.viewer.content import Viewed, ViewedScan, ViewedStore, mark_of
@@ -23,12 +24,14 @@ def open_viewed(folders: StudyFolders, further: Sequence[Path] = ()) -> Viewed:
     """
     content = read_study(folders)
     chosen = content.recommended and content.recommended.chosen
-    own = find_maps(folders.maps)
+    own = list(content.maps.values())
     networks = [one for maps in own for one in _networks(maps)]
     found = [_found(maps, recommended=True) for maps in content.recommended_maps.values()]
     found += [_found(maps) for maps in own]
-    for maps in (maps for folder in further for maps in find_maps(folder)):
-        found.append(_found(maps, judged=all(one in networks for one in _networks(maps))))
+    damaged = dict(content.damaged_maps)
+    for more in map(_further, further):
+        found += [_found(maps, judged=all(one in networks for one in _networks(maps))) for maps in more.maps]
+        damaged |= more.damaged
     scans = []
     for name, scan in sorted(content.scans.items()):
         stores = tuple(place for place, one in enumerate(found) if one.maps.name == name)
@@ -42,7 +45,23 @@ def open_viewed(folders: StudyFolders, further: Sequence[Path] = ()) -> Viewed:
         raise InputError(
             f"{folders.recommended_maps}: holds no maps; make them again with `stratacam evidence`."
         )
-    return Viewed(content, tuple(scans), tuple(found), len(content.scans) - len(scans))
+    return Viewed(
+        content,
+        tuple(scans),
+        tuple(found),
+        without_maps=len(content.scans) - len(scans),
+        damaged=tuple(f"{name_of(store)}: {fault}".replace("`", "") for store, fault in damaged.items()),
+    )
+
+
+def _further(folder: Path) -> FoundMaps:
+    """Maps of a folder.
+
+    Raises:
+        InputError: it holds none.
+    """
+    found = read_all(folder)
+    return found if found.maps or found.damaged else FoundMaps(tuple(find_maps(folder)), {})
 
 
 def _networks(maps: ScanMaps) -> Sequence[Mapping[str, Any]]:

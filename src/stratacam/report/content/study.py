@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from stratacam.errors import InputError
 from stratacam.evidence.claims import last_convolution
 from stratacam.files import read_json, read_table
-from stratacam.maps import ScanMaps, explained_sequence, maps_in
+from stratacam.maps import FoundMaps, ScanMaps, explained_sequence, read_all, scan_of
 from stratacam.maps.fused import is_fused
+from stratacam.maps.store import Place
 from stratacam.networks import ModelCard, network_title
 from stratacam.networks.saved import CARD
 from stratacam.report.content.files import REPEAT, Row, expect, json_if_there, missing, table_if_there
@@ -41,6 +42,7 @@ class StudyContent:
         maps: maps by the name of their scan.
         recommended: which of all judged maps is recommended, or why none is; None where that was not measured.
         recommended_maps: maps by the name of their scan, of the method, networks and layer recommended.
+        damaged_maps: stores that cannot be read, each with the reason; they are among those left out, too.
         reliability: rows of `reliability.tsv`, of maps and of those recommended; none where they are of one network.
         predictions: of the first network and seed, one row per held-out subject.
         comparison: of all networks and baselines; empty where there is none.
@@ -66,6 +68,7 @@ class StudyContent:
     maps: Mapping[str, ScanMaps]
     recommended: Recommended | None
     recommended_maps: Mapping[str, ScanMaps]
+    damaged_maps: Mapping[Place, str]
     reliability: tuple[Row, ...]
     predictions: tuple[Row, ...]
     comparison: Mapping[str, Any]
@@ -173,11 +176,17 @@ def read_study(folders: StudyFolders) -> StudyContent:
         predictions = folders.evaluation / runs[0].run.model / "predictions_subjects.tsv"
         expect(predictions, "the evaluation of the model")
         models = read_models(folders, runs)
-        if not folders.maps.is_dir() or not (maps := maps_in(folders.maps)):
-            raise missing(folders.maps, "maps")
+        found = read_all(folders.maps)
+        if not found.maps:
+            raise next(
+                (InputError(f"{store}: {fault}") for store, fault in found.damaged.items()),
+                missing(folders.maps, "maps"),
+            )
         by_slice = bool(split) and "slice" in split[0]
         recommended = read_recommended(folders, [trained.run for trained in runs])
-        believed = maps_in(folders.recommended_maps) if recommended and recommended.chosen else []
+        chosen = recommended and recommended.chosen
+        believed = read_all(folders.recommended_maps) if chosen else FoundMaps((), {})
+        damaged = {**found.damaged, **believed.damaged}
         return StudyContent(
             folders=folders,
             configuration=configuration,
@@ -187,9 +196,10 @@ def read_study(folders: StudyFolders) -> StudyContent:
             part={} if by_slice else _parts(split, models[0]),
             slices_of_part=Counter(row["part"] for row in split) if by_slice else {},
             scans={scan.name: scan for scan in scans},
-            maps={found.name: found for found in maps},
+            maps={maps.name: maps for maps in found.maps},
             recommended=recommended,
-            recommended_maps={found.name: found for found in believed},
+            recommended_maps={maps.name: maps for maps in believed.maps},
+            damaged_maps=damaged,
             reliability=(
                 *table_if_there(folders.recommended_maps / RELIABILITY),
                 *table_if_there(folders.reliability),
@@ -201,7 +211,7 @@ def read_study(folders: StudyFolders) -> StudyContent:
             sample_size=json_if_there(folders.sample_size),
             leakage=_of_these_models(folders, folders.leakage / "leakage.json"),
             permutations=_of_these_models(folders, folders.permutations / "permutations.json"),
-            left_out=table_if_there(folders.left_out),
+            left_out=(*table_if_there(folders.left_out), *_rows_of(damaged)),
             provenance=json_if_there(folders.provenance),
             resources=tuple(table_if_there(folders.resources)),
             data_set=json_if_there(Path(configuration["cohort"]["input"]) / "dataset_description.json"),
@@ -211,6 +221,11 @@ def read_study(folders: StudyFolders) -> StudyContent:
             f"{folders.root}: the study cannot be read ({fault}); expected a finished one: "
             "repeat it with `stratacam run`."
         ) from fault
+
+
+def _rows_of(damaged: Mapping[Place, str]) -> list[Row]:
+    """Stores that cannot be read, as scans that were left out."""
+    return [{"name": scan_of(store), "step": "maps", "reason": fault} for store, fault in damaged.items()]
 
 
 def subject_label(name: str) -> str:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK
 
-from stratacam.scans.agreement import SAME_HEAD, shared_information
+from stratacam.scans.agreement import SAME_HEAD, BrainPoints, blur, shared_information
 from stratacam.scans.register import Registration
-from stratacam.scans.volume import from_itk
 
 MAXIMUM_ROTATION = 45.0  # degrees between two scans of one session
 MAXIMUM_SHIFT = 120.0  # mm at the brain's centre
@@ -45,7 +44,7 @@ class CheckedRegistration:
 
 
 def check_registration(
-    t1w: SimpleITK.Image, image: SimpleITK.Image, brain: SimpleITK.Image, found: Registration
+    points: BrainPoints, image: SimpleITK.Image, found: Registration
 ) -> CheckedRegistration:
     """Keep to the headers where a registration clearly makes the brain agree less.
 
@@ -55,15 +54,15 @@ def check_registration(
     another person's, or not aligned.
 
     Args:
-        t1w: float32.
+        points: the T1w at points of its brain.
         image: the sequence, float32.
-        brain: uint8, on the grid of the T1w.
         found: how the sequence was laid over the T1w.
     """
     headers = SimpleITK.Euler3DTransform()
-    before = shared_information(t1w, image, brain, headers)
-    after = shared_information(t1w, image, brain, found.transform)
-    rotation, shift = _motion(found.transform, _centre(brain))
+    blurred = blur(image)
+    before = shared_information(points, blurred, headers)
+    after = shared_information(points, blurred, found.transform)
+    rotation, shift = _motion(found.transform, points.centre)
     doubts = []
     if after < SAME_HEAD and (rotation > MAXIMUM_ROTATION or shift > MAXIMUM_SHIFT):
         doubts.append(
@@ -86,13 +85,7 @@ def check_registration(
     return CheckedRegistration(found, transform, before, after, rotation, shift, tuple(doubts))
 
 
-def _centre(brain: SimpleITK.Image) -> list[float]:
-    """Centre of the brain, LPS mm."""
-    middle = np.argwhere(from_itk(brain) > 0).mean(axis=0)
-    return list(brain.TransformContinuousIndexToPhysicalPoint(middle.tolist()))
-
-
-def _motion(transform: SimpleITK.Euler3DTransform, centre: list[float]) -> tuple[float, float]:
+def _motion(transform: SimpleITK.Euler3DTransform, centre: tuple[float, ...]) -> tuple[float, float]:
     """Degrees of the rotation, and mm by which `centre` moves."""
     turn = np.reshape(transform.GetMatrix(), (3, 3))
     angle = math.degrees(math.acos(min(1.0, max(-1.0, (float(np.trace(turn)) - 1) / 2))))

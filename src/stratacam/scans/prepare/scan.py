@@ -8,11 +8,19 @@ import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
 
+from stratacam.scans.agreement import read_points
 from stratacam.scans.background import background_level
 from stratacam.scans.brain_mask import doubts, extract_brain, read_brain_mask
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.duplicates import voxels_hash
-from stratacam.scans.contrast import contrast_doubt, find_tissues, sign_doubt
+from stratacam.scans.contrast import (
+    Tissues,
+    contrast_doubt,
+    find_tissues,
+    lowered_contrast,
+    sign_doubt,
+    tissue_contrast,
+)
 from stratacam.scans.grid import make_grid, onto_grid
 from stratacam.scans.intensity import (
     BY_BRAIN,
@@ -25,7 +33,7 @@ from stratacam.scans.prepare.sequence import LaidSequence, Target, about, lay, t
 from stratacam.scans.prepare.settings import PrepareSettings
 from stratacam.scans.prepare.write import Results, write_results
 from stratacam.scans.prepared import PreparedScan
-from stratacam.scans.template import TemplateFit, fit_template
+from stratacam.scans.template import fit_template
 from stratacam.scans.volume import from_itk, itk_affine, notices, read_volume, to_itk
 
 
@@ -69,7 +77,9 @@ def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
     flags += doubts(from_itk(brain) > 0, itk_affine(t1w))
     grid = make_grid(t1w, None if settings.grid == "T1w" else settings.grid)
     inside = from_itk(onto_grid(brain, grid, SimpleITK.Transform())) >= 0.5
-    target = Target(t1w, brain, grid, inside)
+    with timed(seconds, "registration"):
+        points = read_points(t1w, brain)
+    target = Target(t1w, brain, grid, inside, points)
     sequences = {
         name: lay(name, path, images.pop(name), target, seed=settings.seed, seconds=seconds)
         for name, path in scan.images.items()
@@ -82,12 +92,19 @@ def prepare(scan: Scan, out: Path, settings: PrepareSettings) -> PreparedScan:
             template = fit_template(t1w, brain, seed=settings.seed)
         flags += template.doubts
     flags += [flag for sequence in sequences.values() for flag in sequence.flags]
-    flags += _intensity_doubts(sequences, inside, grid, template)
+    with timed(seconds, "contrast"):
+        tissues = (
+            None if template is None or template.doubts else find_tissues(template.transform, grid, inside)
+        )
+        contrasts = _contrasts(sequences, tissues) if tissues else {}
+        flags += _intensity_doubts(sequences, contrasts, inside, grid, tissues)
     write_results(
         prepared,
         scan,
         settings,
-        Results(sequences, scales, inside, itk_affine(grid), template, tuple(flags), hashes, seconds),
+        Results(
+            sequences, scales, inside, itk_affine(grid), template, contrasts, tuple(flags), hashes, seconds
+        ),
     )
     return prepared
 
@@ -121,22 +138,34 @@ def find_scales(
     return scales
 
 
+def _contrasts(sequences: Mapping[str, LaidSequence], tissues: Tissues) -> dict[str, tuple[float, float]]:
+    """Contrast of grey and white matter in each sequence, before and after its bias field was divided out."""
+    found = {}
+    for name, sequence in sequences.items():
+        before = tissue_contrast(sequence.image * sequence.field, tissues)
+        after = tissue_contrast(sequence.image, tissues)
+        if before is not None and after is not None:
+            found[name] = (before, after)
+    return found
+
+
 def _intensity_doubts(
     sequences: Mapping[str, LaidSequence],
+    contrasts: Mapping[str, tuple[float, float]],
     inside: NDArray[np.bool_],
     grid: SimpleITK.Image,
-    template: TemplateFit | None,
+    tissues: Tissues | None,
 ) -> list[str]:
     """What is implausible about the intensities; their order by tissue only where the template fits."""
-    found = {
-        name: sign_doubt(sequence.image, inside, sequence.covered) for name, sequence in sequences.items()
-    }
-    if template is not None and not template.doubts:
-        tissues = find_tissues(template.transform, grid, inside)
-        voxel_ml = float(np.prod(grid.GetSpacing())) / 1000
-        for name, sequence in sequences.items():
-            found[name] = found[name] or contrast_doubt(name, sequence.image, inside, tissues, voxel_ml)
-    return [f"{name}: {doubt}" for name, doubt in found.items() if doubt]
+    voxel_ml = float(np.prod(grid.GetSpacing())) / 1000
+    found = []
+    for name, sequence in sequences.items():
+        doubt = sign_doubt(sequence.image, inside, sequence.covered)
+        if tissues:
+            doubt = doubt or contrast_doubt(name, sequence.image, inside, tissues, voxel_ml)
+        lost = lowered_contrast(*contrasts[name]) if name in contrasts else None
+        found += [f"{name}: {one}" for one in (doubt, lost) if one]
+    return found
 
 
 def _above(image: SimpleITK.Image, level: float) -> SimpleITK.Image:

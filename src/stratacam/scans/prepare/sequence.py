@@ -11,6 +11,7 @@ import SimpleITK
 from numpy.typing import NDArray
 
 from stratacam.errors import InputError
+from stratacam.scans.agreement import BrainPoints
 from stratacam.scans.bias_field import correct_bias
 from stratacam.scans.grid import onto_grid
 from stratacam.scans.prepare.registration import CheckedRegistration, check_registration
@@ -55,12 +56,14 @@ class Target:
         brain: uint8, on the grid of the T1w.
         grid: an empty image that says where the prepared voxels lie.
         inside: (X, Y, Z) the brain on the prepared grid.
+        points: the T1w at points of the brain.
     """
 
     t1w: SimpleITK.Image
     brain: SimpleITK.Image
     grid: SimpleITK.Image
     inside: NDArray[np.bool_]
+    points: BrainPoints
 
 
 def lay(
@@ -79,7 +82,7 @@ def lay(
             # Register, and check that the sequence covers the brain.
             with timed(seconds, "registration"):
                 found = register(target.t1w, image, seed=seed)
-                registration = check_registration(target.t1w, image, target.brain, found)
+                registration = check_registration(target.points, image, found)
             transform = registration.transform
             covered = _covered(image, target.brain, transform)
             if covered < MINIMUM_COVERED:

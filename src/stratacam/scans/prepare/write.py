@@ -35,6 +35,7 @@ class Results:
         inside: (X, Y, Z) the brain.
         affine: (4, 4) of the prepared grid, voxels to RAS millimetres.
         template: the fit to the MNI152 template, if wanted.
+        contrasts: of grey and white matter in each sequence, before and after bias correction; empty without a fit.
         flags: what is doubtful, as sentences.
         hashes: of the voxels of each sequence as delivered, see `voxels_hash`.
         seconds: by stage.
@@ -45,6 +46,7 @@ class Results:
     inside: NDArray[np.bool_]
     affine: NDArray[np.float64]
     template: TemplateFit | None
+    contrasts: Mapping[str, tuple[float, float]]
     flags: tuple[str, ...]
     hashes: Mapping[str, str]
     seconds: dict[str, float]
@@ -157,6 +159,9 @@ def _record(scan: Scan, settings: PrepareSettings, results: Results, *, kept: in
         "IntensityOfZero": {name: scale.zero for name, scale in results.scales.items()},
         "IntensityOfOne": {name: scale.one for name, scale in results.scales.items()},
         "BiasRange": {name: sequence.bias for name, sequence in results.sequences.items()},
+        "TissueContrast": {
+            name: {"Before": before, "After": after} for name, (before, after) in results.contrasts.items()
+        },
         "Registration": _registrations(results),
         "Template": _template(results.template) if results.template is not None else None,
         "Versions": {package: version(package) for package in used},

@@ -109,6 +109,7 @@ def _sequence(view: SequenceViews, record: Mapping[str, Any], limit: float) -> d
         if view.field is None
         else [pictures.coloured(picture, limit) for picture in view.field],
         "bias_range": wording.bias_range(record, view.name),
+        "contrast": wording.tissue_contrast(record, view.name),
         "view": view,
         "intensities": charts.intensities(view),
         "normalised": charts.normalised(view, wording.white_matter(record, view.name)),

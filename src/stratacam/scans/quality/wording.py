@@ -78,6 +78,13 @@ def bias_range(record: Mapping[str, Any], sequence: str) -> str:
     return as_text(per_cent(part(record, "BiasRange").get(sequence)), 1, "%")
 
 
+def tissue_contrast(record: Mapping[str, Any], sequence: str) -> str:
+    """Return the contrast of grey and white matter before and after bias correction; "" where it is not recorded."""
+    one = part(part(record, "TissueContrast"), sequence)
+    before, after = number(one.get("Before")), number(one.get("After"))
+    return "" if before is None or after is None else f"{before:.2f} → {after:.2f}"
+
+
 def details(record: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return the tables of settings, sources and versions: title, and rows of name and value."""
     return [

@@ -14,6 +14,7 @@ export interface StudyAnswer {
   warning: string;
   scans: ListedScan[];
   without_maps: number;
+  damaged: string[];
   first: { scan: number; store: number; layer: number };
 }
 

@@ -29,6 +29,7 @@ export function controls(model: Model, change: Change): HTMLElement {
     element("p", { class: "quiet" }, `${scan.group || "Group not known"}; predicted ${store.predicted} (${
       store.probabilities[store.classes.indexOf(store.predicted)].toFixed(2)}); ${store.in_training}.${study.without_maps
       ? ` ${study.scans.length} of ${study.scans.length + study.without_maps} prepared scans have maps.` : ""}`),
+    damagedMaps(study.damaged),
     choice("Image", numbered(scan.sequences.map((one) => one.name)), String(state.sequence), (value) => change({ sequence: Number(value) })),
     element("h2", {}, "Map"),
     choice("Maps", numbered(scan.stores.map(titleOf)),
@@ -49,6 +50,14 @@ export function controls(model: Model, change: Change): HTMLElement {
     scan.regions ? tick("Regions of the brain", state.regions, (value) => change({ regions: value })) : "",
     tick("Crosshair", state.crosshair, (value) => change({ crosshair: value })),
   );
+}
+
+/** Maps that cannot be read: how many, and which and why when opened. */
+function damagedMaps(damaged: string[]): HTMLElement | string {
+  if (!damaged.length) return "";
+  return element("details", { class: "quiet damaged" },
+    element("summary", {}, damaged.length === 1 ? "One store of maps is damaged." : `${damaged.length} stores of maps are damaged.`),
+    element("ul", {}, ...damaged.map((one) => element("li", {}, one))));
 }
 
 /** Planes or layers, and the plane of the layers. */
