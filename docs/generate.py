@@ -198,13 +198,14 @@ def _number(field: Schema) -> str:
     return " ".join([name, *_limits(field)])
 
 
+def _table(field: Schema) -> str:
+    content = field["additionalProperties"]
+    return "table" if content is True else f"table of: {_allowed(content)}"
+
+
 _KINDS: dict[str, Callable[[Schema], str]] = {
     "array": _list,
-    "object": lambda field: (
-        "table"
-        if field["additionalProperties"] is True
-        else f"table of: {_allowed(field['additionalProperties'])}"
-    ),
+    "object": _table,
     "string": lambda field: "path" if field.get("format") == "path" else "text",
     "boolean": lambda _: "true, false",
     "integer": _number,

@@ -18,14 +18,21 @@ OF_SLURM = {
     "--parsable", "--partition", "--time",
 }  # fmt: skip
 """Options of sbatch."""
-OF_OTHERS = {"--force-reinstall", "--no-deps", "--nthreads", "--nworkers", "--help"} | OF_SLURM
-"""Options of pip, of `dask worker` and of sbatch, and the one that every command has."""
+OF_CONTAINERS = {
+    "--build-arg", "--gpus", "--init", "--nv", "--publish", "--rm", "--tag", "--user", "--volume",
+}  # fmt: skip
+"""Options of docker and apptainer."""
+OF_PIP = {"--force-reinstall", "--index-url", "--no-deps", "--wheel-dir"}
+OF_OTHERS = {"--nthreads", "--nworkers", "--help"} | OF_SLURM | OF_CONTAINERS | OF_PIP
+"""Options of `dask worker` and of other programs, and the one that every command has."""
 FILES = {"html", "json", "md", "py", "tsv", "txt"}
 """Endings of files that are called as a section is."""
 
 
 def options_of(command):
-    return {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    """Of a command, and of those below it."""
+    own = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    return own.union(*map(options_of, getattr(command, "commands", {}).values()))
 
 
 BENCHMARKS = {

@@ -224,7 +224,9 @@ def test_files_of_a_map_say_class_unit_model_and_whether_the_scan_was_held_out(d
         )
         model = {"architecture": "vgg16", "brain": "off", "card_sha256": card_hash(card), **told}
         assert (maps.in_training, maps.model) == (part, model)
-        assert zarr.open_group(maps.path, mode="r").attrs["unit"] == "logit"
+        attributes = zarr.open_group(maps.path, mode="r").attrs
+        assert (attributes["unit"], attributes["arithmetic"]) == ("logit", "exact")
+        assert attributes["largest_map_error"] == 0
         for grid in ("prepared", "delivered"):
             stem = tmp_path / f"sub-01/anat/sub-01_space-T1w_res-{grid}_desc-2_gradcam"
             sidecar = json.loads(stem.with_suffix(".json").read_text())

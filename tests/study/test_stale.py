@@ -32,6 +32,7 @@ from stratacam.scans.sequences import SEQUENCES, MRSequence
 from stratacam.scans.volume import write_nifti
 from stratacam.source_code import code_of
 from stratacam.study import cache as cache_module
+from stratacam.study import network_check
 from stratacam.study.cache import Cache
 from stratacam.study.configuration import StudyConfiguration, read_configuration
 from stratacam.study.execution import SerialExecutor, Workers
@@ -224,6 +225,7 @@ SETTINGS = {
     "run.retries": (0, set()),
     "run.time_limit_h": ({"prepare": 1}, set()),
     "run.device": ("cpu:0", FROZEN - REPORT),
+    "run.precision": ("fast", FROZEN - REPORT),
     "run.accept_left_out": (True, set()),
     "confounds.columns": (("note",), {"confounds"} | REPORT),
     "evidence.networks": (("single",), TABLES),  # as long as there is one seed
@@ -421,6 +423,7 @@ def again(configuration, force=()):
         patch.setattr(Work, "once", once)
         patch.setattr(Cache, "is_done", is_done)
         for module, name in (
+            (network_check, "check_precision_of"),  # there may be no card here
             (train, "_keep_earlier"),
             (train, "_rename_cohort"),
             (prepare, "_find_delivered"),

@@ -22,7 +22,7 @@ from stratacam.cam.smooth import smoothed
 from stratacam.cam.tap import LayerError
 from stratacam.cam.task import RawMaps, Task
 from stratacam.cam.trial import Trial
-from stratacam.cam.views import find_causes, named_causes
+from stratacam.cam.views import causes_of, named_causes
 
 
 def explain(
@@ -169,23 +169,21 @@ def _check_numbers(batch_size: object, smooth: object, noise: object) -> None:
 
 
 def _result(maps: RawMaps, method: str) -> Explanation:
-    causes = {name: find_causes(raw, maps.zero_gradient[name]) for name, raw in maps.raw.items()}
     names = list(maps.raw)
+    raw = [maps.raw[name].float() for name in names]
+    causes = [causes_of(raw, [maps.zero_gradient[name] for name in names])] if names else []
+    doubt = maps.target.doubt
+    checks = [doubt.checks] if doubt else []
     logits, classes, *found = _on_host(
-        [
-            maps.target.logits.float(),
-            maps.target.classes,
-            *(maps.raw[name].float() for name in names),
-            *causes.values(),
-        ]
+        [maps.target.logits.float(), maps.target.classes, *checks, *causes, *raw]
     )
+    if doubt:
+        replace(doubt, checks=found.pop(0)).settle()
+    blank = dict(zip(names, map(named_causes, found.pop(0)), strict=True)) if names else {}
     return Explanation(
         logits=logits,
         classes=classes,
-        maps={
-            name: LayerMaps(name, raw, named_causes(blank))
-            for name, raw, blank in zip(names, found[: len(names)], found[len(names) :], strict=True)
-        },
+        maps={name: LayerMaps(name, values, blank[name]) for name, values in zip(names, found, strict=True)},
         method=method,
         left_out=maps.refused,
     )

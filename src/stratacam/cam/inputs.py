@@ -84,7 +84,11 @@ class Inputs:
 
         def copied(_: Way, value: Value) -> Value:
             if isinstance(value, Tensor):
-                plain = value.detach().to(device, copy=True)
+                plain = value.detach()
+                to_card = device is not None and device.type == "cuda" and not plain.is_cuda
+                if to_card:
+                    plain = plain.pin_memory()  # so that nobody waits until it is there
+                plain = plain.to(device, copy=True, non_blocking=to_card)
                 return plain if type(plain) is Tensor else plain.as_subclass(Tensor)
             return value.copy() if isinstance(value, np.ndarray) else None
 

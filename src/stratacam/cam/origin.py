@@ -157,6 +157,20 @@ class Origins:
         return next(kind for kind in (FEATURES, WEIGHED, PROBABILITIES) if kind in kinds)
 
 
+@dataclass(frozen=True)
+class KnownOrigin:
+    """The origin of the scores (B, K) that an earlier forward gave of the same operations; they are no softmax's."""
+
+    kind: str | None
+
+    def logits_of(self, _tensor: Tensor) -> None:
+        """There are none behind the scores."""
+
+    def kind_of(self, _tensor: Tensor) -> str | None:
+        """See `Origins.kind_of`."""
+        return self.kind
+
+
 def _is_clamp_to_one(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     if operation not in {aten.clamp, aten.clamp_, aten.hardtanh, aten.hardtanh_}:
         return False

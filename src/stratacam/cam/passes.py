@@ -11,6 +11,9 @@ from stratacam.cam.scores import Target
 from stratacam.cam.tap import Tap
 from stratacam.cam.task import RawMaps, Run, Task
 
+FEW = 128
+"""Channels up to which a card multiplies two rows of weights, that are the same, in less time than one."""
+
 MapFunction = Callable[[Tensor, Tensor], Tensor]
 """Activation and gradient (B, channels, *spatial) to raw maps (B, *spatial)."""
 
@@ -62,29 +65,37 @@ def _by_gradients(
         conclude: the tap and the values of all classes (B, C, ...) to raw maps (B, C, *spatial).
     """
     run = Run(task)
-    values: dict[str, Tensor] = {}
+    values: dict[str, list[Tensor | None]] = {}
+    zero: dict[str, list[Tensor | None]] = {}
     raw: dict[str, Tensor] = {}
-    zero: dict[str, Tensor] = {}
+    without: dict[str, Tensor] = {}
 
     def receive(tap: Tap, column: int, gradient: Tensor) -> None:
         found = of_class(tap, gradient)
-        if tap.name not in values:  # a class whose score does not depend on the layer leaves its map zero
-            values[tap.name] = found.new_zeros(len(found), run.classes, *found.shape[1:])
-            zero[tap.name] = run.no_gradient()
-        values[tap.name][:, column] = found
-        zero[tap.name][:, column] = _without(gradient, (found <= 0).flatten(1).all(dim=1))
+        values.setdefault(tap.name, [None] * run.classes)[column] = found
+        blank = _without(gradient, (found <= 0).flatten(1).all(dim=1))
+        zero.setdefault(tap.name, [None] * run.classes)[column] = blank
         if column + 1 == run.classes:
             finish(tap)
 
     def finish(tap: Tap) -> None:
-        raw[tap.name] = conclude(tap, values.pop(tap.name))
+        raw[tap.name] = conclude(tap, _columns(values.pop(tap.name), 0))
+        without[tap.name] = _columns(zero.pop(tap.name), 1)
         tap.release()
 
     run.backward(receive)
     for tap in run.captured.unique_taps:
         if tap.name in values:  # the last class does not depend on this layer
             finish(tap)
-    return run.maps(raw, zero)
+    return run.maps(raw, without)
+
+
+def _columns(found: list[Tensor | None], absent: int) -> Tensor:
+    """Values of all classes (B, C, ...); those of a class whose score does not depend on the layer are `absent`."""
+    if len(found) == 1 and found[0] is not None:
+        return found[0][:, None]
+    known = next(one for one in found if one is not None)
+    return torch.stack([torch.full_like(known, absent) if one is None else one for one in found], dim=1)
 
 
 def activation_pass(task: Task, function: Callable[[Tensor], Tensor]) -> RawMaps:
@@ -145,9 +156,25 @@ def sum_of_channels(weights: Tensor, activation: Tensor) -> Tensor:
     Returns:
         (B, C, *spatial).
     """
-    features = activation.to(weights.dtype)
+    shape = (*weights.shape[:2], *activation.shape[2:])
     with exactly(weights):
-        return torch.bmm(weights, features.flatten(2)).reshape(*weights.shape[:2], *features.shape[2:])
+        if activation.is_cuda and activation.dtype == torch.bfloat16 and weights.dtype == torch.float32:
+            return _sum_of_short(weights, activation.flatten(2)).reshape(shape)
+        features = activation.to(weights.dtype).flatten(2)
+        if activation.is_cuda and weights.shape[1] == 1 and weights.shape[2] <= FEW:
+            return torch.bmm(weights.expand(-1, 2, -1), features)[:, :1].reshape(shape)
+        return torch.bmm(weights, features).reshape(shape)
+
+
+def _sum_of_short(weights: Tensor, features: Tensor) -> Tensor:
+    """The product (B, C, positions) with bfloat16 features (B, channels, positions), which are not copied for it.
+
+    Each weight is the sum of two bfloat16 numbers, which together have 16 of its 24 bits.
+    """
+    high = weights.bfloat16()
+    low = (weights - high.float()).bfloat16()
+    found = torch.bmm(torch.cat([high, low], dim=1), features, out_dtype=torch.float32)
+    return found[:, : weights.shape[1]] + found[:, weights.shape[1] :]
 
 
 def exactly(values: Tensor) -> torch.autocast:

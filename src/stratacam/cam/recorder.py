@@ -54,6 +54,7 @@ class Recorder:
         self.origins = Origins()
         self.origins.start(self.image, inputs.beside(), inputs.tensors())
         self.watch = Watch(self.origins, shared)
+        self.shapes: dict[nn.Module, torch.Size] = {}
         self.calls: dict[nn.Module, list[Tap | str]] = {module: [] for module in self.modules.values()}
         self.last: Tap | None = None
         self.why_no_last = "does not exist: no convolution was run on this input."
@@ -109,6 +110,7 @@ class Recorder:
         with torch._C.DisableTorchFunction():  # these reads are not the model's
             call: Tap | str | None = self._fault(module, output)
             if call is None:
+                self.shapes[module] = output.shape
                 call, output = self._tap(module, inputs, output)
             self.calls[module].append(call)
         return output
@@ -140,14 +142,9 @@ class Recorder:
         given = inputs[0] if inputs and isinstance(inputs[0], Tensor) else None
         if given is not None and steps and _cheaper_to_repeat(module, given, output):
             again = repeat(given, output, steps)
-        tied = self._tie(output, inputs)
+        tied = tie(output, inputs, self.anchor)
         tap = self._hold(module, output, given if given is not None and again else tied, again)
-
-        def pass_on(gradient: Tensor | None) -> None:
-            if tap.receive and gradient is not None:  # None where the score does not depend on this layer
-                tap.receive(gradient)
-
-        tied.register_hook(pass_on)  # type: ignore[no-untyped-call]
+        tied.register_hook(tap.pass_on)  # type: ignore[no-untyped-call]
         return tap, tied
 
     def select(self) -> tuple[dict[str, Tap], dict[str, str]]:
@@ -208,12 +205,18 @@ class Recorder:
         lying = self.origins.axes_of(output) if isinstance(output, Tensor) else None
         return map_fault(module, output, self.image, self.tokens_to_grid, lying)
 
-    def _tie(self, output: Tensor, inputs: Sequence[Any]) -> Tensor:
-        """The output as a tensor of the graph that stands for this layer alone."""
-        if output.requires_grad:
-            given = {storage_of(value) for value in inputs if isinstance(value, Tensor)}
-            output = output.clone() if output._is_view() or storage_of(output) in given else output
-        return cast("Tensor", _Anchored.apply(output, self.anchor))  # type: ignore[no-untyped-call]
+
+def tie(output: Tensor, inputs: Sequence[Any], anchor: Tensor) -> Tensor:
+    """The output of a layer as a tensor of the graph that stands for this layer alone, on a way to the anchor."""
+    if output.requires_grad:
+        output = output.clone() if is_alias(output, inputs) else output
+    return cast("Tensor", _Anchored.apply(output, anchor))  # type: ignore[no-untyped-call]
+
+
+def is_alias(output: Tensor, inputs: Sequence[Any]) -> bool:
+    """Whether an output of a layer is a view, or what it was given itself."""
+    given = {storage_of(value) for value in inputs if isinstance(value, Tensor)}
+    return output._is_view() or storage_of(output) in given
 
 
 class _Anchored(torch.autograd.Function):
@@ -240,7 +243,10 @@ def _cheaper_to_repeat(module: nn.Module, given: Tensor, output: Tensor) -> bool
 
     True for a pool, whose input the graph keeps anyway; and for a convolution where the graph starts, if its
     input is much smaller: nothing else holds its output then, and a few input channels are quick to convolve.
+    Not on a graphics card, which moves values faster than it computes them.
     """
+    if given.is_cuda:
+        return False
     if isinstance(module, POOLS):
         return given.requires_grad
     return (

@@ -25,6 +25,7 @@ class Target:
     score: Callable[[Captured, Tensor], Tensor]  # a forward and its classes to scores (B, C); of a bag (1, C)
     bag: bool  # all images have one score together
     by_image: bool  # each image's score is known to be made of that image alone
+    doubt: "Doubt | None" = None  # whether the logits are probabilities, if that is yet to be read
 
 
 def logits_of(captured: Captured) -> Tensor:
@@ -82,11 +83,12 @@ def choose_target(captured: Captured, classes: Classes, *, images: int) -> Targe
         return Target(shown, columns, score, len(scores) < captured.images, captured.by_image)
     logits = logits_of(captured)
     bag = len(logits) < captured.images
-    probabilities = _are_probabilities(captured, logits)
+    doubt: Doubt | None = _doubt_of(captured, logits)
+    threshold = 0.0
+    if doubt and doubt.single:  # which class is predicted depends on it
+        threshold, doubt = 0.5 if doubt.settle() else 0.0, None
     shown = logits.detach().expand(captured.images, -1)
-    indices = _class_indices(
-        classes, shown, captured.positions, images, threshold=0.5 if probabilities else 0.0
-    )
+    indices = _class_indices(classes, shown, captured.positions, images, threshold=threshold)
     if bag and bool((indices != indices[:1]).any()):
         raise ValueError(
             "classes: the images are one bag with one score; give the same classes for all of them."
@@ -96,7 +98,7 @@ def choose_target(captured: Captured, classes: Classes, *, images: int) -> Targe
         found = logits_of(run)
         return class_scores(found, rows[: len(found)])
 
-    return Target(shown, indices, class_score, bag, captured.by_image)
+    return Target(shown, indices, class_score, bag, captured.by_image, doubt)
 
 
 def class_scores(logits: Tensor, rows: Tensor) -> Tensor:
@@ -189,34 +191,54 @@ def _class_indices(
     return mine.long().reshape(batch, -1).to(logits.device)
 
 
-def _are_probabilities(captured: Captured, logits: Tensor) -> bool:
-    """Warn where the model gives probabilities; whether they are single ones, which speak for class 1 above 0.5."""
+@dataclass(frozen=True)
+class Doubt:
+    """Whether logits are probabilities instead; a card is waited for only where this is settled.
+
+    Attributes:
+        kind: of the logits, see `Origins.kind_of`.
+        count: of the images.
+        single: each has one logit.
+        checks: (4,) what the values say: they lie in [0, 1]; their rows are shares; or logarithms of shares; and they
+            are not all 0.
+    """
+
+    kind: str | None
+    count: int
+    single: bool
+    checks: Tensor
+
+    def settle(self) -> bool:
+        """Warn where they are; whether they are single ones, which speak for class 1 above 0.5."""
+        bounded, shares, logarithms, some = self.checks.tolist()
+        found = ""
+        if self.kind == PROBABILITIES or (self.kind == WEIGHED and bounded):
+            found = "its output is made of what a softmax, sigmoid, exponential or the like gave"
+        elif not self.single and shares:
+            found = "its rows are positive and sum to 1"
+        elif not self.single and logarithms:
+            found = "its rows are logarithms of numbers that sum to 1"
+        elif self.kind is None and self.single and bounded and self.count > 1 and some:
+            found = "its single outputs all lie between 0 and 1"
+        if found:
+            warnings.warn(
+                f"the model seems to give probabilities: {found}. Their gradients fade where the model is sure; give "
+                "the model without its softmax or sigmoid, or the scores to explain by a function as classes.",
+                stacklevel=2,
+            )
+        return bool(found) and self.single and bounded
+
+
+def _doubt_of(captured: Captured, logits: Tensor) -> Doubt:
     values = logits.detach()
-    kind = captured.origins.kind_of(logits)
-    single = values.shape[1] == 1
     checks = (
         ((values >= 0) & (values <= 1)).all(),
         (values >= 0).all() & _are_one(values.sum(dim=1)),
         (values <= 0).all() & _are_one(values.exp().sum(dim=1)),
         values.any(),
     )
-    bounded, shares, logarithms, some = torch.stack(checks).tolist()  # one wait for a graphics card
-    found = ""
-    if kind == PROBABILITIES or (kind == WEIGHED and bounded):
-        found = "its output is made of what a softmax, sigmoid, exponential or the like gave"
-    elif not single and shares:
-        found = "its rows are positive and sum to 1"
-    elif not single and logarithms:
-        found = "its rows are logarithms of numbers that sum to 1"
-    elif kind is None and single and bounded and len(values) > 1 and some:
-        found = "its single outputs all lie between 0 and 1"
-    if found:
-        warnings.warn(
-            f"the model seems to give probabilities: {found}. Their gradients fade where the model is sure; give the "
-            "model without its softmax or sigmoid, or the scores to explain by a function as classes.",
-            stacklevel=2,
-        )
-    return bool(found) and single and bounded
+    kind = captured.origins.kind_of(logits)
+    return Doubt(kind, len(values), values.shape[1] == 1, torch.stack(checks))
 
 
 def _are_one(sums: Tensor) -> Tensor:

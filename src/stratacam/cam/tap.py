@@ -42,6 +42,11 @@ class Tap:
         """Values at the layer's output, such as its gradient, as a feature map."""
         return self.tokens_to_grid(values) if self.tokens_to_grid else values
 
+    def pass_on(self, gradient: Tensor | None) -> None:
+        """Hand a gradient on; None comes where the score does not depend on this layer."""
+        if self.receive and gradient is not None:
+            self.receive(gradient)
+
     def release(self) -> None:
         """Let go of the activation."""
         self.held = self.again = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stratacam.cam.capture import Captured, capture
 from stratacam.cam.feature_map import TokensToGrid
@@ -13,14 +13,14 @@ from stratacam.cam.inputs import Inputs
 from stratacam.cam.layers import split_call
 from stratacam.cam.scores import Target
 from stratacam.cam.tap import LayerError, Tap
+from stratacam.cam.twin import Twin
 
 
 @dataclass(frozen=True)
 class Task:
     """One batch to explain."""
 
-    model: nn.Module  # a twin, in evaluation mode and frozen
-    shared: Mapping[int, str]  # names of its parameters, by storage, that the caller's model shares
+    twin: Twin  # of the model, in evaluation mode and frozen
     inputs: Inputs
     layers: Mapping[str, bool]  # name to whether it was named, and not only matched by a pattern
     target: Callable[[Captured], Target]  # finds the classes to explain in the first forward
@@ -34,11 +34,11 @@ class Task:
 
     def capture(self) -> Captured:
         """One forward that records the outputs of the layers."""
-        return capture(self.model, self.inputs, self.layers, self.tokens_to_grid, self.shared)
+        return capture(self.twin, self.inputs, self.layers, self.tokens_to_grid)
 
     def run(self, inputs: Inputs) -> Captured:
         """One forward of other inputs that keeps no layer."""
-        return capture(self.model, inputs, {}, None, self.shared)
+        return capture(self.twin, inputs, {}, None)
 
 
 @dataclass
@@ -121,10 +121,6 @@ class Run:
                 "the score does not depend on the image through a gradient: the model detaches it, or runs inside "
                 "torch.no_grad."
             )
-
-    def no_gradient(self) -> Tensor:
-        """(B, C), true: the initial value for every class, until its gradient arrives."""
-        return torch.ones_like(self.target.classes, dtype=torch.bool)
 
     def maps(self, raw: dict[str, Tensor], zero_gradient: dict[str, Tensor]) -> RawMaps:
         """The maps in the order given; layers that no gradient reached are refused."""

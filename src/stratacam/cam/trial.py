@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from stratacam.cam.capture import Captured
 from stratacam.cam.feature_map import TokensToGrid
 from stratacam.cam.inputs import Inputs
+from stratacam.cam.kept import ready_twin
 from stratacam.cam.running import device_of
 from stratacam.cam.scores import Target
 from stratacam.cam.task import RawMaps, Task
-from stratacam.cam.twin import twin_of
 from stratacam.cam.watch import ParametersWrittenError
 
 Made = TypeVar("Made")
@@ -127,10 +127,9 @@ class Trial:
         with torch.inference_mode(mode=False), torch.enable_grad():
             inputs = part.copied(device_of(self.model))
             ordered = self.channels_last and inputs.faster_channels_last
-            with twin_of(self.model, channels_last=ordered, private=self.private) as twin:
+            with ready_twin(self.model, channels_last=ordered, private=self.private) as twin:
                 yield Task(
-                    model=twin.model,
-                    shared=twin.protected,
+                    twin=twin,
                     inputs=inputs.channels_last() if ordered else inputs,
                     layers=self.layers,
                     target=self.target,

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -21,6 +21,14 @@ from stratacam.cam.origin import Origins
 from stratacam.cam.watch import Watch
 
 
+@dataclass
+class Memory:
+    """What forwards of a twin that is kept have shown, by signature, and whether one was watched since it was taken."""
+
+    shown: dict[Any, Any] = field(default_factory=dict)
+    watched: bool = False
+
+
 @dataclass(frozen=True)
 class Twin:
     """A twin, and the parameters that it must not write to."""
@@ -29,6 +37,7 @@ class Twin:
     protected: Mapping[
         int, str
     ]  # names of parameters by storage: those that are shared, or have a copy elsewhere
+    memory: Memory | None = None  # of a twin that is kept from batch to batch
 
 
 @contextmanager
@@ -47,20 +56,32 @@ def twin_of(model: nn.Module, *, channels_last: bool, private: bool) -> Iterator
     # 1. Copy the model, with its parameters if eval() is overridden and so might write to them.
     acting = any(module.training for module in model.modules()) and any(map(_acts, model.modules()))
     copier = Copier(model, private=private or acting)
-    twin = copier.copy(model)
-    protected = dict(copier.shared)
     try:
-        with _without_compiled_code(), _only(model):
-            # 2. Put the copy in evaluation mode, without writing to what it shares with the model.
-            with Watch(Origins(), protected):
-                _evaluate(twin, acting=acting)
-            # 3. Lay kernels as the images are laid: copies, which must not be written to either.
-            if channels_last and not private:
-                protected |= _hold_channels_last(twin)
-            yield Twin(twin, protected)
+        with eager(), only(model):
+            yield make_twin(model, copier, channels_last=channels_last and not private, acting=acting)
     finally:
         for module in copier.modules:  # a model may hold itself, and what it holds would stay
             vars(module).clear()
+
+
+def make_twin(
+    model: nn.Module,
+    copier: Copier,
+    *,
+    channels_last: bool,
+    acting: bool,
+    memory: Memory | None = None,
+) -> Twin:
+    """Make a twin of a model with its copier; `acting` if `eval()` of a module does more than to set the mode."""
+    twin = copier.copy(model)
+    protected = dict(copier.shared)
+    # 2. Put the copy in evaluation mode, without writing to what it shares with the model.
+    with Watch(Origins(), protected):
+        _evaluate(twin, acting=acting)
+    # 3. Lay kernels as the images are laid: copies, which must not be written to either.
+    if channels_last:
+        protected |= _hold_channels_last(twin)
+    return Twin(twin, protected, memory)
 
 
 def _acts(module: nn.Module) -> bool:
@@ -101,7 +122,7 @@ def _hold_channels_last(twin: nn.Module) -> dict[int, str]:
 
 
 @contextmanager
-def _only(model: nn.Module) -> Iterator[None]:
+def only(model: nn.Module) -> Iterator[None]:
     """Refuse a call of the caller's own modules, which the twin reaches where copies do not follow it."""
     names = {id(module): name or "itself" for name, module in model.named_modules(remove_duplicate=False)}
     thread = threading.get_ident()
@@ -146,4 +167,4 @@ class _Eager:
                     self._stance.__exit__(None, None, None)
 
 
-_without_compiled_code = _Eager()
+eager = _Eager()

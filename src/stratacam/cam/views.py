@@ -106,13 +106,20 @@ def blank_cause(raw: Tensor, zero_gradient: Tensor) -> tuple[tuple[str, ...], ..
 
 def find_causes(raw: Tensor, zero_gradient: Tensor) -> Tensor:
     """`blank_cause` as a tensor (B, C) of places in `CAUSES`, found where the maps lie."""
-    values = raw.flatten(2)
+    return causes_of([raw], [zero_gradient])[0]
+
+
+def causes_of(raw: Sequence[Tensor], zero_gradient: Sequence[Tensor]) -> Tensor:
+    """`find_causes` of several layers, (layers, B, C): all of them at once, as each has few values."""
+    ends = torch.stack([torch.stack(torch.aminmax(maps.flatten(2), dim=2)) for maps in raw])
+    lowest, highest = ends[:, 0], ends[:, 1]  # not finite if a value is not
+    zero = torch.stack(list(zero_gradient)).to(ends.device)
     holds = (
-        ~values.isfinite().all(dim=2),
-        zero_gradient.to(raw.device),
-        _is_constant(raw),
-        values.amax(dim=2) <= 0,
-        torch.ones_like(zero_gradient, device=raw.device),
+        ~(lowest.isfinite() & highest.isfinite()),
+        zero,
+        _is_one_value(lowest, highest),
+        highest <= 0,
+        torch.ones_like(zero),
     )
     return torch.stack(holds).byte().argmax(dim=0)
 
@@ -124,6 +131,9 @@ def named_causes(causes: Tensor) -> tuple[tuple[str, ...], ...]:
 
 def _is_constant(raw: Tensor) -> Tensor:
     """Which maps (B, C) have one value everywhere, up to rounding."""
-    values = raw.flatten(2)
-    highest, lowest = values.amax(dim=2), values.amin(dim=2)
+    lowest, highest = torch.aminmax(raw.flatten(2), dim=2)
+    return _is_one_value(lowest, highest)
+
+
+def _is_one_value(lowest: Tensor, highest: Tensor) -> Tensor:
     return highest - lowest <= ROUNDING * torch.maximum(highest.abs(), lowest.abs())

@@ -23,12 +23,16 @@ class Watch(TorchDispatchMode):
 
     It copies held tensors before it is changed in place, records the operations of single calls, and follows
     where values come from. It stops before one of `protected`, parameters by storage, is written to.
+
+    Attributes:
+        changed: whether a tensor that was held has been changed.
     """
 
     def __init__(self, origins: Origins, protected: Mapping[int, str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.origins = origins
         self._protected = protected
+        self.changed = False
         self._held: dict[int, list[weakref.ref[HeldTensor]]] = {}
         self._steps: list[Step] | None = None
 
@@ -64,6 +68,7 @@ class Watch(TorchDispatchMode):
     def _save(self, value: Tensor) -> None:
         for reference in self._held.pop(storage_of(value), []):
             held = reference()
+            self.changed = True
             if held is not None:
                 held.tensor = held.tensor.clone()
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 from stratacam.learning.dataset import SliceDataset, batches
 from stratacam.learning.forward import compute_logits, forward
 from stratacam.learning.inputs import Given, Inputs
+from stratacam.learning.loading import read_ahead
 from stratacam.learning.relevance import Relevance
 from stratacam.learning.settings import TrainSettings
 from stratacam.networks import train_mode
@@ -95,14 +96,19 @@ def run_epoch(
         order = torch.randperm(len(dataset), generator=generator)
     versions = torch.randint(inputs.versions, (len(dataset),), generator=generator)
     steps = batches(len(dataset), settings.batch_size)
-    loss_sum = 0.0
+    there = order.to(device)
+    batch_losses = []
     train_mode(trainee.model, trainee.frozen)
-    for step, positions in enumerate(steps):
+
+    def read(positions: npt.NDArray[np.int64]) -> Given:
+        return inputs.read(order[positions].numpy(), versions[positions], generator)
+
+    for step, given in enumerate(read_ahead(read, steps, device)):
         share = rate_at((number + (step + 0.5) / len(steps)) / settings.epochs, settings)
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * share
-        rows = order[positions]
-        given = inputs.read(rows.numpy(), versions[positions], generator)
+        done = int(steps[step][-1]) + 1
+        rows = there[int(steps[step][0]) : done]
         logits, outside = trainee.run(given, labels[rows])
         losses = functional.cross_entropy(
             logits, labels[rows], reduction="none", label_smoothing=settings.label_smoothing
@@ -117,8 +123,10 @@ def run_epoch(
                 (p for p in trainee.fed.parameters() if p.requires_grad), settings.clip_norm
             )
         optimiser.step()
-        loss_sum += float(loss.detach()) * len(rows)
-        report(int(positions[-1]) + 1)
+        batch_losses.append(loss.detach())
+        report(done)
+    found = torch.stack(batch_losses).tolist()  # not before: a card would be waited for in every step
+    loss_sum: float = sum(one * len(positions) for one, positions in zip(found, steps, strict=True))
     return loss_sum / len(dataset)
 
 
@@ -152,8 +160,9 @@ def _guided(
     trainee.fed.eval()
     labels = torch.from_numpy(inputs.dataset.label).to(trainee.device)
     logits, outside = [], []
-    for rows in batches(len(labels), batch_size):
-        found, shares = trainee.run(inputs.plain_with_mask(rows), labels[rows], differentiable=False)
+    parts = batches(len(labels), batch_size)
+    for rows, given in zip(parts, read_ahead(inputs.plain_with_mask, parts, trainee.device), strict=True):
+        found, shares = trainee.run(given, labels[rows], differentiable=False)
         if shares is None:
             raise AssertionError("slices of a guided training come without a mask")
         logits.append(found.detach().double().cpu())

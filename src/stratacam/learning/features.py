@@ -6,7 +6,7 @@ the brain, with where it is in every copy, and so for the mask that guides a tra
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,8 +27,11 @@ from stratacam.learning.dataset import (
     mask_file,
     mask_names,
 )
+from stratacam.learning.forward import Batch
+from stratacam.learning.loading import read_ahead, to_device
 from stratacam.learning.randomness import torch_generator
 from stratacam.networks import takes_brain
+from stratacam.networks.precision import half
 
 OPEN_FILES = 256
 """Memory-mapped files that a process holds open at most."""
@@ -89,17 +92,15 @@ def cache_activations(
         }
         for version in range(1 + copies):
             generator = torch_generator(seed, _number(scan.scan), version)
-            for rows in batches(len(dataset), batch_size):
-                inputs = tuple(
-                    values.to(device, memory_format=torch.channels_last)
-                    for values in (dataset.read(rows), *(dataset.read_mask(rows, name) for name in masks))
-                )
+            every = batches(len(dataset), batch_size)
+            for rows, given in zip(every, read_ahead(_reader(dataset, masks), every, device), strict=True):
+                inputs = tuple(to_device(values, device) for values in given)
                 if version:
                     inputs = augment(inputs, augmentation, generator)
-                given = inputs[: 1 + takes_brain(frozen)]  # the brain is the first of the masks
-                activations = frozen(*given).to("cpu", torch.float16).numpy()
-                for copies_of, mask in zip(masks.values(), inputs[1:], strict=True):
-                    copies_of.append(mask.to("cpu", torch.uint8).numpy()[:, 0])
+                with half(inputs[0].device):  # the brain is the first of the masks
+                    activations = frozen(*inputs[: 1 + takes_brain(frozen)]).to("cpu", torch.float16).numpy()
+                for copies_of, laid in zip(masks.values(), inputs[1:], strict=True):
+                    copies_of.append(laid.to("cpu", torch.uint8).numpy()[:, 0])
                 if not np.isfinite(activations).all():
                     raise InputError(
                         "training.frozen: found activations beyond 65504; expected them to fit the float16 that "
@@ -116,6 +117,12 @@ def cache_activations(
                 np.save(beside, mask_of_copies.reshape(1 + copies, len(dataset), *mask_of_copies.shape[1:]))
         if stored is not None:
             stored.flush()
+
+
+def _reader(dataset: SliceDataset, masks: Iterable[str]) -> Callable[[npt.NDArray[np.int64]], Batch]:
+    """A function that reads pictures by their rows, and masks of them."""
+    names = tuple(masks)
+    return lambda rows: (dataset.read(rows), *(dataset.read_mask(rows, name) for name in names))
 
 
 def cache_head_inputs(
@@ -145,7 +152,8 @@ def cache_head_inputs(
         with torch.inference_mode():
             for rows in batches(len(dataset), batch_size):
                 inputs = read_activations(rest, dataset, folder, rows, np.zeros_like(rows))
-                rest(*(values.to(device) for values in inputs))
+                with half(torch.device(device)):
+                    rest(*(to_device(values, device, channels_last=False) for values in inputs))
     finally:
         hook.remove()
     features = [batch.flatten(2).mean(2) if batch.ndim > 2 else batch for batch in given]

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from stratacam.learning.dataset import batches
+from stratacam.learning.loading import read_ahead, to_device
+from stratacam.networks.precision import half
 
 Rows = npt.NDArray[np.int64]
 
@@ -16,13 +18,9 @@ Batch = tuple[torch.Tensor, ...]
 
 
 def forward(layers: nn.Module, batch: Batch, device: str) -> torch.Tensor:
-    """Return the layers' output as float32, computed in bfloat16 where that is fast: on CUDA only."""
-    given = [
-        values.to(device, memory_format=torch.channels_last if values.ndim == 4 else torch.preserve_format)
-        for values in batch
-    ]
-    kind = given[0].device.type
-    with torch.autocast(kind, dtype=torch.bfloat16, enabled=kind == "cuda"):
+    """Return the layers' output as float32, computed in the precision in effect, see `stratacam.networks.precision`."""
+    given = [to_device(values, device) for values in batch]
+    with half(given[0].device):
         logits: torch.Tensor = layers(*given)
     return logits.float()
 
@@ -46,5 +44,6 @@ def compute_logits(
     """
     network.eval()
     with torch.inference_mode():
-        logits = [forward(network, read(rows), device).double().cpu() for rows in batches(count, batch_size)]
-    return torch.cat(logits).numpy()
+        parts = read_ahead(read, batches(count, batch_size), device)
+        logits = [forward(network, part, device).double() for part in parts]
+        return torch.cat(logits).cpu().numpy()

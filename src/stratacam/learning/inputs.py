@@ -14,6 +14,7 @@ from stratacam.learning.augment import AugmentSettings, augment
 from stratacam.learning.dataset import SliceDataset, mask_names
 from stratacam.learning.features import read_activations, read_copies_mask
 from stratacam.learning.forward import Batch
+from stratacam.learning.loading import to_device
 from stratacam.networks import takes_brain
 
 
@@ -71,9 +72,10 @@ def augmented_inputs(
 
     def read(rows: npt.NDArray[np.int64], versions: torch.Tensor, generator: torch.Generator) -> Given:
         read = dataset.read(rows), *(dataset.read_mask(rows, name) for name in names)
-        inputs = tuple(values.to(device) for values in read)
-        augmented = (versions > 0).to(device)
-        if augmented.any():
+        inputs = tuple(to_device(values, device, channels_last=False) for values in read)
+        augmented = versions.nonzero()[:, 0]
+        if len(augmented):
+            augmented = augmented.to(device)
             changed = augment(tuple(values[augmented] for values in inputs), augmentation, generator)
             for values, new in zip(inputs, changed, strict=True):
                 values[augmented] = new

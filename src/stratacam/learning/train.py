@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -123,7 +124,7 @@ def train(
         )
 
     try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        with _deterministic():
             history, best = _fit(
                 trainee,
                 inputs(train_set, settings.copies),
@@ -142,6 +143,12 @@ def train(
     if checkpoint:
         checkpoint.file.unlink(missing_ok=True)
     return history
+
+
+def _deterministic() -> AbstractContextManager[None]:
+    """Algorithms that give the same each time, in the precision in effect."""
+    cudnn = torch.backends.cudnn
+    return cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=cudnn.allow_tf32)
 
 
 def _optimiser(fed: nn.Module, head: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:

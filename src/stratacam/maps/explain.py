@@ -15,12 +15,14 @@ from stratacam.maps.formats import write_formats
 from stratacam.maps.fused import wanted
 from stratacam.maps.nifti import entity
 from stratacam.maps.pictures import classify_scan, explained_pictures, network_inputs
+from stratacam.maps.precision import check_precision
 from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import ScanMaps, remove
 from stratacam.maps.store.group import Explained
 from stratacam.maps.trained import channels_of, delivered_sequences, model_identity, part_in_training_of_any
 from stratacam.maps.writing import write_maps
 from stratacam.networks import ModelCard, last_block
+from stratacam.networks.precision import current_precision
 from stratacam.scans.derivatives import write_dataset_description
 from stratacam.scans.prepared import PreparedScan
 
@@ -67,6 +69,15 @@ def explain_scan(
     target = predicted if settings.target == "predicted" else settings.target
     classes: Literal["all"] | int = "all" if target == "all" else card.classes.index(target)
     path = maps_path(scan, out, settings.method)
+    inputs = network_inputs(model, pictures)
+    error = check_precision(
+        model.members if isinstance(model, Consensus) else [model],
+        inputs,
+        scan.name,
+        precision=current_precision(),
+        classes=card.classes.index(predicted if target == "all" else target),
+        method=settings.method,
+    )
     write_dataset_description(
         out, scan.delivered("T1w"), name="Class activation maps", ignored=("sub-*", "*.tsv")
     )
@@ -78,6 +89,8 @@ def explain_scan(
         scan_probabilities=probabilities,
         every_explained=card.classes if target == "all" else (target,),
         model=model_identity(card),
+        arithmetic=current_precision(),
+        largest_map_error=error,
         in_training=part_in_training_of_any(scan, members or [card]),
         precision=settings.precision,
         geometry=replace(
@@ -85,7 +98,6 @@ def explain_scan(
             delivered={name: scan.delivered_grid(name) for name in delivered_sequences(card)},
         ),
     )
-    inputs = network_inputs(model, pictures)
     asked = wanted(model, (*settings.layers, *written_layers))
     if isinstance(model, Consensus):
         batches = model.explain_batches(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 
 from stratacam.errors import InputError
@@ -22,6 +21,7 @@ from stratacam.networks import (
     matching,
 )
 from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.devices import check_precision_of, resolve_device
 from stratacam.study.truth import check_stated
 
 
@@ -98,13 +98,7 @@ def check_beginning(configuration: StudyConfiguration) -> list[str]:
     Raises:
         InputError: there is no such device, or weights cannot be found or do not fit.
     """
-    device = configuration.run.device
-    try:
-        torch.zeros(1, device=device)
-    except (AssertionError, NotImplementedError, RuntimeError) as fault:
-        raise InputError(
-            f"run.device: {device!r} cannot be used here ({str(fault).splitlines()[0]}); choose another, such as cpu."
-        ) from fault
+    check_precision_of(configuration.run.precision, resolve_device(configuration.run.device))
     found = {
         architecture: initial_weights(architecture, configuration.network.weights, configuration.channels)
         for architecture in configuration.network.architectures

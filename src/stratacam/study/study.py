@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 from rich.console import Console
 
@@ -11,6 +12,7 @@ from stratacam.errors import InputError
 from stratacam.files import RECORDS
 from stratacam.scans.cohort.sources import check_out
 from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.devices import resolve_device
 from stratacam.study.execution import Workers, tidied
 from stratacam.study.folders import StudyFolders
 from stratacam.study.lock import at_work
@@ -61,6 +63,11 @@ class Study:
     def outcome(self) -> "Outcome":
         """What came of it."""
         return Outcome(self.folders, tuple(self.work.absences))
+
+    @cached_property
+    def device(self) -> str:
+        """The device on which networks run, as torch names it."""
+        return resolve_device(self.configuration.run.device)
 
     def failed(self, what: str, names: set[str]) -> InputError:
         """The error of a step that could not be done for some items."""

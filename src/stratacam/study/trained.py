@@ -1,6 +1,7 @@
 """A trained model as a task names it and a worker process loads it, once."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +10,8 @@ from torch import nn
 
 from stratacam.maps import Consensus
 from stratacam.networks import ModelCard, is_reference, load_model
+from stratacam.networks.precision import Precision
+from stratacam.study.devices import computing_on
 from stratacam.study.keys import NOT_IN_KEY
 from stratacam.study.runs import Run
 from stratacam.study.study import Study
@@ -25,6 +28,7 @@ class TrainedModel:
         folder: where it is.
         key: of its training.
         device: where it is to run.
+        precision: in which it is to run.
         network: its network if a user wrote it.
         architecture: its network, whoever wrote it; None if only its card says.
     """
@@ -34,20 +38,26 @@ class TrainedModel:
     device: str
     network: str | None = field(default=None, metadata=NOT_IN_KEY)
     architecture: str | None = field(default=None, metadata=NOT_IN_KEY)
+    precision: Precision = "exact"
 
 
 def trained_model(study: Study, run: Run) -> TrainedModel:
     """The model of a run that has been trained."""
     folder = study.folders.models / run.name
     network = run.network if is_reference(run.network) else None  # which a user wrote and named in the study
-    key, device = study.work.cache.made[folder], study.configuration.run.device
-    return TrainedModel(folder, key, device, network, run.network)
+    key, precision = study.work.cache.made[folder], study.configuration.run.precision
+    return TrainedModel(folder, key, study.device, network, run.network, precision)
 
 
 def architectures_of(models: Sequence[TrainedModel]) -> list[str]:
     """The networks of models; empty if those of some are not known."""
     known = [one.architecture for one in models if one.architecture]
     return known if len(known) == len(models) else []
+
+
+def computing_with(models: Sequence[TrainedModel]) -> AbstractContextManager[None]:
+    """While this lasts, networks compute in the precision of these models."""
+    return computing_on(models[0].device, models[0].precision)
 
 
 @lru_cache(maxsize=MAXIMUM_LOADED)

@@ -32,8 +32,10 @@ from stratacam.learning import (
 )
 from stratacam.learning.air import change_by_air
 from stratacam.networks import ModelCard, frozen_prefix, save_model
+from stratacam.networks.precision import Precision
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.source_code import Entries
+from stratacam.study.devices import computing_on, device_name
 from stratacam.study.keys import NOT_IN_KEY, entries_used
 from stratacam.study.planning import FirstNetwork
 from stratacam.study.runs import Run
@@ -91,6 +93,7 @@ class Training:
     images: Mapping[str, Sequence[str]]
     cohort: str = field(metadata=NOT_IN_KEY)
     key: str = field(default="", metadata=NOT_IN_KEY)
+    precision: Precision = "exact"
 
     @property
     def entries(self) -> Entries:
@@ -103,6 +106,10 @@ class Training:
         return [self.out / name for name in names]
 
     def do(self, progress: Progress = lambda *_: None) -> None:
+        with computing_on(self.device, self.precision):
+            self._train(progress)
+
+    def _train(self, progress: Progress) -> None:
         model, source = self.first.make()
         dataset = make_dataset(self.pictures, self.classes)
         rows = self.split.rows(dataset)
@@ -166,6 +173,8 @@ class Training:
                 "heat_outside": history.epochs[history.best_epoch - 1].heat_outside,
                 "air": air,
                 "temperature": temperature,
+                "precision": self.precision,
+                "device": device_name(self.device),
                 "seed": self.run.seed,
                 "fold": self.run.fold,
                 "versions": {name: version(name) for name in ("stratacam", "torch")},

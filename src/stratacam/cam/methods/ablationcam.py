@@ -31,7 +31,7 @@ def ablationcam(task: Task) -> RawMaps:
 
         whole, found = scores(1), []
         for channels in torch.split(torch.arange(len(activation), device=activation.device), task.batch_size):
-            with _ablated(task.model, tap, channels):
+            with _ablated(task.twin.model, tap, channels):
                 found.append(scores(len(channels)))
         weights = (whole - torch.cat(found)).float()
         return sum_of_channels(weights.T[None], activation[None])[0]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stratacam.cam.passes import exactly, sum_of_channels
 
+HALF = {torch.float16, torch.bfloat16}
 WINDOW = 5
 """Cells along each side of the middle scale of `multiscale_gradcam`."""
 
@@ -30,7 +31,8 @@ def gradcam(gradient: Tensor) -> Tensor:
         >>> gradcam(torch.tensor([[[[1.0, 3.0]], [[-1.0, -1.0]]]]))
         tensor([[ 2., -1.]])
     """
-    return _single(gradient).flatten(2).mean(dim=2)
+    half = gradient.dtype in HALF
+    return gradient.flatten(2).mean(dim=2, dtype=torch.float32 if half else None)
 
 
 def gradcam_plus_plus(activation: Tensor, gradient: Tensor) -> Tensor:
@@ -127,4 +129,4 @@ def gradient_x_activation(activation: Tensor, gradient: Tensor) -> Tensor:
 
 def _single(values: Tensor) -> Tensor:
     """At least in single precision: half precision would lose the sums."""
-    return values.float() if values.dtype in {torch.float16, torch.bfloat16} else values
+    return values.float() if values.dtype in HALF else values

@@ -30,6 +30,8 @@ class Explained:
     Attributes:
         smooth: noisy copies of each slice, see `stratacam.explain`.
         precision: of the stored maps.
+        arithmetic: with which they are made, "exact" or "fast".
+        largest_map_error: of a layer by that, see `stratacam.maps.precision`.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Explained:
     model: Mapping[str, Any] = field(default_factory=dict)
     in_training: str = "unknown"
     precision: Precision = "float32"
+    arithmetic: str = "exact"
+    largest_map_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,8 @@ def _attributes(explained: Explained, filled: Filled) -> dict[str, Any]:
         "unit": REGISTRY[explained.method].unit,
         "model": dict(explained.model),
         "in_training": explained.in_training,
+        "arithmetic": explained.arithmetic,
+        "largest_map_error": explained.largest_map_error,
         "classes": list(explained.classes),
         "predicted": highest(explained.scan_probabilities),
         "scan_probabilities": dict(explained.scan_probabilities),

@@ -4,6 +4,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from stratacam.networks.precision import Precision
+
 QUEUES = ("slurm", "pbs", "sge")
 """Batch systems that start the workers of a study as jobs, through dask-jobqueue."""
 
@@ -67,8 +69,15 @@ class RunSettings(BaseModel):
         + "; in this process nothing is given up",
     )
     device: str = Field(
-        default="cpu",
-        description='device on which networks run, as torch names it, such as "cpu", "cuda" or "cuda:1"',
+        default="auto",
+        description='device on which networks run: "auto", a CUDA card if there is one that works and else the CPU; or '
+        'as torch names it: "cpu", "cuda" for all cards that are visible, "cuda:1" for one',
+    )
+    precision: Precision = Field(
+        default="exact",
+        description='precision of networks: "exact", single precision; or "fast", on a CUDA card alone: TF32, and '
+        "bfloat16 for training, predictions and activations. Maps are compared with exact ones, and refused where they "
+        "differ too much",
     )
     accept_left_out: bool = Field(
         default=False, description="whether the exit code is 0 although scans were left out"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from stratacam.files import remove_leftovers
 from stratacam.interruption import Interrupted
+from stratacam.study.devices import processes_for, resolve_device
 from stratacam.study.execution.each import Place
 from stratacam.study.execution.pool import STOPPED, WorkerPool
 from stratacam.study.execution.serial import SerialExecutor
@@ -108,7 +109,7 @@ class Workers:
         count = 1 if self.run.on == "serial" else self.run.workers or here
         if networks is None:
             return count, 1
-        count = min(count, max(networks, 1)) if self.run.device == "cpu" else 1
+        count = processes_for(resolve_device(self.run.device), min(count, max(networks, 1)))
         return count, max(1, here // count)
 
     def _here(self, networks: int | None, limit_s: float | None) -> Place:

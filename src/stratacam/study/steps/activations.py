@@ -9,8 +9,10 @@ from stratacam.learning.augment import AugmentSettings
 from stratacam.learning.dataset import mask_names
 from stratacam.learning.features import activation_files
 from stratacam.networks import find_head, frozen_prefix
+from stratacam.networks.precision import Precision
 from stratacam.source_code import Entries
 from stratacam.study.cohort import Cohort
+from stratacam.study.devices import computing_on
 from stratacam.study.keys import entries_used
 from stratacam.study.planning import FirstNetwork, Planned, make_once
 from stratacam.study.study import Study
@@ -37,6 +39,7 @@ class Activations:
     scan: ScanPictures
     folder: Path
     device: str
+    precision: Precision = "exact"
 
     @property
     def entries(self) -> Entries:
@@ -48,6 +51,10 @@ class Activations:
         return activation_files(self.folder, self.scan.scan, masks)
 
     def do(self) -> None:
+        with computing_on(self.device, self.precision):
+            self._compute()
+
+    def _compute(self) -> None:
         model, _ = make_once(self.first)
         model.to(self.device)
         prefix, rest = frozen_prefix(model, self.frozen)
@@ -82,7 +89,8 @@ def activations_of(plan: Planned, scan: ScanPictures, study: Study, *, augmented
         guide=settings.guide,
         scan=scan,
         folder=plan.kept,
-        device=study.configuration.run.device,
+        device=study.device,
+        precision=study.configuration.run.precision,
     )
 
 

@@ -37,7 +37,14 @@ from stratacam.study.steps.judged import Judged, all_judged
 from stratacam.study.steps.recommended import recommend_map
 from stratacam.study.steps.truth import LaidTruth, lay_truth, truth_of_others
 from stratacam.study.study import Study
-from stratacam.study.trained import TrainedModel, architectures_of, load_once, load_together, trained_model
+from stratacam.study.trained import (
+    TrainedModel,
+    architectures_of,
+    computing_with,
+    load_once,
+    load_together,
+    trained_model,
+)
 from stratacam.study.truth import KnownTruth, find_truth
 
 
@@ -72,9 +79,10 @@ class Evidence:
         return self.out.files
 
     def do(self) -> None:
-        model, cards = load_together(self.models)
-        others = {change: [load_once(other)[0] for other in models] for change, models in self.others}
-        measure_evidence_of(model, cards[0], self.given, others=others, out=self.out)
+        with computing_with(self.models):
+            model, cards = load_together(self.models)
+            others = {change: [load_once(other)[0] for other in models] for change, models in self.others}
+            measure_evidence_of(model, cards[0], self.given, others=others, out=self.out)
 
 
 @dataclass(frozen=True)

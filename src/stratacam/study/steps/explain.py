@@ -22,7 +22,14 @@ from stratacam.study.map_reliability import write_reliability
 from stratacam.study.planning import Planned
 from stratacam.study.runs import Run
 from stratacam.study.study import Study
-from stratacam.study.trained import TrainedModel, architectures_of, load_once, load_together, trained_model
+from stratacam.study.trained import (
+    TrainedModel,
+    architectures_of,
+    computing_with,
+    load_once,
+    load_together,
+    trained_model,
+)
 from stratacam.study.work import Work
 
 
@@ -48,9 +55,10 @@ class Explain:
         return (maps_path(self.scan, self.out, self.explain.method).parent,)
 
     def do(self) -> None:
-        model, cards = load_together(self.models)
-        members = cards if len(cards) > 1 else ()
-        explain_scan(model, cards[0], self.scan, self.out, self.explain, members=members)
+        with computing_with(self.models):
+            model, cards = load_together(self.models)
+            members = cards if len(cards) > 1 else ()
+            explain_scan(model, cards[0], self.scan, self.out, self.explain, members=members)
 
 
 def explain_study(study: Study, prepared: Sequence[PreparedScan], planned: Sequence[Planned]) -> None:
