@@ -225,11 +225,10 @@ def _limits(field: Schema) -> list[str]:
 
 
 def _command(name: str, command: Any) -> list[str]:  # noqa: ANN401 - of a library without types
-    arguments = [
-        _argument(parameter) for parameter in command.params if parameter.param_type_name == "argument"
-    ]
+    parameters = [parameter for parameter in command.params if not parameter.hidden]
+    arguments = [_argument(parameter) for parameter in parameters if parameter.param_type_name == "argument"]
     usage = " ".join(["stratacam", name, *arguments, "[OPTIONS]"])
-    rows = [_parameter(parameter) for parameter in command.params]
+    rows = [_parameter(parameter) for parameter in parameters]
     head = [_row("argument or option", "default", "meaning"), "|---|---|---|"]
     return [f"### `{usage}`", "", command.help, "", *head, *rows, ""]
 

@@ -86,11 +86,11 @@ def test_tables_fit_a_terminal_of_80_columns_and_tell_all_but_the_file(run, coho
 
 def test_lines_about_the_work_have_their_time_where_there_is_no_terminal(run, cohort):
     _, said = run("check", cohort, "--workers", 1)
-    assert re.search(rf"^{TIME}  check: 12 of 12, sub-", said, re.MULTILINE)
+    assert re.search(rf"^{TIME}  check: 12 of 12 in [\d.]+ s", said, re.MULTILINE)
     lines = io.StringIO()
     with step_progress(Console(file=lines), "prepare") as advance:
         advance(4, 4, "sub-04")
-    assert re.fullmatch(rf"{TIME}  prepare: 4 of 4, sub-04\n", lines.getvalue())
+    assert re.fullmatch(rf"{TIME}  prepare: 4 of 4 in 0.\d s; sub-04\n", lines.getvalue())
 
 
 @pytest.mark.parametrize(

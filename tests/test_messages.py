@@ -13,16 +13,26 @@ from stratacam.study.configuration import StudyConfiguration
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = typer.main.get_command(app).commands
-OF_OTHERS = {"--force-reinstall", "--no-deps", "--help"}
-"""Options of pip, and the one that every command has."""
+OF_SLURM = {
+    "--account", "--array", "--constraint", "--cpus-per-task", "--dependency", "--job-name", "--mem", "--output",
+    "--parsable", "--partition", "--time",
+}  # fmt: skip
+"""Options of sbatch."""
+OF_CONTAINERS = {
+    "--build-arg", "--gpus", "--init", "--nv", "--publish", "--rm", "--tag", "--user", "--volume",
+}  # fmt: skip
+"""Options of docker and apptainer."""
+OF_PIP = {"--force-reinstall", "--index-url", "--no-deps", "--wheel-dir"}
+OF_OTHERS = {"--nthreads", "--nworkers", "--help"} | OF_SLURM | OF_CONTAINERS | OF_PIP
+"""Options of `dask worker` and of other programs, and the one that every command has."""
 FILES = {"html", "json", "md", "py", "tsv", "txt"}
 """Endings of files that are called as a section is."""
 
 
 def options_of(command):
-    """Options of a command, and of the commands that it has."""
+    """Of a command, and of those below it."""
     own = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
-    return own.union(*(options_of(one) for one in getattr(command, "commands", {}).values()))
+    return own.union(*map(options_of, getattr(command, "commands", {}).values()))
 
 
 BENCHMARKS = {

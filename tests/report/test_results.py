@@ -21,6 +21,7 @@ from stratacam.report.figures.reliability import reliability_plot
 from stratacam.report.statements.methods import methods_section
 from stratacam.report.tables.cohort import cohort_table
 from stratacam.report.tables.confounds import confounds_table, what_confounds
+from stratacam.report.tables.resources import resources_table
 from stratacam.report.tables.results import (
     LISTED,
     class_table,
@@ -291,6 +292,25 @@ def test_several_trainings_are_listed_with_the_epoch_kept(folds, plain):
     assert len(table.rows) == 12
     assert table.rows[0] == ("VGG16 (seed 3)", "1", "2 of 2", "0.900", "0.800", "0.700")
     assert [row[0] for row in training_table(plain).rows] == ["1", "2 (kept)"]
+
+
+def test_time_and_memory_of_a_step_name_who_needed_most(plain):
+    columns = ("step", "name", "tries", "seconds", "cpu_seconds", "memory_mb")
+    rows = (
+        ("prepare", "sub-01", "1", "60.0", "50.0", "900.0"),
+        ("prepare", "sub-02", "3", "300.0", "110.0", "700.0"),
+        ("baselines", "study", "1", "2.5", "2.0", "1500.0"),
+    )
+    study = replace(
+        plain,
+        resources=tuple(dict(zip(columns, row, strict=True)) for row in rows),
+        left_out=({"name": "sub-03", "step": "prepare", "reason": "no T1w"},),
+    )
+    assert resources_table(study).rows == (
+        ("prepare", "2", "3 min", "5 min (sub-02)", "3 min", "0.90 (sub-01)", "1", "1"),
+        ("baselines", "1", "2.5 s", "2.5 s", "2.0 s", "1.50", "0", "0"),
+    )
+    assert resources_table(replace(plain, resources=())).rows == ()
 
 
 def test_a_split_by_slice_is_marked_everywhere(slice_study):

@@ -23,6 +23,7 @@ def stopping(*arguments, **keywords):
     return result
 
 setattr(home, attribute, stopping)
+importlib.import_module("stratacam.study.progress").SPACING_S = 0.0  # says every quarter of a step
 from stratacam.cli import main
 main()
 """

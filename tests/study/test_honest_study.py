@@ -23,6 +23,10 @@ from stratacam.evidence.values import Summary
 from stratacam.maps import differences_of, find_maps
 from stratacam.networks import load_model
 from stratacam.scans.prepared import find_prepared
+from stratacam.study.folders import StudyFolders
+from stratacam.study.log import read_logs
+from stratacam.study.status import Look
+from stratacam.study.status.order import RUN
 from stratacam.study.truth_benchmark.summary import ScoreRow
 
 STUDY = """\
@@ -158,6 +162,20 @@ def test_networks_and_baselines_stand_in_one_table(folder):
     first = float(table[0]["balanced_accuracy"])
     gains = [float(row["balanced_accuracy_gain_of_first"]) for row in table[1:]]
     assert gains == pytest.approx([first - float(row["balanced_accuracy"]) for row in table[1:]], abs=2e-4)
+
+
+def test_a_study_that_ended_is_told_from_its_logs_with_what_every_task_took(folder):
+    found = Look(StudyFolders(folder / "study")).now()
+    assert found.state == "done"
+    assert not [*found.running, *found.broken_off, *found.left_out]
+    assert {step.step: (step.done, step.total) for step in found.steps if step.done != step.total} == {}
+    events = list(read_logs(folder / "study/.stratacam"))
+    begun = dict.fromkeys(event["step"].partition(" ")[0] for event in events if event["event"] == "step")
+    assert [step for step in RUN if step in begun] == list(begun), "status lists steps in their order"
+    took = rows(folder / "study/resources.tsv")
+    assert len({(row["step"], row["name"]) for row in took}) == len(took)
+    assert {row["step"].partition(" ")[0] for row in took} == {*begun} - {"report"}
+    assert all(float(row["memory_mb"]) > 50 for row in took)
 
 
 def test_a_second_run_does_nothing_again_even_without_the_kept_activations(folder, capsys):

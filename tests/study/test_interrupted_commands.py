@@ -142,5 +142,5 @@ def test_benchmark_with_truth(folder, tmp_path):
         assert f"Stopped at {where}" in break_off(*judging, word=word, folder=tmp_path)
     said = go_on(*judging)
     assert "plant: unchanged (6)" in said
-    assert "train: 2 of 4, starting" in said
+    assert "train: 4 of 4 in " in said
     assert (tmp_path / "out/benchmark.json").is_file()

@@ -50,6 +50,10 @@ def test_everybody_and_every_training_has_a_line_in_arrays_that_slurm_takes(coho
     ):
         assert f"#SBATCH {line}\n" in script
     assert "#SBATCH --array=1-6\n" in (submit.parent / "4-train.sh").read_text()
+    for path in submit.parent.glob("?-*.sh"):
+        assert " --here" in path.read_text(), "a job submits no jobs"
+    here = run.run.here
+    assert (here.on, here.workers, here.threads, here.cluster) == ("processes", 0, 4, {})
     for path in submit.parent.glob("*.sh"):
         subprocess.run(["bash", "-n", path], check=True)  # noqa: S603, S607
     order = [line.split("=")[0] for line in submit.read_text().splitlines() if "sbatch" in line]

@@ -4,14 +4,15 @@ import sys
 
 from rich.console import Console
 
-from stratacam.cli import benchmark, export, figures, models, scans, store, study, viewer
-from stratacam.cli.options import LEFT_OUT, UNUSABLE, app
+from stratacam.cli import benchmark, export, figures, models, scans, status, store, study, viewer
+from stratacam.cli.options import LEFT_OUT, UNFINISHED, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
 from stratacam.interruption import Interrupted, broken_off_at, interruptible
 
 __all__ = [
     "LEFT_OUT",
+    "UNFINISHED",
     "UNUSABLE",
     "app",
     "benchmark",
@@ -20,6 +21,7 @@ __all__ = [
     "main",
     "models",
     "scans",
+    "status",
     "store",
     "study",
     "viewer",
@@ -40,6 +42,7 @@ COMMANDS = (
     study.leakage,
     study.permute,
     benchmark.benchmark_truth,
+    status.status,
     study.report,
     figures.figure,
     viewer.view,

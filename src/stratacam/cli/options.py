@@ -18,6 +18,9 @@ LEFT_OUT = 3
 UNUSABLE = 2
 """Exit code when nothing can be done with what the user gave."""
 
+UNFINISHED = 4
+"""Exit code of `stratacam status` where no run is at work, and the last did not come to its end."""
+
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )
@@ -65,6 +68,12 @@ Force = Annotated[
         "--force",
         metavar="STEP",
         help="Run a step again, such as train or explain, and all that read its results; repeat for more.",
+    ),
+]
+Here = Annotated[
+    bool,
+    typer.Option(
+        "--here", help="Use processes of this machine, whatever run.on says, as a job of an array does."
     ),
 ]
 StudyFile = Annotated[Path, existing("STUDY", "the study's TOML file", "file")]

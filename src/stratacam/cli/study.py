@@ -5,13 +5,16 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from stratacam.cli.options import AcceptLeftOut, Force, Results, StudyFile, conclude
+from stratacam.cli.options import AcceptLeftOut, Force, Here, Results, StudyFile, conclude
 from stratacam.errors import InputError
+
+if TYPE_CHECKING:
+    from stratacam.study.configuration import StudyConfiguration
 
 
 def run(
@@ -42,15 +45,15 @@ def run(
     per_job: Annotated[
         int, typer.Option(min=1, help="With --write-slurm: people in each job of an array.")
     ] = 1,
+    here: Here = False,
     accept_left_out: AcceptLeftOut = False,
 ) -> None:
     """Run a whole study: prepare, train, evaluate, explain, report. Does only what is not done yet."""
-    from stratacam.study.configuration import read_configuration
     from stratacam.study.part import part_of
 
     people, trainings = _with_more(more or [], participant_label or [], training or [])
     only = part_of(step, people, trainings)
-    configuration, console = read_configuration(study), Console()
+    configuration, console = _read(study, here=here), Console()
     if write_slurm:
         from stratacam.study.slurm import write_slurm as write
 
@@ -102,13 +105,14 @@ def demo(
     conclude(refresh_report(outcome.folders, console), len(outcome.left_out), then=then)
 
 
-def evidence(study: StudyFile, force: Force = None, accept_left_out: AcceptLeftOut = False) -> None:
+def evidence(
+    study: StudyFile, force: Force = None, here: Here = False, accept_left_out: AcceptLeftOut = False
+) -> None:
     """Measure which layers' maps to believe, in a study that has been run."""
     from stratacam.report import refresh_report
-    from stratacam.study.configuration import read_configuration
     from stratacam.study.run import measure_evidence
 
-    configuration, console = read_configuration(study), Console()
+    configuration, console = _read(study, here=here), Console()
     outcome = measure_evidence(configuration, console, force=force or ())
     if outcome.folders.report.is_file():
         refresh_report(outcome.folders, console)
@@ -170,6 +174,14 @@ def report(
     from stratacam.report import write_report
 
     console.print(f"Report: {write_report(folders, console)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _read(study: Path, *, here: bool) -> "StudyConfiguration":
+    """The configuration of a study, or the same on this machine."""
+    from stratacam.study.configuration import read_configuration
+
+    configuration = read_configuration(study)
+    return configuration.model_copy(update={"run": configuration.run.here}) if here else configuration
 
 
 def _with_more(more: list[str], people: list[str], trainings: list[str]) -> tuple[list[str], list[str]]:

@@ -1,7 +1,7 @@
 """The report, written again where anything that it shows has changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ from rich.console import Console
 from stratacam.files import RECORDS, read_json
 from stratacam.report.page import write_report
 from stratacam.study.cache import Cache
+from stratacam.study.execution import metered
 from stratacam.study.folders import StudyFolders
 from stratacam.study.keys import NOT_IN_KEY
+from stratacam.study.log import RunLog
 from stratacam.study.progress import say
 from stratacam.study.runs import is_of_these_models
 
@@ -94,9 +96,19 @@ def refresh_report(folders: StudyFolders, console: Console) -> Path:
     if cache.is_done("report", "study", entry):
         say(console, "report: unchanged")
     else:
-        report.do()
+        _write(report, RunLog(folders.records))
         cache.finish("report", "study", entry)
     return folders.report
+
+
+def _write(report: Report, log: RunLog) -> None:
+    """Write the report, and log what it takes."""
+    log.write("step", step="report", name="study")
+    used = metered()
+    report.do()
+    log.write("task", outcome="done", step="report", name="study", tries=1, **asdict(used()))
+    log.write("step done", step="report", seconds=round(used().seconds, 1))
+    log.write("end", outcome="done")
 
 
 def _say_what_is_of_earlier_models(folders: StudyFolders, console: Console) -> None:

@@ -79,6 +79,8 @@ class StudyFolders:
     """Scans that could not be used: name, step and reason."""
     provenance = _Below("provenance.json")
     """Versions, machine and times."""
+    resources = _Below("resources.tsv")
+    """Time and memory of every task, by step and name."""
     records = _Below(RECORDS)
     """What has been done, from which inputs and with which settings."""
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ except ImportError:  # Windows, where runs do not share a study
 
 LOCK = "lock"
 OWNER = "owner.json"
+
+LOOKS, LOOK_S = 3, 0.05
+"""How often a lock is looked at before it counts as another's, and seconds between two looks."""
 
 
 @contextmanager
@@ -60,20 +64,35 @@ def at_work(records: Path, *, shared: bool = False) -> Iterator[bool]:
 
 
 def owner_of(records: Path) -> dict[str, Any] | None:
-    """The run that is at work on a study: host, process and since when, as far as it is known; None if none is."""
+    """The run that is at work on a study: host, process and since when; nothing of parts; None if none is seen.
+
+    Whoever looks holds the lock for less than a millisecond, and no run is refused for that.
+    """
     lock = records / LOCK
     if fcntl is None or not lock.is_file():
         return None
-    with lock.open("a") as file:
+    kind, mode = (fcntl.LOCK_EX, "a") if os.access(lock, os.W_OK) else (fcntl.LOCK_SH, "r")
+    with lock.open(mode) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return {}  # others share it
             return read_json(records / OWNER)
+        except OSError:  # a file system without locks
+            return None
     return None
 
 
 def _take(file: IO[str], records: Path, kind: int) -> None:
+    """Take the lock; where somebody has it, look again, since it may be one who only looks."""
     try:
+        for _ in range(LOOKS):
+            with suppress(BlockingIOError):
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
+                return
+            time.sleep(LOOK_S)
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except OSError as fault:
         if fault.errno in {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}:

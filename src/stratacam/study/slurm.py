@@ -86,13 +86,13 @@ class SlurmScripts:
         study = shlex.quote(str(self.study))
         if not through:
             command = "evidence" if stage == "join" else "run"
-            body = [f"exec {called} {command} {study}"]
+            body = [f"exec {called} {command} {study} --here"]
         else:
             option = "--training" if through == TRAININGS else "--participant-label"
             these = shlex.quote(str(self.folder / through))
             body = [
                 f'these=$(sed -n "${{SLURM_ARRAY_TASK_ID}}p" {these})',
-                f"exec {called} run {study} --step {stage} {option} $these",
+                f"exec {called} run {study} --here --step {stage} {option} $these",
             ]
         prologue = self.configuration.run.cluster.get("job_script_prologue", ())
         return "\n".join(["#!/bin/bash", *(f"#SBATCH {one}" for one in asked), *prologue, *body]) + "\n"

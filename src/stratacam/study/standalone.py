@@ -19,6 +19,7 @@ from stratacam.scans.prepared import PreparedScan, find_prepared
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
 from stratacam.study.execution import RunSettings, Workers, tidied
 from stratacam.study.folders import study_folders
+from stratacam.study.progress import say_what_is_unchanged
 from stratacam.study.recommended import choose_runs, recommended_map, runs_of
 from stratacam.study.steps.explain import explain_scans
 from stratacam.study.steps.prepare import prepare_scans, take_prepared
@@ -192,7 +193,10 @@ def _check_alike(card: ModelCard, model: Path, others: Sequence[Path], network: 
 def _work_in(out: Path, console: Console, workers: int) -> Iterator[Work]:
     """Work whose records are in a folder; what was being written there is removed if it is interrupted."""
     with tidied(out), Workers(RunSettings(workers=workers)) as here:
-        yield Work(out / RECORDS, console, here)
+        work = Work(out / RECORDS, console, here)
+        with work.log.of_run():
+            yield work
+        say_what_is_unchanged(console)
 
 
 def _named(scans: Sequence[PreparedScan], names: Sequence[str], folder: Path) -> list[PreparedScan]:

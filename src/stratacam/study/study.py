@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,8 @@ from stratacam.study.execution import Workers, tidied
 from stratacam.study.folders import StudyFolders
 from stratacam.study.lock import at_work
 from stratacam.study.part import Part
+from stratacam.study.progress import say_what_is_unchanged
+from stratacam.study.resources import write_resources
 from stratacam.study.work import Absence, Work
 
 STEPS: Mapping[str, tuple[str, ...]] = {
@@ -128,7 +130,8 @@ def open_study(
             cache = study.work.cache
             (cache.at(folders.prepared / RECORDS) if step == "prepare" else cache).forget(step)
         try:
-            yield study
+            with study.work.log.of_run():
+                yield study
         except InputError:
             if new and study.work.is_untouched:
                 shutil.rmtree(folders.root)
@@ -138,10 +141,12 @@ def open_study(
 
 
 def _close(study: Study) -> None:
-    """Write what was left out, and remove what lost workers have left, unless others are at work too."""
-    study.work.log.write("end")
+    """Write what was left out and what tasks took, and remove what lost workers left, unless others are at work."""
+    say_what_is_unchanged(study.work.console)
     if study.work.only is None and study.folders.root.is_dir():
         study.work.write_left_out(study.folders.left_out)
+        with suppress(OSError, InputError):  # a full disk has been said
+            write_resources(study.folders.records, study.folders.resources)
         if study.work.lost:
             study.work.clear(study.folders.root)
 

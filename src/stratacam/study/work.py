@@ -17,17 +17,16 @@ from stratacam.errors import InputError
 from stratacam.files import remove_leftovers, write_table, write_text
 from stratacam.interruption import broken_off_at
 from stratacam.study.cache import Cache, Entry, Task
-from stratacam.study.execution import Conduct, Ended, Failure, Workers, run_each
+from stratacam.study.durations import duration
+from stratacam.study.execution import Conduct, Ended, Failure, Workers, metered, run_each
 from stratacam.study.log import RunLog
+from stratacam.study.marks import MARKS, names_at_work
 from stratacam.study.part import Part, StepDoneError
 from stratacam.study.patience import Patience
-from stratacam.study.progress import say, step_progress
+from stratacam.study.progress import breaking_silence, say, say_unchanged, step_progress
 from stratacam.study.stamps import Stamp, stamps
 
 Result = TypeVar("Result")
-
-MARKS = "running"
-"""Folder of the marks of tasks that are being done."""
 
 MAXIMUM_REASONS = 3
 """Reasons to do a step again that are said."""
@@ -139,25 +138,37 @@ class Work:
         if self.only:
             pending = self._part_of(step, pending, cache)
         if not pending:
-            say(self.console, f"{step}: unchanged" + (f" ({len(done)})" if done else ""))
+            say_unchanged(self.console, step, str(len(done) or ""))
+            self.log.unchanged(step=step, done=len(done), total=len(entries))
             return done
         self._say_why(step, pending, cache)
         run, limit = self.workers.run, self.workers.run.limit_s(step)
         conduct = Conduct(limit_s=limit, marks=self.marks / step)
         place = self.workers.place(
-            networks=len(entries) if networks else None, limit_s=limit, started=partial(say, self.console)
+            networks=len(entries) if networks else None, limit_s=limit, started=self._cluster_started
         )
-        self.log.write("step", step=step, pending=len(pending), done=len(done))
-        total = len(done) + len(pending)
-        with self._timed(step), place as here, step_progress(self.console, step) as advance:
+        part = {"part": True} if self.only else {}
+        self.log.write("step", step=step, pending=len(pending), done=len(done), total=len(entries), **part)
+        total, failed, again = len(done) + len(pending), 0, 0
+        at_work = partial(names_at_work, self.marks / step)
+        with self._timed(step), place as here, step_progress(self.console, step, at_work) as advance:
             advance(len(done), total, "starting")
             tasks = {name: one.task for name, one in pending.items()}
             for ended in run_each(here, do_task, tasks, conduct=conduct, retries=run.retries):
                 self._take(step, ended, entries[ended.name], cache)
-                if not isinstance(ended.outcome, Failure):
+                again += ended.tries > 1
+                if isinstance(ended.outcome, Failure):
+                    failed += 1
+                else:
                     done.add(ended.name)
-                advance(len(done), total, ended.name)
+                advance(len(done), total, ended.name, failed=failed, again=again)
         return done
+
+    def _cluster_started(self, sentence: str) -> None:
+        """Say where a cluster is, and where it can be seen at work."""
+        say(self.console, sentence)
+        if client := self.workers.client:
+            self.log.write("cluster", scheduler=client.scheduler.address, dashboard=client.dashboard_link)
 
     def _take(self, step: str, ended: Ended[list[Stamp | None]], entry: Entry, cache: Cache) -> None:
         """Record what came of a task: that it is done, or why not."""
@@ -225,16 +236,23 @@ class Work:
         entry = task if isinstance(task, Entry) else self.cache.entry(task)
         of = "" if item == "study" else f" ({item})"
         if self.cache.is_done(step, item, entry):
-            say(self.console, f"{step}: unchanged{of}")
+            say_unchanged(self.console, step, "" if item == "study" else item)
+            self.log.unchanged(step=step, name=item)
             return
         if self.only:  # which is a part of a step; what the whole cohort is needed for comes after
             return
         self._say_why(step, {item: entry}, self.cache)
-        before = self.seconds.get(step, 0.0)
-        with self._timed(step):
+        self.log.write("step", step=step, name=item)
+        used = metered()
+
+        def still() -> str:
+            return f"{step}: at work for {duration(used().seconds)}{of}"
+
+        with self._timed(step), breaking_silence(self.console, still):
             (do or entry.task.do)()
+            self.log.write("task", outcome="done", step=step, name=item, tries=1, **asdict(used()))
         self._patiently(partial(self.cache.finish, step, item, entry))
-        say(self.console, f"{step}: {self.seconds[step] - before:.0f} s{of}")
+        say(self.console, f"{step}: {duration(used().seconds)}{of}")
 
     def _say_why(self, step: str, pending: Mapping[str, Entry], cache: Cache) -> None:
         """Say why what was done before is done again."""

@@ -53,6 +53,7 @@ class StudyContent:
         permutations: p-values of the first network by training on permuted groups; empty where that was not done.
         left_out: scans that could not be used: name, step, reason.
         provenance: versions, machine and times; empty where it was not kept.
+        resources: what every task took; none where it was not kept.
         data_set: the BIDS description of the cohort; empty where there is none.
     """
 
@@ -78,6 +79,7 @@ class StudyContent:
     permutations: Mapping[str, Any]
     left_out: tuple[Row, ...]
     provenance: Mapping[str, Any]
+    resources: tuple[Row, ...]
     data_set: Mapping[str, Any]
 
     @property
@@ -211,6 +213,7 @@ def read_study(folders: StudyFolders) -> StudyContent:
             permutations=_of_these_models(folders, folders.permutations / "permutations.json"),
             left_out=(*table_if_there(folders.left_out), *_rows_of(damaged)),
             provenance=json_if_there(folders.provenance),
+            resources=tuple(table_if_there(folders.resources)),
             data_set=json_if_there(Path(configuration["cohort"]["input"]) / "dataset_description.json"),
         )
     except (KeyError, ValidationError) as fault:

@@ -13,6 +13,7 @@ from stratacam.report.statements.model_card import CardSection, model_card
 from stratacam.report.statements.references import cited, numbered, reference
 from stratacam.report.tables import cohort, confounds, provenance, results, training
 from stratacam.report.tables.map_reliability import map_reliability_table
+from stratacam.report.tables.resources import resources_table
 from stratacam.report.tables.table import Table
 from stratacam.report.words.done import (
     how_it_was_guided,
@@ -246,11 +247,12 @@ def _checklists(study: StudyContent) -> Chapter:
 def _appendix(study: StudyContent, evidence: Sequence[EvidenceChapter]) -> Chapter:
     return Chapter(
         "appendix",
-        "Settings and versions",
+        "Settings, versions and resources",
         "to repeat the study",
         folded=(
             provenance.settings_table(study),
             provenance.provenance_table(study),
+            resources_table(study),
             *(table for chapter in evidence for table in chapter.details),
         ),
     )

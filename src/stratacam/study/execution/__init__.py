@@ -1,6 +1,6 @@
 """Where the tasks of a study run, how each is tried, and what it takes."""
 
-from stratacam.study.execution.attempt import Conduct, Failure, Usage
+from stratacam.study.execution.attempt import Conduct, Failure, Usage, metered
 from stratacam.study.execution.each import Ended, Place, run_each
 from stratacam.study.execution.pool import WorkerPool
 from stratacam.study.execution.serial import SerialExecutor
@@ -17,6 +17,7 @@ __all__ = [
     "Usage",
     "WorkerPool",
     "Workers",
+    "metered",
     "run_each",
     "tidied",
 ]

@@ -91,8 +91,7 @@ def attempt(
     """Do a task; what it raises is its outcome. A process that takes too long ends, leaving a trace beside its mark."""
     if conduct.threads:
         use_threads(conduct.threads)
-    start, before = time.perf_counter(), time.process_time()
-    _forget_peak()
+    used = metered()
     with _marked(name, conduct):
         outcome: Result | Failure
         try:
@@ -101,14 +100,24 @@ def attempt(
             _check_there(conduct)
         except Exception as fault:  # noqa: BLE001 - whoever asked for the task says it
             outcome = failure_of(fault)
-    usage = Usage(
-        round(time.perf_counter() - start, 3),
-        round(time.process_time() - before, 3),
-        round(_peak_mb(), 1),
-        socket.gethostname(),
-        os.getpid(),
-    )
-    return Attempt(outcome, usage)
+    return Attempt(outcome, used())
+
+
+def metered() -> Callable[[], Usage]:
+    """Begin to measure what this process takes; what is returned gives it."""
+    start, before = time.perf_counter(), time.process_time()
+    _forget_peak()
+
+    def used() -> Usage:
+        return Usage(
+            round(time.perf_counter() - start, 3),
+            round(time.process_time() - before, 3),
+            round(_peak_mb(), 1),
+            socket.gethostname(),
+            os.getpid(),
+        )
+
+    return used
 
 
 def _check_there(conduct: Conduct) -> None:

@@ -101,6 +101,13 @@ class RunSettings(BaseModel):
             raise ValueError("time_limit_h: hours must be more than 0")
         return self
 
+    @property
+    def here(self) -> Self:
+        """The same in processes of this machine, as many as there are cores, where it would be on a cluster."""
+        if self.on in {"serial", "processes"}:
+            return self
+        return self.model_copy(update={"on": "processes", "workers": 0, "scheduler": None, "cluster": {}})
+
     def limit_s(self, step: str) -> float | None:
         """Seconds after which a task of a step such as "evidence network" is given up; None: never."""
         first = step.partition(" ")[0]
