@@ -80,11 +80,6 @@ def test_every_step_runs_in_the_executor_that_is_given():
     assert here.pool is None
 
 
-def test_networks_run_one_after_the_other_on_a_graphics_card():
-    with Workers(RunSettings(workers=2, device="cuda")) as here, here.place(networks=3) as place:
-        assert isinstance(place.executor, SerialExecutor)
-
-
 def started(place):
     """The processes of a pool, after it has been given more tasks than it has workers."""
     list(place.executor.map(double, range(3, 9)))

@@ -6,7 +6,7 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -44,16 +44,14 @@ class WorkerPool(Executor):
     Args:
         workers: processes, started as there is work.
         threads: of each.
-        environments: variables of each, if they differ, such as its graphics card.
 
     Attributes:
         limit_s: seconds after which a worker that has not come back with its task is killed; None: never.
     """
 
-    def __init__(self, workers: int, threads: int, environments: Sequence[Mapping[str, str]] = ()) -> None:
+    def __init__(self, workers: int, threads: int) -> None:
         self.size = (workers, threads)
         self.limit_s: float | None = None
-        self._environments = environments
         self._jobs: SimpleQueue[tuple[Future[Any], bytes] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._slots: list[_Slot] = []
@@ -86,9 +84,7 @@ class WorkerPool(Executor):
         return future
 
     def _start_slot(self) -> None:
-        number = len(self._slots)
-        environment = self._environments[number] if self._environments else {}
-        slot = _Slot(self.size[1], environment)
+        slot = _Slot(self.size[1])
         thread = threading.Thread(target=self._serve, args=(slot,), daemon=True)
         self._slots.append(slot)
         self._threads.append(thread)
@@ -166,9 +162,9 @@ class WorkerPool(Executor):
 class _Slot:
     """A worker process and the way to it; another process where it was lost."""
 
-    def __init__(self, threads: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, threads: int) -> None:
         self.process: BaseProcess | None = None
-        self._given = threads, dict(environment)
+        self._threads = threads
         self._lock = threading.Lock()
         self._closed = False
         self._connection: Connection | None = None
@@ -206,7 +202,7 @@ class _Slot:
         with self._lock, held_back():
             if self._closed:
                 raise WorkerLostError("the work was stopped")
-            process = context.Process(target=_serve_parent, args=(there, *self._given), daemon=True)
+            process = context.Process(target=_serve_parent, args=(there, self._threads), daemon=True)
             process.start()
             self.process, self._connection = process, here
         there.close()
@@ -240,9 +236,8 @@ class _Worker:
     busy = False
 
 
-def _serve_parent(connection: Connection, threads: int, environment: Mapping[str, str]) -> None:
+def _serve_parent(connection: Connection, threads: int) -> None:
     """Do job after job for the parent, until it closes the connection or ends."""
-    os.environ.update(environment)
     use_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGTERM, _terminate)
