@@ -27,7 +27,7 @@ from stratacam.maps import ScanMaps, find_maps, read_maps
 from stratacam.maps.store import arrays, check_store, list_store
 from stratacam.maps.store.arrays import CLASS, HEIGHT, SLICE, STATISTIC, WIDTH, read_array, write_maps_array
 from stratacam.maps.store.group import Explained, Filled, write_group
-from stratacam.maps.store.precision import Precision, pack
+from stratacam.maps.store.stored_type import StoredType, pack
 
 SLICES, FINEST = 160, 224
 """Of the scan of 1 mm: slices, and rows and columns of its finest maps."""
@@ -52,9 +52,9 @@ def values_of(maps: ScanMaps) -> Iterator[tuple[str, NDArray[np.float32]]]:
         yield layer, read_array(maps.place, f"layers/{layer}")
 
 
-def codecs(study: list[ScanMaps], precision: Precision) -> str:
+def codecs(study: list[ScanMaps], dtype: StoredType) -> str:
     """Ratio, and millions of uncompressed bytes a CPU second, of every codec."""
-    values = [pack(raw, precision).values for maps in study for _, raw in values_of(maps)]
+    values = [pack(raw, dtype).values for maps in study for _, raw in values_of(maps)]
     size = sum(one.nbytes for one in values)
     rows = []
     for name, codec in CODECS.items():
@@ -75,8 +75,8 @@ def codecs(study: list[ScanMaps], precision: Precision) -> str:
     return markdown(("codec", "ratio", "write, MB/s", "read, MB/s"), rows)
 
 
-def precisions(study: list[ScanMaps]) -> str:
-    """Bytes of stores in both precisions, and the error of maps, by layer."""
+def dtypes(study: list[ScanMaps]) -> str:
+    """Bytes of stores in both types, and the error of maps, by layer."""
     rows = []
     for layer in study[0].layers:
         errors = [
@@ -86,7 +86,7 @@ def precisions(study: list[ScanMaps]) -> str:
     return markdown(("layer", "median error, % of the maximum", "largest"), rows)
 
 
-def fine_scan(maps: ScanMaps, path: Path, precision: Precision) -> ScanMaps:
+def fine_scan(maps: ScanMaps, path: Path, dtype: StoredType) -> ScanMaps:
     """A store of the same layers with maps of `SLICES` slices, the finest `FINEST` pixels wide."""
     factor = FINEST / max(maps.size(layer)[0] for layer in maps.layers)
 
@@ -103,7 +103,7 @@ def fine_scan(maps: ScanMaps, path: Path, precision: Precision) -> ScanMaps:
                 f"layers/{layer}",
                 fine,
                 (STATISTIC, CLASS, SLICE, HEIGHT, WIDTH)[-raw.ndim :],
-                precision,
+                dtype,
             )
         logits = np.resize(maps.logits, (SLICES, len(maps.classes)))
         blank = {layer: [[""] * SLICES for _ in maps.every_explained] for layer in maps.layers}
@@ -112,7 +112,7 @@ def fine_scan(maps: ScanMaps, path: Path, precision: Precision) -> ScanMaps:
     known = Explained(
         maps.name, maps.method, 0, maps.classes, maps.scan_probabilities, maps.every_explained,
         replace(maps.geometry, slices=tuple(range(SLICES))),
-        precision=precision,
+        dtype=dtype,
     )  # fmt: skip
     return write_group(path, known, fill)
 
@@ -167,25 +167,25 @@ def main() -> None:
     listed = list_store(study[0].place)
     print(f"{len(study)} scans, such as {listed.name}: {listed.files} files, {listed.bytes / 1e6:.2f} MB\n")
     if given.part in {None, "codecs"}:
-        for precision in ("float32", "float16"):
-            print(f"{precision}\n\n{codecs(study, precision)}\n", flush=True)
+        for dtype in ("float32", "float16"):
+            print(f"{dtype}\n\n{codecs(study, dtype)}\n", flush=True)
     if given.part in {None, "float16"}:
-        print(f"{precisions(study)}\n", flush=True)
+        print(f"{dtypes(study)}\n", flush=True)
     if given.part in {None, "reading"}:
         with tempfile.TemporaryDirectory(dir=given.study.parent) as folder:
-            for precision, megabytes in (("float32", 0.25), ("float32", 1), ("float32", 4), ("float16", 1)):
-                show_fine_scan(study[0], Path(folder), precision, megabytes)
+            for dtype, megabytes in (("float32", 0.25), ("float32", 1), ("float32", 4), ("float16", 1)):
+                show_fine_scan(study[0], Path(folder), dtype, megabytes)
 
 
-def show_fine_scan(maps: ScanMaps, folder: Path, precision: Precision, megabytes: float) -> None:
+def show_fine_scan(maps: ScanMaps, folder: Path, dtype: StoredType, megabytes: float) -> None:
     """Print what a scan of 1 mm takes with chunks of so many megabytes."""
     arrays.CHUNK_BYTES = round(megabytes * 2**20)
-    fine = fine_scan(maps, folder / "fine.zarr", precision)
+    fine = fine_scan(maps, folder / "fine.zarr", dtype)
     listed = list_store(fine.place)
     start = time.process_time()
     faults = check_store(fine.place)
     print(
-        f"1 mm, {precision}, chunks of {megabytes} MB: {listed.files} files, {listed.bytes / 1e6:.0f} MB, "
+        f"1 mm, {dtype}, chunks of {megabytes} MB: {listed.files} files, {listed.bytes / 1e6:.0f} MB, "
         f"ratio {listed.raw_bytes / listed.bytes:.2f}; checked in {time.process_time() - start:.1f} CPU s, "
         f"{len(faults)} faults\n"
     )

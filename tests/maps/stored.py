@@ -20,7 +20,7 @@ def path_of(folder, name="sub-01", method="gradcam"):
     return folder / name / "anat" / f"{name}_{method}.zarr"
 
 
-def explained_of(slices, *, name="sub-01", classes=CLASSES, precision="float32"):
+def explained_of(slices, *, name="sub-01", classes=CLASSES, dtype="float32"):
     """What is known of maps before they are made."""
     grid = Grid((32, 24, slices), np.eye(4))
     geometry = Geometry(grid, "axial", tuple(range(10, 10 + slices)), (32, 24), (15.5, 11.5), (32.0, 24.0))
@@ -33,7 +33,7 @@ def explained_of(slices, *, name="sub-01", classes=CLASSES, precision="float32")
         classes,
         geometry,
         {"run": "one"},
-        precision=precision,
+        dtype=dtype,
     )
 
 

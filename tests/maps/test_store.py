@@ -110,7 +110,7 @@ def test_two_runs_write_the_same_bytes(tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from pathlib import Path\n"
         "from stored import path_of, write_three\n"
-        "write_three(path_of(Path(sys.argv[1])), keep_members=True, precision='float16')"
+        "write_three(path_of(Path(sys.argv[1])), keep_members=True, dtype='float16')"
     )
     found = []
     for place in (tmp_path / "one", tmp_path / "two"):
@@ -228,8 +228,8 @@ def test_a_store_of_version_05_says_so(store):
 
 def test_maps_that_are_no_numbers_and_one_slice_of_one_class_are_kept(tmp_path):
     raw = {"fine": torch.full((1, 1, 32, 24), torch.nan), "coarse": torch.full((1, 1, 4, 3), torch.inf)}
-    for precision in ("float32", "float16"):
-        maps = write_one(path_of(tmp_path), raw, precision=precision)
+    for dtype in ("float32", "float16"):
+        maps = write_one(path_of(tmp_path), raw, dtype=dtype)
         assert np.isnan(maps.raw("fine")).all()
         assert np.isposinf(maps.raw("coarse")).all()
         assert check_store(maps.path) == []

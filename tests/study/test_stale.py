@@ -220,6 +220,8 @@ SETTINGS = {
     "explain.smooth": (2, EXPLAIN),
     "explain.every": (5, EXPLAIN),
     "explain.nifti_layers": (("body1",), EXPLAIN),
+    "explain.dtype": ("float16", EXPLAIN),
+    "explain.keep_members": (True, EXPLAIN),
     "explain.nifti_scans": (("FLAIR",), EXPLAIN),
     "explain.batch_size": (4, EXPLAIN),
     "explain.subjects": ("test", REPORT | {"evidence tables", "recommend"}),

@@ -60,11 +60,11 @@ def write_consensus(
                 f"{LAYERS}/{layer}",
                 statistics,
                 (STATISTIC, CLASS, SLICE, HEIGHT, WIDTH),
-                explained.precision,
+                explained.dtype,
             )
             if keep_members and not is_fused(layer):
                 dimensions = (MODEL, CLASS, SLICE, HEIGHT, WIDTH)
-                write_maps_array(group, f"{MEMBERS}/{layer}", raw, dimensions, explained.precision)
+                write_maps_array(group, f"{MEMBERS}/{layer}", raw, dimensions, explained.dtype)
             reliabilities[layer] = [
                 _known(reliability(in_units(raw[:, column], one.scales), brain))
                 for column, one in enumerate(found)

@@ -92,7 +92,7 @@ def explain_scan(
         arithmetic=current_precision(),
         largest_map_error=error,
         in_training=part_in_training_of_any(scan, members or [card]),
-        precision=settings.precision,
+        dtype=settings.dtype,
         geometry=replace(
             pictures.geometry,
             delivered={name: scan.delivered_grid(name) for name in delivered_sequences(card)},

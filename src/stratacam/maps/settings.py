@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from stratacam.cam.methods import LAYER_METHODS
-from stratacam.maps.store.precision import Precision
+from stratacam.maps.store.stored_type import StoredType
 
 
 class ExplainSettings(BaseModel):
@@ -56,7 +56,7 @@ class ExplainSettings(BaseModel):
     nifti_scans: tuple[str, ...] = Field(
         default=("T1w",), description="sequences whose scans, as delivered, maps are written over as NIfTI"
     )
-    precision: Precision = Field(
+    dtype: StoredType = Field(
         default="float32",
         description="type of the numbers in the store of maps; float16 halves it, with an error of at most 0.05 % of a "
         "layer's maximum, which is written beside each layer",

@@ -48,9 +48,7 @@ def write_maps(
                     causes.extend(row[column] for row in maps.blank)
         for layer in (*scratch.layers, *fused):
             raw = _fused(scratch, layer, brain) if is_fused(layer) else scratch.read(layer)
-            write_maps_array(
-                group, f"layers/{layer}", raw, (CLASS, SLICE, HEIGHT, WIDTH), explained.precision
-            )
+            write_maps_array(group, f"layers/{layer}", raw, (CLASS, SLICE, HEIGHT, WIDTH), explained.dtype)
             if is_fused(layer):
                 blank[layer] = [
                     list(fused_blank({part: blank[part][column] for part in parts_of(layer)}, layer, one))

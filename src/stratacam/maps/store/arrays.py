@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from stratacam.maps.store.places import Place, zarr_store
-from stratacam.maps.store.precision import Precision, pack, unpack
+from stratacam.maps.store.stored_type import StoredType, pack, unpack
 
 STATISTIC, MODEL, CLASS, SLICE, HEIGHT, WIDTH = "statistic", "model", "class", "slice", "height", "width"
 
@@ -29,10 +29,10 @@ def write_maps_array(
     name: str,
     raw: NDArray[np.float32],
     dimensions: Sequence[str],
-    precision: Precision,
+    dtype: StoredType,
 ) -> None:
     """Write maps (..., slices, rows, columns) as an array of the group."""
-    packed = pack(raw, precision)
+    packed = pack(raw, dtype)
     *leading, slices, rows, columns = raw.shape
     each = min(slices, max(1, CHUNK_BYTES // (rows * columns * packed.values.itemsize)))
     whole = [1] * len(leading) if packed.values.nbytes > SHARD_BYTES else leading

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from stratacam.cam.methods import REGISTRY
 from stratacam.files import whole_folder
 from stratacam.maps.store.arrays import CLASS, SLICE, write_array
-from stratacam.maps.store.precision import Precision
 from stratacam.maps.store.root import write_root
 from stratacam.maps.store.scan_maps import ScanMaps, highest, read_maps
 from stratacam.maps.store.scratch import Scratch
+from stratacam.maps.store.stored_type import StoredType
 from stratacam.scans.geometry import Geometry
 
 SCRATCH = "scratch"
@@ -29,7 +29,7 @@ class Explained:
 
     Attributes:
         smooth: noisy copies of each slice, see `stratacam.explain`.
-        precision: of the stored maps.
+        dtype: type of the stored numbers.
         arithmetic: with which they are made, "exact" or "fast".
         largest_map_error: of a layer by that, see `stratacam.maps.precision`.
     """
@@ -43,7 +43,7 @@ class Explained:
     geometry: Geometry
     model: Mapping[str, Any] = field(default_factory=dict)
     in_training: str = "unknown"
-    precision: Precision = "float32"
+    dtype: StoredType = "float32"
     arithmetic: str = "exact"
     largest_map_error: float = 0.0
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Precision = Literal["float32", "float16"]
+StoredType = Literal["float32", "float16"]
 
 BELOW_TWO = float(np.nextafter(np.float16(2), np.float16(0)))
 """The highest value that is stored: 2, to which a maximum could round, may be too much to be read as float32."""
@@ -32,9 +32,9 @@ class Packed:
     error: float = 0.0
 
 
-def pack(raw: NDArray[np.float32], precision: Precision) -> Packed:
+def pack(raw: NDArray[np.float32], dtype: StoredType) -> Packed:
     """Raw maps (..., h, w) as they are stored; NaN and infinity stay what they are."""
-    if precision == "float32":
+    if dtype == "float32":
         return Packed(raw)
     finite = np.isfinite(raw)
     highest = float(np.max(np.abs(raw), where=finite, initial=0))

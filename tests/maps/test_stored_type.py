@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from stored import path_of, write_three
 
 from stratacam.maps.store import list_store
-from stratacam.maps.store.precision import pack, unpack
+from stratacam.maps.store.stored_type import pack, unpack
 
 BOUND = 2.0**-11
 LARGEST = float(np.finfo(np.float32).max)
@@ -58,7 +58,7 @@ def test_float32_is_stored_as_it_is():
 
 def test_a_store_of_float16_is_read_as_float32_and_says_its_error(tmp_path):
     exact, _ = write_three(path_of(tmp_path / "exact"))
-    half, _ = write_three(path_of(tmp_path / "half"), precision="float16")
+    half, _ = write_three(path_of(tmp_path / "half"), dtype="float16")
     for layer in exact.layers:
         found, expected = half.raw(layer), exact.raw(layer)
         assert found.dtype == np.float32
