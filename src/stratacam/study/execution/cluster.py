@@ -1,8 +1,10 @@
 """Workers of a Dask cluster: one that is there, one of this machine, or jobs of a batch system."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from stratacam.errors import InputError
 from stratacam.interruption import held_back
@@ -11,6 +13,9 @@ from stratacam.study.execution.threads import cores
 
 if TYPE_CHECKING:
     from distributed import Client
+
+Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
 
 PATIENCE_S = 30
 """Seconds in which a scheduler has to answer."""
@@ -41,6 +46,40 @@ def cluster_of(run: RunSettings) -> Iterator["Client"]:
                 ) from fault
         _check_threads(run, client)
         yield client
+
+
+class ClusterExecutor(Executor):
+    """The workers of a cluster as an executor.
+
+    Dask's own leaves a future without an end where a result is lost with its worker before it was fetched; here such a
+    result is waited for until the cluster has made it again.
+    """
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+
+    def submit(
+        self, fn: Callable[Parameters, Result], /, *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Future[Result]:
+        """Hand a task to the cluster."""
+        future: Future[Result] = Future()
+        remote = self._client.submit(fn, *args, pure=False, **kwargs)
+        remote.add_done_callback(partial(_pass_on, future))
+        # which also keeps the remote one, without which the cluster would forget the task
+        future.add_done_callback(lambda ended: remote.cancel() if ended.cancelled() else None)
+        return future
+
+
+def _pass_on(future: Future[Result], remote: Any) -> None:  # noqa: ANN401 - dask is not typed
+    """Give a future what came of the remote one, in a thread of Dask's client."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = remote.result()
+    except BaseException as fault:  # noqa: BLE001 - whoever asks for the result gets it
+        future.set_exception(fault)
+    else:
+        future.set_result(result)
 
 
 def _libraries(run: RunSettings) -> tuple[Any, Any]:

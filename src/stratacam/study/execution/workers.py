@@ -126,16 +126,16 @@ class Workers:
 
     def _on_cluster(self, networks: int | None, started: Callable[[str], None]) -> Place:
         """The cluster's workers; those of this machine have the threads that processes would have."""
-        if self.client is None:
-            from stratacam.study.execution.cluster import cluster_of  # noqa: PLC0415 - where there is one
+        from stratacam.study.execution.cluster import ClusterExecutor, cluster_of  # noqa: PLC0415 - where there is one
 
+        if self.client is None:
             self.client = self._cluster.enter_context(cluster_of(self.run))
             started(f"running on {self.client.scheduler.address}; dashboard: {self.client.dashboard_link}")
         client, local = self.client, self.run.on == "dask" and self.run.scheduler is None
         count, threads = self._share(networks) if local else (0, self.run.threads)
         at_once = AHEAD * (count or max(self.run.workers, len(client.nthreads())))
         return Place(
-            client.get_executor(pure=False),
+            ClusterExecutor(client),
             at_once=at_once,
             threads=threads,
             apart=True,
