@@ -188,3 +188,23 @@ def test_a_step_that_is_forced_is_done_once_more_and_its_key_stays(tmp_path, fil
     cache.finish("prepare", "sub-01", entry(cache, files))
     assert cache.is_done("prepare", "sub-01", entry(cache, files))
     assert not cache.is_forgotten("prepare", "sub-01")
+
+
+def test_a_copy_is_known_by_its_content_and_read_once(tmp_path, files):
+    cache = finished(tmp_path, files)
+    one = entry(cache, files)
+    os.utime(files[1], ns=(1, 1))  # as `cp -r` leaves other times
+    assert cache.is_done("prepare", "sub-01", one)
+    record = cache.folder / "prepare/sub-01.json"
+    stamped = record.read_text()
+    assert cache.is_done("prepare", "sub-01", one)
+    assert record.read_text() == stamped
+    assert '"ns": 1' in stamped
+
+
+def test_what_was_changed_in_a_copy_is_done_again(tmp_path, files):
+    cache = finished(tmp_path, files)
+    files[1].write_text("Prepared")
+    os.utime(files[1], ns=(1, 1))
+    assert not cache.is_done("prepare", "sub-01", entry(cache, files))
+    assert cache.why("prepare", "sub-01", entry(cache, files)) == ["result.txt was changed or removed"]

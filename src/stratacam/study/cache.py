@@ -117,11 +117,16 @@ class Cache:
     def is_done(self, step: str, item: str, entry: Entry) -> bool:
         """Whether a task was finished, and its outputs are as they were left."""
         record = self._record(step, item)
-        if record.get("parts") != entry.parts or self._changed(record, entry):
+        if record.get("parts") != entry.parts:
             return False
         left = record["outputs"]
-        if not all(looks_as_left(path, left[self._named(path)]) for path in entry.task.outputs):
-            self.finish(step, item, entry)  # copied: the next look need not read it
+        if left is not None and all(
+            looks_as_left(path, left.get(self._named(path))) for path in entry.task.outputs
+        ):
+            return True
+        if self._changed(record, entry):
+            return False
+        self.finish(step, item, entry)  # copied: the next look need not read it
         return True
 
     def why(self, step: str, item: str, entry: Entry) -> list[str]:
