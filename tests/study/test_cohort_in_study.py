@@ -140,7 +140,7 @@ def small_cohort(folder, groups):
         ),
         (
             '[network]\narchitecture = "small_cnn"\n[run]\nworkers = 1\ndevice = "cuda:99"\n',
-            "run.device: 'cuda:99' cannot be used",
+            "run.device: found 'cuda:99', which cannot be used here",
         ),
     ],
 )
