@@ -546,4 +546,4 @@ def test_benchmark_with_truth_does_not_use_what_another_one_left(benchmark, tmp_
 def test_benchmark_with_truth_needs_slices_to_decide_when_to_stop(benchmark, tmp_path):
     prepared, _ = benchmark
     with pytest.raises(InputError, match="too few slices to decide when to stop training"):
-        run("benchmark-truth", prepared, tmp_path, *BENCHMARK, "--every", 6)
+        run("benchmark-truth", prepared, tmp_path, *BENCHMARK, "--every", 12)

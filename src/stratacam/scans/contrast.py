@@ -28,7 +28,7 @@ MAXIMUM_VESSELS = 3.0  # ml
 MAD_TO_SD = 1.4826
 MAXIMUM_NEGATIVE = 0.01  # of the brain
 MAXIMUM_ZERO = 0.1  # of the brain
-LOWERED = 0.85  # of the contrast before correction: less is a loss
+LOWERED = 0.8  # of the contrast before correction: less is a loss
 
 
 @dataclass(frozen=True)

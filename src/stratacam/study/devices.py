@@ -11,7 +11,7 @@ from stratacam.errors import InputError
 from stratacam.networks.precision import Precision, computing
 
 A_PROCESS = 8 * 2**30
-"""Bytes of a card for one process: all layers of VGG16 for 64 pictures of 224 pixels take 7 GiB."""
+"""Bytes of a card for one process: all layers of a deep network for 64 pictures of 224 pixels take 7 GiB."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ class StoredArray:
     """An array of a store.
 
     Attributes:
-        name: such as "layers/block5_conv3".
+        name: such as "layers/conv1".
         shape: of it.
         dtype: of the values, as stored.
         bytes: on disk, its metadata included.

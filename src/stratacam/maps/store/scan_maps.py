@@ -44,7 +44,7 @@ class ScanMaps:
         model: which made them: architecture, run, cohort, seed, fold, as far as its card tells.
         in_training: the part in which the scan was when the model was trained: "test" is held out, "none" new to it.
         place: of the store, a path or a URL, from which `raw` reads.
-        shapes: of every array of maps, by its name, such as "layers/block5_conv3".
+        shapes: of every array of maps, by its name, such as "layers/conv1".
         members: the networks that the maps are the consensus of, as `model`; none where there is one network.
         scales: by layer and class explained, the scale of each member, by which its map was divided.
         reliability_of: by layer and class explained, the reliability of the consensus, see

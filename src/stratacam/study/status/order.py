@@ -27,7 +27,7 @@ ALL = (*RUN[:-1], "truth", "evidence", "recommend", "leakage", "permutations", "
 
 
 def place_of(step: str) -> int:
-    """Where a step such as "evidence vgg16_seed-0" stands; steps that are not known stand last."""
+    """Where a step such as "evidence network_seed-0" stands; steps that are not known stand last."""
     first = step.partition(" ")[0]
     return ALL.index(first) if first in ALL else len(ALL)
 
