@@ -624,7 +624,13 @@ def test_everything_that_a_study_leaves_is_watched(study):
                 path = folder / output
                 left -= set(path.rglob("*")) if path.is_dir() else {path}
     assert {path.relative_to(root).as_posix() for path in left} == {
-        *("study.json", "provenance.json", "left_out.tsv", "models/runs.json"),  # written by every run
+        *(
+            "study.json",
+            "provenance.json",
+            "left_out.tsv",
+            "resources.tsv",
+            "models/runs.json",
+        ),  # by every run
         *("prepared/index.html", "prepared/dataset_description.json", "prepared/.bidsignore"),
         *("maps/dataset_description.json", "maps/.bidsignore"),
         *(
