@@ -338,6 +338,7 @@ def test_a_model_with_code_of_the_users_is_always_watched(first, watched):
         functools.wraps(nn.ReLU.forward)(lambda _module, x: x.relu_()),  # named as torch's own
         nn.Tanh.forward,
         staticmethod(torch.relu_),
+        staticmethod(lambda x: x.relu_()),
     ],
 )
 def test_a_forward_of_torch_that_is_exchanged_counts_in_the_next_call(forward, monkeypatch):

@@ -39,7 +39,7 @@ def description_of(model: nn.Module) -> Description | None:
     found: list[Any] = []
     for kind in dict.fromkeys(map(type, modules)):
         functions = _functions(kind)
-        if functions is None or not _is_plain_class(kind):
+        if functions is None or issubclass(kind, nn.RNNBase):  # whose weights lie flat, and modes may differ
             return None
         found += [kind, *functions]
     for module in modules:
@@ -63,7 +63,7 @@ def _functions(kind: type[nn.Module]) -> list[FunctionType] | None:
 
     A function that was put in their place tells by its globals where it was written, also if it is named after theirs.
     """
-    found = []
+    found: list[FunctionType] = []
     for base in kind.__mro__[:-1]:
         if not base.__module__.startswith(KNOWN):
             return None
@@ -72,14 +72,7 @@ def _functions(kind: type[nn.Module]) -> list[FunctionType] | None:
                 if value.__globals__.get("__name__") != base.__module__:
                     return None
                 found.append(value)
-    return found if isinstance(kind.forward, FunctionType) else None
-
-
-def _is_plain_class(kind: type[nn.Module]) -> bool:
-    """Whether a class does nothing where its mode changes, or to be found again, and is no code of another language."""
-    overridden = kind.train is not nn.Module.train or kind.eval is not nn.Module.eval
-    scripted = issubclass(kind, torch.jit.ScriptModule | torch.fx.GraphModule | nn.RNNBase)
-    return not overridden and not scripted and kind.__hash__ is object.__hash__
+    return found if kind.forward in found else None
 
 
 def _is_plain_tensor(tensor: Tensor) -> bool:
