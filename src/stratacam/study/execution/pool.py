@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
@@ -208,6 +209,7 @@ class _Slot:
             return self.process, self._connection, False
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
+        resource_tracker.ensure_running()  # which, once started here, lets signals through again
         with self._lock, held_back():
             if self._closed:
                 raise WorkerLostError("the work was stopped")
