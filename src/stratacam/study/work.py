@@ -23,7 +23,7 @@ from stratacam.study.durations import duration
 from stratacam.study.execution import Conduct, Ended, Failure, Workers, metered, run_each
 from stratacam.study.log import RunLog
 from stratacam.study.marks import MARKS, names_at_work
-from stratacam.study.part import Part, StepDoneError
+from stratacam.study.part import Part, StepDoneError, with_check
 from stratacam.study.patience import Patience
 from stratacam.study.progress import breaking_silence, say, say_unchanged, step_progress
 from stratacam.study.stamps import Stamp, stamps
@@ -215,7 +215,8 @@ class Work:
             reason = cache.failure(step, name, one)
             if reason is None:
                 raise InputError(
-                    f"{step}: {name} is not done, which --step {only.step} needs; do it first with --step {first}."
+                    f"{step}: {name} is not done, which --step {only.step} needs; do it first with --step "
+                    f"{with_check(first)}."
                 )
             self.leave_out(name, step, reason)
         return {}
