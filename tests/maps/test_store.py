@@ -137,8 +137,7 @@ def flip(path, place):
         (lambda store: flip(shard(store), -9), "fine is damaged"),
         (lambda store: shard(store).write_bytes(b""), "fine is damaged"),
         (lambda store: shard(store).unlink(), "maps of fine are missing"),
-        (lambda store: shutil.rmtree(store / "layers" / "fine"), "layers/fine is missing"),
-        (lambda store: cut(store / "layers" / "fine" / "zarr.json"), "fine is damaged"),
+        (lambda store: shutil.rmtree(store / "layers" / "fine"), "maps of fine are missing"),
         (lambda store: cut(store / "zarr.json"), "zarr.json is damaged"),
         (lambda store: (store / "zarr.json").unlink(), "holds no maps"),
         (lambda store: cut(store / "logits" / "c" / "0" / "0"), "logits is damaged"),
@@ -165,6 +164,38 @@ def test_every_byte_that_is_changed_is_found_by_the_check(store, name):
         assert check_store(store), f"byte {place} of {name}"
     path.write_bytes(whole)
     assert check_store(store) == []
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_no_byte_that_is_changed_outside_the_chunks_changes_what_is_read(tmp_path, dtype):
+    """The root file is refused; files of the arrays' metadata are not needed."""
+    store = write_one(path_of(tmp_path), {"fine": raw_maps(SLICES, "fine")}, dtype=dtype).path
+    expected = read_maps(store).raw("fine")
+    for name in ("layers/fine/zarr.json", "logits/zarr.json", "zarr.json"):
+        whole = (store / name).read_bytes()
+        for place in range(0, len(whole), max(1, len(whole) // 60)):
+            (store / name).write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            if name == "zarr.json" and json_of((store / name).read_bytes()) != json_of(whole):
+                with pytest.raises(InputError):
+                    read_maps(store)
+            else:
+                np.testing.assert_array_equal(read_maps(store).raw("fine"), expected)
+        (store / name).write_bytes(whole)
+
+
+def test_a_changed_attribute_and_a_changed_scale_are_never_read(tmp_path):
+    store = write_one(path_of(tmp_path), {"fine": 100 * raw_maps(SLICES, "fine")}, dtype="float16").path
+    expected = read_maps(store).raw("fine")
+    metadata = store / "layers/fine/zarr.json"
+    metadata.write_text(metadata.read_text().replace('"scale_factor": 64.0', '"scale_factor": 32.0'))
+    np.testing.assert_array_equal(read_maps(store).raw("fine"), expected)
+    assert check_store(store) == ["layers/fine/zarr.json was changed after it was written"]
+    content = json.loads((store / "zarr.json").read_text())
+    content["attributes"]["explained"].reverse()
+    (store / "zarr.json").write_text(json.dumps(content))
+    for read in (read_maps, list_store):
+        with pytest.raises(InputError, match=r"zarr\.json was changed after it was written"):
+            read(store)
 
 
 def json_of(content):

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -13,6 +14,15 @@ from stratacam.cli import LEFT_OUT, app
 from stratacam.errors import InputError
 from stratacam.maps import find_maps, read_maps
 from stratacam.maps.store import check_store, copy_maps, stores_at
+
+
+@pytest.fixture(autouse=True)
+def nothing_where_the_program_runs(tmp_path_factory, monkeypatch):
+    """Copies to URLs leave nothing in the working directory."""
+    here = tmp_path_factory.mktemp("working")
+    monkeypatch.chdir(here)
+    yield
+    assert not [*here.iterdir()]
 
 
 @pytest.fixture
@@ -61,7 +71,7 @@ def url(request, tmp_path):
 
 
 def test_maps_at_a_url_are_those_that_were_copied_there(study, url):
-    assert [was_copied for _, was_copied in copy_maps(study, f"{url}/study")] == [True] * 3
+    assert [one.copied for one in copy_maps(study, f"{url}/study")] == [True] * 3
     assert len(stores_at(f"{url}/study/")) == 3
     for one in stores_at(f"{url}/study"):
         assert check_store(one) == []
@@ -80,7 +90,7 @@ def test_maps_at_a_url_are_those_that_were_copied_there(study, url):
 def test_a_copy_is_not_made_again_unless_it_differs_and_comes_back_the_same(study, url, tmp_path):
     list(copy_maps(study, url))
     write_one(path_of(study / "maps"), {"fine": raw_maps(8, "fine")})
-    assert dict(copy_maps(study, url)) == {
+    assert {one.name: one.copied for one in copy_maps(study, url)} == {
         "maps/sub-01/anat/sub-01_gradcam.zarr": True,
         "maps/sub-02/anat/sub-02_gradcam.zarr": False,
         "recommended/sub-01/anat/sub-01_gradcam.zarr": False,
@@ -158,7 +168,7 @@ def test_a_file_system_that_is_not_installed_names_the_extra(monkeypatch):
 
     monkeypatch.setattr(fsspec, "url_to_fs", absent)
     with pytest.raises(
-        InputError, match=r"Install s3fs to access S3\); .* `pip install 'stratacam\[cloud\]'`"
+        InputError, match=r"Install s3fs to access S3\); .* `pip install '\.\[cloud\]'` in a clone"
     ):
         read_maps("s3://bucket/one.zarr")
 
@@ -168,9 +178,129 @@ def test_a_bucket_that_is_not_there_says_so(s3):  # noqa: ARG001 - the server ru
         read_maps("s3://other/one.zarr")
 
 
-def test_a_copy_into_its_source_is_refused(study):
-    with pytest.raises(InputError, match="lies inside the input"):
-        list(copy_maps(study, study / "copy"))
+def contents(place):
+    return {path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+
+
+def test_a_copy_onto_into_or_around_its_source_is_refused_whatever_the_form_of_the_address(study):
+    before = contents(study)
+    for target in (
+        study / "copy",
+        f"file://{study}",
+        f"local://{study}/../study/maps/copy",
+        f"simplecache::file://{study}",
+        f"file://{study.parent}",
+    ):
+        with pytest.raises(InputError, match="the input"):
+            list(copy_maps(study, target))
+        with pytest.raises(InputError, match="the input"):
+            list(copy_maps(f"file://{study}", target))
+    assert contents(study) == before
+
+
+def test_a_copy_onto_its_source_at_a_url_is_refused(study, url):
+    list(copy_maps(study, f"{url}/study"))
+    for target in (f"{url}/study/", f"{url}/other/../study", f"{url}/study/maps", url):
+        with pytest.raises(InputError, match="the input"):
+            list(copy_maps(f"{url}/study", target))
+    assert all(not check_store(one) for one in stores_at(f"{url}/study"))
+
+
+@pytest.mark.parametrize(
+    "given", ["s3:/bucket/study", "memory:/x", "file:/x", Path("s3://bucket"), "file://study"]
+)
+def test_what_is_neither_a_url_nor_a_path_is_refused(study, given):
+    with pytest.raises(InputError, match=r"expected \w+://"):
+        list(copy_maps(study, given))
+    assert len(stores_at(f"file://{study}")) == 3
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_damaged_copy_is_replaced_and_a_damaged_source_is_named_and_not_copied(study, tmp_path):
+    run, target = CliRunner().invoke, tmp_path / "copy"
+    run(app, ["store", "copy", str(study), str(target)])
+    one = "maps/sub-01/anat/sub-01_gradcam.zarr/layers/fine/c/0/0/0/0"
+    flip(target / one)
+    assert "Copied 1 stores" in run(app, ["store", "copy", str(study), str(target)]).output
+    whole = contents(target)
+    assert whole == {
+        name: content for name, content in contents(study).items() if name.parts[0] != "prepared"
+    }
+    flip(study / one)
+    for place in (target, tmp_path / "new"):
+        done = run(app, ["store", "copy", str(study), str(place)])
+        assert done.exit_code == LEFT_OUT
+        assert "sub-01_gradcam.zarr: layers/fine/c/0/0/0/0 was changed" in done.output
+        assert not check_store(place / "maps/sub-02/anat/sub-02_gradcam.zarr")
+    assert contents(target) == whole
+    assert not (tmp_path / "new/maps/sub-01").exists()
+
+
+def test_damage_at_a_url_is_not_copied_to_a_folder_or_another_url(study, url, tmp_path):
+    list(copy_maps(study, f"{url}/one"))
+    system, root = fsspec.url_to_fs(f"{url}/one/maps/sub-02/anat/sub-02_gradcam.zarr/layers/fine/c/0/0/0/0")
+    content = system.cat_file(root)
+    system.pipe_file(root, content[:50] + bytes([content[50] ^ 1]) + content[51:])
+    for target in (f"{url}/two", tmp_path / "two"):
+        faults = {one.name: one.fault for one in copy_maps(f"{url}/one", target)}
+        assert "was changed" in faults.pop("maps/sub-02/anat/sub-02_gradcam.zarr")
+        assert not any(faults.values())
+        assert len(stores_at(target)) == 2
+        assert all(not check_store(one) for one in stores_at(target))
+
+
+def test_a_file_beside_the_stores_is_copied_whole_or_not_at_all(study, url, tmp_path, monkeypatch):
+    name = "maps/dataset_description.json"
+    for target in (url, f"file://{tmp_path}/copy"):
+        list(copy_maps(study, target))
+    (study / name).write_text('{"Name": "new"}')
+    copyfileobj = shutil.copyfileobj
+
+    def broken(_read, written):
+        written.write(b'{"Na')
+        raise OSError("the connection was lost")
+
+    monkeypatch.setattr(shutil, "copyfileobj", broken)
+    for target in (url, f"file://{tmp_path}/copy"):
+        with pytest.raises((InputError, OSError), match="the connection was lost"):
+            list(copy_maps(study, target))
+        system, root = fsspec.url_to_fs(target)
+        assert system.cat_file(f"{root}/{name}") == b"{}"
+        assert not [path for path in system.find(root) if "unfinished" in path]
+    monkeypatch.setattr(shutil, "copyfileobj", copyfileobj)
+    list(copy_maps(study, url))
+    system, root = fsspec.url_to_fs(url)
+    assert system.cat_file(f"{root}/{name}") == b'{"Name": "new"}'
+
+
+def test_maps_of_people_who_left_the_study_are_named_and_removed_if_wanted(study, url, tmp_path):
+    run = CliRunner().invoke
+    (study / "maps/sub-02/anat/sub-02_space-T1w_gradcam.nii.gz").write_text("a map")
+    for target in (url, str(tmp_path / "copy")):
+        list(copy_maps(study, target))
+        system, root = fsspec.url_to_fs(target)
+        system.pipe_file(f"{root}/maps/sub-02/anat/sub-02_T1w.nii.gz", b"no map")
+    shutil.rmtree(study / "maps/sub-02")
+    for target in (url, str(tmp_path / "copy")):
+        done = run(app, ["store", "copy", str(study), target])
+        assert done.exit_code == 0
+        assert "maps/sub-02/anat/sub-02_gradcam.zarr; remove them with --remove" in done.output
+        assert len(stores_at(target)) == 3
+        assert (
+            "sub-02_gradcam.zarr; removed"
+            in run(app, ["store", "copy", "--remove", str(study), target]).output
+        )
+        system, root = fsspec.url_to_fs(target)
+        assert [path.rpartition("/")[2] for path in system.find(f"{root}/maps/sub-02")] == [
+            "sub-02_T1w.nii.gz"
+        ]
+        assert len(stores_at(target)) == 2
+        assert "--remove" not in run(app, ["store", "copy", str(study), target]).output
 
 
 def test_the_command_lists_by_store_and_by_layer_and_copies(study, tmp_path):

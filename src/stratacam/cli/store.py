@@ -81,13 +81,30 @@ def copy(
     target: Annotated[
         str, typer.Argument(metavar="TARGET", help="A folder, or a URL, to which they are copied.")
     ],
+    remove: Annotated[
+        bool,
+        typer.Option(
+            "--remove",
+            help="Remove maps at the target that are not at the source, such as those of people who left the study.",
+        ),
+    ] = False,
 ) -> None:
-    """Copy maps to a folder or a URL, or from there: each store whole or not at all, and none that is there already."""
-    from stratacam.maps.store import copy_maps
+    """Copy maps to a folder or a URL, or from there: each store whole or not at all, and none that is there already.
+
+    Exits with 3 if a store is damaged; it is named and not copied, but the others are.
+    """
+    from stratacam.maps.store import copy_maps, others_at, remove_stores
 
     done = list(copy_maps(source, target))
-    copied = sum(was_copied for _, was_copied in done)
-    _say(f"Copied {copied} stores to {target}; {len(done) - copied} were there.")
+    damaged = [one.fault for one in done if one.fault]
+    copied = sum(one.copied for one in done)
+    _say(f"Copied {copied} stores to {target}; {len(done) - copied - len(damaged)} were there.")
+    if others := others_at(source, target):
+        if remove:
+            remove_stores(target, others)
+        then = "removed." if remove else "remove them with --remove."
+        _say(f"At {target}, but not at {source}: {', '.join(others)}; {then}", "yellow")
+    _conclude(damaged)
 
 
 def _by_store(stores: "list[StoredMaps]") -> list[Row]:

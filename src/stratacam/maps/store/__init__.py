@@ -8,7 +8,7 @@ class and a few slices, are read one by one. What cannot be computed again from 
 """
 
 from stratacam.maps.store.check import check_store
-from stratacam.maps.store.copying import copy_maps
+from stratacam.maps.store.copying import Copied, copy_maps, others_at, remove_stores
 from stratacam.maps.store.find import (
     FoundMaps,
     find_maps,
@@ -23,6 +23,7 @@ from stratacam.maps.store.places import Place, is_url, place_of, stores_at, stor
 from stratacam.maps.store.scan_maps import ScanMaps, highest, read_maps
 
 __all__ = [
+    "Copied",
     "FoundMaps",
     "Place",
     "ScanMaps",
@@ -35,11 +36,13 @@ __all__ = [
     "is_url",
     "list_store",
     "maps_in",
+    "others_at",
     "place_of",
     "read_all",
     "read_maps",
     "remove",
     "remove_other_maps",
+    "remove_stores",
     "scan_of",
     "stores_at",
     "stores_below",

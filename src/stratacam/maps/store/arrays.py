@@ -1,13 +1,14 @@
 """Arrays of a store: named dimensions, one shard of chunks that are read by themselves, each with a checksum."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.storage import StorePath
 
 from stratacam.maps.store.places import Place, zarr_store
 from stratacam.maps.store.stored_type import StoredType, pack, unpack
@@ -77,8 +78,17 @@ def write_array(
     array[...] = values
 
 
-def read_array(place: Place, name: str, chosen: tuple[Any, ...] = (...,)) -> NDArray[np.float32]:
-    """Part of an array of a store as float32: only the chunks that hold it are read."""
-    array = zarr.open_array(zarr_store(place), path=name, mode="r", zarr_format=3)
-    attributes: dict[str, Any] = dict(array.attrs)
-    return unpack(np.asarray(array[chosen]), attributes.get("scale_factor", 1.0))
+def read_array(
+    place: Place, name: str, metadata: Mapping[str, Any], chosen: tuple[Any, ...] = (...,)
+) -> NDArray[np.float32]:
+    """Part of an array of a store as float32: only the chunks that hold it are read.
+
+    Args:
+        place: of the store.
+        name: of the array.
+        metadata: of the array, from the root file, which has a checksum; the array's own file has none.
+        chosen: index of the part.
+    """
+    known: Any = dict(metadata)
+    array = zarr.Array(zarr.AsyncArray(known, StorePath(zarr_store(place), name)))
+    return unpack(np.asarray(array[chosen]), metadata["attributes"].get("scale_factor", 1.0))

@@ -21,13 +21,39 @@ ROOT = "zarr.json"
 STORE = re.compile(r"sub-[^/]+/(?:ses-[^/]+/)?anat/[^./][^/]*\.zarr(?=/)")
 """Where a store lies below a folder of maps."""
 
+LOCAL = ("file://", "local://")
+"""How URLs of folders of this machine begin."""
+
+ONE_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)(.*)")
+"""A URL that lacks a slash, as `Path` writes it: taken for a path it would be a new folder where the program runs."""
+
 FOLDERS = ("maps", "recommended")
 """Of a study, that hold maps."""
 
 
 def place_of(given: Path | str) -> Place:
-    """A URL as it is, without a slash at its end; anything else as a path."""
-    return given.rstrip("/") if isinstance(given, str) and is_url(given) else Path(given)
+    """A URL as it is, without a slash at its end; one of this machine, and anything else, as a path.
+
+    Raises:
+        InputError: it is neither a URL nor a path.
+
+    Example:
+        >>> place_of("s3://bucket/maps/"), str(place_of("file:///data/maps"))
+        ('s3://bucket/maps', '/data/maps')
+    """
+    if lacking := ONE_SLASH.match(str(given)):
+        raise InputError(
+            f"{given}: is neither a URL nor a path; expected {lacking[1]}://{lacking[2]}, or the absolute path of a "
+            "folder of that name: correct it."
+        )
+    if not (isinstance(given, str) and is_url(given)):
+        return Path(given)
+    if given.startswith(LOCAL):
+        path = Path(given.partition("://")[2])
+        if not path.is_absolute():
+            raise InputError(f"{given}: is no folder; expected file:///, then its absolute path: correct it.")
+        return path
+    return given.rstrip("/")
 
 
 def is_url(given: Path | str) -> bool:
@@ -132,7 +158,7 @@ def reached(place: Place) -> Iterator[None]:
     except ImportError as fault:
         raise InputError(
             f"{place}: needs a package that is not installed ({fault}); expected the file system of the URL: "
-            "install it, for s3:// with `pip install 'stratacam[cloud]'`."
+            "install it, for s3:// with `pip install '.[cloud]'` in a clone of stratacam."
         ) from fault
     except Exception as fault:
         if isinstance(place, Path):

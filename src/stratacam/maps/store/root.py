@@ -31,14 +31,12 @@ class Root:
         attributes: of the store.
         arrays: metadata of every array, by name.
         files: size in bytes and SHA-256 of every other file, by name.
-        whole: whether the root file is as it was written.
         root_bytes: its size.
     """
 
     attributes: Mapping[str, Any]
     arrays: Mapping[str, Mapping[str, Any]]
     files: Mapping[str, tuple[int, str]]
-    whole: bool
     root_bytes: int
 
     @property
@@ -76,7 +74,7 @@ def read_root(place: Place) -> Root:
     """Read the root file of a store.
 
     Raises:
-        InputError: there is none, it cannot be read, or it is of another version.
+        InputError: there is none, it cannot be read, it is of another version, or was changed after it was written.
     """
     with damage_named(place, ROOT):
         read = read_file(inside(place, ROOT))
@@ -91,12 +89,13 @@ def read_root(place: Place) -> Root:
     with damage_named(place, ROOT):
         attributes = dict(content["attributes"])
         digest, files = attributes.pop("sha256"), attributes.pop("files")
+        if digest != _digest(content):
+            raise InputError(f"{place}: {ROOT} was changed after it was written; {MADE_AGAIN}")
         nodes = content["consolidated_metadata"]["metadata"]
         return Root(
             attributes=attributes,
             arrays={name: node for name, node in nodes.items() if node["node_type"] == "array"},
             files={name: (int(size), str(known)) for name, (size, known) in files.items()},
-            whole=digest == _digest(content),
             root_bytes=len(read),
         )
 

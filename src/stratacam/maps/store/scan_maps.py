@@ -44,7 +44,7 @@ class ScanMaps:
         model: which made them: architecture, run, cohort, seed, fold, as far as its card tells.
         in_training: the part in which the scan was when the model was trained: "test" is held out, "none" new to it.
         place: of the store, a path or a URL, from which `raw` reads.
-        shapes: of every array of maps, by its name, such as "layers/conv1".
+        arrays: metadata of every array, by its name, such as "layers/conv1".
         members: the networks that the maps are the consensus of, as `model`; none where there is one network.
         scales: by layer and class explained, the scale of each member, by which its map was divided.
         reliability_of: by layer and class explained, the reliability of the consensus, see
@@ -64,7 +64,7 @@ class ScanMaps:
     model: Mapping[str, Any]
     in_training: str
     place: Place
-    shapes: Mapping[str, tuple[int, ...]]
+    arrays: Mapping[str, Mapping[str, Any]] = field(repr=False)
     members: tuple[Mapping[str, Any], ...] = ()
     scales: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     reliability_of: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class ScanMaps:
     def size(self, layer: str) -> tuple[int, int]:
         """Rows and columns of the maps of one layer, without reading them."""
         self._check(layer)
-        rows, columns = self.shapes[f"{LAYERS}/{layer}"][-2:]
+        rows, columns = self.arrays[f"{LAYERS}/{layer}"]["shape"][-2:]
         return rows, columns
 
     def spread(self, layer: str, slices: slice = EVERY) -> NDArray[np.float32] | None:
@@ -127,7 +127,7 @@ class ScanMaps:
         a mean over layers.
         """
         self._check(layer)
-        if f"{MEMBERS}/{layer}" not in self.shapes:
+        if f"{MEMBERS}/{layer}" not in self.arrays:
             return None
         return self._whole(MEMBERS, layer, (EVERY, self._column, slices))
 
@@ -169,8 +169,9 @@ class ScanMaps:
         Raises:
             InputError: it is damaged, or some of it has gone, see `write_array`.
         """
-        with damage_named(self.place, f"{part}/{layer}"):
-            found = read_array(self.place, f"{part}/{layer}", chosen)
+        name = f"{part}/{layer}"
+        with damage_named(self.place, name):
+            found = read_array(self.place, name, self.arrays[name], chosen)
         if np.isneginf(found).all(axis=(-2, -1)).any():
             raise InputError(f"{self.place}: maps of {layer} are missing; {MADE_AGAIN}")
         return found
@@ -215,7 +216,7 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
     place = place_of(path)
     root = read_root(place)
     with damage_named(place, "logits"):
-        logits = read_array(place, "logits")
+        logits = read_array(place, "logits", root.arrays["logits"])
     if np.isneginf(logits).all():
         raise InputError(f"{place}: logits are missing; {MADE_AGAIN}")
     with damage_named(place, ROOT):
@@ -236,7 +237,7 @@ def read_maps(path: Path | str, explained: str | None = None) -> ScanMaps:
             model=known["model"],
             in_training=known["in_training"],
             place=place,
-            shapes={name: tuple(one["shape"]) for name, one in root.arrays.items() if len(one["shape"]) >= 4},
+            arrays=root.arrays,
             members=tuple(known.get("members", ())),
             scales={
                 layer: [[_number(value) for value in one] for one in every]

@@ -93,7 +93,7 @@ def _libraries(run: RunSettings) -> tuple[Any, Any]:
     except ImportError as fault:
         raise InputError(
             f'run.on: found "{run.on}", but {fault.name} is not installed; expected the extra `cluster`: install '
-            "stratacam[cluster]."
+            "it with `pip install '.[cluster]'` in a clone of stratacam."
         ) from fault
     return dask, distributed
 
