@@ -19,8 +19,8 @@ from stratacam.interruption import broken_off_at
 from stratacam.study.cache import Cache, Entry, Task
 from stratacam.study.durations import duration
 from stratacam.study.execution import Conduct, Ended, Failure, Workers, metered, run_each
-from stratacam.study.log import RunLog
-from stratacam.study.marks import MARKS, names_at_work
+from stratacam.study.log import run_log
+from stratacam.study.marks import MARKS, names_at_work, noting_what_is_stopped
 from stratacam.study.part import Part, StepDoneError
 from stratacam.study.patience import Patience
 from stratacam.study.progress import breaking_silence, say, say_unchanged, step_progress
@@ -49,6 +49,9 @@ class Work:
         console: where progress is shown.
         workers: where tasks run.
         only: the part of one step that is to be done; None: all of every step.
+
+    Attributes:
+        whole: scans of the whole cohort, where only those of a part are looked at.
     """
 
     def __init__(self, records: Path, console: Console, workers: Workers, only: Part | None = None) -> None:
@@ -56,7 +59,8 @@ class Work:
         self.workers = workers
         self.only = only
         self.cache = Cache(records)
-        self.log = RunLog(records)
+        self.log = run_log(records)
+        self.whole = 0
         self.absences: list[Absence] = []
         self.seconds: dict[str, float] = {}
         self.finished: dict[str, str] = {}
@@ -137,9 +141,11 @@ class Work:
         done = set(entries) - set(pending)
         if self.only:
             pending = self._part_of(step, pending, cache)
+        part = {"part": True} if self.only else {}
+        counts = {"step": step, "done": len(done), "total": max(len(entries), self.whole), **part}
         if not pending:
             say_unchanged(self.console, step, str(len(done) or ""))
-            self.log.unchanged(step=step, done=len(done), total=len(entries))
+            self.log.unchanged(**counts)
             return done
         self._say_why(step, pending, cache)
         run, limit = self.workers.run, self.workers.run.limit_s(step)
@@ -147,11 +153,15 @@ class Work:
         place = self.workers.place(
             networks=len(entries) if networks else None, limit_s=limit, started=self._cluster_started
         )
-        part = {"part": True} if self.only else {}
-        self.log.write("step", step=step, pending=len(pending), done=len(done), total=len(entries), **part)
+        self.log.write("step", pending=len(pending), **counts)
         total, failed, again = len(done) + len(pending), 0, 0
-        at_work = partial(names_at_work, self.marks / step)
-        with self._timed(step), place as here, step_progress(self.console, step, at_work) as advance:
+        at_work = partial(names_at_work, self.marks / step, set(pending))
+        with (
+            self._timed(step),
+            place as here,
+            noting_what_is_stopped(self.log, self.marks / step, set(pending)),
+            step_progress(self.console, step, at_work) as advance,
+        ):
             advance(len(done), total, "starting")
             tasks = {name: one.task for name, one in pending.items()}
             for ended in run_each(here, do_task, tasks, conduct=conduct, retries=run.retries):
