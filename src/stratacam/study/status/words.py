@@ -112,6 +112,6 @@ def _advice(state: StudyState) -> str:
         "killed": "A run was killed, or its machine is gone. What is finished is kept: run the same command again.",
         "interrupted": "What is finished is kept: run the same command again to go on.",
         "failed": "What is finished is kept: mend the cause, and run the same command again.",
-        "never run": "Not begun yet: no run has left anything here. `stratacam run` begins; `stratacam demo` makes scans before.",
+        "never run": "Not begun yet: begin with `stratacam run`; `stratacam demo` makes its scans first.",
         "parts ended": f"Then: stratacam {_whole(state)}",
     }.get(state.state, "")
