@@ -27,7 +27,7 @@ ORDER = (
     "__main__",
 )
 """A package imports only packages that stand before it."""
-FOUNDATION = {"errors", "files", "source_code", "source_files", "source_statements", "interruption"}
+FOUNDATION = {"errors", "fence", "files", "source_code", "source_files", "source_statements", "interruption"}
 """Single modules that any package but `cam` may import; they import only one another."""
 UNKNOWN_TO = {
     "networks": {"cam"},

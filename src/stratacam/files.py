@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from stratacam.errors import InputError
+from stratacam.fence import check_fence
 
 TEMPORARY = "-unfinished-"
 RECORDS = ".stratacam"
@@ -142,6 +143,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         with input_error_if_not_writable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
+            check_fence()
             temporary.replace(path)
     finally:
         with suppress(OSError):
@@ -168,6 +170,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 def put_folder(folder: Path, path: Path) -> None:
     """Rename `folder`, which has a temporary name, to `path`; what was there goes whole: no part is ever left there."""
+    check_fence()
     if path.is_symlink():
         path.unlink()
     if not path.is_dir():

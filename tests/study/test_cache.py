@@ -11,6 +11,7 @@ import pytest
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.study.cache import Cache
 from stratacam.study.keys import NOT_IN_KEY
+from stratacam.study.stamps import is_as_left, stamp
 
 
 @dataclass(frozen=True)
@@ -193,13 +194,14 @@ def test_a_step_that_is_forced_is_done_once_more_and_its_key_stays(tmp_path, fil
 def test_a_copy_is_known_by_its_content_and_read_once(tmp_path, files):
     cache = finished(tmp_path, files)
     one = entry(cache, files)
+    record = cache.folder / "prepare/sub-01.json"
+    before = record.read_text()
     os.utime(files[1], ns=(1, 1))  # as `cp -r` leaves other times
     assert cache.is_done("prepare", "sub-01", one)
-    record = cache.folder / "prepare/sub-01.json"
     stamped = record.read_text()
+    assert stamped != before
     assert cache.is_done("prepare", "sub-01", one)
     assert record.read_text() == stamped
-    assert '"ns": 1' in stamped
 
 
 def test_what_was_changed_in_a_copy_is_done_again(tmp_path, files):
@@ -208,3 +210,31 @@ def test_what_was_changed_in_a_copy_is_done_again(tmp_path, files):
     os.utime(files[1], ns=(1, 1))
     assert not cache.is_done("prepare", "sub-01", entry(cache, files))
     assert cache.why("prepare", "sub-01", entry(cache, files)) == ["result.txt was changed or removed"]
+
+
+def test_what_was_changed_under_its_old_time_is_done_again(tmp_path, files):
+    """`rsync -a` and `cp -a` leave a file that was damaged on the way with the size and time that it had."""
+    cache = finished(tmp_path, files)
+    before = files[1].stat()
+    files[1].write_text("Prepared")
+    os.utime(files[1], ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not cache.is_done("prepare", "sub-01", entry(cache, files))
+
+
+@pytest.mark.parametrize("how", ["older file edited", "renamed and changed", "two of one sum"])
+def test_every_file_of_a_folder_counts_by_itself(tmp_path, how):
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    for name, text in (("a", "12"), ("b", "34"), ("newest", "56")):
+        (folder / name).write_text(text)
+    os.utime(folder / "newest", ns=(4_000_000_000 * 10**9,) * 2)
+    left = stamp(folder)
+    assert is_as_left(folder, left)
+    if how == "older file edited":
+        (folder / "a").write_text("21")
+    elif how == "renamed and changed":
+        (folder / "b").rename(folder / "c")
+    else:
+        (folder / "a").write_text("1")
+        (folder / "b").write_text("345")
+    assert not is_as_left(folder, left)

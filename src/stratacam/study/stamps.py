@@ -1,12 +1,13 @@
-"""How an output was left: its size, time and content."""
+"""How an output was left: its sizes, times and content."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 Stamp = dict[str, Any]
-"""Number of files, bytes, latest time in ns, and SHA-256 of a file, or of a folder with all that is in it."""
+"""Bytes, a hash of names, sizes and times, and SHA-256, of a file, or of a folder with all that is in it."""
 
 
 def stamp(path: Path) -> Stamp | None:
@@ -21,7 +22,7 @@ def stamps(paths: Iterable[Path]) -> list[Stamp | None]:
 
 
 def looks_as_left(path: Path, left: Stamp | None) -> bool:
-    """Whether an output has the size and time of its stamp, or neither is there."""
+    """Whether an output has the sizes and times of its stamp, or neither is there."""
     seen = _seen(path)
     if seen is None or not isinstance(left, Mapping):
         return seen is None and left is None
@@ -29,7 +30,7 @@ def looks_as_left(path: Path, left: Stamp | None) -> bool:
 
 
 def is_as_left(path: Path, left: Stamp | None) -> bool:
-    """Whether an output is as its stamp says: by size and time, or else, as after copying, by content."""
+    """Whether an output is as its stamp says: by sizes and times, or else, as after copying, by content."""
     if looks_as_left(path, left):
         return True
     seen = _seen(path)
@@ -39,18 +40,22 @@ def is_as_left(path: Path, left: Stamp | None) -> bool:
 
 
 def _seen(path: Path) -> Stamp | None:
-    """What a look at the folder tells."""
+    """What a look at the folder tells.
+
+    With the time of the last change of each file's entry (ctime), which no program can set: a file that was changed, or
+    copied with its times, differs.
+    """
     if path.is_dir():
-        found = [file.stat() for file in _files(path)]
+        found = {file.relative_to(path).as_posix(): file.stat() for file in sorted(_files(path))}
     else:
         try:
-            found = [path.stat()]
+            found = {"": path.stat()}
         except FileNotFoundError:
             return None
+    entries = [[name, one.st_size, one.st_mtime_ns, one.st_ctime_ns] for name, one in found.items()]
     return {
-        "files": len(found),
-        "bytes": sum(one.st_size for one in found),
-        "ns": max((one.st_mtime_ns for one in found), default=0),
+        "bytes": sum(one.st_size for one in found.values()),
+        "seen": hashlib.sha256(json.dumps(entries).encode()).hexdigest()[:32],
     }
 
 

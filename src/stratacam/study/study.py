@@ -133,7 +133,7 @@ def open_study(
             with study.work.log.of_run():
                 yield study
         except InputError:
-            if new and study.work.is_untouched:
+            if new and only is None and study.work.is_untouched:
                 shutil.rmtree(folders.root)
             raise
         finally:
@@ -143,6 +143,8 @@ def open_study(
 def _close(study: Study) -> None:
     """Write what was left out and what tasks took, and remove what lost workers left, unless others are at work."""
     say_what_is_unchanged(study.work.console)
+    with suppress(OSError):
+        study.work.fence.unlink()
     if study.work.only is None and study.folders.root.is_dir():
         study.work.write_left_out(study.folders.left_out)
         with suppress(OSError, InputError):  # a full disk has been said

@@ -1,6 +1,8 @@
 """Tasks of steps: done once, where the study's work runs, with what cannot be used left out and listed."""
 
+import os
 import shutil
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -65,6 +67,7 @@ class Work:
         self.seconds: dict[str, float] = {}
         self.finished: dict[str, str] = {}
         self.lost = False
+        self.fence = self.marks / f"run-{socket.gethostname()}-{os.getpid()}-{time.time_ns()}"
         self._patience = Patience()
         self._has_records = records.is_dir()
 
@@ -82,6 +85,13 @@ class Work:
         """Remove what killed processes have left: half-written files below a folder, and marks of tasks."""
         remove_leftovers(folder)
         shutil.rmtree(self.marks, ignore_errors=True)
+
+    def _put_fence(self) -> Path:
+        """A file that goes with this run, and without which its tasks write nothing; made where it is not there."""
+        if not self.fence.is_file():
+            self.fence.parent.mkdir(parents=True, exist_ok=True)
+            self.fence.touch()
+        return self.fence
 
     def leave_out(self, name: str, step: str, reason: str, trace: str | None = None) -> None:
         """Leave a scan or subject out, say so, and keep the traceback of what was no user's mistake."""
@@ -149,7 +159,7 @@ class Work:
             return done
         self._say_why(step, pending, cache)
         run, limit = self.workers.run, self.workers.run.limit_s(step)
-        conduct = Conduct(limit_s=limit, marks=self.marks / step)
+        conduct = Conduct(limit_s=limit, marks=self.marks / step, fence=self._put_fence())
         place = self.workers.place(
             networks=len(entries) if networks else None, limit_s=limit, started=self._cluster_started
         )

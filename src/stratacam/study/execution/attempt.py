@@ -17,7 +17,12 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from stratacam.errors import InputError
+from stratacam.fence import while_there
+from stratacam.study.execution.loaded import loaded_code_has_changed
 from stratacam.study.execution.threads import use_threads
+
+STALE = 75
+"""Exit code of a worker whose code has changed since it was loaded: EX_TEMPFAIL."""
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
@@ -78,21 +83,28 @@ class Conduct:
         threads: of every library; None: as it is.
         limit_s: seconds after which the process of a task ends; None: never.
         marks: folder of a mark for every task that is being done, which is there while tasks are; None: none are made.
+        fence: file without which nothing takes its place any more, as its run has ended; None: there is none.
+        lasting: whether workers outlive a run: one that has loaded code which has changed since then ends, so that
+            another takes its place.
     """
 
     threads: int | None = None
     limit_s: float | None = None
     marks: Path | None = None
+    fence: Path | None = None
+    lasting: bool = False
 
 
 def attempt(
     function: Callable[[Given], Result], name: str, given: Given, conduct: Conduct
 ) -> Attempt[Result]:
     """Do a task; what it raises is its outcome. A process that takes too long ends, leaving a trace beside its mark."""
+    if conduct.lasting and loaded_code_has_changed():
+        os._exit(STALE)  # before the task has begun, so that it is no try of it
     if conduct.threads:
         use_threads(conduct.threads)
     used = metered()
-    with _marked(name, conduct):
+    with _marked(name, conduct), while_there(conduct.fence):
         outcome: Result | Failure
         try:
             _check_there(conduct)
@@ -134,7 +146,7 @@ def _check_there(conduct: Conduct) -> None:
 
 def failure_of(fault: BaseException) -> Failure:
     """Describe what was raised, and whether it may pass."""
-    passing = isinstance(fault, MemoryError) or any(_is_passing(one) for one in _chain(fault))
+    passing = isinstance(fault, MemoryError) or any(_is_passing(one) for one in _causes(fault))
     if isinstance(fault, InputError):
         return Failure(str(fault), passing=passing)
     words = f"{type(fault).__name__}: {fault}"
@@ -177,15 +189,19 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:g} h" if seconds >= 360 else f"{seconds:g} s"
 
 
-def _chain(fault: BaseException | None) -> Iterator[BaseException]:
-    """An exception and those that it came from."""
+def _causes(fault: BaseException | None) -> Iterator[BaseException]:
+    """An exception and those that it was raised from."""
     while fault is not None:
         yield fault
-        fault = fault.__cause__ or fault.__context__
+        fault = fault.__cause__
 
 
 def _is_passing(fault: BaseException) -> bool:
-    return isinstance(fault, OSError) and fault.errno in PASSING
+    """Whether the system may say otherwise soon; a file that is missing in a folder that is there stays missing."""
+    if not isinstance(fault, OSError) or fault.errno not in PASSING:
+        return False
+    missing = fault.errno == errno.ENOENT and isinstance(fault.filename, str)
+    return not (missing and Path(fault.filename).parent.is_dir())
 
 
 @contextmanager

@@ -40,6 +40,7 @@ class Place:
         at_once: tasks that it is given at once; the others wait here.
         threads: that each task takes; None: as its worker has them.
         apart: whether a task has a process to itself, which may end where the task takes too long.
+        lasting: whether its workers outlive the run.
         is_there: whether it can still be given tasks.
         name: for messages.
     """
@@ -48,6 +49,7 @@ class Place:
     at_once: int = 256
     threads: int | None = None
     apart: bool = False
+    lasting: bool = False
     is_there: Callable[[], bool] = lambda: True
     name: str = "the executor"
 
@@ -92,7 +94,12 @@ def run_each(
     Raises:
         InputError: the place is no longer there.
     """
-    conduct = replace(conduct, threads=place.threads, limit_s=conduct.limit_s if place.apart else None)
+    conduct = replace(
+        conduct,
+        threads=place.threads,
+        limit_s=conduct.limit_s if place.apart else None,
+        lasting=place.lasting,
+    )
     _make_marks(conduct)
     ready, later = deque(tasks), list[tuple[float, str]]()
     tries, spared = Counter[str](), Counter[str]()

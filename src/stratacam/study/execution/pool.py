@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
@@ -26,6 +27,9 @@ GRACE = 3.0
 
 FREEZE = 60.0
 """Seconds after the time limit at which a process that does not even end itself is killed."""
+
+LONGEST = 2e6
+"""Seconds that the system can wait at once."""
 
 STOPPED: set[int] = set()
 """Workers that were ended in the middle of their tasks."""
@@ -181,7 +185,7 @@ class _Slot:
             if is_new:
                 connection.recv_bytes()  # it has loaded its libraries
             connection.send_bytes(job)
-            if not connection.poll(None if limit_s is None else limit_s + FREEZE):
+            if not connection.poll(None if limit_s is None else min(limit_s + FREEZE, LONGEST)):
                 process.kill()
             done, value = pickle.loads(connection.recv_bytes())  # noqa: S301 - of our own worker
         except (EOFError, OSError) as fault:
@@ -189,6 +193,12 @@ class _Slot:
             self.process = None
             connection.close()
             raise WorkerLostError(_how_it_ended(process.exitcode)) from fault
+        except BaseException:  # an answer that was not read would be taken for that of the next job
+            process.kill()
+            process.join()
+            self.process = None
+            connection.close()
+            raise
         if not done:
             raise value
         return value
@@ -199,6 +209,7 @@ class _Slot:
             return self.process, self._connection, False
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
+        resource_tracker.ensure_running()  # which, once started here, lets signals through again
         with self._lock, held_back():
             if self._closed:
                 raise WorkerLostError("the work was stopped")

@@ -24,6 +24,10 @@ TIME_LIMITS_H = {
 """Hours after which a task of a step is given up: many times what it takes on one core at 1 mm."""
 
 
+LONGEST_H = 500
+"""Of a time limit: three weeks."""
+
+
 class RunSettings(BaseModel):
     """Where and how the study runs."""
 
@@ -97,8 +101,8 @@ class RunSettings(BaseModel):
             raise ValueError(
                 f"time_limit_h: {', '.join(unknown)} is no step with a limit; choose of {', '.join(TIME_LIMITS_H)}"
             )
-        if any(hours <= 0 for hours in self.time_limit_h.values()):
-            raise ValueError("time_limit_h: hours must be more than 0")
+        if not all(0 < hours <= LONGEST_H for hours in self.time_limit_h.values()):
+            raise ValueError(f"time_limit_h: hours must be more than 0 and at most {LONGEST_H}")
         return self
 
     @property

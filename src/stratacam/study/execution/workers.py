@@ -139,6 +139,7 @@ class Workers:
             at_once=at_once,
             threads=threads,
             apart=True,
+            lasting=self.run.scheduler is not None,
             is_there=lambda: client.status == "running",
             name=f"run.on: {self.run.on}",
         )
