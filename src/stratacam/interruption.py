@@ -123,8 +123,7 @@ def _end_at_once(words: str, number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _end_in_time(reader: socket.socket, words: str) -> None:
-    with reader:
-        numbers = reader.recv(1)
-    if numbers:
-        time.sleep(PATIENCE)
-        _end_at_once(words, numbers[0], None)
+    with reader:  # open until the end, since a second signal is written to it too
+        if numbers := reader.recv(1):
+            time.sleep(PATIENCE)
+            _end_at_once(words, numbers[0], None)

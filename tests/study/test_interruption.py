@@ -97,6 +97,7 @@ def test_a_second_signal_ends_everything_at_once(tmp_path):
     code, _, complained = ended(process)
     assert code == 130
     assert "run the same command again to go on" in complained
+    assert "Exception" not in complained
 
 
 def test_workers_end_when_the_parent_is_killed(tmp_path):

@@ -194,12 +194,8 @@ class Work:
         """Record what came of a task: that it is done, or why not."""
         name, outcome = ended.name, ended.outcome
         self.lost = self.lost or ended.tries > 1
-        what = {
-            "step": step,
-            "name": name,
-            "tries": ended.tries,
-            **(asdict(ended.usage) if ended.usage else {}),
-        }
+        usage = asdict(ended.usage) if ended.usage else {}
+        what = {"step": step, "name": name, "tries": ended.tries, **usage}
         if isinstance(outcome, Failure):
             self.log.write("task", outcome="failed", reason=outcome.reason, **what)
             with suppress(OSError, InputError):
