@@ -1,6 +1,7 @@
 """What a forward has shown of a plain model is not looked for again; what was changed in the model always counts."""
 
 import copy
+import functools
 import gc
 import threading
 import weakref
@@ -8,10 +9,13 @@ import weakref
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 import stratacam as sc
 from stratacam.cam import capture
 from stratacam.cam.description import description_of
+from stratacam.cam.twin import LATEST
 from stratacam.networks import SideBySide, build
 
 
@@ -222,6 +226,189 @@ def test_other_shapes_precisions_and_layers_are_watched_anew(watched):
     watched.clear()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         sc.explain(model, images(2))
+    assert watched
+
+
+SWITCHES = {"global": 1}
+
+
+class Switched(nn.Module):
+    """Where a switch is on, gives probabilities of doubled scores, and changes a layer in place.
+
+    Maps are then doubled too: they are of the scores before the softmax, and of the layer before it is changed.
+    """
+
+    __slots__ = ("slot",)
+    of_class = 1
+
+    def __init__(self, switch):
+        super().__init__()
+        self.switch, self.number, self.slot = switch, 1, 1
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+        self.register_buffer("flag", torch.zeros((), dtype=torch.bool))
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def is_on(self):
+        return {
+            "item of a buffer": self.flag.item,
+            "truth of a buffer": lambda: bool(self.flag),
+            "sign of a parameter": lambda: self.weight.item() < 0,
+            "1 and True": lambda: self.number is True,
+            "attribute of the class": lambda: type(self).of_class == 2,
+            "slot": lambda: self.slot == 2,
+            "global": lambda: SWITCHES["global"] == 2,
+        }[self.switch]()
+
+    def forward(self, x):
+        on = self.is_on()
+        features = self.conv(x)
+        scores = self.head((features.relu_() if on else features.relu()).mean((2, 3)))
+        return (2 * scores).softmax(1) if on else scores
+
+
+def turn_on(model, monkeypatch):
+    if "buffer" in model.switch:
+        model.flag.fill_(True)
+    elif "parameter" in model.switch:
+        model.weight.data.neg_()
+    monkeypatch.setattr(model, "number", True)
+    monkeypatch.setattr(model, "slot", 2)
+    monkeypatch.setattr(Switched, "of_class", 2)
+    monkeypatch.setitem(SWITCHES, "global", 2)
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [
+        "item of a buffer", "truth of a buffer", "sign of a parameter", "1 and True", "attribute of the class", "slot",
+        "global",
+    ],
+)  # fmt: skip
+def test_a_switch_that_a_forward_of_the_users_reads_counts_in_the_next_call(switch, monkeypatch):
+    torch.manual_seed(0)
+    model = Switched(switch).eval()
+    for _ in range(3):
+        before = sc.explain(model, images())
+    turn_on(model, monkeypatch)
+    assert model.is_on()
+    found = sc.explain(model, images())
+    assert torch.equal(found.logits, 2 * before.logits)
+    assert torch.equal(found["conv"].raw, 2 * before["conv"].raw)
+
+
+def in_place(_module, x):
+    return x.relu_()
+
+
+class InheritedForward(nn.Conv2d):
+    """Has the forward of torch, which runs a method of this class."""
+
+    def _conv_forward(self, *given):
+        return super()._conv_forward(*given).relu_()
+
+
+def of_torch_alone(first=nn.Conv2d):
+    torch.manual_seed(0)
+    layers = first(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    return nn.Sequential(*layers).eval()
+
+
+def test_a_model_of_modules_of_torch_alone_is_not_watched_again(watched):
+    model = of_torch_alone()
+    first = sc.explain(model, images())
+    watched.clear()
+    same(sc.explain(model, images()), first)
+    assert not watched
+
+
+@pytest.mark.parametrize("first", [Switched, InheritedForward])
+def test_a_model_with_code_of_the_users_is_always_watched(first, watched):
+    model = Switched("global").eval() if first is Switched else of_torch_alone(first)
+    assert description_of(model) is None
+    sc.explain(model, images())
+    watched.clear()
+    sc.explain(model, images())
+    assert watched
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        in_place,
+        functools.wraps(nn.ReLU.forward)(lambda _module, x: x.relu_()),  # named as torch's own
+        nn.Tanh.forward,
+        staticmethod(torch.relu_),
+        staticmethod(lambda x: x.relu_()),
+    ],
+)
+def test_a_forward_of_torch_that_is_exchanged_counts_in_the_next_call(forward, monkeypatch):
+    model = of_torch_alone()
+    for _ in range(2):
+        before = sc.explain(model, images())
+    monkeypatch.setattr(nn.ReLU, "forward", forward)
+    found = sc.explain(model, images())
+    same(found, sc.explain(copy.deepcopy(model), images()))
+    if forward is nn.Tanh.forward:
+        assert not torch.equal(found["0"].raw, before["0"].raw)
+    else:  # of the layer before it is changed in place
+        same(found, before)
+    monkeypatch.undo()
+    same(sc.explain(model, images()), before)
+
+
+def test_a_forward_of_the_users_own_class_that_is_exchanged_counts_in_the_next_call(monkeypatch):
+    torch.manual_seed(0)
+    model = Switched("global").eval()
+    for _ in range(2):
+        before = sc.explain(model, images())
+    plain = Switched.forward
+    monkeypatch.setattr(Switched, "forward", lambda module, x: plain(module, x).softmax(1))
+    same(sc.explain(model, images()), before)
+
+
+class InPlace(TorchFunctionMode):
+    """Makes every ReLU one in place."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return func(*args, **(kwargs or {})) if func is not F.relu else args[0].relu_()
+
+
+def test_a_mode_of_torch_that_exchanges_operations_counts_in_the_next_call():
+    model = of_torch_alone()
+    before = sc.explain(model, images())
+    with InPlace():
+        found = sc.explain(model, images())
+        same(found, sc.explain(copy.deepcopy(model), images()))
+    same(sc.explain(model, images()), before)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_convolutions_that_share_a_weight_are_explained_anew_after_it_was_changed(size, watched):
+    """The twin's kernels, laid channels-last, are two copies of one weight, which were taken for one."""
+    torch.manual_seed(0)
+    first, second = nn.Conv2d(3, 3, size), nn.Conv2d(3, 3, size)
+    second.weight = first.weight
+    layers = first, nn.ReLU(), second, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3)
+    model = nn.Sequential(*layers).eval()
+    for factor in (1, -2):
+        with torch.no_grad():
+            first.weight.mul_(factor)
+        same(sc.explain(model, images()), sc.explain(copy.deepcopy(model), images()))
+    watched.clear()
+    sc.explain(model, images())
+    assert not watched
+
+
+def test_what_forwards_have_shown_is_remembered_of_the_latest_shapes_only(watched):
+    model = of_torch_alone()
+    for size in range(8, 8 + LATEST + 1):
+        sc.explain(model, images(1, size))
+        sc.explain(model, images(1, 8))  # used again and again
+    watched.clear()
+    for size in (8, *range(10, 8 + LATEST + 1)):
+        sc.explain(model, images(1, size))
+    assert not watched
+    sc.explain(model, images(1, 9))
     assert watched
 
 

@@ -1,6 +1,7 @@
 """Tasks in this process, in worker processes, and on a cluster: done, tried again, or given up."""
 
 import errno
+import importlib
 import os
 import signal
 import threading
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from stratacam.errors import InputError
+from stratacam.files import write_text
 from stratacam.study.execution import (
     Conduct,
     Failure,
@@ -25,6 +27,8 @@ from stratacam.study.execution import (
     each,
     run_each,
 )
+from stratacam.study.execution.attempt import attempt
+from stratacam.study.execution.loaded import loaded_code_has_changed
 
 TWO = RunSettings(workers=2)
 
@@ -336,3 +340,46 @@ def test_a_job_computes_with_the_cores_that_it_is_granted(monkeypatch):
     monkeypatch.delenv("SLURM_CPUS_PER_TASK")
     with Workers(RunSettings(on="serial")) as here, here.place(networks=6) as place:
         assert place.threads is None
+
+
+def test_a_long_limit_mixes_up_no_results():
+    pool = WorkerPool(1, threads=1)
+    with pool:
+        pool.limit_s = 1e9
+        assert list(pool.map(nap_and_say, range(3)))[2][0] == 2
+        pool.limit_s = 3600.0
+        assert [number for number, _ in pool.map(nap_and_say, range(5, 8))] == [5, 6, 7]
+
+
+def write_late(given):
+    fence, out = given
+    fence.unlink()
+    write_text(out, "of a run that has ended")
+
+
+def test_a_task_of_a_run_that_has_ended_puts_nothing_in_its_place(tmp_path):
+    fence, out = tmp_path / "records/running/run-1", tmp_path / "result.txt"
+    fence.parent.mkdir(parents=True)
+    fence.touch()
+    out.write_text("of a later run")
+    conduct = Conduct(fence=fence)
+    failed = attempt(write_late, "sub-01", (fence, out), conduct).outcome
+    assert "is gone, and with it the run" in failed.reason
+    assert not failed.passing
+    assert out.read_text() == "of a later run"
+    assert {path.name for path in tmp_path.iterdir()} == {"records", "result.txt"}
+
+
+def test_code_that_has_changed_since_it_was_loaded_is_seen(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "of_a_user.py").write_text("ONE = 1\n")
+    importlib.import_module("of_a_user")
+    assert not loaded_code_has_changed()
+    (tmp_path / "of_a_user.py").write_text("ONE = 11\n")
+    assert loaded_code_has_changed()
+
+
+@pytest.mark.parametrize(("name", "passing"), [("there/missing.txt", False), ("away/sub-01/scan.txt", True)])
+def test_a_file_that_is_missing_in_a_folder_that_is_there_is_not_waited_for(tmp_path, name, passing):
+    (tmp_path / "there").mkdir()
+    assert attempt(Path.read_text, "sub-01", tmp_path / name, Conduct()).outcome.passing is passing

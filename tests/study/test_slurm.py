@@ -6,7 +6,7 @@ import pytest
 
 from stratacam.errors import InputError
 from stratacam.study.configuration import StudyConfiguration
-from stratacam.study.slurm import MAXIMUM_ARRAY, write_slurm
+from stratacam.study.slurm import MAXIMUM_ARRAY, _megabytes, write_slurm
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_everybody_and_every_training_has_a_line_in_arrays_that_slurm_takes(coho
     for line in (
         f"--array=1-{len(people)}",
         "--cpus-per-task=4",
-        "--mem=16G",
+        "--mem=15259M",
         "--time=04:00:00",
         "--account=brains",
     ):
@@ -80,3 +80,28 @@ def test_scripts_are_not_written_into_the_cohort(cohort):
     run = configured(cohort, workers=1, cluster={"memory": "1GB"})
     with pytest.raises(InputError, match="inputs are never written to"):
         write_slurm(cohort.parent / "study.toml", run, cohort / "jobs")
+
+
+@pytest.mark.parametrize(
+    ("memory", "megabytes"),
+    [("16GiB", 16384), ("16 gb", 15259), ("2000000000", 1908), (2**30, 1024), ("512MiB", 512)],
+)
+def test_memory_means_to_slurm_what_it_means_to_dask(memory, megabytes):
+    assert _megabytes(memory) == megabytes
+
+
+@pytest.mark.parametrize("cluster", [{"memory": "much"}, {"memory": "1GB", "walltime": 43200}])
+def test_what_slurm_would_read_otherwise_is_refused(cohort, tmp_path, cluster):
+    run = configured(cohort, workers=1, cluster=cluster)
+    with pytest.raises(InputError, match=r"run.cluster: found .*correct it"):
+        write_slurm(tmp_path / "study.toml", run, tmp_path / "jobs")
+
+
+def test_a_single_line_is_one_line(cohort, tmp_path):
+    lines = {"job_script_prologue": "module load stratacam", "job_extra_directives": "--qos=high"}
+    run = configured(cohort, workers=1, cluster={"memory": "1GB", **lines})
+    script = (
+        write_slurm(tmp_path / "study.toml", run, tmp_path / "jobs").parent / "1-prepare.sh"
+    ).read_text()
+    assert "#SBATCH --qos=high\n" in script
+    assert "\nmodule load stratacam\n" in script

@@ -65,9 +65,8 @@ def capture(
     memory, signature = twin.memory, None
     if memory is not None and tokens_to_grid is None:
         signature = signature_of(inputs, layers)
-        captured = (
-            _captured_again(twin, inputs, memory.shown[signature]) if signature in memory.shown else None
-        )
+        shown = memory.recall(signature)
+        captured = _captured_again(twin, inputs, shown) if shown else None
         if captured:
             return captured
     recorder = Recorder(twin.model, inputs, layers, tokens_to_grid, twin.protected)
@@ -80,7 +79,7 @@ def capture(
         memory.watched = True
         shown = shown_by(recorder, output, taps, by_image=by_image) if signature else None
         if shown:
-            memory.shown[signature] = shown
+            memory.remember(signature, shown)
     return Captured(output, recorder.anchor, taps, refused, by_image, origins, inputs.positions)
 
 

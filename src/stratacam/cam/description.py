@@ -1,10 +1,13 @@
 """What a plain model is made of, in a form that shows whether it has been changed.
 
-A model is plain if its modules hold nothing but numbers, names, tensors and one another: no hooks, no functions, no
-objects of other kinds, in which a forward could leave something behind unseen.
+A model is plain if all its modules are of classes of `torch.nn` or `stratacam.networks` themselves, whose forwards run
+the same operations whatever the values of their tensors are, and hold nothing but numbers, names, tensors and one
+another. A class of the user's own, also one that inherits its forward, is not: its code may read values, globals or
+attributes of the class.
 """
 
 from collections import OrderedDict
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -15,6 +18,7 @@ NUMBERS = {
     type(None), bool, int, float, complex, str, bytes, type, torch.dtype, torch.device, torch.Size,
     torch.memory_format,
 }  # fmt: skip
+KNOWN = ("torch.nn.modules.", "stratacam.networks.")
 MAPPINGS, GROUPS = {dict, OrderedDict}, {tuple, list, set}
 GLOBAL_HOOKS = (
     of_torch._global_forward_pre_hooks,
@@ -24,22 +28,28 @@ GLOBAL_HOOKS = (
 )
 
 Description = tuple[Any, ...]
-"""Equal for a model that has the same modules, settings and tensors; their values may be others."""
+"""Equal for a model that has the same modules, functions, settings and tensors; their values may be others."""
 
 
 def description_of(model: nn.Module) -> Description | None:
-    """Describe a plain model; None if it is not plain."""
-    if any(GLOBAL_HOOKS):
+    """Describe a plain model; None if it is not plain, or global hooks or modes of torch change what it runs."""
+    if any(GLOBAL_HOOKS) or torch._C._len_torch_function_stack() or torch._C._len_torch_dispatch_stack():
         return None
+    modules = list(model.modules())
     found: list[Any] = []
-    for module in model.modules():
-        if not _is_plain_class(type(module)):
+    for kind in dict.fromkeys(map(type, modules)):
+        functions = _functions(kind)
+        if functions is None or issubclass(kind, nn.RNNBase):  # whose weights lie flat, and modes may differ
             return None
+        found += [kind, *functions]
+    for module in modules:
         held = vars(module)
+        if "forward" in held:
+            return None
         found += [type(module), *held]
         for key, value in held.items():
             if type(value) in NUMBERS:
-                found.append(value)
+                found += [type(value), value]  # 1 and True are equal
             elif type(value) not in MAPPINGS or value:  # those of hooks are empty
                 content = _content(key, value)
                 if content is None:
@@ -48,11 +58,21 @@ def description_of(model: nn.Module) -> Description | None:
     return tuple(found)
 
 
-def _is_plain_class(kind: type[nn.Module]) -> bool:
-    """Whether a class does nothing where its mode changes, or to be found again, and is no code of another language."""
-    overridden = kind.train is not nn.Module.train or kind.eval is not nn.Module.eval
-    scripted = issubclass(kind, torch.jit.ScriptModule | torch.fx.GraphModule | nn.RNNBase)
-    return not overridden and not scripted and kind.__hash__ is object.__hash__
+def _functions(kind: type[nn.Module]) -> list[FunctionType] | None:
+    """The functions of a class and its bases; None if one is of another module than torch or this project wrote it in.
+
+    A function that was put in their place tells by its globals where it was written, also if it is named after theirs.
+    """
+    found: list[FunctionType] = []
+    for base in kind.__mro__[:-1]:
+        if not base.__module__.startswith(KNOWN):
+            return None
+        for value in vars(base).values():
+            if isinstance(value, FunctionType):
+                if value.__globals__.get("__name__") != base.__module__:
+                    return None
+                found.append(value)
+    return found if kind.forward in found else None
 
 
 def _is_plain_tensor(tensor: Tensor) -> bool:
@@ -79,4 +99,5 @@ def _content(key: str, value: Any) -> tuple[Any, ...] | None:
         found = tuple(value)
     else:
         return None
-    return (kind, *found) if NUMBERS.issuperset(map(type, found)) else None
+    kinds = tuple(map(type, found))
+    return (kind, *kinds, *found) if NUMBERS.issuperset(kinds) else None

@@ -76,7 +76,7 @@ def ready_twin(model: nn.Module, *, channels_last: bool, private: bool) -> Itera
         if kept is None or kept.of_model != described:
             kept = _make(model, described, channels_last=channels_last)
         kept.refresh()
-        with nullcontext() if kept.memory.shown else only(model):
+        with nullcontext() if kept.memory else only(model):
             yield kept.twin
     if kept.is_unchanged():  # not after an error
         with _LOCK:
@@ -86,14 +86,18 @@ def ready_twin(model: nn.Module, *, channels_last: bool, private: bool) -> Itera
 def _make(model: nn.Module, described: Description, *, channels_last: bool) -> Kept:
     copier, memory = Copier(model, private=False), Memory()
     twin = make_twin(model, copier, channels_last=channels_last, acting=False, memory=memory)
-    pairs = [
-        (copy, original)
-        for copies, originals in (
-            (twin.model.parameters(), model.parameters()),
-            (twin.model.buffers(), model.buffers()),
-        )
+    pairs = {
+        id(copy): (copy, original)
+        for copies, originals in zip(_tensors(twin.model), _tensors(model), strict=True)
         for copy, original in zip(copies, originals, strict=True)
         if copy.data_ptr() != original.data_ptr()
-    ]
+    }.values()
     copies, originals = [copy.detach() for copy, _ in pairs], [original.detach() for _, original in pairs]
     return Kept(twin, memory, described, description_of(twin.model), (copies, originals))
+
+
+def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """Parameters and buffers, under each of their names: a twin may have several copies of one that is tied."""
+    parameters = model.named_parameters(remove_duplicate=False)
+    buffers = model.named_buffers(remove_duplicate=False)
+    return [parameter for _, parameter in parameters], [buffer for _, buffer in buffers]

@@ -20,13 +20,33 @@ from stratacam.cam.memory import storage_of
 from stratacam.cam.origin import Origins
 from stratacam.cam.watch import Watch
 
+LATEST = 16
+"""Signatures of which a twin remembers what a forward has shown."""
+
 
 @dataclass
 class Memory:
-    """What forwards of a twin that is kept have shown, by signature, and whether one was watched since it was taken."""
+    """What the latest forwards of a twin that is kept have shown, and whether one was watched since it was taken."""
 
-    shown: dict[Any, Any] = field(default_factory=dict)
     watched: bool = False
+    _shown: dict[Any, Any] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self._shown)
+
+    def recall(self, signature: object) -> Any:
+        """What a forward with this signature has shown; None if it is not known."""
+        shown = self._shown.pop(signature, None)
+        if shown is not None:
+            self._shown[signature] = shown  # the latest
+        return shown
+
+    def remember(self, signature: object, shown: object) -> None:
+        """Remember what a forward has shown, and forget what was not recalled for longest."""
+        self._shown.pop(signature, None)
+        self._shown[signature] = shown
+        if len(self._shown) > LATEST:
+            del self._shown[next(iter(self._shown))]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,11 @@ CHECK = "check"
 """What is done together with the first."""
 
 
+def with_check(step: str) -> str:
+    """The step that does a step: the first does the check, too."""
+    return STEPS[0] if step == CHECK else step
+
+
 class StepDoneError(Exception):
     """All that was to be done of a step has been tried; what follows is not wanted."""
 

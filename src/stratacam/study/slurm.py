@@ -1,8 +1,10 @@
 """Job scripts with which SLURM does a study: an array for every step with a task for every scan or training."""
 
+import math
+import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,20 +45,20 @@ class SlurmScripts:
         configuration: what is in it.
         folder: of the scripts.
         people: labels, by job of an array.
-        trainings: names.
+        trainings: names, likewise.
     """
 
     study: Path
     configuration: StudyConfiguration
     folder: Path
     people: Sequence[Sequence[str]]
-    trainings: Sequence[str]
+    trainings: Sequence[Sequence[str]]
 
     def write(self) -> Path:
         """Write the scripts and lists; return the script that submits them all."""
         (self.folder / "log").mkdir(parents=True, exist_ok=True)
         write_text(self.folder / PEOPLE, "".join(" ".join(labels) + "\n" for labels in self.people))
-        write_text(self.folder / TRAININGS, "".join(f"{name}\n" for name in self.trainings))
+        write_text(self.folder / TRAININGS, "".join(" ".join(names) + "\n" for names in self.trainings))
         counts = {PEOPLE: len(self.people), TRAININGS: len(self.trainings), "": 0}
         lines = ["#!/bin/bash", "# Submits the whole study; each job waits for those before it.", "set -eu"]
         wait = ""
@@ -75,7 +77,8 @@ class SlurmScripts:
 
     def _script(self, stage: str, through: str, count: int) -> str:
         array = [f"--array=1-{count}"] if through else []
-        output = shlex.quote(str(self.folder / "log" / ("%x-%A_%a.out" if through else "%x-%j.out")))
+        place = str(self.folder / "log").replace("%", "%%")
+        output = shlex.quote(f"{place}/{'%x-%A_%a.out' if through else '%x-%j.out'}")
         asked = [
             f"--job-name=stratacam-{stage}",
             f"--output={output}",
@@ -94,7 +97,7 @@ class SlurmScripts:
                 f'these=$(sed -n "${{SLURM_ARRAY_TASK_ID}}p" {these})',
                 f"exec {called} run {study} --here --step {stage} {option} $these",
             ]
-        prologue = self.configuration.run.cluster.get("job_script_prologue", ())
+        prologue = _lines(self.configuration.run.cluster.get("job_script_prologue", ()))
         return "\n".join(["#!/bin/bash", *(f"#SBATCH {one}" for one in asked), *prologue, *body]) + "\n"
 
 
@@ -122,29 +125,67 @@ def write_slurm(study: Path, configuration: StudyConfiguration, folder: Path, *,
         if not group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups)
     ]
     labels = sorted({scan.subject for scan in usable})
-    per_job = max(per_job, -(-len(labels) // MAXIMUM_ARRAY))
+    members = [Member(one.name, f"sub-{one.subject}", groups[one.name]) for one in usable]
+    trainings = _trainings(configuration, members, read_clusters(configuration, usable))
     scripts = SlurmScripts(
         study.resolve(),
         configuration,
         folder.resolve(),
-        [labels[start : start + per_job] for start in range(0, len(labels), per_job)],
-        list(_trainings(configuration, [Member(one.name, f"sub-{one.subject}", groups[one.name]) for one in usable],
-                        read_clusters(configuration, usable))),
-    )  # fmt: skip
+        _shared_out(labels, per_job),
+        _shared_out(trainings, 1),
+    )
     return scripts.write()
+
+
+def _shared_out(names: Sequence[str], per_job: int) -> list[Sequence[str]]:
+    """So many names for each job, or more where the array would be too large."""
+    count = max(per_job, -(-len(names) // MAXIMUM_ARRAY))
+    return [names[start : start + count] for start in range(0, len(names), count)]
 
 
 def _trainings(
     configuration: StudyConfiguration, members: Sequence[Member], clusters: dict[str, str]
-) -> Iterable[str]:
+) -> list[str]:
     """The names of all trainings, if nobody has to be left out."""
+    found = []
     split, seeds = configuration.split, configuration.seeds
     small = check_study(configuration.cohort.input, members, split, seeds, clusters)
     labels = first_groups([member for member in members if member.scan not in small])
     for model in models_of(configuration):
         folds = len(make_splits(labels, split, seed=split.seed_for(model.seed, seeds[0]), clusters=clusters))
-        for fold in range(1, folds + 1):
-            yield replace(model, fold=fold if folds > 1 else 0).name
+        numbers = range(1, folds + 1) if folds > 1 else [0]
+        found += [replace(model, fold=number).name for number in numbers]
+    return found
+
+
+def _lines(value: str | Sequence[str]) -> list[str]:
+    """Lines, of which there may be one."""
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _megabytes(value: object) -> int:
+    """Megabytes (2^20 bytes) of what Dask takes as memory: "16GB", "16 GiB", or bytes.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) *([kmgt]?)(i?)b?", str(value).strip(), re.IGNORECASE)
+    if not found:
+        raise InputError(f'run.cluster: found memory = "{value}"; expected such as "16GB": correct it.')
+    number, letter, binary = found.groups()
+    power = " kmgt".index(letter.lower() or " ")
+    return max(1, math.ceil(float(number) * float(1024 if binary else 1000) ** power / 2**20))
+
+
+def _time(value: object) -> str:
+    """A time that Dask and SLURM read alike.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not re.fullmatch(r"(\d+-)?\d+:\d{2}:\d{2}", str(value)):
+        raise InputError(f'run.cluster: found walltime = "{value}"; expected such as "04:00:00": correct it.')
+    return str(value)
 
 
 def _asked(configuration: StudyConfiguration) -> list[str]:
@@ -155,11 +196,11 @@ def _asked(configuration: StudyConfiguration) -> list[str]:
     """
     run = configuration.run
     options: dict[str, Callable[[Any], list[str]]] = {
-        "memory": lambda value: [f"--mem={str(value).replace(' ', '').removesuffix('B')}"],
-        "walltime": lambda value: [f"--time={value}"],
+        "memory": lambda value: [f"--mem={_megabytes(value)}M"],
+        "walltime": lambda value: [f"--time={_time(value)}"],
         "queue": lambda value: [f"--partition={value}"],
         "account": lambda value: [f"--account={value}"],
-        "job_extra_directives": list,
+        "job_extra_directives": _lines,
         "job_script_prologue": lambda _: [],
     }
     unknown = sorted(set(run.cluster) - set(options))

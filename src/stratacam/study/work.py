@@ -23,7 +23,7 @@ from stratacam.study.durations import duration
 from stratacam.study.execution import Conduct, Ended, Failure, Workers, metered, run_each
 from stratacam.study.log import run_log
 from stratacam.study.marks import MARKS, names_at_work, noting_what_is_stopped
-from stratacam.study.part import Part, StepDoneError
+from stratacam.study.part import Part, StepDoneError, with_check
 from stratacam.study.patience import Patience
 from stratacam.study.progress import breaking_silence, say, say_unchanged, step_progress
 from stratacam.study.stamps import Stamp, stamps
@@ -151,8 +151,12 @@ class Work:
         done = set(entries) - set(pending)
         if self.only:
             pending = self._part_of(step, pending, cache)
-        part = {"part": True} if self.only else {}
-        counts = {"step": step, "done": len(done), "total": max(len(entries), self.whole), **part}
+        counts = {
+            "step": step,
+            "done": len(done),
+            "total": max(len(entries), self.whole),
+            "part": bool(self.only),
+        }
         if not pending:
             say_unchanged(self.console, step, str(len(done) or ""))
             self.log.unchanged(**counts)
@@ -221,7 +225,8 @@ class Work:
             reason = cache.failure(step, name, one)
             if reason is None:
                 raise InputError(
-                    f"{step}: {name} is not done, which --step {only.step} needs; do it first with --step {first}."
+                    f"{step}: {name} is not done, which --step {only.step} needs; do it first with --step "
+                    f"{with_check(first)}."
                 )
             self.leave_out(name, step, reason)
         return {}
