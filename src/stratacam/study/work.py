@@ -51,9 +51,6 @@ class Work:
         console: where progress is shown.
         workers: where tasks run.
         only: the part of one step that is to be done; None: all of every step.
-
-    Attributes:
-        whole: scans of the whole cohort, where only those of a part are looked at.
     """
 
     def __init__(self, records: Path, console: Console, workers: Workers, only: Part | None = None) -> None:
@@ -62,7 +59,7 @@ class Work:
         self.only = only
         self.cache = Cache(records)
         self.log = run_log(records)
-        self.whole = 0
+        self.whole = 0  # scans of the cohort, where a part looks at its own alone
         self.absences: list[Absence] = []
         self.seconds: dict[str, float] = {}
         self.finished: dict[str, str] = {}
@@ -151,12 +148,8 @@ class Work:
         done = set(entries) - set(pending)
         if self.only:
             pending = self._part_of(step, pending, cache)
-        counts = {
-            "step": step,
-            "done": len(done),
-            "total": max(len(entries), self.whole),
-            "part": bool(self.only),
-        }
+        whole = max(len(entries), self.whole)
+        counts = {"step": step, "done": len(done), "total": whole, "part": bool(self.only)}
         if not pending:
             say_unchanged(self.console, step, str(len(done) or ""))
             self.log.unchanged(**counts)
