@@ -4,17 +4,20 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 8.0
 """Seconds in which the work may unwind, before the process ends where it is."""
+
+
+STOPPED = "Stopped in the middle of a computation; run the same command again to go on.\n"
 
 
 class Interrupted(BaseException):
@@ -54,20 +57,23 @@ def broken_off_at(where: str) -> Iterator[None]:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(words: str = STOPPED) -> Iterator[None]:
     """Within this, SIGINT and SIGTERM raise `Interrupted` in the main thread.
 
     A second signal ends the process at once. So does a thread of its own, after `PATIENCE`: the main thread sees no
     signal while it is in a long computation outside Python.
+
+    Args:
+        words: said where the process ends in one of these ways.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    before = {number: signal.signal(number, partial(_interrupt, words)) for number in SIGNALS}
     descriptor = signal.set_wakeup_fd(writer.fileno())
-    threading.Thread(target=_end_in_time, args=(reader,), daemon=True).start()
+    threading.Thread(target=_end_in_time, args=(reader, words), daemon=True).start()
     try:
         yield
     finally:
@@ -105,21 +111,19 @@ def served() -> Iterator[None]:
         signal.set_wakeup_fd(descriptor)
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(number, _end_at_once)
+def _interrupt(words: str, number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(number, partial(_end_at_once, words))
     raise Interrupted(number)
 
 
-def _end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
+def _end_at_once(words: str, number: int, _frame: FrameType | None) -> NoReturn:
+    with contextlib.suppress(OSError):
+        os.write(2, words.encode())  # past Python's stream, in the middle of whose writing this may be
     os._exit(128 + number)
 
 
-def _end_in_time(reader: socket.socket) -> None:
-    with reader:
-        numbers = reader.recv(1)
-    if numbers:
-        time.sleep(PATIENCE)
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write("Stopped in the middle of a computation; run the same command again to go on.\n")
-            sys.stderr.flush()
-        os._exit(128 + numbers[0])
+def _end_in_time(reader: socket.socket, words: str) -> None:
+    with reader:  # open until the end, since a second signal is written to it too
+        if numbers := reader.recv(1):
+            time.sleep(PATIENCE)
+            _end_at_once(words, numbers[0], None)

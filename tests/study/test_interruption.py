@@ -94,7 +94,10 @@ def test_a_second_signal_ends_everything_at_once(tmp_path):
     process = start(tmp_path, "compute", 2)
     for _ in range(2):
         os.kill(process.pid, signal.SIGINT)
-    assert ended(process)[0] == 130
+    code, _, complained = ended(process)
+    assert code == 130
+    assert "run the same command again to go on" in complained
+    assert "Exception" not in complained
 
 
 def test_workers_end_when_the_parent_is_killed(tmp_path):

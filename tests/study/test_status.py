@@ -1,7 +1,9 @@
 """How far a study is, told from made-up logs and marks: what is done, at work, broken off, failed and left."""
 
+import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,11 +11,15 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rich.console import Console
 
 from stratacam import cli
+from stratacam.interruption import Interrupted
+from stratacam.report import refresh_report
 from stratacam.study.folders import StudyFolders
 from stratacam.study.lock import at_work, owner_of
-from stratacam.study.log import LogReader, RunLog, began
+from stratacam.study.log import LogReader, RunLog, began, of_command, run_log
+from stratacam.study.marks import names_at_work, noting_what_is_stopped
 from stratacam.study.status import Look
 from stratacam.study.status.estimate import time_left
 from stratacam.study.status.order import EVIDENCE, RUN, after
@@ -136,6 +142,11 @@ def test_nothing_is_estimated_before_a_task_is_done():
     assert time_left([10, 20, 60], [1, 19], 0) == 19, "no step ends before its last task"
 
 
+def test_tasks_that_run_for_longer_than_those_before_are_taken_to_be_as_long():
+    assert time_left([4.4], [40, 40], 4) == 4 * 40 / 2
+    assert time_left([4, 4, 4], [1, 2], 2) == (3 + 2 + 2 * 4) / 2
+
+
 def test_an_earlier_run_says_how_long_a_task_takes_until_one_is_done(study):
     study.run("a", begin("prepare", 1), ended("prepare", "sub-01", 40), (200, "end", {"outcome": "done"}))
     study.run("b", begin("prepare", 4, ago=9), ago=10)
@@ -218,7 +229,81 @@ def test_a_part_that_was_killed_is_not_hidden_by_one_that_ended_after_it(study, 
     assert found.state == "killed"
     assert [task.name for task in found.broken_off] == ["sub-01"]
     (study.records / "running/prepare/sub-01.json").unlink()  # as whoever did it again leaves it
+    assert study.now().state == "parts ended"
+
+
+def test_parts_one_after_the_other_are_added_out_of_the_whole_cohort_and_are_not_the_study(run, study):
+    part = {"part": True, "total": 8}
+    for number, people in enumerate((("sub-01", "sub-02", "sub-03"), ("sub-04", "sub-05"))):
+        ago = 600 - 100 * number
+        study.run(
+            f"log{number}",
+            begin("prepare", len(people), ago=ago - 1, **part),
+            *(ended("prepare", name, ago=ago - 50) for name in people),
+            (ago - 60, "end", {"outcome": "done"}),
+            command="run my.toml --step prepare --participant-label 01",
+            ago=ago,
+        )
+    found = study.now()
+    (step,) = found.steps
+    assert (found.state, step.done, step.waiting, step.total) == ("parts ended", 5, 3, 8)
+    code, said = run("status", study.folders.root)
+    assert code == cli.UNFINISHED
+    assert said.splitlines()[-1] == "Then: stratacam run my.toml"
+
+
+def test_a_command_is_one_run_at_work_until_it_ends(study):
+    with of_command():
+        for step in ("evaluate", "report"):
+            log = run_log(study.records)
+            with log.of_run():
+                log.write("step", step=step, name="study")
+                log.write("task", outcome="done", step=step, name="study", tries=1)
+            assert study.now().state == "at work"
+    found = study.now()
+    assert found.state == "done"
+    assert [step.done for step in found.steps] == [1, 1]
+    assert len(list((study.records / "log").iterdir())) == 1
+
+
+def test_an_exit_code_is_no_failure_of_a_run(study):
+    def command():
+        with of_command():
+            run_log(study.records).write("left out", step="check", name="sub-01", reason="no group")
+            sys.exit(cli.LEFT_OUT)
+
+    with pytest.raises(SystemExit):
+        command()
     assert study.now().state == "done"
+
+
+def test_all_that_was_being_done_when_a_run_was_interrupted_is_named(study, dead):
+    log = RunLog(study.records)
+    log.write("step", step="train", pending=3, done=0, total=3)
+    for name in ("first", "second", "of_another_part"):
+        study.mark("train", name, ago=20)
+    with (
+        pytest.raises(Interrupted),
+        noting_what_is_stopped(log, study.records / "running/train", {"first", "second", "third"}),
+    ):
+        raise Interrupted(2)
+    for mark in (study.records / "running/train").iterdir():
+        mark.unlink()  # as workers do that end by themselves
+    (file,) = (study.records / "log").iterdir()
+    file.write_text(file.read_text().replace(f'"process": {os.getpid()}', f'"process": {dead}'))
+    found = study.now()
+    assert found.state == "interrupted", "though a second signal let it say no more"
+    assert [task.name for task in found.broken_off] == ["first", "second"]
+    assert found.broken_off[0].seconds == pytest.approx(20, abs=3)
+
+
+def test_progress_names_only_the_tasks_of_its_own_run(study):
+    for name in ("sub-01", "sub-02", "sub-09"):
+        study.mark("prepare", name, ago=1)
+    assert names_at_work(study.records / "running/prepare", {"sub-01", "sub-02", "sub-03"}) == [
+        "sub-01",
+        "sub-02",
+    ]
 
 
 def test_a_run_elsewhere_is_at_work_while_it_is_heard_of_and_no_time_is_negative(study):
@@ -397,9 +482,54 @@ def test_a_folder_that_is_no_study_is_refused_and_one_that_was_never_run_is_said
     (tmp_path / "study.toml").write_text('out = "study"\n')
     code, said = run("status", tmp_path / "study.toml")
     assert (code, "never run" in said) == (cli.UNFINISHED, True)
+    code, said = run("status", tmp_path / "study")
+    assert (code, "Not begun yet" in said) == (cli.UNFINISHED, True)
+    code, said = run("status", tmp_path / "missing.toml")
+    assert (code, "no such folder or file" in said) == (cli.UNUSABLE, True)
     (tmp_path / "other.toml").write_text("")
     code, said = run("status", tmp_path / "other.toml")
     assert code == cli.UNUSABLE
+
+
+@pytest.mark.parametrize(("command", "words"), [("status", ""), ("run", "Stopped at run.")])
+def test_only_a_command_that_can_go_on_says_so_when_it_is_stopped(run, monkeypatch, command, words):
+    def stopped():
+        raise Interrupted(2)
+
+    monkeypatch.setattr(cli, "app", stopped)
+    code, said = run(command)
+    assert (code, said.startswith(words), bool(said)) == (130, True, bool(words))
+
+
+def test_the_report_says_when_it_is_made_and_is_not_made_again_for_a_copy(tmp_path, monkeypatch):
+    def copy(name):
+        folders = StudyFolders(tmp_path / name / "study")
+        cohort = tmp_path / name / "scans"
+        configuration = {
+            "out": str(folders.root),
+            "run": {},
+            "cohort": {"input": str(cohort), "groups": ["a"]},
+        }
+        folders.configuration.write_text(json.dumps(configuration))
+        return folders
+
+    def write(folders, _console):
+        for file in (folders.report, folders.model_card, folders.references):
+            file.write_text("made")
+
+    monkeypatch.setattr("stratacam.report.refresh.write_report", write)
+    console = Console(file=io.StringIO(), width=80)
+    (tmp_path / "z/study").mkdir(parents=True)
+    (tmp_path / "z/scans").mkdir()
+    (tmp_path / "z/scans/participants.tsv").write_text("participant_id\n")
+    (tmp_path / "z/study/left_out.tsv").write_text("name\n")
+    refresh_report(copy("z"), console)
+    shutil.copytree(tmp_path / "z", tmp_path / "a")  # with other times, and other places
+    refresh_report(copy("a"), console)
+    said = [line.partition("  ")[2] for line in console.file.getvalue().splitlines()]
+    assert said[0] == "report: making it"
+    assert said[1].startswith("report: 0.")
+    assert said[2:] == ["report: unchanged"]
 
 
 def test_status_loads_no_library_of_networks_or_images(study):

@@ -8,7 +8,8 @@ from stratacam.cli import benchmark, export, figures, models, scans, status, sto
 from stratacam.cli.options import LEFT_OUT, UNFINISHED, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
-from stratacam.interruption import Interrupted, broken_off_at, interruptible
+from stratacam.interruption import STOPPED, Interrupted, broken_off_at, interruptible
+from stratacam.study.log import of_command
 
 __all__ = [
     "LEFT_OUT",
@@ -55,16 +56,23 @@ for command in COMMANDS:
 app.add_typer(store.store, name="store")
 
 
+LOOKING = ("status", "view")
+"""Commands that only look, and leave nothing to go on with when they are stopped."""
+
+
 def main() -> None:
     """Run the command line; a user's mistake gives one sentence, without a traceback."""
+    command = " ".join(sys.argv[1:2])
+    words = "" if command in LOOKING else STOPPED
     try:
-        with interruptible(), broken_off_at(" ".join(sys.argv[1:2])):
+        with interruptible(words), of_command(), broken_off_at(command):
             app()
     except InputError as fault:
         _complain(str(fault))
         sys.exit(UNUSABLE)
     except Interrupted as stop:
-        _complain(str(stop))
+        if words:
+            _complain(str(stop))
         sys.exit(stop.code)
     except OSError as fault:  # such as a disk that fills up
         if fault.errno not in NOT_WRITABLE:

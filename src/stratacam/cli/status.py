@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from stratacam.cli.options import LEFT_OUT, UNFINISHED, existing
+from stratacam.cli.options import LEFT_OUT, UNFINISHED
 from stratacam.errors import InputError
 from stratacam.files import read_toml
 
@@ -25,7 +25,8 @@ EVERY_LINE_S = 60.0
 
 def status(
     study: Annotated[
-        Path, existing("STUDY", "the folder of a study's results, or its TOML file", "folder or file")
+        Path,
+        typer.Argument(metavar="STUDY", help="The folder of a study's results, or its TOML file."),
     ],
     follow: Annotated[
         bool, typer.Option("--follow", help="Look again and again, until no run is at work.")
@@ -52,9 +53,14 @@ def status(
 
 
 def _results_of(study: Path) -> Path:
-    """The folder of a study's results, which its TOML file names."""
-    if study.is_dir():
+    """The folder of a study's results, which its TOML file names, and which a run may still have to make."""
+    if study.is_dir() or (not study.exists() and study.parent.is_dir() and study.suffix != ".toml"):
         return study
+    if not study.is_file():
+        raise InputError(
+            f"{study}: no such folder or file; expected the folder of a study's results, or its TOML file: correct "
+            "the path."
+        )
     out = read_toml(study, "give a study's TOML file").get("out")
     if not isinstance(out, str):
         raise InputError(f"{study}: names no folder `out`; expected a study's TOML file: correct the path.")

@@ -5,8 +5,9 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +22,13 @@ BEAT_S = 60.0
 """Seconds after which the log of a run that is at work is touched, whether there is something to tell or not."""
 
 
+_OF_COMMAND: ContextVar[dict[Path, "RunLog"] | None] = ContextVar("logs of the command", default=None)
+
+
 class RunLog:
     """The log of one run, a file of its own below the study's records: one JSON object a line.
+
+    Within a command, whatever it does in a study is one run, see `run_log` and `of_command`.
 
     Its lines are described in docs/running.md. A run that finds nothing to do leaves no log.
 
@@ -58,16 +64,12 @@ class RunLog:
 
     @contextmanager
     def of_run(self) -> Iterator[None]:
-        """Within this, the log shows that the run is at work, and in the end what came of it."""
-        try:
-            with repeated(BEAT_S, self.touch):
-                yield
-        except BaseException as fault:
-            is_stop = isinstance(fault, Interrupted | KeyboardInterrupt)
-            outcome = "interrupted" if is_stop else "failed"
-            self.write("end", outcome=outcome, reason=str(fault) or type(fault).__name__)
-            raise
-        self.write("end", outcome="done")
+        """Within this, the log shows that the run is at work, and in the end, or the command's, what came of it."""
+        with (
+            nullcontext() if _OF_COMMAND.get() is not None else _ending([self]),
+            repeated(BEAT_S, self.touch),
+        ):
+            yield
 
     def _begin(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -87,6 +89,42 @@ class RunLog:
         )
         with suppress(OSError), path.open("a", encoding="utf-8") as file:  # a full disk is said by the work
             file.write(line + "\n")
+
+
+def run_log(records: Path) -> RunLog:
+    """The log of what this process does in a study; within a command the same for all that it does there."""
+    logs = _OF_COMMAND.get()
+    return RunLog(records) if logs is None else logs.setdefault(records.absolute(), RunLog(records))
+
+
+@contextmanager
+def of_command() -> Iterator[None]:
+    """Within this, whatever is done in a study is one run, which ends with this."""
+    logs: dict[Path, RunLog] = {}
+    token = _OF_COMMAND.set(logs)
+    try:
+        with _ending(logs.values()):
+            yield
+    finally:
+        _OF_COMMAND.reset(token)
+
+
+@contextmanager
+def _ending(logs: Collection[RunLog]) -> Iterator[None]:
+    """In the end, logs say what came of their run; an exit code is no failure of it."""
+    outcome = "done"
+    reason: dict[str, str] = {}
+    try:
+        yield
+    except SystemExit:
+        raise
+    except BaseException as fault:
+        outcome = "interrupted" if isinstance(fault, Interrupted | KeyboardInterrupt) else "failed"
+        reason = {"reason": str(fault) or type(fault).__name__}
+        raise
+    finally:
+        for log in logs:
+            log.write("end", outcome=outcome, **reason)
 
 
 def began(process: int) -> int | None:

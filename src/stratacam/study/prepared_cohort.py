@@ -96,6 +96,7 @@ def _prepare_part(study: Study, only: Part, found: Sequence[Scan], groups: Mappi
             f"--participant-label: {study.configuration.cohort.input} holds no usable scan of {', '.join(unknown)}; "
             "expected labels such as those of its folders: correct them."
         )
+    study.work.whole = len(found)
     scans = check_scans(study.work, [scan for scan in found if only.has(scan.name)])
     prepare_scans(
         study.work,

@@ -21,8 +21,8 @@ from stratacam.interruption import broken_off_at
 from stratacam.study.cache import Cache, Entry, Task
 from stratacam.study.durations import duration
 from stratacam.study.execution import Conduct, Ended, Failure, Workers, metered, run_each
-from stratacam.study.log import RunLog
-from stratacam.study.marks import MARKS, names_at_work
+from stratacam.study.log import run_log
+from stratacam.study.marks import MARKS, names_at_work, noting_what_is_stopped
 from stratacam.study.part import Part, StepDoneError, with_check
 from stratacam.study.patience import Patience
 from stratacam.study.progress import breaking_silence, say, say_unchanged, step_progress
@@ -58,7 +58,8 @@ class Work:
         self.workers = workers
         self.only = only
         self.cache = Cache(records)
-        self.log = RunLog(records)
+        self.log = run_log(records)
+        self.whole = 0  # scans of the cohort, where a part looks at its own alone
         self.absences: list[Absence] = []
         self.seconds: dict[str, float] = {}
         self.finished: dict[str, str] = {}
@@ -147,9 +148,11 @@ class Work:
         done = set(entries) - set(pending)
         if self.only:
             pending = self._part_of(step, pending, cache)
+        whole = max(len(entries), self.whole)
+        counts = {"step": step, "done": len(done), "total": whole, "part": bool(self.only)}
         if not pending:
             say_unchanged(self.console, step, str(len(done) or ""))
-            self.log.unchanged(step=step, done=len(done), total=len(entries))
+            self.log.unchanged(**counts)
             return done
         self._say_why(step, pending, cache)
         run, limit = self.workers.run, self.workers.run.limit_s(step)
@@ -157,11 +160,15 @@ class Work:
         place = self.workers.place(
             networks=len(entries) if networks else None, limit_s=limit, started=self._cluster_started
         )
-        part = {"part": True} if self.only else {}
-        self.log.write("step", step=step, pending=len(pending), done=len(done), total=len(entries), **part)
+        self.log.write("step", pending=len(pending), **counts)
         total, failed, again = len(done) + len(pending), 0, 0
-        at_work = partial(names_at_work, self.marks / step)
-        with self._timed(step), place as here, step_progress(self.console, step, at_work) as advance:
+        at_work = partial(names_at_work, self.marks / step, set(pending))
+        with (
+            self._timed(step),
+            place as here,
+            noting_what_is_stopped(self.log, self.marks / step, set(pending)),
+            step_progress(self.console, step, at_work) as advance,
+        ):
             advance(len(done), total, "starting")
             tasks = {name: one.task for name, one in pending.items()}
             for ended in run_each(here, do_task, tasks, conduct=conduct, retries=run.retries):
@@ -184,12 +191,8 @@ class Work:
         """Record what came of a task: that it is done, or why not."""
         name, outcome = ended.name, ended.outcome
         self.lost = self.lost or ended.tries > 1
-        what = {
-            "step": step,
-            "name": name,
-            "tries": ended.tries,
-            **(asdict(ended.usage) if ended.usage else {}),
-        }
+        usage = asdict(ended.usage) if ended.usage else {}
+        what = {"step": step, "name": name, "tries": ended.tries, **usage}
         if isinstance(outcome, Failure):
             self.log.write("task", outcome="failed", reason=outcome.reason, **what)
             with suppress(OSError, InputError):

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 
 def time_left(durations: Sequence[float], running: Sequence[float], waiting: int) -> float | None:
-    """Seconds until a step ends: the median of the tasks that are done, times what waits, shared by those that run.
+    """Seconds until a step ends: what a task takes, times what waits, shared by those that run.
 
-    Of a task that runs, what it lacks of the median is left; the step does not end before its last task.
+    A task takes the median of those that are done, or the median of how long those that run have been at it where that
+    is longer. What one that runs lacks of that is left of it; the step does not end before its last task.
 
     Args:
         durations: seconds of tasks that are done.
@@ -24,8 +25,10 @@ def time_left(durations: Sequence[float], running: Sequence[float], waiting: int
     """
     if not durations or (waiting and not running):
         return None
-    median = statistics.median(durations)
-    rests = [max(0.0, median - seconds) for seconds in running]
+    one = statistics.median(durations)
+    if running:
+        one = max(one, statistics.median(running))
+    rests = [max(0.0, one - seconds) for seconds in running]
     if not rests:
         return 0.0
-    return max(*rests, (sum(rests) + waiting * median) / len(rests), 0.0)
+    return max(*rests, (sum(rests) + waiting * one) / len(rests), 0.0)

@@ -39,6 +39,7 @@ class RunHistory:
         alone: tasks that the leading process is doing, by step and name, with their beginning.
         outcome: "done", "failed" or "interrupted"; "" while it has not ended.
         reason: why it failed.
+        stopping: whether it was interrupted, and was ending its workers when it last wrote.
         dashboard: address of Dask's page.
     """
 
@@ -53,7 +54,17 @@ class RunHistory:
     alone: dict[tuple[str, str], datetime] = field(default_factory=dict)
     outcome: str = ""
     reason: str = ""
+    stopping: bool = False
     dashboard: str = ""
+
+
+@dataclass(frozen=True)
+class BrokenOff:
+    """A task that was being done when its run was interrupted: machine, process, and for how many seconds."""
+
+    host: str
+    process: int
+    seconds: float
 
 
 @dataclass
@@ -88,12 +99,14 @@ class History:
         runs: by file, in order.
         steps: by name, in the order in which they first came.
         left_out: reasons, by step and name, of the last run of the whole study and of parts since.
+        broken_off: tasks that were, by step and name, in the same.
     """
 
     def __init__(self) -> None:
         self.runs: dict[str, RunHistory] = {}
         self.steps: dict[str, StepHistory] = {}
         self.left_out: dict[tuple[str, str], str] = {}
+        self.broken_off: dict[tuple[str, str], BrokenOff] = {}
 
     def add(self, file: str, event: Mapping[str, Any]) -> None:
         """Take in a line of a log; lines of another kind, as of a later version, are passed over."""
@@ -112,6 +125,7 @@ class History:
         run.began, run.command = event.get("began"), str(event.get("command", ""))
         if "--step" not in run.command:
             self.left_out.clear()
+            self.broken_off.clear()
 
     def _cluster(self, run: RunHistory, _: datetime, event: Mapping[str, Any]) -> None:
         run.dashboard = str(event["dashboard"])
@@ -123,8 +137,9 @@ class History:
             step.done.add(str(event["name"]))
             step.total = len(step.done)
             return
-        step.base, step.done, step.failed = int(event["done"]), set(), {}
-        step.total = max(step.base, int(event.get("total", 0)))
+        if not self._add_part(step, event):
+            step.base, step.done, step.failed = int(event["done"]), set(), {}
+            step.total = max(step.base, int(event.get("total", 0)))
 
     def _step(self, run: RunHistory, time: datetime, event: Mapping[str, Any]) -> None:
         name = str(event["step"])
@@ -137,9 +152,19 @@ class History:
             return
         if not event.get("part"):
             self._come_to(step, run)
-        step.base, step.done = int(event["done"]), set()
-        step.total = int(event.get("total", event["done"] + event["pending"]))
+        if not self._add_part(step, event):
+            step.base, step.done = int(event["done"]), set()
+            step.total = int(event.get("total", event["done"] + event["pending"]))
         run.steps[name] = StepOfRun(int(event["pending"]), time)
+
+    @staticmethod
+    def _add_part(step: StepHistory, event: Mapping[str, Any]) -> bool:
+        """Take in how far a part is in a step of which it may look at its own people alone, if it is one."""
+        if not event.get("part"):
+            return False
+        step.base = max(step.base, int(event["done"]) - len(step.done))
+        step.total = max(step.total, int(event.get("total", 0)))
+        return True
 
     @staticmethod
     def _come_to(step: StepHistory, run: RunHistory) -> None:
@@ -151,6 +176,7 @@ class History:
     def _task(self, run: RunHistory, _: datetime, event: Mapping[str, Any]) -> None:
         name, step = str(event["name"]), self.steps.setdefault(str(event["step"]), StepHistory())
         run.alone.pop((str(event["step"]), name), None)
+        self.broken_off.pop((str(event["step"]), name), None)
         if str(event["step"]) in run.steps:
             run.steps[str(event["step"])].ended += 1
         if event["outcome"] == "done":
@@ -164,6 +190,13 @@ class History:
 
     def _left_out(self, _run: RunHistory, _: datetime, event: Mapping[str, Any]) -> None:
         self.left_out[str(event["step"]), str(event["name"])] = str(event["reason"])
+
+    def _stopping(self, run: RunHistory, time: datetime, event: Mapping[str, Any]) -> None:
+        run.stopping = True
+        if "name" in event:
+            seconds = (time - datetime.fromisoformat(event["since"])).total_seconds()
+            task = BrokenOff(str(event["host"]), int(event["process"]), round(max(0.0, seconds), 1))
+            self.broken_off[str(event["step"]), str(event["name"])] = task
 
     def _step_done(self, run: RunHistory, _: datetime, event: Mapping[str, Any]) -> None:
         name = str(event["step"])

@@ -16,7 +16,7 @@ from stratacam.study.log import BEAT_S, FOLDER, LogReader, began
 from stratacam.study.marks import Mark, read_marks
 from stratacam.study.status.estimate import time_left
 from stratacam.study.status.history import History, RunHistory, StepHistory
-from stratacam.study.status.order import after, place_of
+from stratacam.study.status.order import after, is_part, place_of
 from stratacam.study.status.state import Reason, RunState, StepState, StudyState, Task
 
 PATIENCE_S = 5 * BEAT_S
@@ -50,11 +50,11 @@ class Look:
         if owner and not at_work:  # which has found nothing to do so far
             at_work = [_newcomer(owner, now)]
         shown = at_work or list(history.runs.values())[-1:]
-        running, broken_off = _tasks(read_marks(records), at_work, now)
+        running, broken_off = _tasks(read_marks(records), history, at_work, now)
         states = [_run_state(run, run in at_work, records, now) for run in shown]
         state = "at work" if at_work else states[0].state if states else "never run"
-        if state == "done" and broken_off:  # a part of a step, which others do not make good
-            state = "killed"
+        if state == "done" and is_part(shown[0].command):
+            state = "killed" if broken_off else "parts ended"  # no other makes a part good
         return StudyState(
             study=str(self.folders.root),
             state=state,
@@ -109,7 +109,7 @@ def _silence(run: RunHistory, records: Path, now: datetime) -> float:
 
 
 def _tasks(
-    marks: Iterable[Mark], at_work: Sequence[RunHistory], now: datetime
+    marks: Iterable[Mark], history: History, at_work: Sequence[RunHistory], now: datetime
 ) -> tuple[list[Task], list[Task]]:
     """What is being done, in workers and in leading processes; and what was, when its run ended."""
     running: list[Task] = []
@@ -126,6 +126,12 @@ def _tasks(
         for (step, name), since in run.alone.items():
             seconds = max(0.0, (now - since).total_seconds())
             running.append(Task(step, name, run.host, run.process, round(seconds, 1)))
+    known = {(task.step, task.name) for task in (*running, *broken_off)}
+    broken_off += [
+        Task(step, name, one.host, one.process, one.seconds)
+        for (step, name), one in history.broken_off.items()
+        if (step, name) not in known
+    ]
     return running, broken_off
 
 
@@ -137,7 +143,7 @@ def _run_state(run: RunHistory, is_at_work: bool, records: Path, now: datetime) 
         host=run.host,
         process=run.process,
         since=run.since,
-        state="at work" if is_at_work else run.outcome or "killed",
+        state="at work" if is_at_work else run.outcome or ("interrupted" if run.stopping else "killed"),
         seconds=round(max(0.0, (until - run.since).total_seconds()), 1),
         silent_s=round(silent, 1),
         reason=run.reason,

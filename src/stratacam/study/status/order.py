@@ -32,11 +32,16 @@ def place_of(step: str) -> int:
     return ALL.index(first) if first in ALL else len(ALL)
 
 
+def is_part(command: str) -> bool:
+    """Whether a command does a part of one step."""
+    return "--step" in command
+
+
 def after(command: str, seen: Iterable[str]) -> Sequence[str]:
     """Steps that a command comes to after those that it has been in; none where the command is of another kind."""
     words = command.split()
     steps = COMMANDS.get(words[0] if words else "", ())
-    if not steps or "--step" in words:
+    if not steps or is_part(command):
         return ()
     places = [steps.index(first) for step in seen if (first := step.partition(" ")[0]) in steps]
     return steps[max(places) + 1 :] if places else steps

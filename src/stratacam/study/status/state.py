@@ -95,7 +95,8 @@ class StudyState:
 
     Attributes:
         study: its folder.
-        state: "at work", "never run", or how its last run ended: "done", "failed", "interrupted" or "killed".
+        state: "at work", "never run", "parts ended" (and the whole is still to be run), or how its last run ended:
+            "done", "failed", "interrupted" or "killed".
         runs: that are at work; the last one if none is.
         steps: in order.
         running: tasks that are being done.

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stratacam.study.durations import duration
+from stratacam.study.status.order import place_of
 from stratacam.study.status.state import Reason, RunState, StepState, StudyState, Task
 
 MAXIMUM_NAMED = 5
@@ -97,11 +98,20 @@ def _first(lines: Sequence[str]) -> list[str]:
     return [*lines[:MAXIMUM_NAMED], *more]
 
 
+def _whole(state: StudyState) -> str:
+    """The command that takes together what parts did: with the study's file, where one of them names it."""
+    words = state.runs[0].command.split() if state.runs else []
+    file = next((word for word in words if word.endswith(".toml")), "STUDY.toml")
+    is_evidence = any(place_of(step.step) >= place_of("truth") for step in state.steps if step.done)
+    return f"{'evidence' if is_evidence else 'run'} {file}"
+
+
 def _advice(state: StudyState) -> str:
     """What to do, where no run is at work and the last did not come to its end."""
     return {
         "killed": "A run was killed, or its machine is gone. What is finished is kept: run the same command again.",
         "interrupted": "What is finished is kept: run the same command again to go on.",
         "failed": "What is finished is kept: mend the cause, and run the same command again.",
-        "never run": "No run has left anything here yet: begin with `stratacam run`.",
+        "never run": "Not begun yet: begin with `stratacam run`; `stratacam demo` makes its scans first.",
+        "parts ended": f"Then: stratacam {_whole(state)}",
     }.get(state.state, "")
