@@ -1,11 +1,14 @@
 """What all tests share: their order, what is made once for all of them, and examples that are always the same."""
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
+
+from stratacam import cli
 
 settings.register_profile(  # the same examples every time, with all the time that they need
     "unhurried", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
@@ -43,3 +46,17 @@ def made_once(tmp_path_factory, worker_id):
         return folder
 
     return made
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """The command line in this process, in a terminal of 80 columns: gives its exit code and all that it said."""
+
+    def command(*arguments):
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setattr(sys, "argv", ["stratacam", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        return caught.value.code or 0, "".join(capsys.readouterr())
+
+    return command

@@ -2,7 +2,6 @@
 
 import io
 import re
-import sys
 from importlib.metadata import version
 
 import numpy as np
@@ -21,20 +20,6 @@ from stratacam.study.configuration import read_configuration
 from stratacam.study.progress import step_progress
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """The command line in this process, in a terminal of 80 columns: gives its exit code and all that it said."""
-
-    def command(*arguments):
-        monkeypatch.setenv("COLUMNS", "80")
-        monkeypatch.setattr(sys, "argv", ["stratacam", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return caught.value.code or 0, "".join(capsys.readouterr())
-
-    return command
 
 
 @pytest.fixture

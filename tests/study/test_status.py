@@ -70,20 +70,6 @@ class Study:
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    """The command line in this process, in 80 columns: gives its exit code and all that it said."""
-
-    def command(*arguments):
-        monkeypatch.setenv("COLUMNS", "80")
-        monkeypatch.setattr(sys, "argv", ["stratacam", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        return caught.value.code or 0, "".join(capsys.readouterr())
-
-    return command
-
-
-@pytest.fixture
 def study(tmp_path):
     return Study(tmp_path / "study")
 
