@@ -112,6 +112,8 @@ def attempt(
             _check_there(conduct)
         except Exception as fault:  # noqa: BLE001 - whoever asked for the task says it
             outcome = failure_of(fault)
+    if conduct.lasting:
+        loaded_code_has_changed()  # what this task has loaded is seen as it is now
     return Attempt(outcome, used())
 
 

@@ -13,7 +13,7 @@ _seen: dict[str, tuple[int, int] | None] = {}
 def loaded_code_has_changed() -> bool:
     """Whether a module was changed since the first call that saw it loaded; those of Python itself are passed over.
 
-    Called before every task of a process that outlives its runs: what a task loads is seen before the next.
+    Called before and after every task of a process that outlives its runs.
     """
     changed = False
     for module in list(sys.modules.values()):
