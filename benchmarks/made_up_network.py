@@ -5,7 +5,7 @@ other maps, which are known to say nothing, or how much they say.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -129,12 +129,12 @@ class StandIn(nn.Sequential):
         images: NDArray[np.float32],
         brain: NDArray[np.bool_],  # noqa: ARG002
         target: int,
-        method: str,
+        methods: Sequence[str],
         *,
         layers: str | tuple[str, ...],
         batch_size: int,  # noqa: ARG002
-    ) -> SliceMaps:
-        """Made-up maps; see `MakesOwnMaps`. Unknown pictures are the first subject's, changed."""
+    ) -> dict[str, SliceMaps]:
+        """The same made-up maps by every method; see `MakesOwnMaps`. Unknown pictures: the first subject's, changed."""
         known = (name for name, those in self.pictures.items() if np.array_equal(those, images))
         subject = next(known, next(iter(self.pictures)))
         weights = self._weights()
@@ -147,7 +147,7 @@ class StandIn(nn.Sequential):
         blank = {
             name: tuple("" if one.max() > 0 else "all negative" for one in maps) for name, maps in raw.items()
         }
-        return SliceMaps(method, target, logits, raw, blank)
+        return {method: SliceMaps(method, target, logits, raw, blank) for method in methods}
 
     def made(self, subject: str, count: int, weights: str) -> dict[str, Heat]:
         """Raw maps of all layers for other weights, named by a word."""

@@ -15,7 +15,7 @@ from benchmarks.card import networks
 from benchmarks.card.precision import PRECISIONS, computing_in
 from stratacam import cam
 from stratacam.cam.inputs import read_inputs
-from stratacam.cam.methods import find_method
+from stratacam.cam.methods import find_method, make_maps
 from stratacam.cam.scores import choose_target
 from stratacam.cam.trial import Trial
 
@@ -77,7 +77,7 @@ def capture(
     whole = read_inputs(inputs, None, None)
     target = partial(choose_target, classes="predicted", images=whole.count)
     trial = Trial(model, dict.fromkeys(layers, True), target, None, whole.count)
-    return trial.maps(whole, find_method(method).make_maps).raw
+    return trial.maps(whole, partial(make_maps, methods={method: find_method(method)}))[method].raw
 
 
 def explained(

@@ -60,8 +60,8 @@ fractions = [0.3]
 permutations = 2
 """
 
-NO_RESULTS = ("provenance.json", "report.html")
-"""What says when and where a study ran."""
+NO_RESULTS = ("provenance.json", "report.html", "resources.tsv")
+"""What says when and where a study ran, and what that took."""
 
 
 def make_study(folder: Path, subjects: int) -> None:

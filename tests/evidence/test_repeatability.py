@@ -88,7 +88,7 @@ def test_a_shift_goes_down_and_right_and_back():
 def test_without_shift_and_noise_maps_repeat_exactly():
     scan, model = blob_slices(count=2), BlobNetwork().eval()
     maps = explain_slices(model, scan.images, scan.brain, 0, "layercam", layers=("match",))
-    rows = perturbed(model, scan, maps, shift_px=0, noise=0.0)
+    rows = perturbed(model, scan, {"layercam": maps}, shift_px=0, noise=0.0)
     assert {value.against for value in rows} == {"shift", "noise"}
     assert [value.value for value in rows] == pytest.approx([1] * len(rows))
 
@@ -96,7 +96,10 @@ def test_without_shift_and_noise_maps_repeat_exactly():
 def test_a_map_that_moves_with_the_picture_repeats_under_a_shift():
     scan, model = blob_slices(count=3), BlobNetwork().eval()
     maps = explain_slices(model, scan.images, scan.brain, 0, "layercam", layers=("match",))
-    rows = {value.key[2:]: value.value for value in perturbed(model, scan, maps, shift_px=2, noise=0.02)}
+    rows = {
+        value.key[2:]: value.value
+        for value in perturbed(model, scan, {"layercam": maps}, shift_px=2, noise=0.02)
+    }
     assert rows["repeat_ssim", "shift"] == pytest.approx(1, abs=1e-3)
     assert rows["repeat_rank", "shift"] == pytest.approx(1, abs=1e-3)
     assert 0.5 < rows["repeat_rank", "noise"] < 1

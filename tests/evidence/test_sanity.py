@@ -100,7 +100,7 @@ def test_the_cascade_goes_from_the_output_down_and_each_layer_has_its_step():
     maps = explain_slices(
         model, scan.images, scan.brain, 0, "gradcam", layers=("block4_conv3", "block4_pool", "block5_conv3")
     )
-    rows = sanity(explained(maps, scan, model, sanity_draws=1))
+    rows = sanity([explained(maps, scan, model, sanity_draws=1)])
     steps = list(dict.fromkeys(value.against for value in rows if value.measure == "cascade_rank"))
     assert steps == list(reversed(weighted_layers(model)))
     above = {value.layer: value.value for value in rows if value.measure == "above_rank"}
@@ -122,7 +122,7 @@ def test_a_map_that_shows_the_picture_whatever_stands_above_is_found_out():
         maps = explain_slices(model, scan.images, scan.brain, 0, "gradcam", layers=("first",))
         rows = {
             value.measure: value.value
-            for value in sanity(explained(maps, scan, model, seed=seed, sanity_draws=1))
+            for value in sanity([explained(maps, scan, model, seed=seed, sanity_draws=1)])
         }
         insensitive.append(rows["above_rank"])
     shown = [
@@ -138,7 +138,7 @@ def test_a_map_of_many_channels_changes_with_what_stands_above():
     maps = explain_slices(
         model, scan.images, scan.brain, 0, "gradcam", layers=("block3_conv3", "block5_conv1")
     )
-    every = sanity(explained(maps, scan, model, cascade=False, independent=True))
+    every = sanity([explained(maps, scan, model, cascade=False, independent=True)])
     rows = [value for value in every if value.measure == "above_rank"]
     assert len(rows) == 2
     assert np.mean([value.value for value in rows]) < INSENSITIVE
@@ -152,7 +152,7 @@ def test_likeness_is_the_mean_over_draws_that_are_the_subjects_own():
     maps = explain_slices(model, scan.images, scan.brain, 0, "gradcam", layers=("match.0",))
 
     def above(name, draws):
-        rows = sanity(explained(maps, replace(scan, name=name), model, cascade=False, sanity_draws=draws))
+        rows = sanity([explained(maps, replace(scan, name=name), model, cascade=False, sanity_draws=draws)])
         return next(row.value for row in rows if row.measure == "above_rank")
 
     values = {name: [above(name, draws) for draws in range(1, 9)] for name in ("sub-01", "sub-02")}

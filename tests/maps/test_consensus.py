@@ -62,7 +62,9 @@ def test_members_have_the_maps_that_they_have_by_themselves(method, brain):
     members = networks(brain=brain)
     joined = Consensus(members)
     inputs = inputs_of(joined, torch.from_numpy(IMAGES), torch.from_numpy(BRAIN))
-    batches = list(joined.explain_batches(inputs, classes=1, method=method, batch_size=2))
+    batches = [
+        batch[method] for batch in joined.explain_batches(inputs, classes=1, methods=[method], batch_size=2)
+    ]
     for number, member in enumerate(members):
         alone = by_itself(member, method, 1)
         assert alone.layers == tuple(batches[0].raw)
@@ -78,7 +80,8 @@ def test_other_architectures_have_the_same_maps_too(architecture):
     members = networks(architecture, frozen=3, count=2)
     joined = Consensus(members)
     assert joined.shared >= 3
-    (batch,) = joined.explain_batches([torch.from_numpy(IMAGES)], classes="all", method="gradcam")
+    (found,) = joined.explain_batches([torch.from_numpy(IMAGES)], classes="all", methods=["gradcam"])
+    batch = found["gradcam"]
     for number, member in enumerate(members):
         alone = cam.explain(member, torch.from_numpy(IMAGES), classes="all")
         assert alone.layers == tuple(batch.raw)
@@ -91,9 +94,10 @@ def test_other_architectures_have_the_same_maps_too(architecture):
 def test_methods_by_forwards_work_for_members_too(method):
     members = networks(count=2)
     layers = ("block2_conv1", "block4_pool")
-    (batch,) = Consensus(members).explain_batches(
-        [torch.from_numpy(IMAGES[:1])], classes=0, method=method, layers=layers
+    (found,) = Consensus(members).explain_batches(
+        [torch.from_numpy(IMAGES[:1])], classes=0, methods=[method], layers=layers
     )
+    batch = found[method]
     for number, member in enumerate(members):
         raw = cam.explain(member, torch.from_numpy(IMAGES[:1]), classes=0, method=method, layers=layers)
         for layer in layers:
@@ -189,12 +193,14 @@ def test_its_own_maps_are_the_consensus_and_its_logits_the_mean():
 
 def test_the_predicted_class_of_a_slice_is_that_of_the_mean_logits():
     joined = Consensus(networks())
-    maps = joined.own_maps(IMAGES, BRAIN, "predicted", "layercam", layers=("block2_pool",), batch_size=2)
+    (maps,) = joined.own_maps(
+        IMAGES, BRAIN, "predicted", ["layercam"], layers=("block2_pool",), batch_size=2
+    ).values()
     for index, target in enumerate(maps.logits.argmax(axis=1).tolist()):
         (batch,) = joined.explain_batches(
-            [torch.from_numpy(IMAGES)], classes=target, method="layercam", layers="block2_pool"
+            [torch.from_numpy(IMAGES)], classes=target, methods=["layercam"], layers="block2_pool"
         )
-        scaled = batch.raw["block2_pool"][:, 0, index]
+        scaled = batch["layercam"].raw["block2_pool"][:, 0, index]
         shown = maps.raw["block2_pool"][index] > 0
         assert shown.any()
         assert (scaled.max(axis=0)[shown] > 0).all()

@@ -118,7 +118,7 @@ def test_a_study_in_every_step(folder):
     go_on(*measuring)
     after = times(study, "evidence/**/*_values.tsv")
     assert len(after) == 6
-    assert after.items() >= before.items()
+    assert len(after.items() & before.items()) >= 3  # what had ended, but was not yet recorded, is done again
 
 
 def test_prepare(folder, tmp_path):

@@ -156,7 +156,7 @@ SETTINGS = {
     "out": None,  # another study
     "seed": (1, NEW_MODEL),
     "repeats": (2, FROZEN - {"explain", "confounds"}),
-    "cohort.input": ("cohort_copied", REPORT),
+    "cohort.input": ("cohort_copied", set()),
     "cohort.prepared": ("elsewhere", {"prepare", NEW_MODEL}),
     "cohort.sequences": (("T1w",), CHECK),
     "cohort.choose": ({"T1w": {}}, REPORT),

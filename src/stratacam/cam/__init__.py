@@ -2,8 +2,9 @@
 
 The modules, in the order in which a call meets them:
 
-- `explain`: the call. `inputs` reads what the caller gives, `layers` finds layers by name, `methods` the method.
-- `trial`: runs the method batch by batch, and finds out on the first batch how the model has to be run.
+- `explain`: the calls. `batches` does them: `inputs` reads what the caller gives, `layers` finds layers by name,
+  `methods` the methods.
+- `trial`: runs the methods on a batch, and finds out on the first how the model has to be run.
 - `twin`: what is run in the model's place, so that the model stays as it is; `copier` makes it.
 - `task`: one batch; `scores` chooses the classes, and a `Run` makes one forward and a backward for each class.
 - `capture`: one forward. `recorder` hooks the layers, and a `tap` holds what one gave, or how `repeated` computes it
@@ -15,8 +16,9 @@ The modules, in the order in which a call meets them:
 `describe` lists the layers of a network, with the receptive fields that `receptive_field` follows.
 """
 
+from stratacam.cam.batches import batches_by_method
 from stratacam.cam.describe import Layer, list_layers
-from stratacam.cam.explain import explain, explain_batches
+from stratacam.cam.explain import explain, explain_batches, explain_methods
 from stratacam.cam.explanation import Explanation, LayerMaps
 from stratacam.cam.layers import match_layers
 from stratacam.cam.methods import METHODS, map_function
@@ -27,8 +29,10 @@ __all__ = [
     "Explanation",
     "Layer",
     "LayerMaps",
+    "batches_by_method",
     "explain",
     "explain_batches",
+    "explain_methods",
     "fuse",
     "list_layers",
     "map_function",

@@ -1,28 +1,33 @@
 """The call: maps of chosen layers and classes for a batch of images."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
-from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
-import torch
 from torch import Tensor, nn
 
-from stratacam.cam.explanation import Explanation, LayerMaps, join
-from stratacam.cam.feature_map import TokensToGrid, grid_maker
-from stratacam.cam.inputs import read_inputs
-from stratacam.cam.layers import Layers, candidate_layers, choose
-from stratacam.cam.methods import find_method
-from stratacam.cam.methods.input_gradient import strongest_channel
+from stratacam.cam.batches import batches_by_method
+from stratacam.cam.explanation import Explanation, join
+from stratacam.cam.feature_map import TokensToGrid
+from stratacam.cam.layers import Layers, choose
 from stratacam.cam.passes import MapFunction
 from stratacam.cam.running import explainable
-from stratacam.cam.scores import Classes, choose_target
-from stratacam.cam.smooth import smoothed
+from stratacam.cam.scores import Classes
 from stratacam.cam.tap import LayerError
-from stratacam.cam.task import RawMaps, Task
-from stratacam.cam.trial import Trial
-from stratacam.cam.views import causes_of, named_causes
+
+
+class Options(TypedDict, total=False):
+    """What `explain` takes beside a model, inputs and a method."""
+
+    layers: Layers
+    classes: Classes
+    batch_size: int
+    kwargs: Mapping[str, Any] | None
+    spatial_input: int | str | None
+    per_image: Sequence[int | str] | None
+    tokens_to_grid: Sequence[int] | TokensToGrid | None
+    smooth: int
+    noise: float
+    seed: int
 
 
 def explain(
@@ -90,13 +95,56 @@ def explain(
         >>> explain(model, torch.rand(4, 1, 6, 5), classes="all")["0"].raw.shape
         torch.Size([4, 3, 6, 5])
     """
-    arguments = locals()  # all of them, under the same names
-    found = join(list(explain_batches(**arguments)))
-    for name, reason in found.left_out.items():
-        if choose(explainable(model), layers).get(name):
+    options = Options(
+        layers=layers,
+        classes=classes,
+        batch_size=batch_size,
+        kwargs=kwargs,
+        spatial_input=spatial_input,
+        per_image=per_image,
+        tokens_to_grid=tokens_to_grid,
+        smooth=smooth,
+        noise=noise,
+        seed=seed,
+    )
+    (found,) = explain_methods(model, inputs, [method], **options).values()
+    return found
+
+
+def explain_methods(
+    model: nn.Module,
+    inputs: Tensor | Sequence[Any],
+    methods: Sequence[str | MapFunction],
+    **options: Unpack[Options],
+) -> dict[str, Explanation]:
+    """As `explain` by each method, for little more than one costs: methods by gradients share forward and backward.
+
+    Args:
+        model: see `explain`, as all but `methods`.
+        inputs: images.
+        methods: names or functions; those at the input only among their like.
+
+    Returns:
+        By a method's name, or a function's.
+
+    Raises:
+        ValueError: as by `explain`; or two methods have the same name, or there is none.
+
+    Example:
+        >>> import torch
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 3))
+        >>> list(explain_methods(model, torch.rand(4, 1, 6, 5), ["gradcam", "layercam"]))
+        ['gradcam', 'layercam']
+    """
+    parts = list(batches_by_method(model, inputs, methods, **options))
+    found = {name: join([part[name] for part in parts]) for name in parts[0]}
+    one = next(iter(found.values()))
+    for name, reason in one.left_out.items():
+        if choose(explainable(model), options.get("layers", "all")).get(name):
             raise LayerError(name, reason)
-    if not found.maps:
-        reasons = " ".join(f"{name} {reason}" for name, reason in found.left_out.items())
+    if not one.maps:
+        reasons = " ".join(f"{name} {reason}" for name, reason in one.left_out.items())
         raise ValueError(f"none of the layers has a map: {reasons}")
     return found
 
@@ -105,93 +153,13 @@ def explain_batches(
     model: nn.Module,
     inputs: Tensor | Sequence[Any],
     *,
-    layers: Layers = "all",
-    classes: Classes = "predicted",
     method: str | MapFunction = "gradcam",
-    batch_size: int = 8,
-    kwargs: Mapping[str, Any] | None = None,
-    spatial_input: int | str | None = None,
-    per_image: Sequence[int | str] | None = None,
-    tokens_to_grid: Sequence[int] | TokensToGrid | None = None,
-    smooth: int = 0,
-    noise: float = 0.15,
-    seed: int = 0,
+    **options: Unpack[Options],
 ) -> Iterator[Explanation]:
     """As `explain`, batch by batch, so that only one batch of maps is held at a time.
 
     The model may be used, and trained, between batches, and the rest be left. A layer that was not run on a batch
     is left out of it, also where it was named.
     """
-    _check_numbers(batch_size, smooth, noise)
-    to_grid = grid_maker(tokens_to_grid)
-    model = explainable(model)
-    if maker := getattr(model, "maps_made_by", ""):
-        raise ValueError(
-            f"the model is a {type(model).__name__}, whose maps are not those of one network; expected a network: call "
-            f"{maker}."
-        )
-    whole = read_inputs(inputs, kwargs, spatial_input, per_image)
-    found = find_method(method)
-    name = method if isinstance(method, str) else getattr(method, "__name__", "custom method")
-    if found.kind.at_input and layers != "all":
-        raise ValueError(
-            f"layers: found {layers!r}; {method} is of the input and takes no layers: leave layers out."
-        )
-    chosen = {} if found.kind.at_input else choose(model, layers)
-    if not chosen and not found.kind.at_input:
-        raise ValueError(f"layers is empty; the layers are: {', '.join(candidate_layers(model))}.")
-    target = partial(choose_target, classes=classes, images=whole.count)
-    trial = Trial(model, chosen, target, to_grid, batch_size, found.kind.repeats)
-    if whole.uncertain() and (whole.count > batch_size or found.kind.repeats):
-        whole = trial.cut(whole)
-
-    def of_batch(task: Task) -> RawMaps:
-        maps = smoothed(task, found.make_maps, smooth, noise, seed) if smooth else found.make_maps(task)
-        if found.kind.at_input:
-            maps = replace(maps, raw={name: strongest_channel(values) for name, values in maps.raw.items()})
-        return maps
-
-    for part in whole.batches(batch_size):
-        maps = trial.maps(part, of_batch)
-        if part.count < whole.count and (maps.target.bag or trial.is_bag(part, whole, maps.target)):
-            yield _result(trial.maps(whole, of_batch), name)  # one score for all images needs them all
-            return
-        yield _result(maps, name)
-
-
-def _check_numbers(batch_size: object, smooth: object, noise: object) -> None:
-    if not isinstance(batch_size, Integral) or batch_size < 1:
-        raise ValueError(f"batch_size: found {batch_size!r}; expected a whole number of at least 1.")
-    if not isinstance(smooth, Integral) or smooth < 0:
-        raise ValueError(f"smooth: found {smooth!r}; expected a whole number of at least 0.")
-    if not isinstance(noise, Real) or noise < 0:
-        raise ValueError(f"noise: found {noise!r}; expected a number of at least 0.")
-
-
-def _result(maps: RawMaps, method: str) -> Explanation:
-    names = list(maps.raw)
-    raw = [maps.raw[name].float() for name in names]
-    causes = [causes_of(raw, [maps.zero_gradient[name] for name in names])] if names else []
-    doubt = maps.target.doubt
-    checks = [doubt.checks] if doubt else []
-    logits, classes, *found = _on_host(
-        [maps.target.logits.float(), maps.target.classes, *checks, *causes, *raw]
-    )
-    if doubt:
-        replace(doubt, checks=found.pop(0)).settle()
-    blank = dict(zip(names, map(named_causes, found.pop(0)), strict=True)) if names else {}
-    return Explanation(
-        logits=logits,
-        classes=classes,
-        maps={name: LayerMaps(name, values, blank[name]) for name, values in zip(names, found, strict=True)},
-        method=method,
-        left_out=maps.refused,
-    )
-
-
-def _on_host(values: Sequence[Tensor]) -> list[Tensor]:
-    """The tensors in the host's memory, after one wait for all that come from a graphics card."""
-    copies = [value.to("cpu", non_blocking=value.is_cuda) for value in values]
-    for device in {value.device for value in values if value.is_cuda}:
-        torch.cuda.current_stream(device).synchronize()
-    return copies
+    for found in batches_by_method(model, inputs, [method], **options):
+        yield from found.values()

@@ -1,14 +1,15 @@
 """From a batch to raw maps: by gradients, by activations alone, or by forwards alone."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from stratacam.cam.capture import Captured
 from stratacam.cam.scores import Target
-from stratacam.cam.tap import Tap
+from stratacam.cam.tap import Activation, Tap
 from stratacam.cam.task import RawMaps, Run, Task
 
 FEW = 128
@@ -18,76 +19,121 @@ MapFunction = Callable[[Tensor, Tensor], Tensor]
 """Activation and gradient (B, channels, *spatial) to raw maps (B, *spatial)."""
 
 
-def gradient_pass(task: Task, function: MapFunction) -> RawMaps:
-    """Maps that are a function of a layer's activation and the score's gradient at it.
+class Reading(Protocol):
+    """What a method by gradients makes of a layer."""
 
-    Raises:
-        LayerError: if a layer that was named is not on the path to the score.
-    """
+    def of_class(self, layer: Activation, gradient: Tensor) -> Tensor:
+        """Of the gradient of one class's score (B, channels, *spatial): values (B, ...)."""
+        ...
 
-    def of_class(tap: Tap, gradient: Tensor) -> Tensor:
-        found = function(tap.activation(), gradient)
+    def conclude(self, layer: Activation, values: Tensor) -> Tensor:
+        """Of the values of all classes (B, C, ...): raw maps (B, C, *spatial)."""
+        ...
+
+    def map(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        """Of activation and gradient (B, channels, *spatial): raw maps (B, *spatial)."""
+        ...
+
+
+@dataclass(frozen=True)
+class ByPosition:
+    """Maps that are a function of a layer's activation and of the score's gradient at it."""
+
+    map: MapFunction
+
+    def of_class(self, layer: Activation, gradient: Tensor) -> Tensor:
+        """The map of the class, (B, *spatial)."""
+        found = self.map(layer(), gradient)
         expected = (len(gradient), *gradient.shape[2:])
         if not isinstance(found, Tensor) or found.shape != expected:
             given = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise ValueError(f"the method gives {given} for {tap.name}; expected {expected}.")
+            raise ValueError(f"the method gives {given} for {layer.name}; expected {expected}.")
         return found.float()
 
-    return _by_gradients(task, of_class, lambda _, maps: maps)
+    def conclude(self, layer: Activation, values: Tensor) -> Tensor:  # noqa: ARG002
+        """The maps as they are."""
+        return values
 
 
-def weighting_pass(task: Task, weigh: Callable[[Tensor], Tensor]) -> RawMaps:
+@dataclass(frozen=True)
+class ByChannel:
     """Maps that are the sum of a layer's channels with weights (B, channels) that its gradient alone gives.
 
     The maps of all classes are made together with the last, so that an activation is gone through once.
-
-    Raises:
-        LayerError: if a layer that was named is not on the path to the score.
     """
-    return _by_gradients(
-        task,
-        lambda _, gradient: weigh(gradient),
-        lambda tap, weights: sum_of_channels(weights, tap.activation()).float(),
-    )
+
+    weigh: Callable[[Tensor], Tensor]
+
+    def of_class(self, layer: Activation, gradient: Tensor) -> Tensor:  # noqa: ARG002
+        """The weights, (B, channels)."""
+        return self.weigh(gradient)
+
+    def conclude(self, layer: Activation, values: Tensor) -> Tensor:
+        """The sums of channels."""
+        return sum_of_channels(values, layer()).float()
+
+    def map(self, activation: Tensor, gradient: Tensor) -> Tensor:
+        """The sum of channels for one class."""
+        return sum_of_channels(self.weigh(gradient)[:, None], activation)[:, 0]
 
 
-def _by_gradients(
-    task: Task, of_class: Callable[[Tap, Tensor], Tensor], conclude: Callable[[Tap, Tensor], Tensor]
-) -> RawMaps:
-    """Maps that `conclude` makes of what `of_class` makes of each class's gradient.
+@dataclass
+class _Made:
+    """What one method has made so far: of each layer, values by class, where no gradient came, and maps."""
+
+    reading: Reading
+    values: dict[str, list[Tensor | None]] = field(default_factory=dict)
+    zero: dict[str, list[Tensor | None]] = field(default_factory=dict)
+    raw: dict[str, Tensor] = field(default_factory=dict)
+    without: dict[str, Tensor] = field(default_factory=dict)
+
+    def receive(self, layer: Activation, column: int, gradient: Tensor, classes: int) -> None:
+        found = self.reading.of_class(layer, gradient)
+        blank = _without(gradient, (found <= 0).flatten(1).all(dim=1))
+        self.values.setdefault(layer.name, [None] * classes)[column] = found
+        self.zero.setdefault(layer.name, [None] * classes)[column] = blank
+
+    def finish(self, layer: Activation) -> None:
+        self.raw[layer.name] = self.reading.conclude(layer, _columns(self.values.pop(layer.name), 0))
+        self.without[layer.name] = _columns(self.zero.pop(layer.name), 1)
+
+
+def gradient_pass(task: Task, readings: Mapping[str, Reading]) -> dict[str, RawMaps]:
+    """Maps by gradients, of all methods in one forward, and one backward for each class.
 
     Each gradient is used where the backward meets it, and an activation is let go with the last class, so that
     neither the gradients nor the activations of all layers are held at once.
 
     Args:
         task: the batch.
-        of_class: a layer's tap and a gradient there (B, channels, *spatial) to values (B, ...).
-        conclude: the tap and the values of all classes (B, C, ...) to raw maps (B, C, *spatial).
+        readings: by method.
+
+    Raises:
+        LayerError: if a layer that was named is not on the path to the score.
     """
     run = Run(task)
-    values: dict[str, list[Tensor | None]] = {}
-    zero: dict[str, list[Tensor | None]] = {}
-    raw: dict[str, Tensor] = {}
-    without: dict[str, Tensor] = {}
+    every = {name: _Made(reading) for name, reading in readings.items()}
+    waiting: set[str] = set()  # layers of which some class's gradient came, and not yet the last's
 
     def receive(tap: Tap, column: int, gradient: Tensor) -> None:
-        found = of_class(tap, gradient)
-        values.setdefault(tap.name, [None] * run.classes)[column] = found
-        blank = _without(gradient, (found <= 0).flatten(1).all(dim=1))
-        zero.setdefault(tap.name, [None] * run.classes)[column] = blank
+        layer = Activation(tap)
+        waiting.add(tap.name)
+        for made in every.values():
+            made.receive(layer, column, gradient, run.classes)
         if column + 1 == run.classes:
-            finish(tap)
+            finish(tap, layer)
 
-    def finish(tap: Tap) -> None:
-        raw[tap.name] = conclude(tap, _columns(values.pop(tap.name), 0))
-        without[tap.name] = _columns(zero.pop(tap.name), 1)
+    def finish(tap: Tap, layer: Activation) -> None:
+        waiting.remove(tap.name)
+        for made in every.values():
+            made.finish(layer)
         tap.release()
 
     run.backward(receive)
     for tap in run.captured.unique_taps:
-        if tap.name in values:  # the last class does not depend on this layer
-            finish(tap)
-    return run.maps(raw, without)
+        if tap.name in waiting:  # the last class does not depend on this layer
+            finish(tap, Activation(tap))
+    return {name: run.maps(made.raw, made.without) for name, made in every.items()}
 
 
 def _columns(found: list[Tensor | None], absent: int) -> Tensor:

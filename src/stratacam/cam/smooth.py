@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import reduce
 
 import torch
 
@@ -10,15 +9,15 @@ from stratacam.cam.task import RawMaps, Task
 
 
 def smoothed(
-    task: Task, make_maps: Callable[[Task], RawMaps], copies: int, noise: float, seed: int
-) -> RawMaps:
-    """Mean of the raw maps over noisy copies of each image, for the classes of the image itself.
+    task: Task, make_maps: Callable[[Task], dict[str, RawMaps]], copies: int, noise: float, seed: int
+) -> dict[str, RawMaps]:
+    """By method, the mean of the raw maps over noisy copies of each image, for the classes of the image itself.
 
     D. Smilkov et al., "SmoothGrad: removing noise by adding noise" (2017).
 
     Args:
         task: the batch.
-        make_maps: the method.
+        make_maps: raw maps by method.
         copies: noisy copies of each image, at least 1.
         noise: standard deviation as a share of each image's range, from its lowest to its highest value.
         seed: of the noise, which is the same for every image: a map depends neither on the other images nor on
@@ -31,13 +30,20 @@ def smoothed(
     deviation = noise * (flat.amax(dim=1) - flat.amin(dim=1)).reshape(-1, *[1] * (image.ndim - 1))
     generator = torch.Generator(device="cpu").manual_seed(seed)
 
-    def of_noisy_copy() -> RawMaps:
+    def of_noisy_copy() -> dict[str, RawMaps]:
         drawn = torch.randn(image.shape[1:], generator=generator, dtype=torch.float32, device="cpu").to(image)
         inputs = task.inputs.copied(None).with_image(image + deviation * drawn)  # the model may change them
         return make_maps(replace(task, inputs=inputs, target=lambda _: target))
 
-    total = reduce(_add, (of_noisy_copy() for _ in range(copies)))
-    return replace(total, raw={name: values / copies for name, values in total.raw.items()})
+    total = of_noisy_copy()
+    for _ in range(copies - 1):
+        again = of_noisy_copy()
+        total = {name: _add(maps, again[name]) for name, maps in total.items()}
+    return {name: _divided(maps, copies) for name, maps in total.items()}
+
+
+def _divided(maps: RawMaps, copies: int) -> RawMaps:
+    return replace(maps, raw={name: values / copies for name, values in maps.raw.items()})
 
 
 def _add(one: RawMaps, other: RawMaps) -> RawMaps:

@@ -50,3 +50,18 @@ class Tap:
     def release(self) -> None:
         """Let go of the activation."""
         self.held = self.again = None
+
+
+class Activation:
+    """A layer's output as a feature map (B, channels, *spatial), computed when it is first called for."""
+
+    def __init__(self, tap: Tap) -> None:
+        self.name = tap.name
+        self._tap = tap
+        self._found: Tensor | None = None
+
+    def __call__(self) -> Tensor:
+        """The output, the same for all who call."""
+        if self._found is None:
+            self._found = self._tap.activation()
+        return self._found

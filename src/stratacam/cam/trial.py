@@ -39,19 +39,20 @@ class Trial:
     target: Callable[[Captured], Target]
     tokens_to_grid: TokensToGrid | None
     batch_size: int
-    repeats: bool = False  # the method runs changed copies of an image in one batch
+    repeats: bool = False  # a method runs changed copies of an image in one batch
     channels_last: bool = True  # images and kernels may be laid so
     private: bool = False  # parameters have to be copied
     mixing: bool = False  # the network mixes the images of a batch
     _checked: bool = field(default=False, repr=False)
     _counted: bool = field(default=False, repr=False)
 
-    def maps(self, part: Inputs, make_maps: Callable[[Task], RawMaps]) -> RawMaps:
-        """The maps of one batch, made as the first batch shows that they have to be."""
+    def maps(self, part: Inputs, make_maps: Callable[[Task], dict[str, RawMaps]]) -> dict[str, RawMaps]:
+        """The maps of one batch by method, made as the first batch shows that they have to be."""
         found = self._made(part, make_maps)
         if not self._checked:
             self._checked = True
-            if not found.target.by_image and self._learn(part, found.target):
+            target = next(iter(found.values())).target
+            if not target.by_image and self._learn(part, target):
                 found = self._made(part, make_maps)
         return found
 

@@ -19,7 +19,7 @@ from stratacam.evidence.strangers import Stranger
 from stratacam.evidence.values import SubjectTable, Value
 from stratacam.maps.fused import candidate_fusions, wanted
 from stratacam.maps.heat import Heat
-from stratacam.maps.slice_maps import SliceMaps, explain_slices
+from stratacam.maps.slice_maps import SliceMaps, explain_slices_by
 
 
 @dataclass
@@ -79,14 +79,13 @@ def measure_scan(
     measured = Measured()
     sampled = scan.some(settings.slices)
     layers = measured_layers(model, settings)
-    for method in settings.methods:
-        with measured.timed("maps"):
-            maps, *maps_of_strangers = (
-                explain_slices(model, *pictures, target, method, layers=layers)
-                for pictures in ((scan.images, scan.brain), *strangers)
-            )
-        measured.maps[method] = maps
-        explained = ExplainedScan(
+    with measured.timed("maps"):
+        measured.maps, *maps_of_strangers = (
+            explain_slices_by(model, *pictures, target, settings.methods, layers=layers)
+            for pictures in ((scan.images, scan.brain), *strangers)
+        )
+    explained = [
+        ExplainedScan(
             model=model,
             scan=scan,
             maps=maps,
@@ -96,19 +95,20 @@ def measure_scan(
             true_class=true_class,
             references=references,
             others=others or {},
-            strangers=tuple(maps_of_strangers),
+            strangers=tuple(one[method] for one in maps_of_strangers),
             seed=seed,
         )
-        for kind in registry.KINDS:
-            if kind.of_scan:
-                with measured.timed(kind.name):
-                    values = kind.of_scan(explained)
-                if unknown := {value.measure for value in values} - {one.name for one in kind.measures}:
-                    raise ValueError(
-                        f"{kind.name}: gave rows of {', '.join(sorted(unknown))}; expected rows of its measures; name "
-                        "them in its Kind."
-                    )
-                measured.values += values
+        for method, maps in measured.maps.items()
+    ]
+    for kind in registry.KINDS:
+        with measured.timed(kind.name):
+            values = kind.rows(explained)
+        if unknown := {value.measure for value in values} - {one.name for one in kind.measures}:
+            raise ValueError(
+                f"{kind.name}: gave rows of {', '.join(sorted(unknown))}; expected rows of its measures; name them in "
+                "its Kind."
+            )
+        measured.values += values
     measured.values = list(dict.fromkeys(measured.values))  # references are the same for every method
     return measured
 

@@ -220,7 +220,7 @@ class ExplainedScan:
 class Kind:
     """Measures that are computed together.
 
-    Those that are not of maps have neither `of_scan` nor `of_subjects`; they have a table of their own.
+    Those that are not of maps have none of the last three; they have a table of their own.
 
     Attributes:
         name: of the seconds that they take.
@@ -228,6 +228,8 @@ class Kind:
         needs: what they need beside maps.
         measures: in the order of the tables.
         of_scan: their rows for one scan and method.
+        of_methods: instead, their rows for one scan, and each method that made maps of it: where the network is run
+            again, it is run for all of them at once.
         of_subjects: instead, a value for each subject, by measure, from mean heat (subjects, regions) of one layer and
             the subjects' groups; NaN where there is none.
     """
@@ -237,6 +239,13 @@ class Kind:
     needs: Need
     measures: tuple[Measure, ...]
     of_scan: Callable[[ExplainedScan], list[Value]] | None = None
+    of_methods: Callable[[Sequence[ExplainedScan]], list[Value]] | None = None
     of_subjects: (
         Callable[[NDArray[np.float64], Sequence[str]], Mapping[Measure, NDArray[np.float64]]] | None
     ) = None
+
+    def rows(self, explained: Sequence[ExplainedScan]) -> list[Value]:
+        """Their rows for one scan, and each method that made maps of it; none where they compare subjects."""
+        if self.of_methods:
+            return self.of_methods(explained)
+        return [row for one in explained for row in self.of_scan(one)] if self.of_scan else []

@@ -69,15 +69,14 @@ def measure_nulls(
         seed: of the study; subjects share the draws.
     """
     classes: int | Literal["predicted"] = "predicted" if settings.target == "predicted" else target
-    maps = {method: _raw_maps(model, scan, settings, method, target) for method in settings.methods}
+    maps = _raw_maps(model, scan, settings, target)
     untrained: dict[str, list[Draws]] = {
         method: [null_scores(raw, scan, labels=labels)] for method, raw in maps.items()
     }
     for number in range(settings.untrained):
         with randomised(model, weighted_layers(model), seed=torch_seed(seed, "untrained", number)):
-            for method, drawn in untrained.items():
-                raw = _raw_maps(model, scan, settings, method, classes)
-                drawn.append(null_scores(raw, scan, labels=labels))
+            for method, raw in _raw_maps(model, scan, settings, classes).items():
+                untrained[method].append(null_scores(raw, scan, labels=labels))
     return {
         method: Nulls(
             null_scores(raw, scan, count=settings.surrogates, labels=labels, seed=seed),
@@ -113,18 +112,21 @@ def _raw_maps(
     model: nn.Module,
     scan: ScanSlices,
     settings: EvidenceSettings,
-    method: str,
     classes: int | Literal["predicted"],
-) -> dict[str, Heat]:
-    """By layer, fused ones left out, (n, h, w)."""
-    layers = plain_layers(model, settings)
+) -> dict[str, dict[str, Heat]]:
+    """By method and layer, fused ones left out, (n, h, w)."""
+    layers, methods = plain_layers(model, settings), settings.methods
     if isinstance(model, Consensus):
-        return model.own_maps(
-            scan.images, scan.brain, classes, method, layers=layers, batch_size=settings.batch_size
-        ).raw
+        of_all = model.own_maps(
+            scan.images, scan.brain, classes, methods, layers=layers, batch_size=settings.batch_size
+        )
+        return {method: maps.raw for method, maps in of_all.items()}
     inputs = inputs_of(model, torch.from_numpy(scan.images), torch.from_numpy(scan.brain))
-    found = cam.explain(model, inputs, layers=layers, classes=classes, method=method)
-    return {maps.name: maps.raw[:, 0].numpy() for maps in found}
+    found = cam.explain_methods(model, inputs, methods, layers=layers, classes=classes)
+    return {
+        method: {maps.name: maps.raw[:, 0].numpy() for maps in explanation}
+        for method, explanation in found.items()
+    }
 
 
 def _members(scan: ScanSlices, labels: Sequence[int]) -> list[Draws]:

@@ -1,6 +1,6 @@
 """Whether maps repeat: on the next slice, on a picture shifted or noisy by a little, and with another training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from stratacam.maps.fused import parts_of
 from stratacam.maps.heat import heat_of
 from stratacam.maps.member_maps import LayerConsensus, in_units
 from stratacam.maps.reliability import spearman_brown, splits
-from stratacam.maps.slice_maps import SliceMaps, explain_slices
+from stratacam.maps.slice_maps import SliceMaps, explain_slices_by
 
 SHIFT_PX = 2
 NOISE = 0.02
@@ -107,17 +107,28 @@ def neighbours(maps: SliceMaps, scan: ScanSlices) -> list[Value]:
     return values
 
 
-def other_models(models: Sequence[nn.Module], scan: ScanSlices, maps: SliceMaps, against: str) -> list[Value]:
-    """Likeness to the maps of other models for the same class, of the layers that they have too; the mean over them."""
+def other_models(
+    models: Sequence[nn.Module], scan: ScanSlices, maps: Mapping[str, SliceMaps], against: str
+) -> list[Value]:
+    """Likeness to the maps of other models for the same class, of the layers that they have too; the mean over them.
+
+    Args:
+        models: the others.
+        scan: the slices.
+        maps: of these, by method.
+        against: how the models differ.
+    """
+    one = next(iter(maps.values()))
     rows: dict[tuple[str, str, str, str], list[Value]] = {}
     for model in models:
         its = set(cam.match_layers(model))
-        shared = tuple(layer for layer in maps.layers if its.issuperset(parts_of(layer)))
+        shared = tuple(layer for layer in one.layers if its.issuperset(parts_of(layer)))
         if not shared:
             continue
-        other = explain_slices(model, scan.images, scan.brain, maps.target, maps.method, layers=shared)
-        for value in compare(maps, other, scan, against):
-            rows.setdefault(value.key, []).append(value)
+        others = explain_slices_by(model, scan.images, scan.brain, one.target, tuple(maps), layers=shared)
+        for method, other in others.items():
+            for value in compare(maps[method], other, scan, against):
+                rows.setdefault(value.key, []).append(value)
     return [
         Value(*key, float(np.mean([one.value for one in found])), sum(one.slices for one in found))
         for key, found in rows.items()
@@ -125,28 +136,34 @@ def other_models(models: Sequence[nn.Module], scan: ScanSlices, maps: SliceMaps,
 
 
 def halves(
-    consensus: Consensus, scan: ScanSlices, maps: SliceMaps, layers: str | tuple[str, ...]
+    consensus: Consensus,
+    scan: ScanSlices,
+    target: int,
+    methods: Sequence[str],
+    layers: str | tuple[str, ...],
 ) -> list[Value]:
     """Likeness of the consensus of one half of the networks to that of the other, mean over splits, for all of them."""
-    found = consensus.member_maps(scan.images, scan.brain, maps.target, maps.method, layers=layers)
     count = len(consensus.members)
     half = count // 2
     values = []
-    for layer, raw in found.raw.items():
+    by_method = consensus.member_maps(scan.images, scan.brain, target, methods, layers=layers)
+    for method, layer, raw in (
+        (method, layer, raw) for method, found in by_method.items() for layer, raw in found.raw.items()
+    ):
         scaled = in_units(raw[:, 0], LayerConsensus.of(raw[:, 0], scan.brain).scales)
         alike = []
         for pair in splits(count, half):
             one, other = (heat_of(scaled[list(chosen)].mean(axis=0), scan.shape) for chosen in pair)
             alike.append(likeness(one, other, scan.brain))
         of_all = [[spearman_brown(number, count / half) for number in row] for row in np.mean(alike, axis=0)]
-        values += likeness_rows(REPEAT, maps.method, layer, np.array(of_all), HALF)
+        values += likeness_rows(REPEAT, method, layer, np.array(of_all), HALF)
     return values
 
 
 def perturbed(
     model: nn.Module,
     scan: ScanSlices,
-    maps: SliceMaps,
+    maps: Mapping[str, SliceMaps],
     *,
     shift_px: int = SHIFT_PX,
     noise: float = NOISE,
@@ -157,7 +174,7 @@ def perturbed(
     Args:
         model: whose maps they are.
         scan: the slices.
-        maps: of these slices.
+        maps: of these slices, by method.
         shift_px: rows and columns of the shift.
         noise: standard deviation.
         seed: of the noise, which is each slice's own.
@@ -167,14 +184,20 @@ def perturbed(
         for index in scan.geometry.slices
     ]
     noisy = np.where(scan.brain[:, None], scan.images + drawn, scan.images).clip(0, 1).astype(np.float32)
-    shifted, moved_brain = shift(scan.images, shift_px), shift(scan.brain, shift_px)
+    one = next(iter(maps.values()))
 
-    def explained(images: np.ndarray, brain: np.ndarray) -> SliceMaps:
-        return explain_slices(model, images, brain, maps.target, maps.method, layers=maps.layers)
+    def explained(images: np.ndarray, brain: np.ndarray) -> dict[str, SliceMaps]:
+        return explain_slices_by(model, images, brain, one.target, tuple(maps), layers=one.layers)
 
+    of_shifted = explained(shift(scan.images, shift_px), shift(scan.brain, shift_px))
+    of_noisy = explained(noisy, scan.brain)
     return [
-        *compare(maps, _undone(explained(shifted, moved_brain), scan, shift_px), scan, SHIFTED),
-        *compare(maps, explained(noisy, scan.brain), scan, NOISY),
+        row
+        for method, found in maps.items()
+        for row in (
+            *compare(found, _undone(of_shifted[method], scan, shift_px), scan, SHIFTED),
+            *compare(found, of_noisy[method], scan, NOISY),
+        )
     ]
 
 
@@ -228,15 +251,20 @@ def intraclass_correlation(table: NDArray[np.float64]) -> float:
     return float((between - error) / total) if total > 0 else float("nan")
 
 
-def repeatability(explained: ExplainedScan) -> list[Value]:
-    """Likeness to the next slice's map, to those of changed pictures, and to those of other models."""
-    sampled, sampled_maps = explained.sampled, explained.sampled_maps
-    values = neighbours(explained.maps, explained.scan)
-    values += perturbed(explained.model, sampled, sampled_maps, seed=explained.seed)
-    for against, models in explained.others.items():
-        values += other_models(models, sampled, sampled_maps, against)
-    if isinstance(explained.model, Consensus):
-        values += halves(explained.model, sampled, sampled_maps, sampled_maps.layers)
+def repeatability(explained: Sequence[ExplainedScan]) -> list[Value]:
+    """Likeness to the next slice's map, to those of changed pictures, and to those of other models.
+
+    Args:
+        explained: one scan, by each method.
+    """
+    one = explained[0]
+    maps = {each.maps.method: each.sampled_maps for each in explained}
+    values = [row for each in explained for row in neighbours(each.maps, each.scan)]
+    values += perturbed(one.model, one.sampled, maps, seed=one.seed)
+    for against, models in one.others.items():
+        values += other_models(models, one.sampled, maps, against)
+    if isinstance(one.model, Consensus):
+        values += halves(one.model, one.sampled, one.maps.target, tuple(maps), one.sampled_maps.layers)
     return values
 
 
@@ -245,5 +273,5 @@ KIND = Kind(
     question="whether maps repeat",
     needs=Need.MODELS,
     measures=(*REPEAT, REPEAT_ICC),
-    of_scan=repeatability,
+    of_methods=repeatability,
 )

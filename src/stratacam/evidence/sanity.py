@@ -6,6 +6,7 @@ layer are randomised shows the picture, not the network's decision.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,9 +20,15 @@ from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
 from stratacam.maps.fused import parts_of
-from stratacam.maps.slice_maps import SliceMaps, explain_slices
+from stratacam.maps.slice_maps import SliceMaps, explain_slices_by
 
 Likeness = NDArray[np.float64]
+
+
+class _MapOf(NamedTuple):
+    method: str
+    layer: str
+
 
 INSENSITIVE = 0.5
 """A layer fails where the lower bound of `above_rank` over subjects is at least this."""
@@ -106,7 +113,7 @@ def randomised(model: nn.Module, names: Sequence[str], *, seed: int = 0) -> Iter
             module.load_state_dict(weights[name])
 
 
-def sanity(explained: ExplainedScan) -> list[Value]:
+def sanity(explained: Sequence[ExplainedScan]) -> list[Value]:
     """Likeness of every layer's map to that of the network with weights drawn anew, on a few slices.
 
     `above_*` is with all layers after the map's layer drawn, and not that layer: a mean over `sanity_draws` draws.
@@ -114,37 +121,36 @@ def sanity(explained: ExplainedScan) -> list[Value]:
     first draw also gives `cascade_*`, from the output down, one weighted layer more at a time (`against` the last one
     drawn), and `independent_*`, each layer by itself. Slices whose trained map is blank are left out; a map
     that has gone blank is not alike at all: 0. The model is put back as it was.
+
+    Args:
+        explained: one scan, by each method.
     """
-    model, settings = explained.model, explained.settings
+    one = explained[0]
+    model, settings, layers = one.model, one.settings, one.maps.layers
     if not settings.sanity_slices:
         return []
-    scan = explained.sampled.some(settings.sanity_slices)
-    maps = explain_slices(
-        model,
-        scan.images,
-        scan.brain,
-        explained.maps.target,
-        explained.maps.method,
-        layers=explained.maps.layers,
-    )
-    seeds = [torch_seed(explained.seed, "weights", scan.name, draw) for draw in range(settings.sanity_draws)]
+    scan = one.sampled.some(settings.sanity_slices)
+    methods = [each.maps.method for each in explained]
+    maps = explain_slices_by(model, scan.images, scan.brain, one.maps.target, methods, layers=layers)
+    seeds = [torch_seed(one.seed, "weights", scan.name, draw) for draw in range(settings.sanity_draws)]
     names = weighted_layers(model)
-    above: dict[str, list[Likeness]] = {}
+    above: dict[_MapOf, list[Likeness]] = {}
     values: list[Value] = []
     for draw, seed in enumerate(seeds):
         with ExitStack() as drawn:
             for name in reversed(names):
                 drawn.enter_context(randomised(model, [name], seed=seed))
-                next_to = [layer for layer in maps.layers if _is_next(layer, name, names, maps.layers)]
+                next_to = [layer for layer in layers if _is_next(layer, name, names, layers)]
                 cascade = settings.cascade and draw == 0
-                found = _likeness(model, scan, maps, maps.layers if cascade else next_to)
-                for layer in next_to:
-                    above.setdefault(layer, []).append(found[layer])
-                values += _rows(maps, found, CASCADE, name) if cascade else ()
-    values += _rows(maps, {layer: np.mean(found, axis=0) for layer, found in above.items()}, ABOVE, "")
+                found = _likeness(model, scan, maps, layers if cascade else next_to)
+                for of in found:
+                    if of.layer in next_to:
+                        above.setdefault(of, []).append(found[of])
+                values += _rows(found, CASCADE, name) if cascade else ()
+    values += _rows({of: np.mean(found, axis=0) for of, found in above.items()}, ABOVE, "")
     for name in names if settings.independent else ():
         with randomised(model, [name], seed=seeds[0]):
-            values += _rows(maps, _likeness(model, scan, maps, maps.layers), INDEPENDENT, name)
+            values += _rows(_likeness(model, scan, maps, layers), INDEPENDENT, name)
     return values
 
 
@@ -170,31 +176,34 @@ def _weights_of(layer: str, names: Sequence[str]) -> list[str]:
 
 
 def _likeness(
-    model: nn.Module, scan: ScanSlices, maps: SliceMaps, layers: Sequence[str]
-) -> dict[str, Likeness]:
-    """By layer, likeness (n, 2) of every slice; NaN where the trained map is blank."""
+    model: nn.Module, scan: ScanSlices, maps: Mapping[str, SliceMaps], layers: Sequence[str]
+) -> dict[_MapOf, Likeness]:
+    """Likeness (n, 2) of every slice to the model's maps as they are now; NaN where the trained map is blank.
+
+    Args:
+        model: drawn anew in parts.
+        scan: the slices.
+        maps: by method, of the trained network.
+        layers: some of these.
+    """
     if not layers:
         return {}
-    other = explain_slices(model, scan.images, scan.brain, maps.target, maps.method, layers=tuple(layers))
+    target = next(iter(maps.values())).target
+    others = explain_slices_by(model, scan.images, scan.brain, target, tuple(maps), layers=tuple(layers))
     found = {}
-    for layer in layers:
-        trained, drawn = maps.heat(layer, scan.shape), other.heat(layer, scan.shape)
-        alike = likeness(trained, drawn, scan.brain)
-        alike[:, 0] = np.nan_to_num(alike[:, 0])
-        alike[~drawn.any(axis=(1, 2))] = 0.0
-        alike[~trained.any(axis=(1, 2))] = np.nan
-        found[layer] = alike
+    for method, other in others.items():
+        for layer in layers:
+            trained, drawn = maps[method].heat(layer, scan.shape), other.heat(layer, scan.shape)
+            alike = likeness(trained, drawn, scan.brain)
+            alike[:, 0] = np.nan_to_num(alike[:, 0])
+            alike[~drawn.any(axis=(1, 2))] = 0.0
+            alike[~trained.any(axis=(1, 2))] = np.nan
+            found[_MapOf(method, layer)] = alike
     return found
 
 
-def _rows(
-    maps: SliceMaps, found: Mapping[str, Likeness], pair: tuple[Measure, Measure], against: str
-) -> list[Value]:
-    return [
-        row
-        for layer, alike in found.items()
-        for row in likeness_rows(pair, maps.method, layer, alike, against)
-    ]
+def _rows(found: Mapping[_MapOf, Likeness], pair: tuple[Measure, Measure], against: str) -> list[Value]:
+    return [row for of, alike in found.items() for row in likeness_rows(pair, *of, alike, against)]
 
 
 def _draw(module: nn.Module, seed: int) -> None:
@@ -216,5 +225,5 @@ KIND = Kind(
     question="whether maps depend on what was learned",
     needs=Need.NETWORK,
     measures=(*ABOVE, *CASCADE, *INDEPENDENT),
-    of_scan=sanity,
+    of_methods=sanity,
 )

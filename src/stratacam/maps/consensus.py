@@ -70,63 +70,72 @@ class Consensus(nn.Module):
         images: NDArray[np.float32],
         brain: NDArray[np.bool_],
         target: int | Literal["predicted"],
-        method: str,
+        methods: Sequence[str],
         *,
         layers: str | tuple[str, ...],
         batch_size: int,
-    ) -> SliceMaps:
-        """The consensus of the slices given, see `LayerConsensus.mean`; arguments as for `explain_slices`."""
-        found = self.member_maps(images, brain, target, method, layers=layers, batch_size=batch_size)
-        raw = {name: LayerConsensus.of(maps[:, 0], brain).mean for name, maps in found.raw.items()}
-        blank = {name: why_blank(mean, found.unreached[name][:, 0]) for name, mean in raw.items()}
+    ) -> dict[str, SliceMaps]:
+        """The consensus of the slices given, see `LayerConsensus.mean`; arguments as for `explain_slices_by`."""
         explained = target if isinstance(target, int) else -1
-        return SliceMaps(method, explained, found.logits.mean(axis=0), raw, blank)
+
+        def of_method(method: str, found: MemberMaps) -> SliceMaps:
+            raw = {name: LayerConsensus.of(maps[:, 0], brain).mean for name, maps in found.raw.items()}
+            blank = {name: why_blank(mean, found.unreached[name][:, 0]) for name, mean in raw.items()}
+            return SliceMaps(method, explained, found.logits.mean(axis=0), raw, blank)
+
+        by_method = self.member_maps(images, brain, target, methods, layers=layers, batch_size=batch_size)
+        return {method: of_method(method, found) for method, found in by_method.items()}
 
     def member_maps(
         self,
         images: NDArray[np.float32],
         brain: NDArray[np.bool_],
         target: int | Literal["predicted"],
-        method: str,
+        methods: Sequence[str],
         *,
         layers: str | tuple[str, ...],
         batch_size: int = 8,
-    ) -> MemberMaps:
-        """The maps of every member, fused ones too, of one class; arguments as for `explain_slices`."""
+    ) -> dict[str, MemberMaps]:
+        """By method, the maps of every member, fused ones too, of one class; arguments as for `explain_slices_by`."""
         inputs = inputs_of(self, torch.from_numpy(images), torch.from_numpy(brain))
         asked = wanted(self.members[0], layers)
         batches = list(
             self.explain_batches(
-                inputs, classes=target, method=method, layers=asked.explained, batch_size=batch_size
+                inputs, classes=target, methods=methods, layers=asked.explained, batch_size=batch_size
             )
         )
-        raw = {name: _over_slices(batches, "raw", name) for name in batches[0].raw}
-        unreached = {name: _over_slices(batches, "unreached", name) for name in raw}
-        kept = [*(name for name in raw if asked.keeps(self.members[0], name)), *asked.fused]
-        for name in asked.fused:
-            raw[name], unreached[name] = fuse_members(raw, unreached, name, brain)
-        return MemberMaps(
-            np.concatenate([batch.logits for batch in batches], axis=1),
-            {name: raw[name] for name in kept},
-            {name: unreached[name] for name in kept},
-        )
+
+        def of_method(method: str) -> MemberMaps:
+            parts = [batch[method] for batch in batches]
+            raw = {name: _over_slices(parts, "raw", name) for name in parts[0].raw}
+            unreached = {name: _over_slices(parts, "unreached", name) for name in raw}
+            kept = [*(name for name in raw if asked.keeps(self.members[0], name)), *asked.fused]
+            for name in asked.fused:
+                raw[name], unreached[name] = fuse_members(raw, unreached, name, brain)
+            return MemberMaps(
+                np.concatenate([part.logits for part in parts], axis=1),
+                {name: raw[name] for name in kept},
+                {name: unreached[name] for name in kept},
+            )
+
+        return {method: of_method(method) for method in methods}
 
     def explain_batches(
         self,
         inputs: Sequence[Tensor],
         *,
         classes: Classes,
-        method: str,
+        methods: Sequence[str],
         layers: str | tuple[str, ...] = "all",
         smooth: int = 0,
         batch_size: int = 8,
-    ) -> Iterator[MemberMaps]:
-        """Maps of every member, batch by batch, which equal those of each by itself.
+    ) -> Iterator[dict[str, MemberMaps]]:
+        """By method, maps of every member, batch by batch, which equal those of each by itself.
 
         Args:
             inputs: pictures (n, channels, rows, columns), and the brain (n, 1, rows, columns) where members take it.
             classes: what is explained.
-            method: see `stratacam.cam.METHODS`; of layers.
+            methods: see `stratacam.cam.METHODS`; of layers.
             layers: see `stratacam.cam.match_layers`.
             smooth: noisy copies, see `stratacam.explain`.
             batch_size: slices at once.
@@ -135,19 +144,19 @@ class Consensus(nn.Module):
         count, members = len(inputs[0]), len(self.members)
         given = (layers,) if isinstance(layers, str) else layers
         named = [name for one in given if one != "all" for name in cam.match_layers(self.members[0], one)]
-        for found in cam.explain_batches(
+        for batch in cam.batches_by_method(
             joined,
             list(inputs),
+            methods,
             layers=[
                 *(["all"] if "all" in given else []),
                 *(one for name in named for one in joined.names_of(name)),
             ],
             classes="all" if classes == "all" else self._columns(inputs, classes, batch_size, count),
-            method=method,
             smooth=smooth,
             batch_size=batch_size,
         ):
-            yield _by_member(found, members)
+            yield {method: _by_member(found, members) for method, found in batch.items()}
 
     @property
     def _side_by_side(self) -> SideBySide:

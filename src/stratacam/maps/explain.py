@@ -100,10 +100,10 @@ def explain_scan(
     )
     asked = wanted(model, (*settings.layers, *written_layers))
     if isinstance(model, Consensus):
-        batches = model.explain_batches(
+        by_method = model.explain_batches(
             inputs,
             classes=classes,
-            method=settings.method,
+            methods=[settings.method],
             layers=asked.explained,
             smooth=settings.smooth,
             batch_size=settings.batch_size,
@@ -111,7 +111,7 @@ def explain_scan(
         maps = write_consensus(
             path,
             explained,
-            batches,
+            (batch[settings.method] for batch in by_method),
             pictures.brain,
             [model_identity(one) for one in members],
             fused=asked.fused,

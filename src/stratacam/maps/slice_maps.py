@@ -72,12 +72,12 @@ class MakesOwnMaps(Protocol):
         images: NDArray[np.float32],
         brain: NDArray[np.bool_],
         target: int,
-        method: str,
+        methods: Sequence[str],
         *,
         layers: str | tuple[str, ...],
         batch_size: int,
-    ) -> SliceMaps:
-        """Maps of the chosen layers for one class; arguments as for `explain_slices`."""
+    ) -> dict[str, SliceMaps]:
+        """Maps of the chosen layers for one class, by method; arguments as for `explain_slices_by`."""
         ...
 
 
@@ -91,37 +91,56 @@ def explain_slices(
     layers: str | tuple[str, ...] = "all",
     batch_size: int = 8,
 ) -> SliceMaps:
-    """Maps of the chosen layers for one class.
+    """Maps of the chosen layers for one class by one method; arguments as for `explain_slices_by`."""
+    found = explain_slices_by(model, images, brain, target, [method], layers=layers, batch_size=batch_size)
+    return found[method]
+
+
+def explain_slices_by(
+    model: nn.Module,
+    images: NDArray[np.float32],
+    brain: NDArray[np.bool_],
+    target: int,
+    methods: Sequence[str],
+    *,
+    layers: str | tuple[str, ...] = "all",
+    batch_size: int = 8,
+) -> dict[str, SliceMaps]:
+    """Maps of the chosen layers for one class, by method; methods by gradients share their runs of the network.
 
     Args:
         model: on the device where it is to run; one that makes its own maps is asked for them.
         images: (n, channels, rows, columns).
         brain: (n, rows, columns), where the brain is, for models that take it.
         target: position of the class.
-        method: see `stratacam.cam.METHODS`.
+        methods: see `stratacam.cam.METHODS`.
         layers: see `stratacam.cam.match_layers`; names of fused maps too, which come last.
         batch_size: slices at once.
     """
     if isinstance(model, MakesOwnMaps):
-        return model.own_maps(images, brain, target, method, layers=layers, batch_size=batch_size)
+        return model.own_maps(images, brain, target, methods, layers=layers, batch_size=batch_size)
     asked = wanted(model, layers)
-    found = cam.explain(
+    found = cam.explain_methods(
         model,
         inputs_of(model, torch.from_numpy(images), torch.from_numpy(brain)),
+        methods,
         layers=asked.explained,
         classes=target,
-        method=method,
         batch_size=batch_size,
     )
-    raw = {maps.name: maps.raw[:, 0].numpy() for maps in found}
-    blank = {maps.name: tuple(row[0] for row in maps.blank) for maps in found}
-    fused = {name: fuse(raw, name, brain) for name in asked.fused}
-    kept = [name for name in raw if asked.keeps(model, name)]
-    return SliceMaps(
-        method=method,
-        target=target,
-        logits=found.logits.numpy(),
-        raw={name: raw[name] for name in kept} | fused,
-        blank={name: blank[name] for name in kept}
-        | {name: fused_blank(blank, name, heat) for name, heat in fused.items()},
-    )
+
+    def of_method(method: str, explanation: cam.Explanation) -> SliceMaps:
+        raw = {maps.name: maps.raw[:, 0].numpy() for maps in explanation}
+        blank = {maps.name: tuple(row[0] for row in maps.blank) for maps in explanation}
+        fused = {name: fuse(raw, name, brain) for name in asked.fused}
+        kept = [name for name in raw if asked.keeps(model, name)]
+        return SliceMaps(
+            method=method,
+            target=target,
+            logits=explanation.logits.numpy(),
+            raw={name: raw[name] for name in kept} | fused,
+            blank={name: blank[name] for name in kept}
+            | {name: fused_blank(blank, name, heat) for name, heat in fused.items()},
+        )
+
+    return {method: of_method(method, explanation) for method, explanation in found.items()}

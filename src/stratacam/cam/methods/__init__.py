@@ -1,11 +1,14 @@
 """The methods, under the names that `method=` takes.
 
 To add one, write a function in a module here and one entry of `REGISTRY`, whose kind says what the function is given.
+Methods by gradients are read from one forward, and one backward for each class, however many they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from stratacam.cam.methods.ablationcam import ablationcam
 from stratacam.cam.methods.eigencam import eigencam
@@ -21,20 +24,21 @@ from stratacam.cam.methods.gradient import (
 from stratacam.cam.methods.input_gradient import guided_backprop, input_gradient
 from stratacam.cam.methods.scorecam import scorecam
 from stratacam.cam.passes import (
+    ByChannel,
+    ByPosition,
     MapFunction,
+    Reading,
     activation_pass,
     gradient_pass,
-    sum_of_channels,
-    weighting_pass,
 )
 from stratacam.cam.task import RawMaps, Task
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How the function of a method is called, and the cost of this kind."""
+    """How the functions of methods are called, and the cost of this kind."""
 
-    make_maps: Callable[[Task, Callable[..., Any]], RawMaps]  # a task and the method's function to its maps
+    make_maps: Callable[[Task, Mapping[str, Any]], dict[str, RawMaps]]  # functions, and their maps, by method
     cost: str  # in runs of the network
     at_input: bool = False  # its one layer is the input itself, called "input"
     repeats: bool = False  # it runs changed copies of an image in one batch
@@ -48,23 +52,31 @@ class Method:
     """
 
     kind: Kind
-    function: Callable[..., Any]
+    function: Any
     unit: str
 
-    def make_maps(self, task: Task) -> RawMaps:
-        """The raw maps of one batch."""
-        return self.kind.make_maps(task, self.function)
+
+def make_maps(task: Task, methods: Mapping[str, Method]) -> dict[str, RawMaps]:
+    """The raw maps of one batch, by method."""
+    found: dict[str, RawMaps] = {}
+    for kind in dict.fromkeys(method.kind for method in methods.values()):
+        found |= kind.make_maps(
+            task, {name: method.function for name, method in methods.items() if method.kind is kind}
+        )
+    return {name: found[name] for name in methods}
 
 
-def _whole_task(task: Task, function: Callable[[Task], RawMaps]) -> RawMaps:
-    return function(task)
+def _activations(task: Task, functions: Mapping[str, Callable[[Tensor], Tensor]]) -> dict[str, RawMaps]:
+    return {name: activation_pass(task, function) for name, function in functions.items()}
 
 
-WEIGHTS = Kind(weighting_pass, "1 forward and 1 backward a class, for all layers")
-"""A layer's gradient (B, channels, *spatial) to weights (B, channels) of its channels."""
+def _whole_task(task: Task, functions: Mapping[str, Callable[[Task], RawMaps]]) -> dict[str, RawMaps]:
+    return {name: function(task) for name, function in functions.items()}
+
+
 GRADIENT = Kind(gradient_pass, "1 forward and 1 backward a class, for all layers")
-"""A layer's activation and gradient to maps (B, *spatial)."""
-ACTIVATION = Kind(activation_pass, "1 forward for all layers")
+"""A layer's activation and gradient to maps: `ByPosition`, or `ByChannel` where the gradient weighs channels."""
+ACTIVATION = Kind(_activations, "1 forward for all layers")
 """A layer's activation to maps."""
 FORWARD = Kind(_whole_task, "1 forward a channel, image and layer", repeats=True)
 """A task to its raw maps, by forwards alone."""
@@ -72,13 +84,13 @@ INPUT = Kind(_whole_task, "1 forward and 1 backward a class", at_input=True)
 """A task to its raw maps at the input."""
 
 REGISTRY = {
-    "gradcam": Method(WEIGHTS, gradcam, "logit"),
-    "gradcam++": Method(GRADIENT, gradcam_plus_plus, "arbitrary"),
-    "xgradcam": Method(GRADIENT, xgradcam, "logit"),
-    "hirescam": Method(GRADIENT, hirescam, "logit"),
-    "multiscale_gradcam": Method(GRADIENT, multiscale_gradcam, "logit"),
-    "layercam": Method(GRADIENT, layercam, "logit"),
-    "gradient_x_activation": Method(GRADIENT, gradient_x_activation, "logit"),
+    "gradcam": Method(GRADIENT, ByChannel(gradcam), "logit"),
+    "gradcam++": Method(GRADIENT, ByPosition(gradcam_plus_plus), "arbitrary"),
+    "xgradcam": Method(GRADIENT, ByPosition(xgradcam), "logit"),
+    "hirescam": Method(GRADIENT, ByPosition(hirescam), "logit"),
+    "multiscale_gradcam": Method(GRADIENT, ByPosition(multiscale_gradcam), "logit"),
+    "layercam": Method(GRADIENT, ByPosition(layercam), "logit"),
+    "gradient_x_activation": Method(GRADIENT, ByPosition(gradient_x_activation), "logit"),
     "eigencam": Method(ACTIVATION, eigencam, "activation"),
     "scorecam": Method(FORWARD, scorecam, "activation"),
     "ablationcam": Method(FORWARD, ablationcam, "logit x activation"),
@@ -100,7 +112,7 @@ def find_method(method: str | MapFunction) -> Method:
         ValueError: if there is no such method.
     """
     if callable(method):
-        return Method(GRADIENT, method, "arbitrary")
+        return Method(GRADIENT, ByPosition(method), "arbitrary")
     if method not in REGISTRY:
         raise ValueError(
             f"method: found {method!r}; expected one of {', '.join(METHODS)}, or a function from "
@@ -125,12 +137,9 @@ def map_function(method: str) -> MapFunction:
     """
     found = find_method(method)
     if found.kind is GRADIENT:
-        return found.function
-    if found.kind is WEIGHTS:
-        return lambda activation, gradient: sum_of_channels(found.function(gradient)[:, None], activation)[
-            :, 0
-        ]
-    suitable = ", ".join(name for name, one in REGISTRY.items() if one.kind in {WEIGHTS, GRADIENT})
+        reading: Reading = found.function
+        return reading.map
+    suitable = ", ".join(name for name, one in REGISTRY.items() if one.kind is GRADIENT)
     raise ValueError(
         f"method: found {method!r}; expected one made of a layer's activation and gradient: {suitable}."
     )

@@ -18,7 +18,7 @@ from stratacam.evidence.references import CEILING, EDGES, INTENSITY, edges_of, m
 from stratacam.evidence.values import Value
 from stratacam.maps.fused import candidate_fusions, is_fused
 from stratacam.maps.heat import Heat, heat_of
-from stratacam.maps.slice_maps import explain_slices
+from stratacam.maps.slice_maps import explain_slices_by
 from stratacam.networks import inputs_of
 
 SINGLE, CONSENSUS, NONE = "single", "consensus", "none"
@@ -102,9 +102,11 @@ def score_maps(
     images, brain = np.stack([one.image for one in slices]), np.stack([one.brain for one in slices])
     fused = candidate_fusions(cam.match_layers(networks[SINGLE]))
     maps = {
-        (name, method): explain_slices(network, images, brain, target, method, layers=("all", *fused))
+        (name, method): found
         for name, network in networks.items()
-        for method in methods
+        for method, found in explain_slices_by(
+            network, images, brain, target, methods, layers=("all", *fused)
+        ).items()
     }
     raw = next(iter(maps.values())).raw
     for place, one in enumerate(slices):

@@ -13,7 +13,7 @@ from stratacam.evidence.rows import write_rows
 from stratacam.evidence.scan import ScanSlices
 from stratacam.files import whole_file
 from stratacam.maps.heat import Heat, by_scale
-from stratacam.maps.slice_maps import SliceMaps, explain_slices
+from stratacam.maps.slice_maps import SliceMaps, explain_slices_by
 from stratacam.scans.prepared import PreparedScan
 
 OWN_CLASS = "own class"
@@ -44,12 +44,10 @@ def maps_for_groups(
         one_class: whether the maps that are measured explain one class in everybody: then there is no own class.
     """
     name, position = group_class
-    same = {
-        method: maps
-        if maps.target == position
-        else explain_slices(model, slices.images, slices.brain, position, method, layers=maps.layers)
-        for method, maps in own.items()
-    }
+    same = own
+    if any(maps.target != position for maps in own.values()):
+        layers = next(iter(own.values())).layers
+        same = explain_slices_by(model, slices.images, slices.brain, position, tuple(own), layers=layers)
     return {name: same} if one_class else {name: same, OWN_CLASS: own}
 
 

@@ -1,5 +1,6 @@
 """Workers of a Dask cluster: one that is there, one of this machine, or jobs of a batch system."""
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
@@ -29,6 +30,7 @@ def cluster_of(run: RunSettings) -> Iterator["Client"]:
         InputError: Dask is not installed, the scheduler does not answer, or the batch system takes no such request.
     """
     dask, distributed = _libraries(run)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # of a lost scheduler the run itself tells
     settings = {
         "distributed.scheduler.allowed-failures": 0,  # who lost a worker is tried again by us, and no other
         "distributed.comm.timeouts.connect": PATIENCE_S,
