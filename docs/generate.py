@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import typer
@@ -247,8 +247,13 @@ def _parameter(parameter: Any) -> str:  # noqa: ANN401 - of a library without ty
 
 def _arguments(function: Callable[..., Any]) -> str:
     """Names of a function's arguments; `=` follows those with a default."""
-    arguments = inspect.signature(function).parameters.values()
-    return f"({', '.join(f'{one.name}=' if one.default is not one.empty else one.name for one in arguments)})"
+    names = []
+    for one in inspect.signature(function).parameters.values():
+        if one.kind is one.VAR_KEYWORD:  # the keys of a typed dictionary
+            names += [f"{name}=" for name in get_args(one.annotation)[0].__annotations__]
+        else:
+            names.append(one.name if one.default is one.empty else f"{one.name}=")
+    return f"({', '.join(names)})"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - any constant

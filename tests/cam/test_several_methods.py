@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 import stratacam as sc
-from stratacam.cam.methods import GRADIENT, LAYER_METHODS, REGISTRY
+from stratacam.cam.methods import GRADIENT, LAYER_METHODS, REGISTRY, WEIGHTS
 from stratacam.networks import SideBySide, build
 
-BY_GRADIENTS = [name for name, method in REGISTRY.items() if method.kind is GRADIENT]
+BY_GRADIENTS = [name for name, method in REGISTRY.items() if method.kind in {GRADIENT, WEIGHTS}]
 
 
 def images(count=3, size=32):

@@ -34,12 +34,17 @@ from stratacam.cam.passes import (
 from stratacam.cam.task import RawMaps, Task
 
 
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
 @dataclass(frozen=True)
 class Kind:
     """How the functions of methods are called, and the cost of this kind."""
 
-    make_maps: Callable[[Task, Mapping[str, Any]], dict[str, RawMaps]]  # functions, and their maps, by method
+    make_maps: Callable[[Task, Mapping[str, Any]], dict[str, RawMaps]]  # of what `reading` makes of functions
     cost: str  # in runs of the network
+    reading: Callable[[Any], Any] = _as_it_is
     at_input: bool = False  # its one layer is the input itself, called "input"
     repeats: bool = False  # it runs changed copies of an image in one batch
 
@@ -52,17 +57,16 @@ class Method:
     """
 
     kind: Kind
-    function: Any
+    function: Callable[..., Any]
     unit: str
 
 
 def make_maps(task: Task, methods: Mapping[str, Method]) -> dict[str, RawMaps]:
     """The raw maps of one batch, by method."""
     found: dict[str, RawMaps] = {}
-    for kind in dict.fromkeys(method.kind for method in methods.values()):
-        found |= kind.make_maps(
-            task, {name: method.function for name, method in methods.items() if method.kind is kind}
-        )
+    for make in dict.fromkeys(method.kind.make_maps for method in methods.values()):
+        its = {name: method for name, method in methods.items() if method.kind.make_maps is make}
+        found |= make(task, {name: method.kind.reading(method.function) for name, method in its.items()})
     return {name: found[name] for name in methods}
 
 
@@ -74,8 +78,10 @@ def _whole_task(task: Task, functions: Mapping[str, Callable[[Task], RawMaps]]) 
     return {name: function(task) for name, function in functions.items()}
 
 
-GRADIENT = Kind(gradient_pass, "1 forward and 1 backward a class, for all layers")
-"""A layer's activation and gradient to maps: `ByPosition`, or `ByChannel` where the gradient weighs channels."""
+WEIGHTS = Kind(gradient_pass, "1 forward and 1 backward a class, for all layers", ByChannel)
+"""A layer's gradient (B, channels, *spatial) to weights (B, channels) of its channels."""
+GRADIENT = Kind(gradient_pass, "1 forward and 1 backward a class, for all layers", ByPosition)
+"""A layer's activation and gradient to maps (B, *spatial)."""
 ACTIVATION = Kind(_activations, "1 forward for all layers")
 """A layer's activation to maps."""
 FORWARD = Kind(_whole_task, "1 forward a channel, image and layer", repeats=True)
@@ -84,13 +90,13 @@ INPUT = Kind(_whole_task, "1 forward and 1 backward a class", at_input=True)
 """A task to its raw maps at the input."""
 
 REGISTRY = {
-    "gradcam": Method(GRADIENT, ByChannel(gradcam), "logit"),
-    "gradcam++": Method(GRADIENT, ByPosition(gradcam_plus_plus), "arbitrary"),
-    "xgradcam": Method(GRADIENT, ByPosition(xgradcam), "logit"),
-    "hirescam": Method(GRADIENT, ByPosition(hirescam), "logit"),
-    "multiscale_gradcam": Method(GRADIENT, ByPosition(multiscale_gradcam), "logit"),
-    "layercam": Method(GRADIENT, ByPosition(layercam), "logit"),
-    "gradient_x_activation": Method(GRADIENT, ByPosition(gradient_x_activation), "logit"),
+    "gradcam": Method(WEIGHTS, gradcam, "logit"),
+    "gradcam++": Method(GRADIENT, gradcam_plus_plus, "arbitrary"),
+    "xgradcam": Method(GRADIENT, xgradcam, "logit"),
+    "hirescam": Method(GRADIENT, hirescam, "logit"),
+    "multiscale_gradcam": Method(GRADIENT, multiscale_gradcam, "logit"),
+    "layercam": Method(GRADIENT, layercam, "logit"),
+    "gradient_x_activation": Method(GRADIENT, gradient_x_activation, "logit"),
     "eigencam": Method(ACTIVATION, eigencam, "activation"),
     "scorecam": Method(FORWARD, scorecam, "activation"),
     "ablationcam": Method(FORWARD, ablationcam, "logit x activation"),
@@ -112,7 +118,7 @@ def find_method(method: str | MapFunction) -> Method:
         ValueError: if there is no such method.
     """
     if callable(method):
-        return Method(GRADIENT, ByPosition(method), "arbitrary")
+        return Method(GRADIENT, method, "arbitrary")
     if method not in REGISTRY:
         raise ValueError(
             f"method: found {method!r}; expected one of {', '.join(METHODS)}, or a function from "
@@ -136,10 +142,10 @@ def map_function(method: str) -> MapFunction:
         tensor([[[3., 3.]]])
     """
     found = find_method(method)
-    if found.kind is GRADIENT:
-        reading: Reading = found.function
+    if found.kind.make_maps is gradient_pass:
+        reading: Reading = found.kind.reading(found.function)
         return reading.map
-    suitable = ", ".join(name for name, one in REGISTRY.items() if one.kind is GRADIENT)
+    suitable = ", ".join(name for name, one in REGISTRY.items() if one.kind.make_maps is gradient_pass)
     raise ValueError(
         f"method: found {method!r}; expected one made of a layer's activation and gradient: {suitable}."
     )
