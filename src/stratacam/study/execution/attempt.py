@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 
 from stratacam.errors import InputError
 from stratacam.fence import while_there
+from stratacam.study.execution.allocation import keeping_freed_memory
 from stratacam.study.execution.loaded import loaded_code_has_changed
 from stratacam.study.execution.threads import use_threads
 
@@ -104,7 +105,7 @@ def attempt(
     if conduct.threads:
         use_threads(conduct.threads)
     used = metered()
-    with _marked(name, conduct), while_there(conduct.fence):
+    with _marked(name, conduct), while_there(conduct.fence), keeping_freed_memory():
         outcome: Result | Failure
         try:
             _check_there(conduct)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from stratacam.errors import InputError
 from stratacam.interruption import held_back
 from stratacam.study.execution.settings import QUEUES, RunSettings
-from stratacam.study.execution.threads import cores
+from stratacam.study.execution.threads import THREAD_VARIABLES, cores
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -35,6 +35,10 @@ def cluster_of(run: RunSettings) -> Iterator["Client"]:
         "distributed.scheduler.allowed-failures": 0,  # who lost a worker is tried again by us, and no other
         "distributed.comm.timeouts.connect": PATIENCE_S,
         "distributed.worker.daemon": False,
+        "distributed.worker.profile.enabled": False,  # which looks at every task a hundred times a second
+        "distributed.admin.system-monitor.interval": "5s",
+        "distributed.admin.tick.interval": "1s",
+        "distributed.nanny.pre-spawn-environ": {**dict.fromkeys(THREAD_VARIABLES, 1), "MALLOC_ARENA_MAX": 1},
     }
     with dask.config.set(settings), ExitStack() as stack:
         with held_back():  # the workers do not hear Ctrl-C: this process ends them
