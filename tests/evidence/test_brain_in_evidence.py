@@ -83,8 +83,8 @@ def test_all_measures_of_a_scan_are_given_its_brain_the_shifted_ones_and_those_o
     )
     measure_nulls(model, sampled, SETTINGS, target=0)
     counts = given_brains(seen, {"own": scan.brain, "shifted": shift(scan.brain, 2), "stranger": of_stranger})
-    methods = len(SETTINGS.methods)
-    assert counts["shifted"] == counts["stranger"] == 2 * methods
+    assert len(SETTINGS.methods) > 1  # which share their runs
+    assert counts["shifted"] == counts["stranger"] == 2
     assert counts["own"] > 20
     assert {"repeat_rank", "road", "above_rank", "logit_change"} <= {one.measure for one in measured.values}
 
