@@ -46,6 +46,32 @@ class Mixing(nn.Module):
         return self.last((found - found.mean(dim=0)).square().mean(dim=(2, 3)))
 
 
+class Writing(nn.Module):
+    """A network that changes its inputs in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 8, 3), nn.Linear(8, 3)
+
+    def forward(self, given, weight=None):
+        given.sub_(0.5)
+        if weight is not None:
+            given.mul_(weight.mul_(2)[:, None, None, None])
+        return self.last(torch.relu(self.first(given)).mean(dim=(2, 3)))
+
+
+class Beside(nn.Module):
+    """A network with a layer that the score does not depend on."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.aside, self.last = nn.Conv2d(3, 8, 3), nn.Conv2d(3, 8, 3), nn.Linear(8, 3)
+
+    def forward(self, given):
+        self.aside(given)
+        return self.last(torch.relu(self.first(given)).mean(dim=(2, 3)))
+
+
 def same(found, expected):
     assert found.method == expected.method
     assert found.layers == expected.layers
@@ -71,6 +97,53 @@ def test_each_has_the_maps_that_it_has_alone(make, classes):
         assert list(found) == [*BY_GRADIENTS, "eigencam"]
         for method, explanation in found.items():
             same(explanation, sc.explain(model, images(), method=method, **options))
+
+
+@pytest.mark.parametrize(
+    "methods",
+    [["eigencam", "gradcam", "scorecam"], ["ablationcam", "layercam"], ["guided_backprop", "input_gradient"]],
+)
+@pytest.mark.parametrize("smooth", [0, 2])
+@pytest.mark.parametrize("several", [False, True])
+def test_a_network_may_change_its_inputs(methods, smooth, several):
+    torch.manual_seed(0)
+    model = Writing().eval()
+    given = (images(2, 16), torch.tensor([0.5, 0.7])) if several else images(2, 16)
+    for order in (methods, methods[::-1]):
+        found = sc.explain_methods(model, given, order, classes=1, smooth=smooth)
+        for method in order:
+            same(found[method], sc.explain(model, given, method=method, classes=1, smooth=smooth))
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_function_that_works_in_place_spoils_nothing(place):
+    def own(activation, gradient):
+        return gradient.clamp_(min=0).mul_(activation.relu_()).sum(dim=1)
+
+    methods = ["gradcam", "layercam"]
+    methods.insert(place, own)
+    model = network()
+    found = sc.explain_methods(model, images(), methods, classes=1)
+    for method in ("gradcam", "layercam"):
+        same(found[method], sc.explain(model, images(), method=method, classes=1))
+    for maps in found["layercam"]:  # which is the same where activations are after a ReLU
+        other = found["own"][maps.name].raw
+        torch.testing.assert_close(other, sc.explain(model, images(), method=own, classes=1)[maps.name].raw)
+
+
+@pytest.mark.parametrize("methods", [["gradcam", "eigencam"], ["eigencam", "gradcam"]])
+def test_a_layer_off_the_path_is_left_out_where_alone_it_would_be(methods):
+    torch.manual_seed(0)
+    model = Beside().eval()
+    found = sc.explain_methods(model, images(), methods, classes=1)
+    for method in methods:
+        same(found[method], sc.explain(model, images(), method=method, classes=1))
+    assert found["eigencam"].layers == ("first", "aside")
+    assert found["gradcam"].layers == ("first",)
+    with pytest.raises(ValueError, match="layer aside is not on the path to the score"):
+        sc.explain_methods(model, images(), methods, layers="aside")
+    with pytest.raises(ValueError, match="none of the layers has a map"):
+        sc.explain_methods(model, images(), methods, layers="asi*")
 
 
 def test_methods_of_every_kind_go_together():
@@ -131,6 +204,11 @@ def test_functions_of_ones_own_are_known_by_their_names():
     found = sc.explain_methods(model, images(), [own, "hirescam"], classes=1)
     assert list(found) == ["own", "hirescam"]
     torch.testing.assert_close(found["own"]["block3_conv1"].raw, found["hirescam"]["block3_conv1"].raw)
+
+
+def test_a_text_is_no_list_of_methods():
+    with pytest.raises(TypeError, match=r"found the text 'gradcam'; expected a list, such as \['gradcam'\]"):
+        sc.explain_methods(network(), images(), "gradcam")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from evidence_cases import blob_slices
+from torch import nn
 
 from stratacam.evidence.measure import measure_scan
 from stratacam.evidence.nulls import measure_nulls
@@ -104,3 +105,36 @@ def test_more_methods_take_no_more_runs_where_only_maps_are_made(kind):
         assert counted(SETTINGS) == counted(alone(SETTINGS)[0]) > 0
     finally:
         handle.remove()
+
+
+class Beside(nn.Module):
+    """A network with a layer that the score does not depend on, of which only some methods have maps."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.aside = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(3, 8, 3, padding=1)
+        self.last = nn.Linear(8, 2)
+
+    def forward(self, given):
+        self.aside(given)
+        return self.last(torch.relu(self.first(given)).mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize("methods", [("gradcam", "eigencam"), ("eigencam", "gradcam")])
+def test_methods_with_maps_of_other_layers_keep_all_their_values(methods):
+    torch.manual_seed(0)
+    model = Beside().eval()
+    settings = SETTINGS.model_copy(update={"methods": methods, "fused": (), "cascade": False})
+
+    def measured(settings):
+        return measure_scan(model, SCAN, settings, target=1, true_class=1)
+
+    together = measured(settings)
+    expected = [value for one in alone(settings) for value in measured(one).values]
+    assert Counter(together.values) == Counter(dict.fromkeys(expected, 1))
+    assert together.maps["eigencam"].layers == ("first", "aside")
+    assert together.maps["gradcam"].layers == ("first",)
+    heat = maps_for_groups(model, SCAN, together.maps, group_class=("control", 0), one_class=False)
+    assert {method: maps.layers for method, maps in heat["control"].items()} == {
+        method: maps.layers for method, maps in together.maps.items()
+    }

@@ -124,7 +124,10 @@ def evidence_of(table, layers):
 
 
 OF_MAPS = [
-    measure.name for kind in registry.KINDS if kind.of_scan or kind.of_methods or kind.of_subjects for measure in kind.measures
+    measure.name
+    for kind in registry.KINDS
+    if kind.of_scan or kind.of_methods or kind.of_subjects
+    for measure in kind.measures
 ]
 
 

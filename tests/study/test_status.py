@@ -227,7 +227,7 @@ def test_parts_one_after_the_other_are_added_out_of_the_whole_cohort_and_are_not
             begin("prepare", len(people), ago=ago - 1, **part),
             *(ended("prepare", name, ago=ago - 50) for name in people),
             (ago - 60, "end", {"outcome": "done"}),
-            command="run my.toml --step prepare --participant-label 01",
+            command="run 'my study/my.toml' --step prepare --participant-label 01",
             ago=ago,
         )
     found = study.now()
@@ -235,7 +235,7 @@ def test_parts_one_after_the_other_are_added_out_of_the_whole_cohort_and_are_not
     assert (found.state, step.done, step.waiting, step.total) == ("parts ended", 5, 3, 8)
     code, said = run("status", study.folders.root)
     assert code == cli.UNFINISHED
-    assert said.splitlines()[-1] == "Then: stratacam run my.toml"
+    assert said.splitlines()[-1] == "Then: stratacam run 'my study/my.toml'"
 
 
 def test_a_command_is_one_run_at_work_until_it_ends(study):

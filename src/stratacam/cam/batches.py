@@ -86,6 +86,9 @@ def batches_by_method(
 
 def _by_name(methods: Sequence[str | MapFunction]) -> dict[str, Method]:
     """Methods by their names, in the order given."""
+    if isinstance(methods, str):
+        raise TypeError(f"methods: found the text {methods!r}; expected a list, such as [{methods!r}].")
+    methods = list(methods)
     names = [
         method if isinstance(method, str) else getattr(method, "__name__", "custom method")
         for method in methods
@@ -135,7 +138,7 @@ def _result(maps: RawMaps, method: str, *, settle: bool) -> Explanation:
         classes=classes,
         maps={name: LayerMaps(name, values, blank[name]) for name, values in zip(names, found, strict=True)},
         method=method,
-        left_out=maps.refused,
+        left_out=dict(maps.refused),
     )
 
 

@@ -139,13 +139,13 @@ def explain_methods(
     """
     parts = list(batches_by_method(model, inputs, methods, **options))
     found = {name: join([part[name] for part in parts]) for name in parts[0]}
-    one = next(iter(found.values()))
-    for name, reason in one.left_out.items():
-        if choose(explainable(model), options.get("layers", "all")).get(name):
-            raise LayerError(name, reason)
-    if not one.maps:
-        reasons = " ".join(f"{name} {reason}" for name, reason in one.left_out.items())
-        raise ValueError(f"none of the layers has a map: {reasons}")
+    for one in found.values():
+        for name, reason in one.left_out.items():
+            if choose(explainable(model), options.get("layers", "all")).get(name):
+                raise LayerError(name, reason)
+        if not one.maps:
+            reasons = " ".join(f"{name} {reason}" for name, reason in one.left_out.items())
+            raise ValueError(f"none of the layers has a map: {reasons}")
     return found
 
 

@@ -87,9 +87,10 @@ class Trial:
         subsets = [chosen for size in range(len(ways) + 1) for chosen in combinations(ways, size)]
         options = [replace(whole, per_image=whole.per_image | set(chosen)) for chosen in subsets]
         small = whole.count <= max(WHOLE, self.batch_size)
-        expected = self.values_or_none(whole) if small else None
+        tried = replace(self)  # what fails when it is cut wrongly says nothing of how to run it
+        expected = tried.values_or_none(whole) if small else None
         found = [
-            self._in_parts(option) if small else self.values_or_none(option.take([option.count - 1]))
+            tried.in_parts(option) if small else tried.values_or_none(option.take([option.count - 1]))
             for option in options
         ]
         fitting = [
@@ -105,7 +106,8 @@ class Trial:
             f"need not be one for each image; say per_image=[{', '.join(keys)}] if so, or per_image=[] if not."
         )
 
-    def _in_parts(self, option: Inputs) -> Tensor | None:
+    def in_parts(self, option: Inputs) -> Tensor | None:
+        """The scores of all images, run in parts; None if the model cannot take these, or they do not go together."""
         if option.count == 1:
             twice = self.values_or_none(option.repeat(0, 2))
             return twice[:1] if twice is not None and _agree(twice[:1], twice[1:]) else None

@@ -216,6 +216,14 @@ class ExplainedScan:
     seed: int
 
 
+def of_same_layers(explained: Sequence[ExplainedScan]) -> list[list[ExplainedScan]]:
+    """One scan by several methods: those together whose maps are of the same layers, as one may lack some."""
+    found: dict[tuple[str, ...], list[ExplainedScan]] = {}
+    for one in explained:
+        found.setdefault(one.maps.layers, []).append(one)
+    return list(found.values())
+
+
 @dataclass(frozen=True)
 class Kind:
     """Measures that are computed together.
@@ -228,8 +236,8 @@ class Kind:
         needs: what they need beside maps.
         measures: in the order of the tables.
         of_scan: their rows for one scan and method.
-        of_methods: instead, their rows for one scan, and each method that made maps of it: where the network is run
-            again, it is run for all of them at once.
+        of_methods: instead, their rows for one scan by several methods with maps of the same layers: where the network
+            is run again, it is run for all of them at once.
         of_subjects: instead, a value for each subject, by measure, from mean heat (subjects, regions) of one layer and
             the subjects' groups; NaN where there is none.
     """
@@ -247,5 +255,5 @@ class Kind:
     def rows(self, explained: Sequence[ExplainedScan]) -> list[Value]:
         """Their rows for one scan, and each method that made maps of it; none where they compare subjects."""
         if self.of_methods:
-            return self.of_methods(explained)
+            return [row for some in of_same_layers(explained) for row in self.of_methods(some)]
         return [row for one in explained for row in self.of_scan(one)] if self.of_scan else []

@@ -255,7 +255,7 @@ def repeatability(explained: Sequence[ExplainedScan]) -> list[Value]:
     """Likeness to the next slice's map, to those of changed pictures, and to those of other models.
 
     Args:
-        explained: one scan, by each method.
+        explained: one scan by several methods, whose maps are of the same layers.
     """
     one = explained[0]
     maps = {each.maps.method: each.sampled_maps for each in explained}

@@ -123,7 +123,7 @@ def sanity(explained: Sequence[ExplainedScan]) -> list[Value]:
     that has gone blank is not alike at all: 0. The model is put back as it was.
 
     Args:
-        explained: one scan, by each method.
+        explained: one scan by several methods, whose maps are of the same layers.
     """
     one = explained[0]
     model, settings, layers = one.model, one.settings, one.maps.layers

@@ -100,6 +100,8 @@ def _take(file: IO[str], records: Path, kind: int) -> None:
                 f"{records}: its file system keeps no locks ({fault.strerror}); expected one that does, so that two "
                 "runs do not write over each other: put the study on another, or mount this one with locks."
             ) from fault
+        if not isinstance(fault, BlockingIOError):
+            raise
         owner = read_json(records / OWNER)
         who = (
             f"process {owner['process']} on {owner['host']}, since {owner['since']}"

@@ -3,6 +3,7 @@
 import heapq
 import json
 import os
+import shlex
 import socket
 import sys
 from collections.abc import Collection, Iterator
@@ -75,7 +76,7 @@ class RunLog:
         self.folder.mkdir(parents=True, exist_ok=True)
         host, process = socket.gethostname(), os.getpid()
         self._path = self.folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}Z-{host}-{process}.jsonl"
-        command = " ".join(sys.argv[1:])
+        command = shlex.join(sys.argv[1:])
         self._add("run", {"host": host, "process": process, "began": began(process), "command": command})
         for unchanged in self._unchanged:
             self._add("unchanged", unchanged)

@@ -5,7 +5,8 @@ Methods by gradients are read from one forward, and one backward for each class,
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -66,16 +67,26 @@ def make_maps(task: Task, methods: Mapping[str, Method]) -> dict[str, RawMaps]:
     found: dict[str, RawMaps] = {}
     for make in dict.fromkeys(method.kind.make_maps for method in methods.values()):
         its = {name: method for name, method in methods.items() if method.kind.make_maps is make}
-        found |= make(task, {name: method.kind.reading(method.function) for name, method in its.items()})
+        own = task if len(its) == len(methods) else _with_own_inputs(task)
+        found |= make(own, {name: method.kind.reading(method.function) for name, method in its.items()})
     return {name: found[name] for name in methods}
 
 
+def _with_own_inputs(task: Task) -> Task:
+    """The batch with a copy of its inputs, which the model may change, and another pass is not to see changed."""
+    return replace(task, inputs=task.inputs.copied(None))
+
+
 def _activations(task: Task, functions: Mapping[str, Callable[[Tensor], Tensor]]) -> dict[str, RawMaps]:
-    return {name: activation_pass(task, function) for name, function in functions.items()}
+    def make(function: Callable[[Tensor], Tensor], task: Task) -> RawMaps:
+        return activation_pass(task, function)
+
+    return _whole_task(task, {name: partial(make, function) for name, function in functions.items()})
 
 
 def _whole_task(task: Task, functions: Mapping[str, Callable[[Task], RawMaps]]) -> dict[str, RawMaps]:
-    return {name: function(task) for name, function in functions.items()}
+    alone = len(functions) == 1
+    return {name: function(task if alone else _with_own_inputs(task)) for name, function in functions.items()}
 
 
 WEIGHTS = Kind(gradient_pass, "1 forward and 1 backward a class, for all layers", ByChannel)
@@ -118,13 +129,18 @@ def find_method(method: str | MapFunction) -> Method:
         ValueError: if there is no such method.
     """
     if callable(method):
-        return Method(GRADIENT, method, "arbitrary")
+        return Method(GRADIENT, partial(_of_copies, method), "arbitrary")
     if method not in REGISTRY:
         raise ValueError(
             f"method: found {method!r}; expected one of {', '.join(METHODS)}, or a function from "
             "activation and gradient (B, channels, *spatial) to maps (B, *spatial)."
         )
     return REGISTRY[method]
+
+
+def _of_copies(function: MapFunction, activation: Tensor, gradient: Tensor) -> Tensor:
+    """What a caller's function gives, which may work in place."""
+    return function(activation.clone(), gradient.clone())
 
 
 def map_function(method: str) -> MapFunction:

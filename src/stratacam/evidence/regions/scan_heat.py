@@ -46,8 +46,17 @@ def maps_for_groups(
     name, position = group_class
     same = own
     if any(maps.target != position for maps in own.values()):
-        layers = next(iter(own.values())).layers
-        same = explain_slices_by(model, slices.images, slices.brain, position, tuple(own), layers=layers)
+        by_layers: dict[tuple[str, ...], list[str]] = {}
+        for method, maps in own.items():
+            by_layers.setdefault(maps.layers, []).append(method)
+        found = {
+            method: maps
+            for layers, methods in by_layers.items()
+            for method, maps in explain_slices_by(
+                model, slices.images, slices.brain, position, methods, layers=layers
+            ).items()
+        }
+        same = {method: found[method] for method in own}
     return {name: same} if one_class else {name: same, OWN_CLASS: own}
 
 

@@ -1,5 +1,6 @@
 """In which order a study's steps come."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 
 RUN = (
@@ -32,6 +33,14 @@ def place_of(step: str) -> int:
     return ALL.index(first) if first in ALL else len(ALL)
 
 
+def words_of(command: str) -> list[str]:
+    """The words of a command as a log has it, without their quotation marks."""
+    try:
+        return shlex.split(command)
+    except ValueError:  # of an earlier version, which wrote none
+        return command.split()
+
+
 def is_part(command: str) -> bool:
     """Whether a command does a part of one step."""
     return "--step" in command
@@ -39,7 +48,7 @@ def is_part(command: str) -> bool:
 
 def after(command: str, seen: Iterable[str]) -> Sequence[str]:
     """Steps that a command comes to after those that it has been in; none where the command is of another kind."""
-    words = command.split()
+    words = words_of(command)
     steps = COMMANDS.get(words[0] if words else "", ())
     if not steps or is_part(command):
         return ()

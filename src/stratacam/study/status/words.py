@@ -1,5 +1,6 @@
 """The status of a study for readers."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -9,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stratacam.study.durations import duration
-from stratacam.study.status.order import place_of
+from stratacam.study.status.order import place_of, words_of
 from stratacam.study.status.state import Reason, RunState, StepState, StudyState, Task
 
 MAXIMUM_NAMED = 5
@@ -100,8 +101,8 @@ def _first(lines: Sequence[str]) -> list[str]:
 
 def _whole(state: StudyState) -> str:
     """The command that takes together what parts did: with the study's file, where one of them names it."""
-    words = state.runs[0].command.split() if state.runs else []
-    file = next((word for word in words if word.endswith(".toml")), "STUDY.toml")
+    words = words_of(state.runs[0].command) if state.runs else []
+    file = shlex.quote(next((word for word in words if word.endswith(".toml")), "STUDY.toml"))
     is_evidence = any(place_of(step.step) >= place_of("truth") for step in state.steps if step.done)
     return f"{'evidence' if is_evidence else 'run'} {file}"
 
