@@ -34,5 +34,5 @@ bench: $(INSTALLED)  ## measure time and memory of the maps, against other libra
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -c constraints.txt -e '.[cloud,cluster,imagenet,video,dev]'
+	$(BIN)/pip install -c constraints.txt -e '.[cloud,cluster,imagenet,notebook,video,dev]'
 	touch $@

@@ -21,6 +21,7 @@ ORDER = (
     "evidence",
     "study",
     "report",
+    "results",
     "viewer",
     "export",
     "cli",

@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from stratacam.errors import InputError
     from stratacam.maps import find_maps, read_maps
     from stratacam.networks import build, load_model
+    from stratacam.results import Evidence, Study, open_study
 
 __all__ = [
     "METHODS",
+    "Evidence",
     "Explanation",
     "InputError",
     "Layer",
     "LayerMaps",
+    "Study",
     "build",
     "explain",
     "explain_batches",
@@ -41,6 +44,7 @@ __all__ = [
     "load_model",
     "match_layers",
     "montage",
+    "open_study",
     "overlay",
     "read_maps",
     "view",
@@ -51,6 +55,7 @@ _HOMES = {
     "stratacam.errors": ("InputError",),
     "stratacam.maps": ("find_maps", "read_maps"),
     "stratacam.networks": ("build", "load_model"),
+    "stratacam.results": ("Evidence", "Study", "open_study"),
 }
 """Modules of the names that are not in `stratacam.cam`."""
 

@@ -11,7 +11,8 @@ The modules, in the order in which a call meets them:
   again. `watch` sees every operation; `origin` follows which values are probabilities, `axes` which axes of a tensor
   lie on the image, and `feature_map` says which outputs are maps of the image.
 - `passes`: activations and gradients to raw maps, by the function of a method.
-- `explanation`: the result. `views` rectifies, upsamples and normalises raw maps; `drawing` draws them.
+- `explanation`: the result. `views` rectifies, upsamples and normalises raw maps; `drawing` draws them, and `notebook`
+  shows them.
 
 `describe` lists the layers of a network, with the receptive fields that `receptive_field` follows.
 """

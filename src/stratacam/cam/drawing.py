@@ -13,15 +13,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stratacam.cam.colours import COLOURS, DIVERGING
 from stratacam.cam.explanation import Explanation
 from stratacam.cam.methods import REGISTRY
 from stratacam.cam.views import Normalisation, upsample
-
-COLOURS = "plasma"
-"""Perceptually uniform, readable with colour blindness, and without black or white, which are the image's."""
-
-DIVERGING = "coolwarm"
-"""Of signed maps: perceptually uniform, grey at 0, and its ends differ with colour blindness."""
 
 OPACITY = 0.8
 """Of strong heat, through which the image still shows."""

@@ -71,6 +71,11 @@ class Explanation:
         maps = ", ".join(f"{name} {tuple(one.raw.shape[2:])}" for name, one in self.maps.items())
         return f"Explanation({self.method}, {images} image(s), {classes} class(es): {maps})"
 
+    def _repr_html_(self) -> str:
+        from stratacam.cam.notebook import html_of  # noqa: PLC0415 - which draws, where a notebook asks for it
+
+        return html_of(self)
+
     def __iter__(self) -> Iterator[LayerMaps]:
         return iter(self.maps.values())
 

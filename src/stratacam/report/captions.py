@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stratacam.cam.drawing import COLOURS, STRONG
+from stratacam.cam.colours import COLOURS
+from stratacam.cam.drawing import STRONG
 from stratacam.maps import ScanMaps
 from stratacam.maps.member_maps import AGREES
 from stratacam.report.names import method_title

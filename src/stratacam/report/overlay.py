@@ -6,7 +6,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from numpy.typing import NDArray
 
-from stratacam.cam.drawing import COLOURS, blend
+from stratacam.cam.colours import COLOURS
+from stratacam.cam.drawing import blend
 from stratacam.report.lettering import SMALL
 from stratacam.report.shown import Box, ShownScan
 from stratacam.scans.planes import SIDES

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from stratacam.maps.store.arrays import read_array
 from stratacam.maps.store.places import ROOT, Place, place_of
 from stratacam.maps.store.root import MADE_AGAIN, damage_named, read_root
 from stratacam.scans.geometry import Geometry
+
+if TYPE_CHECKING:
+    import xarray
 
 LAYERS, MEMBERS = "layers", "members"
 """Groups of a store: maps, and where a consensus keeps them those of its members."""
@@ -147,6 +150,35 @@ class ScanMaps:
         """
         raw = self.raw(layer)
         return self.geometry.to_delivered(raw, sequence) if sequence else self.geometry.to_volume(raw)
+
+    def to_xarray(self, layer: str) -> "xarray.DataArray":
+        """Raw maps of one layer with named dimensions (slice, row, column); slices by their index in the prepared scan.
+
+        Rows and columns are in mm from the first edge of the picture, at the middle of each cell.
+
+        Raises:
+            InputError: xarray is not installed, or there are no maps of that layer.
+        """
+        try:
+            import xarray  # noqa: PLC0415 - only where it is asked for
+        except ImportError as fault:
+            raise InputError(
+                "xarray is not installed; expected it for arrays with named dimensions: pip install "
+                "'stratacam[notebook]', or pip install xarray."
+            ) from fault
+        raw = self.raw(layer)
+        places = {
+            name: (np.arange(cells) + 0.5) * edge / cells
+            for name, cells, edge in zip(("row", "column"), raw.shape[1:], self.geometry.size_mm, strict=True)
+        }
+        about = {"scan": self.name, "method": self.method, "explained": self.explained, "layer": layer}
+        return xarray.DataArray(
+            raw,
+            dims=("slice", "row", "column"),
+            coords={"slice": self.slices, **places},
+            name=layer,
+            attrs=about,
+        )
 
     @property
     def predicted(self) -> str:

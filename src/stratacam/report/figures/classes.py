@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from stratacam.cam.drawing import DIVERGING
+from stratacam.cam.colours import DIVERGING
 from stratacam.maps.fused import fused_title
 from stratacam.report.captions import describe_slice
 from stratacam.report.choose import choose_patient, choose_slices

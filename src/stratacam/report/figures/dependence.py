@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from stratacam.cam.drawing import DIVERGING
+from stratacam.cam.colours import DIVERGING
 from stratacam.evidence.redundancy import correlation_matrix
 from stratacam.evidence.sanity import CASCADE
 from stratacam.report.content.evidence import EvidenceContent
