@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
@@ -16,6 +16,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 8.0
 """Seconds in which the work may unwind, before the process ends where it is."""
 
+_LAST_CALLS: list[Callable[[], object]] = []
+"""What is done before a process is ended from outside the main thread."""
 
 STOPPED = "Stopped in the middle of a computation; run the same command again to go on.\n"
 
@@ -84,6 +86,16 @@ def interruptible(words: str = STOPPED) -> Iterator[None]:
 
 
 @contextmanager
+def before_forced_end(call: Callable[[], object]) -> Iterator[None]:
+    """Within this, a process that is ended in the middle of a long computation does `call` first."""
+    _LAST_CALLS.append(call)
+    try:
+        yield
+    finally:
+        _LAST_CALLS.remove(call)
+
+
+@contextmanager
 def held_back() -> Iterator[None]:
     """Signals wait while this runs; processes that are started in it never get them."""
     if not hasattr(signal, "pthread_sigmask"):
@@ -126,4 +138,7 @@ def _end_in_time(reader: socket.socket, words: str) -> None:
     with reader:  # open until the end, since a second signal is written to it too
         if numbers := reader.recv(1):
             time.sleep(PATIENCE)
+            for call in tuple(_LAST_CALLS):
+                with contextlib.suppress(Exception):
+                    call()
             _end_at_once(words, numbers[0], None)

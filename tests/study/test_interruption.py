@@ -18,9 +18,11 @@ SIGNALS = [
 
 ENDLESS = """\
 import hashlib, os, sys, time
+from pathlib import Path
 from rich.console import Console
 from stratacam import cli
 from stratacam.study.execution import RunSettings, Workers, run_each
+from stratacam.study.log import run_log
 from stratacam.study.progress import step_progress
 
 def say(word):
@@ -37,6 +39,7 @@ def compute(_):
 
 def work():
     kind, workers = sys.argv[1:]
+    run_log(Path(sys.argv[0]).parent).write("step", step="nap")
     with Workers(RunSettings(workers=int(workers))) as pool, pool.place() as place:
         with step_progress(Console(stderr=True), "nap") as advance:
             advance(0, 9, "sub-01")
@@ -88,6 +91,8 @@ def test_a_computation_that_hears_no_signal_is_ended_too(tmp_path, workers):
     code, said, complained = ended(process)
     assert (code, said) == (130, "")
     assert complained.splitlines()[-1].endswith("run the same command again to go on.")
+    (log,) = (tmp_path / "log").glob("*.jsonl")
+    assert '"event": "end", "outcome": "interrupted"' in log.read_text().splitlines()[-1]
 
 
 def test_a_second_signal_ends_everything_at_once(tmp_path):

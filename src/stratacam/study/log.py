@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stratacam.interruption import Interrupted
+from stratacam.interruption import Interrupted, before_forced_end
 from stratacam.study.repeated import repeated
 
 FOLDER = "log"
@@ -115,8 +115,14 @@ def _ending(logs: Collection[RunLog]) -> Iterator[None]:
     """In the end, logs say what came of their run; an exit code is no failure of it."""
     outcome = "done"
     reason: dict[str, str] = {}
+
+    def end_where_it_stands() -> None:
+        for log in logs:
+            log.write("end", outcome="interrupted", reason="in the middle of a computation")
+
     try:
-        yield
+        with before_forced_end(end_where_it_stands):
+            yield
     except SystemExit:
         raise
     except BaseException as fault:
