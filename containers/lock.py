@@ -20,7 +20,7 @@ HEAD = "# Made by `make lock` from pyproject.toml and constraints.txt.\n"
 def main() -> None:
     """Write requirements.txt and torch.txt."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [f"--extra={name}" for name in project["optional-dependencies"] if name != "dev"]
+    extras = [f"--extra={name}" for name in project["optional-dependencies"] if name not in {"docs", "dev"}]
     compiler = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-annotate", "--no-header"]
     target = [f"--python-version={PYTHON}", f"--python-platform={PLATFORM}", "--only-binary=:all:"]
     command = [
