@@ -14,13 +14,15 @@ ROOT = HERE.parent
 PYTHON = "3.11"  # of the base image
 PLATFORM = "x86_64-manylinux_2_28"
 FOR_CARDS = re.compile(r"(torch|triton|cuda-.*|nvidia-.*)==")
+LEFT_OUT = {"dev", "notebook"}
+"""Extras that a container has no use for: it runs studies."""
 HEAD = "# Made by `make lock` from pyproject.toml and constraints.txt.\n"
 
 
 def main() -> None:
     """Write requirements.txt and torch.txt."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [f"--extra={name}" for name in project["optional-dependencies"] if name != "dev"]
+    extras = [f"--extra={name}" for name in project["optional-dependencies"] if name not in LEFT_OUT]
     compiler = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-annotate", "--no-header"]
     target = [f"--python-version={PYTHON}", f"--python-platform={PLATFORM}", "--only-binary=:all:"]
     command = [

@@ -19,7 +19,7 @@ class Evidence:
     Attributes:
         content: as the report reads it.
 
-    Example: `evidence = stratacam.open_study("results").evidence[0]`; `evidence.verdicts` is a data frame.
+    Example: `found, *_ = stratacam.open_study("results").evidence`; `found.verdicts` is a data frame.
     """
 
     def __init__(self, content: EvidenceContent) -> None:
@@ -27,7 +27,7 @@ class Evidence:
 
     @property
     def title(self) -> str:
-        """The networks, such as "VGG16 (consensus of 3 networks)"."""
+        """The networks, such as "network (consensus of 3 networks)"."""
         return self.content.title
 
     @property
