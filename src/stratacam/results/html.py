@@ -1,11 +1,7 @@
 """Fragments of HTML that a notebook shows."""
 
-import base64
-import io
 from collections.abc import Iterable, Sequence
 from html import escape
-
-from matplotlib.figure import Figure
 
 
 def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
@@ -15,14 +11,6 @@ def table(rows: Iterable[Sequence[object]], head: Sequence[str] = ()) -> str:
         f"<tr>{_cell(first, 'th')}{''.join(_cell(one, 'td') for one in rest)}</tr>" for first, *rest in rows
     ]
     return f"<table>{''.join(lines)}</table>"
-
-
-def picture(figure: Figure, alt: str) -> str:
-    """A figure as an image that is part of the page."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=80)
-    data = base64.b64encode(file.getvalue()).decode("ascii")
-    return f'<img alt="{escape(alt)}" src="data:image/png;base64,{data}">'
 
 
 def _row(cells: Sequence[object], kind: str) -> str:

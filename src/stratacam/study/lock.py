@@ -101,7 +101,10 @@ def _take(file: IO[str], records: Path, kind: int) -> None:
                 "runs do not write over each other: put the study on another, or mount this one with locks."
             ) from fault
         if not isinstance(fault, BlockingIOError):
-            raise
+            raise InputError(
+                f"{records / LOCK}: cannot be locked ({fault.strerror}); expected a file system that works: mend it, "
+                "and run the same command again."
+            ) from fault
         owner = read_json(records / OWNER)
         who = (
             f"process {owner['process']} on {owner['host']}, since {owner['since']}"

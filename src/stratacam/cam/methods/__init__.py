@@ -78,10 +78,8 @@ def _with_own_inputs(task: Task) -> Task:
 
 
 def _activations(task: Task, functions: Mapping[str, Callable[[Tensor], Tensor]]) -> dict[str, RawMaps]:
-    def make(function: Callable[[Tensor], Tensor], task: Task) -> RawMaps:
-        return activation_pass(task, function)
-
-    return _whole_task(task, {name: partial(make, function) for name, function in functions.items()})
+    passes = {name: partial(activation_pass, function=function) for name, function in functions.items()}
+    return _whole_task(task, passes)
 
 
 def _whole_task(task: Task, functions: Mapping[str, Callable[[Task], RawMaps]]) -> dict[str, RawMaps]:
