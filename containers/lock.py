@@ -13,10 +13,9 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 PYTHON = "3.11"  # of the base image
 PLATFORM = "x86_64-manylinux_2_28"
-LEFT_OUT = ("dev", "monai", "timm", "transformers")  # extras: networks of other packages are installed beside
 FOR_CARDS = re.compile(r"(torch|triton|cuda-.*|nvidia-.*)==")
-LEFT_OUT = {"dev", "notebook"}
-"""Extras that a container has no use for: it runs studies."""
+LEFT_OUT = {"dev", "monai", "notebook", "timm", "transformers"}
+"""Extras that a container has no use for, or that are installed beside: networks of other packages."""
 HEAD = "# Made by `make lock` from pyproject.toml and constraints.txt.\n"
 
 
