@@ -99,7 +99,7 @@ def test_new_scans_are_classified_and_layers_listed(study, tmp_path, run):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ('architecture = "timm:test_vit"', "pictures of 64 x 64 pixels, with which timm:test_vit fails"),
+        ('architecture = "timm:deit_tiny_patch16_224"', "pictures of 64 x 64 pixels, with which timm:deit"),
         ('architecture = "timm:resnet5O"', "is not a classifier of timm"),
         ('architecture = "timm:test_resnet"\nbrain = "features"', "whose layers cannot be masked"),
         ('architecture = "tim:resnet18"', "module 'tim' is not found"),
@@ -112,7 +112,8 @@ def test_new_scans_are_classified_and_layers_listed(study, tmp_path, run):
 )
 def test_what_does_not_suit_is_refused_before_anything_is_computed(study, change, message):
     file = study.parent / "other.toml"
-    file.write_text(STUDY.replace('architecture = "timm:test_resnet"', change).replace('"study"', '"other"'))
+    words = STUDY.replace('architecture = "timm:test_resnet"', change).replace('"study"', '"other"')
+    file.write_text(words.replace('frozen = ["conv1", "bn1", "layer1"]\n', ""))
     with pytest.raises(InputError, match=message):
         run_study(read_configuration(file), Console(quiet=True))
     assert not (study.parent / "other" / "pictures").exists()

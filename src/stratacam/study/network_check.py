@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from stratacam.errors import InputError
+from stratacam.errors import InputError, some_of
 from stratacam.learning import TrainSettings
 from stratacam.learning.relevance import check_relevance, find_relevance
 from stratacam.maps import check_settings, nifti_layers_of
@@ -57,7 +57,7 @@ def check_networks(configuration: StudyConfiguration) -> None:
     lost = [one for one in patterns if not any(matching(network, [one]) for network in networks.values())]
     if lost:
         layers = "; ".join(
-            f"{name} has {', '.join(layer for layer, _ in network.named_modules() if layer)}"
+            f"{name} has {some_of(layer for layer, _ in network.named_modules() if layer)}"
             for name, network in networks.items()
         )
         raise InputError(
