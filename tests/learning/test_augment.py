@@ -24,9 +24,9 @@ def seeded(seed=1):
     return torch.Generator().manual_seed(seed)
 
 
-def drawn(count=2000, *, aspect=1.0, **settings):
+def drawn(count=2000, *, size=(12, 12), **settings):
     draws = torch.rand(count, 4, generator=seeded())
-    return affine_matrices(draws, AugmentSettings(**OFF | settings), aspect=aspect)
+    return affine_matrices(draws, AugmentSettings(**OFF | settings), size)
 
 
 def changed(images, seed=1, **settings):
@@ -74,7 +74,7 @@ def test_a_translation_moves_content_by_the_fraction_of_the_width():
 
 def test_a_rotation_agrees_with_scipy_also_when_the_picture_is_not_square():
     images = blob(30, 60, 10, 24) + 0.5 * blob(30, 60, 18, 40)
-    matrix = drawn(1, rotation=40, aspect=0.5)
+    matrix = drawn(1, rotation=40, size=(10, 20))
     angle = float(torch.atan2(matrix[0, 1, 0] * 0.5, matrix[0, 0, 0]).rad2deg())
     expected = ndimage.rotate(images.squeeze().numpy(), angle, reshape=False, order=1)
     np.testing.assert_allclose(transform(images, matrix).squeeze().numpy(), expected, atol=0.02)
@@ -193,7 +193,7 @@ def test_noise_has_its_standard_deviation_in_the_brain_and_is_absent_outside():
 def test_a_picture_lies_as_its_own_row_of_numbers_says():
     images = torch.rand(5, 2, 20, 30)
     settings = AugmentSettings()
-    matrices = affine_matrices(torch.rand(5, 4, generator=seeded(3)), settings, aspect=20 / 30)
+    matrices = affine_matrices(torch.rand(5, 4, generator=seeded(3)), settings, (20, 30))
     torch.testing.assert_close(
         augment((images,), settings, seeded(3))[0], transform(images, matrices).clamp(0, 1)
     )

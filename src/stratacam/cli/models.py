@@ -32,10 +32,13 @@ def layers(
 
     trained, card = load_model(model, network)
     height, width = card.input.get("shape") or [card.input["size"]] * 2
-    pictures, brain = torch.zeros(1, card.channels, height, width), torch.ones(1, height, width)
+    size = (*([card.input["depth"]] if card.dimensions == 3 else []), height, width)
+    pictures, brain = torch.zeros(1, card.channels, *size), torch.ones(1, 1, *size)
     found = list_layers(trained, inputs_of(trained, pictures, brain))
     console = Console()
-    console.print(f"{card.architecture}, classes {', '.join(card.classes)}, input {height} x {width}")
+    console.print(
+        f"{card.architecture}, classes {', '.join(card.classes)}, input {' x '.join(map(str, size))}"
+    )
     show_layers(found, console)
 
 

@@ -1,4 +1,4 @@
-"""Random changes of slices, a batch at a time: geometry by one resampling, then contrast, bias field and noise.
+"""Random changes of slices or volumes: geometry by one resampling, then contrast, bias field and noise.
 
 Changes come in the order in which a scanner makes them: how the head lies, the contrast of its tissues, the coil's
 field, the receiver's noise. Every number is drawn on the CPU, one row for each picture, before anything is changed:
@@ -6,6 +6,8 @@ what happens to a picture depends neither on the device nor on the pictures besi
 """
 
 import math
+from collections.abc import Sequence
+from itertools import product
 
 import torch
 from pydantic import BaseModel, Field
@@ -14,8 +16,19 @@ from torch.nn import functional
 ORDER = 3
 """Degree of the polynomial that is the logarithm of a bias field."""
 
-TERMS = [(i, j) for i in range(ORDER + 1) for j in range(ORDER + 1) if 1 <= i + j <= ORDER]
-"""Its terms: degrees along rows and columns. Without (0, 0), the mean of the logarithm is 0."""
+
+def terms(axes: int) -> list[tuple[int, ...]]:
+    """Its terms: degrees along every axis. Without (0, 0), the mean of the logarithm is 0.
+
+    Example:
+        >>> len(terms(2)), len(terms(3)), terms(2)[:3]
+        (9, 19, [(0, 1), (0, 2), (0, 3)])
+    """
+    return [degrees for degrees in product(range(ORDER + 1), repeat=axes) if 1 <= sum(degrees) <= ORDER]
+
+
+LIE = {2: 4, 3: 7}
+"""Random numbers that say how a head lies, by the number of axes: angles, size, shifts."""
 
 
 class AugmentSettings(BaseModel, frozen=True, extra="forbid"):
@@ -68,15 +81,15 @@ class AugmentSettings(BaseModel, frozen=True, extra="forbid"):
 def augment(
     inputs: tuple[torch.Tensor, ...], settings: AugmentSettings, generator: torch.Generator
 ) -> tuple[torch.Tensor, ...]:
-    """Change every picture at random, and move the brain with it.
+    """Change every picture or volume at random, and move the brain with it.
 
     Channels of a picture share the geometry; gamma, bias field and noise are drawn for each. Noise is added where
     the picture is above 0 only: prepared scans are 0 outside the brain, and the network must not learn otherwise.
     (Within the brain the signal is so far above the noise that Rician noise is Gaussian.)
 
     Args:
-        inputs: pictures (B, C, H, W) in [0, 1], on any device, alone or with the brain in them, (B, 1, H, W), 1 inside
-            and 0 outside; left as they are.
+        inputs: pictures (B, C, H, W) or volumes (B, C, D, H, W) in [0, 1], on any device, alone or with the brain in
+            them, (B, 1, *spatial), 1 inside and 0 outside; left as they are.
         settings: the ranges.
         generator: the source of the numbers, on the CPU; as many are drawn with the brain as without.
 
@@ -85,92 +98,114 @@ def augment(
         itself where every range is 0.
     """
     images, *brain = inputs
-    count, channels, height, width = images.shape
+    count, channels, *size = images.shape
+    over = [1] * len(size)
     numbers = [
-        4 * any((settings.rotation, settings.translation, settings.scaling)),
+        LIE[len(size)] * any((settings.rotation, settings.translation, settings.scaling)),
         1 * (settings.flip > 0),
         channels * (settings.gamma > 0),
-        channels * (1 + len(TERMS)) * (settings.bias_field > 0),
-        channels * height * width * (settings.noise > 0),
+        channels * (1 + len(terms(len(size)))) * (settings.bias_field > 0),
+        channels * math.prod(size) * (settings.noise > 0),
     ]
     if not sum(numbers):
         return inputs
     draws = torch.rand(count, sum(numbers), generator=generator)
     lie, mirror, exponent, field, noise = torch.split(draws, numbers, dim=1)
     if mirror.numel():
-        mirrored = (mirror < settings.flip).to(images.device)[:, :, None, None]
-        images, *brain = (torch.where(mirrored, values.flip(3), values) for values in (images, *brain))
+        mirrored = (mirror < settings.flip).to(images.device).reshape(-1, 1, *over)
+        images, *brain = (torch.where(mirrored, values.flip(-1), values) for values in (images, *brain))
     if lie.numel():
-        matrices = affine_matrices(lie, settings, aspect=height / width)
+        matrices = affine_matrices(lie, settings, size)
         images = transform(images, matrices)
         brain = [(transform(mask, matrices) >= 0.5).to(mask) for mask in brain]
     if exponent.numel():
         power = (settings.gamma * (2 * exponent - 1)).exp()
-        images = images ** power.to(images)[:, :, None, None]
+        images = images ** power.to(images).reshape(count, channels, *over)
     if field.numel():
         drawn = field.reshape(count, channels, -1).to(images)
-        images = images * bias_field_logarithms(drawn, (height, width), settings.bias_field).exp()
+        images = images * bias_field_logarithms(drawn, size, settings.bias_field).exp()
     if noise.numel():
         normal = 2**0.5 * torch.erfinv(2 * noise.clamp(min=2**-25).to(images) - 1).reshape(images.shape)
         images = torch.where(images > 0, images + settings.noise * normal, images)
     return images.clamp(0, 1), *brain
 
 
-def affine_matrices(draws: torch.Tensor, settings: AugmentSettings, *, aspect: float = 1.0) -> torch.Tensor:
+def affine_matrices(draws: torch.Tensor, settings: AugmentSettings, size: Sequence[int]) -> torch.Tensor:
     """Turn random numbers into affine matrices for `torch.nn.functional.affine_grid`.
 
     Args:
-        draws: (B, 4), uniform in [0, 1): for the angle, the size, and the shifts to the right and down.
+        draws: (B, 4) for pictures, uniform in [0, 1): for the angle, the size, and the shifts to the right and down;
+            (B, 7) for volumes: for the angles about the third, second and first of the axes columns, rows, slices, the
+            size, and the shifts along columns, rows and slices.
         settings: the ranges.
-        aspect: height over width of the pictures; it keeps a rotation a rotation when they are not square.
+        size: (rows, columns), or (slices, rows, columns); with it a rotation is one, where the sides are not equal and
+            the spacing is.
 
     Returns:
-        (B, 2, 3), from positions in the transformed picture to positions in the original, both in [-1, 1]:
-        content is scaled by s, turned by the angle (anticlockwise as displayed), then shifted.
+        (B, 2, 3) or (B, 3, 4), from positions in the transformed picture to positions in the original, both in
+        [-1, 1]: content is scaled by s, turned by the angle (anticlockwise as displayed), then shifted.
     """
-    draws = 2 * draws - 1
-    angle = draws[:, 0] * math.radians(settings.rotation)
-    scale = 1 + draws[:, 1] * settings.scaling
-    shift = 2 * draws[:, 2:] * settings.translation
-    inverse = (
-        torch.stack([angle.cos(), -angle.sin() * aspect, angle.sin() / aspect, angle.cos()], dim=1).reshape(
-            -1, 2, 2
-        )
-        / scale[:, None, None]
-    )
-    return torch.cat([inverse, -inverse @ shift[:, :, None]], dim=2)
+    axes = len(size)
+    angles, scale, shift = torch.split(2 * draws - 1, [{2: 1, 3: 3}[axes], 1, axes], dim=1)
+    half = draws.new_tensor(list(reversed(size)))  # of the sides, in the order of positions: columns first
+    turned = torch.eye(axes).to(draws).expand(len(draws), axes, axes)
+    for (first, second), angle in zip(((0, 1), (0, 2), (1, 2)), angles.T, strict=False):
+        turned = turned @ _rotations(angle * math.radians(settings.rotation), first, second, axes)
+    inverse = turned * (half[None, :] / half[:, None]) / (1 + scale * settings.scaling)[:, :, None]
+    return torch.cat([inverse, -inverse @ (2 * shift * settings.translation)[:, :, None]], dim=2)
+
+
+def _rotations(angle: torch.Tensor, first: int, second: int, axes: int) -> torch.Tensor:
+    """Rotations by angles (B,) in the plane of two axes, from after to before: (B, axes, axes)."""
+    found = torch.eye(axes).to(angle).repeat(len(angle), 1, 1)
+    found[:, first, first] = found[:, second, second] = angle.cos()
+    found[:, first, second], found[:, second, first] = -angle.sin(), angle.sin()
+    return found
 
 
 def transform(images: torch.Tensor, transforms: torch.Tensor) -> torch.Tensor:
-    """Resample each picture by its affine matrix, linearly, with 0 outside.
+    """Resample each picture or volume by its affine matrix, linearly, with 0 outside.
 
     Args:
-        images: (B, C, H, W), on any device.
-        transforms: (B, 2, 3), see `affine_matrices`.
+        images: (B, C, *spatial), on any device.
+        transforms: see `affine_matrices`.
 
     Returns:
-        (B, C, H, W), as `images`.
+        (B, C, *spatial), as `images`.
     """
     grid = functional.affine_grid(transforms.to(images), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, align_corners=False)
 
 
-def bias_field_logarithms(draws: torch.Tensor, size: tuple[int, int], largest: float) -> torch.Tensor:
+def bias_field_logarithms(draws: torch.Tensor, size: Sequence[int], largest: float) -> torch.Tensor:
     """Turn random numbers into logarithms of bias fields: sums of products of Legendre polynomials.
 
     Args:
-        draws: (B, C, 1 + number of `TERMS`), uniform in [0, 1): how strong the field is, and how it is made up.
-        size: rows and columns.
+        draws: (B, C, 1 + number of `terms`), uniform in [0, 1): how strong the field is, and how it is made up.
+        size: of the spatial axes.
         largest: logarithm, up or down, that the strongest field reaches.
 
     Returns:
-        (B, C, rows, columns), as `draws`; each field's largest value, up or down, is its strength times `largest`.
+        (B, C, *size), as `draws`; each field's largest value, up or down, is its strength times `largest`.
     """
+    over = [1] * len(size)
     strength, weights = draws[..., :1], 2 * draws[..., 1:] - 1
-    rows, columns = (_legendre(count).to(draws) for count in size)
-    terms = torch.stack([rows[i][:, None] * columns[j] for i, j in TERMS])
-    fields = torch.einsum("bct,thw->bchw", weights, terms)
-    return fields / fields.abs().amax(dim=(2, 3), keepdim=True) * (largest * strength[..., None])
+    polynomials = [
+        _legendre(count).to(draws).reshape(-1, *(count if axis == other else 1 for other in range(len(size))))
+        for axis, count in enumerate(size)
+    ]
+    products: list[torch.Tensor] = [
+        math.prod(
+            (of_axis[degree] for of_axis, degree in zip(polynomials, degrees, strict=True)),
+            start=draws.new_ones(over),
+        )
+        for degrees in terms(len(size))
+    ]
+    fields = torch.tensordot(weights, torch.stack(products), dims=1)
+    largest_of = fields.flatten(2).abs().amax(dim=2)
+    share = largest * strength[..., 0] / largest_of
+    logarithms: torch.Tensor = fields * share.reshape(*share.shape, *over)
+    return logarithms
 
 
 def _legendre(count: int) -> torch.Tensor:

@@ -1,10 +1,10 @@
 """Labelled slices on disk: one memory-mapped file per scan, so that no cohort is ever held in memory."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,9 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file
-from stratacam.networks import takes_brain
+from stratacam.networks import Dimensions, takes_brain
 from stratacam.scans.channels import fill_channels
+from stratacam.scans.frame import whole_depth
 
 BRAIN = "brain"
 """Name of the brain's mask among the masks of pictures; the others go by their labels."""
@@ -22,21 +23,29 @@ BRAIN = "brain"
 
 @dataclass(frozen=True)
 class ScanPictures:
-    """The pictures of one scan: their file, the subject, the name of the scan, and its group."""
+    """The pictures of one scan: their file, the subject, the name of the scan, and its group.
+
+    With `dimensions` 3 they are the slices of one volume, which networks see as a whole.
+    """
 
     file: Path
     subject: str
     scan: str
     group: str
+    dimensions: Dimensions = 2
 
 
 @dataclass(frozen=True)
 class SliceDataset:
-    """Slices of many scans as one numbered list, read from disk when needed.
+    """Slices of many scans, or whole volumes, as one numbered list, read from disk when needed.
 
     The arrays have one entry per slice: the scan (position in `scans`), the picture's position in the file
     of that scan, the slice's index in the prepared volume, the label (position in `classes`) and the subject
     (position in `subjects`, which is sorted).
+
+    Where `depth` is given there is one entry per scan, a volume of so many slices: its own in the middle, and empty
+    ones before and after them; position and index are those of its first slice. Whatever is said of slices elsewhere
+    is then said of volumes, (C, D, H, W) in place of (C, H, W).
     """
 
     scans: tuple[ScanPictures, ...]
@@ -47,20 +56,21 @@ class SliceDataset:
     slice_index: npt.NDArray[np.int64]
     label: npt.NDArray[np.int64]
     subject: npt.NDArray[np.int64]
+    depth: int | None = None
 
     def __len__(self) -> int:
         return len(self.label)
 
+    @property
+    def dimensions(self) -> Dimensions:
+        """2 of slices, 3 of volumes."""
+        return 2 if self.depth is None else 3
+
     def read(self, rows: npt.ArrayLike) -> torch.Tensor:
         """Return the pictures of `rows`, (B, C, H, W) float32 in [0, 1]; one channel is given three times."""
-        pictures = []
-        opened: dict[int, npt.NDArray[np.float16]] = {}
-        for row in np.asarray(rows, dtype=np.int64):
-            scan = int(self.scan[row])
-            if scan not in opened:
-                opened[scan] = np.load(self.scans[scan].file, mmap_mode="r")
-            pictures.append(opened[scan][self.position[row]].astype(np.float32))
-        return torch.from_numpy(fill_channels(np.stack(pictures)))
+        pictures = self._read(rows, lambda scan: scan.file)
+        channels_first = pictures if self.depth is None else pictures.swapaxes(1, 2)
+        return torch.from_numpy(np.ascontiguousarray(fill_channels(channels_first)))
 
     def read_brain(self, rows: npt.ArrayLike) -> torch.Tensor:
         """Return where the brain is in the pictures of `rows`, (B, 1, H, W) float32: 1 inside, 0 outside."""
@@ -68,14 +78,20 @@ class SliceDataset:
 
     def read_mask(self, rows: npt.ArrayLike, name: str) -> torch.Tensor:
         """Return a mask, the brain's or that of a label, in the pictures of `rows`; as `read_brain`."""
-        opened: dict[int, npt.NDArray[np.uint8]] = {}
-        masks = []
+        return torch.from_numpy(self._read(rows, lambda scan: mask_file(scan.file, name))[:, None])
+
+    def _read(self, rows: npt.ArrayLike, file: Callable[[ScanPictures], Path]) -> npt.NDArray[np.float32]:
+        """What lies in the files of the scans of `rows`, as float32."""
+        found = []
+        opened: dict[int, npt.NDArray[np.generic]] = {}
         for row in np.asarray(rows, dtype=np.int64):
             scan = int(self.scan[row])
             if scan not in opened:
-                opened[scan] = np.load(mask_file(self.scans[scan].file, name), mmap_mode="r")
-            masks.append(opened[scan][self.position[row]])
-        return torch.from_numpy(np.stack(masks)[:, None].astype(np.float32))
+                opened[scan] = np.load(file(self.scans[scan]), mmap_mode="r")
+            of_scan = opened[scan]
+            one = of_scan[self.position[row]] if self.depth is None else in_the_middle(of_scan, self.depth)
+            found.append(one.astype(np.float32))
+        return np.stack(found)
 
     def read_for(self, network: nn.Module, rows: npt.ArrayLike) -> tuple[torch.Tensor, ...]:
         """Return what a network is called with: the pictures of `rows`, and the brain in them if it takes it."""
@@ -137,8 +153,9 @@ def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> Slice
     scans = tuple(sorted(scans, key=lambda scan: scan.scan))
     if not scans:
         raise InputError("pictures: found no scan; expected at least one: see why the scans were left out.")
-    slices = []
+    slices, counts = [], []
     sizes: set[tuple[int, ...]] = set()
+    volumes = {scan.dimensions for scan in scans} == {3}
     for scan in scans:
         if scan.group not in classes:
             raise InputError(
@@ -153,7 +170,8 @@ def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> Slice
                 f"(slices, channels, height, width), one picture for each slice, all of one size: "
                 "cut the pictures again."
             )
-        slices.append(index)
+        slices.append(index[:1] if volumes else index)
+        counts.append(len(index))
     subjects = tuple(sorted({scan.subject for scan in scans}))
     scan_of = np.repeat(np.arange(len(scans)), [len(index) for index in slices])
     label_of_scan = np.array([list(classes).index(scan.group) for scan in scans])
@@ -167,7 +185,20 @@ def make_dataset(scans: Sequence[ScanPictures], classes: Sequence[str]) -> Slice
         slice_index=np.concatenate(slices),
         label=label_of_scan[scan_of],
         subject=subject_of_scan[scan_of],
+        depth=whole_depth(max(counts)) if volumes else None,
     )
+
+
+def in_the_middle(stack: npt.NDArray[Any], depth: int) -> npt.NDArray[Any]:
+    """A stack (n, ...) in the middle of `depth`, with zeros before and after it.
+
+    Example:
+        >>> in_the_middle(np.array([1, 2, 3]), 6).tolist()
+        [0, 1, 2, 3, 0, 0]
+    """
+    before = (depth - len(stack)) // 2
+    around = (before, depth - len(stack) - before)
+    return np.pad(stack, [around, *[(0, 0)] * (stack.ndim - 1)])
 
 
 def batches(count: int, batch_size: int) -> list[npt.NDArray[np.int64]]:

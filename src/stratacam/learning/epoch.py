@@ -95,7 +95,7 @@ def run_epoch(
     else:
         order = torch.randperm(len(dataset), generator=generator)
     versions = torch.randint(inputs.versions, (len(dataset),), generator=generator)
-    steps = batches(len(dataset), settings.batch_size)
+    steps = batches(len(dataset), settings.batch_of(dataset.dimensions))
     there = order.to(device)
     batch_losses = []
     train_mode(trainee.model, trainee.frozen)
@@ -137,10 +137,14 @@ def validate(trainee: Trainee, inputs: Inputs, settings: TrainSettings) -> Valid
     outside = None
     if trainee.relevance is None:
         logits = compute_logits(
-            trainee.fed, inputs.plain, len(dataset), batch_size=settings.batch_size, device=trainee.device
+            trainee.fed,
+            inputs.plain,
+            len(dataset),
+            batch_size=settings.batch_of(dataset.dimensions),
+            device=trainee.device,
         )
     else:
-        logits, outside = _guided(trainee, inputs, settings.batch_size)
+        logits, outside = _guided(trainee, inputs, settings.batch_of(dataset.dimensions))
     losses = functional.cross_entropy(
         torch.from_numpy(logits), torch.from_numpy(dataset.label), reduction="none"
     ).numpy()

@@ -8,6 +8,7 @@ A low share shows where the map lies, and not that the network uses nothing outs
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,10 +18,13 @@ from stratacam.cam import map_function, match_layers
 from stratacam.errors import InputError
 from stratacam.learning.forward import Batch, forward
 from stratacam.learning.settings import TrainSettings
-from stratacam.networks import inputs_of
+from stratacam.networks import Dimensions, inputs_of
 
-PROBE = (2, 64, 64)
-"""Number, rows and columns of the pictures that a network is tried with."""
+PROBES: dict[Dimensions, tuple[int, ...]] = {2: (64, 64), 3: (32, 64, 64)}
+"""Sizes of the pictures and volumes that a network is tried with."""
+
+PROBED = 2
+"""Their number."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Relevance:
                 slices of a batch, also in their maps.
             batch: what it is called with.
             labels: (B,) the class whose map is meant, on `device`.
-            mask: (B, 1, H, W), 1 inside and 0 outside.
+            mask: (B, 1, H, W), of volumes (B, 1, D, H, W), 1 inside and 0 outside.
             device: where to compute.
             differentiable: whether the shares may be differentiated.
 
@@ -79,8 +83,8 @@ class Relevance:
         finally:
             hook.remove()
         activation = outputs[-1] if outputs else None
-        if not isinstance(activation, torch.Tensor) or activation.ndim != 4:
-            raise self.unsuitable("does not give a feature map (B, channels, rows, columns)")
+        if not isinstance(activation, torch.Tensor) or activation.ndim != mask.ndim:
+            raise self.unsuitable("does not give a feature map of the pictures, (B, channels, *spatial)")
         if not activation.requires_grad:
             raise self.unsuitable("is frozen, with all that comes before it")
         score = logits.gather(1, labels[:, None]).sum()
@@ -102,8 +106,8 @@ def share_outside(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """The share of positive heat outside a mask, at the resolution of the maps.
 
     Args:
-        maps: raw maps (B, h, w).
-        mask: (B, 1, H, W), 1 inside and 0 outside; a cell of the maps is inside by the share of its area.
+        maps: raw maps (B, h, w), or (B, d, h, w) of volumes.
+        mask: (B, 1, *spatial), 1 inside and 0 outside; a cell of the maps is inside by the share of its area.
 
     Returns:
         (B,), from 0 to 1; 1 where there is no positive heat, which is no better than all of it outside, and 0 where
@@ -115,10 +119,12 @@ def share_outside(maps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         tensor([0.4000])
     """
     heat = maps.clamp_min(0)
-    outside = 1 - functional.adaptive_avg_pool2d(mask.to(heat.dtype), (heat.shape[1], heat.shape[2]))[:, 0]
-    total = heat.sum(dim=(1, 2))
+    size, axes = heat.shape[1:], tuple(range(1, heat.ndim))
+    pool: Any = functional.adaptive_avg_pool2d if len(size) == 2 else functional.adaptive_avg_pool3d
+    outside = 1 - pool(mask.to(heat.dtype), size)[:, 0]
+    total = heat.sum(dim=axes)
     lit = total > 0
-    share = torch.where(lit, (heat * outside).sum(dim=(1, 2)) / torch.where(lit, total, 1), 1)
+    share = torch.where(lit, (heat * outside).sum(dim=axes) / torch.where(lit, total, 1), 1)
     return torch.where(mask.flatten(1).any(dim=1), share, 0)
 
 
@@ -153,7 +159,9 @@ def find_relevance(
     return relevance
 
 
-def check_relevance(network: nn.Module, settings: TrainSettings, channels: int) -> str | None:
+def check_relevance(
+    network: nn.Module, settings: TrainSettings, channels: int, dimensions: Dimensions = 2
+) -> str | None:
     """Try a network with its frozen layers on grey pictures; return the name of the layer whose maps guide it.
 
     Raises:
@@ -162,9 +170,9 @@ def check_relevance(network: nn.Module, settings: TrainSettings, channels: int) 
     relevance = find_relevance(network, settings)
     if relevance is None:
         return None
-    count, *size = PROBE
-    pictures, inside = torch.full((count, channels, *size), 0.5), torch.ones(count, 1, *size)
-    labels = torch.zeros(count, dtype=torch.int64)
+    size = PROBES[dimensions]
+    pictures, inside = torch.full((PROBED, channels, *size), 0.5), torch.ones(PROBED, 1, *size)
+    labels = torch.zeros(PROBED, dtype=torch.int64)
     network.eval()
     relevance.run(network, inputs_of(network, pictures, inside), labels, inside, "cpu", differentiable=False)
     return relevance.name

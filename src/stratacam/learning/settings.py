@@ -6,9 +6,13 @@ from pydantic import BaseModel, Field
 
 from stratacam.learning.augment import AugmentSettings
 from stratacam.learning.dataset import BRAIN
+from stratacam.networks import Dimensions
 
 PRETRAINED_RATE = 1e-4
 RANDOM_RATE = 1e-3
+
+BATCH: dict[Dimensions, int] = {2: 16, 3: 4}
+"""Slices, and volumes, in a step, where the settings do not say."""
 
 OF_RELEVANCE = ("relevance_mask", "relevance_layer", "relevance_method")
 """Settings that count only where `relevance` is above 0."""
@@ -45,7 +49,12 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
         ge=1,
         description="number of epochs without a lower validation loss after which training stops",
     )
-    batch_size: int = Field(default=16, ge=1, le=4096, description="number of slices in a step")
+    batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description=f"number of slices or volumes in a step; absent: {BATCH[2]} slices, {BATCH[3]} volumes",
+    )
     body_rate: float | None = Field(
         default=None,
         gt=0,
@@ -94,6 +103,10 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     def guide(self) -> str | None:
         """The name of the mask that guides training; None where none does."""
         return self.relevance_mask if self.relevance else None
+
+    def batch_of(self, dimensions: Dimensions) -> int:
+        """Slices (2 dimensions) or volumes (3) in a step."""
+        return self.batch_size or BATCH[dimensions]
 
     def for_weights(self, *, pretrained: bool, frozen: tuple[str, ...] = ()) -> Self:
         """Return the settings with what depends on the network's first weights filled in, and what is unused left out.

@@ -106,7 +106,9 @@ def train(
     settings = settings.for_weights(pretrained=False)
     patterns = settings.frozen or ()
     free = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-    model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    model.to(device)
+    if train_set.dimensions == 2:
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     freeze(model, patterns)
     fed = frozen_prefix(model, patterns)[1] if cached else model
     trainee = Trainee(model, fed, patterns, device, find_relevance(model, settings, fed))

@@ -1,7 +1,7 @@
 """Several networks of one architecture as one, whose maps are the consensus of theirs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from stratacam.errors import InputError
 from stratacam.maps.fused import wanted
 from stratacam.maps.member_maps import LayerConsensus, MemberMaps, fuse_members, why_blank
 from stratacam.maps.slice_maps import SliceMaps
+from stratacam.maps.volumes import StackNetwork, batches_by_method
 from stratacam.networks import SideBySide, count_shared, inputs_of, place_of, takes_brain
 
 Classes = int | Literal["predicted", "all"]
@@ -144,13 +145,13 @@ class Consensus(nn.Module):
         count, members = len(inputs[0]), len(self.members)
         given = (layers,) if isinstance(layers, str) else layers
         named = [name for one in given if one != "all" for name in cam.match_layers(self.members[0], one)]
-        for batch in cam.batches_by_method(
+        for batch in batches_by_method(
             joined,
-            list(inputs),
+            inputs,
             methods,
             layers=[
                 *(["all"] if "all" in given else []),
-                *(one for name in named for one in joined.names_of(name)),
+                *(one for name in named for one in self._names_of(name)),
             ],
             classes="all" if classes == "all" else self._columns(inputs, classes, batch_size, count),
             smooth=smooth,
@@ -159,8 +160,18 @@ class Consensus(nn.Module):
             yield {method: _by_member(found, members) for method, found in batch.items()}
 
     @property
-    def _side_by_side(self) -> SideBySide:
-        return SideBySide(self.members, self.shared)
+    def _side_by_side(self) -> SideBySide | StackNetwork:
+        stacks = [one for one in self.members if isinstance(one, StackNetwork)]
+        if not stacks:
+            return SideBySide(self.members, self.shared)
+        return StackNetwork(SideBySide([one.network for one in stacks], 0), max(one.depth for one in stacks))
+
+    def _names_of(self, layer: str) -> list[str]:
+        """The names of a layer in the networks side by side."""
+        joined = self._side_by_side
+        return (joined if isinstance(joined, SideBySide) else cast("SideBySide", joined.network)).names_of(
+            layer
+        )
 
     def _columns(
         self, inputs: Sequence[Tensor], classes: int | Literal["predicted"], batch_size: int, count: int
@@ -168,6 +179,8 @@ class Consensus(nn.Module):
         """For each slice, the columns of the members' logits for its class."""
         device = next(self.parameters()).device
         seen = count if classes == "predicted" else 1
+        if isinstance(self.members[0], StackNetwork):
+            batch_size = count
         with torch.inference_mode():
             logits = torch.cat(
                 [

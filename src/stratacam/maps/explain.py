@@ -20,6 +20,7 @@ from stratacam.maps.settings import ExplainSettings
 from stratacam.maps.store import ScanMaps, remove
 from stratacam.maps.store.group import Explained
 from stratacam.maps.trained import channels_of, delivered_sequences, model_identity, part_in_training_of_any
+from stratacam.maps.volumes import batches_by_method
 from stratacam.maps.writing import write_maps
 from stratacam.networks import ModelCard, last_block
 from stratacam.networks.precision import current_precision
@@ -118,16 +119,17 @@ def explain_scan(
             keep_members=settings.keep_members,
         )
     else:
-        found = cam.explain_batches(
+        found = batches_by_method(
             model,
             inputs,
+            [settings.method],
             layers=asked.explained,
             classes=classes,
-            method=settings.method,
             smooth=settings.smooth,
             batch_size=settings.batch_size,
         )
-        maps = write_maps(path, explained, found, pictures.brain, fused=asked.fused)
+        batches = (batch[settings.method] for batch in found)
+        maps = write_maps(path, explained, batches, pictures.brain, fused=asked.fused)
     written = {path}
     for of_class in map(maps.of, maps.every_explained):
         for layer in written_layers:

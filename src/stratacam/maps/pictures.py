@@ -7,8 +7,8 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.maps.trained import channels_of, explained_sequence, trained_plane
+from stratacam.maps.volumes import logits_of
 from stratacam.networks import ModelCard, inputs_of
-from stratacam.networks.on_cpu import parts_that_fit
 from stratacam.scans.channels import fill_channels
 from stratacam.scans.frame import Frame
 from stratacam.scans.pictures import Pictures, PictureSettings, cut_scan
@@ -37,15 +37,9 @@ def classify_scan(
     Raises:
         InputError: the scan does not suit the model, or a file of it is missing or damaged.
     """
-    device = next(model.parameters()).device
-    inputs = network_inputs(model, cut_pictures_for(card, scan))
-    with torch.inference_mode():
-        probabilities = [
-            model(*(values.to(device, memory_format=torch.channels_last) for values in part)).softmax(dim=1)
-            for batch in zip(*(torch.split(values, batch_size) for values in inputs), strict=True)
-            for part in parts_that_fit(batch, device)
-        ]
-    return dict(zip(card.classes, torch.cat(probabilities).mean(dim=0).tolist(), strict=True))
+    pictures = cut_pictures_for(card, scan)
+    logits = logits_of(model, network_images(pictures), pictures.brain, batch_size)
+    return dict(zip(card.classes, logits.softmax(dim=1).mean(dim=0).tolist(), strict=True))
 
 
 def network_images(pictures: Pictures) -> NDArray[np.float32]:
@@ -75,13 +69,13 @@ def explained_pictures(
     Args:
         card: of the model.
         scan: prepared with the model's sequences.
-        every: take every n-th slice of the part that the network is for.
+        every: take every n-th slice of the part that the network is for; a network of volumes needs them all.
         sequence: the one whose pictures are taken, where each is a picture of its own; see `explained_sequence`.
 
     Raises:
         InputError: the scan does not suit the model, or a file of it is missing or damaged.
     """
-    update: dict[str, object] = {"every": every}
+    update: dict[str, object] = {"every": every} if card.dimensions == 2 else {}
     if channels_of(card) != "sequences":
         update["sequences"] = (explained_sequence(card, sequence),)
     return _cut(card, scan, picture_settings(card).model_copy(update=update))

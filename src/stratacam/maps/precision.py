@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from stratacam import cam
 from stratacam.cam.layers import Layers
 from stratacam.cam.methods import REGISTRY
 from stratacam.errors import InputError
+from stratacam.maps.volumes import StackNetwork, explain_methods
 from stratacam.networks.precision import Precision, computing
 
 BOUND = 0.1
@@ -39,12 +39,14 @@ def map_errors(
     device = next(model.parameters()).device
     batch_size = len(inputs[0])
     with computing("exact", device):
-        exact = cam.explain(
-            model, inputs, layers=layers, classes=classes, method=method, batch_size=batch_size
-        )
+        exact = explain_methods(
+            model, inputs, [method], layers=layers, classes=classes, batch_size=batch_size
+        )[method]
     same = exact.classes.tolist() if classes == "predicted" else classes
     with computing(precision, device):
-        found = cam.explain(model, inputs, layers=layers, classes=same, method=method, batch_size=batch_size)
+        found = explain_methods(model, inputs, [method], layers=layers, classes=same, batch_size=batch_size)[
+            method
+        ]
     return {maps.name: _error(found[maps.name].raw, maps.raw) for maps in exact}
 
 
@@ -82,7 +84,8 @@ def check_precision(
     if REGISTRY[method].kind.repeats:
         method = "gradcam"  # which takes a thousandth of the forwards, and adds the errors of a backward
     count = len(inputs[0])
-    rows = torch.linspace(0, count - 1, min(count, COMPARED)).long()
+    compared = count if isinstance(models[0], StackNetwork) else min(count, COMPARED)
+    rows = torch.linspace(0, count - 1, compared).long()
     some = [values[rows] for values in inputs]
     largest = 0.0
     for model in models:

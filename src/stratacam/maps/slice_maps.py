@@ -12,6 +12,7 @@ from torch import nn
 from stratacam import cam
 from stratacam.maps.fused import fuse, fused_blank, wanted
 from stratacam.maps.heat import Heat, heat_of
+from stratacam.maps.volumes import explain_methods
 from stratacam.networks import inputs_of
 
 
@@ -120,7 +121,7 @@ def explain_slices_by(
     if isinstance(model, MakesOwnMaps):
         return model.own_maps(images, brain, target, methods, layers=layers, batch_size=batch_size)
     asked = wanted(model, layers)
-    found = cam.explain_methods(
+    found = explain_methods(
         model,
         inputs_of(model, torch.from_numpy(images), torch.from_numpy(brain)),
         methods,

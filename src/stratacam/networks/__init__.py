@@ -7,6 +7,7 @@ from stratacam.networks.custom import load_network, made_of, make_network, sourc
 from stratacam.networks.elsewhere import SOURCES, build_elsewhere, config_of, is_elsewhere, source_named
 from stratacam.networks.freeze import freeze, frozen_prefix, matching, train_mode
 from stratacam.networks.head import find_head
+from stratacam.networks.layers import Dimensions
 from stratacam.networks.pretrained import Pretrained, initial_weights
 from stratacam.networks.registry import (
     ARCHITECTURES,
@@ -34,6 +35,7 @@ __all__ = [
     "WEIGHTS",
     "Architecture",
     "BrainUse",
+    "Dimensions",
     "ModelCard",
     "Pretrained",
     "SideBySide",

@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from stratacam.networks.formats import State
+from stratacam.networks.layers import Dimensions
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,13 @@ class Architecture:
     Attributes:
         name: by which a study names it.
         title: for readers.
-        body: makes the layers from the picture to GAP for a number of channels, with random weights. A layer is named
-            `<block>_<layer>`.
+        body: makes the layers from the picture or volume to GAP for a number of channels and of spatial axes, with
+            random weights. A layer is named `<block>_<layer>`.
         features: channels of the last layer.
         blocks: shallow to deep. Of pretrained networks all but the last are frozen by default; the maps of the last
             are written as NIfTI by default.
-        minimum_size: pixels along the shorter side of a picture, so that the last block's maps have several cells.
+        minimum_size: pixels along the shortest side of a picture or volume, so that the last block's maps have
+            several cells.
         formats: endings of the weights files that it can take; none: it has no pretrained weights.
         rename: from the names in such files, which may hold a classifier too, to those of the network.
         imagenet: where its ImageNet weights are found if no file is named; None: a file has to be named.
@@ -51,7 +53,7 @@ class Architecture:
 
     name: str
     title: str
-    body: Callable[[int], OrderedDict[str, nn.Module]]
+    body: Callable[[int, Dimensions], OrderedDict[str, nn.Module]]
     features: int
     blocks: tuple[str, ...]
     minimum_size: int

@@ -32,9 +32,9 @@ class BrainSequential(nn.Sequential):
         """Run the layers.
 
         Args:
-            features: (B, K, h, w): pictures, or what an earlier layer gave for them.
-            brain: (B, 1, H, W), 1 in the brain and 0 outside; at the resolution of the pictures, or at least that of
-                the features.
+            features: (B, K, h, w), of volumes (B, K, d, h, w): pictures, or what an earlier layer gave for them.
+            brain: (B, 1, H, W), of volumes (B, 1, D, H, W), 1 in the brain and 0 outside; at the resolution of the
+                pictures, or at least that of the features.
 
         Raises:
             InputError: the brain is absent, or does not suit the features.
@@ -73,12 +73,12 @@ def inputs_of(model: nn.Module, pictures: Tensor, brain: Tensor) -> tuple[Tensor
 
     Args:
         model: any network.
-        pictures: (B, C, H, W).
-        brain: (B, H, W), or (B, 1, H, W), of any type.
+        pictures: (B, C, H, W), or volumes (B, C, D, H, W).
+        brain: (B, H, W) or (B, 1, H, W), of volumes with D too; of any type.
     """
     if not takes_brain(model):
         return (pictures,)
-    return pictures, (brain if brain.ndim == 4 else brain[:, None]).to(torch.float32)
+    return pictures, (brain if brain.ndim == pictures.ndim else brain[:, None]).to(torch.float32)
 
 
 def _check(features: Tensor, brain: Tensor | None) -> None:
@@ -87,12 +87,12 @@ def _check(features: Tensor, brain: Tensor | None) -> None:
             "network: found pictures without the brain in them; expected both, as it was built to see the brain alone; "
             "call it as network(pictures, brain), brain (B, 1, rows, columns) with 1 inside and 0 outside."
         )
-    fits = brain.ndim == 4 and brain.shape[:2] == (len(features), 1)
+    fits = brain.ndim == features.ndim and brain.shape[:2] == (len(features), 1)
     if not fits or any(
         there < wanted for there, wanted in zip(brain.shape[2:], features.shape[2:], strict=False)
     ):
         raise InputError(
             f"network, brain: found shape {tuple(brain.shape)} for pictures or features of shape "
-            f"{tuple(features.shape)}; expected ({len(features)}, 1, rows, columns), with at least as many rows and "
-            "columns; give a mask at the resolution of the pictures."
+            f"{tuple(features.shape)}; expected ({len(features)}, 1, {'slices, ' * (features.ndim == 5)}rows, "
+            "columns), with at least as many along each axis; give a mask at the resolution of the pictures."
         )

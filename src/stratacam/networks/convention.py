@@ -38,7 +38,7 @@ CENTRED = Convention((0, 1, 2), (4.0, 4.0, 4.0), (-2.0, -2.0, -2.0))
 
 
 class InputConvention(nn.Module):
-    """Apply a `Convention` to pictures (B, C, H, W) in [0, 1].
+    """Apply a `Convention` to pictures (B, C, H, W), or volumes (B, C, D, H, W), in [0, 1].
 
     Its numbers are buffers, so they are saved and loaded with the weights they belong to.
     """
@@ -47,11 +47,13 @@ class InputConvention(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, convention: Convention) -> None:
+    def __init__(self, convention: Convention, dimensions: int = 2) -> None:
         super().__init__()
+        self.dimensions = dimensions
+        over = (1, -1, *[1] * dimensions)
         self.register_buffer("order", torch.tensor(convention.order))
-        self.register_buffer("scale", torch.tensor(convention.scale).reshape(1, -1, 1, 1))
-        self.register_buffer("shift", torch.tensor(convention.shift).reshape(1, -1, 1, 1))
+        self.register_buffer("scale", torch.tensor(convention.scale).reshape(over))
+        self.register_buffer("shift", torch.tensor(convention.shift).reshape(over))
 
     def forward(self, pictures: Tensor, brain: Tensor | None = None) -> Tensor:
         """Reorder the channels, scale and shift, with 0 outside the brain: shape and memory format unchanged.
@@ -60,10 +62,11 @@ class InputConvention(nn.Module):
             InputError: the pictures have another number of channels.
         """
         channels = len(self.order)
-        if pictures.ndim != 4 or pictures.shape[1] != channels:
+        if pictures.ndim != 2 + self.dimensions or pictures.shape[1] != channels:
             raise InputError(
-                f"pictures: found shape {tuple(pictures.shape)}; expected (B, {channels}, rows, columns), for which "
-                "the network was built; give such pictures, or build it for other channels."
+                f"pictures: found shape {tuple(pictures.shape)}; expected (B, {channels}, "
+                f"{'rows, columns' if self.dimensions == 2 else 'slices, rows, columns'}), for which the network was "
+                "built; give such pictures, or build it for others."
             )
         reordered = torch.empty_like(pictures).copy_(pictures.index_select(1, self.order))
         return within(reordered * self.scale + self.shift, brain)

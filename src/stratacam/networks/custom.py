@@ -18,13 +18,17 @@ from stratacam.networks.brain import BrainUse
 from stratacam.networks.build import build
 from stratacam.networks.elsewhere import build_elsewhere, is_elsewhere, structure_of
 from stratacam.networks.elsewhere.source import Config
+from stratacam.networks.layers import Dimensions
 from stratacam.networks.pretrained import Pretrained, initial_weights, source_of
 from stratacam.networks.registry import is_reference, short_name
 from stratacam.networks.seeded import seeded
 from stratacam.source_code import code_in, digest_of
 
-PROBE = (2, 64, 64)
-"""Number, rows and columns of the pictures that a custom network is tried with."""
+PROBES: dict[Dimensions, tuple[int, ...]] = {2: (64, 64), 3: (64, 64, 64)}
+"""Sizes of the pictures, and of the volumes, that a custom network is tried with."""
+
+PROBED = 2
+"""Their number."""
 
 
 def make_network(
@@ -36,10 +40,12 @@ def make_network(
     seed: int = 0,
     brain: BrainUse = "off",
     config: Config | None = None,
+    dimensions: Dimensions = 2,
 ) -> nn.Module:
     """Make the network that a study names, by `build`, `build_elsewhere` or, a custom one, by `load_network`.
 
-    `config` is that of a card, for `build_elsewhere`.
+    `config` is that of a card, for `build_elsewhere`; `dimensions` are the spatial axes of what the network takes: 3
+    for volumes (B, channels, D, H, W).
 
     Raises:
         InputError: as these; or a network that is not of this package is to see the brain alone.
@@ -50,34 +56,51 @@ def make_network(
                 f'network.brain: found "{brain}" with the network {architecture}; expected "off" with a network of '
                 'another package, whose layers cannot be masked: choose brain = "off", or a network of this package.'
             )
-        found = initial_weights(architecture, weights, channels)
+        found = initial_weights(architecture, weights, channels, dimensions=dimensions)
         trained = (found.state, found.convention) if found else None
         return build_elsewhere(
-            architecture, classes, channels=channels, trained=trained, seed=seed, config=config
+            architecture,
+            classes,
+            channels=channels,
+            trained=trained,
+            seed=seed,
+            config=config,
+            dimensions=dimensions,
         )
     if not is_reference(architecture):
-        return build(architecture, classes, channels=channels, weights=weights, seed=seed, brain=brain)
+        return build(
+            architecture,
+            classes,
+            channels=channels,
+            weights=weights,
+            seed=seed,
+            brain=brain,
+            dimensions=dimensions,
+        )
     if brain != "off":
         raise InputError(
             f'network.brain: found "{brain}" with the network {architecture}; expected "off" with a network of your '
             "own, whose layers this package cannot mask: choose one of this package, or mask the features in yours."
         )
     initial_weights(architecture, weights)  # refuses weights that only a function of the user's could read
-    return load_network(architecture, classes, channels=channels, seed=seed)
+    return load_network(architecture, classes, channels=channels, seed=seed, dimensions=dimensions)
 
 
-def load_network(reference: str, classes: int, *, channels: int = 3, seed: int = 0) -> nn.Module:
+def load_network(
+    reference: str, classes: int, *, channels: int = 3, seed: int = 0, dimensions: Dimensions = 2
+) -> nn.Module:
     """Call a user's function that makes a network, and try the network once.
 
     The function is `make(classes) -> nn.Module`, with parameters `channels` and `seed` if it wants them; the network
-    takes pictures (B, channels, H, W) in [0, 1] and gives logits (B, classes). The random numbers of torch, numpy and
-    Python are seeded while the function runs, and are then as they were.
+    takes pictures (B, channels, H, W) in [0, 1], or volumes (B, channels, D, H, W), and gives logits (B, classes). The
+    random numbers of torch, numpy and Python are seeded while the function runs, and are then as they were.
 
     Args:
         reference: `module:function` of a module that Python can import, or `path/to/file.py:function`.
         classes: number of outputs.
         channels: of the pictures.
         seed: of the random numbers.
+        dimensions: 2 for pictures, 3 for volumes.
 
     Returns:
         The network in evaluation mode.
@@ -100,12 +123,19 @@ def load_network(reference: str, classes: int, *, channels: int = 3, seed: int =
             raise InputError(
                 f"network: {reference} returned a {type(model).__name__}, expected a torch.nn.Module."
             )
-        _try(reference, model.eval(), classes, channels)
+        _try(reference, model.eval(), classes, (PROBED, channels, *PROBES[dimensions]))
     return model
 
 
 def made_of(
-    architecture: str, classes: int, *, channels: int = 3, weights: str, seed: int, brain: BrainUse = "off"
+    architecture: str,
+    classes: int,
+    *,
+    channels: int = 3,
+    weights: str,
+    seed: int,
+    brain: BrainUse = "off",
+    dimensions: Dimensions = 2,
 ) -> str:
     """What a network is before it is trained: two of which this is the same have the same code and first weights.
 
@@ -114,14 +144,17 @@ def made_of(
     Of a network of another package: that package's version, and the layers.
     """
     if is_elsewhere(architecture):
-        structure = structure_of(architecture, classes, channels)
+        structure = structure_of(architecture, classes, channels, dimensions)
         return f"{short_name(architecture)}, {structure}, {source_of(architecture, weights)}"
     if not is_reference(architecture):
-        return f"{architecture}, {source_of(architecture, weights)}, {channels} channels, brain {brain}"
+        first = source_of(architecture, weights)
+        of_volumes = ", for volumes" if dimensions == 3 else ""
+        return f"{architecture}, {first}, {channels} channels, brain {brain}{of_volumes}"
     home, function = _split(architecture)
     code = code_in(Path(home).stem, source_file(architecture)) if home.endswith(".py") else code_in(home)
     first, second = (
-        state_hash(load_network(architecture, classes, channels=channels, seed=seed)) for _ in range(2)
+        state_hash(load_network(architecture, classes, channels=channels, seed=seed, dimensions=dimensions))
+        for _ in range(2)
     )
     return f"{function}, {digest_of(code)}, {first if first == second else 'random'}"
 
@@ -214,11 +247,9 @@ def _import_file(file: Path) -> ModuleType:
     return module
 
 
-def _try(reference: str, model: nn.Module, classes: int, channels: int) -> None:
+def _try(reference: str, model: nn.Module, classes: int, shape: tuple[int, ...]) -> None:
     """Run the network once on grey pictures."""
-    count, *size = PROBE
-    pictures = torch.full((count, channels, *size), 0.5)
-    shape = tuple(pictures.shape)
+    (count, channels, *spatial), pictures = shape, torch.full(shape, 0.5)
     try:
         with torch.no_grad():
             logits = model(pictures)
@@ -228,7 +259,8 @@ def _try(reference: str, model: nn.Module, classes: int, channels: int) -> None:
         )
         raise InputError(
             f"network: {reference} made a network that fails on pictures of shape {shape} with "
-            f"{type(fault).__name__} ({fault}); it must take (B, {channels}, H, W) float32 in [0, 1], on the CPU{hint}."
+            f"{type(fault).__name__} ({fault}); it must take (B, {channels}, "
+            f"{'D, ' * (len(spatial) - 2)}H, W) float32 in [0, 1], on the CPU{hint}."
         ) from fault
     found = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if found != (count, classes):

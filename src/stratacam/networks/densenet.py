@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stratacam.networks.architecture import Architecture, renaming
-from stratacam.networks.layers import AveragePool, CompositeLayer, Convolution, MaxPool, Stem
+from stratacam.networks.layers import LAYERS, CompositeLayer, Dimensions, Layers, Stem
 from stratacam.networks.masked import within
 
 GROWTH = 32
@@ -29,15 +29,15 @@ STEM = 64
 class DenseLayer(nn.Module):
     """Adds `GROWTH` channels to those it is given."""
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, layers: Layers) -> None:
         super().__init__()
-        self.norm1 = nn.BatchNorm2d(in_channels)
-        self.conv1 = Convolution(in_channels, BOTTLENECK, 1)
-        self.norm2 = nn.BatchNorm2d(BOTTLENECK)
-        self.conv2 = Convolution(BOTTLENECK, GROWTH, 3)
+        self.norm1 = layers.batch_norm(in_channels)
+        self.conv1 = layers.convolution(in_channels, BOTTLENECK, 1)
+        self.norm2 = layers.batch_norm(BOTTLENECK)
+        self.conv2 = layers.convolution(BOTTLENECK, GROWTH, 3)
 
     def forward(self, features: Tensor, brain: Tensor | None = None) -> Tensor:
-        """(B, in_channels, H, W) to (B, in_channels + GROWTH, H, W)."""
+        """(B, in_channels, *spatial) to (B, in_channels + GROWTH, *spatial)."""
         narrow = self.conv1(F.relu(self.norm1(features)), brain)
         return torch.cat([features, self.conv2(F.relu(self.norm2(narrow)), brain)], dim=1)
 
@@ -45,13 +45,13 @@ class DenseLayer(nn.Module):
 class DenseBlock(CompositeLayer):
     """Dense layers, one after the other."""
 
-    def __init__(self, in_channels: int, count: int) -> None:
+    def __init__(self, in_channels: int, count: int, layers: Layers) -> None:
         super().__init__()
         for number in range(count):
-            self.add_module(f"denselayer{number + 1}", DenseLayer(in_channels + number * GROWTH))
+            self.add_module(f"denselayer{number + 1}", DenseLayer(in_channels + number * GROWTH, layers))
 
     def forward(self, features: Tensor, brain: Tensor | None = None) -> Tensor:
-        """(B, in_channels, H, W) to (B, in_channels + count * GROWTH, H, W)."""
+        """(B, in_channels, *spatial) to (B, in_channels + count * GROWTH, *spatial)."""
         features = within(features, brain)
         for layer in self.children():
             features = layer(features, brain)
@@ -61,18 +61,18 @@ class DenseBlock(CompositeLayer):
 class Transition(CompositeLayer):
     """Batch normalisation, ReLU and a 1 x 1 convolution that halves the channels."""
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, layers: Layers) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(in_channels)
-        self.conv = Convolution(in_channels, in_channels // 2, 1)
+        self.norm = layers.batch_norm(in_channels)
+        self.conv = layers.convolution(in_channels, in_channels // 2, 1)
 
     def forward(self, features: Tensor, brain: Tensor | None = None) -> Tensor:
-        """(B, in_channels, H, W) to (B, in_channels / 2, H, W)."""
+        """(B, in_channels, *spatial) to (B, in_channels / 2, *spatial)."""
         found: Tensor = self.conv(F.relu(self.norm(features)), brain)
         return found
 
 
-class NormReLU(CompositeLayer, nn.BatchNorm2d):
+class _NormReLU(CompositeLayer):
     """Batch normalisation and ReLU."""
 
     def forward(self, input: Tensor, brain: Tensor | None = None) -> Tensor:  # noqa: A002 - the name of nn.BatchNorm2d
@@ -80,19 +80,29 @@ class NormReLU(CompositeLayer, nn.BatchNorm2d):
         return F.relu(within(super().forward(input), brain))
 
 
-def _body(depths: tuple[int, ...], channels: int) -> OrderedDict[str, nn.Module]:
+class NormReLU(_NormReLU, nn.BatchNorm2d):
+    """`_NormReLU` of pictures."""
+
+
+class NormReLU3d(_NormReLU, nn.BatchNorm3d):
+    """`_NormReLU` of volumes."""
+
+
+def _body(depths: tuple[int, ...], channels: int, dimensions: Dimensions) -> OrderedDict[str, nn.Module]:
+    kinds = LAYERS[dimensions]
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["stem_conv"] = Stem(channels, STEM)
-    layers["stem_pool"] = MaxPool(3, stride=2, padding=1)
+    layers["stem_conv"] = Stem(channels, STEM, kinds)
+    layers["stem_pool"] = kinds.max_pool(3, stride=2, padding=1)
     width = STEM
     for number, depth in enumerate(depths, 1):
-        layers[f"denseblock{number}_layers"] = DenseBlock(width, depth)
+        layers[f"denseblock{number}_layers"] = DenseBlock(width, depth, kinds)
         width += depth * GROWTH
         if number < len(depths):
-            layers[f"denseblock{number}_transition"] = Transition(width)
-            layers[f"denseblock{number}_pool"] = AveragePool(2)
+            layers[f"denseblock{number}_transition"] = Transition(width, kinds)
+            layers[f"denseblock{number}_pool"] = kinds.average_pool(2)
             width //= 2
-    layers[f"denseblock{len(depths)}_norm"] = NormReLU(width)
+    norm = NormReLU if dimensions == 2 else NormReLU3d
+    layers[f"denseblock{len(depths)}_norm"] = norm(width)
     return layers
 
 

@@ -18,6 +18,7 @@ from stratacam.networks.architecture import Architecture, Download, Packaged
 from stratacam.networks.convention import KERAS, TORCHVISION, Convention
 from stratacam.networks.elsewhere import find_weights, is_elsewhere
 from stratacam.networks.formats import State
+from stratacam.networks.layers import Dimensions
 from stratacam.networks.registry import ARCHITECTURES, IMAGENET, RANDOM, default_weights
 
 
@@ -39,7 +40,11 @@ class Pretrained:
 
 
 def initial_weights(
-    architecture: str, weights: str | Path | Pretrained = "default", channels: int = 3
+    architecture: str,
+    weights: str | Path | Pretrained = "default",
+    channels: int = 3,
+    *,
+    dimensions: Dimensions = 2,
 ) -> Pretrained | None:
     """Find the weights that a network starts from; None if they are to be random.
 
@@ -49,14 +54,20 @@ def initial_weights(
             network of another package what that package has), "none", the path of a file in one of the entry's
             formats, or weights already found.
         channels: of the pictures, to which the first layer's weights are adapted, see `fit_channels`.
+        dimensions: spatial axes of what the network takes; there are no pretrained weights for 3.
 
     Raises:
         InputError: a file is missing, damaged or of another network, there is no source of such weights, or the
             network takes none.
     """
-    chosen = default_weights(architecture) if weights == "default" else weights
+    chosen = default_weights(architecture, dimensions) if weights == "default" else weights
     if chosen == RANDOM:
         return None
+    if dimensions == 3:
+        raise InputError(
+            f"network.weights: found {str(chosen)!r} for volumes; expected {RANDOM!r}, as pretrained weights are for "
+            "pictures: choose this, or pictures.dimensions = 2."
+        )
     if isinstance(chosen, Pretrained):
         return chosen
     if is_elsewhere(architecture):
@@ -176,7 +187,7 @@ def _imagenet(entry: Architecture, packaged: Packaged, download: Download) -> Pr
 def _fitting(entry: Architecture, found: State, where: str) -> State:
     """The weights of a file by the network's own names, if the file holds them all in the right shapes."""
     with torch.device("meta"):
-        body = entry.body(3)
+        body = entry.body(3, 2)
     wanted = {
         f"{name}.{key}": value for name, layer in body.items() for key, value in layer.state_dict().items()
     }

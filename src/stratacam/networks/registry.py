@@ -6,6 +6,7 @@ from stratacam.errors import InputError
 from stratacam.networks.architecture import Architecture
 from stratacam.networks.densenet import DENSENET121
 from stratacam.networks.elsewhere.sources import SOURCES, is_elsewhere, name_in_source, source_named
+from stratacam.networks.layers import Dimensions
 from stratacam.networks.resnet import RESNET18, RESNET50
 from stratacam.networks.vgg import SMALL_CNN, VGG16, VGG19
 
@@ -80,12 +81,14 @@ def cited_as(architecture: str) -> str:
     return entry.cited_as if entry else ""
 
 
-def default_weights(architecture: str) -> str:
+def default_weights(architecture: str, dimensions: Dimensions = 2) -> str:
     """Where the weights of a network start if nobody says so: "imagenet" if they can be found, "none" otherwise.
 
     Networks of other packages start from random weights, but those that are named by a repository or folder from what
-    lies there.
+    lies there. Networks of volumes (3 dimensions) start from random weights.
     """
+    if dimensions == 3:
+        return RANDOM
     if is_elsewhere(architecture):
         return source_named(architecture).default(name_in_source(architecture))
     entry = ARCHITECTURES.get(architecture)

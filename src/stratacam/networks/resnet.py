@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from stratacam.networks.architecture import Architecture, renaming
-from stratacam.networks.layers import CompositeLayer, Convolution, MaxPool, Stem
+from stratacam.networks.layers import LAYERS, CompositeLayer, Dimensions, Layers, Stem
 from stratacam.networks.masked import within
 
 WIDTHS = (64, 128, 256, 512)
@@ -21,13 +21,13 @@ WIDTHS = (64, 128, 256, 512)
 class Shortcut(nn.Sequential):
     """A strided 1 x 1 convolution and batch normalisation."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, layers: Layers) -> None:
         super().__init__(
-            Convolution(in_channels, out_channels, 1, stride=stride), nn.BatchNorm2d(out_channels)
+            layers.convolution(in_channels, out_channels, 1, stride=stride), layers.batch_norm(out_channels)
         )
 
     def forward(self, features: Tensor, brain: Tensor | None = None) -> Tensor:
-        """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        """(B, in_channels, *spatial) to (B, out_channels, *spatial / stride)."""
         convolution, norm = self
         found: Tensor = norm(convolution(features, brain))
         return found
@@ -36,27 +36,30 @@ class Shortcut(nn.Sequential):
 class ResidualBlock(CompositeLayer):
     """Convolutions of the given kernels and a shortcut around them, added and rectified.
 
-    The stride is that of the first 3 x 3 convolution and of the shortcut; `width` is the channels between.
+    `channels` are those of the input and of each convolution. The stride is that of the first convolution of 3 cells
+    and of the shortcut.
     """
 
     def __init__(
-        self, in_channels: int, width: int, out_channels: int, kernels: tuple[int, ...], stride: int
+        self, channels: tuple[int, ...], kernels: tuple[int, ...], stride: int, layers: Layers
     ) -> None:
         super().__init__()
         self.count = len(kernels)
-        channels = (in_channels, *[width] * (self.count - 1), out_channels)
+        in_channels, out_channels = channels[0], channels[-1]
         for number, (kernel, before, after) in enumerate(
             zip(kernels, channels, channels[1:], strict=False), 1
         ):
             step = stride if number - 1 == kernels.index(3) else 1
-            self.add_module(f"conv{number}", Convolution(before, after, kernel, stride=step))
-            self.add_module(f"bn{number}", nn.BatchNorm2d(after))
+            self.add_module(f"conv{number}", layers.convolution(before, after, kernel, stride=step))
+            self.add_module(f"bn{number}", layers.batch_norm(after))
         self.downsample = (
-            Shortcut(in_channels, out_channels, stride) if stride > 1 or in_channels != out_channels else None
+            Shortcut(in_channels, out_channels, stride, layers)
+            if stride > 1 or in_channels != out_channels
+            else None
         )
 
     def forward(self, features: Tensor, brain: Tensor | None = None) -> Tensor:
-        """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        """(B, in_channels, *spatial) to (B, out_channels, *spatial / stride)."""
         found = features
         for number in range(1, self.count + 1):
             convolution, norm = self.get_submodule(f"conv{number}"), self.get_submodule(f"bn{number}")
@@ -68,19 +71,20 @@ class ResidualBlock(CompositeLayer):
 
 
 def _body(
-    depths: tuple[int, ...], kernels: tuple[int, ...], expansion: int, channels: int
+    depths: tuple[int, ...], kernels: tuple[int, ...], expansion: int, channels: int, dimensions: Dimensions
 ) -> OrderedDict[str, nn.Module]:
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["stem_conv"] = Stem(channels, 64)
-    layers["stem_pool"] = MaxPool(3, stride=2, padding=1)
+    kinds = LAYERS[dimensions]
+    layers["stem_conv"] = Stem(channels, 64, kinds)
+    layers["stem_pool"] = kinds.max_pool(3, stride=2, padding=1)
     before = 64
     for stage, (depth, width) in enumerate(zip(depths, WIDTHS, strict=True), 1):
         for number in range(1, depth + 1):
             stride = 2 if stage > 1 and number == 1 else 1
-            layers[f"layer{stage}_block{number}"] = ResidualBlock(
-                before, width, width * expansion, kernels, stride
-            )
-            before = width * expansion
+            after = width * expansion
+            passed = (before, *[width] * (len(kernels) - 1), after)
+            layers[f"layer{stage}_block{number}"] = ResidualBlock(passed, kernels, stride, kinds)
+            before = after
     return layers
 
 

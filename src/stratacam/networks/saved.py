@@ -15,6 +15,7 @@ from stratacam.files import whole_file, write_text
 from stratacam.networks.brain import BrainUse
 from stratacam.networks.custom import make_network, same_reference
 from stratacam.networks.elsewhere.source import Config
+from stratacam.networks.layers import Dimensions
 from stratacam.networks.registry import is_reference
 
 WEIGHTS = "model.safetensors"
@@ -33,6 +34,7 @@ class ModelCard(BaseModel):
         channels: of a picture.
         brain: what the network does with the brain, see `build`.
         config: of a network of another package, where its name is not enough to build it, see `config_of`.
+        dimensions: spatial axes of what it takes: 2 of pictures, 3 of volumes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +47,7 @@ class ModelCard(BaseModel):
     channels: int = 3
     brain: BrainUse = "off"
     config: Config | None = None
+    dimensions: Dimensions = 2
 
 
 def save_model(folder: Path | str, model: nn.Module, card: ModelCard) -> None:
@@ -115,6 +118,7 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
         weights="none",
         brain=card.brain,
         config=card.config,
+        dimensions=card.dimensions,
     )
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))

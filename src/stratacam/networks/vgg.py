@@ -13,7 +13,7 @@ from torch import nn
 from stratacam.networks import formats
 from stratacam.networks.architecture import Architecture, Download, Packaged
 from stratacam.networks.formats import State
-from stratacam.networks.layers import ConvReLU, MaxPool
+from stratacam.networks.layers import LAYERS, Dimensions
 
 Plan = tuple[tuple[int, int], ...]
 """By block: number of convolutions, and output channels of each of them."""
@@ -25,13 +25,14 @@ SMALL_PLAN: Plan = ((2, 16), (2, 32), (2, 64), (2, 128))
 KERAS_FILES = "https://storage.googleapis.com/tensorflow/keras-applications"
 
 
-def _body(plan: Plan, channels: int) -> OrderedDict[str, nn.Module]:
+def _body(plan: Plan, channels: int, dimensions: Dimensions) -> OrderedDict[str, nn.Module]:
+    kinds = LAYERS[dimensions]
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     for block, (count, width) in enumerate(plan, 1):
         for number in range(1, count + 1):
-            layers[f"block{block}_conv{number}"] = ConvReLU(channels, width)
+            layers[f"block{block}_conv{number}"] = kinds.conv_relu(channels, width)
             channels = width
-        layers[f"block{block}_pool"] = MaxPool(2)
+        layers[f"block{block}_pool"] = kinds.max_pool(2)
     return layers
 
 

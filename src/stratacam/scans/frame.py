@@ -45,6 +45,16 @@ class Frame:
         return Frame((max(self.shape[0], rows), max(self.shape[1], columns)), self.pixel_mm)
 
 
+def whole_depth(slices: int) -> int:
+    """Slices of a volume that holds so many, empty ones added: a multiple of `DIVISOR`, as the other sides are.
+
+    Example:
+        >>> whole_depth(64), whole_depth(65)
+        (64, 96)
+    """
+    return DIVISOR * math.ceil(slices / DIVISOR)
+
+
 def square(size: int, width_mm: float) -> Frame:
     """A square of `size` pixels on each side that shows `width_mm`."""
     return Frame((size, size), width_mm / size)

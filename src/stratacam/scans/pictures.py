@@ -8,11 +8,12 @@ geometry, which leads maps back to the scan. Their channels: see `stratacam.scan
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import numpy as np
 from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from stratacam.errors import InputError
 from stratacam.scans.channels import Channels, choose_sequences, cut_channels
@@ -53,6 +54,11 @@ class PictureSettings(BaseModel):
         description="the part of the kept slices to take, such as [0.35, 0.85]; 0 is the lowest axial, the hindmost "
         "coronal or the leftmost sagittal slice, 1 the last at the other end",
     )
+    dimensions: Literal[2, 3] = Field(
+        default=2,
+        description="2: each slice is a picture of its own; 3: the slices of a scan are one volume, for networks of "
+        "volumes",
+    )
     sequences: tuple[str, ...] | None = Field(
         default=None,
         min_length=1,
@@ -77,6 +83,14 @@ class PictureSettings(BaseModel):
         if not 0 <= part[0] < part[1] <= 1:
             raise ValueError("the part must run from a lower to a higher number between 0 and 1")
         return part
+
+    @model_validator(mode="after")
+    def _are_channels_of_volumes(self) -> Self:
+        if self.dimensions == 3 and self.channels != "sequences":
+            raise ValueError(
+                'with dimensions = 3 the channels must be the "sequences": a volume has no other'
+            )
+        return self
 
     def frame_for(self, brains_mm: Iterable[tuple[float, float]]) -> Frame:
         """Rows, columns and resolution of pictures that hold every one of the brains.

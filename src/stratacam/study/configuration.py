@@ -157,6 +157,11 @@ class StudyConfiguration(Section):
         choose_sequences(self.cohort.sequences, self.pictures.sequences, self.pictures.channels)
         if self.training.augmentation.flip and self.prepare.plane == "sagittal":
             raise ValueError("training.augmentation.flip would turn front and back around in sagittal slices")
+        if self.pictures.dimensions == 3 and self.split.unit == "slice":
+            raise ValueError(
+                'split.unit = "slice" splits slices, and with pictures.dimensions = 3 networks see whole volumes; '
+                'choose split.unit = "subject"'
+            )
         split = self.split
         held_out_once = split.unit == "subject" and split.maximum_folds == 1 and split.table is None
         if self.explain.models == "all" and self.repeats > 1 and held_out_once and split.repeats == "new":

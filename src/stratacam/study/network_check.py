@@ -11,6 +11,7 @@ from stratacam.learning.relevance import check_relevance, find_relevance
 from stratacam.maps import check_settings, nifti_layers_of
 from stratacam.networks import (
     ARCHITECTURES,
+    Dimensions,
     ModelCard,
     default_frozen,
     default_weights,
@@ -44,6 +45,7 @@ def check_networks(configuration: StudyConfiguration) -> None:
             channels=configuration.channels,
             weights="none",
             brain=configuration.network.brain_of(name),
+            dimensions=configuration.pictures.dimensions,
         )
         for name in configuration.network.architectures
     }
@@ -66,7 +68,7 @@ def check_networks(configuration: StudyConfiguration) -> None:
     for name, network in networks.items() if configuration.training.guide else ():
         settings = settings_of(configuration, name, network)
         freeze(network, settings.frozen or ())
-        check_relevance(network, settings, configuration.channels)
+        check_relevance(network, settings, configuration.channels, configuration.pictures.dimensions)
     for name in networks:
         if is_reference(name) and configuration.network.weights not in {"default", "none"}:
             raise InputError(
@@ -76,14 +78,18 @@ def check_networks(configuration: StudyConfiguration) -> None:
 
 
 def check_size(configuration: StudyConfiguration, shape: tuple[int, int]) -> None:
-    """Refuse pictures (rows, columns) that do not suit a network of the registry, or of another package.
+    """Refuse pictures (rows, columns), or volumes of such slices, that do not suit a network.
+
+    Networks of the registry have a least size; those of other packages are tried, for volumes with as many slices as
+    rows.
 
     Raises:
         InputError: they do not.
     """
     for architecture in configuration.network.architectures:
         if is_elsewhere(architecture):
-            _try(architecture, configuration.channels, shape)
+            volume = configuration.pictures.dimensions == 3
+            _try(architecture, configuration.channels, (shape[0], *shape) if volume else shape)
         entry = ARCHITECTURES.get(architecture)
         if entry and min(shape) < entry.minimum_size:
             raise InputError(
@@ -93,9 +99,10 @@ def check_size(configuration: StudyConfiguration, shape: tuple[int, int]) -> Non
             )
 
 
-def _try(architecture: str, channels: int, shape: tuple[int, int]) -> None:
+def _try(architecture: str, channels: int, shape: tuple[int, ...]) -> None:
     """Run a network of another package once."""
-    network = make_network(architecture, classes=2, channels=channels, weights="none")
+    dimensions: Dimensions = 2 if len(shape) == 2 else 3
+    network = make_network(architecture, classes=2, channels=channels, weights="none", dimensions=dimensions)
     try:
         with torch.no_grad():
             network(torch.zeros(1, channels, *shape))
@@ -103,7 +110,7 @@ def _try(architecture: str, channels: int, shape: tuple[int, int]) -> None:
         raise
     except Exception as fault:
         raise InputError(
-            f"pictures.size: found pictures of {shape[0]} x {shape[1]} pixels, with which {architecture} fails: "
+            f"pictures.size: found pictures of {' x '.join(map(str, shape))} pixels, with which {architecture} fails: "
             f"{type(fault).__name__} ({fault}); expected a size that the network takes, often 224: give pictures.size, "
             "and for networks that take squares only pictures.width_mm, or choose another network."
         ) from fault
@@ -120,7 +127,12 @@ def check_beginning(configuration: StudyConfiguration) -> list[str]:
     """
     check_precision_of(configuration.run.precision, resolve_device(configuration.run.device))
     found = {
-        architecture: initial_weights(architecture, configuration.network.weights, configuration.channels)
+        architecture: initial_weights(
+            architecture,
+            configuration.network.weights,
+            configuration.channels,
+            dimensions=configuration.pictures.dimensions,
+        )
         for architecture in configuration.network.architectures
     }
     return [
@@ -146,7 +158,13 @@ def check_explained(
         input={"sequences": list(sequences), "channels": pictures.channels},
         training={},
     )
-    network = make_network(first, classes=len(classes), channels=configuration.channels, weights="none")
+    network = make_network(
+        first,
+        classes=len(classes),
+        channels=configuration.channels,
+        weights="none",
+        dimensions=pictures.dimensions,
+    )
     check_settings(network, card, configuration.explain)
     check_stated(configuration.evidence, classes)
     wanted = configuration.explain.subjects
@@ -165,7 +183,8 @@ def settings_of(configuration: StudyConfiguration, architecture: str, network: n
         InputError: the network has not the layer that is to guide training.
     """
     chosen = configuration.network.weights
-    chosen = default_weights(architecture) if chosen == "default" else chosen
+    dimensions = configuration.pictures.dimensions
+    chosen = default_weights(architecture, dimensions) if chosen == "default" else chosen
     pretrained, only = chosen != "none", len(configuration.network.architectures) == 1
     settings = configuration.training.for_weights(
         pretrained=pretrained, frozen=default_frozen(architecture, pretrained=pretrained)
@@ -175,6 +194,7 @@ def settings_of(configuration: StudyConfiguration, architecture: str, network: n
         update={
             "frozen": frozen_here(network, settings.frozen or (), only=only),
             "relevance_layer": relevance.name if relevance else None,
+            "batch_size": settings.batch_of(dimensions),
         }
     )
 

@@ -11,6 +11,7 @@ from torch import nn
 from stratacam.learning import AnySplit, SplitSettings, TrainSettings, make_splits
 from stratacam.networks import (
     BrainUse,
+    Dimensions,
     default_weights,
     frozen_prefix,
     initial_weights,
@@ -46,6 +47,7 @@ class FirstNetwork:
     seed: int
     made_of: str
     brain: BrainUse
+    dimensions: Dimensions = 2
 
     def make(self) -> tuple[nn.Module, str]:
         """Make the network, and say where its weights come from."""
@@ -56,7 +58,9 @@ class FirstNetwork:
 @lru_cache(maxsize=1)
 def make_once(first: FirstNetwork) -> tuple[nn.Module, str]:
     """The network, made once in each worker."""
-    pretrained = initial_weights(first.architecture, first.weights, first.channels)
+    pretrained = initial_weights(
+        first.architecture, first.weights, first.channels, dimensions=first.dimensions
+    )
     model = make_network(
         first.architecture,
         first.classes,
@@ -64,6 +68,7 @@ def make_once(first: FirstNetwork) -> tuple[nn.Module, str]:
         weights=pretrained or "none",
         seed=first.seed,
         brain=first.brain,
+        dimensions=first.dimensions,
     )
     return model, pretrained.source if pretrained else "random"
 
@@ -130,11 +135,24 @@ def plan_network(
         InputError: the layers to freeze or the network do not suit.
     """
     network = configuration.network
-    chosen = default_weights(run.network) if network.weights == "default" else network.weights
+    dimensions = configuration.pictures.dimensions
+    chosen = default_weights(run.network, dimensions) if network.weights == "default" else network.weights
     channels, brain = configuration.channels, network.brain_of(run.network)
-    made = made_of(run.network, classes, channels=channels, weights=chosen, seed=run.seed, brain=brain)
-    first = FirstNetwork(run.network, chosen, network.head, classes, channels, run.seed, made, brain)
-    untrained = make_network(run.network, classes, channels=channels, weights="none", brain=brain)
+    made = made_of(
+        run.network,
+        classes,
+        channels=channels,
+        weights=chosen,
+        seed=run.seed,
+        brain=brain,
+        dimensions=dimensions,
+    )
+    first = FirstNetwork(
+        run.network, chosen, network.head, classes, channels, run.seed, made, brain, dimensions
+    )
+    untrained = make_network(
+        run.network, classes, channels=channels, weights="none", brain=brain, dimensions=dimensions
+    )
     settings = settings_of(configuration, run.network, untrained)
     seed = configuration.seed if kept_seed is None else kept_seed
     return Planned(run, first, settings, split, _kept_folder(folders, first, settings, seed, untrained))
@@ -144,7 +162,7 @@ def _kept_folder(
     folders: StudyFolders, first: FirstNetwork, settings: TrainSettings, seed: int, untrained: nn.Module
 ) -> Path | None:
     """Where the outputs of the frozen layers are kept; None where there are none to keep."""
-    frozen = settings.frozen if settings.cache_activations else ()
+    frozen = settings.frozen if settings.cache_activations and first.dimensions == 2 else ()
     if not frozen or not len(frozen_prefix(untrained, frozen)[0]):
         return None
     content = [

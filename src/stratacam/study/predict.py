@@ -11,8 +11,9 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import write_table
-from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature, compute_logits
-from stratacam.maps import cut_pictures_for, edges, network_inputs, part_in_training, prepared_sequences
+from stratacam.learning import SLICES_OF_ONE_PERSON, apply_temperature
+from stratacam.maps import cut_pictures_for, edges, network_images, part_in_training, prepared_sequences
+from stratacam.maps.volumes import for_slices, logits_of
 from stratacam.networks import ModelCard, load_model
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans
 from stratacam.scans.prepared import PreparedScan, prepared_in
@@ -30,6 +31,9 @@ from stratacam.study.work import Absence
 
 NOT_FOR_DIAGNOSIS = "For research only, not for diagnosis."
 PREPARED = "prepared"
+
+SLICES_AT_ONCE = 16
+"""That go through a network that sees each by itself."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def predict_folder(
     with step_progress(console, "predict") as advance:
         for number, scan in enumerate(scans, start=1):
             try:
-                predictions.append(_predict(trained, card, scan))
+                predictions.append(_predict(for_slices(trained, card), card, scan))
             except InputError as fault:
                 absences.append(Absence(scan.name, "predict", str(fault)))
                 say(console, f"left out: {scan.name}, at predict: {fault}", "yellow")
@@ -131,8 +135,7 @@ def _delivered(scan: PreparedScan) -> dict[str, Path]:
 
 def _predict(model: nn.Module, card: ModelCard, scan: PreparedScan) -> ScanPrediction:
     pictures = cut_pictures_for(card, scan)
-    inputs = network_inputs(model, pictures)
-    logits = compute_logits(model, lambda rows: tuple(values[rows] for values in inputs), len(inputs[0]))
+    logits = logits_of(model, network_images(pictures), pictures.brain, SLICES_AT_ONCE).double().numpy()
     probabilities = apply_temperature(logits, 1.0)
     calibrated = apply_temperature(logits, float(card.training.get("temperature", 1.0)))
     slices = tuple(

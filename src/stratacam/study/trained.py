@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import nn
 
 from stratacam.maps import Consensus
+from stratacam.maps.volumes import for_slices
 from stratacam.networks import ModelCard, is_reference, load_model
 from stratacam.networks.precision import Precision
 from stratacam.study.devices import computing_on
@@ -62,9 +63,9 @@ def computing_with(models: Sequence[TrainedModel]) -> AbstractContextManager[Non
 
 @lru_cache(maxsize=MAXIMUM_LOADED)
 def load_once(trained: TrainedModel) -> tuple[nn.Module, ModelCard]:
-    """The model on its device, in evaluation mode, and its card; loaded once in each worker."""
+    """The model on its device, in evaluation mode, as one of slices, and its card; loaded once in each worker."""
     model, card = load_model(trained.folder, trained.network)
-    return model.to(trained.device).eval(), card
+    return for_slices(model.to(trained.device).eval(), card), card
 
 
 def load_together(models: Sequence[TrainedModel]) -> tuple[nn.Module, list[ModelCard]]:

@@ -167,9 +167,10 @@ class Training:
             head=self.first.head,
             channels=self.first.channels,
             brain=self.first.brain,
+            dimensions=self.first.dimensions,
             config=config_of(self.first.architecture) if is_elsewhere(self.first.architecture) else None,
             classes=self.classes,
-            input=dict(self.card),
+            input={**self.card, **({"depth": dataset.depth} if dataset.depth else {})},
             training={
                 "initial_weights": source,
                 "run": self.run.name,

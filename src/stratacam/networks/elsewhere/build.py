@@ -11,6 +11,7 @@ from stratacam.networks.convention import CENTRED, Convention, InputConvention
 from stratacam.networks.elsewhere.source import Config
 from stratacam.networks.elsewhere.sources import find_source, name_in_source, source_named
 from stratacam.networks.formats import State
+from stratacam.networks.layers import Dimensions
 from stratacam.networks.seeded import seeded
 
 INPUT = "input"
@@ -25,6 +26,7 @@ def build_elsewhere(
     trained: tuple[State, Convention] | None = None,
     seed: int = 0,
     config: Config | None = None,
+    dimensions: Dimensions = 2,
 ) -> nn.Module:
     """Build a network of another package.
 
@@ -39,6 +41,7 @@ def build_elsewhere(
             were trained; None: random weights, as the package draws them, and [0, 1] to [-2, 2].
         seed: of the random numbers, which are then as they were.
         config: of the network, where its card has it; see `config_of`.
+        dimensions: 3 for volumes (B, channels, D, H, W), of packages that have such networks.
 
     Returns:
         A network in evaluation mode from (B, channels, H, W) in [0, 1] to logits (B, classes).
@@ -49,7 +52,7 @@ def build_elsewhere(
     source = find_source(architecture)
     with seeded(seed):
         try:
-            network = source.build(name_in_source(architecture), classes, channels, config)
+            network = source.make(architecture, classes, channels, config, dimensions)
         except InputError:
             raise
         except Exception as fault:
@@ -59,7 +62,7 @@ def build_elsewhere(
             ) from fault
     state, convention = trained or ({}, CENTRED.for_channels(channels))
     network.load_state_dict(state, strict=False)  # all but the head, as was checked when it was read
-    network.add_module(INPUT, InputConvention(convention))
+    network.add_module(INPUT, InputConvention(convention, dimensions))
     network.register_forward_pre_hook(_apply_convention)
     network.register_forward_hook(partial(_as_logits, architecture, classes))
     return network.eval()
@@ -81,9 +84,9 @@ def config_of(architecture: str) -> Config | None:
         ) from fault
 
 
-def structure_of(architecture: str, classes: int, channels: int) -> str:
+def structure_of(architecture: str, classes: int, channels: int, dimensions: Dimensions = 2) -> str:
     """The version of the package and a hash of the network's layers: what it is, apart from its weights."""
-    network = build_elsewhere(architecture, classes, channels=channels)
+    network = build_elsewhere(architecture, classes, channels=channels, dimensions=dimensions)
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     digest = hashlib.sha256(f"{network!r} {shapes}".encode()).hexdigest()
     return f"{source_named(architecture).version()}, {digest[:16]}"

@@ -1,10 +1,11 @@
-"""Classifiers of MONAI, for pictures."""
+"""Classifiers of MONAI, for pictures and volumes."""
 
 from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.networks.convention import TORCHVISION, Convention
 from stratacam.networks.elsewhere.source import Config, Source, module_of
+from stratacam.networks.layers import Dimensions
 
 DENSE = ("DenseNet121", "DenseNet169", "DenseNet201", "DenseNet264")
 RESIDUAL = ("resnet10", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnet200")
@@ -14,9 +15,11 @@ NAMES = (*DENSE, *RESIDUAL, *SQUEEZED, *EFFICIENT)
 """As MONAI writes them."""
 
 
-def _make(name: str, classes: int, channels: int, *, pretrained: bool) -> nn.Module:
+def _make(
+    name: str, classes: int, channels: int, *, pretrained: bool = False, dimensions: Dimensions = 2
+) -> nn.Module:
     nets = module_of("monai.networks.nets")
-    shared = {"spatial_dims": 2, "pretrained": pretrained, "progress": False}
+    shared = {"spatial_dims": dimensions, "pretrained": pretrained, "progress": False}
     network: nn.Module
     if name in EFFICIENT:
         network = nets.EfficientNetBN(name, in_channels=channels, num_classes=classes, **shared)
@@ -30,7 +33,11 @@ def _make(name: str, classes: int, channels: int, *, pretrained: bool) -> nn.Mod
 
 
 def _build(name: str, classes: int, channels: int, _: Config | None) -> nn.Module:
-    return _make(name, classes, channels, pretrained=False)
+    return _make(name, classes, channels)
+
+
+def _build_3d(name: str, classes: int, channels: int, _: Config | None) -> nn.Module:
+    return _make(name, classes, channels, dimensions=3)
 
 
 def _pretrained(name: str) -> nn.Module:
@@ -56,4 +63,5 @@ MONAI = Source(
     pretrained=_pretrained,
     convention=_convention,
     cited_as="monai",
+    build_3d=_build_3d,
 )

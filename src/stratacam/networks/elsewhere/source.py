@@ -11,6 +11,7 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.networks.convention import Convention
+from stratacam.networks.layers import Dimensions
 
 Config = dict[str, Any]
 """What a network is built from beside its name, as JSON has it."""
@@ -31,6 +32,7 @@ class Source:
         has: whether there is a network of a name.
         build: makes a network from its name, the number of classes and of channels and its config (None where it has
             none), with random weights, from pictures (B, channels, H, W) to logits (B, classes).
+        build_3d: the same from volumes (B, channels, D, H, W); None: it has no such networks.
         pretrained: makes a network from its name with the package's pretrained weights, for three channels.
         convention: the input convention of these weights.
         config: what is needed beside the name to build a network where its folder or repository is out of reach; None
@@ -50,6 +52,25 @@ class Source:
     cited_as: str
     config: Callable[[str], Config | None] = lambda _: None
     default: Callable[[str], str] = lambda _: "none"
+    build_3d: Callable[[str, int, int, Config | None], nn.Module] | None = None
+
+    def make(
+        self, architecture: str, classes: int, channels: int, config: Config | None, dimensions: Dimensions
+    ) -> nn.Module:
+        """Call `build`, or for volumes `build_3d`.
+
+        Raises:
+            InputError: it has none for volumes.
+        """
+        name = architecture.partition(":")[2]
+        if dimensions == 2:
+            return self.build(name, classes, channels, config)
+        if self.build_3d is None:
+            raise InputError(
+                f"network: {architecture!r} takes pictures only; expected, with pictures.dimensions = 3, a network for "
+                "volumes: choose one of MONAI's, one of this package, or pictures.dimensions = 2."
+            )
+        return self.build_3d(name, classes, channels, config)
 
     def version(self) -> str:
         """Name and version of the installed package, such as "timm 1.0.31"."""

@@ -82,7 +82,8 @@ def what_was_left_out(study: StudyContent) -> str:
 def starting_weights(study: StudyContent, network: str) -> str:
     """What the weights of a network are before training, such as "ImageNet weights"."""
     weights = str(study.configuration.get("network", {}).get("weights", "default"))
-    chosen = default_weights(network) if weights == "default" else weights
+    dimensions = study.configuration.get("pictures", {}).get("dimensions", 2)
+    chosen = default_weights(network, dimensions) if weights == "default" else weights
     ready = (
         f"pretrained weights of {source_named(network).title}"
         if is_elsewhere(network)

@@ -69,7 +69,7 @@ def cut_scans(
     pictures, tasks = {}, {}
     for scan, group in scans.items():
         file = out / f"{scan.name}.npy"
-        pictures[scan.name] = ScanPictures(file, f"sub-{scan.subject}", scan.name, group)
+        pictures[scan.name] = ScanPictures(file, f"sub-{scan.subject}", scan.name, group, settings.dimensions)
         tasks[scan.name] = Cut(scan, settings, frame, file, label, masks.get(scan.name))
     return [pictures[name] for name in sorted(work.each("pictures", tasks))]
 

@@ -104,7 +104,13 @@ def count_columns(configuration: StudyConfiguration, classes: int) -> int:
     """Maps of a scan that evidence bounds together: layers, and maps over layers, times methods."""
     settings = configuration.evidence
     name = configuration.network.architectures[0]
-    model = make_network(name, classes, channels=configuration.channels, weights="none")
+    model = make_network(
+        name,
+        classes,
+        channels=configuration.channels,
+        weights="none",
+        dimensions=configuration.pictures.dimensions,
+    )
     maps = (*match_layers(model, settings.layers), *measured_fusions(model, settings))
     return len(maps) * len(settings.methods)
 
