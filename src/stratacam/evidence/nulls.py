@@ -14,7 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.evidence.draws import torch_seed
 from stratacam.evidence.inference.means import mean_known
@@ -28,6 +27,7 @@ from stratacam.evidence.surrogates import noise_spectra, surrogates
 from stratacam.files import whole_file
 from stratacam.maps import Consensus
 from stratacam.maps.heat import Heat, heat_of
+from stratacam.maps.volumes import explain_methods
 from stratacam.networks import inputs_of
 
 Draws = NDArray[np.float32]
@@ -62,24 +62,25 @@ def measure_nulls(
 
     Args:
         model: trained, in evaluation mode; it is put back as it was.
-        scan: the slices.
+        scan: the slices; of those that the network sees together some are scored.
         settings: methods, layers, and how many draws.
         target: position of the class explained.
         labels: of the atlas's regions.
         seed: of the study; subjects share the draws.
     """
     classes: int | Literal["predicted"] = "predicted" if settings.target == "predicted" else target
-    maps = _raw_maps(model, scan, settings, target)
+    scored = scan.chosen(settings.sanity_slices) if scan.together else scan
+    maps = _raw_maps(model, scan, scored, settings, target)
     untrained: dict[str, list[Draws]] = {
-        method: [null_scores(raw, scan, labels=labels)] for method, raw in maps.items()
+        method: [null_scores(raw, scored, labels=labels)] for method, raw in maps.items()
     }
     for number in range(settings.untrained):
         with randomised(model, weighted_layers(model), seed=torch_seed(seed, "untrained", number)):
-            for method, raw in _raw_maps(model, scan, settings, classes).items():
-                untrained[method].append(null_scores(raw, scan, labels=labels))
+            for method, raw in _raw_maps(model, scan, scored, settings, classes).items():
+                untrained[method].append(null_scores(raw, scored, labels=labels))
     return {
         method: Nulls(
-            null_scores(raw, scan, count=settings.surrogates, labels=labels, seed=seed),
+            null_scores(raw, scored, count=settings.surrogates, labels=labels, seed=seed),
             np.concatenate(untrained[method]),
         )
         for method, raw in maps.items()
@@ -111,20 +112,22 @@ def null_scores(
 def _raw_maps(
     model: nn.Module,
     scan: ScanSlices,
+    scored: ScanSlices,
     settings: EvidenceSettings,
     classes: int | Literal["predicted"],
 ) -> dict[str, dict[str, Heat]]:
-    """By method and layer, fused ones left out, (n, h, w)."""
+    """By method and layer, fused ones left out, (n, h, w) of the slices that are scored."""
+    rows = [scan.geometry.slices.index(one) for one in scored.geometry.slices]
     layers, methods = plain_layers(model, settings), settings.methods
     if isinstance(model, Consensus):
         of_all = model.own_maps(
             scan.images, scan.brain, classes, methods, layers=layers, batch_size=settings.batch_size
         )
-        return {method: maps.raw for method, maps in of_all.items()}
+        return {method: maps.some(rows).raw for method, maps in of_all.items()}
     inputs = inputs_of(model, torch.from_numpy(scan.images), torch.from_numpy(scan.brain))
-    found = cam.explain_methods(model, inputs, methods, layers=layers, classes=classes)
+    found = explain_methods(model, inputs, methods, layers=layers, classes=classes)
     return {
-        method: {maps.name: maps.raw[:, 0].numpy() for maps in explanation}
+        method: {maps.name: maps.raw[rows, 0].numpy() for maps in explanation}
         for method, explanation in found.items()
     }
 

@@ -29,6 +29,7 @@ class ScanSlices:
         regions: (n, rows, columns), the label of the atlas's region, 0 for none; None without an atlas.
         structures: by name, (n, rows, columns) of every structure that there is a mask of, true or not.
         true_structures: names of those whose union is the truth.
+        together: whether the network sees all slices together, so that none can be left out.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ScanSlices:
     regions: NDArray[np.integer] | None = None
     structures: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     true_structures: tuple[str, ...] = ()
+    together: bool = False
 
     def __len__(self) -> int:
         return len(self.images)
@@ -56,10 +58,14 @@ class ScanSlices:
         return self.geometry.size_mm[0] / self.shape[0]
 
     def some(self, count: int) -> Self:
-        """At most `count` of the slices, evenly spaced, the same for the same number of slices.
+        """At most `count` of the slices, evenly spaced, the same for the same number of slices; all if `together`.
 
         Example: of 10 slices 3 are 1, 4 and 7, counted from 0.
         """
+        return self if self.together else self.chosen(count)
+
+    def chosen(self, count: int) -> Self:
+        """As `some`, whatever the network sees."""
         step = max(len(self) // count, 1)
         first = (len(self) - 1 - step * (min(count, len(self)) - 1)) // 2
         chosen = list(range(len(self)))[first::step][:count]
@@ -118,4 +124,5 @@ def read_slices(
         regions=None if regions is None else cut(regions, labels=True),
         structures=cut_structures,
         true_structures=tuple(truth),
+        together=card.dimensions == 3,
     )

@@ -15,7 +15,7 @@ from stratacam.errors import InputError
 from stratacam.maps.fused import wanted
 from stratacam.maps.member_maps import LayerConsensus, MemberMaps, fuse_members, why_blank
 from stratacam.maps.slice_maps import SliceMaps
-from stratacam.maps.volumes import StackNetwork, batches_by_method
+from stratacam.maps.volumes import StackNetwork, batches_by_method, sees_together
 from stratacam.networks import SideBySide, count_shared, inputs_of, place_of, takes_brain
 
 Classes = int | Literal["predicted", "all"]
@@ -55,6 +55,7 @@ class Consensus(nn.Module):
         )  # a tuple is no module: the layers below are found by their own names alone
         self.shared = count_shared(members)
         self.takes_brain = takes_brain(members[0])
+        self.sees_together = sees_together(members[0])
         layers = candidate_layers(members[0])
         for place, (name, child) in enumerate(members[0].named_children()):
             every = [member.get_submodule(name) for member in members]
@@ -179,7 +180,7 @@ class Consensus(nn.Module):
         """For each slice, the columns of the members' logits for its class."""
         device = next(self.parameters()).device
         seen = count if classes == "predicted" else 1
-        if isinstance(self.members[0], StackNetwork):
+        if self.sees_together:
             batch_size = count
         with torch.inference_mode():
             logits = torch.cat(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from stratacam.cam.layers import Layers
 from stratacam.cam.methods import REGISTRY
 from stratacam.errors import InputError
-from stratacam.maps.volumes import StackNetwork, explain_methods
+from stratacam.maps.volumes import explain_methods, sees_together
 from stratacam.networks.precision import Precision, computing
 
 BOUND = 0.1
@@ -84,7 +84,7 @@ def check_precision(
     if REGISTRY[method].kind.repeats:
         method = "gradcam"  # which takes a thousandth of the forwards, and adds the errors of a backward
     count = len(inputs[0])
-    compared = count if isinstance(models[0], StackNetwork) else min(count, COMPARED)
+    compared = count if sees_together(models[0]) else min(count, COMPARED)
     rows = torch.linspace(0, count - 1, compared).long()
     some = [values[rows] for values in inputs]
     largest = 0.0

@@ -24,6 +24,9 @@ class StackNetwork(nn.Module):
     Its logits are those of the volume, once for every slice. Its layers have the names that they have in the network.
     """
 
+    sees_together = True
+    """Read by `sees_together`."""
+
     maps_made_by = "stratacam.maps.slice_maps.explain_slices"
     """What to call for its maps; `stratacam.explain` takes the network itself, and volumes."""
 
@@ -83,13 +86,21 @@ class StackNetwork(nn.Module):
         return before, depth - count - before
 
 
+def sees_together(model: nn.Module) -> bool:
+    """Whether a model is called with all slices of one scan, which it sees together."""
+    return getattr(model, "sees_together", False) is True
+
+
 def for_slices(model: nn.Module, card: ModelCard) -> nn.Module:
     """A model as one of slices: itself, or a `StackNetwork` where it takes volumes."""
     return StackNetwork(model, int(card.input.get("depth", 0))) if card.dimensions == 3 else model
 
 
 def batches_by_method(
-    model: nn.Module, inputs: Sequence[Tensor], methods: Sequence[str], **options: Any
+    model: nn.Module,
+    inputs: Sequence[Tensor],
+    methods: Sequence[str],
+    **options: Any,  # noqa: ANN401 - those of the engine
 ) -> Iterator[dict[str, Explanation]]:
     """As `stratacam.cam.batches_by_method` of slices, also of a network that sees them together, in one batch."""
     if not isinstance(model, StackNetwork):
@@ -97,14 +108,17 @@ def batches_by_method(
         return
     classes, count = options.get("classes", "predicted"), len(inputs[0])
     if not isinstance(classes, str | int):
-        options["classes"] = [list(classes)[0]]  # all slices have the class of the volume
+        options["classes"] = [next(iter(classes))]  # all slices have the class of the volume
     volumes = [model.volume(values) for values in inputs]
     for batch in cam.batches_by_method(model.network, volumes, methods, **options):
         yield {method: model.slices(found, count) for method, found in batch.items()}
 
 
 def explain_methods(
-    model: nn.Module, inputs: Sequence[Tensor], methods: Sequence[str], **options: Any
+    model: nn.Module,
+    inputs: Sequence[Tensor],
+    methods: Sequence[str],
+    **options: Any,  # noqa: ANN401 - those of the engine
 ) -> dict[str, Explanation]:
     """As `stratacam.explain_methods` of slices, also of a network that sees them together."""
     batches = list(batches_by_method(model, inputs, methods, **options))
@@ -125,7 +139,7 @@ def logits_of(
     device = next(model.parameters()).device
     inputs = inputs_of(model, torch.from_numpy(images), torch.from_numpy(brain))
     with torch.inference_mode():
-        if isinstance(model, StackNetwork):
+        if sees_together(model):
             return model(*(values.to(device) for values in inputs)).float().cpu()  # type: ignore[no-any-return]
         logits = [
             model(*(values.to(device, memory_format=torch.channels_last) for values in part))

@@ -59,6 +59,12 @@ class Geometry:
         return height * float(spacing[row]), width * float(spacing[column])
 
     @property
+    def spacing_mm(self) -> float:
+        """From one picture to the next."""
+        across = AXES[self.plane][0]
+        return self.step * float(voxel_sizes(self.prepared.affine)[across])
+
+    @property
     def pixels_to_voxels(self) -> NDArray[np.float64]:
         """(4, 4), from (picture, row, column) to prepared voxels."""
         matrix = np.zeros((4, 4))

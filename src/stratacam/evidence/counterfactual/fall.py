@@ -1,6 +1,6 @@
 """How far the network's answer for a class falls when regions of a slice are filled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import Filling
 from stratacam.learning.forward import Batch, compute_logits
 from stratacam.maps.heat import Heat
+from stratacam.maps.volumes import logits_of
 from stratacam.networks import inputs_of
 
 Mask = NDArray[np.bool_]
@@ -75,6 +76,46 @@ class SliceToFill:
         logits = compute_logits(model, read, len(pictures), batch_size=batch_size, device=device)
         found = margin(logits, target)
         return np.asarray(found[0] - found[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class VolumeToFill:
+    """All slices of a scan that the network sees together.
+
+    Attributes:
+        scan: its slices.
+        filling: see `fill`.
+        seed: of the study.
+    """
+
+    scan: ScanSlices
+    filling: Filling
+    seed: int
+
+    @cached_property
+    def slices(self) -> tuple[SliceToFill, ...]:
+        """Each slice by itself."""
+        return tuple(
+            SliceToFill(self.scan, index, self.filling, self.seed) for index in range(len(self.scan))
+        )
+
+    def falls(self, model: nn.Module, target: int, regions: Sequence[Mapping[int, Mask]]) -> Floats:
+        """How far the margin of a class falls when each region is filled in all of its slices, (regions,).
+
+        Args:
+            model: that sees all slices together, on its device.
+            target: position of the class.
+            regions: of each, its part (rows, columns) in the slices that it is in, by their positions.
+        """
+        found = []
+        for region in ({}, *regions):
+            images = self.scan.images.copy()
+            for index, part in region.items():
+                if part.any():
+                    images[index] = self.slices[index].filled(part)
+            logits = logits_of(model, images, self.scan.brain, len(images))[:1]
+            found.append(margin(logits.double().numpy(), target)[0])
+        return np.asarray(found[0] - np.array(found[1:]))
 
 
 def margin(logits: Floats, target: int) -> Floats:

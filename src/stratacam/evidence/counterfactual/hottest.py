@@ -4,7 +4,7 @@ from itertools import chain
 
 import numpy as np
 
-from stratacam.evidence.counterfactual.fall import SliceToFill
+from stratacam.evidence.counterfactual.fall import SliceToFill, VolumeToFill
 from stratacam.evidence.counterfactual.shams import HOTTEST, above_sham, sham_of, sham_regions
 from stratacam.evidence.counterfactual.structures import LOGIT_CHANGE
 from stratacam.evidence.draws import generator
@@ -21,6 +21,8 @@ def hottest_rows(explained: ExplainedScan) -> list[Value]:
 
     A slice whose map of a layer is blank is left out for that layer: it has no hottest region.
     """
+    if explained.scan.together:
+        return _rows_of_volume(explained)
     scan, maps, settings = explained.sampled, explained.sampled_maps, explained.settings
     found: dict[tuple[str, str], list[float]] = {}
     for index in range(0, len(scan), 2):
@@ -54,3 +56,35 @@ def hottest_rows(explained: ExplainedScan) -> list[Value]:
         for (layer, against), numbers in found.items()
         for row in LOGIT_CHANGE.rows(maps.method, layer, numbers, against)
     ]
+
+
+def _rows_of_volume(explained: ExplainedScan) -> list[Value]:
+    """As `hottest_rows`, of the hottest region of the whole brain, which is filled in all slices together."""
+    scan, maps = explained.scan, explained.maps
+    whole = VolumeToFill(scan, explained.settings.filling, explained.seed)
+    rows = []
+    for layer in maps.layers:
+        heat = maps.heat(layer, scan.shape)
+        if not heat[scan.brain].any():
+            continue
+        order = ranks(heat[None], scan.brain, generator(explained.seed, HOTTEST, scan.name))[0]
+        region = hottest(order, scan.brain, AREA)
+        parts = {index: region[index] for index in range(len(scan)) if region[index].any()}
+        shams = {}
+        for index, part in parts.items():
+            one = whole.slices[index]
+            for sham in sham_regions(one, part, one.plain & ~part, f"{HOTTEST} {layer}", count=1):
+                shams[index] = sham
+        if not shams:
+            continue
+        # a slice without room for a sham is left as it is in both
+        of_region, of_sham = whole.falls(
+            explained.model, maps.target, [{index: parts[index] for index in shams}, shams]
+        )
+        for against, fall in (
+            (HOTTEST, of_region),
+            (sham_of(HOTTEST), of_sham),
+            (above_sham(HOTTEST), of_region - of_sham),
+        ):
+            rows += LOGIT_CHANGE.rows(maps.method, layer, [float(fall)], against)
+    return rows

@@ -15,6 +15,7 @@ from stratacam.evidence.draws import generator
 from stratacam.evidence.faithfulness.control import cells_of, control_maps, with_values_of
 from stratacam.evidence.faithfulness.pictures import RemovedPixels
 from stratacam.evidence.faithfulness.ranking import coldest, hottest, ranks
+from stratacam.evidence.faithfulness.volume import road_of_volume
 from stratacam.evidence.measures import (
     SHARE,
     SIGNED,
@@ -121,6 +122,8 @@ def faithfulness(explained: ExplainedScan) -> list[Value]:
     scan, maps, settings = explained.sampled, explained.sampled_maps, explained.settings
     if not settings.fractions:
         return []
+    if scan.together:
+        return _of_volume(explained)
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     for index in range(len(scan)):
         beside = {
@@ -154,6 +157,29 @@ def faithfulness(explained: ExplainedScan) -> list[Value]:
         for against, numbers in rows.items()
         for value in mean_of(maps.method, layer, measure, numbers, against)
     ]
+
+
+def _of_volume(explained: ExplainedScan) -> list[Value]:
+    """As `faithfulness`, by ROAD alone, of maps of a network that sees all slices together."""
+    rows = []
+    for layer in explained.maps.layers:
+        after = road_of_volume(explained, layer, NOISE)
+        if not after:
+            continue
+        scores = {
+            ROAD_MOST: after["hottest"],
+            ROAD_LEAST: after["coldest"],
+            ROAD: after["coldest"] - after["hottest"],
+        }
+        for measure, numbers in scores.items():
+            own, controls, strangers = np.split(numbers, [1, 1 + explained.settings.controls])
+            compared = _compared(measure.name, float(own[0]), controls, strangers)
+            rows += [
+                row
+                for against, number in compared.items()
+                for row in mean_of(explained.maps.method, layer, measure.name, [number], against)
+            ]
+    return rows
 
 
 def _maps_beside(explained: ExplainedScan, layer: str, index: int) -> Heat:

@@ -13,6 +13,7 @@ from stratacam.evidence.measures import SHARE, Kind, Measure, Need
 from stratacam.evidence.sequences.exchange import Exchange
 from stratacam.evidence.sequences.shapley import coalitions, shapley_values
 from stratacam.learning.forward import compute_logits
+from stratacam.maps.volumes import logits_of, sees_together
 from stratacam.networks import inputs_of
 
 Floats = NDArray[np.float64]
@@ -101,11 +102,14 @@ def worth_of_coalitions(model: nn.Module, exchange: Exchange, batch_size: int = 
 
 def _logits(model: nn.Module, exchange: Exchange, present: Sequence[str], batch_size: int) -> Floats:
     """Logits (n, classes) of the pictures in which only some sequences are the scan's own."""
-    images, brain = torch.from_numpy(exchange.with_own(present)), torch.from_numpy(exchange.brain)
+    images = exchange.with_own(present)
+    if sees_together(model):
+        return logits_of(model, images, exchange.brain, batch_size).double().numpy()
+    pictures, brain = torch.from_numpy(images), torch.from_numpy(exchange.brain)
     device = str(next(model.parameters()).device)
     return compute_logits(
         model,
-        lambda rows: inputs_of(model, images[rows], brain[rows]),
+        lambda rows: inputs_of(model, pictures[rows], brain[rows]),
         len(images),
         batch_size=batch_size,
         device=device,

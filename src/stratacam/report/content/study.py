@@ -106,6 +106,11 @@ class StudyContent:
         return str(self.metrics.get("warning", ""))
 
     @property
+    def picture(self) -> str:
+        """What networks see at once: a slice, or a volume."""
+        return "slice" if self.card.dimensions == 2 else "volume"
+
+    @property
     def by_slice(self) -> bool:
         """Whether slices were split, so that no subject was held out."""
         return bool(self.slices_of_part)

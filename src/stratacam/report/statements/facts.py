@@ -45,7 +45,9 @@ def preparation_for_all(_study: StudyContent) -> str:
 
 def predictors(study: StudyContent) -> str:
     """What the network is given."""
-    return f"Whole slices of {listed(study.card.input['sequences'])}; nothing was selected by results."
+    return (
+        f"Whole {study.picture}s of {listed(study.card.input['sequences'])}; nothing was selected by results."
+    )
 
 
 def subsets(study: StudyContent) -> str:
@@ -254,7 +256,7 @@ def output(study: StudyContent) -> str:
 def calibration(study: StudyContent) -> str:
     """Recalibration."""
     known = study.card.training.get("temperature")
-    return "Temperature fitted on validation slices; both are reported." if known else "None."
+    return "Temperature fitted on validation data; both are reported." if known else "None."
 
 
 def same_cohort(_study: StudyContent) -> str:

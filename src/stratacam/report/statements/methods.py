@@ -136,7 +136,7 @@ def _training(study: StudyContent) -> str:
     seeds = len({model.seed for model in study.models})
     return (
         f"Layers {', '.join(frozen) or 'none'} were frozen. AdamW [@adamw] with {rates}, weight decay "
-        f"{settings['weight_decay']:g}, batches of {settings['batch_size']} slices, label smoothing "
+        f"{settings['weight_decay']:g}, batches of {settings['batch_size']} {study.picture}s, label smoothing "
         f"{settings['label_smoothing']:g}, at most {settings['epochs']} epochs, stopped after {settings['patience']} "
         "without a lower validation loss; the weights of the lowest were kept. "
         f"{BALANCES[settings['balance']].capitalize()}. Augmentation: {', '.join(changes) or 'none'}. Every network "
@@ -147,8 +147,8 @@ def _training(study: StudyContent) -> str:
 def _evaluation(study: StudyContent) -> str:
     temperature = study.card.training.get("temperature")
     scaled = (
-        f" Probabilities were also scaled by a temperature ({decimal(temperature)}) fitted to validation slices "
-        "[@calibration]."
+        f" Probabilities were also scaled by a temperature ({decimal(temperature)}) fitted to validation "
+        f"{study.picture}s [@calibration]."
         if temperature
         else ""
     )
@@ -164,7 +164,7 @@ def _evaluation(study: StudyContent) -> str:
         else ""
     )
     return (
-        "A subject's class is that of the highest mean probability over its slices. Intervals of 95 % are over "
+        f"A subject's class is that of the highest mean probability over its {study.picture}s. Intervals of 95 % are over "
         "held-out subjects: of shares by Clopper and Pearson with the mid-p correction [@midp], of balanced accuracy "
         f"by MOVER [@mover], of AUROC by Newcombe [@auroc].{pooled}{scaled}{compared}"
     )

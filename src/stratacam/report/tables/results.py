@@ -32,7 +32,7 @@ def metrics_table(study: StudyContent) -> Table:
             interval(found["interval"]),
             _p_value(study, unit, name, found["p_value"]),
         )
-        for unit, title in DECIDED_BY.items()
+        for unit, title in _decided_by(study).items()
         for name in ("accuracy", "balanced_accuracy", "macro_auroc")
         if (found := study.metrics.get(unit, {}).get(name))
     )
@@ -44,6 +44,15 @@ def metrics_table(study: StudyContent) -> Table:
         note="Slices are not independent, so intervals and p-values are of subjects. Each number is explained in "
         "“How the numbers are obtained” below." + _how_to_test(study),
     )
+
+
+def _decided_by(study: StudyContent) -> dict[str, str]:
+    """`DECIDED_BY`; of a network of volumes subjects alone, as there is one for each scan."""
+    return DECIDED_BY if study.card.dimensions == 2 else {"subjects": "subjects"}
+
+
+def _units(study: StudyContent) -> tuple[str, ...]:
+    return UNITS if study.card.dimensions == 2 else UNITS[:1]
 
 
 def _p_value(study: StudyContent, unit: str, name: str, found: float | None) -> str:
@@ -73,7 +82,7 @@ def class_table(study: StudyContent) -> Table:
             name,
             *(estimate(scores[measure][name]) for measure in ("sensitivity", "specificity", "auroc")),
         )
-        for unit in UNITS
+        for unit in _units(study)
         if (scores := study.metrics.get(unit))
         for name in study.metrics["classes"]
     )
@@ -95,7 +104,7 @@ def probabilities_table(study: StudyContent) -> Table:
             estimate(scores["calibrated"] and scores["calibrated"][name]),
             NOT_KNOWN if scores[name]["chance"] is None else decimal(scores[name]["chance"]),
         )
-        for unit in UNITS
+        for unit in _units(study)
         if (scores := study.metrics.get(unit))
         for name in ("brier", "log_loss", "expected_calibration_error")
     )

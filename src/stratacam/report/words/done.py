@@ -27,7 +27,7 @@ def how_it_was_split(study: StudyContent) -> str:
     if study.main.folds:
         return (
             f"Every subject was held out in one of {study.main.folds} folds and predicted by the model that was "
-            f"trained without it ({counted(slices, 'slice')}). In each fold, some of the other subjects were for "
+            f"trained without it ({counted(slices, study.picture)}). In each fold, some of the other subjects were for "
             "validation. No subject is in two parts of a fold."
         )
     train, validation, test = (
@@ -35,7 +35,7 @@ def how_it_was_split(study: StudyContent) -> str:
     )
     return (
         f"The split was by subject: {train} for training, {validation} for validation, {test} held out "
-        f"({counted(slices, 'slice')}). No subject is in two parts."
+        f"({counted(slices, study.picture)}). No subject is in two parts."
     )
 
 
@@ -102,13 +102,15 @@ def how_it_was_guided(study: StudyContent) -> str:
     return (
         f"Training was guided: the loss held {settings['relevance']:g} times the share of heat outside {mask} "
         f"({settings['relevance_layer']}). With tissue-like noise in place of the air around the brain, the explaining "
-        f"model gives {small(air['flipped'])} of its held-out slices another class, and the margin changes by "
-        f"{decimal(air['change'])} (standard deviation between slices {decimal(air['spread'])})."
+        f"model gives {small(air['flipped'])} of its held-out {study.picture}s another class, and the margin changes by "
+        f"{decimal(air['change'])} (standard deviation between {study.picture}s {decimal(air['spread'])})."
     )
 
 
 def pictures_in_words(study: StudyContent) -> str:
     """What is classified, such as "single axial slices"."""
+    if study.card.dimensions == 3:
+        return "whole volumes"
     plane = trained_plane(study.card)
     channels = study.card.input.get("channels", "sequences")
     if channels == "neighbours":

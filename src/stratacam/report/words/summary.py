@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stratacam.maps import trained_plane
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.content.evidence import EvidenceContent
 from stratacam.report.numbers import counted, decimal, estimate, interval, listed
 from stratacam.report.tables.confounds import what_confounds
-from stratacam.report.words.done import how_split_was_chosen, whether_training_ended_early
+from stratacam.report.words.done import how_split_was_chosen, pictures_in_words, whether_training_ended_early
 from stratacam.report.words.found import does_it_work, outcome
 from stratacam.report.words.heat import why_outside
 from stratacam.report.words.recommended import how_far, which_map, who_was_judged
@@ -59,8 +58,8 @@ def _what_was_asked(study: StudyContent) -> Answer:
     return Answer(
         "What was asked?",
         f"Which group is a brain of: {groups}?",
-        f"{networks} classifies single {trained_plane(study.card)} slices of {sequences}; a person's class is that of "
-        f"the highest mean probability.{trained}",
+        f"{networks} classifies {pictures_in_words(study)} of {sequences}; a person's class is that of the highest mean "
+        f"probability.{trained}",
         "methods",
     )
 
@@ -80,7 +79,9 @@ def _on_whom(study: StudyContent) -> Answer:
         counts = [list(study.part.values()).count(part) for part in ("train", "validation", "test")]
         split = "one split by subject: {} trained on, {} for validation, {} held out".format(*counts)
     of_slices = (
-        "" if study.by_slice else f" {counted(slices, 'slice')} {'was' if slices == 1 else 'were'} held out."
+        ""
+        if study.by_slice
+        else f" {counted(slices, study.picture)} {'was' if slices == 1 else 'were'} held out."
     )
     return Answer(
         "How many people, split how?",
