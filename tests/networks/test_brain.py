@@ -234,7 +234,7 @@ def test_a_network_is_called_with_the_brain_only_if_it_takes_it():
         (None, "without the brain in them; expected both"),
         (torch.ones(1, 1, 32, 32), r"found shape \(1, 1, 32, 32\).*expected \(2, 1, rows, columns\)"),
         (torch.ones(2, 3, 32, 32), r"found shape \(2, 3, 32, 32\)"),
-        (torch.ones(2, 1, 16, 16), "at least as many rows"),
+        (torch.ones(2, 1, 16, 16), "at least as many along each axis"),
     ],
 )
 def test_a_brain_that_is_absent_or_does_not_fit_is_refused(brain, message):

@@ -19,7 +19,8 @@ def cells_of(brain: Tensor, features: Tensor) -> Tensor:
         InputError: a cell of the features is no whole number of pixels.
     """
     inside = (brain > 0).to(features.dtype)
-    size, pixels = features.shape[2:], brain.shape[2:]
+    pixels = brain.shape[2:]
+    size = features.shape[-len(pixels) :]
     if pixels == size:
         return inside
     ratios = [divmod(side, cells) for side, cells in zip(pixels, size, strict=True)]

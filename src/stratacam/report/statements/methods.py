@@ -164,9 +164,9 @@ def _evaluation(study: StudyContent) -> str:
         else ""
     )
     return (
-        f"A subject's class is that of the highest mean probability over its {study.picture}s. Intervals of 95 % are over "
-        "held-out subjects: of shares by Clopper and Pearson with the mid-p correction [@midp], of balanced accuracy "
-        f"by MOVER [@mover], of AUROC by Newcombe [@auroc].{pooled}{scaled}{compared}"
+        f"A subject's class is that of the highest mean probability over its {study.picture}s. Intervals of 95 % are "
+        "over held-out subjects: of shares by Clopper and Pearson with the mid-p correction [@midp], of balanced "
+        f"accuracy by MOVER [@mover], of AUROC by Newcombe [@auroc].{pooled}{scaled}{compared}"
     )
 
 

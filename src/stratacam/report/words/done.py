@@ -102,8 +102,8 @@ def how_it_was_guided(study: StudyContent) -> str:
     return (
         f"Training was guided: the loss held {settings['relevance']:g} times the share of heat outside {mask} "
         f"({settings['relevance_layer']}). With tissue-like noise in place of the air around the brain, the explaining "
-        f"model gives {small(air['flipped'])} of its held-out {study.picture}s another class, and the margin changes by "
-        f"{decimal(air['change'])} (standard deviation between {study.picture}s {decimal(air['spread'])})."
+        f"model gives {small(air['flipped'])} of its held-out {study.picture}s another class, and the margin changes "
+        f"by {decimal(air['change'])} (standard deviation between {study.picture}s {decimal(air['spread'])})."
     )
 
 

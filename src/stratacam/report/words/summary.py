@@ -58,8 +58,8 @@ def _what_was_asked(study: StudyContent) -> Answer:
     return Answer(
         "What was asked?",
         f"Which group is a brain of: {groups}?",
-        f"{networks} classifies {pictures_in_words(study)} of {sequences}; a person's class is that of the highest mean "
-        f"probability.{trained}",
+        f"{networks} classifies {pictures_in_words(study)} of {sequences}; a person's class is that of the highest "
+        f"mean probability.{trained}",
         "methods",
     )
 
