@@ -1,8 +1,12 @@
 """The command line: its version, tables in a terminal of 80 columns, lines with their time, options in messages."""
 
 import io
+import os
 import re
+import subprocess
+import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -161,3 +165,12 @@ def test_a_switch_has_no_type_in_the_help(run):
     assert "--accept-left-out " in said
     assert "<bool>" not in said
     assert "list[str]" not in said
+
+
+@pytest.mark.parametrize(("words", "expected"), [("ex", {"explain", "export"}), ("run --fo", {"--force"})])
+def test_the_shell_completes_commands_and_options(words, expected):
+    asked = {"_STRATACAM_COMPLETE": "complete_bash", "COMP_WORDS": f"stratacam {words}"}
+    command = [Path(sys.executable).with_name("stratacam")]
+    given = os.environ | asked | {"COMP_CWORD": str(len(words.split()))}
+    found = subprocess.run(command, env=given, capture_output=True, text=True, check=True)  # noqa: S603
+    assert set(found.stdout.split()) == expected

@@ -136,3 +136,8 @@ def test_what_is_not_for_volumes_is_refused(study, tmp_path, before, after, mess
     file.write_text(STUDY.replace(before, after).replace('input = "cohort"', cohort))
     with pytest.raises(InputError, match=message):
         run_study(read_configuration(file), Console(quiet=True))
+
+
+def test_leakage_by_slice_is_not_measured_of_volumes(study):
+    with pytest.raises(InputError, match="splits by slice"):
+        cli.app(["leakage", str(study.parent / "study.toml")], standalone_mode=False)

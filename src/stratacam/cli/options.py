@@ -21,9 +21,7 @@ UNUSABLE = 2
 UNFINISHED = 4
 """Exit code of `stratacam status` where no run is at work, and the last did not come to its end."""
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
-)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def existing(

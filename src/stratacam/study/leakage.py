@@ -77,6 +77,11 @@ def measure_leakage(
     Raises:
         InputError: if the study as a whole cannot be done.
     """
+    if configuration.pictures.dimensions == 3:
+        raise InputError(
+            "pictures.dimensions: found 3, where a scan is one volume; expected 2, as leakage compares splits by subject "
+            "with splits by slice: measure it of networks of slices."
+        )
     check_networks(configuration)
     with open_study(configuration, console, workers=workers, force=force) as study:
         cohort = prepare_cohort(study).cohort
