@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from rich.console import Console
 
+from stratacam.errors import InputError
 from stratacam.files import write_json
 from stratacam.learning import (
     PARTS,
@@ -79,8 +80,8 @@ def measure_leakage(
     """
     if configuration.pictures.dimensions == 3:
         raise InputError(
-            "pictures.dimensions: found 3, where a scan is one volume; expected 2, as leakage compares splits by subject "
-            "with splits by slice: measure it of networks of slices."
+            "pictures.dimensions: found 3, where a scan is one volume; expected 2, as leakage compares splits by "
+            "subject with splits by slice: measure it of networks of slices."
         )
     check_networks(configuration)
     with open_study(configuration, console, workers=workers, force=force) as study:
