@@ -87,7 +87,7 @@ def load_network(reference: str, classes: int, *, channels: int = 3, seed: int =
     """
     options = {"channels": channels, "seed": seed}
     with seeded(seed):
-        function = _find_function(reference)
+        function = find_function(reference)
         try:
             wanted = inspect.signature(function).parameters
             model = function(classes, **{name: options[name] for name in options if name in wanted})
@@ -174,7 +174,12 @@ def _split(reference: str) -> tuple[str, str]:
     return home, function
 
 
-def _find_function(reference: str) -> Callable[..., Any]:
+def find_function(reference: str) -> Callable[..., Any]:
+    """What a reference names: a function, or a class.
+
+    Raises:
+        InputError: the module or the name is not there, or cannot be imported.
+    """
     home, name = _split(reference)
     file = source_file(reference)
     try:
