@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stratacam.cam.drawing import montage, overlay
     from stratacam.errors import InputError
     from stratacam.maps import find_maps, read_maps
-    from stratacam.networks import build, load_model
+    from stratacam.networks import build, load_model, open_model
     from stratacam.results import Evidence, Study, open_study
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "load_model",
     "match_layers",
     "montage",
+    "open_model",
     "open_study",
     "overlay",
     "read_maps",
@@ -54,7 +55,7 @@ _HOMES = {
     "stratacam.cam.drawing": ("montage", "overlay"),
     "stratacam.errors": ("InputError",),
     "stratacam.maps": ("find_maps", "read_maps"),
-    "stratacam.networks": ("build", "load_model"),
+    "stratacam.networks": ("build", "load_model", "open_model"),
     "stratacam.results": ("Evidence", "Study", "open_study"),
 }
 """Modules of the names that are not in `stratacam.cam`."""

@@ -5,6 +5,7 @@ from stratacam.networks.brain import BRAIN_USES, BrainUse, inputs_of, takes_brai
 from stratacam.networks.build import build
 from stratacam.networks.custom import load_network, made_of, make_network, source_file
 from stratacam.networks.elsewhere import SOURCES, build_elsewhere, config_of, is_elsewhere, source_named
+from stratacam.networks.files import OpenedFile, open_model
 from stratacam.networks.freeze import freeze, frozen_prefix, matching, train_mode
 from stratacam.networks.head import find_head
 from stratacam.networks.layers import Dimensions
@@ -37,6 +38,7 @@ __all__ = [
     "BrainUse",
     "Dimensions",
     "ModelCard",
+    "OpenedFile",
     "Pretrained",
     "SideBySide",
     "build",
@@ -62,6 +64,7 @@ __all__ = [
     "make_network",
     "matching",
     "network_title",
+    "open_model",
     "place_of",
     "save_model",
     "short_name",

@@ -110,7 +110,7 @@ def load_network(
     """
     options = {"channels": channels, "seed": seed}
     with seeded(seed):
-        function = _find_function(reference)
+        function = find_function(reference)
         try:
             wanted = inspect.signature(function).parameters
             model = function(classes, **{name: options[name] for name in options if name in wanted})
@@ -207,7 +207,12 @@ def _split(reference: str) -> tuple[str, str]:
     return home, function
 
 
-def _find_function(reference: str) -> Callable[..., Any]:
+def find_function(reference: str) -> Callable[..., Any]:
+    """What a reference names: a function, or a class.
+
+    Raises:
+        InputError: the module or the name is not there, or cannot be imported.
+    """
     home, name = _split(reference)
     file = source_file(reference)
     try:

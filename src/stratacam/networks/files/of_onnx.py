@@ -1,0 +1,252 @@
+"""Classifiers in ONNX: the graph is built again of torch's modules and functions."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stratacam.errors import InputError
+from stratacam.networks.elsewhere.source import module_of
+from stratacam.networks.files.builder import Builder
+from stratacam.networks.files.graph import Shape, Step, Value, Weight
+from stratacam.networks.files.onnx_layers import LAYERS, add_layer
+from stratacam.networks.files.onnx_operators import OPERATORS, TYPES, WITH_OPSET
+from stratacam.networks.files.opened import OpenedFile, finished
+
+DOMAINS = {"", "ai.onnx"}
+PROBABILITIES = {"Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid"}
+SCOPES = "pkg.torch.onnx.name_scopes"
+"""Where torch's exporter writes the names of the modules."""
+
+DOUBLE = 11
+
+
+def open_onnx(path: Path) -> nn.Module:
+    """Read a classifier in ONNX.
+
+    Raises:
+        InputError: the package onnx is absent, the file is no ONNX, or it has operators that are unknown, several
+            inputs
+            or several outputs.
+    """
+    try:
+        onnx = module_of("onnx")
+    except ModuleNotFoundError as fault:
+        raise InputError(
+            f"{path}: reading it needs the package onnx, which is not installed; pip install 'stratacam[onnx]'."
+        ) from fault
+    try:
+        model = onnx.load(path)
+        if model.functions:
+            model = onnx.inliner.inline_local_functions(model)
+        graph = model.graph
+        tensors = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    except Exception as fault:
+        raise InputError(
+            f"{path}: is damaged or no ONNX model: {type(fault).__name__} ({str(fault)[:300]}); expected what "
+            "torch.onnx.export, tf2onnx or another exporter writes, with its external data beside it: export it "
+            "again."
+        ) from fault
+    if not graph.node:
+        raise InputError(f"{path}: found no operators; expected an ONNX model: export it again.")
+    return _Reader(path, onnx, model, tensors).read()
+
+
+class _Reader:
+    """Reads one graph.
+
+    Attributes:
+        weights: what arguments are that the file has as constants, by name.
+        state: these tensors, by a name that a module may have.
+    """
+
+    def __init__(self, path: Path, onnx: Any, model: Any, tensors: Mapping[str, Any]) -> None:
+        self.path, self.onnx, self.graph = path, onnx, model.graph
+        self.opset = next((one.version for one in model.opset_import if one.domain in DOMAINS), 1)
+        self.producer = f"{model.producer_name} {model.producer_version}".strip()
+        self.state: dict[str, Tensor] = {}
+        self.weights: dict[str, Weight] = {}
+        self.kinds: dict[
+            str, tuple[str, Any]
+        ] = {}  # of what gives a value: its operator, and its first input
+        self.names: set[str] = set()
+        for name, values in tensors.items():
+            self._hold(name, self._tensor(values))
+
+    def read(self) -> nn.Module:
+        """Build the network."""
+        images, result = (self._one(kind) for kind in ("input", "output"))
+        builder = Builder(self.path, f"images of {images.name}", self.state)
+        notes, shape = [], self._shape_of(images)
+        given = Value(builder.network.given)
+        if shape and self._takes_channels_last(images.name, len(shape)):
+            builder.add(Step(_channels_last, (given,), {}, (f"{images.name} turned",)))
+            given = Value(f"{images.name} turned")
+            shape = [shape[0], shape[-1], *shape[1:-1]]
+            notes.append("The network takes channels last; it is given them first, and turns them itself.")
+        double = images.type.tensor_type.elem_type == DOUBLE
+        builder.add(Step(_double if double else _same, (given,), {}, (images.name,)))
+        for number, node in enumerate(self.graph.node):
+            self._add(builder, number, node)
+        kind, before = self.kinds.get(result.name, ("", None))
+        last = Value(result.name)
+        if kind in PROBABILITIES and isinstance(before, Value):
+            last = before
+            notes.append(f"The final {kind} is left out: the network gives logits.")
+        try:
+            network = builder.close(last)
+        except KeyError as fault:
+            raise InputError(
+                f"{self.path}: needs the value {fault.args[0]}, which nothing in the file gives; expected a whole "
+                "ONNX model: export it again."
+            ) from fault
+        batch = shape[0] if shape else None
+        network.saved_batch = batch
+        title = f"ONNX, opset {self.opset}" + (f", {self.producer}" if self.producer else "")
+        opened = OpenedFile(self.path, title, tuple(shape[1:]) if shape else None, batch, tuple(notes))
+        return finished(network, opened)
+
+    def _one(self, kind: str) -> Any:
+        """The one input or output of the graph."""
+        found = [one for one in getattr(self.graph, kind) if one.name not in self.weights]
+        if len(found) != 1:
+            names = ", ".join(one.name for one in found)
+            raise InputError(
+                f"{self.path}: found {len(found)} {kind}s ({names}); expected one: export a network of one {kind}."
+            )
+        return found[0]
+
+    def _shape_of(self, value: Any) -> list[int | None] | None:
+        kind = value.type.tensor_type
+        if not kind.HasField("shape"):
+            return None
+        return [
+            one.dim_value if one.HasField("dim_value") and one.dim_value > 0 else None
+            for one in kind.shape.dim
+        ]
+
+    def _takes_channels_last(self, name: str, axes: int) -> bool:
+        """Whether the graph first moves the last axis of its images to where torch has the channels."""
+        first = [node for node in self.graph.node if name in node.input]
+        order = [0, axes - 1, *range(1, axes - 1)]
+        return bool(first) and all(
+            node.op_type == "Transpose" and self._attributes(node).get("perm") == order for node in first
+        )
+
+    def _hold(self, name: str, tensor: Tensor) -> None:
+        known = (
+            "".join(sign if sign.isalnum() or sign in "._" else "_" for sign in name).strip(".") or "constant"
+        )
+        while known in self.state:
+            known += "_"
+        self.state[known] = tensor
+        self.weights[name] = Weight(known)
+
+    def _tensor(self, values: Any) -> Tensor:
+        if values.dtype.name in {"float16", "bfloat16"}:
+            values = values.astype("float32")
+        return torch.from_numpy(values.copy())
+
+    def _attributes(self, node: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for one in node.attribute:
+            value = self.onnx.helper.get_attribute_value(one)
+            if isinstance(value, bytes):
+                value = value.decode()
+            elif isinstance(value, self.onnx.TensorProto):
+                value = self._tensor(self.onnx.numpy_helper.to_array(value))
+            elif isinstance(value, Sequence) and not isinstance(value, str):
+                value = list(value)
+            found[one.name] = value
+        return found
+
+    def _add(self, builder: Builder, number: int, node: Any) -> None:
+        kind, attributes = node.op_type, self._attributes(node)
+        if kind == "Constant" and node.domain in DOMAINS:
+            ((name, value),) = attributes.items()
+            if not isinstance(value, Tensor):
+                value = torch.tensor(
+                    value, dtype=torch.int64 if name.endswith(("int", "ints")) else torch.float32
+                )
+            self._hold(node.output[0], value)
+            return
+        arguments = tuple(self._argument(name) for name in node.input)
+        self.kinds[node.output[0]] = kind, arguments[0] if arguments else None
+        results = tuple(name or f"unused {number} {place}" for place, name in enumerate(node.output))
+        step = Step("", arguments, attributes, results, _home(node))
+        try:
+            if node.domain not in DOMAINS or kind not in {*OPERATORS, *LAYERS}:
+                raise ValueError("it is not among the operators that are known here")  # noqa: TRY301
+            if kind in LAYERS:
+                home = self._home_of_kernel(arguments) or step.home
+                name = home or _plain(node.name) or f"{kind}_{number}"
+                add_layer(builder, kind, name, attributes, replace(step, named={}, home=home))
+            else:
+                self._add_function(builder, kind, step)
+        except ValueError as fault:
+            domain = f"{node.domain}." if node.domain else ""
+            raise InputError(
+                f"{self.path}: found the operator {domain}{kind} of opset {self.opset} "
+                f"({node.name or 'without a name'}): {fault}; expected operators of classifiers: export the network "
+                "without it, or as .pt2 by torch.export."
+            ) from fault
+
+    def _add_function(self, builder: Builder, kind: str, step: Step) -> None:
+        """Append an operator; one of constants alone is run at once."""
+        function, arguments, named = OPERATORS[kind], step.arguments, dict(step.named)
+        if kind in WITH_OPSET:
+            named["opset"] = self.opset
+        if kind == "Split":
+            named["outputs"] = len(step.results)
+        results = step.results[:1] if kind == "Dropout" else step.results
+        if arguments and all(isinstance(one, Weight) for one in arguments) and len(results) == 1:
+            self._hold(results[0], function(*(self.state[one.name] for one in arguments), **named))
+            return
+        if kind in {"Reshape", "Expand"} and isinstance(arguments[1], Weight):
+            arguments = (arguments[0], Shape(tuple(self.state[arguments[1].name].tolist())))
+        builder.add(Step(function, arguments, named, results, step.home))
+
+    def _home_of_kernel(self, arguments: Sequence[Any]) -> str:
+        """Path of a convolution by the name of its kernel: it keeps it where an exporter merges other operators in."""
+        kernel = arguments[1].name if len(arguments) > 1 and isinstance(arguments[1], Weight) else ""
+        path, _, last = kernel.rpartition(".")
+        return path if last == "weight" else ""
+
+    def _argument(self, name: str) -> Any:
+        return None if not name else self.weights.get(name, Value(name))
+
+
+def _home(node: Any) -> str:
+    """Path of the module of an operator, as torch's exporters write it; "" if none is named."""
+    written = next((one.value for one in node.metadata_props if one.key == SCOPES), "")
+    if written:
+        try:
+            scopes = ast.literal_eval(written)
+        except (ValueError, SyntaxError):
+            return ""
+        return _plain(scopes[-2]) if len(scopes) > 1 else ""
+    path: list[str] = []
+    for part in [part for part in node.name.split("/") if part][:-1]:
+        path = [*path[:-1], part] if path and part.startswith(f"{path[-1]}.") else [*path, part]
+    return _plain(".".join(path))
+
+
+def _plain(name: str) -> str:
+    """A name that a module may have."""
+    return ".".join(part for part in name.replace("/", ".").replace(":", "_").split(".") if part)
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    return images.movedim(1, -1)
+
+
+def _same(images: Tensor) -> Tensor:
+    return images
+
+
+def _double(images: Tensor) -> Tensor:
+    return images.to(TYPES[DOUBLE])
