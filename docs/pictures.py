@@ -146,5 +146,5 @@ if __name__ == "__main__":
     photograph(study / "report.html", IMAGES / "report.png", height=900)
     photograph(find_prepared(study / "prepared")[0].quality_page, IMAGES / "quality.png", height=1000)
     photograph_viewer(study, IMAGES / "viewer.png")
-    evidence = min((study / "figures").glob("figure-*-evidence-*.png"))
-    shorten(evidence, IMAGES / "evidence.png")
+    for name in ("recommended", "evidence"):
+        shorten(min((study / "figures").glob(f"figure-*-{name}*.png")), IMAGES / f"{name}.png")
