@@ -5,6 +5,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import stratacam
@@ -68,28 +69,50 @@ def _entry(name: str) -> Iterator[str]:
 
 def _member(owner: str, name: str, member: object) -> Iterator[str]:
     """The lines of a public method or property of a class, if it is one with a docstring."""
-    function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+    function = _function(member)
     if name.startswith("_") or not inspect.isfunction(function) or not function.__doc__:
         return
     yield from (f"#### {owner}.{name}", "")
-    if not isinstance(member, property):
+    if isinstance(member, property | cached_property):
+        yield from ("```py", f"{name}: {_returned(_definition(function))}", "```", "")
+    else:
         yield from _signature(name, function)
     yield from _described(function)
 
 
+def _function(member: object) -> object:
+    """What a property, a class method or a static method calls; others as they are."""
+    if isinstance(member, property):
+        return member.fget
+    if isinstance(member, cached_property):
+        return member.func
+    return getattr(member, "__func__", member)
+
+
 def _signature(name: str, function: Callable[..., Any]) -> list[str]:
     """The call as the source has it, without `self`, on one line or with a line for each argument."""
-    node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    if not isinstance(node, ast.FunctionDef):
-        raise TypeError(f"{name}: found {type(node).__name__}; expected a function.")
+    node = _definition(function)
     if node.args.args and node.args.args[0].arg in {"self", "cls"}:
         del node.args.args[0]
     arguments = _arguments(node.args)
-    returned = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    returned = f" -> {_returned(node)}" if node.returns else ""
     line = f"{name}({', '.join(arguments)}){returned}"
     if len(line) > LINE:
         line = "\n".join([f"{name}(", *(f"    {one}," for one in arguments), f"){returned}"])
     return ["```py", line, "```", ""]
+
+
+def _definition(function: Callable[..., Any]) -> ast.FunctionDef:
+    """The function as the source has it."""
+    node = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    if not isinstance(node, ast.FunctionDef):
+        raise TypeError(f"{function.__qualname__}: found {type(node).__name__}; expected a function.")
+    return node
+
+
+def _returned(node: ast.FunctionDef) -> str:
+    """The type that a function returns, without the quotes of a name that is imported late."""
+    return ast.unparse(node.returns).strip("'") if node.returns else "Any"
 
 
 def _arguments(arguments: ast.arguments) -> list[str]:
@@ -123,7 +146,7 @@ def _described(value: object) -> list[str]:
     for title, content in zip(parts[::2], parts[1::2], strict=True):
         text = textwrap.dedent(content.strip("\n")).rstrip()
         if title.startswith("Example"):
-            lines += ["```pycon", text, "```", ""]
+            lines += ["```pycon" if text.startswith(">>>") else "```py", text, "```", ""]
         elif title in LISTED:
             lines += [f"**{TITLES.get(title, title)}**", "", *_items(text), ""]
         else:

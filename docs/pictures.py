@@ -99,7 +99,9 @@ def photograph(page: Path, path: Path, height: int, width: int = 1060, flags: tu
     if browser is None:
         sys.exit(f"{path}: not made; expected Chromium on the path: install it, or take the picture by hand.")
     with tempfile.TemporaryDirectory() as profile:
-        options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={width},{height}"]
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+        options += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        options += ["--hide-scrollbars", f"--window-size={width},{height}"]
         options += [f"--user-data-dir={profile}", f"--screenshot={path}", page.resolve().as_uri()]
         subprocess.run([browser, *flags, *options], check=True, capture_output=True)  # noqa: S603 - the user's browser
     _shrink(path)
