@@ -43,7 +43,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:
     """Lead links to where files stand in the site, and drop diagrams that need a script from elsewhere."""
-    if page.is_homepage:
+    if page.parent is None:
         page.meta["hide"] = ["navigation"]  # it would list this page alone
     places = {place: path for path, place in OUTSIDE.items()}
     source = Path(places.get(page.file.src_uri, f"docs/{page.file.src_uri}"))
