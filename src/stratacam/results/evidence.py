@@ -20,8 +20,8 @@ class Evidence:
         content: as the report reads it.
 
     Example:
-        evidence, *others = stratacam.open_study("results").evidence
-        evidence.verdicts  # a data frame: method, layer, verdict, why
+        found, *others = stratacam.open_study("results").evidence
+        found.verdicts  # a data frame: method, layer, verdict, why
     """
 
     def __init__(self, content: EvidenceContent) -> None:
