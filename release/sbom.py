@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 
-from release.dependencies import PROJECT, ROOT, Dependency, find, parts, roots
+from release.dependencies import BASE, PROJECT, ROOT, Dependency, find, parts, roots
 
 NAME, VERSION = PROJECT["name"], PROJECT["version"]
 
@@ -44,16 +44,18 @@ def component(one: Dependency) -> dict[str, Any]:
 
 
 def bill(now: datetime) -> dict[str, Any]:
-    """The whole bill of what this Python has installed."""
-    found, missing = find(parts())
+    """The whole bill of what this Python has installed, with every extra of which nothing is missing."""
+    _, missing = find([BASE])
     if missing:
         sys.exit(
-            f"release.sbom: found no {', '.join(sorted(missing))} installed; expected all that it and its extras "
-            f"need: `pip install -c constraints.txt '.[{','.join(parts()[1:])}]'`, or `make sbom`."
+            f"release.sbom: found no {', '.join(sorted(missing))} installed; expected all that every installation "
+            "needs: `pip install -c constraints.txt .`, or `make sbom`."
         )
+    held = [part for part in parts() if not find([part])[1]]
+    found, _ = find(held)
     components = [component(found[name]) for name in sorted(found)]
     reference = {name: purl(one.name, one.distribution.version) for name, one in found.items()}
-    needed = {reference[canonicalize_name(one.name)] for part in parts() for one in roots(part)}
+    needed = {reference[canonicalize_name(one.name)] for part in held for one in roots(part)}
     graph = [{"ref": purl(NAME, VERSION), "dependsOn": sorted(needed)}]
     graph += [
         {"ref": reference[name], "dependsOn": sorted(reference[one] for one in found[name].needs)}
@@ -74,6 +76,7 @@ def bill(now: datetime) -> dict[str, Any]:
                 "version": VERSION,
                 "purl": purl(NAME, VERSION),
                 "licenses": [{"expression": PROJECT["license"]}],
+                "properties": [{"name": "stratacam:extras", "value": ", ".join(held[1:])}],
             },
         },
         "components": components,

@@ -21,3 +21,15 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(name, list(known), n=3)
     return f"did you mean {' or '.join(close)}? " if close else ""
+
+
+def some_of(names: Iterable[str], most: int = 24) -> str:
+    """Names after one another; of a long list the first ones, and how many there are.
+
+    Example:
+        >>> some_of(["conv1", "conv2", "fc"]), some_of(["conv1", "conv2", "fc"], most=2)
+        ('conv1, conv2, fc', 'conv1, conv2 and 1 more')
+    """
+    known = list(names)
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + more

@@ -4,6 +4,7 @@ from stratacam.networks.architecture import Architecture, by_block
 from stratacam.networks.brain import BRAIN_USES, BrainUse, inputs_of, takes_brain
 from stratacam.networks.build import build
 from stratacam.networks.custom import load_network, made_of, make_network, source_file
+from stratacam.networks.elsewhere import SOURCES, build_elsewhere, config_of, is_elsewhere, source_named
 from stratacam.networks.freeze import freeze, frozen_prefix, matching, train_mode
 from stratacam.networks.head import find_head
 from stratacam.networks.pretrained import Pretrained, initial_weights
@@ -12,6 +13,7 @@ from stratacam.networks.registry import (
     DEFAULT_ARCHITECTURE,
     RANDOM,
     WEIGHTS,
+    cited_as,
     default_frozen,
     default_weights,
     find_architecture,
@@ -28,6 +30,7 @@ __all__ = [
     "BRAIN_USES",
     "DEFAULT_ARCHITECTURE",
     "RANDOM",
+    "SOURCES",
     "WEIGHTS",
     "Architecture",
     "BrainUse",
@@ -35,7 +38,10 @@ __all__ = [
     "Pretrained",
     "SideBySide",
     "build",
+    "build_elsewhere",
     "by_block",
+    "cited_as",
+    "config_of",
     "count_shared",
     "default_frozen",
     "default_weights",
@@ -45,6 +51,7 @@ __all__ = [
     "frozen_prefix",
     "initial_weights",
     "inputs_of",
+    "is_elsewhere",
     "is_reference",
     "last_block",
     "load_model",
@@ -57,6 +64,7 @@ __all__ = [
     "save_model",
     "short_name",
     "source_file",
+    "source_named",
     "takes_brain",
     "train_mode",
 ]

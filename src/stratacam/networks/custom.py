@@ -4,23 +4,23 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
-import random
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from stratacam.errors import InputError, did_you_mean
 from stratacam.networks.brain import BrainUse
 from stratacam.networks.build import build
+from stratacam.networks.elsewhere import build_elsewhere, is_elsewhere, structure_of
+from stratacam.networks.elsewhere.source import Config
 from stratacam.networks.pretrained import Pretrained, initial_weights, source_of
-from stratacam.networks.registry import is_reference
+from stratacam.networks.registry import is_reference, short_name
+from stratacam.networks.seeded import seeded
 from stratacam.source_code import code_in, digest_of
 
 PROBE = (2, 64, 64)
@@ -35,12 +35,26 @@ def make_network(
     weights: str | Path | Pretrained = "default",
     seed: int = 0,
     brain: BrainUse = "off",
+    config: Config | None = None,
 ) -> nn.Module:
-    """Make the network that a study names, by `build` or, a custom one, by `load_network`.
+    """Make the network that a study names, by `build`, `build_elsewhere` or, a custom one, by `load_network`.
+
+    `config` is that of a card, for `build_elsewhere`.
 
     Raises:
-        InputError: as these; or a custom network is to see the brain alone.
+        InputError: as these; or a network that is not of this package is to see the brain alone.
     """
+    if is_elsewhere(architecture):
+        if brain != "off":
+            raise InputError(
+                f'network.brain: found "{brain}" with the network {architecture}; expected "off" with a network of '
+                'another package, whose layers cannot be masked: choose brain = "off", or a network of this package.'
+            )
+        found = initial_weights(architecture, weights, channels)
+        trained = (found.state, found.convention) if found else None
+        return build_elsewhere(
+            architecture, classes, channels=channels, trained=trained, seed=seed, config=config
+        )
     if not is_reference(architecture):
         return build(architecture, classes, channels=channels, weights=weights, seed=seed, brain=brain)
     if brain != "off":
@@ -72,7 +86,7 @@ def load_network(reference: str, classes: int, *, channels: int = 3, seed: int =
         InputError: if the module or the function is not there or fails, or what it returns is no such network.
     """
     options = {"channels": channels, "seed": seed}
-    with _seeded(seed):
+    with seeded(seed):
         function = _find_function(reference)
         try:
             wanted = inspect.signature(function).parameters
@@ -97,7 +111,11 @@ def made_of(
 
     Of a custom network: the source of its file and of what that imports, the versions of packages, and the weights
     that the function makes or reads, from wherever. Where two calls do not give the same weights, these do not count.
+    Of a network of another package: that package's version, and the layers.
     """
+    if is_elsewhere(architecture):
+        structure = structure_of(architecture, classes, channels)
+        return f"{short_name(architecture)}, {structure}, {source_of(architecture, weights)}"
     if not is_reference(architecture):
         return f"{architecture}, {source_of(architecture, weights)}, {channels} channels, brain {brain}"
     home, function = _split(architecture)
@@ -218,18 +236,3 @@ def _try(reference: str, model: nn.Module, classes: int, channels: int) -> None:
             f"network: {reference} made a network that gives {found} for pictures of shape {shape}, "
             f"expected logits {(count, classes)}: one for each class."
         )
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed every global source of random numbers, and put it back after."""
-    python, arrays = random.getstate(), np.random.get_state()  # noqa: NPY002 - what users' code may draw from
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % 2**32)  # noqa: NPY002
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(arrays)  # noqa: NPY002

@@ -105,6 +105,9 @@ FORMATS = {
 CHECKPOINT = ("state_dict", "model_state_dict", "model")
 """Names under which checkpoints keep the state dictionary among other things."""
 
+COUNTER = "num_batches_tracked"
+"""A buffer of batch normalisation that files may lack."""
+
 PARALLEL = "module."
 """What `torch.nn.DataParallel` puts before every name."""
 
@@ -164,6 +167,20 @@ def convention_in(state: State) -> Convention | None:
     return Convention(
         *(tuple(state[f"input.{key}"].flatten().tolist()) for key in ("order", "scale", "shift"))
     )
+
+
+def as_number(found: Tensor, wanted: Tensor, where: str) -> Tensor:
+    """A tensor of a file in the type of number that the network computes with."""
+    if found.is_floating_point() != wanted.is_floating_point():
+        raise InputError(
+            f"{where} is of {found.dtype}, expected {wanted.dtype}; save the network's weights again."
+        )
+    number = found.to(wanted.dtype)
+    if not number.isfinite().all():
+        raise InputError(
+            f"{where} holds NaN or infinite numbers, expected finite ones; train or download the weights again."
+        )
+    return number
 
 
 def _sorted(state: State) -> State:

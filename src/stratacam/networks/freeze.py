@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from torch import nn
 
-from stratacam.errors import InputError, did_you_mean
+from stratacam.errors import InputError, did_you_mean, some_of
 from stratacam.networks.brain import BrainSequential
 
 CHANGING = (
@@ -96,7 +96,7 @@ def _frozen_modules(model: nn.Module, patterns: Sequence[str]) -> list[nn.Module
             names = [name for name, _ in model.named_modules() if name]
             raise InputError(
                 f"frozen layers: {pattern!r} matches no layer of the network; {did_you_mean(pattern, names)}"
-                f"The layers are: {', '.join(names)}."
+                f"The layers are: {some_of(names)}."
             )
     matched = list(matching(model, patterns).values())
     frozen = {id(parameter) for module in matched for parameter in module.parameters()}

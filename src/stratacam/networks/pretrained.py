@@ -5,6 +5,7 @@ import importlib.util
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +16,9 @@ from stratacam.files import whole_file
 from stratacam.networks import formats
 from stratacam.networks.architecture import Architecture, Download, Packaged
 from stratacam.networks.convention import KERAS, TORCHVISION, Convention
+from stratacam.networks.elsewhere import find_weights, is_elsewhere
 from stratacam.networks.formats import State
 from stratacam.networks.registry import ARCHITECTURES, IMAGENET, RANDOM, default_weights
-
-COUNTER = "num_batches_tracked"
-"""A buffer of batch normalisation that files may lack."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,10 @@ def initial_weights(
     """Find the weights that a network starts from; None if they are to be random.
 
     Args:
-        architecture: an entry of the registry, or the reference of a custom network.
-        weights: "default" (see `default_weights`), "imagenet" (cache, then installed package, then download), "none",
-            the path of a file in one of the entry's formats, or weights already found.
+        architecture: an entry of the registry, a network of another package, or the reference of a custom network.
+        weights: "default" (see `default_weights`), "imagenet" (cache, then installed package, then download; of a
+            network of another package what that package has), "none", the path of a file in one of the entry's
+            formats, or weights already found.
         channels: of the pictures, to which the first layer's weights are adapted, see `fit_channels`.
 
     Raises:
@@ -59,6 +59,10 @@ def initial_weights(
         return None
     if isinstance(chosen, Pretrained):
         return chosen
+    if is_elsewhere(architecture):
+        other = find_weights(architecture, None if chosen == IMAGENET else Path(chosen), channels)
+        found = Pretrained(other.state, other.convention, other.source)
+        return fit_channels(found, channels, other.first) if other.first else found
     entry = ARCHITECTURES.get(architecture)
     if entry is None or not entry.formats:
         raise InputError(
@@ -77,41 +81,60 @@ def initial_weights(
     return fit_channels(found, channels)
 
 
-def fit_channels(found: Pretrained, channels: int) -> Pretrained:
+def fit_channels(found: Pretrained, channels: int, first: Sequence[str] = ()) -> Pretrained:
     """Adapt weights to pictures of another number of channels.
 
     The kernels of the first convolution become their mean over the channels that they were trained with, times that
     number over the new one, for every new channel. A picture that is the same in all channels gives the response of a
     grey one, but for small differences in how each channel is scaled. With the number that they were trained with,
-    nothing is changed.
+    nothing is changed. `first` names the kernels that read the picture; those of the first convolution if empty.
+
+    Raises:
+        InputError: what reads the picture is no convolution on it.
     """
-    first = next(name for name, tensor in found.state.items() if tensor.ndim == 4)
-    kernels = found.state[first]
-    before = kernels.shape[1]
+    names = first or [next(name for name, tensor in found.state.items() if tensor.ndim == 4)]
+    before = _channels_of(found, names)
     if before == channels:
         return found
-    fitted = (kernels.mean(dim=1, keepdim=True) * (before / channels)).repeat(1, channels, 1, 1)
+    fitted = {
+        name: (found.state[name].mean(dim=1, keepdim=True) * (before / channels)).repeat(1, channels, 1, 1)
+        for name in names
+    }
     adapted = (
         f"each of the {channels} channels has the mean kernel of {before} channels x {before}/{channels}"
     )
     return Pretrained(
-        state={**found.state, first: fitted},
+        state={**found.state, **fitted},
         convention=found.convention.for_channels(channels),
         source=f"{found.source}; first layer: {adapted}",
         adapted=adapted,
     )
 
 
+def _channels_of(found: Pretrained, names: Sequence[str]) -> int:
+    """The number of channels that kernels read."""
+    for name in names:
+        if found.state[name].ndim != 4:
+            raise InputError(
+                f"network.weights: {name} of {found.source} reads the picture and is no convolution, so that it is not "
+                "adapted to another number of channels; expected pictures of three channels: choose these, or "
+                'weights = "none".'
+            )
+    return found.state[names[0]].shape[1]
+
+
 def source_of(architecture: str, weights: str) -> str:
-    """What `initial_weights` would find now, without reading it: "none", or the hash of a file; InputError if none."""
+    """What `initial_weights` would find now, without reading it: "none", or what it is known by; InputError if none."""
     if weights == RANDOM:
         return weights
+    if weights != IMAGENET and Path(weights).is_file():
+        return f"file sha256 {_hash(Path(weights))}"
+    if is_elsewhere(architecture):
+        return find_weights(architecture, None if weights == IMAGENET else Path(weights)).source
     source = ARCHITECTURES[architecture].imagenet
     if weights == IMAGENET and source:
         return _where(*source)[1]
-    if not Path(weights).is_file():
-        raise _no_file(ARCHITECTURES[architecture], Path(weights))
-    return f"file sha256 {_hash(Path(weights))}"
+    raise _no_file(ARCHITECTURES[architecture], Path(weights))
 
 
 def cache_folder() -> Path:
@@ -162,7 +185,7 @@ def _fitting(entry: Architecture, found: State, where: str) -> State:
     if counts[0] != counts[1]:
         raise InputError(f"{where}: holds {counts[0]}, expected the {counts[1]} of {entry.title}; {remedy}")
     state = entry.rename(found)
-    missing = [name for name in wanted if name not in state and not name.endswith(COUNTER)]
+    missing = [name for name in wanted if name not in state and not name.endswith(formats.COUNTER)]
     if missing:
         raise InputError(
             f"{where}: lacks {missing[0]} and {len(missing) - 1} more of {len(wanted)} tensors; {remedy}"
@@ -177,24 +200,10 @@ def _fitting(entry: Architecture, found: State, where: str) -> State:
                 f"{where}: {name} has shape {tuple(shape)}, expected {tuple(expected)}; {remedy}"
             )
     return {
-        name: _number(state[name], tensor, f"{where}: {name}")
+        name: formats.as_number(state[name], tensor, f"{where}: {name}")
         for name, tensor in wanted.items()
         if name in state
     }
-
-
-def _number(found: torch.Tensor, wanted: torch.Tensor, where: str) -> torch.Tensor:
-    """A tensor of a file in the type of number that the network computes with."""
-    if found.is_floating_point() != wanted.is_floating_point():
-        raise InputError(
-            f"{where} is of {found.dtype}, expected {wanted.dtype}; save the network's weights again."
-        )
-    number = found.to(wanted.dtype)
-    if not number.isfinite().all():
-        raise InputError(
-            f"{where} holds NaN or infinite numbers, expected finite ones; train or download the weights again."
-        )
-    return number
 
 
 def _count(state: State) -> str:

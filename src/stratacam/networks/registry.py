@@ -1,8 +1,11 @@
-"""The registry of architectures: every network that a study can name, apart from a user's custom ones."""
+"""The registry of architectures: what a study can name, but for networks of other packages and of users."""
+
+import re
 
 from stratacam.errors import InputError
 from stratacam.networks.architecture import Architecture
 from stratacam.networks.densenet import DENSENET121
+from stratacam.networks.elsewhere.sources import SOURCES, is_elsewhere, name_in_source, source_named
 from stratacam.networks.resnet import RESNET18, RESNET50
 from stratacam.networks.vgg import SMALL_CNN, VGG16, VGG19
 
@@ -20,8 +23,11 @@ WEIGHTS = ("default", IMAGENET, RANDOM)
 
 
 def is_reference(architecture: str) -> bool:
-    """Whether `architecture` names a user's function, such as `my_networks:make`, and not an entry of the registry."""
-    return ":" in architecture
+    """Whether `architecture` names a user's function, such as `my_networks:make`.
+
+    Others are entries of the registry, or networks of other packages, such as `timm:resnet50`.
+    """
+    return ":" in architecture and not is_elsewhere(architecture)
 
 
 def find_architecture(name: str) -> Architecture:
@@ -32,14 +38,23 @@ def find_architecture(name: str) -> Architecture:
     """
     if name not in ARCHITECTURES:
         raise InputError(
-            f"network: {name!r} is not known; choose one of {', '.join(ARCHITECTURES)}, or a function "
-            "of your own such as my_networks:make or path/to/networks.py:make."
+            f"network: {name!r} is not known; choose one of {', '.join(ARCHITECTURES)}, a network of "
+            f"another package such as timm:resnet50 ({', '.join(SOURCES)}), or a function of your own such as "
+            "my_networks:make or path/to/networks.py:make."
         )
     return ARCHITECTURES[name]
 
 
 def short_name(architecture: str) -> str:
-    """The name of a network in names of files: of a custom network, such as "networks/mine.py:make", its function's."""
+    """The name of a network in names of files: of a custom network, such as "networks/mine.py:make", its function's.
+
+    Example:
+        >>> short_name("vgg16"), short_name("networks/mine.py:make"), short_name("timm:resnet50.a1_in1k")
+        ('vgg16', 'make', 'timm-resnet50-a1_in1k')
+    """
+    if is_elsewhere(architecture):
+        name = name_in_source(architecture).rstrip("/").rpartition("/")[2]
+        return re.sub(r"[^\w-]+", "-", f"{source_named(architecture).package}-{name}")
     return architecture.rpartition(":")[2]
 
 
@@ -47,15 +62,32 @@ def network_title(architecture: str) -> str:
     """The name of a network for readers: of a custom network that of its function.
 
     Example:
-        >>> network_title("vgg16"), network_title("resnet50"), network_title("networks.py:make")
-        ('VGG16', 'ResNet-50', 'make')
+        >>> network_title("vgg16"), network_title("timm:resnet50"), network_title("networks.py:make")
+        ('VGG16', 'resnet50 (timm)', 'make')
     """
+    if is_elsewhere(architecture):
+        name = name_in_source(architecture).rstrip("/").rpartition("/")[2]
+        return f"{name} ({source_named(architecture).title})"
     entry = ARCHITECTURES.get(architecture)
     return entry.title if entry else short_name(architecture)
 
 
+def cited_as(architecture: str) -> str:
+    """Key of the paper of a network, or of the package that it is from; empty if there is none."""
+    if is_elsewhere(architecture):
+        return source_named(architecture).cited_as
+    entry = ARCHITECTURES.get(architecture)
+    return entry.cited_as if entry else ""
+
+
 def default_weights(architecture: str) -> str:
-    """Where the weights of a network start if nobody says so: "imagenet" if they can be found, "none" otherwise."""
+    """Where the weights of a network start if nobody says so: "imagenet" if they can be found, "none" otherwise.
+
+    Networks of other packages start from random weights, but those that are named by a repository or folder from what
+    lies there.
+    """
+    if is_elsewhere(architecture):
+        return source_named(architecture).default(name_in_source(architecture))
     entry = ARCHITECTURES.get(architecture)
     return IMAGENET if entry and entry.imagenet else RANDOM
 

@@ -14,6 +14,7 @@ from stratacam.errors import InputError
 from stratacam.files import whole_file, write_text
 from stratacam.networks.brain import BrainUse
 from stratacam.networks.custom import make_network, same_reference
+from stratacam.networks.elsewhere.source import Config
 from stratacam.networks.registry import is_reference
 
 WEIGHTS = "model.safetensors"
@@ -31,6 +32,7 @@ class ModelCard(BaseModel):
         head: name of the classifier head; None is the default of `find_head`.
         channels: of a picture.
         brain: what the network does with the brain, see `build`.
+        config: of a network of another package, where its name is not enough to build it, see `config_of`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +44,7 @@ class ModelCard(BaseModel):
     head: str | None = None
     channels: int = 3
     brain: BrainUse = "off"
+    config: Config | None = None
 
 
 def save_model(folder: Path | str, model: nn.Module, card: ModelCard) -> None:
@@ -70,8 +73,8 @@ def _card_text(card: ModelCard) -> str:
 def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Module, ModelCard]:
     """Load the model of `folder` in evaluation mode, and its card.
 
-    A network of this package is built by the card's word. A user's network is code, and code that only the card
-    names is not run: the caller must name it too.
+    A network of this package, or of a package among `SOURCES`, is built by the card's word. A user's network is code,
+    and code that only the card names is not run: the caller must name it too.
 
     Args:
         folder: what `save_model` wrote.
@@ -106,16 +109,28 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
         )
     classes = len(card.classes)
     model = make_network(
-        network or card.architecture, classes, channels=card.channels, weights="none", brain=card.brain
+        network or card.architecture,
+        classes,
+        channels=card.channels,
+        weights="none",
+        brain=card.brain,
+        config=card.config,
     )
     try:
         model.load_state_dict(load_file(folder / WEIGHTS))
     except (OSError, SafetensorError, RuntimeError) as fault:
         raise InputError(
             f"{folder / WEIGHTS}: does not hold the weights of a {card.architecture} with "
-            f"{classes} classes ({fault}); train the model again."
+            f"{classes} classes ({fault}); {_remedy(card)}."
         ) from fault
     return model.eval(), card
+
+
+def _remedy(card: ModelCard) -> str:
+    """What to do if weights do not fit: layers of another package's networks may change names between versions."""
+    package = card.architecture.partition(":")[0]
+    made = card.training.get("versions", {}).get(package)
+    return (f"install {package} {made}, or " if made else "") + "train the model again"
 
 
 def read_card(folder: Path) -> ModelCard:

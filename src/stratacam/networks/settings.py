@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, field_validator
 
 from stratacam.networks.brain import BrainUse
+from stratacam.networks.elsewhere import SOURCES, is_elsewhere
 from stratacam.networks.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, is_reference
 
 DEFAULT_BRAIN: BrainUse = "features"
@@ -16,13 +17,16 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
 
     architecture: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         default=DEFAULT_ARCHITECTURE,
-        description=f"one of {', '.join(ARCHITECTURES)}, a function of yours such as my_networks:make or "
-        "networks.py:make, or a list of these; maps are made of the first",
+        description=f"one of {', '.join(ARCHITECTURES)}, a network of another package such as timm:resnet50 "
+        f"({', '.join(SOURCES)}), a function of yours such as my_networks:make or networks.py:make, or a list of "
+        "these; maps are made of the first",
     )
     weights: str = Field(
         default="default",
         description='weights to start from: "imagenet", "none" (random), a file (Keras, torchvision, safetensors), or '
-        '"default": "imagenet" where such weights can be found without naming a file, "none" otherwise',
+        '"default": "imagenet" where such weights can be found without naming a file, "none" otherwise; of networks '
+        'of other packages "imagenet" is what the package has, and "default" is "none" unless the name is a '
+        "repository or folder",
     )
     head: str | None = Field(
         default=None,
@@ -32,7 +36,8 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         default="default",
         description='what networks do with the brain mask: "features": no layer sees what lies outside the brain; '
         '"pooling": only the average before the output is over the brain; "off": they see the whole picture, as '
-        'networks of your own must; "default": "features" for networks of this package, "off" for yours',
+        'networks of your own and of other packages must; "default": "features" for networks of this package, "off" '
+        "for others",
     )
 
     @field_validator("architecture")
@@ -40,7 +45,7 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
     def _is_known(cls, architecture: str | tuple[str, ...]) -> str | tuple[str, ...]:
         names = (architecture,) if isinstance(architecture, str) else architecture
         for name in names:
-            if name not in ARCHITECTURES and not is_reference(name):
+            if name not in ARCHITECTURES and not is_reference(name) and not is_elsewhere(name):
                 raise ValueError(f"{name!r} is not known")
         if len(set(names)) < len(names):
             raise ValueError("a network is named twice")

@@ -21,7 +21,7 @@ from stratacam.learning.confounds import ConfoundSettings
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
-from stratacam.networks import WEIGHTS
+from stratacam.networks import WEIGHTS, is_elsewhere
 from stratacam.networks.settings import NetworkSettings
 from stratacam.scans.channels import choose_sequences, count_channels
 from stratacam.scans.pictures import PictureSettings
@@ -217,7 +217,10 @@ def _anchor(path: Path, folder: Path) -> Path:
 
 
 def _anchor_reference(architecture: str, folder: Path) -> str:
-    """Anchor the file of a reference such as `networks.py:make`; leave all others as they are."""
+    """Anchor the file of `networks.py:make`, and the folder of `transformers:./model`; leave all others as they are."""
+    if is_elsewhere(architecture):
+        package, _, name = architecture.partition(":")
+        return f"{package}:{_anchor(Path(name), folder)}" if name.startswith((".", "~")) else architecture
     home, colon, function = architecture.rpartition(":")
     return f"{_anchor(Path(home), folder)}:{function}" if colon and home.endswith(".py") else architecture
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
-from stratacam.errors import InputError
+from stratacam.errors import InputError, some_of
 from stratacam.learning import TrainSettings
 from stratacam.learning.relevance import check_relevance, find_relevance
 from stratacam.maps import check_settings, nifti_layers_of
@@ -16,6 +17,7 @@ from stratacam.networks import (
     find_head,
     freeze,
     initial_weights,
+    is_elsewhere,
     is_reference,
     make_network,
     matching,
@@ -55,7 +57,7 @@ def check_networks(configuration: StudyConfiguration) -> None:
     lost = [one for one in patterns if not any(matching(network, [one]) for network in networks.values())]
     if lost:
         layers = "; ".join(
-            f"{name} has {', '.join(layer for layer, _ in network.named_modules() if layer)}"
+            f"{name} has {some_of(layer for layer, _ in network.named_modules() if layer)}"
             for name, network in networks.items()
         )
         raise InputError(
@@ -74,12 +76,14 @@ def check_networks(configuration: StudyConfiguration) -> None:
 
 
 def check_size(configuration: StudyConfiguration, shape: tuple[int, int]) -> None:
-    """Refuse pictures (rows, columns) that are too small for a network of the registry.
+    """Refuse pictures (rows, columns) that do not suit a network of the registry, or of another package.
 
     Raises:
-        InputError: they are.
+        InputError: they do not.
     """
     for architecture in configuration.network.architectures:
+        if is_elsewhere(architecture):
+            _try(architecture, configuration.channels, shape)
         entry = ARCHITECTURES.get(architecture)
         if entry and min(shape) < entry.minimum_size:
             raise InputError(
@@ -87,6 +91,22 @@ def check_size(configuration: StudyConfiguration, shape: tuple[int, int]) -> Non
                 f"{entry.minimum_size} on each side for {entry.title}, so that the maps of its last block have more "
                 "than one cell: enlarge the pictures, or choose another network."
             )
+
+
+def _try(architecture: str, channels: int, shape: tuple[int, int]) -> None:
+    """Run a network of another package once."""
+    network = make_network(architecture, classes=2, channels=channels, weights="none")
+    try:
+        with torch.no_grad():
+            network(torch.zeros(1, channels, *shape))
+    except InputError:
+        raise
+    except Exception as fault:
+        raise InputError(
+            f"pictures.size: found pictures of {shape[0]} x {shape[1]} pixels, with which {architecture} fails: "
+            f"{type(fault).__name__} ({fault}); expected a size that the network takes, often 224: give pictures.size, "
+            "and for networks that take squares only pictures.width_mm, or choose another network."
+        ) from fault
 
 
 def check_beginning(configuration: StudyConfiguration) -> list[str]:

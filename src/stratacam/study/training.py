@@ -31,7 +31,14 @@ from stratacam.learning import (
     write_split,
 )
 from stratacam.learning.air import change_by_air
-from stratacam.networks import ModelCard, frozen_prefix, save_model
+from stratacam.networks import (
+    ModelCard,
+    config_of,
+    frozen_prefix,
+    is_elsewhere,
+    save_model,
+    source_named,
+)
 from stratacam.networks.precision import Precision
 from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.source_code import Entries
@@ -160,6 +167,7 @@ class Training:
             head=self.first.head,
             channels=self.first.channels,
             brain=self.first.brain,
+            config=config_of(self.first.architecture) if is_elsewhere(self.first.architecture) else None,
             classes=self.classes,
             input=dict(self.card),
             training={
@@ -177,11 +185,20 @@ class Training:
                 "device": device_name(self.device),
                 "seed": self.run.seed,
                 "fold": self.run.fold,
-                "versions": {name: version(name) for name in ("stratacam", "torch")},
+                "versions": {name: version(name) for name in _packages(self.first.architecture)},
                 "python": platform.python_version(),
             },
         )
         save_model(self.out, model.cpu(), card)
+
+
+def _packages(architecture: str) -> list[str]:
+    """Packages whose versions a card names."""
+    return [
+        "stratacam",
+        "torch",
+        *([source_named(architecture).package] if is_elsewhere(architecture) else []),
+    ]
 
 
 def _parts_of_images(split: AnySplit, images: Mapping[str, Sequence[str]]) -> dict[str, str]:

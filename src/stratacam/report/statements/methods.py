@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stratacam.networks import ARCHITECTURES, network_title
+from stratacam.networks import ARCHITECTURES, cited_as, network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.names import method_title
 from stratacam.report.numbers import counted, decimal, listed
@@ -101,11 +101,12 @@ def _brain_masks(study: StudyContent) -> str:
 def _networks(study: StudyContent) -> str:
     titles = []
     for model in study.networks:
-        entry = ARCHITECTURES.get(model.network)
         start = starting_weights(study, model.network)
         imagenet = " [@imagenet]" if "ImageNet" in start else ""
-        cite = f" [@{entry.cited_as}]" if entry and entry.cited_as else ""
-        titles.append(f"{network_title(model.network)}{cite}, starting from {start}{imagenet},")
+        cite = cited_as(model.network)
+        titles.append(
+            f"{network_title(model.network)}{f' [@{cite}]' if cite else ''}, starting from {start}{imagenet},"
+        )
     known = all(model.network in ARCHITECTURES for model in study.networks)
     pooling = f" with global average pooling{OVER[study.card.brain]}" if known else ""
     channels = len(study.card.input["sequences"])

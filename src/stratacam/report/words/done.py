@@ -3,7 +3,7 @@
 from stratacam.learning import SLICES_OF_ONE_PERSON
 from stratacam.learning.dataset import BRAIN
 from stratacam.maps import trained_plane
-from stratacam.networks import BrainUse, default_weights
+from stratacam.networks import BrainUse, default_weights, is_elsewhere, source_named
 from stratacam.report.content import StudyContent
 from stratacam.report.numbers import counted, decimal, small
 
@@ -83,7 +83,12 @@ def starting_weights(study: StudyContent, network: str) -> str:
     """What the weights of a network are before training, such as "ImageNet weights"."""
     weights = str(study.configuration.get("network", {}).get("weights", "default"))
     chosen = default_weights(network) if weights == "default" else weights
-    known = {"imagenet": "ImageNet weights", "none": "random weights"}
+    ready = (
+        f"pretrained weights of {source_named(network).title}"
+        if is_elsewhere(network)
+        else "ImageNet weights"
+    )
+    known = {"imagenet": ready, "none": "random weights"}
     return known.get(chosen, f"the weights of {chosen}")
 
 
