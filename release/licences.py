@@ -1,6 +1,7 @@
 """The table of licences in `docs/licences.md`, from the metadata of what is installed: `make docs`, or run this."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -10,15 +11,16 @@ from release.dependencies import BASE, ROOT, Dependency, find, parts
 PAGE = ROOT / "docs" / "licences.md"
 TABLE = re.compile(r"(<!-- licences -->\n).*?(<!-- end -->)", re.DOTALL)
 ROW = re.compile(r"^\| ([\w.-]+) \| .* \|$", re.MULTILINE)
+EXTRA = re.compile(r"`([\w-]+)`")
 HEAD = "| package | licence, as the package states it | needed by |\n|---|---|---|"
 EVERYBODY = "every installation"
 FOR_CARDS = re.compile(r"triton|cuda-.*|nvidia-.*")
 """What PyTorch for NVIDIA cards needs: the page names these in words, as other machines have none."""
 
 
-def row(dependency: Dependency) -> str:
-    """One package."""
-    extras = sorted(f"`{part}`" for part in dependency.parts)
+def row(dependency: Dependency, others: Iterable[str] = ()) -> str:
+    """One package; `others` are extras that need it and are not installed here."""
+    extras = sorted(f"`{part}`" for part in {*dependency.parts, *others})
     needed = EVERYBODY if BASE in dependency.parts else ", ".join(extras)
     return f"| {dependency.name} | {dependency.licence or 'states none'} | {needed} |"
 
@@ -30,11 +32,18 @@ def rows_of(page: str) -> dict[str, str]:
 
 
 def filled(page: str) -> str:
-    """The page with its table made anew; what is needed and not installed here keeps its row."""
+    """The page with its table made anew; extras that are not installed here keep their rows."""
     found, missing = find(parts())
     old = rows_of(page)
-    rows = {name: row(one) for name, one in found.items() if not FOR_CARDS.fullmatch(name)}
-    rows |= {name: old[name] for name in missing if name in old}
+    absent = {part for part in parts() if find([part])[1]}
+    of_absent = {name: absent & set(EXTRA.findall(text)) for name, text in old.items()}
+    rows = {
+        name: row(one, of_absent.get(name, ()))
+        for name, one in found.items()
+        if not FOR_CARDS.fullmatch(name)
+    }
+    kept = {name for name, extras in of_absent.items() if extras} | missing
+    rows = {name: old[name] for name in kept if name in old} | rows
     lines = "\n".join(rows[name] for name in sorted(rows))
     return TABLE.sub(lambda block: f"{block[1]}\n{HEAD}\n{lines}\n\n{block[2]}", page)
 
