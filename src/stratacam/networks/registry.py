@@ -1,6 +1,7 @@
 """The registry of architectures: what a study can name, but for networks of other packages and of users."""
 
 import re
+from pathlib import Path
 
 from stratacam.errors import InputError
 from stratacam.networks.architecture import Architecture
@@ -17,6 +18,9 @@ ARCHITECTURES: dict[str, Architecture] = {
 DEFAULT_ARCHITECTURE = VGG16.name
 """The network of a study that names none: that of the abstract from which this project began."""
 
+GIVEN = "given:"
+"""What stands before the card of a trained classifier that a study judges and does not train."""
+
 IMAGENET = "imagenet"
 RANDOM = "none"
 WEIGHTS = ("default", IMAGENET, RANDOM)
@@ -28,7 +32,22 @@ def is_reference(architecture: str) -> bool:
 
     Others are entries of the registry, or networks of other packages, such as `timm:resnet50`.
     """
-    return ":" in architecture and not is_elsewhere(architecture)
+    return ":" in architecture and not is_elsewhere(architecture) and not is_given(architecture)
+
+
+def is_given(architecture: str) -> bool:
+    """Whether an architecture is a trained classifier with its card, `given:path/to/card.toml`.
+
+    Example:
+        >>> is_given("given:model/card.toml"), is_given("my_networks:make"), is_given("vgg16")
+        (True, False, False)
+    """
+    return architecture.startswith(GIVEN)
+
+
+def card_of(architecture: str) -> Path:
+    """The card of a given classifier."""
+    return Path(architecture.removeprefix(GIVEN))
 
 
 def find_architecture(name: str) -> Architecture:
@@ -53,6 +72,8 @@ def short_name(architecture: str) -> str:
         >>> short_name("vgg16"), short_name("networks/mine.py:make"), short_name("timm:resnet50.a1_in1k")
         ('vgg16', 'make', 'timm-resnet50-a1_in1k')
     """
+    if is_given(architecture):
+        return "given"
     if is_elsewhere(architecture):
         name = name_in_source(architecture).rstrip("/").rpartition("/")[2]
         return re.sub(r"[^\w-]+", "-", f"{source_named(architecture).package}-{name}")
@@ -66,6 +87,8 @@ def network_title(architecture: str) -> str:
         >>> network_title("vgg16"), network_title("timm:resnet50"), network_title("networks.py:make")
         ('VGG16', 'resnet50 (timm)', 'make')
     """
+    if is_given(architecture):
+        return "the classifier given"
     if is_elsewhere(architecture):
         name = name_in_source(architecture).rstrip("/").rpartition("/")[2]
         return f"{name} ({source_named(architecture).title})"

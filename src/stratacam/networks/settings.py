@@ -45,7 +45,7 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
     def _is_known(cls, architecture: str | tuple[str, ...]) -> str | tuple[str, ...]:
         names = (architecture,) if isinstance(architecture, str) else architecture
         for name in names:
-            if name not in ARCHITECTURES and not is_reference(name) and not is_elsewhere(name):
+            if name not in ARCHITECTURES and not any(known(name) for known in (is_reference, is_elsewhere, is_given)):
                 raise ValueError(f"{name!r} is not known")
         if len(set(names)) < len(names):
             raise ValueError("a network is named twice")
