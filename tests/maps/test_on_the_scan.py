@@ -26,7 +26,7 @@ from stratacam.maps import (
 )
 from stratacam.maps.writing import Explained, write_maps
 from stratacam.networks import ModelCard
-from stratacam.networks.saved import card_hash
+from stratacam.networks.cards import card_hash
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.geometry import Geometry
 from stratacam.scans.prepare import PrepareSettings, prepare

@@ -125,7 +125,11 @@ def test_evidence_and_report_are_of_volumes(study):
     [
         ("folds = 3", 'unit = "slice"', "networks see whole volumes"),
         ("every = 4", 'channels = "each"', "a volume has no other"),
-        ('"small_cnn"\nbrain = "features"', '"timm:test_resnet"', "pictures only|not installed|import failed"),
+        (
+            '"small_cnn"\nbrain = "features"',
+            '"timm:test_resnet"',
+            "pictures only|not installed|import failed",
+        ),
         ("[network]", '[network]\nweights = "imagenet"', "for volumes"),
     ],
 )

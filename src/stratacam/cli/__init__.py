@@ -40,6 +40,7 @@ COMMANDS = (
     models.explain,
     models.predict,
     study.evidence,
+    study.audit,
     study.leakage,
     study.permute,
     benchmark.benchmark_truth,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from stratacam.cli.options import AcceptLeftOut, Force, Here, Results, StudyFile, conclude
+from stratacam.cli.options import AcceptLeftOut, Force, Here, Results, StudyFile, conclude, existing
 from stratacam.errors import InputError
 
 if TYPE_CHECKING:
@@ -118,6 +118,47 @@ def evidence(
         refresh_report(outcome.folders, console)
     accepted = accept_left_out or configuration.run.accept_left_out
     conclude(outcome.folders.evidence, len(outcome.left_out), accepted)
+
+
+def audit(
+    model: Annotated[
+        Path,
+        existing(
+            "MODEL",
+            "a classifier: a file of Keras, ONNX, torch.export, TorchScript or Lightning, or the folder of a model "
+            "that stratacam trained",
+            "folder or file",
+        ),
+    ],
+    scans: Annotated[
+        Path,
+        existing(
+            "SCANS", "a BIDS folder, or table (.csv, .tsv), of scans with their groups", "folder or file"
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of the audit.")],
+    card: Annotated[
+        Path | None,
+        existing(
+            "FILE",
+            "a TOML file that names the classes, what the classifier takes, and settings of a study",
+            "file",
+            option="--card",
+        ),
+    ] = None,
+    accept_left_out: AcceptLeftOut = False,
+) -> None:
+    """Judge a trained classifier on scans: maps, evidence and report."""
+    from stratacam.report import refresh_report
+    from stratacam.study.audit import write_audit
+    from stratacam.study.configuration import read_configuration
+    from stratacam.study.run import measure_evidence, run_study
+
+    configuration, console = read_configuration(write_audit(model, scans, out, card)), Console()
+    run_study(configuration, console)
+    outcome = measure_evidence(configuration, console)
+    accepted = accept_left_out or configuration.run.accept_left_out
+    conclude(refresh_report(outcome.folders, console), len(outcome.left_out), accepted)
 
 
 def leakage(

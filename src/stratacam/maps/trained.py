@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 
 from stratacam.networks import ModelCard
-from stratacam.networks.saved import card_hash
+from stratacam.networks.cards import card_hash
 from stratacam.scans.prepare import completed
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.sequences import lesion_sequence

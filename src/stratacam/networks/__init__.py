@@ -3,28 +3,33 @@
 from stratacam.networks.architecture import Architecture, by_block
 from stratacam.networks.brain import BRAIN_USES, BrainUse, inputs_of, takes_brain
 from stratacam.networks.build import build
-from stratacam.networks.custom import load_network, made_of, make_network, source_file
+from stratacam.networks.cards import ModelCard
+from stratacam.networks.custom import load_network, source_file
 from stratacam.networks.elsewhere import SOURCES, build_elsewhere, config_of, is_elsewhere, source_named
 from stratacam.networks.files import OpenedFile, open_model
 from stratacam.networks.freeze import freeze, frozen_prefix, matching, train_mode
+from stratacam.networks.given import GivenCard, read_given
 from stratacam.networks.head import find_head
 from stratacam.networks.layers import Dimensions
+from stratacam.networks.make import made_of, make_network
 from stratacam.networks.pretrained import Pretrained, initial_weights
 from stratacam.networks.registry import (
     ARCHITECTURES,
     DEFAULT_ARCHITECTURE,
     RANDOM,
     WEIGHTS,
+    card_of,
     cited_as,
     default_frozen,
     default_weights,
     find_architecture,
+    is_given,
     is_reference,
     last_block,
     network_title,
     short_name,
 )
-from stratacam.networks.saved import ModelCard, load_model, save_model
+from stratacam.networks.saved import load_model, save_model
 from stratacam.networks.side_by_side import SideBySide, count_shared, place_of
 
 __all__ = [
@@ -37,6 +42,7 @@ __all__ = [
     "Architecture",
     "BrainUse",
     "Dimensions",
+    "GivenCard",
     "ModelCard",
     "OpenedFile",
     "Pretrained",
@@ -44,6 +50,7 @@ __all__ = [
     "build",
     "build_elsewhere",
     "by_block",
+    "card_of",
     "cited_as",
     "config_of",
     "count_shared",
@@ -56,6 +63,7 @@ __all__ = [
     "initial_weights",
     "inputs_of",
     "is_elsewhere",
+    "is_given",
     "is_reference",
     "last_block",
     "load_model",
@@ -66,6 +74,7 @@ __all__ = [
     "network_title",
     "open_model",
     "place_of",
+    "read_given",
     "save_model",
     "short_name",
     "source_file",

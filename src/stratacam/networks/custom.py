@@ -14,76 +14,15 @@ import torch
 from torch import nn
 
 from stratacam.errors import InputError, did_you_mean
-from stratacam.networks.brain import BrainUse
-from stratacam.networks.build import build
-from stratacam.networks.elsewhere import build_elsewhere, is_elsewhere, structure_of
-from stratacam.networks.elsewhere.source import Config
 from stratacam.networks.layers import Dimensions
-from stratacam.networks.pretrained import Pretrained, initial_weights, source_of
-from stratacam.networks.registry import is_reference, short_name
+from stratacam.networks.registry import is_given
 from stratacam.networks.seeded import seeded
-from stratacam.source_code import code_in, digest_of
 
 PROBES: dict[Dimensions, tuple[int, ...]] = {2: (64, 64), 3: (64, 64, 64)}
 """Sizes of the pictures, and of the volumes, that a custom network is tried with."""
 
 PROBED = 2
 """Their number."""
-
-
-def make_network(
-    architecture: str,
-    classes: int,
-    *,
-    channels: int = 3,
-    weights: str | Path | Pretrained = "default",
-    seed: int = 0,
-    brain: BrainUse = "off",
-    config: Config | None = None,
-    dimensions: Dimensions = 2,
-) -> nn.Module:
-    """Make the network that a study names, by `build`, `build_elsewhere` or, a custom one, by `load_network`.
-
-    `config` is that of a card, for `build_elsewhere`; `dimensions` are the spatial axes of what the network takes: 3
-    for volumes (B, channels, D, H, W).
-
-    Raises:
-        InputError: as these; or a network that is not of this package is to see the brain alone.
-    """
-    if is_elsewhere(architecture):
-        if brain != "off":
-            raise InputError(
-                f'network.brain: found "{brain}" with the network {architecture}; expected "off" with a network of '
-                'another package, whose layers cannot be masked: choose brain = "off", or a network of this package.'
-            )
-        found = initial_weights(architecture, weights, channels, dimensions=dimensions)
-        trained = (found.state, found.convention) if found else None
-        return build_elsewhere(
-            architecture,
-            classes,
-            channels=channels,
-            trained=trained,
-            seed=seed,
-            config=config,
-            dimensions=dimensions,
-        )
-    if not is_reference(architecture):
-        return build(
-            architecture,
-            classes,
-            channels=channels,
-            weights=weights,
-            seed=seed,
-            brain=brain,
-            dimensions=dimensions,
-        )
-    if brain != "off":
-        raise InputError(
-            f'network.brain: found "{brain}" with the network {architecture}; expected "off" with a network of your '
-            "own, whose layers this package cannot mask: choose one of this package, or mask the features in yours."
-        )
-    initial_weights(architecture, weights)  # refuses weights that only a function of the user's could read
-    return load_network(architecture, classes, channels=channels, seed=seed, dimensions=dimensions)
 
 
 def load_network(
@@ -127,38 +66,6 @@ def load_network(
     return model
 
 
-def made_of(
-    architecture: str,
-    classes: int,
-    *,
-    channels: int = 3,
-    weights: str,
-    seed: int,
-    brain: BrainUse = "off",
-    dimensions: Dimensions = 2,
-) -> str:
-    """What a network is before it is trained: two of which this is the same have the same code and first weights.
-
-    Of a custom network: the source of its file and of what that imports, the versions of packages, and the weights
-    that the function makes or reads, from wherever. Where two calls do not give the same weights, these do not count.
-    Of a network of another package: that package's version, and the layers.
-    """
-    if is_elsewhere(architecture):
-        structure = structure_of(architecture, classes, channels, dimensions)
-        return f"{short_name(architecture)}, {structure}, {source_of(architecture, weights)}"
-    if not is_reference(architecture):
-        first = source_of(architecture, weights)
-        of_volumes = ", for volumes" if dimensions == 3 else ""
-        return f"{architecture}, {first}, {channels} channels, brain {brain}{of_volumes}"
-    home, function = _split(architecture)
-    code = code_in(Path(home).stem, source_file(architecture)) if home.endswith(".py") else code_in(home)
-    first, second = (
-        state_hash(load_network(architecture, classes, channels=channels, seed=seed, dimensions=dimensions))
-        for _ in range(2)
-    )
-    return f"{function}, {digest_of(code)}, {first if first == second else 'random'}"
-
-
 def state_hash(module: nn.Module) -> str:
     """Return a hash of the module's weights and buffers and of its layers' names."""
     content = hashlib.sha256(repr(module).encode())
@@ -169,7 +76,7 @@ def state_hash(module: nn.Module) -> str:
 
 def source_file(reference: str) -> Path:
     """The file that holds a user's function; InputError if there is no such module or file."""
-    home, _ = _split(reference)
+    home, _ = split_reference(reference)
     remedy = (
         f"{reference} must name a module that Python can import (installed, or its folder in PYTHONPATH), or the path "
         "of a .py file, and a function in it."
@@ -188,17 +95,18 @@ def source_file(reference: str) -> Path:
 
 
 def same_reference(first: str, second: str) -> bool:
-    """Whether two references mean the same: equal, or the same file name and function in whatever folder.
+    """Whether two references mean the same: equal, or the same file name and function or card in whatever folder.
 
     Example:
         >>> same_reference("a/networks.py:make", "/b/networks.py:make"), same_reference("a:make", "b:make")
         (True, False)
     """
-    in_files = all(one.rpartition(":")[0].endswith(".py") for one in (first, second))
+    in_files = all(one.rpartition(":")[0].endswith(".py") or is_given(one) for one in (first, second))
     return Path(first).name == Path(second).name if in_files else first == second
 
 
-def _split(reference: str) -> tuple[str, str]:
+def split_reference(reference: str) -> tuple[str, str]:
+    """The module or file, and the function, of a reference; InputError if it is none."""
     home, _, function = reference.rpartition(":")
     if not home or not function.isidentifier():
         raise InputError(
@@ -213,7 +121,7 @@ def find_function(reference: str) -> Callable[..., Any]:
     Raises:
         InputError: the module or the name is not there, or cannot be imported.
     """
-    home, name = _split(reference)
+    home, name = split_reference(reference)
     file = source_file(reference)
     try:
         module = _import_file(file) if home.endswith(".py") else importlib.import_module(home)

@@ -1,53 +1,18 @@
 """Trained models on disk: `model.safetensors` and the JSON card that says what they are."""
 
-import hashlib
 from pathlib import Path
-from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.files import whole_file, write_text
-from stratacam.networks.brain import BrainUse
-from stratacam.networks.custom import make_network, same_reference
-from stratacam.networks.elsewhere.source import Config
-from stratacam.networks.layers import Dimensions
-from stratacam.networks.registry import is_reference
-
-WEIGHTS = "model.safetensors"
-CARD = "card.json"
-
-
-class ModelCard(BaseModel):
-    """What a trained model is.
-
-    Attributes:
-        architecture: its name in the registry, or the reference of a user's function, see `load_network`.
-        classes: names of the outputs, in their order.
-        input: what the pictures must be (sequences in channel order, size, width in mm, ...).
-        training: where the weights come from: initial weights, subjects, settings, seed, versions.
-        head: name of the classifier head; None is the default of `find_head`.
-        channels: of a picture.
-        brain: what the network does with the brain, see `build`.
-        config: of a network of another package, where its name is not enough to build it, see `config_of`.
-        dimensions: spatial axes of what it takes: 2 of pictures, 3 of volumes.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    architecture: str
-    classes: tuple[str, ...]
-    input: dict[str, Any]
-    training: dict[str, Any]
-    head: str | None = None
-    channels: int = 3
-    brain: BrainUse = "off"
-    config: Config | None = None
-    dimensions: Dimensions = 2
+from stratacam.networks.cards import CARD, WEIGHTS, ModelCard, card_text, load_weights, read_card
+from stratacam.networks.custom import same_reference
+from stratacam.networks.given import read_given
+from stratacam.networks.make import make_network
+from stratacam.networks.registry import card_of, is_given, is_reference
 
 
 def save_model(folder: Path | str, model: nn.Module, card: ModelCard) -> None:
@@ -61,16 +26,7 @@ def save_model(folder: Path | str, model: nn.Module, card: ModelCard) -> None:
     }
     with whole_file(folder / WEIGHTS) as temporary:
         save_file(state, temporary)
-    write_text(folder / CARD, _card_text(card))
-
-
-def card_hash(card: ModelCard) -> str:
-    """SHA-256 of the file of a card, as `save_model` writes it."""
-    return hashlib.sha256(_card_text(card).encode()).hexdigest()
-
-
-def _card_text(card: ModelCard) -> str:
-    return card.model_dump_json(indent=2) + "\n"
+    write_text(folder / CARD, card_text(card))
 
 
 def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Module, ModelCard]:
@@ -104,52 +60,23 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
             "own: the same function in a file of the same name, in whatever folder, or none (--network) for networks "
             "of this package."
         )
-    if network is None and is_reference(card.architecture):
+    named_code = is_reference(card.architecture) or (
+        is_given(card.architecture) and read_given(card_of(card.architecture)).network is not None
+    )
+    if network is None and named_code:
         raise InputError(
             f"{folder / CARD}: names the network {card.architecture!r}, which is code that a user wrote; it is not run "
             f"on the card's word. Name it yourself if you trust it: --network {card.architecture}, or "
             f"load_model(folder, network={card.architecture!r})."
         )
-    classes = len(card.classes)
     model = make_network(
         network or card.architecture,
-        classes,
+        len(card.classes),
         channels=card.channels,
         weights="none",
         brain=card.brain,
         config=card.config,
         dimensions=card.dimensions,
     )
-    try:
-        model.load_state_dict(load_file(folder / WEIGHTS))
-    except (OSError, SafetensorError, RuntimeError) as fault:
-        raise InputError(
-            f"{folder / WEIGHTS}: does not hold the weights of a {card.architecture} with "
-            f"{classes} classes ({fault}); {_remedy(card)}."
-        ) from fault
+    load_weights(folder, model, card)
     return model.eval(), card
-
-
-def _remedy(card: ModelCard) -> str:
-    """What to do if weights do not fit: layers of another package's networks may change names between versions."""
-    package = card.architecture.partition(":")[0]
-    made = card.training.get("versions", {}).get(package)
-    return (f"install {package} {made}, or " if made else "") + "train the model again"
-
-
-def read_card(folder: Path) -> ModelCard:
-    """Read the card of a trained model.
-
-    Raises:
-        InputError: it is not there, or is none.
-    """
-    if not (folder / CARD).is_file():
-        inside = sorted(
-            str(card.parent) for end in ("*", "models/*") for card in folder.glob(f"{end}/{CARD}")
-        )
-        such = f", such as {inside[0]}" if inside else ""
-        raise InputError(f"{folder}: holds no {CARD}; name the folder of a trained model{such}.")
-    try:
-        return ModelCard.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
-    except ValidationError as fault:
-        raise InputError(f"{folder / CARD}: is not a model card ({fault}).") from fault

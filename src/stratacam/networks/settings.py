@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from stratacam.networks.brain import BrainUse
 from stratacam.networks.elsewhere import SOURCES, is_elsewhere
-from stratacam.networks.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, is_reference
+from stratacam.networks.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, is_given, is_reference
 
 DEFAULT_BRAIN: BrainUse = "features"
 """Of networks of this package: nothing outside the brain moves them or their maps."""
@@ -45,7 +45,9 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
     def _is_known(cls, architecture: str | tuple[str, ...]) -> str | tuple[str, ...]:
         names = (architecture,) if isinstance(architecture, str) else architecture
         for name in names:
-            if name not in ARCHITECTURES and not any(known(name) for known in (is_reference, is_elsewhere, is_given)):
+            if name not in ARCHITECTURES and not any(
+                known(name) for known in (is_reference, is_elsewhere, is_given)
+            ):
                 raise ValueError(f"{name!r} is not known")
         if len(set(names)) < len(names):
             raise ValueError("a network is named twice")

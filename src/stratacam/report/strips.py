@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stratacam.maps import entity, find_maps, label_of
 from stratacam.networks import ModelCard
-from stratacam.networks.saved import CARD
+from stratacam.networks.cards import CARD
 from stratacam.report.figure import save_figure, style
 from stratacam.report.figures.every_layer import layer_strip
 from stratacam.scans.prepared import find_prepared

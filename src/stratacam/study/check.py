@@ -60,7 +60,8 @@ def check_cohort(
         wanted = configuration or StudyConfiguration(out=Path(), cohort=cohort)
         try:
             clusters = read_clusters(wanted, [by_name[member.scan] for member in members])
-            small = check_study(cohort.input, members, wanted.split, wanted.seeds, clusters)
+            given = configuration.given if configuration else None
+            small = {} if given else check_study(cohort.input, members, wanted.split, wanted.seeds, clusters)
             if configuration:
                 learnt = [member for member in members if member.scan not in small]
                 check_networks(configuration)

@@ -100,6 +100,8 @@ def leave_small_groups_out(
 ) -> dict[str, str]:
     """Leave out the scans of groups with too few subjects to be in every part; see `check_study`."""
     configuration = study.configuration
+    if configuration.given:
+        return {}  # nobody is shared out
     small = check_study(
         configuration.cohort.input, members, configuration.split, configuration.seeds, clusters
     )
@@ -119,7 +121,9 @@ def make_cohort(study: Study, pictures: Sequence[ScanPictures], clusters: Mappin
     used = tuple(scan for scan in pictures if scan.scan not in small)
     found = {scan.group for scan in used}
     wanted = study.configuration.cohort.groups or sorted(found)
-    return Cohort(used, tuple(group for group in wanted if group in found), clusters)
+    given = study.configuration.given
+    classes = given.classes if given else tuple(group for group in wanted if group in found)
+    return Cohort(used, classes, clusters)
 
 
 def describe_scans(cohort: Cohort, prepared: Sequence[PreparedScan], frame: Frame) -> Cohort:

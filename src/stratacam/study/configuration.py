@@ -21,7 +21,8 @@ from stratacam.learning.confounds import ConfoundSettings
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
-from stratacam.networks import WEIGHTS, is_elsewhere
+from stratacam.networks import WEIGHTS, GivenCard, card_of, is_elsewhere, is_given, read_given
+from stratacam.networks.registry import GIVEN
 from stratacam.networks.settings import NetworkSettings
 from stratacam.scans.channels import choose_sequences, count_channels
 from stratacam.scans.pictures import PictureSettings
@@ -142,6 +143,12 @@ class StudyConfiguration(Section):
         return count_channels(self.pictures.sequences or self.cohort.sequences, self.pictures.channels)
 
     @property
+    def given(self) -> GivenCard | None:
+        """The card of the trained classifier that the study judges; None where it trains its own networks."""
+        (first, *_) = self.network.architectures
+        return read_given(card_of(first)) if is_given(first) else None
+
+    @property
     def without_effect(self) -> tuple[str, ...]:
         """Settings that change nothing beside the others, a sentence for each."""
         if self.explain.models == "all" and self.repeats == 1:
@@ -161,6 +168,13 @@ class StudyConfiguration(Section):
             raise ValueError(
                 'split.unit = "slice" splits slices, and with pictures.dimensions = 3 networks see whole volumes; '
                 'choose split.unit = "subject"'
+            )
+        if any(map(is_given, self.network.architectures)) and (
+            len(self.network.architectures) > 1 or self.repeats > 1 or self.split != SplitSettings()
+        ):
+            raise ValueError(
+                "a classifier that is given is judged by itself and on everybody; leave out other networks, repeats "
+                "and the split"
             )
         split = self.split
         held_out_once = split.unit == "subject" and split.maximum_folds == 1 and split.table is None
@@ -223,6 +237,8 @@ def _anchor(path: Path, folder: Path) -> Path:
 
 def _anchor_reference(architecture: str, folder: Path) -> str:
     """Anchor the file of `networks.py:make`, and the folder of `transformers:./model`; leave all others as they are."""
+    if is_given(architecture):
+        return f"{GIVEN}{_anchor(card_of(architecture), folder)}"
     if is_elsewhere(architecture):
         package, _, name = architecture.partition(":")
         return f"{package}:{_anchor(Path(name), folder)}" if name.startswith((".", "~")) else architecture

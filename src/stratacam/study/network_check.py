@@ -13,12 +13,15 @@ from stratacam.networks import (
     ARCHITECTURES,
     Dimensions,
     ModelCard,
+    card_of,
     default_frozen,
     default_weights,
     find_head,
     freeze,
     initial_weights,
+    inputs_of,
     is_elsewhere,
+    is_given,
     is_reference,
     make_network,
     matching,
@@ -38,10 +41,11 @@ def check_networks(configuration: StudyConfiguration) -> None:
             train; or a pattern matches nothing, or the layer that guides training does not suit.
     """
     check_size(configuration, (configuration.pictures.size, configuration.pictures.size))
+    given = configuration.given
     networks = {
         name: make_network(
             name,
-            classes=2,
+            classes=len(given.classes) if given else 2,
             channels=configuration.channels,
             weights="none",
             brain=configuration.network.brain_of(name),
@@ -50,6 +54,10 @@ def check_networks(configuration: StudyConfiguration) -> None:
         for name in configuration.network.architectures
     }
     patterns = configuration.training.frozen or ()
+    if configuration.given:
+        (network,) = networks.values()
+        nifti_layers_of(network, configuration.network.architectures[0], configuration.explain)
+        return
     for network in networks.values():
         find_head(network, configuration.network.head)
     first = configuration.network.architectures[0]
@@ -87,9 +95,11 @@ def check_size(configuration: StudyConfiguration, shape: tuple[int, int]) -> Non
         InputError: they do not.
     """
     for architecture in configuration.network.architectures:
-        if is_elsewhere(architecture):
+        if is_elsewhere(architecture) or is_given(architecture):
             volume = configuration.pictures.dimensions == 3
-            _try(architecture, configuration.channels, (shape[0], *shape) if volume else shape)
+            given = configuration.given
+            classes = len(given.classes) if given else 2
+            _try(architecture, classes, configuration.channels, (shape[0], *shape) if volume else shape)
         entry = ARCHITECTURES.get(architecture)
         if entry and min(shape) < entry.minimum_size:
             raise InputError(
@@ -99,13 +109,13 @@ def check_size(configuration: StudyConfiguration, shape: tuple[int, int]) -> Non
             )
 
 
-def _try(architecture: str, channels: int, shape: tuple[int, ...]) -> None:
-    """Run a network of another package once."""
+def _try(architecture: str, classes: int, channels: int, shape: tuple[int, ...]) -> None:
+    """Run a network of another package, or a given one, once."""
     dimensions: Dimensions = 2 if len(shape) == 2 else 3
-    network = make_network(architecture, classes=2, channels=channels, weights="none", dimensions=dimensions)
+    network = make_network(architecture, classes, channels=channels, weights="none", dimensions=dimensions)
     try:
         with torch.no_grad():
-            network(torch.zeros(1, channels, *shape))
+            logits = network(*inputs_of(network, torch.rand(1, channels, *shape), torch.ones(1, 1, *shape)))
     except InputError:
         raise
     except Exception as fault:
@@ -114,6 +124,15 @@ def _try(architecture: str, channels: int, shape: tuple[int, ...]) -> None:
             f"{type(fault).__name__} ({fault}); expected a size that the network takes, often 224: give pictures.size, "
             "and for networks that take squares only pictures.width_mm, or choose another network."
         ) from fault
+    if (
+        is_given(architecture)
+        and bool((logits >= 0).all())
+        and torch.allclose(logits.sum(dim=1), torch.ones(1))
+    ):
+        raise InputError(
+            f"{card_of(architecture)}: its classifier gives {logits[0].tolist()} for a picture of noise, which are "
+            "probabilities; expected logits, as maps explain these: save it without its softmax."
+        )
 
 
 def check_beginning(configuration: StudyConfiguration) -> list[str]:

@@ -8,17 +8,19 @@ from pathlib import Path
 
 from torch import nn
 
-from stratacam.learning import AnySplit, SplitSettings, TrainSettings, make_splits
+from stratacam.learning import AnySplit, Split, SplitSettings, TrainSettings, make_splits
 from stratacam.networks import (
     BrainUse,
     Dimensions,
     default_weights,
     frozen_prefix,
     initial_weights,
+    is_given,
     made_of,
     make_network,
     short_name,
 )
+from stratacam.networks.cards import read_card
 from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.folders import StudyFolders
@@ -54,6 +56,11 @@ class FirstNetwork:
         model, source = make_once(self)
         return deepcopy(model), source
 
+    @property
+    def given(self) -> bool:
+        """Whether it is a trained classifier, which is not trained again."""
+        return is_given(self.architecture)
+
 
 @lru_cache(maxsize=1)
 def make_once(first: FirstNetwork) -> tuple[nn.Module, str]:
@@ -70,6 +77,8 @@ def make_once(first: FirstNetwork) -> tuple[nn.Module, str]:
         brain=first.brain,
         dimensions=first.dimensions,
     )
+    if first.given:
+        return model, f"given: {first.made_of}"
     return model, pretrained.source if pretrained else "random"
 
 
@@ -100,13 +109,26 @@ def plan_runs(
     *,
     kept_seed: int | None = None,
 ) -> list[Planned]:
-    """Every training of a study: for each network and seed one, or one for each fold.
+    """Every training of a study: for each network and seed one, or one for each fold; of a given classifier none.
+
+    Those whom a given classifier was trained on are in the part for training, everybody else is held out.
 
     `kept_seed` is that of the augmented copies whose activations are kept; the study's own if absent.
 
     Raises:
         InputError: the split, the layers to freeze or the network do not suit.
     """
+    given = configuration.given
+    if given:
+        (model,) = models_of(configuration)
+        of_its_training = {f"sub-{name.removeprefix('sub-')}" for name in given.trained_on}
+        everybody = sorted(cohort.labels())
+        judged = Split(
+            train=tuple(one for one in everybody if one in of_its_training),
+            validation=(),
+            test=tuple(one for one in everybody if one not in of_its_training),
+        )
+        return [plan_network(configuration, folders, model, judged, len(cohort.classes))]
     planned = []
     for model in models_of(configuration):
         seed = split.seed_for(model.seed, configuration.seed)
@@ -137,7 +159,7 @@ def plan_network(
     network = configuration.network
     dimensions = configuration.pictures.dimensions
     chosen = default_weights(run.network, dimensions) if network.weights == "default" else network.weights
-    channels, brain = configuration.channels, network.brain_of(run.network)
+    channels, brain = configuration.channels, brain_of(configuration, run.network)
     made = made_of(
         run.network,
         classes,
@@ -153,9 +175,19 @@ def plan_network(
     untrained = make_network(
         run.network, classes, channels=channels, weights="none", brain=brain, dimensions=dimensions
     )
+    if first.given:
+        return Planned(run, first, configuration.training, split, None)
     settings = settings_of(configuration, run.network, untrained)
     seed = configuration.seed if kept_seed is None else kept_seed
     return Planned(run, first, settings, split, _kept_folder(folders, first, settings, seed, untrained))
+
+
+def brain_of(configuration: StudyConfiguration, architecture: str) -> BrainUse:
+    """What a network does with the brain; a given one of this package what its card says."""
+    given = configuration.given
+    if given and given.is_own:
+        return read_card(given.path).brain
+    return configuration.network.brain_of(architecture)
 
 
 def _kept_folder(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from stratacam.errors import InputError
 from stratacam.files import write_text
+from stratacam.maps import frame_of
+from stratacam.networks.cards import read_card
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.frame import Frame, describe_frame
 from stratacam.scans.prepared import PreparedScan
@@ -16,6 +18,7 @@ from stratacam.study.cohort import (
     make_cohort,
     read_clusters,
 )
+from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.network_check import check_beginning, check_explained, check_size
 from stratacam.study.part import Part, StepDoneError
 from stratacam.study.progress import say
@@ -108,6 +111,18 @@ def _prepare_part(study: Study, only: Part, found: Sequence[Scan], groups: Mappi
     )
 
 
+def _frame_for(configuration: StudyConfiguration, brains: Sequence[tuple[float, float]]) -> Frame:
+    """That of the settings; of a given model of this package the model's, with more pixels for larger brains."""
+    given = configuration.given
+    if not given or not given.is_own:
+        return configuration.pictures.frame_for(brains)
+    frame = frame_of(read_card(given.path))
+    if configuration.pictures.width_mm is None:
+        for brain in brains:
+            frame = frame.enlarged(brain, configuration.pictures.margin_mm)
+    return frame
+
+
 def _frame_of(study: Study, prepared: Sequence[PreparedScan]) -> Frame:
     """The frame of the study's pictures; say which brain decides it.
 
@@ -116,7 +131,7 @@ def _frame_of(study: Study, prepared: Sequence[PreparedScan]) -> Frame:
     """
     configuration, console = study.configuration, study.work.console
     brains = {scan.name: scan.brain_mm for scan in prepared}
-    frame = configuration.pictures.frame_for(brains.values())
+    frame = _frame_for(configuration, list(brains.values()))
     check_size(configuration, frame.shape)
     if brains and configuration.pictures.width_mm is None:
         said, warning = describe_frame(frame, brains)

@@ -10,7 +10,7 @@ from stratacam.errors import InputError
 from stratacam.files import RECORDS
 from stratacam.maps import ExplainSettings, check_settings
 from stratacam.networks import ModelCard, load_model, source_file
-from stratacam.networks.saved import CARD, WEIGHTS, read_card
+from stratacam.networks.cards import CARD, WEIGHTS, read_card
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.choice import Choose
 from stratacam.scans.cohort.sources import check_out, find_cohort_scans

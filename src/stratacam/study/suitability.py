@@ -12,7 +12,7 @@ from stratacam.errors import InputError
 from stratacam.maps import differences_of, edges, edges_between, larger_pictures, within
 from stratacam.maps.trained import part_in_training_of_any
 from stratacam.networks import ModelCard
-from stratacam.networks.saved import CARD
+from stratacam.networks.cards import CARD
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.prepared import PreparedScan

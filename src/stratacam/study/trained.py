@@ -10,7 +10,7 @@ from torch import nn
 
 from stratacam.maps import Consensus
 from stratacam.maps.volumes import for_slices
-from stratacam.networks import ModelCard, is_reference, load_model
+from stratacam.networks import ModelCard, is_given, is_reference, load_model
 from stratacam.networks.precision import Precision
 from stratacam.study.devices import computing_on
 from stratacam.study.keys import NOT_IN_KEY
@@ -45,7 +45,10 @@ class TrainedModel:
 def trained_model(study: Study, run: Run) -> TrainedModel:
     """The model of a run that has been trained."""
     folder = study.folders.models / run.name
-    network = run.network if is_reference(run.network) else None  # which a user wrote and named in the study
+    named = is_reference(run.network) or is_given(
+        run.network
+    )  # which may be code, and was named in the study
+    network = run.network if named else None
     key, precision = study.work.cache.made[folder], study.configuration.run.precision
     return TrainedModel(folder, key, study.device, network, run.network, precision)
 

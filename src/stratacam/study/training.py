@@ -1,4 +1,4 @@
-"""One training as a task, and its predictions."""
+"""One training as a task, and its predictions; of a classifier that is given, its predictions alone."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from stratacam.files import whole_file, write_json
 from stratacam.learning import (
@@ -17,9 +18,11 @@ from stratacam.learning import (
     SLICES_OF_ONE_PERSON,
     AnySplit,
     Checkpoint,
+    History,
     Part,
     Progress,
     ScanPictures,
+    SliceDataset,
     Split,
     TrainSettings,
     cached_inputs,
@@ -39,8 +42,8 @@ from stratacam.networks import (
     save_model,
     source_named,
 )
+from stratacam.networks.cards import CARD, WEIGHTS
 from stratacam.networks.precision import Precision
-from stratacam.networks.saved import CARD, WEIGHTS
 from stratacam.source_code import Entries
 from stratacam.study.devices import computing_on, device_name
 from stratacam.study.keys import NOT_IN_KEY, entries_used
@@ -108,7 +111,7 @@ class Training:
 
     @property
     def outputs(self) -> list[Path]:
-        names = [PREDICTIONS, "split.tsv", "history.json"]
+        names = [PREDICTIONS, "split.tsv", *([] if self.first.given else ["history.json"])]
         names += [WEIGHTS, CARD] if self.card is not None else []
         return [self.out / name for name in names]
 
@@ -116,12 +119,8 @@ class Training:
         with computing_on(self.device, self.precision):
             self._train(progress)
 
-    def _train(self, progress: Progress) -> None:
-        model, source = self.first.make()
-        dataset = make_dataset(self.pictures, self.classes)
-        rows = self.split.rows(dataset)
-        parts = {part: dataset.take(rows[part]) for part in PARTS}
-        history = train(
+    def _fit(self, model: nn.Module, parts: Mapping[Part, SliceDataset], progress: Progress) -> History:
+        return train(
             model,
             parts["train"],
             parts["validation"],
@@ -134,6 +133,13 @@ class Training:
             device=self.device,
             progress=progress,
         )
+
+    def _train(self, progress: Progress) -> None:
+        model, source = self.first.make()
+        dataset = make_dataset(self.pictures, self.classes)
+        rows = self.split.rows(dataset)
+        parts = {part: dataset.take(rows[part]) for part in PARTS if len(rows[part])}
+        history = None if self.first.given else self._fit(model, parts, progress)
         fed = frozen_prefix(model, self.settings.frozen or ())[1] if self.kept else model
 
         def logits_of(part: Part) -> NDArray[np.float64]:
@@ -145,12 +151,17 @@ class Training:
             )
             return compute_logits(fed, read, len(dataset), device=self.device)
 
-        validation = parts["validation"]
-        temperature = fit_temperature(logits_of("validation"), validation.label, slice_weights(validation))
+        temperature = 1.0
+        if history:
+            validation = parts["validation"]
+            temperature = fit_temperature(
+                logits_of("validation"), validation.label, slice_weights(validation)
+            )
         logits = logits_of("test")
         self.out.mkdir(parents=True, exist_ok=True)
         write_split(self.out / "split.tsv", self.split, dataset)
-        write_json(self.out / "history.json", history.as_json())
+        if history:
+            write_json(self.out / "history.json", history.as_json())
         with whole_file(self.out / PREDICTIONS) as temporary:
             np.savez(temporary, row=rows["test"], logits=logits, temperature=temperature)
         if self.card is None:
@@ -177,9 +188,9 @@ class Training:
                 "cohort": self.cohort,
                 "subjects": subjects,
                 "images": _parts_of_images(self.split, self.images),
-                "settings": self.settings.model_dump(mode="json"),
-                "best_epoch": history.best_epoch,
-                "heat_outside": history.epochs[history.best_epoch - 1].heat_outside,
+                "settings": self.settings.model_dump(mode="json") if history else {},
+                "best_epoch": history.best_epoch if history else None,
+                "heat_outside": history.epochs[history.best_epoch - 1].heat_outside if history else None,
                 "air": air,
                 "temperature": temperature,
                 "precision": self.precision,

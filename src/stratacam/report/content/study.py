@@ -16,7 +16,7 @@ from stratacam.maps import FoundMaps, ScanMaps, explained_sequence, read_all, sc
 from stratacam.maps.fused import is_fused
 from stratacam.maps.store import Place
 from stratacam.networks import ModelCard, network_title
-from stratacam.networks.saved import CARD
+from stratacam.networks.cards import CARD
 from stratacam.report.content.files import REPEAT, Row, expect, json_if_there, missing, table_if_there
 from stratacam.report.content.models import EvaluatedModel, read_models
 from stratacam.report.content.recommended import Recommended, read_recommended

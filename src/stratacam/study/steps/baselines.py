@@ -59,10 +59,11 @@ class Baselines:
     """Simple baselines, to be scored on the subjects that splits hold out.
 
     Attributes:
-        splits: of the first network and seed; where there are none, slices were split.
+        splits: of the first network and seed; where there are none, slices were split, or the classifier was given.
         people: what the cohort's tables say of every scan.
         measures: by scan, the file of its simple measures.
         features: folder of what the head of the first network is fed; None where that is no baseline.
+        given: whether the classifier was given, so that there is nobody to learn from.
     """
 
     pictures: tuple[ScanPictures, ...]
@@ -74,6 +75,7 @@ class Baselines:
     features: Path | None
     seed: int
     out: Path
+    given: bool = False
 
     @property
     def outputs(self) -> list[Path]:
@@ -84,7 +86,10 @@ class Baselines:
         pictures, classes, splits, seed = self.pictures, self.classes, self.splits, self.seed
         found: list[Baseline]
         left_out: dict[str, str]
-        found, left_out = [], {"all": "slices were split, so that every subject is on both sides"}
+        why = "slices were split, so that every subject is on both sides"
+        if self.given:
+            why = "the classifier was given, and nobody was left to learn from"
+        found, left_out = [], {"all": why}
         subjects = sorted(subject for split in splits for subject in split.test)
         # baselines have nothing to stop early, so they learn from the validation subjects too
         folds = [([*split.train, *split.validation], list(split.test)) for split in splits]
@@ -157,6 +162,7 @@ def evaluate_all(
         one.split for one in planned if one.run.model == plan.run.model and isinstance(one.split, Split)
     ]
     scan_of = {scan.name: scan for scan in scans}
+    given = study.configuration.given is not None
     features = plan.kept if splits and plan.first.weights != RANDOM else None
     if features:
         kept = [
@@ -167,7 +173,8 @@ def evaluate_all(
         pictures=cohort.pictures,
         classes=cohort.classes,
         labels=cohort.labels(),
-        splits=tuple(splits),
+        splits=() if given else tuple(splits),
+        given=given,
         people=read_people(
             study.configuration.cohort.input,
             [scan_of[scan.scan] for scan in cohort.pictures],

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from stratacam.files import read_json, write_json
 from stratacam.learning import Split
-from stratacam.networks.saved import CARD
+from stratacam.networks.cards import CARD
 from stratacam.study.cache import Entry
 from stratacam.study.cohort import Cohort
 from stratacam.study.part import StepDoneError
