@@ -64,6 +64,7 @@ class Pick:
             criterion, whatever the other half says of them.
         of_halves: those maps; None of a half in which no map meets them.
         nearest: where none passed, the one with the fewest criteria that are not met.
+        given: whether the network was given, and not trained.
     """
 
     judged: tuple[JudgedMap, ...]
@@ -71,6 +72,7 @@ class Pick:
     numbers: tuple[CrossFitted, ...]
     of_halves: tuple[JudgedMap | None, JudgedMap | None]
     nearest: JudgedMap | None
+    given: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values for a JSON file."""
@@ -79,19 +81,20 @@ class Pick:
             "of_halves": [one and asdict(one) for one in self.of_halves],
         }
         return {
-            "rule": rule()._asdict(),
+            "rule": rule(given=self.given)._asdict(),
             "recommended": self.recommended and asdict(self.recommended) | chosen,
             "nearest": self.nearest and asdict(self.nearest),
             "judged": [asdict(one) for one in self.judged],
         }
 
 
-def pick(judged: Sequence[JudgedMaps], *, seed: int = 0) -> Pick:
+def pick(judged: Sequence[JudgedMaps], *, seed: int = 0, given: bool = False) -> Pick:
     """The most faithful of the maps that passed, with numbers from people who took no part in a choice.
 
     Args:
         judged: of one architecture; the bounds of their rules hold for all of them together.
         seed: of the halves.
+        given: whether the network was given, and not trained.
     """
     maps = tuple(
         JudgedMap(one.name, one.networks, method, layer.layer, layer.verdict, layer.faults, layer.reasons)
@@ -101,7 +104,8 @@ def pick(judged: Sequence[JudgedMaps], *, seed: int = 0) -> Pick:
     )
     passed = [place for place, one in enumerate(maps) if one.verdict == "recommended"]
     if not passed:
-        return Pick(maps, None, (), (None, None), min(maps, key=lambda one: one.unmet, default=None))
+        nearest = min(maps, key=lambda one: one.unmet, default=None)
+        return Pick(maps, None, (), (None, None), nearest, given)
     tables = {one.name: one.table for one in judged}
     table = _side_by_side(tables)
     half = halves(len(table.subjects), seed=seed)
@@ -122,7 +126,7 @@ def pick(judged: Sequence[JudgedMaps], *, seed: int = 0) -> Pick:
         candidates=(candidates(half), candidates(~half)),
     )
     one, other = (None if place is None else maps[place] for place in found.of_halves)
-    return Pick(maps, maps[found.place], found.numbers, (one, other), None)
+    return Pick(maps, maps[found.place], found.numbers, (one, other), None, given)
 
 
 def _of(table: SubjectTable, subjects: Collection[str]) -> SubjectTable:

@@ -31,9 +31,24 @@ Floats = NDArray[np.float64]
 Verdict = Literal["recommended", "says the same", "not recommended", "cannot say"]
 
 
-def criteria() -> list[tuple[Measure, Criterion]]:
-    """The criteria of a layer, in the order of the registry."""
-    return [(measure, criterion) for measure in registry.measures() for criterion in measure.criteria]
+def criteria(*, given: bool = False) -> list[tuple[Measure, Criterion]]:
+    """The criteria of a layer, in the order of the registry.
+
+    Of a classifier that was given there is one training, and nobody can say whether another would show the same: that
+    criterion, whose rows are alternatives, is left out.
+    """
+    return [
+        (measure, criterion)
+        for measure in registry.measures()
+        for criterion in measure.criteria
+        if not (given and criterion.alternatives)
+    ]
+
+
+GIVEN_REMARK = (
+    " The classifier was given, and has no other training: whether another would show the same was not asked. A "
+    "recommended map is true to this classifier."
+)
 
 
 class Rule(NamedTuple):
@@ -54,9 +69,9 @@ class Rule(NamedTuple):
         return "\n".join([self.opening, "", *(f"- {one}" for one in self.criteria), "", self.remarks])
 
 
-def rule() -> Rule:
-    """The rule, from the criteria of the registry."""
-    clauses = [f"{criterion.rule} ({criterion.asked})" for _, criterion in criteria()]
+def rule(*, given: bool = False) -> Rule:
+    """The rule, from the criteria of the registry; see `criteria`."""
+    clauses = [f"{criterion.rule} ({criterion.asked})" for _, criterion in criteria(given=given)]
     learned = (
         "the network was shown to have learned (lower bound of the held-out balanced accuracy above chance)"
     )
@@ -69,7 +84,7 @@ def rule() -> Rule:
         "have no error rate: with few subjects, a layer that truly misses them often meets them. If something was not "
         "measured, or on fewer than 10 subjects, the answer is “cannot say”. Of layers that say the same, the one most "
         "above its control by ROAD is recommended; its numbers come from subjects that did not choose among them, "
-        "though all decided which layers pass.",
+        "though all decided which layers pass." + (GIVEN_REMARK if given else ""),
     )
 
 
@@ -114,6 +129,7 @@ class Recommendation:
     method: str
     layers: tuple[LayerVerdict, ...]
     choices: tuple[Choice, ...]
+    given: bool = False
 
     @property
     def recommended(self) -> tuple[str, ...]:
@@ -124,7 +140,7 @@ class Recommendation:
         """Return plain values for a JSON file."""
         return {
             "method": self.method,
-            "rule": rule()._asdict(),
+            "rule": rule(given=self.given)._asdict(),
             "recommended": self.recommended,
             "layers": [asdict(one) for one in self.layers],
             "choices": [asdict(one) for one in self.choices],
@@ -139,6 +155,7 @@ def recommend(
     learnt: bool | None = None,
     truth: bool | None = None,
     level: float = LEVEL,
+    given: bool = False,
     seed: int = 0,
 ) -> tuple[Recommendation, ...]:
     """Apply the rule to every layer of all methods.
@@ -151,6 +168,7 @@ def recommend(
         truth: whether the study states what the truth is, so that the criteria that need it are required; None: if
             anything was measured of it.
         level: error rate of each criterion of a bound, over all maps together.
+        given: whether the network was given and not trained, see `criteria`.
         seed: of random signs and of the halves.
     """
     if not methods:
@@ -160,6 +178,7 @@ def recommend(
         [(method, layer) for method in methods for layer in layers],
         truth=truth,
         level=level,
+        given=given,
         seed=seed,
     )
     gate = tuple(filter(None, [not_learned(learnt)]))
@@ -195,20 +214,26 @@ def recommend(
                     cluster,
                 )
         recommendations.append(
-            Recommendation(method, tuple(verdicts[layer] for layer in layers), tuple(choices))
+            Recommendation(method, tuple(verdicts[layer] for layer in layers), tuple(choices), given)
         )
     return tuple(recommendations)
 
 
 def _findings(
-    table: SubjectTable, maps: Sequence[tuple[str, str]], *, truth: bool | None, level: float, seed: int
+    table: SubjectTable,
+    maps: Sequence[tuple[str, str]],
+    *,
+    truth: bool | None,
+    level: float,
+    given: bool,
+    seed: int,
 ) -> Mapping[tuple[str, str], list[Finding]]:
     """What every criterion says of every method and layer; of a measure, up to the first that is not met."""
     unmet: set[tuple[str, str, str, str]] = set()
     found: dict[tuple[str, str], list[Finding]] = {one: [] for one in maps}
     with_rows = any(key[2] == AVERAGE_PRECISION.name and key[:2] in found for key in table.keys)
     stated = with_rows if truth is None else truth
-    for measure, criterion in criteria():
+    for measure, criterion in criteria(given=given):
         if criterion.where_truth and not stated:
             continue
         rows = {

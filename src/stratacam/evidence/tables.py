@@ -54,6 +54,7 @@ class Tables:
         learnt: whether it was shown to do better than chance on people held out; None: not known.
         trained: its runs, and the keys of their trainings, by which evidence of an earlier model is known.
         folder: of the network's evidence.
+        given: whether the network was given, and not trained.
     """
 
     scans: tuple[ScanEvidence, ...]
@@ -70,6 +71,7 @@ class Tables:
     learnt: bool | None
     trained: Mapping[str, str]
     folder: Path
+    given: bool = False
 
     @property
     def outputs(self) -> list[Path]:
@@ -140,6 +142,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         learnt=tables.learnt,
         truth=any(tables.truth.values()),
         level=LEVEL / tables.judged_together,
+        given=tables.given,
         seed=seed,
     )
     write_json(folder / RECOMMENDATION, {"methods": [one.as_json() for one in recommended]})

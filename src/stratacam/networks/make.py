@@ -29,7 +29,7 @@ def make_network(
     config: Config | None = None,
     dimensions: Dimensions = 2,
 ) -> nn.Module:
-    """Make the network that a study names, by `build`, `build_elsewhere`, `open_given` or, a custom one, `load_network`.
+    """Make the network that a study names: by `build`, `build_elsewhere`, `open_given`, or for a user's `load_network`.
 
     `config` is that of a card, for `build_elsewhere`; `dimensions` are the spatial axes of what the network takes: 3
     for volumes (B, channels, D, H, W).

@@ -137,7 +137,7 @@ def _predict(model: nn.Module, card: ModelCard, scan: PreparedScan) -> ScanPredi
     pictures = cut_pictures_for(card, scan)
     logits = logits_of(model, network_images(pictures), pictures.brain, SLICES_AT_ONCE).double().numpy()
     probabilities = apply_temperature(logits, 1.0)
-    calibrated = apply_temperature(logits, float(card.training.get("temperature", 1.0)))
+    calibrated = apply_temperature(logits, float(card.training.get("temperature") or 1.0))
     slices = tuple(
         (int(index), sequence, given)
         for index, sequence, given in zip(pictures.slices, pictures.sequences, probabilities, strict=True)

@@ -192,7 +192,7 @@ class Training:
                 "best_epoch": history.best_epoch if history else None,
                 "heat_outside": history.epochs[history.best_epoch - 1].heat_outside if history else None,
                 "air": air,
-                "temperature": temperature,
+                "temperature": temperature if history else None,
                 "precision": self.precision,
                 "device": device_name(self.device),
                 "seed": self.run.seed,

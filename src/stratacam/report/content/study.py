@@ -15,7 +15,7 @@ from stratacam.files import read_json, read_table
 from stratacam.maps import FoundMaps, ScanMaps, explained_sequence, read_all, scan_of
 from stratacam.maps.fused import is_fused
 from stratacam.maps.store import Place
-from stratacam.networks import ModelCard, network_title
+from stratacam.networks import ModelCard, is_given, network_title
 from stratacam.networks.cards import CARD
 from stratacam.report.content.files import REPEAT, Row, expect, json_if_there, missing, table_if_there
 from stratacam.report.content.models import EvaluatedModel, read_models
@@ -104,6 +104,11 @@ class StudyContent:
     def warning(self) -> str:
         """What stands beside everything that comes of the split; empty where there is nothing to warn of."""
         return str(self.metrics.get("warning", ""))
+
+    @property
+    def given(self) -> bool:
+        """Whether the classifier was given, and not trained by the study."""
+        return is_given(self.card.architecture)
 
     @property
     def picture(self) -> str:

@@ -46,6 +46,7 @@ def reliability_plot(study: StudyContent, request: Request) -> ReportFigure | No
         counts.yaxis.get_major_locator().set_params(integer=True, nbins=3)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(LOOKS))
+    fitted = "" if study.given else " The temperature was fitted on validation data."
     return ReportFigure(
         "Reliability of the probabilities",
         "On the dashed line probabilities are right; below it the network is overconfident. Lower panels: predictions "
@@ -55,7 +56,7 @@ def reliability_plot(study: StudyContent, request: Request) -> ReportFigure | No
         f"{study.title_of(study.main)} on the held-out {'slices' if study.by_slice else 'subjects'}. Predictions are "
         "binned by their highest probability. Across: its mean in the bin; up: the share classified correctly. Lower "
         "panels: filled as given, outlined after scaling. The expected calibration error is the mean distance to the "
-        "line weighted by count. The temperature was fitted on validation slices.",
+        f"line weighted by count.{fitted}",
     )
 
 

@@ -89,6 +89,8 @@ def partition(study: StudyContent) -> str:
 
 def disjoint(study: StudyContent) -> str:
     """What no two parts share."""
+    if study.given:
+        return "None here; who was in the classifier's training is known to its makers."
     if study.by_slice:
         return "None: slices of one person are in several parts."
     by = study.configuration.get("split", {}).get("group_by")
@@ -133,8 +135,10 @@ def training(_study: StudyContent) -> str:
     return "Methods, “Networks and training”; every setting in the table of settings."
 
 
-def selection(_study: StudyContent) -> str:
+def selection(study: StudyContent) -> str:
     """How the final model was chosen."""
+    if study.given:
+        return "The classifier was given; none was chosen here."
     return "The epoch with the lowest validation loss. No model was chosen by held-out results."
 
 

@@ -105,7 +105,8 @@ def _networks(study: StudyContent) -> str:
         imagenet = " [@imagenet]" if "ImageNet" in start else ""
         cite = cited_as(model.network)
         titles.append(
-            f"{network_title(model.network)}{f' [@{cite}]' if cite else ''}, starting from {start}{imagenet},"
+            f"{network_title(model.network)}{f' [@{cite}]' if cite else ''}, "
+            f"{'with' if study.given else 'starting from'} {start}{imagenet},"
         )
     known = all(model.network in ARCHITECTURES for model in study.networks)
     pooling = f" with global average pooling{OVER[study.card.brain]}" if known else ""
@@ -119,6 +120,8 @@ def _networks(study: StudyContent) -> str:
 
 def _training(study: StudyContent) -> str:
     settings = study.card.training.get("settings", {})
+    if study.given:
+        return "The classifier was given with its weights, and nothing was trained."
     if not settings:
         return ""
     frozen = settings.get("frozen") or []

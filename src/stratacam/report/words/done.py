@@ -18,6 +18,16 @@ OVER: dict[BrainUse, str] = {
 def how_it_was_split(study: StudyContent) -> str:
     """By subject, in one split or in folds, or by slice."""
     slices = sum(study.metrics["slices_per_class"].values())
+    if study.given:
+        known = sum(part == "train" for part in study.part.values())
+        of_these = (
+            f"; its card says that it was trained on {known} of them, who are not judged" if known else ""
+        )
+        return (
+            f"The classifier was given, and nobody was trained on here: it was asked of all {len(study.group)} people "
+            f"({counted(slices, study.picture)}){of_these}. Whether others of them were in its training is known only "
+            "to those who made it."
+        )
     if study.by_slice:
         parts = study.slices_of_part
         return (
@@ -42,6 +52,8 @@ def how_it_was_split(study: StudyContent) -> str:
 def how_split_was_chosen(study: StudyContent) -> str:
     """By whom or what, and when."""
     settings, seeds = study.configuration.get("split", {}), {model.seed for model in study.models}
+    if study.given:
+        return "There was no split."
     if study.by_slice:
         return "Slices were drawn at random."
     if settings.get("table"):
@@ -81,6 +93,8 @@ def what_was_left_out(study: StudyContent) -> str:
 
 def starting_weights(study: StudyContent, network: str) -> str:
     """What the weights of a network are before training, such as "ImageNet weights"."""
+    if study.given:
+        return "its own weights"
     weights = str(study.configuration.get("network", {}).get("weights", "default"))
     dimensions = study.configuration.get("pictures", {}).get("dimensions", 2)
     chosen = default_weights(network, dimensions) if weights == "default" else weights

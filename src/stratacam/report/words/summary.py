@@ -58,7 +58,8 @@ def _what_was_asked(study: StudyContent) -> Answer:
     return Answer(
         "What was asked?",
         f"Which group is a brain of: {groups}?",
-        f"{networks} classifies {pictures_in_words(study)} of {sequences}; a person's class is that of the highest "
+        f"{networks[0].upper()}{networks[1:]} "
+        f"classifies {pictures_in_words(study)} of {sequences}; a person's class is that of the highest "
         f"mean probability.{trained}",
         "methods",
     )
@@ -69,7 +70,9 @@ def _on_whom(study: StudyContent) -> Answer:
         f"{sum(group == name for group in study.group.values())} {name}" for name in study.card.classes
     ]
     slices = sum(study.metrics["slices_per_class"].values())
-    if study.by_slice:
+    if study.given:
+        split = "none of them trained on here"
+    elif study.by_slice:
         parts = study.slices_of_part
         split = f"slices split at random: {parts['train']} trained on, {parts['validation']} for validation, {slices} "
         "held out"

@@ -225,6 +225,7 @@ def _measure_network(
         learnt=has_learned(study.folders.evaluation / judged.name),
         trained={run.name: work.cache.made[study.folders.models / run.name] for run in runs},
         folder=folder,
+        given=configuration.given is not None,
     )
     together = NetworkTables(tables)
     if not work.only:

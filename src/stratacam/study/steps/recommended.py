@@ -26,13 +26,17 @@ class Recommend:
     judged: tuple[JudgedFiles, ...]
     seed: int
     out: Path
+    given: bool = False
 
     @property
     def outputs(self) -> tuple[Path]:
         return (self.out,)
 
     def do(self) -> None:
-        write_json(self.out, pick([read_judged(one) for one in self.judged], seed=self.seed).as_json())
+        write_json(
+            self.out,
+            pick([read_judged(one) for one in self.judged], seed=self.seed, given=self.given).as_json(),
+        )
 
 
 def recommend_map(
@@ -54,7 +58,10 @@ def recommend_map(
     study.work.once(
         "recommend",
         Recommend(
-            tuple(JudgedFiles.of(tables) for _, tables in first), configuration.seed, folders.recommended
+            tuple(JudgedFiles.of(tables) for _, tables in first),
+            configuration.seed,
+            folders.recommended,
+            given=configuration.given is not None,
         ),
     )
     recommended = read_json(folders.recommended)["recommended"]
