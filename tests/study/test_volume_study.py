@@ -112,7 +112,7 @@ def test_maps_are_of_all_slices_that_the_network_sees(study):
 
 
 def test_evidence_and_report_are_of_volumes(study):
-    rows = read_rows(study / "evidence/small_cnn_consensus/summary.tsv", Summary)
+    rows = read_rows(study / "evidence/small_cnn_consensus/layers.tsv", Summary)
     found = {row.measure for row in rows}
     assert {"road", "region_agreement", "above_rank", "repeat_rank"} <= found
     page = (study / "report.html").read_text(encoding="utf-8")
