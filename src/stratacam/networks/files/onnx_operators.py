@@ -179,7 +179,6 @@ def attention(
     *,
     scale: float | None = None,
     is_causal: int = 0,
-    **_: Any,
 ) -> Tensor:
     """Scaled dot-product attention of heads (B, heads, tokens, features)."""
     if query.ndim != 4:
