@@ -87,10 +87,10 @@ def _read(path: Path) -> Mapping[str, Any]:
         named = re.search(r"GLOBAL (\S+)", str(fault))
         if isinstance(fault, pickle.UnpicklingError) and named:
             raise InputError(
-                f"{path}: holds more than tensors and plain values ({named[1]}), and reading that could run code; "
-                "expected weights alone: where you trust the file, keep "
-                "{'state_dict': torch.load(file, weights_only=False)['state_dict']} of it, save that by torch.save, and "
-                "give what the class needs as arguments={...}."
+                f"{path}: holds more than tensors and plain values ({named[1]}), and reading that could run "
+                "code; expected weights alone: where you trust the file, keep "
+                "{'state_dict': torch.load(file, weights_only=False)['state_dict']} of it, save that by torch.save, "
+                "and give what the class needs as arguments={...}."
             ) from fault
         raise InputError(
             f"{path}: is damaged or was not written by torch: {type(fault).__name__} ({str(fault)[:200]}); expected "
