@@ -1,5 +1,7 @@
 """Models of Keras: how they are run and named, and what is refused."""
 
+import importlib
+import json
 import os
 import subprocess
 import sys
@@ -66,6 +68,47 @@ def test_a_final_softmax_is_left_out_and_said(end, ending, tmp_path):
     torch.testing.assert_close(probabilities(found(images)), expected)
     notes = found.opened_file.notes
     assert notes == () if end is None else "is left out: the network gives logits." in notes[0]
+
+
+def layer(kind, name, after, **config):
+    """A layer as Keras 2 writes it."""
+    return {
+        "class_name": kind,
+        "config": {"name": name, "trainable": True, "dtype": "float32", **config},
+        "name": name,
+        "inbound_nodes": [[[after, 0, 0, {}]]],
+    }
+
+
+def test_hdf5_as_keras_2_wrote_it_is_read(tmp_path):
+    model = simple(keras_or_skip())
+    path = tmp_path / "old.h5"
+    model.save(path)
+    images = {"batch_input_shape": [None, 24, 24, 2], "dtype": "float32", "sparse": False, "name": "images"}
+    layers = [
+        {"class_name": "InputLayer", "config": images, "name": "images", "inbound_nodes": []},
+        layer(
+            "Conv2D",
+            "first",
+            "images",
+            filters=4,
+            kernel_size=[3, 3],
+            data_format="channels_last",
+            activation="relu",
+        ),
+        layer("MaxPooling2D", "pool", "first", pool_size=[2, 2], strides=[2, 2], data_format="channels_last"),
+        layer("GlobalAveragePooling2D", "gap", "pool", data_format="channels_last"),
+        layer("Dense", "predictions", "gap", units=3, activation="softmax"),
+    ]
+    ends = {"input_layers": [["images", 0, 0]], "output_layers": [["predictions", 0, 0]]}
+    with importlib.import_module("h5py").File(path, "a") as file:
+        file.attrs["keras_version"], file.attrs["backend"] = "2.4.0", "tensorflow"
+        file.attrs["model_config"] = json.dumps(
+            {"class_name": "Functional", "config": {"name": "old", "layers": layers, **ends}}
+        ).encode()
+    found, pictures = open_model(path), images_for()
+    torch.testing.assert_close(found(pictures), model(pictures.movedim(1, -1), training=False).detach())
+    assert cam.explain(found, pictures).layers == ("first", "pool")
 
 
 def test_channels_first_are_taken_as_they_are(tmp_path):
