@@ -5,7 +5,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-re
 
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix src/stratacam/viewer/page
 
-.PHONY: demo viewer test test-long lint docs lock bench
+.PHONY: demo viewer test test-long lint docs sbom lock bench
 
 demo: $(INSTALLED)  ## make the synthetic cohort and run the whole study on it
 	$(BIN)/stratacam demo demo
@@ -23,8 +23,12 @@ test-long: $(INSTALLED)  ## run the others: large cohorts, real scans, commands 
 lint: $(INSTALLED)  ## check format, style and types, and the Dockerfile
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/hadolint Dockerfile
 
-docs: $(INSTALLED)  ## fill the generated blocks of the documentation from the code
-	$(BIN)/python docs/generate.py
+docs: $(INSTALLED)  ## fill the generated blocks of the documentation from the code, and build its site: site/index.html
+	$(BIN)/python docs/generate.py && $(BIN)/python -m release.licences
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+sbom: $(INSTALLED)  ## write a software bill of materials (CycloneDX) of the environment to dist/
+	$(BIN)/python -m release.sbom
 
 lock: $(INSTALLED)  ## lock what containers install, with hashes, after a change of pyproject.toml or constraints.txt
 	$(BIN)/pip install -q -c constraints.txt uv && $(BIN)/python containers/lock.py
@@ -34,5 +38,5 @@ bench: $(INSTALLED)  ## measure time and memory of the maps, against other libra
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -c constraints.txt -e '.[cloud,cluster,imagenet,notebook,video,dev]'
+	$(BIN)/pip install -c constraints.txt -e '.[cloud,cluster,imagenet,notebook,video,docs,dev]'
 	touch $@

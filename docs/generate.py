@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import torch
 import typer
+from docstrings import api
 
 import stratacam
 from stratacam.cam.methods import REGISTRY
@@ -134,6 +135,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "measures": documentation_table,
     "rule": lambda: rule().as_markdown(),
     "public_names": public_names,
+    "api": api,
     "sequences": sequences,
     "figures": figures,
 }

@@ -99,7 +99,9 @@ def photograph(page: Path, path: Path, height: int, width: int = 1060, flags: tu
     if browser is None:
         sys.exit(f"{path}: not made; expected Chromium on the path: install it, or take the picture by hand.")
     with tempfile.TemporaryDirectory() as profile:
-        options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={width},{height}"]
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+        options += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        options += ["--hide-scrollbars", f"--window-size={width},{height}"]
         options += [f"--user-data-dir={profile}", f"--screenshot={path}", page.resolve().as_uri()]
         subprocess.run([browser, *flags, *options], check=True, capture_output=True)  # noqa: S603 - the user's browser
     _shrink(path)
@@ -146,5 +148,5 @@ if __name__ == "__main__":
     photograph(study / "report.html", IMAGES / "report.png", height=900)
     photograph(find_prepared(study / "prepared")[0].quality_page, IMAGES / "quality.png", height=1000)
     photograph_viewer(study, IMAGES / "viewer.png")
-    evidence = min((study / "figures").glob("figure-*-evidence-*.png"))
-    shorten(evidence, IMAGES / "evidence.png")
+    for name in ("recommended", "evidence"):
+        shorten(min((study / "figures").glob(f"figure-*-{name}*.png")), IMAGES / f"{name}.png")

@@ -18,20 +18,23 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 GENERATE = runpy.run_path(str(ROOT / "docs" / "generate.py"))
 
 
-def write_finished_study(folder):
-    """A small finished study in place of the demonstration's, in `study` below the folder."""
+@pytest.fixture(scope="module")
+def demonstration(tmp_path_factory):
+    """A folder `demo` with a small finished study in place of the demonstration's."""
+    folder = tmp_path_factory.mktemp("finished") / "demo"
     small = runpy.run_path(str(ROOT / "tests" / "report" / "small_study.py"))
     study = small["write_study"](folder, layers=small["FEW"], seeds=(0,)).root
     model = study / "models" / "vgg16_seed-0"
     card = ModelCard.model_validate_json((model / "card.json").read_text(encoding="utf-8"))
     save_model(model, stratacam.build("vgg16", len(card.classes), weights="none"), card)
+    return folder
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_code_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch):
+def test_code_of_a_page_runs_and_prints_what_it_shows(page, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
-    if page.stem == "python":
-        write_finished_study(tmp_path / "demo")
+    if page.stem in {"python", "reviewers"}:
+        (tmp_path / "demo").symlink_to(request.getfixturevalue("demonstration"))
     scope = {}
     printed = ""
     blocks = re.findall(

@@ -69,6 +69,16 @@ def test_source_distribution_builds_the_same_wheel_at_any_time(wheel, sdist, tmp
     assert build("wheel", tree, tmp_path / "out").read_bytes() == wheel.read_bytes()
 
 
+def test_source_distribution_is_the_same_from_a_copy_of_any_age_and_mode(sdist, tmp_path):
+    tree = unpacked(sdist, tmp_path / "tree")
+    (tree / "PKG-INFO").unlink()  # of the build, not of the sources
+    for path in tree.rglob("*"):
+        os.utime(path, (1e9, 1e9))
+        path.chmod(0o700 if path.is_dir() or path.stat().st_mode & 0o100 else 0o600)
+    (tmp_path / "out").mkdir()
+    assert build("sdist", tree, tmp_path / "out").read_bytes() == sdist.read_bytes()
+
+
 def test_source_distribution_has_what_its_build_and_its_tests_need(sdist):
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}

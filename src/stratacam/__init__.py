@@ -1,6 +1,7 @@
 """Honest classifiers of brain MRI, and maps of what every layer of the network looked at.
 
-The public names are loaded when they are first used, so that `import stratacam` costs nothing.
+The names in `__all__` are public and stable, as `docs/support.md` says; modules below may change with any version.
+They are loaded when they are first used, so that `import stratacam` costs nothing.
 """
 
 import importlib

@@ -19,7 +19,9 @@ class Evidence:
     Attributes:
         content: as the report reads it.
 
-    Example: `found, *_ = stratacam.open_study("results").evidence`; `found.verdicts` is a data frame.
+    Example:
+        found, *others = stratacam.open_study("results").evidence
+        found.verdicts  # a data frame: method, layer, verdict, why
     """
 
     def __init__(self, content: EvidenceContent) -> None:

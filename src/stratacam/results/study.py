@@ -33,6 +33,12 @@ def open_study(folder: Path | str) -> "Study":
 
     Raises:
         InputError: there is no study, or it is unfinished or damaged.
+
+    Example:
+        study = stratacam.open_study("results")
+        study.table("evaluation/comparison")  # a data frame
+        study.maps(study.explained[0]).raw("block3_conv3")  # an array
+        study.map_image(study.explained[0], "block3_conv3")  # a NIfTI image
     """
     return Study(read_study(study_folders(Path(folder))))
 
