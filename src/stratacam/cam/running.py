@@ -13,7 +13,8 @@ def explainable(model: nn.Module) -> nn.Module:
     """
     if isinstance(model, torch.export.ExportedProgram):
         raise TypeError(
-            "model is an ExportedProgram, which has no layers; give the module that was exported."
+            "model is an ExportedProgram, which has no layers; give the module that was exported, or save "
+            "the program and open its file by stratacam.open_model."
         )
     if not isinstance(model, nn.Module):
         raise TypeError(

@@ -134,11 +134,11 @@ def find_function(reference: str) -> Callable[..., Any]:
         known = [
             one
             for one, value in vars(module).items()
-            if inspect.isfunction(value) and value.__module__ == module.__name__
+            if (inspect.isfunction(value) or inspect.isclass(value)) and value.__module__ == module.__name__
         ]
         found = "is no function" if hasattr(module, name) else "is not there"
         raise InputError(
-            f"network: {name} {found} in {home}; {did_you_mean(name, known)}Its functions: "
+            f"network: {name} {found} in {home}; {did_you_mean(name, known)}Its functions and classes: "
             f"{', '.join(known) or 'none'}."
         )
     return function  # type: ignore[no-any-return]  # callable, whatever it is

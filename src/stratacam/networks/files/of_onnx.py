@@ -1,6 +1,7 @@
 """Classifiers in ONNX: the graph is built again of torch's modules and functions."""
 
 import ast
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,9 @@ from torch import Tensor, nn
 from stratacam.errors import InputError
 from stratacam.networks.elsewhere.source import module_of
 from stratacam.networks.files.builder import Builder
-from stratacam.networks.files.graph import Shape, Step, Value, Weight
+from stratacam.networks.files.graph import GraphNetwork, Shape, Step, Value, Weight
 from stratacam.networks.files.onnx_layers import LAYERS, add_layer
-from stratacam.networks.files.onnx_operators import OPERATORS, TYPES, WITH_OPSET
+from stratacam.networks.files.onnx_operators import OPERATORS, TYPES, WITH_OPSET, Operator
 from stratacam.networks.files.opened import OpenedFile, finished
 
 DOMAINS = {"", "ai.onnx"}
@@ -30,8 +31,7 @@ def open_onnx(path: Path) -> nn.Module:
 
     Raises:
         InputError: the package onnx is absent, the file is no ONNX, or it has operators that are unknown, several
-            inputs
-            or several outputs.
+            inputs or several outputs.
     """
     try:
         onnx = module_of("onnx")
@@ -53,41 +53,50 @@ def open_onnx(path: Path) -> nn.Module:
         ) from fault
     if not graph.node:
         raise InputError(f"{path}: found no operators; expected an ONNX model: export it again.")
-    return _Reader(path, onnx, model, tensors).read()
+    reader = GraphReader(path, onnx, model, tensors)
+    network = reader.read()
+    shape = tuple(reader.shape[1:]) if reader.shape else None
+    return finished(network, OpenedFile(path, reader.title, shape, network.saved_batch, tuple(reader.notes)))
 
 
-class _Reader:
+class GraphReader:
     """Reads one graph.
 
     Attributes:
         weights: what arguments are that the file has as constants, by name.
         state: these tensors, by a name that a module may have.
+        kinds: of a value, by name, the operator that gives it and that operator's first input.
+        shape: of the images, with None where any length goes; None if the file does not say.
+        title: format and producer, for readers.
+        notes: what was changed, in sentences.
     """
 
     def __init__(self, path: Path, onnx: Any, model: Any, tensors: Mapping[str, Any]) -> None:
         self.path, self.onnx, self.graph = path, onnx, model.graph
         self.opset = next((one.version for one in model.opset_import if one.domain in DOMAINS), 1)
-        self.producer = f"{model.producer_name} {model.producer_version}".strip()
+        producer = f"{model.producer_name} {model.producer_version}".strip()
+        self.title = f"ONNX, opset {self.opset}" + (f", {producer}" if producer else "")
         self.state: dict[str, Tensor] = {}
         self.weights: dict[str, Weight] = {}
-        self.kinds: dict[
-            str, tuple[str, Any]
-        ] = {}  # of what gives a value: its operator, and its first input
-        self.names: set[str] = set()
+        self.kinds: dict[str, tuple[str, Any]] = {}
+        self.shape: list[int | None] | None = None
+        self.notes: list[str] = []
         for name, values in tensors.items():
             self._hold(name, self._tensor(values))
 
-    def read(self) -> nn.Module:
+    def read(self) -> GraphNetwork:
         """Build the network."""
         images, result = (self._one(kind) for kind in ("input", "output"))
         builder = Builder(self.path, f"images of {images.name}", self.state)
-        notes, shape = [], self._shape_of(images)
+        self.shape = shape = self._shape_of(images)
         given = Value(builder.network.given)
         if shape and self._takes_channels_last(images.name, len(shape)):
             builder.add(Step(_channels_last, (given,), {}, (f"{images.name} turned",)))
             given = Value(f"{images.name} turned")
-            shape = [shape[0], shape[-1], *shape[1:-1]]
-            notes.append("The network takes channels last; it is given them first, and turns them itself.")
+            self.shape = [shape[0], shape[-1], *shape[1:-1]]
+            self.notes.append(
+                "The network takes channels last; it is given them first, and turns them itself."
+            )
         double = images.type.tensor_type.elem_type == DOUBLE
         builder.add(Step(_double if double else _same, (given,), {}, (images.name,)))
         for number, node in enumerate(self.graph.node):
@@ -96,7 +105,7 @@ class _Reader:
         last = Value(result.name)
         if kind in PROBABILITIES and isinstance(before, Value):
             last = before
-            notes.append(f"The final {kind} is left out: the network gives logits.")
+            self.notes.append(f"The final {kind} is left out: the network gives logits.")
         try:
             network = builder.close(last)
         except KeyError as fault:
@@ -104,11 +113,8 @@ class _Reader:
                 f"{self.path}: needs the value {fault.args[0]}, which nothing in the file gives; expected a whole "
                 "ONNX model: export it again."
             ) from fault
-        batch = shape[0] if shape else None
-        network.saved_batch = batch
-        title = f"ONNX, opset {self.opset}" + (f", {self.producer}" if self.producer else "")
-        opened = OpenedFile(self.path, title, tuple(shape[1:]) if shape else None, batch, tuple(notes))
-        return finished(network, opened)
+        network.saved_batch = self.shape[0] if self.shape else None
+        return network
 
     def _one(self, kind: str) -> Any:
         """The one input or output of the graph."""
@@ -133,8 +139,12 @@ class _Reader:
         """Whether the graph first moves the last axis of its images to where torch has the channels."""
         first = [node for node in self.graph.node if name in node.input]
         order = [0, axes - 1, *range(1, axes - 1)]
-        return bool(first) and all(
-            node.op_type == "Transpose" and self._attributes(node).get("perm") == order for node in first
+        return (
+            axes > 3
+            and bool(first)
+            and all(
+                node.op_type == "Transpose" and self._attributes(node).get("perm") == order for node in first
+            )
         )
 
     def _hold(self, name: str, tensor: Tensor) -> None:
@@ -202,7 +212,8 @@ class _Reader:
             named["opset"] = self.opset
         if kind == "Split":
             named["outputs"] = len(step.results)
-        results = step.results[:1] if kind == "Dropout" else step.results
+        results = step.results if kind == "Split" else step.results[:1]
+        _check_arguments(function, arguments, named)
         if arguments and all(isinstance(one, Weight) for one in arguments) and len(results) == 1:
             self._hold(results[0], function(*(self.state[one.name] for one in arguments), **named))
             return
@@ -218,6 +229,15 @@ class _Reader:
 
     def _argument(self, name: str) -> Any:
         return None if not name else self.weights.get(name, Value(name))
+
+
+def _check_arguments(function: Operator, arguments: Sequence[Any], named: Mapping[str, Any]) -> None:
+    """Refuse inputs and attributes that an operator's function does not take."""
+    if inspect.isfunction(function):
+        try:
+            inspect.signature(function).bind(*arguments, **named)
+        except TypeError as fault:
+            raise ValueError(f"its inputs or attributes are others than are known here ({fault})") from fault
 
 
 def _home(node: Any) -> str:

@@ -6,6 +6,7 @@ all constants folded, is built again of torch's modules, which keep the names th
 
 import operator
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,8 +45,10 @@ def open_script(path: Path) -> nn.Module:
         InputError: the file is no TorchScript, or the network takes several inputs, or decides on images what it runs.
     """
     try:
-        loaded = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
-        frozen = torch.jit.freeze(loaded, optimize_numerics=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # who reads a file cannot change its format
+            loaded = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+            frozen = torch.jit.freeze(loaded, optimize_numerics=False)
     except (RuntimeError, ValueError, OSError) as fault:
         raise InputError(
             f"{path}: is no TorchScript that torch {torch.__version__} reads: "

@@ -6,6 +6,7 @@ values are read (`weights_only`): no pickled code is run.
 
 import inspect
 import pickle
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -82,14 +83,15 @@ def _read(path: Path) -> Mapping[str, Any]:
             ) from fault
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as fault:
-        raise InputError(
-            f"{path}: holds more than tensors and plain values, and reading that could run code ({_culprit(fault)}); "
-            "expected weights alone: where you trust the file, save them by "
-            f"torch.save({{'state_dict': torch.load(file, weights_only=False)['state_dict']}}, 'weights.ckpt'), and "
-            f"give what the class needs as arguments={{...}}."
-        ) from fault
     except Exception as fault:
+        named = re.search(r"GLOBAL (\S+)", str(fault))
+        if isinstance(fault, pickle.UnpicklingError) and named:
+            raise InputError(
+                f"{path}: holds more than tensors and plain values ({named[1]}), and reading that could run "
+                "code; expected weights alone: where you trust the file, keep "
+                "{'state_dict': torch.load(file, weights_only=False)['state_dict']} of it, save that by torch.save, "
+                "and give what the class needs as arguments={...}."
+            ) from fault
         raise InputError(
             f"{path}: is damaged or was not written by torch: {type(fault).__name__} ({str(fault)[:200]}); expected "
             "a checkpoint or a state dictionary: save it again."
@@ -100,11 +102,6 @@ def _read(path: Path) -> Mapping[str, Any]:
             "save it with torch.save(model.state_dict(), file)."
         )
     return content
-
-
-def _culprit(fault: Exception) -> str:
-    words = str(fault).split("GLOBAL ")
-    return words[1].split()[0] if len(words) > 1 else "a pickled object"
 
 
 def _made(

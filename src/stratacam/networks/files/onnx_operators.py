@@ -179,11 +179,12 @@ def attention(
     *,
     scale: float | None = None,
     is_causal: int = 0,
-    **_: Any,
+    qk_matmul_output_mode: int = 0,  # noqa: ARG001 - of an output that is not made here
+    softcap: float = 0,
 ) -> Tensor:
     """Scaled dot-product attention of heads (B, heads, tokens, features)."""
-    if query.ndim != 4:
-        raise ValueError("attention of tensors that are not split into heads")
+    if query.ndim != 4 or softcap:
+        raise ValueError("attention of tensors that are not split into heads, or with a cap")
     return F.scaled_dot_product_attention(query, key, value, mask, is_causal=bool(is_causal), scale=scale)
 
 

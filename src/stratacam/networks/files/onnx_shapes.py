@@ -129,9 +129,14 @@ def pad(
     return F.pad(given, flat, mode={"edge": "replicate", "reflect": "reflect", "wrap": "circular"}[mode])
 
 
+NEAREST = {("asymmetric", "floor")}
+NEAREST_WHOLE = NEAREST | {("half_pixel", "round_prefer_floor"), ("half_pixel", "round_prefer_ceil")}
+"""Ways of finding the nearest pixel that are torch's, always and for whole factors."""
+
+
 def resize(
     given: Tensor,
-    region: Tensor | None = None,
+    _region: Tensor | None = None,
     scales: Tensor | None = None,
     sizes: Tensor | None = None,
     *,
@@ -140,33 +145,40 @@ def resize(
     nearest_mode: str = "round_prefer_floor",
     **others: Any,
 ) -> Tensor:
-    """Resize as torch does; other ways of rounding are refused."""
-    del region
-    factors = None if scales is None or not scales.numel() else scales.tolist()
-    target = (
-        numbers(sizes)
-        if sizes is not None and sizes.numel()
-        else [math.floor(length * factor) for length, factor in zip(given.shape, factors or [], strict=True)]
+    """Resize as torch does.
+
+    Raises:
+        ValueError: it is another way of resizing.
+    """
+    before, factors = list(given.shape), list[float]()
+    if sizes is not None and sizes.numel():
+        after = numbers(sizes) or []
+    else:
+        factors = [1.0] * given.ndim if scales is None else scales.tolist()
+        after = [math.floor(length * factor) for length, factor in zip(before, factors, strict=False)]
+    strange = {"axes", "antialias", "exclude_outside", "keep_aspect_ratio_policy"} & {
+        name for name, value in others.items() if value not in (0, "stretch")
+    } or others.get("cubic_coeff_a", -0.75) != -0.75  # fmt: skip
+    if strange or len(after) != given.ndim or after[:2] != before[:2]:
+        raise ValueError("resizing of the batch or the channels, or in a way that torch has not")
+    exact = not factors or all(
+        length == old * factor for length, old, factor in zip(after, before, factors, strict=True)
     )
-    target = target or list(given.shape)
-    if "axes" in others or target[:2] != list(given.shape[:2]):
-        raise ValueError("resizing of the batch or the channels, or of named axes")
-    whole = all(after % before == 0 for before, after in zip(given.shape, target, strict=True))
-    kind = {
-        "nearest": "nearest",
-        "linear": ("linear", "bilinear", "trilinear")[given.ndim - 3],
-        "cubic": "bicubic",
-    }[mode]
-    if kind == "nearest":
-        plain = coordinate_transformation_mode == "asymmetric" and nearest_mode == "floor"
-        if not (plain or (whole and coordinate_transformation_mode in {"half_pixel", "asymmetric"})):
-            raise ValueError(f"nearest resizing by {coordinate_transformation_mode} and {nearest_mode}")
-        return F.interpolate(given, target[2:], mode=kind)
-    if coordinate_transformation_mode not in {"half_pixel", "pytorch_half_pixel", "align_corners"}:
-        raise ValueError(f"resizing by {coordinate_transformation_mode}")
-    return F.interpolate(
-        given, target[2:], mode=kind, align_corners=coordinate_transformation_mode == "align_corners"
-    )
+    way = coordinate_transformation_mode
+    if mode == "nearest":
+        whole = all(length % old == 0 for length, old in zip(after, before, strict=True))
+        if not exact or (way, nearest_mode) not in (NEAREST_WHOLE if whole else NEAREST):
+            raise ValueError(f"nearest resizing by {way} and {nearest_mode}")
+        return F.interpolate(given, after[2:], mode="nearest")
+    halves = way == "half_pixel" or (way == "pytorch_half_pixel" and 1 not in after[2:])
+    if not (halves or (way == "align_corners" and exact)):
+        raise ValueError(
+            f"{mode} resizing by {way}" + ("" if exact else " and factors that give parts of pixels")
+        )
+    kind = "bicubic" if mode == "cubic" else ("linear", "bilinear", "trilinear")[given.ndim - 3]
+    if exact:
+        return F.interpolate(given, after[2:], mode=kind, align_corners=not halves)
+    return F.interpolate(given, scale_factor=factors[2:], mode=kind, recompute_scale_factor=False)
 
 
 def upsample(
