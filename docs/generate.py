@@ -20,7 +20,7 @@ from stratacam.cam.methods import REGISTRY
 from stratacam.cli import app
 from stratacam.evidence.recommendation import rule
 from stratacam.evidence.registry import documentation_table
-from stratacam.networks import ARCHITECTURES, default_weights
+from stratacam.networks import ARCHITECTURES, GivenCard, default_weights
 from stratacam.report.figures import EVIDENCE_FIGURES, STUDY_FIGURES
 from stratacam.report.on_demand import SUBJECTS
 from stratacam.scans.sequences import SEQUENCES, MRSequence
@@ -36,6 +36,12 @@ def settings() -> str:
     """One table for the top of a study's file and one for each section, from the pydantic models."""
     schema = StudyConfiguration.model_json_schema()
     return "\n".join(_section("", schema, schema["$defs"]))
+
+
+def given_card() -> str:
+    """The keys of the card of a classifier that is given, from its pydantic model."""
+    schema = GivenCard.model_json_schema()
+    return "\n".join(_section("model", schema, schema.get("$defs", {}))[2:])
 
 
 def commands() -> str:
@@ -138,6 +144,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "api": api,
     "sequences": sequences,
     "figures": figures,
+    "given_card": given_card,
 }
 
 
