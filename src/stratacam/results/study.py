@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING
 import nibabel
 from torch import nn
 
+from stratacam.cam.drawing import OPACITY
 from stratacam.errors import InputError, did_you_mean
 from stratacam.files import RECORDS
 from stratacam.maps import ScanMaps
 from stratacam.networks import ModelCard, load_model
 from stratacam.report.content import StudyContent, read_study
 from stratacam.report.content.evidence import evidence_folders, read_evidence
+from stratacam.report.overlay import WHITE
 from stratacam.report.words.summary import summary
 from stratacam.results.evidence import Evidence
 from stratacam.results.frames import frame_of, read_frame
 from stratacam.results.html import table
+from stratacam.results.viewer import THRESHOLD, widget_of
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.folders import study_folders
 
 if TYPE_CHECKING:
     import pandas as pd
+    from ipyniivue import NiiVue
 
 
 def open_study(folder: Path | str) -> "Study":
@@ -192,6 +196,48 @@ class Study:
         else:
             affine = nibabel.load(found.delivered(_sequence(found, sequence))).affine  # type: ignore[attr-defined]
         return nibabel.Nifti1Image(maps.volume(layer, sequence), affine)
+
+    def viewer(
+        self,
+        scan: str,
+        layer: str,
+        *,
+        sequence: str | None = None,
+        delivered: bool = False,
+        recommended: bool = False,
+        threshold: float = THRESHOLD,
+        opacity: float = OPACITY,
+    ) -> "NiiVue":
+        """A viewer in the notebook: a scan with the heat of a layer over it, as `stratacam view` draws it.
+
+        Heat is normalised by the scan: its maximum over all slices is 1.
+
+        Args:
+            scan: one of `explained`.
+            layer: one of the layers of `maps(scan)`.
+            sequence: the image; the one on which lesions stand out if absent.
+            delivered: show the image as it was delivered, not as prepared.
+            recommended: see `maps`.
+            threshold: heat below it is not drawn.
+            opacity: of strong heat.
+
+        Raises:
+            InputError: ipyniivue is not installed (the extra `notebook`), or there are no such maps.
+
+        Example:
+            study.viewer(study.explained[0], "block3_conv3")  # the last line of a cell
+        """
+        maps, found = self.maps(scan, recommended=recommended), self._scan(scan)
+        chosen = _sequence(found, sequence or self._content.sequence)
+        heat, geometry = maps.heat(layer), maps.geometry
+        return widget_of(
+            found.delivered(chosen) if delivered else found.image(chosen),
+            geometry.to_delivered(heat, chosen) if delivered else geometry.to_volume(heat),
+            name=layer,
+            white=None if delivered else WHITE,
+            threshold=threshold,
+            opacity=opacity,
+        )
 
     def __repr__(self) -> str:
         explained = f"{len(self.explained)} of {len(self.scans)} scans explained"
