@@ -4,6 +4,7 @@ Pages and files of the repository that stand outside `docs` and are linked from 
 """
 
 import html
+import json
 import re
 from pathlib import Path
 from posixpath import normpath
@@ -22,6 +23,9 @@ OUTSIDE = {
     "LICENSE": "repository/LICENSE.txt",
     "NOTICE": "repository/NOTICE.txt",
     "benchmarks/README.md": "benchmarks.md",
+    "notebooks/demo.ipynb": "notebook-demo.md",
+    "notebooks/explain_your_network.ipynb": "notebook-explain-your-network.md",
+    "notebooks/read_a_study.ipynb": "notebook-read-a-study.md",
     "src/stratacam/scans/dicom/default_map.toml": "repository/default_map.toml.txt",
     "src/stratacam/scans/signs.toml": "repository/signs.toml.txt",
 }
@@ -37,8 +41,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add what stands outside `docs`."""
     for path, place in OUTSIDE.items():
         content = (ROOT / path).read_text(encoding="utf-8")
+        if path.endswith(".ipynb"):
+            content = page_of(content)
         files.append(File.generated(config, place, content=content))
     return files
+
+
+def page_of(notebook: str) -> str:
+    """A notebook as a page: its words and its code, without running it."""
+    parts = []
+    for cell in json.loads(notebook)["cells"]:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+    return "\n\n".join(parts)
 
 
 def on_page_markdown(markdown: str, page: Page, **_: object) -> str:

@@ -1,5 +1,6 @@
 """Pictures of maps: one over its image, and a grid of layers (matplotlib)."""
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,15 @@ OPACITY = 0.8
 
 STRONG = 0.5
 """Heat from which on the opacity, which grows in proportion to the heat, is at its maximum."""
+
+
+class ShownFigure(Figure):
+    """A figure that a notebook shows, also where pyplot was not imported."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png", dpi=80)
+        return file.getvalue()
 
 
 def blend(
@@ -150,7 +160,7 @@ def montage(
     ]
     highest = max(float(np.abs(one).max()) for one in heat) or 1.0 if normalise == "none" else 1.0
     rows = -(-(len(chosen) + 1) // columns)
-    figure = Figure(figsize=(2 * columns, 2.35 * rows + 0.9), layout="constrained")
+    figure = ShownFigure(figsize=(2 * columns, 2.35 * rows + 0.9), layout="constrained")
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     grid[0].imshow(_picture(image), cmap="gray", vmin=0, vmax=1)
     grid[0].set_title("image", fontsize=9)

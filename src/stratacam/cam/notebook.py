@@ -46,11 +46,12 @@ class Explained(Protocol):
 def html_of(explanation: Explained) -> str:
     """HTML of an explanation: the maps of the first class of the first image, and a table of all layers."""
     images, classes = explanation.classes.shape
+    every = list(explanation.maps.values())
     words = (
         f"<b>{escape(explanation.method)}</b>: {images} image(s), {classes} class(es) each; drawn: the first image, "
         f"class {int(explanation.classes[0, 0])}, ReLU, each map by its own maximum"
+        f"{'; of volumes the plane with the most heat' if any(one.raw.ndim > 4 for one in every) else ''}"
     )
-    every = list(explanation.maps.values())
     chosen = _spread(every)
     rows = "".join(
         f"<tr><td>{escape(maps.name)}</td><td>{' x '.join(map(str, maps.raw.shape[2:]))}</td>"
@@ -82,6 +83,9 @@ def _picture(chosen: Sequence[Shown]) -> str:
     for axes, maps in zip(grid, chosen, strict=False):
         axes.imshow(_plane(maps.heatmap()[0, 0]).numpy(), cmap=COLOURS, vmin=0, vmax=1)
         axes.set_title(maps.name, fontsize=7)
+        axes.text(
+            0.5, 0.03, maps.blank[0][0], transform=axes.transAxes, ha="center", fontsize=7, color="white"
+        )
     for axes in grid:
         axes.set_axis_off()
     file = io.BytesIO()
@@ -91,5 +95,5 @@ def _picture(chosen: Sequence[Shown]) -> str:
 
 
 def _plane(heat: Tensor) -> Tensor:
-    """Rows and columns; of a volume (planes, rows, columns) the middle plane."""
-    return heat if heat.ndim == 2 else heat[len(heat) // 2]
+    """Rows and columns; of a volume (planes, rows, columns) the plane with the most heat."""
+    return heat if heat.ndim == 2 else heat[int(heat.sum(dim=(1, 2)).argmax())]

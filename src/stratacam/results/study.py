@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import nibabel
 from torch import nn
 
-from stratacam.cam.drawing import OPACITY
 from stratacam.errors import InputError, did_you_mean
 from stratacam.files import RECORDS
 from stratacam.maps import ScanMaps
@@ -20,7 +19,7 @@ from stratacam.report.words.summary import summary
 from stratacam.results.evidence import Evidence
 from stratacam.results.frames import frame_of, read_frame
 from stratacam.results.html import table
-from stratacam.results.viewer import THRESHOLD, widget_of
+from stratacam.results.viewer import widget_of
 from stratacam.scans.prepared import PreparedScan
 from stratacam.study.folders import study_folders
 
@@ -205,8 +204,8 @@ class Study:
         sequence: str | None = None,
         delivered: bool = False,
         recommended: bool = False,
-        threshold: float = THRESHOLD,
-        opacity: float = OPACITY,
+        threshold: float = 0.1,
+        opacity: float = 0.8,
     ) -> "NiiVue":
         """A viewer in the notebook: a scan with the heat of a layer over it, as `stratacam view` draws it.
 

@@ -17,9 +17,6 @@ from stratacam.errors import InputError
 if TYPE_CHECKING:
     from ipyniivue import NiiVue
 
-THRESHOLD = 0.1
-"""Heat below it is not drawn."""
-
 HEIGHT = 380
 """Of the widget, pixels."""
 
