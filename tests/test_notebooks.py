@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_there_are_the_three_that_the_documentation_names():
 @pytest.mark.parametrize("name", BOOKS)
 def test_a_notebook_is_committed_without_outputs_and_says_what_each_cell_does(name):
     cells = json.loads(BOOKS[name].read_text(encoding="utf-8"))["cells"]
-    for before, cell in zip(cells, cells[1:], strict=False):
+    for before, cell in pairwise(cells):
         if cell["cell_type"] == "code":
             assert before["cell_type"] == "markdown", "".join(cell["source"])
             assert cell["outputs"] == []

@@ -67,7 +67,7 @@ def test_threshold_and_opacity_are_those_of_the_web_viewer(shown):
 
 def test_colours_come_when_a_page_is_there(shown, monkeypatch):
     sent = []
-    monkeypatch.setattr(shown, "send", lambda content, buffers=None: sent.append(content))
+    monkeypatch.setattr(shown, "send", sent.append)
     assert shown.volumes[-1].colormap == "plasma"
     shown._canvas_attached = True
     ((name, table),) = [one["data"] for one in sent if one["type"] == "add_colormap"]

@@ -11,7 +11,7 @@ import stratacam as sc
 from stratacam.cam import notebook
 from stratacam.errors import InputError
 from stratacam.networks import build
-from stratacam.results import frames
+from stratacam.results import frames, html
 
 pandas = pytest.importorskip("pandas")
 
@@ -119,6 +119,11 @@ def test_a_notebook_shows_the_answers_of_the_report(opened):
     assert "<script" not in shown + verdicts
 
 
+def test_commands_in_answers_are_shown_as_code_and_other_signs_as_they_are():
+    shown = html.table([("Which?", "run `stratacam evidence` if a < b")])
+    assert "run <code>stratacam evidence</code> if a &lt; b" in shown
+
+
 def test_without_pandas_it_says_what_to_install(opened, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(InputError, match="pandas is not installed"):
@@ -170,3 +175,18 @@ def test_of_many_layers_some_are_drawn_and_all_listed(monkeypatch):
     shown = explanation._repr_html_()
     assert "maps of 5 layers" in shown
     assert len(re.findall("<tr><td>", shown)) == len(explanation) + len(explanation.left_out)
+
+
+def test_of_volumes_the_plane_with_the_most_heat_is_drawn():
+    heat = torch.zeros(4, 3, 3)
+    heat[3, 1, 1] = 1
+    assert torch.equal(notebook._plane(heat), heat[3])
+    assert torch.equal(notebook._plane(heat[0]), heat[0])
+
+
+def test_a_montage_is_a_picture_in_a_notebook():
+    images = torch.rand(1, 3, 32, 32)
+    figure = sc.montage(
+        images[0], sc.explain(build("small_cnn", 2, weights="none"), images, layers="block2_*")
+    )
+    assert figure._repr_png_().startswith(b"\x89PNG")
