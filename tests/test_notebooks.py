@@ -12,8 +12,8 @@ BOOKS = {path.stem: path for path in sorted((ROOT / "notebooks").glob("*.ipynb")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 TINY = """\
 FOLDER = "demo"
-PEOPLE = 3
-VOXEL = 5
+PEOPLE = 4
+VOXEL = 4
 NETWORK = 'architecture = "small_cnn"'
 TRAINING = "epochs = 1"
 """
