@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-from stratacam.cli import benchmark, export, figures, models, scans, status, store, study, viewer
+from stratacam.cli import benchmark, datasets, export, figures, models, scans, status, store, study, viewer
 from stratacam.cli.options import LEFT_OUT, UNFINISHED, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
@@ -17,6 +17,7 @@ __all__ = [
     "UNUSABLE",
     "app",
     "benchmark",
+    "datasets",
     "export",
     "figures",
     "main",
@@ -34,6 +35,7 @@ COMMANDS = (
     study.demo,
     scans.phantom,
     scans.import_dicom,
+    datasets.import_dataset,
     scans.check,
     scans.prepare,
     models.layers,
