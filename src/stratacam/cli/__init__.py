@@ -4,7 +4,19 @@ import sys
 
 from rich.console import Console
 
-from stratacam.cli import benchmark, datasets, export, figures, models, scans, status, store, study, viewer
+from stratacam.cli import (
+    benchmark,
+    datasets,
+    export,
+    figures,
+    models,
+    scans,
+    status,
+    store,
+    study,
+    trackers,
+    viewer,
+)
 from stratacam.cli.options import LEFT_OUT, UNFINISHED, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
@@ -26,6 +38,7 @@ __all__ = [
     "status",
     "store",
     "study",
+    "trackers",
     "viewer",
 ]
 
@@ -51,6 +64,7 @@ COMMANDS = (
     figures.figure,
     viewer.view,
     export.export,
+    trackers.log_to,
 )
 """In the order of `--help`."""
 
