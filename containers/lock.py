@@ -26,7 +26,7 @@ LEFT_OUT = {
     "timm",
     "transformers",
 }
-"""Extras that a container has no use for, or that are installed beside: networks, files and trackers of other packages."""
+"""Extras of no use in a container, or that are installed beside: networks, files and trackers of other packages."""
 HEAD = "# Made by `make lock` from pyproject.toml and constraints.txt.\n"
 
 

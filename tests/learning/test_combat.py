@@ -169,8 +169,17 @@ def test_a_single_measure_is_moved_by_its_own_mean_and_deviation():
 
 
 def test_scans_that_cannot_be_harmonised_are_named():
-    site = {"a": "x", "b": "x", "c": "x", "d": "x", "e": "y"}
-    protocol = Protocol(["d", "e", "f"], [(["a", "b", "c"], ["d", "e", "f"])], range(2))
-    found = Harmonise("site", site).unmoved({name: name for name in "abcdef"}, protocol)
-    assert found == {"e": "0 scans of site y to learn from", "f": "site is not known"}
+    site = {"a": "x", "b": "x", "c": "x", "d": "x", "e": "y", "k": "z", "l": "z", "m": "z"}
+    train, test = list("abcklm"), list("def")
+    found = Harmonise("site", site).unmoved(
+        {name: name for name in site}, Protocol(test, [(train, test)], range(2))
+    )
+    assert found == {"e": "0 scans of site y to learn from"}
+    names = {name: name for name in "abcdef"}
+    found = Harmonise("site", site).unmoved(names, Protocol(test, [(train[:3], test)], range(2)))
+    assert found == {
+        "d": "no other site to learn from",
+        "e": "0 scans of site y to learn from",
+        "f": "site is not known",
+    }
     assert numbered_sites([site.get(name) for name in "adef"]).tolist() == [0, 0, 1, -1]

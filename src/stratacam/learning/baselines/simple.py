@@ -53,13 +53,17 @@ class Harmonise:
             protocol: who is predicted, from whom.
         """
         found = {}
-        for train, test in protocol.folds:
-            count = Counter(self.site.get(scan) for scan, subject in scans.items() if subject in set(train))
-            for scan, subject in scans.items():
+        for train, test in ((set(train), set(test)) for train, test in protocol.folds):
+            count = Counter(self.site.get(scan) for scan, subject in scans.items() if subject in train)
+            learned = {site for site, number in count.items() if site and number >= MINIMUM_SCANS}
+            for scan in (scan for scan, subject in scans.items() if subject in test):
                 site = self.site.get(scan)
-                if subject in set(test) and (site is None or count[site] < MINIMUM_SCANS):
-                    known = f"{count[site]} scans of {self.by} {site} to learn from"
-                    found[scan] = f"{self.by} is not known" if site is None else known
+                if site is None:
+                    found[scan] = f"{self.by} is not known"
+                elif site not in learned:
+                    found[scan] = f"{count[site]} scans of {self.by} {site} to learn from"
+                elif len(learned) < 2:
+                    found[scan] = f"no other {self.by} to learn from"
         return found
 
 
