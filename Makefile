@@ -5,7 +5,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-re
 
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix src/stratacam/viewer/page
 
-.PHONY: demo viewer test test-long lint docs sbom lock bench
+.PHONY: demo viewer test test-long test-others lint docs sbom lock bench
 
 demo: $(INSTALLED)  ## make the synthetic cohort and run the whole study on it
 	$(BIN)/stratacam demo demo
@@ -19,6 +19,12 @@ test: $(INSTALLED)  ## run the tests that take seconds: nearly all
 
 test-long: $(INSTALLED)  ## run the others: large cohorts, real scans, commands that are interrupted and resumed
 	$(PYTEST) -m long
+
+test-others: $(INSTALLED)  ## install other packages whose networks can be named or opened, and run the tests that need them
+	$(BIN)/pip install -q -c constraints.txt -e '.[keras,monai,timm,transformers]'
+	$(PYTEST) tests/networks/test_elsewhere.py tests/networks/test_networks_of_volumes.py \
+		tests/networks/test_open_keras.py tests/cam/test_maps_elsewhere.py tests/cam/test_maps_of_files.py \
+		tests/study/test_elsewhere_study.py
 
 lint: $(INSTALLED)  ## check format, style and types, and the Dockerfile
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/hadolint Dockerfile

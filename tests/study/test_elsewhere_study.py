@@ -37,6 +37,9 @@ workers = 1
 """
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def study(copy_prepared, tmp_path_factory):
     needed("timm")

@@ -37,8 +37,9 @@ def open_study(folder: Path | str) -> "Study":
     Example:
         study = stratacam.open_study("results")
         study.table("evaluation/comparison")  # a data frame
-        study.maps(study.explained[0]).raw("block3_conv3")  # an array
-        study.map_image(study.explained[0], "block3_conv3")  # a NIfTI image
+        maps = study.maps(study.explained[0])
+        maps.raw(maps.layers[0])  # an array
+        study.map_image(maps.name, maps.layers[0])  # a NIfTI image
     """
     return Study(read_study(study_folders(Path(folder))))
 
