@@ -20,11 +20,11 @@ test: $(INSTALLED)  ## run the tests that take seconds: nearly all
 test-long: $(INSTALLED)  ## run the others: large cohorts, real scans, commands that are interrupted and resumed
 	$(PYTEST) -m long
 
-test-others: $(INSTALLED)  ## install other packages whose networks can be named or opened, and run the tests that need them
-	$(BIN)/pip install -q -c constraints.txt -e '.[keras,monai,timm,transformers]'
+test-others: $(INSTALLED)  ## install other packages whose networks can be named or opened, and trackers, and run the tests that need them
+	$(BIN)/pip install -q -c constraints.txt -e '.[keras,mlflow,monai,tensorboard,timm,transformers]'
 	$(PYTEST) tests/networks/test_elsewhere.py tests/networks/test_networks_of_volumes.py \
 		tests/networks/test_open_keras.py tests/cam/test_maps_elsewhere.py tests/cam/test_maps_of_files.py \
-		tests/study/test_elsewhere_study.py
+		tests/study/test_elsewhere_study.py tests/export/test_trackers.py
 
 lint: $(INSTALLED)  ## check format, style and types, and the Dockerfile
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/hadolint Dockerfile

@@ -14,8 +14,19 @@ ROOT = HERE.parent
 PYTHON = "3.11"  # of the base image
 PLATFORM = "x86_64-manylinux_2_28"
 FOR_CARDS = re.compile(r"(torch|triton|cuda-.*|nvidia-.*)==")
-LEFT_OUT = {"dev", "docs", "keras", "monai", "notebook", "onnx", "timm", "transformers"}
-"""Extras that a container has no use for, or that are installed beside: other packages' networks and files."""
+LEFT_OUT = {
+    "dev",
+    "docs",
+    "keras",
+    "mlflow",
+    "monai",
+    "notebook",
+    "onnx",
+    "tensorboard",
+    "timm",
+    "transformers",
+}
+"""Extras of no use in a container, or that are installed beside: networks, files and trackers of other packages."""
 HEAD = "# Made by `make lock` from pyproject.toml and constraints.txt.\n"
 
 

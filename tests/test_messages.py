@@ -23,7 +23,9 @@ OF_CONTAINERS = {
 }  # fmt: skip
 """Options of docker and apptainer."""
 OF_PIP = {"--force-reinstall", "--index-url", "--no-deps", "--wheel-dir"}
-OF_OTHERS = {"--nthreads", "--nworkers", "--help"} | OF_SLURM | OF_CONTAINERS | OF_PIP
+OF_TRACKERS = {"--backend-store-uri", "--logdir"}
+"""Options of mlflow and tensorboard."""
+OF_OTHERS = {"--nthreads", "--nworkers", "--help"} | OF_SLURM | OF_CONTAINERS | OF_PIP | OF_TRACKERS
 """Options of `dask worker` and of other programs, and the one that every command has."""
 FILES = {"html", "json", "md", "py", "tsv", "txt"}
 """Endings of files that are called as a section is."""

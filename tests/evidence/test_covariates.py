@@ -23,3 +23,10 @@ def test_a_covariate_that_is_not_a_number_is_missing_before_anything_is_measured
     assert covariates_of(found, SUBJECTS, None) == ((), None)
     with pytest.raises(InputError, match="b, c lacks age"):
         covariates_of(found, SUBJECTS, ["age"])
+
+
+def test_numbers_of_sites_are_words_and_other_numbers_are_not():
+    found = people(site=["1", "3", "2"], dose=["1", "3", "2"])
+    names, values = covariates_of(found, SUBJECTS, ["site", "dose"])
+    assert names == ("site", "site", "dose")
+    assert values.tolist() == [[0, 0, 1], [0, 1, 3], [1, 0, 2]]

@@ -14,7 +14,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from stratacam.errors import InputError
 from stratacam.learning.baselines.logistic import Features, Protocol, logistic, majority, row_weights
-from stratacam.learning.baselines.simple import age_and_sex, frozen_features, scan_baselines
+from stratacam.learning.baselines.simple import Harmonise, age_and_sex, frozen_features, scan_baselines
 from stratacam.learning.dataset import ScanPictures, SliceDataset
 from stratacam.learning.evaluation.evaluate import evaluate_subjects
 
@@ -286,6 +286,27 @@ def test_each_baseline_sees_its_own_features():
         scan.scan: {"age": str(30 + 20 * number) + "+"} for scan, number in zip(scans, label, strict=True)
     }
     assert right() == {"age_sex"}
+
+
+def test_measures_of_scans_are_harmonised_and_age_is_not():
+    scans = cohort(["control", "RRMS"] * 12)
+    site = {scan.scan: "AB"[number // 2 % 2] for number, scan in enumerate(scans)}
+    random = np.random.default_rng(0)
+    shift = [3.0 * (site[scan.scan] == "B") for scan in scans]
+    columns = ("T1w_p50", "T1w_p95", "brain_ml", "ventricle_ml", "flair_hyperintense_ml", "t1_dark_ml")
+    measures = measured(scans, **{name: random.normal(shift) for name in columns})
+    people = {scan.scan: {"age": str(30 + number)} for number, scan in enumerate(scans)}
+    protocol = Protocol(named(24), in_folds(named(24)), CLASSES)
+
+    def made(**more):
+        found, _ = scan_baselines(scans, protocol, people=people, measures=measures, **more)
+        return {one.name: one for one in found}
+
+    plain, ours = made(), made(harmonise=Harmonise("site", site))
+    same = {name for name in plain if np.array_equal(plain[name].probabilities, ours[name].probabilities)}
+    assert same == {"majority", "age_sex"}
+    titled = {name for name, one in ours.items() if one.title.endswith("harmonised by site (ComBat)")}
+    assert titled == {"intensity", "volume", "lesion_load", "all_measures"}
 
 
 def test_without_age_and_sex_that_baseline_is_left_out_with_a_reason():

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -151,3 +152,9 @@ def test_neither_page_nor_card_names_a_folder_of_the_machine(plain_study, tmp_pa
         assert place not in text
         assert place not in card
     assert "sub-99_T1w.nii.gz: damaged; see log.txt" in text
+
+
+def test_methods_say_by_what_measures_were_harmonised(study):
+    configuration = {**study.configuration, "confounds": {"harmonise": "site"}}
+    told = dict(methods_section(replace(study, configuration=configuration)))["Evaluation"]
+    assert "harmonised by site with ComBat [@combat] [@neurocombat], fitted to the training subjects" in told

@@ -236,6 +236,8 @@ SETTINGS = {
     "run.precision": ("fast", FROZEN - REPORT),
     "run.accept_left_out": (True, set()),
     "confounds.columns": (("note",), {"confounds"} | REPORT),
+    "confounds.harmonise": ("family", {"baselines", "comparison"} | REPORT),
+    "confounds.keep_groups": None,  # only where something is harmonised
     "evidence.networks": (("single",), TABLES),  # as long as there is one seed
     "evidence.methods": (("layercam",), EVIDENCE),
     "evidence.target": ("RRMS", EVIDENCE),

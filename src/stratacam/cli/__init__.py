@@ -4,7 +4,19 @@ import sys
 
 from rich.console import Console
 
-from stratacam.cli import benchmark, export, figures, models, scans, status, store, study, viewer
+from stratacam.cli import (
+    benchmark,
+    datasets,
+    export,
+    figures,
+    models,
+    scans,
+    status,
+    store,
+    study,
+    trackers,
+    viewer,
+)
 from stratacam.cli.options import LEFT_OUT, UNFINISHED, UNUSABLE, app
 from stratacam.errors import InputError
 from stratacam.files import NOT_WRITABLE
@@ -17,6 +29,7 @@ __all__ = [
     "UNUSABLE",
     "app",
     "benchmark",
+    "datasets",
     "export",
     "figures",
     "main",
@@ -25,6 +38,7 @@ __all__ = [
     "status",
     "store",
     "study",
+    "trackers",
     "viewer",
 ]
 
@@ -34,6 +48,7 @@ COMMANDS = (
     study.demo,
     scans.phantom,
     scans.import_dicom,
+    datasets.import_dataset,
     scans.check,
     scans.prepare,
     models.layers,
@@ -49,6 +64,7 @@ COMMANDS = (
     figures.figure,
     viewer.view,
     export.export,
+    trackers.log_to,
 )
 """In the order of `--help`."""
 

@@ -136,7 +136,7 @@ def as_options(names: Mapping[str, str]) -> Iterator[None]:
         raise InputError(text) from fault
 
 
-def conclude(result: Path, left_out: int = 0, accepted: bool = False, then: str = "") -> None:
+def conclude(result: Path | str, left_out: int = 0, accepted: bool = False, then: str = "") -> None:
     """Say where the result is, and `then` what to do; exit with `LEFT_OUT` if scans were, and that is not accepted."""
     console = Console()
     console.print(f"Done: {result}", highlight=False, markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.check import CheckedCohort, CheckedImage, CheckedScan, check_images, summarise
 from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
-from stratacam.study.cohort import Member, check_study, read_clusters
+from stratacam.study.cohort import Member, check_study, read_clusters, read_harmonise
 from stratacam.study.configuration import CohortSettings, StudyConfiguration
 from stratacam.study.execution import Failure, RunSettings, Workers, run_each
 from stratacam.study.network_check import check_explained, check_networks
@@ -59,7 +59,9 @@ def check_cohort(
     if members:
         wanted = configuration or StudyConfiguration(out=Path(), cohort=cohort)
         try:
-            clusters = read_clusters(wanted, [by_name[member.scan] for member in members])
+            used = [by_name[member.scan] for member in members]
+            clusters = read_clusters(wanted, used)
+            read_harmonise(wanted, used)  # raises, if its column is wrong
             given = configuration.given if configuration else None
             small = {} if given else check_study(cohort.input, members, wanted.split, wanted.seeds, clusters)
             if configuration:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from stratacam.errors import InputError
 from stratacam.learning import PARTS, ScanPictures, SplitSettings, make_splits
+from stratacam.learning.baselines.simple import Harmonise
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
 from stratacam.scans.cohort.spelling import check_spelling
@@ -178,3 +179,23 @@ def read_clusters(configuration: StudyConfiguration, scans: Sequence[Scan]) -> d
                 "expected one value for all its sessions: mend the table"
             )
     return clusters
+
+
+def read_harmonise(configuration: StudyConfiguration, scans: Sequence[Scan]) -> Harmonise | None:
+    """How simple measures are harmonised; None if they are not.
+
+    Raises:
+        InputError: there is no such column, a site is spelled in several ways, or all are of one.
+    """
+    column = configuration.confounds.harmonise
+    if column is None:
+        return None
+    people = read_people(configuration.cohort.input, scans, [column], required=True)
+    site = {scan: person[column] for scan, person in people.items() if column in person}
+    check_spelling(f"confounds.harmonise: column {column}", site.values())
+    if len(set(site.values())) < 2:
+        raise InputError(
+            f"confounds.harmonise: column {column} holds {', '.join(set(site.values())) or 'no value'} for "
+            f"{len(people)} scans; expected two sites at least: name another column, or leave the setting out."
+        )
+    return Harmonise(column, site, configuration.confounds.keep_groups)

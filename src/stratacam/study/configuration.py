@@ -176,6 +176,11 @@ class StudyConfiguration(Section):
                 "a classifier that is given is judged by itself and on everybody; leave out other networks, repeats "
                 "and the split"
             )
+        if self.confounds.harmonise and self.confounds.harmonise == self.split.group_by:
+            raise ValueError(
+                f"confounds.harmonise = {self.confounds.harmonise!r} learns what each of them does to measures, and "
+                "split.group_by holds whole ones out, of which nothing can be learned; leave one of the two out"
+            )
         split = self.split
         held_out_once = split.unit == "subject" and split.maximum_folds == 1 and split.table is None
         if self.explain.models == "all" and self.repeats > 1 and held_out_once and split.repeats == "new":

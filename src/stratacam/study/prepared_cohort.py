@@ -17,6 +17,7 @@ from stratacam.study.cohort import (
     leave_small_groups_out,
     make_cohort,
     read_clusters,
+    read_harmonise,
 )
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.network_check import check_beginning, check_explained, check_size
@@ -52,6 +53,7 @@ def prepare_cohort(study: Study) -> PreparedCohort:
         raise StepDoneError
     scans = check_scans(work, found)
     clusters = read_clusters(configuration, scans)
+    read_harmonise(configuration, scans)  # raises before the work, if its column is wrong
     members = [Member(scan.name, f"sub-{scan.subject}", groups[scan.name]) for scan in scans]
     small = leave_small_groups_out(study, members, clusters)
     scans = [scan for scan in scans if scan.name not in small]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from stratacam.errors import InputError
+from stratacam.learning.baselines.combat import Sites
 from stratacam.learning.baselines.softmax import fit, predict, standardise
 from stratacam.learning.evaluation.retrained import Permuted, permute_within_folds
 
@@ -36,12 +37,14 @@ class Features:
         values: (n, d), NaN where a value is missing.
         label: (n,), position in the classes.
         subject: (n,); the rows of a subject are in the order of its scans.
+        sites: what is harmonised; None if nothing is.
     """
 
     names: tuple[str, ...]
     values: npt.NDArray[np.float64]
     label: npt.NDArray[np.int64]
     subject: npt.NDArray[np.str_]
+    sites: Sites | None = None
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,13 @@ def logistic(
 ) -> Baseline:
     """Predict subjects by multinomial logistic regression on the features of their scans.
 
-    In each fold, missing values become the median of the training rows, features are standardised by the training
-    rows, and an L2-penalised logistic regression is fitted in which classes have equal weight and, within a class,
-    subjects too, however many rows they have; the weights add up to the number of subjects. With one row a subject
-    this is `class_weight="balanced"`. C is the power of ten from 0.0001 to 100 with the lowest cross-entropy per
-    subject, classes having equal weight, in a stratified 3-fold cross-validation over the training subjects (the
-    smallest of those within 1e-9); it is 1 where a class has fewer than 6 of them.
+    In each fold, measures are harmonised between sites as the training rows say, where that is asked for (see
+    `stratacam.learning.baselines.combat`). Missing values become the median of the training rows, features are
+    standardised by the training rows, and an L2-penalised logistic regression is fitted in which classes have equal
+    weight and, within a class, subjects too, however many rows they have; the weights add up to the number of subjects.
+    With one row a subject this is `class_weight="balanced"`. C is the power of ten from 0.0001 to 100 with the lowest
+    cross-entropy per subject, classes having equal weight, in a stratified 3-fold cross-validation over the training
+    subjects (the smallest of those within 1e-9); it is 1 where a class has fewer than 6 of them.
 
     A subject's probabilities are the means over its rows in the class of the first row: someone whose group changes
     between sessions is scored once, by the group that came first.
@@ -147,7 +151,7 @@ def logistic(
             first, [test for _, test in folds], permutations, fixed=changing, seed=protocol.seed
         )
         label = np.concatenate([label, np.where(features.label == first[subject], drawn[:, subject], label)])
-    rows = _Rows(features.values, subject, label, label[:, starts], len(protocol.classes))
+    rows = _Rows(features.values, subject, label, label[:, starts], len(protocol.classes), features.sites)
     wanted = np.array([place[one] for one in protocol.subjects])
     probabilities = np.empty((len(label), len(names), len(protocol.classes)))
     strengths = []
@@ -187,6 +191,7 @@ class _Rows:
         label: (labellings, n).
         first: (labellings, subjects) the first label of each.
         classes: number of classes.
+        sites: what is harmonised; None if nothing is.
     """
 
     values: npt.NDArray[np.float64]
@@ -194,6 +199,7 @@ class _Rows:
     label: npt.NDArray[np.int64]
     first: npt.NDArray[np.int64]
     classes: int
+    sites: Sites | None
 
 
 def _choose_strengths(rows: _Rows, train: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.float64]:
@@ -242,9 +248,19 @@ def _fit_predict(
     of_first = rows.label[0, theirs] == rows.first[0, rows.subject[theirs]]
     theirs = theirs[of_first]
     mask = np.stack([np.isin(rows.subject[ours], some) for some in fitted])
-    training, held_out = standardise(rows.values[ours], rows.values[theirs], mask)
     labellings = len(rows.label)
     label = rows.label[:, ours]
+    values = rows.values[np.concatenate([ours, theirs])]
+    harmonised = None
+    if rows.sites:
+        if rows.sites.keep_groups:
+            mask = np.broadcast_to(mask, (labellings, len(ours)))
+        of_rows = rows.sites.take(np.concatenate([ours, theirs]))
+        harmonised = (
+            of_rows.harmonise(values, np.flatnonzero(fitted), of_labelling)
+            for fitted, of_labelling in zip(mask, label[: len(mask)], strict=True)
+        )
+    training, held_out = standardise(values, mask, harmonised)
     mask = np.broadcast_to(mask, (labellings, len(ours)))
     weight = np.zeros((labellings, len(ours)))
     for number, some in enumerate(mask):

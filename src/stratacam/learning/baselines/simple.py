@@ -1,10 +1,13 @@
 """The features of the baselines: age and sex, intensities, volumes, lesions, or activations of a frozen network."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from stratacam.learning.baselines.combat import MINIMUM_SCANS, Sites, numbered_sites
 from stratacam.learning.baselines.logistic import Baseline, Features, Protocol, logistic, majority
 from stratacam.learning.dataset import ScanPictures, SliceDataset
 
@@ -24,12 +27,53 @@ BASELINES = {
 }
 
 
+@dataclass(frozen=True)
+class Harmonise:
+    """By what scans are harmonised.
+
+    Attributes:
+        by: the column of the cohort's tables.
+        site: by scan, its value there, where it has one.
+        keep_groups: see `Sites`.
+    """
+
+    by: str
+    site: Mapping[str, str]
+    keep_groups: bool = False
+
+    def of(self, scans: Sequence[str], measured: npt.NDArray[np.bool_]) -> Sites:
+        """What is harmonised of a table with a row for each scan."""
+        return Sites(numbered_sites([self.site.get(scan) for scan in scans]), measured, self.keep_groups)
+
+    def unmoved(self, scans: Mapping[str, str], protocol: Protocol) -> dict[str, str]:
+        """Held-out scans that stay as they are, with the reason.
+
+        Args:
+            scans: name of every scan to its subject.
+            protocol: who is predicted, from whom.
+        """
+        found = {}
+        for train, test in ((set(train), set(test)) for train, test in protocol.folds):
+            count = Counter(self.site.get(scan) for scan, subject in scans.items() if subject in train)
+            learned = {site for site, number in count.items() if site and number >= MINIMUM_SCANS}
+            for scan in (scan for scan, subject in scans.items() if subject in test):
+                site = self.site.get(scan)
+                if site is None:
+                    found[scan] = f"{self.by} is not known"
+                elif site not in learned:
+                    found[scan] = f"{count[site]} scans of {self.by} {site} to learn from"
+                elif len(learned) < 2:
+                    found[scan] = f"no other {self.by} to learn from"
+        return found
+
+
 def scan_baselines(
     scans: Sequence[ScanPictures],
     protocol: Protocol,
     *,
     people: Mapping[str, Mapping[str, str]],
     measures: Mapping[str, Mapping[str, float]],
+    harmonise: Harmonise | None = None,
 ) -> tuple[list[Baseline], dict[str, str]]:
     """Make the baselines that need no network: the majority, and those on measures of people and scans.
 
@@ -38,6 +82,7 @@ def scan_baselines(
         protocol: who is predicted.
         people: name of the scan to column ("age", "sex") to value, where there is one.
         measures: name of the scan to the measures of `stratacam.scans.measures`, the same ones for every scan.
+        harmonise: how measures of scans, but not age and sex, are brought to one level over sites.
 
     Returns:
         The baselines, and the name of each that was left out with the reason.
@@ -69,13 +114,20 @@ def scan_baselines(
     for name, table in tables.items():
         columns = tuple(dict.fromkeys(column for scan in scans for column in table[scan.scan]))
         values = np.array([[table[scan.scan].get(column, np.nan) for column in columns] for scan in scans])
-        features = Features(columns, values, label, subject)
-        baselines.append(logistic(features, protocol, name=name, title=BASELINES[name]))
+        measured = np.isin(columns, names)
+        sites = (
+            harmonise.of([scan.scan for scan in scans], measured) if harmonise and measured.any() else None
+        )
+        features = Features(columns, values, label, subject, sites)
+        baselines.append(logistic(features, protocol, name=name, title=_title(name, sites, harmonise)))
     return baselines, left_out
 
 
 def frozen_features(
-    dataset: SliceDataset, features: npt.NDArray[np.floating], protocol: Protocol
+    dataset: SliceDataset,
+    features: npt.NDArray[np.floating],
+    protocol: Protocol,
+    harmonise: Harmonise | None = None,
 ) -> Baseline:
     """Make the baseline that trains nothing but a linear layer: on features of scans by the untrained network.
 
@@ -85,6 +137,7 @@ def frozen_features(
         dataset: the slices of all subjects, to train on and to predict.
         features: (n_slices, d), such as the output of global average pooling, in the order of `dataset`.
         protocol: who is predicted.
+        harmonise: how features are brought to one level over sites.
 
     Raises:
         InputError: see `logistic`.
@@ -99,9 +152,12 @@ def frozen_features(
         sums / slices[:, None],
         dataset.label[first],
         np.array(dataset.subjects)[dataset.subject[first]],
+        harmonise.of([dataset.scans[scan].scan for scan in scans], np.ones(features.shape[1], dtype=bool))
+        if harmonise
+        else None,
     )
     name = "frozen_features"
-    return logistic(rows, protocol, name=name, title=BASELINES[name])
+    return logistic(rows, protocol, name=name, title=_title(name, rows.sites, harmonise))
 
 
 def age_and_sex(person: Mapping[str, str]) -> dict[str, float]:
@@ -124,6 +180,10 @@ def age_and_sex(person: Mapping[str, str]) -> dict[str, float]:
     if sex is not None:
         numbers["sex"] = sex
     return numbers
+
+
+def _title(name: str, sites: Sites | None, harmonise: Harmonise | None) -> str:
+    return BASELINES[name] + (f", harmonised by {harmonise.by} (ComBat)" if sites and harmonise else "")
 
 
 def _chosen(measures: Mapping[str, Mapping[str, float]], names: Sequence[str]) -> dict[str, dict[str, float]]:

@@ -5,7 +5,8 @@ problem leaves out weigh nothing. The minimised sum is that of scikit-learn's `L
 cross-entropies plus half of the squared weights, with a free intercept.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
@@ -20,33 +21,36 @@ INTERCEPT_PENALTY = 1e-9
 """Keeps what is not determined at 0."""
 
 
-def standardise(fit: Floats, others: Floats, fitted: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def standardise(
+    rows: Floats, fitted: npt.NDArray[np.bool_], changed: Iterable[Floats] | None = None
+) -> tuple[Floats, Floats]:
     """Put the median of the fitted rows in place of what is missing, and scale by their mean and deviation.
 
     Where there are more features than rows, the rows are given by their coordinates in the space that the fitted rows
     span, which changes nothing for a model with squared weights.
 
     Args:
-        fit: (rows, features), NaN where a value is missing.
-        others: (more rows, features) to treat alike.
-        fitted: (problems, rows) which rows each problem is fitted on.
+        rows: (rows, features), NaN where a value is missing: first those that any problem is fitted on, then those to
+            treat alike.
+        fitted: (problems, first rows) which rows each problem is fitted on.
+        changed: for each problem, rows that take the place of `rows`.
 
     Returns:
-        (problems, rows, d) and (problems, more rows, d).
+        (problems, first rows, d) and (problems, other rows, d).
     """
-    rows = np.concatenate([fit, others])
+    first = fitted.shape[1]
     prepared = np.empty((len(fitted), *rows.shape))
-    for number, mask in enumerate(fitted):
-        values = rows
-        if np.isnan(rows).any():
-            known = np.where(np.isnan(fit[mask]).all(0), 0.0, fit[mask])
-            values = np.where(np.isnan(rows), np.nanmedian(known, axis=0), rows)
-        inside = values[: len(fit)][mask]
+    for number, (mask, given) in enumerate(zip(fitted, changed or repeat(rows), strict=False)):
+        values = given
+        if np.isnan(given).any():
+            known = np.where(np.isnan(given[:first][mask]).all(0), 0.0, given[:first][mask])
+            values = np.where(np.isnan(given), np.nanmedian(known, axis=0), given)
+        inside = values[:first][mask]
         deviation = inside.std(0)
         prepared[number] = (values - inside.mean(0)) / np.where(deviation > 0, deviation, 1)
-    if rows.shape[1] > len(fit):
+    if rows.shape[1] > first:
         prepared = _coordinates(prepared, fitted)
-    return prepared[:, : len(fit)], prepared[:, len(fit) :]
+    return prepared[:, :first], prepared[:, first:]
 
 
 def fit(

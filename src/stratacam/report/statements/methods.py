@@ -166,10 +166,17 @@ def _evaluation(study: StudyContent) -> str:
         if baselines
         else ""
     )
+    confounds = study.configuration.get("confounds", {})
+    harmonised = (
+        f" Measures of scans were harmonised by {confounds['harmonise']} with ComBat [@combat] [@neurocombat], "
+        "fitted to the training subjects of each fold."
+        if baselines and confounds.get("harmonise")
+        else ""
+    )
     return (
         f"A subject's class is that of the highest mean probability over its {study.picture}s. Intervals of 95 % are "
         "over held-out subjects: of shares by Clopper and Pearson with the mid-p correction [@midp], of balanced "
-        f"accuracy by MOVER [@mover], of AUROC by Newcombe [@auroc].{pooled}{scaled}{compared}"
+        f"accuracy by MOVER [@mover], of AUROC by Newcombe [@auroc].{pooled}{scaled}{compared}{harmonised}"
     )
 
 

@@ -140,6 +140,7 @@ def comparison_table(study: StudyContent) -> Table | None:
     first = study.title_of(study.main)
     left_out = study.baselines.get("left_out", {})
     absent = "; ".join(f"{_in_words(name)} ({reason})" for name, reason in left_out.items())
+    unmoved = study.baselines.get("not_harmonised", {})
     scores = {
         "accuracy": "accuracy",
         "macro_auroc": "macro AUROC",
@@ -168,7 +169,8 @@ def comparison_table(study: StudyContent) -> Table | None:
         "the same subjects. p: two-sided, by swapping the two in each subject at random, where folds are not pooled. "
         "A dash: none, or other subjects were held out. p-values are not corrected for their number."
         + (" Baselines learn from training and validation subjects." if len(rows) > len(study.models) else "")
-        + (f" Baselines left out: {absent}." if absent else ""),
+        + (f" Baselines left out: {absent}." if absent else "")
+        + (f" Held-out scans whose measures could not be harmonised: {len(unmoved)}." if unmoved else ""),
     )
 
 

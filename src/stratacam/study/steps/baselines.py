@@ -19,14 +19,14 @@ from stratacam.learning import (
     write_comparison,
     write_evaluation,
 )
-from stratacam.learning.baselines.simple import BASELINES
+from stratacam.learning.baselines.simple import BASELINES, Harmonise
 from stratacam.networks import RANDOM
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
 from stratacam.scans.measures import measure_scan
 from stratacam.scans.prepared import PreparedScan
 from stratacam.source_code import Entries
-from stratacam.study.cohort import Cohort
+from stratacam.study.cohort import Cohort, read_harmonise
 from stratacam.study.keys import entries_used, short_hash
 from stratacam.study.planning import Planned
 from stratacam.study.steps.activations import activations_of, compute_activations
@@ -64,6 +64,7 @@ class Baselines:
         measures: by scan, the file of its simple measures.
         features: folder of what the head of the first network is fed; None where that is no baseline.
         given: whether the classifier was given, so that there is nobody to learn from.
+        harmonise: how simple measures are brought to one level over sites; None if they are not.
     """
 
     pictures: tuple[ScanPictures, ...]
@@ -76,6 +77,7 @@ class Baselines:
     seed: int
     out: Path
     given: bool = False
+    harmonise: Harmonise | None = None
 
     @property
     def outputs(self) -> list[Path]:
@@ -101,11 +103,12 @@ class Baselines:
                 protocol,
                 people=self.people,
                 measures=of_scan,
+                harmonise=self.harmonise,
             )
         if splits and self.features:
             dataset = make_dataset(pictures, classes)
             inputs = read_head_inputs(dataset, self.features)
-            found.append(frozen_features(dataset, inputs, protocol))
+            found.append(frozen_features(dataset, inputs, protocol, self.harmonise))
         for baseline in found:
             truth = [classes.index(self.labels[subject]) for subject in subjects]
             evaluation = evaluate_subjects(
@@ -119,7 +122,10 @@ class Baselines:
             )
             write_evaluation(self.out / f"{PREFIX}{baseline.name}", evaluation, part="test")
         titles = {baseline.name: baseline.title for baseline in found}
-        write_json(self.out / "baselines.json", {"titles": titles, "left_out": left_out})
+        scans = {scan.scan: scan.subject for scan in pictures}
+        unmoved = self.harmonise.unmoved(scans, protocol) if self.harmonise and splits else {}
+        content = {"titles": titles, "left_out": left_out, "not_harmonised": unmoved}
+        write_json(self.out / "baselines.json", content)
 
 
 @dataclass(frozen=True)
@@ -169,17 +175,16 @@ def evaluate_all(
             work.cache.entry(activations_of(plan, scan, study, augmented=False)) for scan in cohort.pictures
         ]
         work.cache.is_made(short_hash(" ".join(entry.key for entry in kept)), features)
+    source = study.configuration.cohort.input
+    delivered = [scan_of[scan.scan] for scan in cohort.pictures]
     baselines = Baselines(
         pictures=cohort.pictures,
         classes=cohort.classes,
         labels=cohort.labels(),
         splits=() if given else tuple(splits),
         given=given,
-        people=read_people(
-            study.configuration.cohort.input,
-            [scan_of[scan.scan] for scan in cohort.pictures],
-            ["age", "sex"],
-        ),
+        people=read_people(source, delivered, ["age", "sex"]),
+        harmonise=read_harmonise(study.configuration, delivered),
         measures={scan.scan: measures[scan.scan] for scan in cohort.pictures if scan.scan in measures},
         features=features,
         seed=seed,
