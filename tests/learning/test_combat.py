@@ -50,7 +50,9 @@ def harmonised(site, columns, *, keep_groups=False):
 
 @pytest.mark.parametrize("columns", [2, 6, 40])
 def test_training_scans_are_moved_as_neurocombat_moves_them(columns):
-    package = pytest.importorskip("neuroCombat", reason="neuroCombat is not installed (benchmarks/oracles.txt)")
+    package = pytest.importorskip(
+        "neuroCombat", reason="neuroCombat is not installed (benchmarks/oracles.txt)"
+    )
     pandas = pytest.importorskip("pandas", reason="pandas is not installed")
     random = np.random.default_rng(columns)
     site = random.integers(0, 3, 60)
