@@ -177,6 +177,7 @@ SETTINGS = {
     "pictures.part": ((0.1, 0.9), PICTURES),
     "pictures.sequences": (("T1w",), PICTURES),
     "pictures.channels": ("each", PICTURES),
+    "pictures.dimensions": None,  # other networks, which start from other weights
     "network.architecture": (
         ("nets.py:make", "small_cnn"),
         TRAIN - {"explain", "confounds", "recommend"} | {NEW_MODEL},

@@ -225,7 +225,8 @@ class Study:
             InputError: ipyniivue is not installed (the extra `notebook`), or there are no such maps.
 
         Example:
-            study.viewer(study.explained[0], "block3_conv3")  # the last line of a cell
+            maps = study.maps(study.explained[0])
+            study.viewer(maps.name, maps.layers[0])  # the last line of a cell
         """
         maps, found = self.maps(scan, recommended=recommended), self._scan(scan)
         chosen = _sequence(found, sequence or self._content.sequence)
