@@ -21,7 +21,7 @@ test-long: $(INSTALLED)  ## run the others: large cohorts, real scans, commands 
 	$(PYTEST) -m long
 
 test-others: $(INSTALLED)  ## install other packages whose networks can be named or opened, and trackers, and run the tests that need them
-	$(BIN)/pip install -q -c constraints.txt -e '.[keras,mlflow,monai,tensorboard,timm,transformers]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[keras,monai,tensorboard,timm,transformers]'
 	$(PYTEST) tests/networks/test_elsewhere.py tests/networks/test_networks_of_volumes.py \
 		tests/networks/test_open_keras.py tests/cam/test_maps_elsewhere.py tests/cam/test_maps_of_files.py \
 		tests/study/test_elsewhere_study.py tests/export/test_trackers.py
