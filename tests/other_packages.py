@@ -27,7 +27,7 @@ _declared = []
 
 def needed(*names):
     """Import packages; skip the test, with the reason, where one is absent."""
-    if {"torchvision", "timm", "lightning"} & set(names):
+    if {"torchvision", "timm", "transformers", "lightning"} & set(names):
         _let_torchvision_be_imported()
     found = [pytest.importorskip(name, reason=f"{name} is not installed; pip install it") for name in names]
     return found[0] if len(found) == 1 else found
