@@ -12,10 +12,14 @@ from stratacam import cli
 from stratacam.errors import InputError
 from stratacam.evidence.recommendation import criteria, rule
 from stratacam.files import read_json
+from stratacam.learning import ScanPictures
 from stratacam.networks import ModelCard, build, load_model, save_model
 from stratacam.scans.prepared import find_prepared
 from stratacam.study.audit import write_audit
+from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import read_configuration
+from stratacam.study.folders import StudyFolders
+from stratacam.study.planning import plan_runs
 
 CARD = """\
 [model]
@@ -175,6 +179,25 @@ def test_a_classifier_without_card_and_one_that_gives_probabilities_are_refused(
     command = ["audit", str(model), cohort, str(tmp_path / "b"), "--card", str(tmp_path / "card.toml")]
     with pytest.raises(InputError, match="probabilities; expected logits"):
         cli.app(command, standalone_mode=False)
+
+
+def test_those_whom_a_model_of_this_package_learnt_from_are_known_by_their_images_and_not_judged(tmp_path):
+    (tmp_path / "cohort").mkdir()
+    card = ModelCard(
+        architecture="small_cnn",
+        classes=("MS", "control"),
+        input={"size": 64, "width_mm": 208, "shape": [64, 64], "pixel_mm": 3.25, "sequences": ["T1w"]},
+        training={"images": {"one": "train", "two": "validation", "three": "test"}},
+    )
+    save_model(tmp_path / "mine", build("small_cnn", 2, weights="none"), card)
+    configuration = read_configuration(
+        write_audit(tmp_path / "mine", tmp_path / "cohort", tmp_path / "audit")
+    )
+    images = {"sub-1": ("one", "other"), "sub-2": ("two",), "sub-3": ("three",), "sub-4": ("unknown",)}
+    pictures = tuple(ScanPictures(tmp_path, name, name, "MS") for name in images)
+    cohort = Cohort(pictures, ("MS", "control"), {}, images=images)
+    (plan,) = plan_runs(configuration, StudyFolders(configuration.out), cohort, configuration.split)
+    assert (plan.split.train, plan.split.test) == (("sub-1", "sub-2"), ("sub-3", "sub-4"))
 
 
 def test_the_rule_for_a_given_classifier_lacks_other_trainings_alone():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from stratacam.errors import InputError
-from stratacam.networks.cards import CARD, read_card
+from stratacam.networks.cards import CARD, WEIGHTS, read_card
 from stratacam.networks.custom import source_file
 from stratacam.networks.files import OpenedFile, open_model
 from stratacam.networks.layers import Dimensions
@@ -79,11 +79,6 @@ class GivenCard(BaseModel):
         return self
 
     @property
-    def path(self) -> Path:
-        """Where the classifier is."""
-        return self.file
-
-    @property
     def is_own(self) -> bool:
         """Whether it is a model that stratacam trained."""
         return (self.file / CARD).is_file()
@@ -135,7 +130,7 @@ def read_given(path: Path) -> GivenCard:
 def content_of(given: GivenCard) -> str:
     """A hash of a card, of the file that it names and of the code of a network."""
     found = hashlib.sha256(given.model_dump_json(exclude={"file"}).encode())
-    files = [given.file / name for name in ("model.safetensors", CARD)] if given.is_own else [given.file]
+    files = [given.file / name for name in (WEIGHTS, CARD)] if given.is_own else [given.file]
     if given.network:
         files.append(source_file(given.network))
     for file in files:

@@ -81,7 +81,7 @@ def _given(architecture: str, classes: int, channels: int, dimensions: Dimension
     check_fits(given, classes, dimensions)
     if not given.is_own:
         return open_given(given, channels)
-    own = read_card(given.path)
+    own = read_card(given.file)
     network = make_network(
         own.architecture,
         len(own.classes),
@@ -91,7 +91,7 @@ def _given(architecture: str, classes: int, channels: int, dimensions: Dimension
         config=own.config,
         dimensions=own.dimensions,
     )
-    load_weights(given.path, network, own)
+    load_weights(given.file, network, own)
     return network.eval()
 
 

@@ -171,6 +171,7 @@ def check_explained(
     """
     pictures, first = configuration.pictures, configuration.network.architectures[0]
     sequences = pictures.sequences or configuration.cohort.sequences
+    classes = configuration.given.classes if configuration.given else classes
     card = ModelCard(
         architecture=first,
         classes=tuple(classes),

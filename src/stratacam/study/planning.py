@@ -12,6 +12,7 @@ from stratacam.learning import AnySplit, Split, SplitSettings, TrainSettings, ma
 from stratacam.networks import (
     BrainUse,
     Dimensions,
+    GivenCard,
     default_weights,
     frozen_prefix,
     initial_weights,
@@ -122,6 +123,7 @@ def plan_runs(
     if given:
         (model,) = models_of(configuration)
         of_its_training = {f"sub-{name.removeprefix('sub-')}" for name in given.trained_on}
+        of_its_training |= _learnt_from(given, cohort)
         everybody = sorted(cohort.labels())
         judged = Split(
             train=tuple(one for one in everybody if one in of_its_training),
@@ -182,11 +184,21 @@ def plan_network(
     return Planned(run, first, settings, split, _kept_folder(folders, first, settings, seed, untrained))
 
 
+def _learnt_from(given: GivenCard, cohort: Cohort) -> set[str]:
+    """People of a cohort whose images a given model of this package was trained on, or stopped by; told by hashes."""
+    known = read_card(given.file).training.get("images", {}) if given.is_own else {}
+    return {
+        subject
+        for subject, digests in cohort.images.items()
+        if {known.get(digest) for digest in digests} & {"train", "validation"}
+    }
+
+
 def brain_of(configuration: StudyConfiguration, architecture: str) -> BrainUse:
     """What a network does with the brain; a given one of this package what its card says."""
     given = configuration.given
     if given and given.is_own:
-        return read_card(given.path).brain
+        return read_card(given.file).brain
     return configuration.network.brain_of(architecture)
 
 

@@ -118,7 +118,7 @@ def _frame_for(configuration: StudyConfiguration, brains: Sequence[tuple[float, 
     given = configuration.given
     if not given or not given.is_own:
         return configuration.pictures.frame_for(brains)
-    frame = frame_of(read_card(given.path))
+    frame = frame_of(read_card(given.file))
     if configuration.pictures.width_mm is None:
         for brain in brains:
             frame = frame.enlarged(brain, configuration.pictures.margin_mm)
