@@ -154,7 +154,6 @@ def test_a_model_of_this_package_needs_no_card_and_is_shown_pictures_like_its_ow
     [
         (("[model]", "[training]\nepochs = 2\n[model]"), "found the settings training"),
         (('"RRMS", ', ""), "expected those of the groups"),
-        (('"RRMS"', '"SPMS"'), "SPMS"),
     ],
 )
 def test_cards_that_do_not_fit_are_refused(audit, tmp_path, change, message):
