@@ -17,7 +17,7 @@ from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.strangers import Stranger
 from stratacam.evidence.values import SubjectTable, Value
-from stratacam.maps.fused import candidate_fusions, wanted
+from stratacam.maps.fused import fusions_of, wanted
 from stratacam.maps.heat import Heat
 from stratacam.maps.slice_maps import SliceMaps, explain_slices_by
 
@@ -120,7 +120,7 @@ def measured_fusions(model: nn.Module, settings: EvidenceSettings) -> tuple[str,
         ValueError: a name or pattern matches no layer.
     """
     if settings.fused is None:
-        return candidate_fusions(cam.match_layers(model, settings.layers))
+        return fusions_of(model, settings.layers)
     return wanted(model, settings.fused).fused
 
 
