@@ -80,6 +80,7 @@ def test_branches_start_from_weights_of_their_own_whichever_others_there_are():
 
 
 @pytest.mark.parametrize(("architecture", "dimensions", "use"), CASES)
+@pytest.mark.filterwarnings("error:the network mixes")
 def test_maps_of_a_branch_do_not_change_by_a_bit_with_other_sequences(architecture, dimensions, use):
     """Activations, gradients and so maps of FLAIR's layers are the same whatever the T2w is."""
     model = fused(architecture, dimensions, use)

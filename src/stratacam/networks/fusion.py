@@ -56,11 +56,12 @@ class LateFusion(nn.Module):
             pictures: (B, C, *spatial), a channel for each branch in order; further channels are not read.
             brain: (B, 1, *spatial), for branches that take it.
         """
-        logits = [
+        first, *others = (
             self.get_submodule(name)(sequence_picture(pictures, place), *brain)
             for place, name in enumerate(self.branches)
-        ]
-        return torch.stack(logits).mean(dim=0)
+        )
+        total: Tensor = sum(others, first)  # picture by picture, as the engine of maps can see
+        return total / len(self.branches)
 
 
 def sequence_picture(pictures: Tensor, place: int) -> Tensor:
