@@ -70,11 +70,11 @@ def write_model(folder, net=None):
 @pytest.fixture(scope="module")
 def audit(copy_prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("audit")
-    copy_prepared(folder, control=3, RRMS=3)
+    copy_prepared(folder, control=3, RRMS=3, SPMS=1)
     model = write_model(folder)
     shutil.copytree(folder / "study/prepared", folder / "audit/study/prepared")
     command = ["audit", str(model), str(folder / "cohort"), str(folder / "audit")]
-    cli.app([*command, "--card", str(folder / "card.toml")], standalone_mode=False)
+    cli.app([*command, "--card", str(folder / "card.toml"), "--accept-left-out"], standalone_mode=False)
     return folder / "audit"
 
 
@@ -101,6 +101,23 @@ def test_predictions_are_the_classifiers_and_none_are_of_those_that_it_was_train
     assert len(scans) == 6
     assert len(rows) == 5
     assert not any(name.endswith("01") for name in rows)
+
+
+def test_people_of_a_class_that_the_classifier_does_not_know_are_left_out_and_listed(audit):
+    study = audit / "study"
+    with (study / "left_out.tsv").open() as table:
+        (row,) = csv.DictReader(table, delimiter="\t")
+    with (audit.parent / "cohort/participants.tsv").open() as table:
+        (unknown,) = (
+            row["participant_id"] for row in csv.DictReader(table, delimiter="\t") if row["group"] == "SPMS"
+        )
+    assert unknown in row.values()
+    assert "SPMS" in " ".join(row.values())
+    assert not (study / "pictures" / f"{unknown}.npy").exists()
+
+
+def test_the_model_is_the_file_and_was_not_trained_here(audit):
+    study = audit / "study"
     model, card = load_model(study / "models/given_seed-0")
     assert card.training["settings"] == {}
     assert card.training["temperature"] is None
@@ -126,7 +143,7 @@ def test_nothing_is_done_again(audit, run):
     assert before
     model, cohort, card = folder / "net.pt2", folder / "cohort", folder / "card.toml"
     code, words = run("audit", model, cohort, audit, "--card", card)
-    assert code == 0, words
+    assert code == 3, words
     assert before == {file: file.stat().st_mtime_ns for file in (audit / "study/maps").rglob("zarr.json")}
 
 
