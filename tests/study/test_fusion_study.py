@@ -9,7 +9,7 @@ from rich.console import Console
 from stratacam import cli
 from stratacam.cam import match_layers
 from stratacam.errors import InputError
-from stratacam.evidence.measure import measured_fusions
+from stratacam.evidence.measure import measured_fusions, plain_layers
 from stratacam.evidence.rows import read_rows
 from stratacam.evidence.sequences.by_class import SequenceSummary
 from stratacam.evidence.settings import EvidenceSettings
@@ -148,6 +148,12 @@ def test_fused_maps_tried_by_rule_are_within_a_branch():
     assert len(found) == 2 * 6
     with pytest.raises(ValueError, match="of 2 branches"):
         measured_fusions(model, EvidenceSettings(fused=("T1w.block4_conv2+FLAIR.block4_conv2",)))
+
+
+def test_layers_that_patterns_match_are_measured_branch_by_branch():
+    model = make_network("small_cnn", 2, weights="none", branches=("T1w", "FLAIR"))
+    found = plain_layers(model, EvidenceSettings(layers=("*.block3_conv2", "*.block4_conv2")))
+    assert found == tuple(f"{name}.{layer}" for name in ("T1w", "FLAIR") for layer in (LAYERS[0], LAYERS[2]))
 
 
 def configured(**sections):

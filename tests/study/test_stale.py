@@ -185,7 +185,7 @@ SETTINGS = {
     "network.weights": ("none", REPORT),  # as by default, for a network of one's own
     "network.head": ("classifier", FROZEN),
     "network.brain": None,  # only for networks of this package
-    "network.fusion": ("late", TRAIN | {"sample_size"}),
+    "network.fusion": ("late", NEW_MODEL),
     "split.unit": ("slice", FROZEN | {"baselines", "sample_size"}),
     "split.folds": (3, NEW_MODEL),
     "split.train": None,  # with the others: they add up to 1
