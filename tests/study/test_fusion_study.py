@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -14,8 +15,11 @@ from stratacam.evidence.rows import read_rows
 from stratacam.evidence.sequences.by_class import SequenceSummary
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.values import Summary
-from stratacam.maps import classify_scan, find_maps
-from stratacam.networks import LateFusion, load_model, make_network
+from stratacam.maps import Consensus, classify_scan, find_maps
+from stratacam.maps.heat import scale_of_signed
+from stratacam.maps.slice_maps import explain_slices
+from stratacam.maps.volumes import StackNetwork
+from stratacam.networks import LateFusion, branches_of, load_model, make_network
 from stratacam.scans.prepared import find_prepared
 from stratacam.study.configuration import check_configuration, read_configuration
 from stratacam.study.run import run_study
@@ -154,6 +158,32 @@ def test_layers_that_patterns_match_are_measured_branch_by_branch():
     model = make_network("small_cnn", 2, weights="none", branches=("T1w", "FLAIR"))
     found = plain_layers(model, EvidenceSettings(layers=("*.block3_conv2", "*.block4_conv2")))
     assert found == tuple(f"{name}.{layer}" for name in ("T1w", "FLAIR") for layer in (LAYERS[0], LAYERS[2]))
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_the_consensus_of_networks_with_branches_is_the_mean_of_their_scaled_maps(dimensions):
+    """Of slices, and of volumes, whose maps are cut into slices."""
+    members = [
+        make_network(
+            "small_cnn", 2, weights="none", seed=seed, brain="features", dimensions=dimensions,
+            branches=("T1w", "FLAIR"),
+        ).eval()
+        for seed in (0, 1)
+    ]  # fmt: skip
+    if dimensions == 3:
+        members = [StackNetwork(member, 32) for member in members]
+    random = np.random.default_rng(0)
+    images, brain = random.random((5, 3, 32, 32), dtype=np.float32), np.zeros((5, 32, 32), dtype=bool)
+    brain[:, 4:28, 6:26] = True
+    joined = Consensus(members)
+    assert branches_of(joined) == ("T1w", "FLAIR")
+    layers = ("*.block3_conv2", "FLAIR.block2_conv2+FLAIR.block3_conv2")
+    found = explain_slices(joined, images, brain, 1, "layercam", layers=layers)
+    each = [explain_slices(member, images, brain, 1, "layercam", layers=layers) for member in members]
+    assert found.layers == ("T1w.block3_conv2", "FLAIR.block3_conv2", layers[1])
+    for layer in found.layers:
+        scaled = [one.raw[layer] / scale_of_signed(one.raw[layer], brain) for one in each]
+        np.testing.assert_allclose(found.raw[layer], np.mean(scaled, axis=0), atol=1e-4)
 
 
 def configured(**sections):
