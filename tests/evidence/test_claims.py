@@ -53,6 +53,32 @@ def planted(subjects, *, seed, depth_effect):
     return make_study(one, plain, seed=seed, surrogate_count=39)
 
 
+def test_claims_of_a_network_with_branches_are_those_of_one_of_them():
+    made = planted(12, seed=3, depth_effect=1.0)
+    alone = claims_of(made)
+    branches = ("T1w", "FLAIR")
+    both = tuple(f"{name}.{layer}" for name in branches for layer in LAYERS)
+    twice = {
+        method: Nulls(*(np.concatenate([np.flip(draws, axis=2), draws], axis=2) for draws in nulls))
+        for method, nulls in made.nulls.items()
+    }
+    keys = [
+        (method, f"{name}.{layer}", measure, f"{name}.{against}" if against in LAYERS else against)
+        for name in branches
+        for method, layer, measure, against in made.table.keys
+    ]
+    table = SubjectTable(tuple(keys), made.table.subjects, np.tile(made.table.values, 2))
+    found = assess_claims(
+        table, twice, ["gradcam"], both, [f"{name}.{pool}" for name in branches for pool in POOLS],
+        branch=("FLAIR",), groups=made.groups, learnt=True,
+    )["gradcam"]  # fmt: skip
+    for one, other in zip(alone, found, strict=True):
+        assert (one.verdict, len(one.tests)) == (other.verdict, len(other.tests))
+        for before, after in zip(one.tests, other.tests, strict=True):
+            assert after.effect == pytest.approx(before.effect, nan_ok=True)
+            assert "FLAIR" in after.name
+
+
 def test_the_last_convolution_is_no_pool():
     assert last_convolution(LAYERS, POOLS) == "block5_conv3"
 

@@ -6,9 +6,11 @@ import torch
 from evidence_cases import BlobNetwork, blob_slices, explained
 from torch import nn
 
+from stratacam.evidence.draws import torch_seed
 from stratacam.evidence.sanity import INSENSITIVE, randomised, sanity, weighted_layers
+from stratacam.evidence.similarity import likeness
 from stratacam.maps.slice_maps import explain_slices
-from stratacam.networks import build
+from stratacam.networks import build, make_network
 
 
 class EdgeLike(nn.Module):
@@ -161,3 +163,24 @@ def test_likeness_is_the_mean_over_draws_that_are_the_subjects_own():
         distinct = np.unique(found.round(6))
         assert 1 < len(distinct) <= 3
     assert not np.allclose(single["sub-01"], single["sub-02"])
+
+
+def test_above_a_layer_of_a_branch_is_the_rest_of_that_branch_and_no_other():
+    """ScoreCAM sees the logits of the whole network, so that it would notice another branch drawn anew."""
+    model = make_network("small_cnn", 2, weights="none", branches=("T1w", "FLAIR")).eval()
+    scan = blob_slices(count=1, size=32)
+    layers = ("T1w.block2_conv2", "FLAIR.block2_conv2")
+    maps = explain_slices(model, scan.images, scan.brain, 0, "scorecam", layers=layers)
+    rows = sanity([explained(maps, scan, model, sanity_draws=1)])
+    above = {value.layer: value.value for value in rows if value.measure == "above_rank"}
+    assert {*above} == {*layers}
+    for layer in layers:
+        branch = [name for name in weighted_layers(model) if name.startswith(layer.partition(".")[0])]
+        seed = torch_seed(0, "weights", scan.name, 0)
+        with randomised(model, branch[branch.index(layer) + 1 :], seed=seed):
+            drawn = explain_slices(model, scan.images, scan.brain, 0, "scorecam", layers=(layer,))
+        alike = likeness(maps.heat(layer, scan.shape), drawn.heat(layer, scan.shape), scan.brain)
+        assert above[layer] == pytest.approx(float(np.nan_to_num(alike)[0, 0]), abs=1e-6)
+    steps = {(value.layer, value.against) for value in rows if value.measure == "cascade_rank"}
+    assert {against for _, against in steps} == {*weighted_layers(model)}
+    assert all(layer.partition(".")[0] == against.partition(".")[0] for layer, against in steps)

@@ -185,6 +185,7 @@ SETTINGS = {
     "network.weights": ("none", REPORT),  # as by default, for a network of one's own
     "network.head": ("classifier", FROZEN),
     "network.brain": None,  # only for networks of this package
+    "network.fusion": ("late", NEW_MODEL),
     "split.unit": ("slice", FROZEN | {"baselines", "sample_size"}),
     "split.folds": (3, NEW_MODEL),
     "split.train": None,  # with the others: they add up to 1
@@ -293,6 +294,9 @@ def changed(configuration, name, value):
     for section in sections:
         place = place[section]
     place[last] = value
+    if name == "network.fusion":  # layers have other names
+        content["training"]["frozen"] = ["*.body1"]
+        content["explain"]["nifti_layers"] = content["evidence"]["layers"] = ["*.body2"]
     if name in {"split.table", "split.unit"}:
         content["split"]["folds"] = None
     return StudyConfiguration.model_validate(content)

@@ -36,7 +36,7 @@ from stratacam.evidence.learned import not_learned
 from stratacam.evidence.map_scores import Score
 from stratacam.evidence.nulls import Nulls
 from stratacam.evidence.values import SubjectTable
-from stratacam.networks import by_block
+from stratacam.networks import by_block, by_branch
 
 Floats = NDArray[np.float64]
 
@@ -56,19 +56,23 @@ class Question(NamedTuple):
         score: what is scored; None for likeness within less between groups.
         expected: the sign that the claim expects.
         pair: positions of two layers, whose difference is tested; None for the correlation with depth.
+        branch: whose layers they are, of a network with branches.
     """
 
     claim: int
     score: Score | None
     expected: int
     pair: tuple[int, int] | None = None
+    branch: str = ""
 
     def name(self, layers: Sequence[str]) -> str:
         """In words."""
         title = GROUP_CONTRAST.title if self.score is None else self.score.measure.title
         if self.pair:
             return f"{title}, {layers[self.pair[0]]} less {layers[self.pair[1]]}"
-        return f"rank correlation of depth with {title}"
+        return (
+            f"rank correlation of depth{f' in the branch {self.branch}' if self.branch else ''} with {title}"
+        )
 
 
 SAME_MAP = 0.95
@@ -92,6 +96,7 @@ def assess_claims(
     pools: Collection[str],
     *,
     groups: Sequence[str],
+    branch: Sequence[str] = (),
     learnt: bool | None = None,
     seed: int = 0,
 ) -> dict[str, tuple[Claim, ...]]:
@@ -107,14 +112,20 @@ def assess_claims(
         table: of all subjects.
         nulls: by method, with the table's subjects; methods without any are not measured.
         methods: of the maps; all of them, since p-values hold for all together.
-        layers: shallow to deep.
+        layers: shallow to deep, branch by branch where the network has branches.
         pools: those of them that are pools.
         groups: of the subjects; "" for none.
+        branch: the one whose layers are tested, of a network with branches; see `branch_shown`.
         learnt: whether the network was shown to do better than chance on people held out; None: not known.
         seed: of random signs and permutations.
     """
+    if branch:
+        (own,) = by_branch(layers, branch)
+        places = [layers.index(layer) for layer in own]
+        nulls = {method: Nulls(*(draws[:, :, places] for draws in of)) for method, of in nulls.items()}
+        layers = own
     last = last_convolution(layers, pools)
-    questions = _questions(layers, _before(layers, pools, last), last)
+    questions = _questions(layers, _before(layers, pools, last, branch), last, *branch)
     gate = not_learned(learnt) or _same_map(nulls)
     drawn = {method: nulls[method] for method in methods if method in nulls}
     tests = (
@@ -141,9 +152,9 @@ def last_convolution(layers: Sequence[str], pools: Collection[str]) -> str:
     return next((layer for layer in reversed(layers) if layer not in pools), layers[-1])
 
 
-def _before(layers: Sequence[str], pools: Collection[str], last: str) -> str | None:
+def _before(layers: Sequence[str], pools: Collection[str], last: str, branch: Sequence[str]) -> str | None:
     """The last convolution of the block before that of `last`; None where no two layers are of one block."""
-    blocks = list(by_block(layers).values())
+    blocks = list(by_block(layers, branch).values())
     place = next(number for number, block in enumerate(blocks) if last in block)
     return last_convolution(blocks[place - 1], pools) if place and len(blocks) < len(layers) else None
 
@@ -157,11 +168,11 @@ def _same_map(nulls: Mapping[str, Nulls]) -> str:
     return ""
 
 
-def _questions(layers: Sequence[str], before: str | None, last: str) -> list[Question]:
+def _questions(layers: Sequence[str], before: str | None, last: str, branch: str = "") -> list[Question]:
     pair = (layers.index(before), layers.index(last)) if before else None
     return [
-        *(Question(0, *one) for one in LOCALISES),
-        *(Question(1, *one) for one in GENERALISES),
+        *(Question(0, score, sign, branch=branch) for score, sign in LOCALISES),
+        *(Question(1, score, sign, branch=branch) for score, sign in GENERALISES),
         *(Question(2, *one, pair) for one in SHOWS_LITTLE if pair),
     ]
 

@@ -17,9 +17,10 @@ from stratacam.evidence.scan import ScanSlices
 from stratacam.evidence.settings import EvidenceSettings
 from stratacam.evidence.strangers import Stranger
 from stratacam.evidence.values import SubjectTable, Value
-from stratacam.maps.fused import candidate_fusions, wanted
+from stratacam.maps.fused import fusions_of, wanted
 from stratacam.maps.heat import Heat
 from stratacam.maps.slice_maps import SliceMaps, explain_slices_by
+from stratacam.networks import branches_of
 
 
 @dataclass
@@ -120,19 +121,21 @@ def measured_fusions(model: nn.Module, settings: EvidenceSettings) -> tuple[str,
         ValueError: a name or pattern matches no layer.
     """
     if settings.fused is None:
-        return candidate_fusions(cam.match_layers(model, settings.layers))
+        return fusions_of(model, settings.layers)
     return wanted(model, settings.fused).fused
 
 
 def plain_layers(model: nn.Module, settings: EvidenceSettings) -> tuple[str, ...]:
     """Names or patterns of the layers whose maps are measured, those of which fused maps are made too, shallow to deep.
 
+    Layers of a network with branches are named, branch by branch.
+
     Raises:
         ValueError: a name or pattern matches no layer.
     """
     named = cam.match_layers(model, settings.layers)
     parts = wanted(model, measured_fusions(model, settings)).explained
-    if "all" in settings.layers or {*parts} <= {*named}:
+    if "all" in settings.layers or ({*parts} <= {*named} and not branches_of(model)):
         return settings.layers
     order = [name for name, _ in model.named_modules()]
     return tuple(sorted({*named, *parts}, key=lambda layer: order.index(split_call(layer)[0])))

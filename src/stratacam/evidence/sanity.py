@@ -6,6 +6,7 @@ layer are randomised shows the picture, not the network's decision.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from stratacam.evidence.similarity import likeness, likeness_pair, likeness_rows
 from stratacam.evidence.values import Value
 from stratacam.maps.fused import parts_of
 from stratacam.maps.slice_maps import SliceMaps, explain_slices_by
+from stratacam.networks import branches_of, by_branch
 
 Likeness = NDArray[np.float64]
 
@@ -119,8 +121,9 @@ def sanity(explained: Sequence[ExplainedScan]) -> list[Value]:
     `above_*` is with all layers after the map's layer drawn, and not that layer: a mean over `sanity_draws` draws.
     These are the subject's own, so that chance is part of the spread over subjects. If the settings ask for them, the
     first draw also gives `cascade_*`, from the output down, one weighted layer more at a time (`against` the last one
-    drawn), and `independent_*`, each layer by itself. Slices whose trained map is blank are left out; a map
-    that has gone blank is not alike at all: 0. The model is put back as it was.
+    drawn), and `independent_*`, each layer by itself. Of a network with branches, what is drawn for a
+    layer is of its own branch, as no other is above it. Slices whose trained map is blank are left out; a map that has
+    gone blank is not alike at all: 0. The model is put back as it was.
 
     Args:
         explained: one scan by several methods, whose maps are of the same layers.
@@ -133,24 +136,26 @@ def sanity(explained: Sequence[ExplainedScan]) -> list[Value]:
     methods = [each.maps.method for each in explained]
     maps = explain_slices_by(model, scan.images, scan.brain, one.maps.target, methods, layers=layers)
     seeds = [torch_seed(one.seed, "weights", scan.name, draw) for draw in range(settings.sanity_draws)]
-    names = weighted_layers(model)
+    branches = branches_of(model)
     above: dict[_MapOf, list[Likeness]] = {}
     values: list[Value] = []
-    for draw, seed in enumerate(seeds):
+    parts = list(zip(by_branch(weighted_layers(model), branches), by_branch(layers, branches), strict=True))
+    for (draw, seed), (names, own) in product(enumerate(seeds), parts):
         with ExitStack() as drawn:
             for name in reversed(names):
                 drawn.enter_context(randomised(model, [name], seed=seed))
-                next_to = [layer for layer in layers if _is_next(layer, name, names, layers)]
+                next_to = [layer for layer in own if _is_next(layer, name, names, own)]
                 cascade = settings.cascade and draw == 0
-                found = _likeness(model, scan, maps, layers if cascade else next_to)
+                found = _likeness(model, scan, maps, own if cascade else next_to)
                 for of in found:
                     if of.layer in next_to:
                         above.setdefault(of, []).append(found[of])
                 values += _rows(found, CASCADE, name) if cascade else ()
     values += _rows({of: np.mean(found, axis=0) for of, found in above.items()}, ABOVE, "")
-    for name in names if settings.independent else ():
-        with randomised(model, [name], seed=seeds[0]):
-            values += _rows(_likeness(model, scan, maps, layers), INDEPENDENT, name)
+    for names, own in parts if settings.independent else ():
+        for name in names:
+            with randomised(model, [name], seed=seeds[0]):
+                values += _rows(_likeness(model, scan, maps, own), INDEPENDENT, name)
     return values
 
 

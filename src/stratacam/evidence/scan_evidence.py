@@ -25,7 +25,7 @@ from stratacam.evidence.values import Value
 from stratacam.files import RECORDS, whole_file, write_json
 from stratacam.maps import explained_sequence, predicted_class
 from stratacam.maps.fused import is_fused
-from stratacam.networks import ModelCard
+from stratacam.networks import ModelCard, branch_shown, branches_of
 from stratacam.scans.labels import Masks, read_mask
 from stratacam.scans.prepared import PreparedScan
 
@@ -207,6 +207,7 @@ def measure_evidence_of(
             "layers": plain,
             "fused": [layer for layer in found.layers if is_fused(layer)],
             "pools": pools_among(model, plain),
+            "branch": branch_shown(plain, branches_of(model), explained_sequence(card, given.sequence)),
             "explained": card.classes[found.target],
             "given": card.classes[given_class],
             "run": str(card.training.get("run", "")),

@@ -30,6 +30,7 @@ from stratacam.evidence.strategies.tables import (
 )
 from stratacam.evidence.values import Summary, Value, by_subject, summarise
 from stratacam.files import read_json, write_json
+from stratacam.networks import by_branch
 
 RECOMMENDATION = "recommendation.json"
 """What the rule says of every layer, below the folder of a network's evidence."""
@@ -100,7 +101,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     scans, folder, settings, seed = tables.scans, tables.folder, tables.settings, tables.seed
     about = {scan.name: read_json(scan.about, "run `stratacam evidence` again.") for scan in scans}
     first = next(iter(about.values()))
-    layers, pools = first["layers"], first["pools"]
+    layers, pools, branch = first["layers"], first["pools"], first["branch"]
     with_fused = [*layers, *first["fused"]]
     subject_of = {name: found["subject"] for name, found in about.items()}
     measured = MeasuredScans(
@@ -131,7 +132,15 @@ def write_tables(tables: Tables, executor: Executor) -> None:
     write_rows(folder / "layers_by_class.tsv", by_class, ClassSummary)
     nulls = nulls_of_subjects({scan.name: scan.nulls for scan in scans}, subject_of, table.subjects)
     claims = assess_claims(
-        table, nulls, settings.methods, layers, pools, groups=groups, learnt=tables.learnt, seed=seed
+        table,
+        nulls,
+        settings.methods,
+        layers,
+        pools,
+        branch=branch,
+        groups=groups,
+        learnt=tables.learnt,
+        seed=seed,
     )
     as_json = {method: [claim.as_json() for claim in found] for method, found in claims.items()}
     write_json(folder / "claims.json", {"methods": as_json})
@@ -146,7 +155,7 @@ def write_tables(tables: Tables, executor: Executor) -> None:
         seed=seed,
     )
     write_json(folder / RECOMMENDATION, {"methods": [one.as_json() for one in recommended]})
-    last = last_convolution(layers, pools)
+    last = last_convolution(by_branch(layers, branch)[0], pools)
     statements = write_groups(
         measured, tables.people, settings, layers, folder, last=last, seed=seed, executor=executor
     )

@@ -18,7 +18,7 @@ from stratacam.cam import map_function, match_layers
 from stratacam.errors import InputError
 from stratacam.learning.forward import Batch, forward
 from stratacam.learning.settings import TrainSettings
-from stratacam.networks import Dimensions, inputs_of
+from stratacam.networks import Dimensions, branches_of, inputs_of
 
 PROBES: dict[Dimensions, tuple[int, ...]] = {2: (64, 64), 3: (32, 64, 64)}
 """Sizes of the pictures and volumes that a network is tried with."""
@@ -143,6 +143,11 @@ def find_relevance(
     """
     if settings.guide is None:
         return None
+    if branches_of(network) and settings.relevance_layer is None:
+        raise InputError(
+            'training.relevance_layer: found none with network.fusion = "late"; expected a layer of the branch that is '
+            f"to be guided ({', '.join(branches_of(network))}), as there is no last one of all: name it."
+        )
     try:
         names = match_layers(network, settings.relevance_layer or "last")
     except ValueError as fault:

@@ -93,7 +93,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     relevance_layer: str | None = Field(
         default=None,
         description="the layer whose maps are meant, which is trained or comes after one that is; absent: the last "
-        "convolution",
+        "convolution; with late fusion it must be named, and its branch is guided",
     )
     relevance_method: Literal["layercam", "gradcam"] = Field(
         default="layercam", description='the method of these maps: "layercam" or "gradcam"'

@@ -1,7 +1,7 @@
 """Fine-tuning above frozen layers, stopped by the validation slices, resumed after a kill."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from stratacam.learning.inputs import Inputs, augmented_inputs, cached_inputs
 from stratacam.learning.randomness import torch_generator
 from stratacam.learning.relevance import find_relevance
 from stratacam.learning.settings import TrainSettings
-from stratacam.networks import find_head, freeze, frozen_prefix
+from stratacam.networks import find_heads, freeze, frozen_prefix
 
 Progress = Callable[[int, int, str], None]
 """Called with the number of slice passes done, the number in all, and what is being done."""
@@ -92,7 +92,7 @@ def train(
         cached: the folder into which `cache_activations` put the outputs of the frozen layers for both sets, with as
             many copies as `settings` has and the mask that guides; if absent the whole network is run on slices that
             are augmented anew.
-        head: name of the classifier's last module; found by `stratacam.networks.find_head` if absent.
+        head: name of the classifier's last module; found by `stratacam.networks.find_heads` if absent.
         by_slice: subjects may be on both sides, as in a split by slice.
         device: where to compute, as torch names it.
         progress: called with how far training is.
@@ -131,7 +131,7 @@ def train(
                 trainee,
                 inputs(train_set, settings.copies),
                 inputs(validation_set, 0),
-                _optimiser(trainee.fed, find_head(model, head)[1], settings),
+                _optimiser(trainee.fed, find_heads(model, head), settings),
                 settings=settings,
                 seed=seed,
                 checkpoint=checkpoint,
@@ -153,9 +153,11 @@ def _deterministic() -> AbstractContextManager[None]:
     return cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=cudnn.allow_tf32)
 
 
-def _optimiser(fed: nn.Module, head: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """AdamW with a rate for the head and one for everything else that is trained."""
-    of_head = {id(parameter) for parameter in head.parameters()}
+def _optimiser(
+    fed: nn.Module, heads: Mapping[str, nn.Module], settings: TrainSettings
+) -> torch.optim.Optimizer:
+    """AdamW with a rate for the head, or the heads of all branches, and one for everything else that is trained."""
+    of_head = {id(parameter) for head in heads.values() for parameter in head.parameters()}
     trained = [parameter for parameter in fed.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in trained if (id(p) in of_head) == is_head], "peak": rate}

@@ -16,7 +16,7 @@ from stratacam.maps.fused import wanted
 from stratacam.maps.member_maps import LayerConsensus, MemberMaps, fuse_members, why_blank
 from stratacam.maps.slice_maps import SliceMaps
 from stratacam.maps.volumes import StackNetwork, batches_by_method, sees_together
-from stratacam.networks import SideBySide, count_shared, inputs_of, place_of, takes_brain
+from stratacam.networks import SideBySide, branches_of, count_shared, inputs_of, place_of, takes_brain
 
 Classes = int | Literal["predicted", "all"]
 """What is explained: a class, of each slice the one of the highest mean logit, or all classes."""
@@ -55,6 +55,7 @@ class Consensus(nn.Module):
         )  # a tuple is no module: the layers below are found by their own names alone
         self.shared = count_shared(members)
         self.takes_brain = takes_brain(members[0])
+        self.branches = branches_of(members[0])
         self.sees_together = sees_together(members[0])
         layers = candidate_layers(members[0])
         for place, (name, child) in enumerate(members[0].named_children()):

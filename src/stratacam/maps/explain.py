@@ -22,7 +22,7 @@ from stratacam.maps.store.group import Explained
 from stratacam.maps.trained import channels_of, delivered_sequences, model_identity, part_in_training_of_any
 from stratacam.maps.volumes import batches_by_method
 from stratacam.maps.writing import write_maps
-from stratacam.networks import ModelCard, last_block
+from stratacam.networks import ModelCard, branches_of, in_branches, last_block
 from stratacam.networks.precision import current_precision
 from stratacam.scans.derivatives import write_dataset_description
 from stratacam.scans.prepared import PreparedScan
@@ -163,6 +163,18 @@ def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings)
     return nifti_layers_of(model, card.architecture, settings)
 
 
+def _last_layers(model: nn.Module, architecture: str) -> tuple[str, ...]:
+    """Those of the last block, or the last convolution, of the network or of every branch."""
+    block, branches = last_block(architecture), branches_of(model)
+    if block or not branches:
+        return cam.match_layers(model, in_branches(block, branches) if block else "last")
+    return tuple(
+        f"{name}.{layer}"
+        for name in branches
+        for layer in cam.match_layers(model.get_submodule(name), "last")
+    )
+
+
 def _check_choice(setting: str, found: str, what: str, allowed: tuple[str, ...]) -> None:
     if found not in allowed:
         raise InputError(
@@ -177,7 +189,7 @@ def nifti_layers_of(model: nn.Module, architecture: str, settings: ExplainSettin
         InputError: a name or pattern matches no layer.
     """
     if settings.nifti_layers is None:
-        return cam.match_layers(model, last_block(architecture) or "last")
+        return _last_layers(model, architecture)
     try:
         asked = wanted(model, settings.nifti_layers)
         return (*(cam.match_layers(model, asked.plain) if asked.plain else ()), *asked.fused)

@@ -4,7 +4,7 @@ Its name is those of its parts, joined: `first+second`. Nothing is chosen in sec
 is read in the name, and which candidates are tried is a rule, see `candidate_fusions`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from stratacam.cam import view
 from stratacam.cam.layers import split_call
 from stratacam.cam.views import ALL_NEGATIVE
 from stratacam.maps.heat import Heat, scale_of_signed
-from stratacam.networks import by_block
+from stratacam.networks import branches_of, by_block, by_branch
 
 JOIN = "+"
 
@@ -65,6 +65,20 @@ def candidate_fusions(layers: Sequence[str]) -> tuple[str, ...]:
     return tuple(JOIN.join(last[start:stop]) for stop in range(2, len(last) + 1) for start in range(stop - 1))
 
 
+def fusions_of(model: nn.Module, layers: str | Sequence[str]) -> tuple[str, ...]:
+    """`candidate_fusions` of the layers of a network that are meant, see `stratacam.cam.match_layers`; in each branch.
+
+    Example: of branches `T1w` and `FLAIR` with two blocks each, the mean over both blocks of each.
+    """
+    branches = branches_of(model)
+    found = []
+    for own in by_branch(cam.match_layers(model, layers), branches):
+        prefix = f"{own[0].partition('.')[0]}." if branches and own else ""
+        inside = candidate_fusions([layer.removeprefix(prefix) for layer in own])
+        found += [JOIN.join(f"{prefix}{part}" for part in parts_of(name)) for name in inside]
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """Layers that are asked for.
@@ -94,7 +108,7 @@ def wanted(model: nn.Module, layers: str | Sequence[str]) -> Wanted:
     """Take apart names, patterns (see `stratacam.cam.match_layers`) and names of fused maps.
 
     Raises:
-        ValueError: a part of a fused map is no single layer of the network, or named twice.
+        ValueError: a part of a fused map is no single layer of the network, or named twice, or of another branch.
     """
     given = (layers,) if isinstance(layers, str) else tuple(layers)
     order = cam.match_layers(model)
@@ -102,6 +116,7 @@ def wanted(model: nn.Module, layers: str | Sequence[str]) -> Wanted:
     for name in filter(is_fused, given):
         found = [cam.match_layers(model, part) for part in parts_of(name)]
         parts = {layer for one in found for layer in one}
+        _check_branch(model, name, parts)
         if any(len(one) != 1 for one in found) or len(parts) < len(found) or not parts <= {*order}:
             raise ValueError(
                 f"found {name!r}; expected names of layers that have maps, joined with {JOIN}, each once; choose among "
@@ -109,6 +124,16 @@ def wanted(model: nn.Module, layers: str | Sequence[str]) -> Wanted:
             )
         fused.append(JOIN.join(layer for layer in order if layer in parts))
     return Wanted(tuple(one for one in given if not is_fused(one)), tuple(dict.fromkeys(fused)))
+
+
+def _check_branch(model: nn.Module, name: str, parts: Collection[str]) -> None:
+    """Refuse the mean over branches: each part is divided by its scale, so that it would hide what each adds."""
+    branches = [branch for branch in by_branch(tuple(parts), branches_of(model)) if branch]
+    if len(branches) > 1:
+        raise ValueError(
+            f"found {name!r}, whose parts are of {len(branches)} branches; expected layers of one branch, as the mean "
+            "of scaled maps hides what each sequence adds; name one for each branch"
+        )
 
 
 def fuse(raw: Mapping[str, Heat], layer: str, brain: NDArray[np.bool_]) -> Heat:

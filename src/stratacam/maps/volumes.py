@@ -13,7 +13,7 @@ from torch.nn import functional
 from stratacam import cam
 from stratacam.cam.explanation import Explanation, LayerMaps, join
 from stratacam.cam.views import ZERO_GRADIENT, blank_cause
-from stratacam.networks import ModelCard, inputs_of, takes_brain
+from stratacam.networks import ModelCard, branches_of, inputs_of, takes_brain
 from stratacam.networks.on_cpu import parts_that_fit
 from stratacam.scans.frame import whole_depth
 
@@ -41,6 +41,7 @@ class StackNetwork(nn.Module):
         self._inside = (network,)  # a tuple is no module: layers are found by their own names alone
         self.depth = depth
         self.takes_brain = takes_brain(network)
+        self.branches = branches_of(network)
         for name, child in network.named_children():
             self.add_module(name, child)
         self.eval()

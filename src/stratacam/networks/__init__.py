@@ -8,8 +8,18 @@ from stratacam.networks.custom import load_network, source_file
 from stratacam.networks.elsewhere import SOURCES, build_elsewhere, config_of, is_elsewhere, source_named
 from stratacam.networks.files import OpenedFile, open_model
 from stratacam.networks.freeze import freeze, frozen_prefix, matching, train_mode
+from stratacam.networks.fusion import (
+    BRANCH_CHANNELS,
+    Fusion,
+    LateFusion,
+    branch_shown,
+    branches_of,
+    by_branch,
+    check_branches,
+    in_branches,
+)
 from stratacam.networks.given import GivenCard, read_given
-from stratacam.networks.head import find_head
+from stratacam.networks.head import find_head, find_heads
 from stratacam.networks.layers import Dimensions
 from stratacam.networks.make import made_of, make_network
 from stratacam.networks.pretrained import Pretrained, initial_weights
@@ -35,6 +45,7 @@ from stratacam.networks.side_by_side import SideBySide, count_shared, place_of
 __all__ = [
     "ARCHITECTURES",
     "BRAIN_USES",
+    "BRANCH_CHANNELS",
     "DEFAULT_ARCHITECTURE",
     "RANDOM",
     "SOURCES",
@@ -42,15 +53,21 @@ __all__ = [
     "Architecture",
     "BrainUse",
     "Dimensions",
+    "Fusion",
     "GivenCard",
+    "LateFusion",
     "ModelCard",
     "OpenedFile",
     "Pretrained",
     "SideBySide",
+    "branch_shown",
+    "branches_of",
     "build",
     "build_elsewhere",
     "by_block",
+    "by_branch",
     "card_of",
+    "check_branches",
     "cited_as",
     "config_of",
     "count_shared",
@@ -58,8 +75,10 @@ __all__ = [
     "default_weights",
     "find_architecture",
     "find_head",
+    "find_heads",
     "freeze",
     "frozen_prefix",
+    "in_branches",
     "initial_weights",
     "inputs_of",
     "is_elsewhere",

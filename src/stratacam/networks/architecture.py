@@ -79,17 +79,20 @@ def renaming(*rules: tuple[str, str | Callable[[re.Match[str]], str]]) -> Callab
     return lambda state: {rename(name): value for name, value in state.items()}
 
 
-def by_block(layers: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Group layers by their block: what stands before the first `_` or `.` of the name.
+def by_block(layers: Sequence[str], branches: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Group layers by their block: what stands before the first `_` or `.` of the name, after that of the branch.
 
     Example:
         >>> by_block(["block1_conv1", "block1_pool", "block2_conv1"])
         {'block1': ('block1_conv1', 'block1_pool'), 'block2': ('block2_conv1',)}
         >>> by_block(["layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1"])
         {'layer1': ('layer1.0.conv1', 'layer1.0.conv2'), 'layer2': ('layer2.0.conv1',)}
+        >>> by_block(["T1w.block1_conv1", "FLAIR.block1_conv1"], ("T1w", "FLAIR"))
+        {'T1w.block1': ('T1w.block1_conv1',), 'FLAIR.block1': ('FLAIR.block1_conv1',)}
     """
     blocks: dict[str, tuple[str, ...]] = {}
     for layer in layers:
-        block = re.split("[_.]", layer)[0]
+        branch = f"{layer.partition('.')[0]}." if branches else ""
+        block = branch + re.split("[_.]", layer.removeprefix(branch))[0]
         blocks[block] = (*blocks.get(block, ()), layer)
     return blocks

@@ -12,6 +12,7 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.networks.brain import BrainUse
 from stratacam.networks.elsewhere.source import Config
+from stratacam.networks.fusion import Fusion
 from stratacam.networks.layers import Dimensions
 
 WEIGHTS = "model.safetensors"
@@ -31,6 +32,7 @@ class ModelCard(BaseModel):
         brain: what the network does with the brain, see `build`.
         config: of a network of another package, where its name is not enough to build it, see `config_of`.
         dimensions: spatial axes of what it takes: 2 of pictures, 3 of volumes.
+        fusion: "late" of a network with a branch for every sequence, see `LateFusion`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +46,12 @@ class ModelCard(BaseModel):
     brain: BrainUse = "off"
     config: Config | None = None
     dimensions: Dimensions = 2
+    fusion: Fusion = "early"
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """The sequences that have a branch each, in order; none with early fusion."""
+        return tuple(self.input.get("sequences", ())) if self.fusion == "late" else ()
 
 
 def card_hash(card: ModelCard) -> str:

@@ -3,6 +3,7 @@
 from torch import nn
 
 from stratacam.errors import InputError, did_you_mean
+from stratacam.networks.fusion import branches_of
 
 HEADS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """What a head is, where nobody named it."""
@@ -41,3 +42,15 @@ def find_head(model: nn.Module, name: str | None = None) -> tuple[str, nn.Module
     if not any(True for _ in modules[name].parameters()):
         raise InputError(f"network.head: {name!r} has no parameters to train; choose one of these. {listed}")
     return name, modules[name]
+
+
+def find_heads(model: nn.Module, name: str | None = None) -> dict[str, nn.Module]:
+    """The head of a network, or of every branch of a `LateFusion`, by name; arguments and errors as of `find_head`.
+
+    `name` is that in a branch.
+    """
+    branches = branches_of(model)
+    if not branches:
+        return dict([find_head(model, name)])
+    found = {branch: find_head(model.get_submodule(branch), name) for branch in branches}
+    return {f"{branch}.{own}": head for branch, (own, head) in found.items()}

@@ -1,5 +1,6 @@
 """Make the network that a study or a card names, wherever it is from."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
@@ -11,10 +12,11 @@ from stratacam.networks.cards import load_weights, read_card
 from stratacam.networks.custom import load_network, source_file, split_reference, state_hash
 from stratacam.networks.elsewhere import build_elsewhere, is_elsewhere, structure_of
 from stratacam.networks.elsewhere.source import Config
+from stratacam.networks.fusion import late_fusion
 from stratacam.networks.given import check_fits, content_of, open_given, read_given
 from stratacam.networks.layers import Dimensions
 from stratacam.networks.pretrained import Pretrained, initial_weights, source_of
-from stratacam.networks.registry import card_of, is_given, is_reference, short_name
+from stratacam.networks.registry import RANDOM, card_of, is_given, is_reference, short_name
 from stratacam.source_code import code_in, digest_of
 
 
@@ -28,17 +30,34 @@ def make_network(
     brain: BrainUse = "off",
     config: Config | None = None,
     dimensions: Dimensions = 2,
+    branches: Sequence[str] = (),
 ) -> nn.Module:
     """Make the network that a study names: by `build`, `build_elsewhere`, `open_given`, or for a user's `load_network`.
 
     `config` is that of a card, for `build_elsewhere`; `dimensions` are the spatial axes of what the network takes: 3
-    for volumes (B, channels, D, H, W).
+    for volumes (B, channels, D, H, W). With `branches`, sequences in the order of the channels, it is a `LateFusion` of
+    such a network for each; a classifier that is given has the branches that it was trained with.
 
     Raises:
         InputError: as these; or a network that is not of this package is to see the brain alone.
     """
     if is_given(architecture):
         return _given(architecture, classes, channels, dimensions)
+    if branches:
+        first = initial_weights(architecture, weights, dimensions=dimensions) or RANDOM
+
+        def branch(seed: int) -> nn.Module:
+            return make_network(
+                architecture,
+                classes,
+                weights=first,
+                seed=seed,
+                brain=brain,
+                config=config,
+                dimensions=dimensions,
+            )
+
+        return late_fusion(branch, branches, seed)
     if is_elsewhere(architecture):
         if brain != "off":
             raise InputError(
@@ -90,6 +109,7 @@ def _given(architecture: str, classes: int, channels: int, dimensions: Dimension
         brain=own.brain,
         config=own.config,
         dimensions=own.dimensions,
+        branches=own.branches,
     )
     load_weights(given.file, network, own)
     return network.eval()
@@ -104,6 +124,7 @@ def made_of(
     seed: int,
     brain: BrainUse = "off",
     dimensions: Dimensions = 2,
+    branches: Sequence[str] = (),
 ) -> str:
     """What a network is before it is trained: two of which this is the same have the same code and first weights.
 
@@ -113,6 +134,9 @@ def made_of(
     """
     if is_given(architecture):
         return f"given, {content_of(read_given(card_of(architecture)))}"
+    if branches:
+        one = made_of(architecture, classes, weights=weights, seed=seed, brain=brain, dimensions=dimensions)
+        return f"late fusion of {', '.join(branches)}: {one}"
     if is_elsewhere(architecture):
         structure = structure_of(architecture, classes, channels, dimensions)
         return f"{short_name(architecture)}, {structure}, {source_of(architecture, weights)}"

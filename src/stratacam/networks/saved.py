@@ -77,6 +77,7 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
         brain=card.brain,
         config=card.config,
         dimensions=card.dimensions,
+        branches=card.branches,
     )
     load_weights(folder, model, card)
     return model.eval(), card

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from stratacam.networks.brain import BrainUse
 from stratacam.networks.elsewhere import SOURCES, is_elsewhere
+from stratacam.networks.fusion import Fusion
 from stratacam.networks.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, is_given, is_reference
 
 DEFAULT_BRAIN: BrainUse = "features"
@@ -38,6 +39,12 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         '"pooling": only the average before the output is over the brain; "off": they see the whole picture, as '
         'networks of your own and of other packages must; "default": "features" for networks of this package, "off" '
         "for others",
+    )
+
+    fusion: Fusion = Field(
+        default="early",
+        description='where sequences meet: "early": they are channels of one picture; "late": each has a branch, a '
+        "network of its own with layers such as `FLAIR.block1_conv1`, and the logits are the mean of the branches'",
     )
 
     @field_validator("architecture")

@@ -21,17 +21,21 @@ from stratacam.learning.confounds import ConfoundSettings
 from stratacam.learning.settings import TrainSettings
 from stratacam.learning.split import SplitSettings
 from stratacam.maps import ExplainSettings
-from stratacam.networks import WEIGHTS, GivenCard, card_of, is_elsewhere, is_given, read_given
-from stratacam.networks.registry import GIVEN
+from stratacam.networks import (
+    BRANCH_CHANNELS,
+    GivenCard,
+    card_of,
+    check_branches,
+    is_given,
+    read_given,
+)
 from stratacam.networks.settings import NetworkSettings
 from stratacam.scans.channels import choose_sequences, count_channels
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
+from stratacam.study.anchoring import anchored
 from stratacam.study.execution.settings import RunSettings
-
-PATHS = (("", "out"), ("cohort", "input"), ("cohort", "prepared"), ("split", "table"), ("evidence", "atlas"))
-"""Settings that are paths: section and name."""
 
 
 class Section(BaseModel):
@@ -143,6 +147,18 @@ class StudyConfiguration(Section):
         return count_channels(self.pictures.sequences or self.cohort.sequences, self.pictures.channels)
 
     @property
+    def branches(self) -> tuple[str, ...]:
+        """The sequences that have a branch of the network each, in order; none with early fusion."""
+        if self.network.fusion == "early":
+            return ()
+        return self.pictures.sequences or self.cohort.sequences
+
+    @property
+    def network_channels(self) -> int:
+        """Of the pictures that a network of the chosen architecture sees: of a branch those of its sequence."""
+        return BRANCH_CHANNELS if self.branches else self.channels
+
+    @property
     def given(self) -> GivenCard | None:
         """The card of the trained classifier that the study judges; None where it trains its own networks."""
         (first, *_) = self.network.architectures
@@ -162,6 +178,8 @@ class StudyConfiguration(Section):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         choose_sequences(self.cohort.sequences, self.pictures.sequences, self.pictures.channels)
+        if self.branches:
+            _check_fusion(self)
         if self.training.augmentation.flip and self.prepare.plane == "sagittal":
             raise ValueError("training.augmentation.flip would turn front and back around in sagittal slices")
         if self.pictures.dimensions == 3 and self.split.unit == "slice":
@@ -192,6 +210,22 @@ class StudyConfiguration(Section):
         return self
 
 
+def _check_fusion(configuration: StudyConfiguration) -> None:
+    """Refuse late fusion of what has no sequences side by side, and of a classifier that is given."""
+    if any(map(is_given, configuration.network.architectures)):
+        raise ValueError(
+            'network.fusion = "late" joins networks that a study trains, and a classifier that is given stays as it '
+            "is; leave network.fusion out"
+        )
+    if configuration.pictures.channels != "sequences":
+        raise ValueError(
+            f'network.fusion = "late" gives every sequence of a picture its branch, and with pictures.channels = '
+            f'"{configuration.pictures.channels}" a picture shows one sequence; choose pictures.channels = "sequences" '
+            'or network.fusion = "early"'
+        )
+    check_branches(configuration.branches)
+
+
 def read_configuration(path: Path | str) -> StudyConfiguration:
     """Read and check a study's TOML file. Relative paths are relative to the file's folder.
 
@@ -202,7 +236,7 @@ def read_configuration(path: Path | str) -> StudyConfiguration:
     path = Path(path)
     content = read_toml(path, "name the study's TOML file")
     configuration = check_configuration(content, str(path))
-    return _anchored(configuration, path.parent)
+    return StudyConfiguration.model_validate(anchored(configuration, path.parent))
 
 
 def check_configuration(content: dict[str, Any], source: str) -> StudyConfiguration:
@@ -218,37 +252,6 @@ def check_configuration(content: dict[str, Any], source: str) -> StudyConfigurat
         first = {".".join(_keys(dict(error))): error for error in reversed(fault.errors())}
         lines = [_describe(dict(error)) for error in reversed(first.values())]
         raise InputError("\n".join(f"{source}: {line}" for line in lines)) from fault
-
-
-def _anchored(configuration: StudyConfiguration, folder: Path) -> StudyConfiguration:
-    """The configuration with its relative paths made relative to a folder; what is not set stays so."""
-    content = configuration.model_dump(exclude_unset=True)
-    for section, name in PATHS:
-        place = content.get(section, {}) if section else content
-        if place.get(name):
-            place[name] = _anchor(place[name], folder)
-    network = content.get("network", {})
-    if "architecture" in network:
-        named = [_anchor_reference(name, folder) for name in configuration.network.architectures]
-        network["architecture"] = named[0] if isinstance(network["architecture"], str) else named
-    if network.get("weights", "none") not in WEIGHTS:
-        network["weights"] = str(_anchor(Path(network["weights"]), folder))
-    return StudyConfiguration.model_validate(content)
-
-
-def _anchor(path: Path, folder: Path) -> Path:
-    return (folder / path.expanduser()).resolve()
-
-
-def _anchor_reference(architecture: str, folder: Path) -> str:
-    """Anchor the file of `networks.py:make`, and the folder of `transformers:./model`; leave all others as they are."""
-    if is_given(architecture):
-        return f"{GIVEN}{_anchor(card_of(architecture), folder)}"
-    if is_elsewhere(architecture):
-        package, _, name = architecture.partition(":")
-        return f"{package}:{_anchor(Path(name), folder)}" if name.startswith((".", "~")) else architecture
-    home, colon, function = architecture.rpartition(":")
-    return f"{_anchor(Path(home), folder)}:{function}" if colon and home.endswith(".py") else architecture
 
 
 def _describe(error: Mapping[str, Any]) -> str:

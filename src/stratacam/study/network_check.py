@@ -16,8 +16,9 @@ from stratacam.networks import (
     card_of,
     default_frozen,
     default_weights,
-    find_head,
+    find_heads,
     freeze,
+    in_branches,
     initial_weights,
     inputs_of,
     is_elsewhere,
@@ -50,6 +51,7 @@ def check_networks(configuration: StudyConfiguration) -> None:
             weights="none",
             brain=configuration.network.brain_of(name),
             dimensions=configuration.pictures.dimensions,
+            branches=configuration.branches,
         )
         for name in configuration.network.architectures
     }
@@ -59,7 +61,7 @@ def check_networks(configuration: StudyConfiguration) -> None:
         nifti_layers_of(network, configuration.network.architectures[0], configuration.explain)
         return
     for network in networks.values():
-        find_head(network, configuration.network.head)
+        find_heads(network, configuration.network.head)
     first = configuration.network.architectures[0]
     nifti_layers_of(networks[first], first, configuration.explain)
     for network in networks.values():
@@ -99,7 +101,9 @@ def check_size(configuration: StudyConfiguration, shape: tuple[int, int]) -> Non
             volume = configuration.pictures.dimensions == 3
             given = configuration.given
             classes = len(given.classes) if given else 2
-            _try(architecture, classes, configuration.channels, (shape[0], *shape) if volume else shape)
+            _try(
+                architecture, classes, configuration.network_channels, (shape[0], *shape) if volume else shape
+            )
         entry = ARCHITECTURES.get(architecture)
         if entry and min(shape) < entry.minimum_size:
             raise InputError(
@@ -149,7 +153,7 @@ def check_beginning(configuration: StudyConfiguration) -> list[str]:
         architecture: initial_weights(
             architecture,
             configuration.network.weights,
-            configuration.channels,
+            configuration.network_channels,
             dimensions=configuration.pictures.dimensions,
         )
         for architecture in configuration.network.architectures
@@ -184,6 +188,7 @@ def check_explained(
         channels=configuration.channels,
         weights="none",
         dimensions=pictures.dimensions,
+        branches=configuration.branches,
     )
     check_settings(network, card, configuration.explain)
     check_stated(configuration.evidence, classes)
@@ -207,7 +212,11 @@ def settings_of(configuration: StudyConfiguration, architecture: str, network: n
     chosen = default_weights(architecture, dimensions) if chosen == "default" else chosen
     pretrained, only = chosen != "none", len(configuration.network.architectures) == 1
     settings = configuration.training.for_weights(
-        pretrained=pretrained, frozen=default_frozen(architecture, pretrained=pretrained)
+        pretrained=pretrained,
+        frozen=tuple(
+            in_branches(pattern, configuration.branches)
+            for pattern in default_frozen(architecture, pretrained=pretrained)
+        ),
     )
     relevance = find_relevance(network, settings)
     return settings.model_copy(

@@ -10,6 +10,7 @@ from torch import nn
 
 from stratacam.learning import AnySplit, Split, SplitSettings, TrainSettings, make_splits
 from stratacam.networks import (
+    BRANCH_CHANNELS,
     BrainUse,
     Dimensions,
     GivenCard,
@@ -40,6 +41,7 @@ class FirstNetwork:
         head: name of its classifier head; found if absent.
         made_of: what its weights and its code are, wherever they lie; see `stratacam.networks.made_of`.
         brain: what it does with the brain, see `stratacam.networks.build`.
+        branches: the sequences that have a branch each; none with early fusion.
     """
 
     architecture: str = field(metadata=NOT_IN_KEY)
@@ -51,6 +53,7 @@ class FirstNetwork:
     made_of: str
     brain: BrainUse
     dimensions: Dimensions = 2
+    branches: tuple[str, ...] = ()
 
     def make(self) -> tuple[nn.Module, str]:
         """Make the network, and say where its weights come from."""
@@ -66,9 +69,8 @@ class FirstNetwork:
 @lru_cache(maxsize=1)
 def make_once(first: FirstNetwork) -> tuple[nn.Module, str]:
     """The network, made once in each worker."""
-    pretrained = initial_weights(
-        first.architecture, first.weights, first.channels, dimensions=first.dimensions
-    )
+    channels = BRANCH_CHANNELS if first.branches else first.channels
+    pretrained = initial_weights(first.architecture, first.weights, channels, dimensions=first.dimensions)
     model = make_network(
         first.architecture,
         first.classes,
@@ -77,6 +79,7 @@ def make_once(first: FirstNetwork) -> tuple[nn.Module, str]:
         seed=first.seed,
         brain=first.brain,
         dimensions=first.dimensions,
+        branches=first.branches,
     )
     if first.given:
         return model, f"given: {first.made_of}"
@@ -162,6 +165,7 @@ def plan_network(
     dimensions = configuration.pictures.dimensions
     chosen = default_weights(run.network, dimensions) if network.weights == "default" else network.weights
     channels, brain = configuration.channels, brain_of(configuration, run.network)
+    branches = branches_in(configuration)
     made = made_of(
         run.network,
         classes,
@@ -170,12 +174,28 @@ def plan_network(
         seed=run.seed,
         brain=brain,
         dimensions=dimensions,
+        branches=branches,
     )
     first = FirstNetwork(
-        run.network, chosen, network.head, classes, channels, run.seed, made, brain, dimensions
+        architecture=run.network,
+        weights=chosen,
+        head=network.head,
+        classes=classes,
+        channels=channels,
+        seed=run.seed,
+        made_of=made,
+        brain=brain,
+        dimensions=dimensions,
+        branches=branches,
     )
     untrained = make_network(
-        run.network, classes, channels=channels, weights="none", brain=brain, dimensions=dimensions
+        run.network,
+        classes,
+        channels=channels,
+        weights="none",
+        brain=brain,
+        dimensions=dimensions,
+        branches=branches,
     )
     if first.given:
         return Planned(run, first, configuration.training, split, None)
@@ -200,6 +220,12 @@ def brain_of(configuration: StudyConfiguration, architecture: str) -> BrainUse:
     if given and given.is_own:
         return read_card(given.file).brain
     return configuration.network.brain_of(architecture)
+
+
+def branches_in(configuration: StudyConfiguration) -> tuple[str, ...]:
+    """The sequences that have a branch each; of a given network of this package what its card says."""
+    given = configuration.given
+    return read_card(given.file).branches if given and given.is_own else configuration.branches
 
 
 def _kept_folder(

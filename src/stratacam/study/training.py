@@ -179,6 +179,7 @@ class Training:
             channels=self.first.channels,
             brain=self.first.brain,
             dimensions=self.first.dimensions,
+            fusion="late" if self.first.branches else "early",
             config=config_of(self.first.architecture) if is_elsewhere(self.first.architecture) else None,
             classes=self.classes,
             input={**self.card, **({"depth": dataset.depth} if dataset.depth else {})},

@@ -15,7 +15,7 @@ from stratacam.files import read_json, read_table
 from stratacam.maps import FoundMaps, ScanMaps, explained_sequence, read_all, scan_of
 from stratacam.maps.fused import is_fused
 from stratacam.maps.store import Place
-from stratacam.networks import ModelCard, is_given, network_title
+from stratacam.networks import ModelCard, branch_shown, by_branch, is_given, network_title
 from stratacam.networks.cards import CARD
 from stratacam.report.content.files import REPEAT, Row, expect, json_if_there, missing, table_if_there
 from stratacam.report.content.models import EvaluatedModel, read_models
@@ -154,8 +154,13 @@ class StudyContent:
     @property
     def last_convolution(self) -> str:
         """The last layer that there are maps of and that is no pool, by its name."""
-        layers = own_layers(next(iter(self.maps.values())))
+        layers = self.layers_in_depth(next(iter(self.maps.values())))
         return last_convolution(layers, [layer for layer in layers if layer.endswith("pool")])
+
+    def layers_in_depth(self, maps: ScanMaps) -> tuple[str, ...]:
+        """The network's own layers, shallow to deep; with late fusion those of the branch of `sequence`."""
+        layers = own_layers(maps)
+        return by_branch(layers, branch_shown(layers, self.card.branches, self.sequence))[0]
 
     def title_of(self, model: EvaluatedModel) -> str:
         """A model's name for readers: its network, and its seed where there are several."""

@@ -27,7 +27,7 @@ def slice_at_every_layer(study: StudyContent, request: Request) -> ReportFigure:
     """Of the patient whose maps the report shows."""
     choice = choose_patient(study, request.scans)
     scan = open_scan_of(study, choice.name)
-    return _every_layer(scan, study.sequence, network_title(study.card.architecture), choice.rule, request)
+    return _every_layer(scan, study.sequence, study.card, choice.rule, request)
 
 
 def layer_strip(scan: PreparedScan, maps: ScanMaps, card: ModelCard) -> ReportFigure:
@@ -37,19 +37,18 @@ def layer_strip(scan: PreparedScan, maps: ScanMaps, card: ModelCard) -> ReportFi
         InputError: if a file of the scan is missing or damaged.
     """
     shown = open_scan(scan, maps, card)
-    architecture = network_title(card.architecture)
-    return _every_layer(shown, explained_sequence(card), architecture, "this scan", Request())
+    return _every_layer(shown, explained_sequence(card), card, "this scan", Request())
 
 
 def _every_layer(
-    scan: ShownScan, sequence: str, architecture: str, rule: str, request: Request
+    scan: ShownScan, sequence: str, card: ModelCard, rule: str, request: Request
 ) -> ReportFigure:
     """Rows of blocks with their names, beside the anatomy; `rule` says why it is this scan."""
     maps = scan.explained
     (index,), slice_rule = choose_slices(scan, count=1)
     index = int(index)
-    rows = _rows(maps.layers)
-    fused = sum(map(is_fused, maps.layers))
+    rows = _rows(maps.layers, card.branches)
+    title, fused = network_title(card.architecture), sum(map(is_fused, maps.layers))
     heading = describe_scan(scan)
     columns = max(*(len(layers) + 1 for _, layers in rows), MINIMUM_COLUMNS)
     sheet, box = new_sheet(len(rows), columns, [scan.box_mm], width_mm=request.width_mm, heading=heading)
@@ -76,17 +75,17 @@ def _every_layer(
         "the scan.",
         sheet.fit(),
         numbers,
-        f"{heading}. The same slice at all {len(maps.layers) - fused} layers of {architecture}, in the order in which "
+        f"{heading}. The same slice at all {len(maps.layers) - fused} layers of {title}, in the order in which "
         f"the network runs them, one row per block{', then means over layers' if fused else ''}: "
         f"{describe_slice(scan, index).replace(chr(10), '; ')}. Subject: {rule}. Slice: {slice_rule}. "
         f"{how_drawn(scan)}",
     )
 
 
-def _rows(layers: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+def _rows(layers: Sequence[str], branches: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
     """The layers of a block in a row, or in several, with its name; without where no two are of one; means last."""
     plain = tuple(layer for layer in layers if not is_fused(layer))
-    blocks = by_block(plain)
+    blocks = by_block(plain, branches)
     if len(blocks) == len(plain):
         blocks = {"": plain}
     fused = tuple(filter(is_fused, layers))

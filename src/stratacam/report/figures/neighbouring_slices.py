@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from stratacam.networks import by_block
 from stratacam.report.captions import describe_scan, describe_slice, how_drawn
 from stratacam.report.choose import choose_patient, choose_slices
-from stratacam.report.content import StudyContent, own_layers
+from stratacam.report.content import StudyContent
 from stratacam.report.figure import ReportFigure, Request
 from stratacam.report.figures.panels import HEAT_UNIT, draw_anatomy, draw_heat, name_layer
 from stratacam.report.overlay import draw_scale, heat_colours
@@ -29,8 +29,9 @@ def slices_at_block_before(study: StudyContent, request: Request) -> ReportFigur
 
 
 def _blocks(study: StudyContent) -> list[tuple[str, tuple[str, ...]]]:
-    """Blocks with their layers, without maps over layers."""
-    return list(by_block(own_layers(study.maps[choose_patient(study).name])).items())
+    """Blocks with their layers, without maps over layers; with late fusion those of one branch."""
+    layers = study.layers_in_depth(study.maps[choose_patient(study).name])
+    return list(by_block(layers, study.card.branches).items())
 
 
 def _slices_at_layers(

@@ -107,8 +107,9 @@ def sample_size(study: StudyContent) -> str:
 def model(study: StudyContent) -> str:
     """Architecture, input and output."""
     inputs = study.card.input
+    channels = "branches, one for each sequence," if study.card.branches else "channels"
     return (
-        f"{network_title(study.main.network)}: {len(inputs['sequences'])} channels of {inputs['size']} pixels, "
+        f"{network_title(study.main.network)}: {len(inputs['sequences'])} {channels} of {inputs['size']} pixels, "
         f"{len(study.card.classes)} logits; Methods, “Networks and training”."
     )
 

@@ -12,6 +12,7 @@ from stratacam.report.words.done import (
     how_it_was_guided,
     how_it_was_split,
     how_split_was_chosen,
+    late_fusion_in_words,
     pictures_in_words,
     starting_weights,
 )
@@ -111,10 +112,11 @@ def _networks(study: StudyContent) -> str:
     known = all(model.network in ARCHITECTURES for model in study.networks)
     pooling = f" with global average pooling{OVER[study.card.brain]}" if known else ""
     channels = len(study.card.input["sequences"])
+    as_channels = channels > 1 and study.card.input.get("channels") == "sequences" and not study.card.branches
     return (
         f"Classifiers of {pictures_in_words(study)} ({listed(study.card.input['sequences'])}"
-        f"{' as channels' if channels > 1 and study.card.input.get('channels') == 'sequences' else ''}) into "
-        f"{listed(study.card.classes)}: {listed(titles)}{pooling}."
+        f"{' as channels' if as_channels else ''}) into {listed(study.card.classes)}: {listed(titles)}{pooling}."
+        f"{' ' if study.card.branches else ''}{late_fusion_in_words(study)}"
     )
 
 

@@ -7,7 +7,7 @@ from stratacam.report.content import StudyContent
 from stratacam.report.content.subgroups import subgroups
 from stratacam.report.numbers import counted, decimal, interval, listed
 from stratacam.report.tables.table import Table, warned
-from stratacam.report.words.done import pictures_in_words, what_was_left_out
+from stratacam.report.words.done import late_fusion_in_words, pictures_in_words, what_was_left_out
 from stratacam.report.words.found import does_it_work, what_baselines_do, what_was_found
 from stratacam.report.words.recommended import how_far, which_map, who_was_judged
 from stratacam.report.words.summary import warnings
@@ -37,6 +37,7 @@ def model_card(study: StudyContent) -> list[CardSection]:
                     f"Input: {pictures_in_words(study)} of {sequences} as stratacam prepares them. Output: a "
                     f"logit for each of {classes}."
                 ),
+                *filter(None, [late_fusion_in_words(study)]),
             ),
         ),
         CardSection(

@@ -121,6 +121,16 @@ def how_it_was_guided(study: StudyContent) -> str:
     )
 
 
+def late_fusion_in_words(study: StudyContent) -> str:
+    """How sequences are joined; "" where they are channels of a picture."""
+    if not study.card.branches:
+        return ""
+    return (
+        "The network has one branch for each sequence, with weights of its own, and its logits are the mean of the "
+        "branches' (late fusion)."
+    )
+
+
 def pictures_in_words(study: StudyContent) -> str:
     """What is classified, such as "single axial slices"."""
     if study.card.dimensions == 3:

@@ -110,6 +110,7 @@ def count_columns(configuration: StudyConfiguration, classes: int) -> int:
         channels=configuration.channels,
         weights="none",
         dimensions=configuration.pictures.dimensions,
+        branches=configuration.branches,
     )
     maps = (*match_layers(model, settings.layers), *measured_fusions(model, settings))
     return len(maps) * len(settings.methods)
