@@ -134,7 +134,7 @@ def best(study: Path, measure: str, against: str) -> str:
 
 def cost(study: Path, step: str) -> str:
     """CPU minutes and memory of a task of a step: medians."""
-    rows = [row for row in rows_of(study / "resources.tsv") if row["step"] == step]
+    rows = [row for row in rows_of(study / "resources.tsv") if row["step"].split()[0] == step]
     minutes = statistics.median(float(row["cpu_seconds"]) for row in rows) / 60
     memory = statistics.median(float(row["memory_mb"]) for row in rows) / 1000
     return f"{minutes:.1f} min, {memory:.1f} GB"
