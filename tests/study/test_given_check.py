@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.networks import build, make_network
-from stratacam.study.given_check import check_logits
+from stratacam.networks import GivenCard, build, make_network
+from stratacam.scans.cohort.bids import Scan
+from stratacam.scans.cohort.sources import check_groups, group_fault
+from stratacam.study.given_check import check_logits, check_trained_on
 
 CARD = Path("card.toml")
 
@@ -125,3 +127,50 @@ def test_the_class_of_a_checkpoint_that_ends_in_a_sigmoid_is_refused(tmp_path):
     network = make_network(f"given:{tmp_path / 'card.toml'}", 2, channels=3)
     with pytest.raises(InputError, match="sigmoid"):
         check_logits(tmp_path / "card.toml", network, 3, (16, 16))
+
+
+def trained_on(*names):
+    return GivenCard(file=Path("net.pt2"), classes=("a", "b"), trained_on=names)
+
+
+@pytest.mark.parametrize("name", ["1", "sub-1", "SUB-01", "sub-01 ", "sub-01_ses-01", "Sub01", "sub-0l"])
+def test_people_of_the_training_who_are_nobody_of_the_cohort_are_refused_with_who_may_be_meant(name):
+    with pytest.raises(
+        InputError, match=r"is nobody of the cohort; .*did you mean .*sub-01.*Correct the names"
+    ):
+        check_trained_on(trained_on("02", name), ["sub-01_ses-1", "sub-01_ses-2", "sub-02"])
+
+
+def test_people_of_the_training_are_known_by_their_label_also_where_they_are_left_out():
+    check_trained_on(trained_on("sub-01", "02"), ["sub-01_ses-1", "sub-02"])
+    check_trained_on(trained_on(), [])
+    check_trained_on(None, ["sub-01"])
+    with pytest.raises(InputError, match=r"'nobody', 'none' is nobody"):
+        check_trained_on(trained_on("nobody", "none"), ["sub-01"])
+
+
+GROUPS = {"sub-01": "control", "sub-02": "RRMS", "sub-03": "SPMS"}
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_groups_that_the_cohort_spells_otherwise_are_refused_with_those_that_may_be_meant(given):
+    def check(*wanted):
+        check_groups(Path("cohort"), GROUPS, "group", wanted, given=given)
+
+    check("control", "RRMS")
+    check("control", "PPMS")
+    setting = r"model\.classes" if given else r"cohort\.groups"
+    for wanted in (("Control", "rrms"), ("control", "rr-ms")):
+        with pytest.raises(InputError, match=rf"\({setting}\); .*did you mean 'RRMS' by"):
+            check(*wanted)
+    with pytest.raises(InputError, match="holds RRMS, SPMS, control; expected the groups of the"):
+        check("AD", "MCI")
+
+
+def test_who_is_of_no_class_of_a_classifier_is_left_out_with_what_can_be_done():
+    def fault(given):
+        scan = Scan("03", None, {})
+        return group_fault(Path("cohort"), scan, GROUPS, "group", ("control", "RRMS"), given=given)
+
+    assert "name it in cohort.groups" in fault(given=False)
+    assert "none of the classifier's classes (control, RRMS); correct it, or accept" in fault(given=True)

@@ -1,14 +1,15 @@
-"""Whether a given classifier gives logits, which maps explain, and not probabilities in any form."""
+"""Whether a given classifier gives logits, which maps explain, and whether the cohort has those it was trained on."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from stratacam.cam.output_kind import gives_squashed
-from stratacam.errors import InputError
-from stratacam.networks import inputs_of
+from stratacam.errors import InputError, did_you_mean, some_of
+from stratacam.networks import GivenCard, inputs_of
 
 SCALES = (1.0, -1.0, 10.0, -10.0, 100.0, -100.0)
 """Of the noise that spreads logits apart, which probabilities cannot follow."""
@@ -100,3 +101,43 @@ def _refusal(card: Path, outputs: Tensor, reason: str) -> InputError:
         f"noise, which are probabilities, as {reason}; expected logits, as maps explain these: save it without its "
         "softmax or sigmoid."
     )
+
+
+def trained_on(given: GivenCard) -> set[str]:
+    """People of a classifier's training as its card names them, such as "sub-01"."""
+    return {f"sub-{name.removeprefix('sub-')}" for name in given.trained_on}
+
+
+def check_trained_on(given: GivenCard | None, scans: Sequence[str]) -> None:
+    """Refuse names in `trained_on` that are nobody's: they would be judged as if the classifier had not seen them.
+
+    Args:
+        given: the card of a classifier, if there is one.
+        scans: names of all scans of the cohort, also of those that are left out.
+
+    Raises:
+        InputError: there are such names.
+    """
+    people = sorted({name.partition("_")[0] for name in scans})
+    unknown = sorted(trained_on(given) - set(people)) if given else []
+    if not given or not unknown:
+        return
+    names = [name for name in given.trained_on if f"sub-{name.removeprefix('sub-')}" in unknown]
+    hints = "".join(_who_is_meant(name, people) for name in names)
+    raise InputError(
+        f"{given.file}, model.trained_on: {', '.join(map(repr, names))} is nobody of the cohort; expected people such "
+        f"as {some_of(people, 6)}; {hints}Correct the names, or take out those who are not in the cohort."
+    )
+
+
+def _who_is_meant(name: str, people: Sequence[str]) -> str:
+    same = [one for one in people if _plain(one) == _plain(name)]
+    if same:
+        return f"did you mean {' or '.join(same)} by {name!r}? "
+    return did_you_mean(name, people)
+
+
+def _plain(name: str) -> str:
+    """The label of a person without case, session, spaces, and zeros in front of numbers."""
+    label = name.strip().casefold().removeprefix("sub-").partition("_")[0]
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", re.sub(r"[^a-z0-9]", "", label))
