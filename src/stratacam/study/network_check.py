@@ -124,6 +124,12 @@ def _try(architecture: str, classes: int, channels: int, shape: tuple[int, ...])
     except InputError:
         raise
     except Exception as fault:
+        if is_given(architecture):
+            raise InputError(
+                f"{card_of(architecture)}: found pictures of {' x '.join(map(str, shape))} pixels and {channels} "
+                f"channel(s), with which its classifier fails: {type(fault).__name__} ({fault}); expected what it was "
+                "trained on: set model.channels and model.size of the card, or pictures.size, so."
+            ) from fault
         raise InputError(
             f"pictures.size: found pictures of {' x '.join(map(str, shape))} pixels, with which {architecture} fails: "
             f"{type(fault).__name__} ({fault}); expected a size that the network takes, often 224: give pictures.size, "
