@@ -31,6 +31,7 @@ from stratacam.networks import (
 )
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.devices import check_precision_of, resolve_device
+from stratacam.study.given_check import check_logits
 from stratacam.study.truth import check_stated
 
 
@@ -127,24 +128,23 @@ def _try(architecture: str, classes: int, channels: int, shape: tuple[int, ...])
     network = make_network(architecture, classes, channels=channels, weights="none", dimensions=dimensions)
     try:
         with torch.no_grad():
-            logits = network(*inputs_of(network, torch.rand(1, channels, *shape), torch.ones(1, 1, *shape)))
+            network(*inputs_of(network, torch.rand(1, channels, *shape), torch.ones(1, 1, *shape)))
     except InputError:
         raise
     except Exception as fault:
+        if is_given(architecture):
+            raise InputError(
+                f"{card_of(architecture)}: found pictures of {' x '.join(map(str, shape))} pixels and {channels} "
+                f"channel(s), with which its classifier fails: {type(fault).__name__} ({fault}); expected what it was "
+                "trained on: set model.channels and model.size of the card, or pictures.size, so."
+            ) from fault
         raise InputError(
             f"pictures.size: found pictures of {' x '.join(map(str, shape))} pixels, with which {architecture} fails: "
             f"{type(fault).__name__} ({fault}); expected a size that the network takes, often 224: give pictures.size, "
             "and for networks that take squares only pictures.width_mm, or choose another network."
         ) from fault
-    if (
-        is_given(architecture)
-        and bool((logits >= 0).all())
-        and torch.allclose(logits.sum(dim=1), torch.ones(1))
-    ):
-        raise InputError(
-            f"{card_of(architecture)}: its classifier gives {logits[0].tolist()} for a picture of noise, which are "
-            "probabilities; expected logits, as maps explain these: save it without its softmax."
-        )
+    if is_given(architecture):
+        check_logits(card_of(architecture), network, channels, shape)
 
 
 def check_beginning(configuration: StudyConfiguration) -> list[str]:
