@@ -198,7 +198,9 @@ def test_a_classifier_without_card_and_one_that_gives_probabilities_are_refused(
 
 
 def test_those_whom_a_model_of_this_package_learnt_from_are_known_by_their_images_and_not_judged(tmp_path):
-    (tmp_path / "cohort").mkdir()
+    (tmp_path / "cohort/sub-1/anat").mkdir(parents=True)
+    (tmp_path / "cohort/sub-1/anat/sub-1_T1w.nii.gz").touch()
+    (tmp_path / "cohort/participants.tsv").write_text("participant_id\tgroup\nsub-1\tMS\n")
     card = ModelCard(
         architecture="small_cnn",
         classes=("MS", "control"),

@@ -44,13 +44,22 @@ def files(tmp_path_factory):
     return folder
 
 
+def write_cohort(folder):
+    """Names of two people's scans, with their groups."""
+    for subject in ("sub-01", "sub-02"):
+        (folder / subject / "anat").mkdir(parents=True, exist_ok=True)
+        for sequence in ("T1w", "T2w", "FLAIR"):
+            (folder / subject / "anat" / f"{subject}_{sequence}.nii.gz").touch()
+    (folder / "participants.tsv").write_text("participant_id\tgroup\nsub-01\ta\nsub-02\tb\n")
+
+
 @pytest.fixture
 def audited(files, tmp_path):
     """A function that writes an audit by a card's text and tries its network."""
-    (tmp_path / "cohort").mkdir()
+    write_cohort(tmp_path / "cohort")
 
     def audited(text, model="net.pt2", scans="cohort", out="out"):
-        (tmp_path / scans).mkdir(exist_ok=True)
+        write_cohort(tmp_path / scans)
         (tmp_path / "mine.toml").write_text(text)
         model = model if "/" in str(model) else files / model
         file = write_audit(model, tmp_path / scans, tmp_path / out, tmp_path / "mine.toml" if text else None)
@@ -79,13 +88,34 @@ def audited(files, tmp_path):
         (f"[model]\n{CLASSES}size = [64, 64, 64]\n", r"model\.size: found 3 numbers; expected 2 for slices"),
         (f"[model]\n{CLASSES}dimensions = 3\n{PICTURES}", r"model\.dimensions: found 3; expected 2"),
         (f"[model]\n{CLASSES}[prepare]\n'a b' = 1\n", r"prepare\.a b is not known"),
+        (f"[model]\n{CLASSES}mean = [0.1, 0.2]\n{PICTURES}", r"mine\.toml, model\.mean: found 2 numbers"),
+        (f"[model]\n{CLASSES}mean = true\n", r"mine\.toml, model\.mean: Input should be a valid tuple"),
+        (f"[model]\n{CLASSES}trained_on = ['sub-9']\n{PICTURES}", r"mine\.toml, model\.trained_on: 'sub-9'"),
         (f"name = 2020-01-01\n[model]\n{CLASSES}", "name = "),
         (f"[model]\n{CLASSES}[evidence]\nslices = nan\n", r"evidence\.slices = nan"),
     ],
 )
-def test_cards_that_hold_what_none_can_are_refused_and_the_users_own_file_is_named(audited, card, message):
-    with pytest.raises(InputError, match=message):
+def test_cards_that_hold_what_none_can_are_refused_and_the_users_own_file_is_named(
+    audited, card, message, tmp_path
+):
+    with pytest.raises(InputError, match=message) as found:
         audited(card)
+    assert str(tmp_path / "mine.toml") in str(found.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_mean_and_deviation_may_be_one_number(audited):
+    given = audited(f"[model]\n{CLASSES}mean = 0.3\ndeviation = 2\n{PICTURES}").given
+    assert (given.mean, given.deviation) == ((0.3,), (2.0,))
+
+
+def test_paths_of_a_card_are_relative_to_its_folder(audited, tmp_path):
+    card = (
+        f"[model]\n{CLASSES}[cohort]\nprepared = '../shared'\n{PICTURES}[evidence]\natlas = 'atlas.nii.gz'\n"
+    )
+    configuration = audited(card)
+    assert configuration.cohort.prepared == (tmp_path / "../shared").resolve()
+    assert configuration.evidence.atlas == tmp_path / "atlas.nii.gz"
 
 
 def test_a_size_that_a_network_cannot_take_is_told_with_the_settings_of_the_card(audited):

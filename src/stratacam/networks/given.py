@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -60,16 +60,23 @@ class GivenCard(BaseModel):
     mean: tuple[float, ...] = Field(
         default=(0.0,),
         min_length=1,
-        description="what is subtracted from pictures in [0, 1]: one, or one a channel",
+        description="what is subtracted from pictures in [0, 1]: a number, or a list of one for each channel",
     )
     deviation: tuple[float, ...] = Field(
-        default=(1.0,), min_length=1, description="what the difference is divided by: one, or one a channel"
+        default=(1.0,),
+        min_length=1,
+        description="what the difference is divided by: a number, or a list of one for each channel",
     )
     dimensions: Dimensions = Field(default=2, description="2: it takes slices; 3: it takes volumes")
     trained_on: tuple[str, ...] = Field(
         default=(),
         description="people of the cohort that it was trained on, such as sub-01: no measure of accuracy is of them",
     )
+
+    @field_validator("mean", "deviation", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, float | int) and not isinstance(value, bool) else value
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -18,30 +18,31 @@ def anchored(configuration: BaseModel, folder: Path) -> dict[str, Any]:
     for section, name in PATHS:
         place = content.get(section, {}) if section else content
         if place.get(name):
-            place[name] = _anchor(place[name], folder)
+            place[name] = anchor(place[name], folder)
     network = content.get("network", {})
     if "architecture" in network:
         named = network["architecture"]
         network["architecture"] = (
-            _anchor_reference(named, folder)
+            anchor_reference(named, folder)
             if isinstance(named, str)
-            else [_anchor_reference(name, folder) for name in named]
+            else [anchor_reference(name, folder) for name in named]
         )
     if network.get("weights", "none") not in WEIGHTS:
-        network["weights"] = str(_anchor(Path(network["weights"]), folder))
+        network["weights"] = str(anchor(Path(network["weights"]), folder))
     return content
 
 
-def _anchor(path: Path, folder: Path) -> Path:
+def anchor(path: Path, folder: Path) -> Path:
+    """A path that is relative to a folder, or to none, as an absolute one."""
     return (folder / path.expanduser()).resolve()
 
 
-def _anchor_reference(architecture: str, folder: Path) -> str:
+def anchor_reference(architecture: str, folder: Path) -> str:
     """Anchor the file of `networks.py:make`, and the folder of `transformers:./model`; leave all others as they are."""
     if is_given(architecture):
-        return f"{GIVEN}{_anchor(card_of(architecture), folder)}"
+        return f"{GIVEN}{anchor(card_of(architecture), folder)}"
     if is_elsewhere(architecture):
         package, _, name = architecture.partition(":")
-        return f"{package}:{_anchor(Path(name), folder)}" if name.startswith((".", "~")) else architecture
+        return f"{package}:{anchor(Path(name), folder)}" if name.startswith((".", "~")) else architecture
     home, colon, function = architecture.rpartition(":")
-    return f"{_anchor(Path(home), folder)}:{function}" if colon and home.endswith(".py") else architecture
+    return f"{anchor(Path(home), folder)}:{function}" if colon and home.endswith(".py") else architecture

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from stratacam.errors import InputError
@@ -19,10 +20,13 @@ from stratacam.networks.cards import CARD, WEIGHTS, ModelCard, read_card
 from stratacam.networks.files.open import what_is_there
 from stratacam.networks.given import SECTION, check_given
 from stratacam.networks.registry import GIVEN
-from stratacam.scans.cohort.sources import check_out
+from stratacam.scans.cohort.sources import check_groups, check_out, find_cohort_scans, read_cohort_groups
 from stratacam.scans.pictures import PictureSettings
 from stratacam.scans.prepare import PrepareSettings
-from stratacam.study.configuration import read_configuration
+from stratacam.study.anchoring import PATHS, anchor, anchor_reference
+from stratacam.study.configuration import check_configuration, read_configuration
+from stratacam.study.given_check import check_trained_on
+from stratacam.study.network_check import check_networks
 
 MODEL = "model"
 """Folder of the classifier and its card in that of the audit."""
@@ -47,7 +51,8 @@ def write_audit(model: Path, scans: Path, out: Path, card: Path | None = None) -
             stratacam trained its own card is enough.
 
     Raises:
-        InputError: there is no such classifier, its card is absent or is none, or `out` holds another study.
+        InputError: there is no such classifier, its card is absent or is none, the classifier does not suit it or the
+            scans, or `out` holds another study; nothing was written then.
     """
     check_out(out, model, scans)
     own = _own_card(model)
@@ -65,15 +70,52 @@ def write_audit(model: Path, scans: Path, out: Path, card: Path | None = None) -
     given = check_given({**content.get(SECTION, {}), "file": str(model.resolve())}, card or model)
     _check_same(out, model, scans)
     described = {**content.get(SECTION, {}), "file": model.name}
-    if card and given.network and given.network.partition(":")[0].endswith(".py"):
-        described["network"] = str((card.parent / described["network"].partition(":")[0]).resolve()) + (
-            ":" + described["network"].partition(":")[2]
-        )
+    if card and given.network:
+        described["network"] = anchor_reference(given.network, card.parent)
+    settings = _anchored(content, card.parent) if card else {}
+    study = _study(given, own, scans, settings)
+    _check(study, {**described, "file": str(model.resolve())}, card or model / CARD)
     _copy(model, folder / model.name)
     write_text(folder / CARD_OF_MODEL, _toml({SECTION: described}))
-    settings = {name: content[name] for name in FROM_CARD if name in content}
-    write_text(file, HEAD + _toml(_study(given, own, scans, settings)))
+    write_text(file, HEAD + _toml(study))
     return file
+
+
+def _anchored(content: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The settings of a study in a card, whose relative paths are relative to the folder of the card."""
+    settings = {name: content[name] for name in FROM_CARD if name in content}
+    for section, name in PATHS:
+        place = settings.get(section, {})
+        if isinstance(place.get(name), str):
+            settings[section] = {**place, name: str(anchor(Path(place[name]), folder))}
+    return settings
+
+
+def _check(study: Mapping[str, Any], described: Mapping[str, Any], card: Path) -> None:
+    """Try a classifier by its card, and look for the people of the cohort, before anything is written.
+
+    Raises:
+        InputError: settings are wrong, or the classifier, its pictures and the cohort do not suit each other; the card
+            that the user wrote is named.
+    """
+    with TemporaryDirectory() as folder:
+        trial = Path(folder) / CARD_OF_MODEL
+        write_text(trial, _toml({SECTION: described}))
+        names = {str(trial): str(card), f"{described['file']}, {SECTION}.": f"{card}, {SECTION}."}
+        content = {**study, "network": {"architecture": f"{GIVEN}{trial}"}}
+        configuration = check_configuration(content, str(card))
+        cohort, given = configuration.cohort, configuration.given
+        try:
+            check_networks(configuration)
+            scans, left_out = find_cohort_scans(cohort.input, cohort.sequences, cohort.choose)
+            groups = read_cohort_groups(cohort.input, scans, cohort.group_column)
+            check_groups(cohort.input, groups, cohort.group_column, cohort.groups, given=True)
+            check_trained_on(given, [*(one.name for one in scans), *(one.name for one in left_out)])
+        except InputError as fault:
+            said = str(fault)
+            for found, written in names.items():
+                said = said.replace(found, written)
+            raise InputError(said) from fault
 
 
 def _own_card(model: Path) -> ModelCard | None:
