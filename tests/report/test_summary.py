@@ -180,10 +180,11 @@ def test_where_the_first_network_alone_was_judged_nothing_is_said_of_the_study(f
 
 def test_a_radiologist_finds_why_air_is_hot_and_how_much_heat_lies_in_the_brain(plain):
     short, why = why_outside(plain, [])
-    share = int(re.match(r"(\d+) % \(mean of 6 scans\) of the heat lies in the brain", short)[1])
+    share = int(re.search(r"(\d+) % \(mean of 6 scans\) of the heat lies in the brain", why)[1])
     # made-up maps of noise: the brain's share of a picture of 208 mm, 144 x 180 mm ellipse of radius 0.84
     assert share == pytest.approx(100 * 3.14159 * 0.7 / 4 * 144 * 180 / 208**2, abs=6)
-    assert "The network sees the whole picture" in why
+    assert short == "The network sees the surroundings too, and may use the outline of the brain."
+    assert "the network sees all of it" in why
     for use, words in (
         ("features", "nothing outside it changes an answer"),
         ("pooling", "over the brain alone"),
@@ -201,8 +202,8 @@ def test_the_share_in_the_brain_is_that_of_the_evidence_where_it_was_measured(tm
     write_text(folders.evidence / SINGLE / "layers.tsv", measured)
     study = read_study(folders)
     evidence = [chapter.evidence for chapter in evidence_chapters(study)[0]]
-    short, _ = why_outside(study, evidence)
-    assert short == "72 % (64 to 80 %) of the heat lies in the brain (Grad-CAM, block5_conv1)."
+    _, why = why_outside(study, evidence)
+    assert why.endswith("72 % (64 to 80 %) of the heat lies in the brain (Grad-CAM, block5_conv1).")
 
 
 def test_a_training_that_kept_its_last_epoch_is_said_to_have(plain, folds):

@@ -127,8 +127,11 @@ def test_the_model_is_the_file_and_was_not_trained_here(audit):
 
 def test_the_report_says_that_nothing_was_trained(audit):
     page = (audit / "study/report.html").read_text(encoding="utf-8")
-    assert "nobody was trained on here: it was asked of all 6 people" in page
-    assert "trained on 1 of them, who are not judged" in page
+    assert "nobody was trained on here: of 6 people, 5 were judged, and 1 left out" in page
+    assert "6 people, 5 of them judged, 1 left out as the classifier was trained on them." in page
+    assert "The classifier takes 3 channels (T1w, T2w, FLAIR) of 64 x 64 pixels: intensities" in page
+    assert str(audit) not in page
+    assert str(audit) not in (audit / "study/models/given_seed-0/card.json").read_text(encoding="utf-8")
     assert "There was no split." in page
     assert "Learning curves" not in page
     recommendation = read_json(audit / "study/evidence/given_seed-0/recommendation.json")

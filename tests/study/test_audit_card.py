@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from stratacam.errors import InputError
-from stratacam.networks import ModelCard, build, save_model
+from stratacam.networks import ModelCard, build, load_model, make_network, save_model
+from stratacam.networks.registry import beside
 from stratacam.study.audit import write_audit
 from stratacam.study.configuration import read_configuration
 from stratacam.study.network_check import check_networks
@@ -173,3 +174,24 @@ def test_results_of_another_classifier_or_of_other_scans_are_neither_mixed_in_no
     assert (tmp_path / "out/study.toml").read_bytes() == before
     assert [path.name for path in sorted((tmp_path / "out/model").glob("*.pt2"))] == ["any.pt2", "net.pt2"]
     audited(card, "other.pt2", out="new")
+
+
+def test_a_model_names_its_card_from_where_it_lies_so_that_an_audit_can_be_moved(audited, tmp_path):
+    architecture = audited(f"[model]\n{CLASSES}{PICTURES}").network.architecture
+    folder = tmp_path / "out/study/models/given_seed-0"
+    named = beside(architecture, folder, tmp_path / "out")
+    assert named == "given:../../../model/card.toml"
+    network = make_network(architecture, 2, channels=3)
+    assert network.get_submodule("input").takes == {
+        "file": "net.pt2", "channels": (0, 1, 2), "size": (64, 64), "mean": (0.0,), "deviation": (1.0,)
+    }  # fmt: skip
+    save_model(folder, network, ModelCard(architecture=named, classes=("a", "b"), input={}, training={}))
+    (tmp_path / "out").rename(tmp_path / "moved")
+    pictures = torch.rand(2, 3, 64, 64)
+    loaded, _ = load_model(tmp_path / "moved/study/models/given_seed-0")
+    assert torch.equal(loaded(pictures), network(pictures))
+    (tmp_path / "moved/model/card.toml").unlink()
+    with pytest.raises(
+        InputError, match=r"names the classifier of the card .*, which is not there; .*copy that"
+    ):
+        load_model(tmp_path / "moved/study/models/given_seed-0")

@@ -253,7 +253,7 @@ def _check_shape(given: GivenCard, shape: tuple[int | None, ...]) -> None:
 
 
 class GivenInput(nn.Module):
-    """Pictures (B, C, *spatial) in [0, 1] as a classifier takes them: its channels, at its size, scaled."""
+    """Pictures (B, C, *spatial) in [0, 1] as a classifier takes them: chosen, resampled, scaled, as `takes` says."""
 
     order: Tensor
     mean: Tensor
@@ -263,6 +263,8 @@ class GivenInput(nn.Module):
         super().__init__()
         over = (1, -1, *[1] * given.dimensions)
         self.size = size
+        scale = {"mean": given.mean, "deviation": given.deviation}
+        self.takes = {"file": given.file.name, "channels": channels, "size": size, **scale}
         self.register_buffer("order", torch.tensor(channels))
         for name, values in (("mean", given.mean), ("deviation", given.deviation)):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32).reshape(over))

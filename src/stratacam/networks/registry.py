@@ -1,5 +1,6 @@
 """The registry of architectures: what a study can name, but for networks of other packages and of users."""
 
+import os
 import re
 from pathlib import Path
 
@@ -48,6 +49,29 @@ def is_given(architecture: str) -> bool:
 def card_of(architecture: str) -> Path:
     """The card of a given classifier."""
     return Path(architecture.removeprefix(GIVEN))
+
+
+def beside(architecture: str, folder: Path, home: Path) -> str:
+    """A given classifier as a model in `folder` names it: no folder of the machine is told, and `home` may be moved.
+
+    Its card is named from `folder` if it lies in `home`, and else by its name; other networks are named as they are.
+
+    Example:
+        >>> beside("given:/data/audit/model/card.toml", Path("/data/audit/study/models/a"), Path("/data/audit"))
+        'given:../../../model/card.toml'
+        >>> beside("given:/elsewhere/card.toml", Path("/data/audit/study/models/a"), Path("/data/audit"))
+        'given:card.toml'
+    """
+    if not is_given(architecture):
+        return architecture
+    card, home = card_of(architecture).resolve(), home.resolve()
+    inside = card.is_relative_to(home)
+    return GIVEN + (Path(os.path.relpath(card, folder.resolve())).as_posix() if inside else card.name)
+
+
+def from_beside(architecture: str, folder: Path) -> str:
+    """A network that a model in `folder` names, with the card of a given classifier from there; see `beside`."""
+    return f"{GIVEN}{folder / card_of(architecture)}" if is_given(architecture) else architecture
 
 
 def find_architecture(name: str) -> Architecture:

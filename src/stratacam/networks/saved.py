@@ -12,7 +12,7 @@ from stratacam.networks.cards import CARD, WEIGHTS, ModelCard, card_text, load_w
 from stratacam.networks.custom import same_reference
 from stratacam.networks.given import read_given
 from stratacam.networks.make import make_network
-from stratacam.networks.registry import card_of, is_given, is_reference
+from stratacam.networks.registry import card_of, from_beside, is_given, is_reference
 
 
 def save_model(folder: Path | str, model: nn.Module, card: ModelCard) -> None:
@@ -60,17 +60,24 @@ def load_model(folder: Path | str, network: str | None = None) -> tuple[nn.Modul
             "own: the same function in a file of the same name, in whatever folder, or none (--network) for networks "
             "of this package."
         )
-    named_code = is_reference(card.architecture) or (
-        is_given(card.architecture) and read_given(card_of(card.architecture)).network is not None
+    architecture = network or from_beside(card.architecture, folder)
+    if is_given(architecture) and not card_of(architecture).is_file():
+        raise InputError(
+            f"{folder / CARD}: names the classifier of the card {card_of(card.architecture)}, which is not there; "
+            "expected the whole folder of the audit, with its model/: copy that, or name the card yourself: --network "
+            "given:CARD."
+        )
+    named_code = is_reference(architecture) or (
+        is_given(architecture) and read_given(card_of(architecture)).network is not None
     )
     if network is None and named_code:
         raise InputError(
             f"{folder / CARD}: names the network {card.architecture!r}, which is code that a user wrote; it is not run "
-            f"on the card's word. Name it yourself if you trust it: --network {card.architecture}, or "
-            f"load_model(folder, network={card.architecture!r})."
+            f"on the card's word. Name it yourself if you trust it: --network {architecture}, or "
+            f"load_model(folder, network={architecture!r})."
         )
     model = make_network(
-        network or card.architecture,
+        architecture,
         len(card.classes),
         channels=card.channels,
         weights="none",

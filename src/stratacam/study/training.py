@@ -43,7 +43,9 @@ from stratacam.networks import (
     source_named,
 )
 from stratacam.networks.cards import CARD, WEIGHTS
+from stratacam.networks.given import GivenInput
 from stratacam.networks.precision import Precision
+from stratacam.networks.registry import beside
 from stratacam.source_code import Entries
 from stratacam.study.devices import computing_on, device_name
 from stratacam.study.keys import NOT_IN_KEY, entries_used
@@ -173,8 +175,9 @@ class Training:
         air = None
         if self.settings.guide:
             air = change_by_air(model, parts["test"], seed=self.run.seed, device=self.device).as_json()
+        taken = [one.takes for one in model.children() if isinstance(one, GivenInput)]
         card = ModelCard(
-            architecture=self.first.architecture,
+            architecture=beside(self.first.architecture, self.out, self.out.resolve().parents[2]),
             head=self.first.head,
             channels=self.first.channels,
             brain=self.first.brain,
@@ -182,7 +185,11 @@ class Training:
             fusion="late" if self.first.branches else "early",
             config=config_of(self.first.architecture) if is_elsewhere(self.first.architecture) else None,
             classes=self.classes,
-            input={**self.card, **({"depth": dataset.depth} if dataset.depth else {})},
+            input={
+                **self.card,
+                **({"depth": dataset.depth} if dataset.depth else {}),
+                **({"takes": taken[0]} if taken else {}),
+            },
             training={
                 "initial_weights": source,
                 "run": self.run.name,

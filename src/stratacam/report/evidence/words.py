@@ -32,8 +32,9 @@ def sentences(evidence: EvidenceContent) -> list[str]:
     means = f" and {counted(count, 'mean')} over layers" if count else ""
     measured_on = (
         f"Maps of {counted(len(evidence.plain_layers), 'layer')}{means} were measured on "
-        f"{counted(about['subjects'], 'subject')} ({counted(about['slices'], 'slice')}; {about['slices_again']} of "
-        f"each scan where the network is run again many times), for {about['explained']}. Intervals in tables are of "
+        f"{counted(about['subjects'], 'subject')} ({counted(about['slices'], 'slice')} that have maps, be they "
+        f"classified for the results or not; {about['slices_again']} of each scan where the network is run again many "
+        f"times), for {about['explained']}. Intervals in tables are of "
         "95 %, over subjects (Student's, corrected for skewness), each number for itself."
     )
     found = [_recommended(evidence, method) for method in evidence.methods]

@@ -199,7 +199,7 @@ def _cohort(study: StudyContent, album: Album) -> Chapter:
         _there(how_it_was_split(study), how_split_was_chosen(study), what_was_left_out(study)),
         album["cohort"],
         _tables(cohort.cohort_table(study), confounds.confounds_table(study)),
-        folded=_tables(cohort.left_out_table(study)),
+        folded=_tables(cohort.trained_on_table(study), cohort.left_out_table(study)),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from stratacam.networks.registry import card_of, is_given
 from stratacam.report.content import StudyContent
 
 ABSOLUTE = re.compile(r"(?<![\w.:/\\~-])/(?:[^\s/'\"“”<>,;:()]+/)*(?=[\w.])|\b[A-Za-z]:\\(?:[^\\\s]+\\)*")
@@ -20,8 +21,12 @@ class Privacy:
 
     @classmethod
     def of(cls, study: StudyContent) -> Self:
-        """The folders of a study and of its cohort, and the home folder."""
-        paths = {study.folders.root, study.folders.prepared, study.delivered, Path.home()}
+        """The folders of a study, of its cohort and of a given classifier's card, and the home folder."""
+        named = study.configuration.get("network", {}).get("architecture", "")
+        cards = {
+            card_of(one).parent for one in ([named] if isinstance(named, str) else named) if is_given(one)
+        }
+        paths = {study.folders.root, study.folders.prepared, study.delivered, Path.home(), *cards}
         names = {str(path) for one in paths for path in (one, one.absolute())} - {".", "/"}
         return cls(sorted((name for name in names if Path(name).is_absolute()), key=len, reverse=True))
 

@@ -13,6 +13,7 @@ from stratacam.report.words.done import (
 )
 from stratacam.report.words.found import does_it_work, how_all_did
 from stratacam.report.words.recommended import which_map, who_was_judged
+from stratacam.report.words.taken import input_in_words, sequences_taken
 
 
 def technology(study: StudyContent) -> str:
@@ -45,9 +46,7 @@ def preparation_for_all(_study: StudyContent) -> str:
 
 def predictors(study: StudyContent) -> str:
     """What the network is given."""
-    return (
-        f"Whole {study.picture}s of {listed(study.card.input['sequences'])}; nothing was selected by results."
-    )
+    return f"Whole {study.picture}s of {listed(sequences_taken(study))}; nothing was selected by results."
 
 
 def subsets(study: StudyContent) -> str:
@@ -106,10 +105,8 @@ def sample_size(study: StudyContent) -> str:
 
 def model(study: StudyContent) -> str:
     """Architecture, input and output."""
-    inputs = study.card.input
-    channels = "branches, one for each sequence," if study.card.branches else "channels"
     return (
-        f"{network_title(study.main.network)}: {len(inputs['sequences'])} {channels} of {inputs['size']} pixels, "
+        f"{network_title(study.main.network)}: {input_in_words(study)}, "
         f"{len(study.card.classes)} logits; Methods, “Networks and training”."
     )
 

@@ -17,6 +17,7 @@ from stratacam.report.words.done import (
     starting_weights,
 )
 from stratacam.report.words.found import together
+from stratacam.report.words.taken import how_it_is_taken, sequences_taken
 
 INTENSITIES = {
     "white_matter": "scaled by the peak of the white matter",
@@ -111,12 +112,13 @@ def _networks(study: StudyContent) -> str:
         )
     known = all(model.network in ARCHITECTURES for model in study.networks)
     pooling = f" with global average pooling{OVER[study.card.brain]}" if known else ""
-    channels = len(study.card.input["sequences"])
+    classifiers = f"{listed(titles)}{pooling}".rstrip(",")
+    channels = len(sequences_taken(study))
     as_channels = channels > 1 and study.card.input.get("channels") == "sequences" and not study.card.branches
     return (
-        f"Classifiers of {pictures_in_words(study)} ({listed(study.card.input['sequences'])}"
-        f"{' as channels' if as_channels else ''}) into {listed(study.card.classes)}: {listed(titles)}{pooling}."
-        f"{' ' if study.card.branches else ''}{late_fusion_in_words(study)}"
+        f"Classifiers of {pictures_in_words(study)} ({listed(sequences_taken(study))}"
+        f"{' as channels' if as_channels else ''}) into {listed(study.card.classes)}: {classifiers}."
+        f"{' ' if study.card.branches else ''}{late_fusion_in_words(study)} {how_it_is_taken(study)}".rstrip()
     )
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.content.subgroups import subgroups
-from stratacam.report.numbers import counted, decimal, interval, listed
+from stratacam.report.numbers import counted, decimal, interval, listed, sentence_case
 from stratacam.report.tables.table import Table, warned
 from stratacam.report.words.done import late_fusion_in_words, pictures_in_words, what_was_left_out
 from stratacam.report.words.found import does_it_work, what_baselines_do, what_was_found
 from stratacam.report.words.recommended import how_far, which_map, who_was_judged
 from stratacam.report.words.summary import warnings
+from stratacam.report.words.taken import how_it_is_taken, sequences_taken, taken
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class CardSection:
 def model_card(study: StudyContent) -> list[CardSection]:
     """The sections, in the order of the paper."""
     network, classes = network_title(study.main.network), listed(study.card.classes)
-    sequences = listed(study.card.input["sequences"])
+    sequences = listed(sequences_taken(study))
     confounded = [row["name"] for row in study.confounds.get("group", ()) if row["verdict"] == "flagged"]
     trust = f"{which_map(study.recommended)} {how_far(study.recommended)} {who_was_judged(study)}"
     return [
@@ -37,7 +38,7 @@ def model_card(study: StudyContent) -> list[CardSection]:
                     f"Input: {pictures_in_words(study)} of {sequences} as stratacam prepares them. Output: a "
                     f"logit for each of {classes}."
                 ),
-                *filter(None, [late_fusion_in_words(study)]),
+                *filter(None, [how_it_is_taken(study), late_fusion_in_words(study)]),
             ),
         ),
         CardSection(
@@ -76,12 +77,15 @@ def _files(study: StudyContent) -> str:
     """Which model it is, and where its weights are."""
     models, files = len(study.models), len(study.main.runs)
     which = f", one of {models} models of the study" if models > 1 else ", the only model of the study"
+    if found := taken(study):
+        name = sentence_case(study.title_of(study.main))
+        return f"{name}, {found['file']}, as it was given; what was done with it is in the card in `models/`."
     weights = (
         f"{files} files of weights (safetensors), one of each fold, each with a card"
         if files > 1
         else "weights (safetensors) and card"
     )
-    return f"{study.title_of(study.main)}{which}; {weights} in `models/`."
+    return sentence_case(f"{study.title_of(study.main)}{which}; {weights} in `models/`.")
 
 
 def subgroup_table(study: StudyContent) -> Table:
@@ -101,8 +105,8 @@ def subgroup_table(study: StudyContent) -> Table:
         warned("Performance by subgroup", study),
         ("by", "subgroup", "right", "share right", "95 % interval"),
         rows,
-        note=f"{study.title_of(study.main)} on {held_out}. Ages are cut at their median. Columns that somebody lacks, "
-        "or in which all are alike, are left out. By group, the share right is the sensitivity.",
+        note=f"{sentence_case(study.title_of(study.main))} on {held_out}. Ages are cut at their median. Columns "
+        "that somebody lacks, or in which all are alike, are left out. By group, the share right is the sensitivity.",
     )
 
 

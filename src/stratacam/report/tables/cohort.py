@@ -24,8 +24,22 @@ def cohort_table(study: StudyContent) -> Table:
             (part or "all", *(count(group, part) for group in (*classes, None))) for part in (*parts, None)
         )
         return Table(title, ("part", *classes, "all"), by_fold)
+    if study.given:
+        judged = tuple(
+            (group, *(count(group, part) for part in ("train", "test", None))) for group in classes
+        )
+        return Table(title, ("group", "trained on, left out", "judged", "all"), judged)
     by_group = tuple((group, *(count(group, part) for part in (*PARTS, None))) for group in classes)
     return Table(title, ("group", "training", "validation", "test (held out)", "all"), by_group)
+
+
+def trained_on_table(study: StudyContent) -> Table | None:
+    """Who is not judged, as a given classifier was trained on them; None where there is nobody."""
+    known = sorted(subject for subject, part in study.part.items() if part == "train") if study.given else []
+    if not known:
+        return None
+    rows = tuple((subject, study.group[subject]) for subject in known)
+    return Table("Left out as the classifier was trained on them", ("subject", "group"), rows)
 
 
 def left_out_table(study: StudyContent) -> Table | None:

@@ -5,7 +5,7 @@ from stratacam.learning.dataset import BRAIN
 from stratacam.maps import trained_plane
 from stratacam.networks import BrainUse, default_weights, is_elsewhere, source_named
 from stratacam.report.content import StudyContent
-from stratacam.report.numbers import counted, decimal, small
+from stratacam.report.numbers import counted, decimal, sentence_case, small
 
 OVER: dict[BrainUse, str] = {
     "features": " of features of the brain alone",
@@ -14,19 +14,24 @@ OVER: dict[BrainUse, str] = {
 }
 """What global average pooling is over, by what networks do with the brain."""
 
+UNKNOWN_TRAINING = "Nobody here can tell whether others of them were in its training: its makers know."
+
 
 def how_it_was_split(study: StudyContent) -> str:
     """By subject, in one split or in folds, or by slice."""
     slices = sum(study.metrics["slices_per_class"].values())
     if study.given:
         known = sum(part == "train" for part in study.part.values())
-        of_these = (
-            f"; its card says that it was trained on {known} of them, who are not judged" if known else ""
+        people = counted(len(study.group), "person")
+        judged = (
+            f"of {people}, {len(study.group) - known} were judged, and {known} left out, as it was trained on them "
+            "by its card"
+            if known
+            else f"{'all ' if len(study.group) > 1 else ''}{people} {'were' if len(study.group) > 1 else 'was'} judged"
         )
         return (
-            f"The classifier was given, and nobody was trained on here: it was asked of all {len(study.group)} people "
-            f"({counted(slices, study.picture)}){of_these}. Whether others of them were in its training is known only "
-            "to those who made it."
+            f"The classifier was given, and nobody was trained on here: {judged}. "
+            f"{sentence_case(judged_pictures(study))}. {UNKNOWN_TRAINING}"
         )
     if study.by_slice:
         parts = study.slices_of_part
@@ -47,6 +52,14 @@ def how_it_was_split(study: StudyContent) -> str:
         f"The split was by subject: {train} for training, {validation} for validation, {test} held out "
         f"({counted(slices, study.picture)}). No subject is in two parts."
     )
+
+
+def judged_pictures(study: StudyContent) -> str:
+    """How many slices or volumes the judged people were classified by."""
+    count, every = sum(study.metrics["slices_per_class"].values()), study.card.input.get("every", 1)
+    which = f" (one of every {every} of the brain)" if study.card.dimensions == 2 and every > 1 else ""
+    whose = "of those judged " if any(part == "train" for part in study.part.values()) else ""
+    return f"{counted(count, study.picture)} {whose}{'was' if count == 1 else 'were'} classified{which}"
 
 
 def how_split_was_chosen(study: StudyContent) -> str:

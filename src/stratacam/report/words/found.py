@@ -207,10 +207,13 @@ def _could_be_seen(row: Mapping[str, Any]) -> str:
         return f"{_capital(row['title'])} was right in all {row['subjects']}: nothing could be shown to be better."
     smallest = row["smallest_difference"]
     if smallest is None:
-        return "With these subjects, no difference from it would mostly have been seen (power of 80 %)."
+        return (
+            "There are too few subjects to see any difference from it, however large, in four of five such studies "
+            "(power of 80 %)."
+        )
     return (
-        f"With these subjects, a difference from it below {decimal(smallest)} would mostly not have been seen "
-        "(power of 80 %)."
+        f"With these subjects, a difference from it below {decimal(smallest)} would be missed in more than one of "
+        "five such studies (power of 80 %)."
     )
 
 

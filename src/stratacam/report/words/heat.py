@@ -23,10 +23,17 @@ SEES: dict[BrainUse, str] = {
     "outline can. Heat drawn beyond the rim belongs to coarse cells that hold some brain",
     "pooling": "The answer is an average over the brain alone, but features at its rim see the empty surroundings too. "
     "Heat drawn beyond the rim belongs to coarse cells that hold some brain",
-    "off": "The network sees the whole picture. Outside the brain it is empty, but the outline can be used: heat "
+    "off": "Outside the brain the picture is empty, but the network sees all of it, and its outline can be used: heat "
     "there may be what the network uses",
 }
 """By what networks do with the brain."""
+
+SHORT: dict[BrainUse, str] = {
+    "features": "Maps are coarse: their cells at the rim reach beyond the brain.",
+    "pooling": "Maps are coarse, and features at the rim of the brain see its surroundings.",
+    "off": "The network sees the surroundings too, and may use the outline of the brain.",
+}
+"""The same in one line."""
 
 
 class BrainShare(NamedTuple):
@@ -39,15 +46,13 @@ class BrainShare(NamedTuple):
 
 
 def why_outside(study: StudyContent, evidence: Sequence[EvidenceContent]) -> tuple[str, str]:
-    """How much heat lies in the brain, and why there is any outside."""
+    """Why there is heat outside the brain: in one line, and then with how much of it lies in the brain."""
     shown = _shown(study)
     chosen = study.recommended.chosen if study.recommended and study.recommended_maps else None
     found = brain_share(study, shown, chosen.layer if chosen else study.last_convolution, evidence)
     cells = f" ({found.cell_mm:.0f} mm wide at this layer)" if study.card.brain != "off" else ""
-    return (
-        f"{found.share} of the heat lies in the brain ({found.method}, {found.layer}).",
-        f"{SEES[study.card.brain]}{cells}.",
-    )
+    share = f"{found.share} of the heat lies in the brain ({found.method}, {found.layer})."
+    return SHORT[study.card.brain], f"{SEES[study.card.brain]}{cells}. {share}"
 
 
 def _shown(study: StudyContent) -> dict[str, ScanMaps]:

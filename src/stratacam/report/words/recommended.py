@@ -8,7 +8,7 @@ from typing import Any
 from stratacam.evidence import registry
 from stratacam.evidence.pick import JudgedMap
 from stratacam.maps.reliability import WANTED
-from stratacam.networks import network_title
+from stratacam.networks import is_given, network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.content.recommended import PASSED, Recommended
 from stratacam.report.numbers import counted, decimal, estimate_of, listed, sentence_case
@@ -43,7 +43,7 @@ def which_map(recommended: Recommended | None) -> str:
     if recommended is None:
         return "Trust in the maps was not measured."
     if recommended.chosen is None:
-        return "None: no map passed the rule."
+        return f"None: no map {'could pass here' if what_none_could(recommended) else 'passed the rule'}."
     return f"{sentence_case(recommended.title(recommended.chosen))}."
 
 
@@ -52,21 +52,39 @@ def how_far(recommended: Recommended | None) -> str:
     if recommended is None:
         return "Remedy: run `stratacam evidence` with the study's TOML file. Until then, maps are pictures."
     if recommended.chosen is None:
-        return f"{in_the_way(recommended)} {remedy(recommended)}"
+        found = (what_none_could(recommended), in_the_way(recommended), remedy(recommended))
+        return " ".join(filter(None, found))
     found = (how_it_passed(recommended), how_reliable(recommended), how_certain(recommended))
     return sentence_case(" ".join(filter(None, found)))
 
 
 def remedy(recommended: Recommended) -> str:
     """What to do where no map passed."""
-    nearest = recommended.nearest
+    nearest, given = recommended.nearest, is_given(recommended.network)
     if nearest is None:
         return ""
-    if nearest.faults:
-        return "Remedy: other methods or layers (`evidence.methods`, `evidence.layers`), or more seeds for a consensus."
-    if any(TOO_FEW.fullmatch(reason) for reason in nearest.reasons):
-        return "Remedy: measure more people; with `split.folds` everybody is held out once."
+    of_all = _of_all(recommended)
+    if nearest.faults and not of_all:
+        others = "other methods or layers (`evidence.methods`, `evidence.layers`)"
+        return f"Remedy: {others}." if given else f"Remedy: {others}, or more seeds for a consensus."
+    if any(TOO_FEW.fullmatch(reason) for reason in of_all or nearest.reasons):
+        folds = "" if given else "; with `split.folds` everybody is held out once"
+        return f"Remedy: measure more people{folds}."
     return "Remedy: measure what is missing, on more people or slices (`[evidence]`)."
+
+
+def what_none_could(recommended: Recommended) -> str:
+    """What keeps every map from passing, whatever it shows, such as too few people; "" where nothing does."""
+    reasons = _of_all(recommended)
+    return f"No layer could pass here: {'; '.join(_too_few_once(reasons))}." if reasons else ""
+
+
+def _of_all(recommended: Recommended) -> list[str]:
+    """Reasons for which nothing can be said that all judged maps share, where there are several."""
+    first, *others = recommended.judged or (None,)
+    if first is None or not others:
+        return []
+    return [reason for reason in first.reasons if all(reason in one.reasons for one in others)]
 
 
 def who_was_judged(study: StudyContent) -> str:

@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from stratacam.networks import network_title
 from stratacam.report.content import StudyContent
 from stratacam.report.content.evidence import EvidenceContent
-from stratacam.report.numbers import counted, decimal, estimate, interval, listed
+from stratacam.report.numbers import counted, decimal, estimate, interval, listed, sentence_case
 from stratacam.report.tables.confounds import what_confounds
-from stratacam.report.words.done import how_split_was_chosen, pictures_in_words, whether_training_ended_early
+from stratacam.report.words.done import (
+    UNKNOWN_TRAINING,
+    how_split_was_chosen,
+    judged_pictures,
+    pictures_in_words,
+    whether_training_ended_early,
+)
 from stratacam.report.words.found import does_it_work, outcome
 from stratacam.report.words.heat import why_outside
 from stratacam.report.words.recommended import how_far, which_map, who_was_judged
+from stratacam.report.words.taken import how_it_is_taken, sequences_taken
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Answer:
 
 def summary(study: StudyContent, evidence: Sequence[EvidenceContent]) -> list[Answer]:
     """What was asked, on whom, whether it works, which map to read and how far to trust it, and why air is hot."""
-    share, why = why_outside(study, evidence)
+    short, why = why_outside(study, evidence)
     who = who_was_judged(study)
     return [
         _what_was_asked(study),
@@ -45,13 +52,13 @@ def summary(study: StudyContent, evidence: Sequence[EvidenceContent]) -> list[An
             f"{how_far(study.recommended)} {who}".strip(),
             "maps",
         ),
-        Answer("Why is heat outside the brain?", share, why, "maps"),
+        Answer("Why is heat outside the brain?", short, why, "maps"),
     ]
 
 
 def _what_was_asked(study: StudyContent) -> Answer:
     networks = listed([network_title(model.network) for model in study.networks], last="or")
-    groups, sequences = listed(study.card.classes, last="or"), listed(study.card.input["sequences"])
+    groups, sequences = listed(study.card.classes, last="or"), listed(sequences_taken(study))
     seeds = len({model.seed for model in study.models})
     trained = f" Each was trained with {seeds} seeds." if seeds > 1 and len(study.networks) > 1 else ""
     trained = f" It was trained with {seeds} seeds." if seeds > 1 and not trained else trained
@@ -60,7 +67,7 @@ def _what_was_asked(study: StudyContent) -> Answer:
         f"Which group is a brain of: {groups}?",
         f"{networks[0].upper()}{networks[1:]} "
         f"classifies {pictures_in_words(study)} of {sequences}; a person's class is that of the highest "
-        f"mean probability.{trained}",
+        f"mean probability.{trained} {how_it_is_taken(study)}".strip(),
         "methods",
     )
 
@@ -70,8 +77,14 @@ def _on_whom(study: StudyContent) -> Answer:
         f"{sum(group == name for group in study.group.values())} {name}" for name in study.card.classes
     ]
     slices = sum(study.metrics["slices_per_class"].values())
+    known = sum(part == "train" for part in study.part.values())
     if study.given:
-        split = "none of them trained on here"
+        split = (
+            f"{len(study.group) - known} of them judged"
+            if known
+            else "all of them judged; none was trained on here"
+        )
+        split += f", {known} left out as the classifier was trained on them" if known else ""
     elif study.by_slice:
         parts = study.slices_of_part
         split = f"slices split at random: {parts['train']} trained on, {parts['validation']} for validation, {slices} "
@@ -82,7 +95,9 @@ def _on_whom(study: StudyContent) -> Answer:
         counts = [list(study.part.values()).count(part) for part in ("train", "validation", "test")]
         split = "one split by subject: {} trained on, {} for validation, {} held out".format(*counts)
     of_slices = (
-        ""
+        f" {sentence_case(judged_pictures(study))}. {UNKNOWN_TRAINING}"
+        if study.given
+        else ""
         if study.by_slice
         else f" {counted(slices, study.picture)} {'was' if slices == 1 else 'were'} held out."
     )
