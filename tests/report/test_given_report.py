@@ -8,7 +8,7 @@ from stratacam.evidence.pick import JudgedMap
 from stratacam.report.content import read_study
 from stratacam.report.content.recommended import Recommended
 from stratacam.report.page.privacy import Privacy
-from stratacam.report.statements.facts import model
+from stratacam.report.statements.facts import goal, model, same_cohort
 from stratacam.report.statements.methods import methods_section
 from stratacam.report.statements.model_card import model_card
 from stratacam.report.tables.cohort import cohort_table, trained_on_table
@@ -63,6 +63,8 @@ def test_the_input_is_what_the_classifier_takes_wherever_it_is_said(given):
     assert takes in methods
     assert takes in first.sentences
     assert "1 channel of 96 x 96 pixels" in model(given)
+    assert goal(given) == "A trained classifier is tested; nothing is developed."
+    assert same_cohort(given).startswith("Not known here")
 
 
 def test_means_of_several_channels_and_pictures_at_their_own_size_are_said(given):

@@ -22,8 +22,10 @@ def technology(study: StudyContent) -> str:
     return f"Deep learning: {networks}, explained by {method_title(next(iter(study.maps.values())).method)}."
 
 
-def goal(_study: StudyContent) -> str:
+def goal(study: StudyContent) -> str:
     """Of the study."""
+    if study.given:
+        return "A trained classifier is tested; nothing is developed."
     return "A model is developed, and tested on held-out people of the same cohort (internal testing)."
 
 
@@ -261,6 +263,8 @@ def calibration(study: StudyContent) -> str:
     return "Temperature fitted on validation data; both are reported." if known else "None."
 
 
-def same_cohort(_study: StudyContent) -> str:
+def same_cohort(study: StudyContent) -> str:
     """Differences between training and evaluation data."""
+    if study.given:
+        return "Not known here; what the classifier was trained on is known to its makers."
     return "None by design: held-out people are of the same cohort, prepared alike."
