@@ -56,7 +56,7 @@ def test_the_version_is_told(run):
 
 def test_completion_is_of_the_command_also_where_the_module_installs_it(tmp_path):
     environment = os.environ | {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         [sys.executable, "-m", "stratacam", "--install-completion", "bash"],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
