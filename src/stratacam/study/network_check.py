@@ -6,9 +6,11 @@ import torch
 from torch import nn
 
 from stratacam.errors import InputError, some_of
+from stratacam.evidence.layer_names import check_layers as check_measured_layers
 from stratacam.learning import TrainSettings
 from stratacam.learning.relevance import check_relevance, find_relevance
 from stratacam.maps import check_settings, nifti_layers_of
+from stratacam.maps.explain import check_layers as check_explained_layers
 from stratacam.networks import (
     ARCHITECTURES,
     Dimensions,
@@ -59,12 +61,11 @@ def check_networks(configuration: StudyConfiguration) -> None:
     patterns = configuration.training.frozen or ()
     if configuration.given:
         (network,) = networks.values()
-        nifti_layers_of(network, configuration.network.architectures[0], configuration.explain)
+        _check_layers(network, configuration)
         return
     for network in networks.values():
         find_heads(network, configuration.network.head)
-    first = configuration.network.architectures[0]
-    nifti_layers_of(networks[first], first, configuration.explain)
+    _check_layers(networks[configuration.network.architectures[0]], configuration)
     for network in networks.values():
         freeze(network, frozen_here(network, patterns, only=len(networks) == 1))
     lost = [one for one in patterns if not any(matching(network, [one]) for network in networks.values())]
@@ -86,6 +87,13 @@ def check_networks(configuration: StudyConfiguration) -> None:
                 f"network.weights: {configuration.network.weights!r} is for this package's networks, and {name} is "
                 'your own, which loads its own weights; choose weights = "default".'
             )
+
+
+def _check_layers(network: nn.Module, configuration: StudyConfiguration) -> None:
+    """Refuse layers of the first network, for maps and for evidence, that it does not have."""
+    nifti_layers_of(network, configuration.network.architectures[0], configuration.explain)
+    check_explained_layers(network, configuration.explain)
+    check_measured_layers(network, configuration.evidence)
 
 
 def check_size(configuration: StudyConfiguration, shape: tuple[int, int]) -> None:
