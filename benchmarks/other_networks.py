@@ -97,7 +97,7 @@ class Recipe:
             prepared=prepared,
             name=self.name,
             pictures="dimensions = 3" if self.dimensions == 3 else "every = 4",
-            epochs=10 if self.dimensions == 3 else 20,
+            epochs=10,
             evidence=evidence,
         )
 
