@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.networks.files.builder import Builder, known, make_convolution
-from stratacam.networks.files.graph import Shape, Step, Value, Weight
+from stratacam.networks.files.graph import GraphNetwork, Shape, Step, Value, Weight
 from stratacam.networks.files.probabilities import CLAMP, SAME, SIGMOID, SOFTMAX, End
 
 CONVOLUTIONS = {
@@ -174,3 +175,18 @@ def end_of(step: Step) -> End | None:
     kind = bound.get("dtype")
     same = name in SAME_VALUES and (not isinstance(kind, torch.dtype) or kind.is_floating_point)
     return End(SAME) if same else None
+
+
+def check_precision(path: Path, network: GraphNetwork) -> None:
+    """Refuse weights of another precision than the images have, unless the network changes the type of numbers itself.
+
+    Raises:
+        InputError: there are such weights.
+    """
+    kinds = {one.dtype for one in network.parameters() if one.ndim > 1} - {torch.float32}
+    names = {getattr(getattr(step.call, "_schema", None), "name", "") for step in network.steps}
+    if kinds and not names & {f"aten::{name}" for name in ("to", "_to_copy", "type_as")}:
+        raise InputError(
+            f"{path}: found weights of the type {min(map(str, kinds))}; expected single precision, as images have it: "
+            "save model.float()."
+        )

@@ -19,7 +19,7 @@ from stratacam.errors import InputError
 from stratacam.networks.files.builder import Builder
 from stratacam.networks.files.builder import known as is_known
 from stratacam.networks.files.graph import HERE, Step, Value, Weight
-from stratacam.networks.files.of_aten import PLAIN, add_operation, end_of, find_operation
+from stratacam.networks.files.of_aten import PLAIN, add_operation, check_precision, end_of, find_operation
 from stratacam.networks.files.opened import OpenedFile, finished
 from stratacam.networks.files.probabilities import leave_out
 
@@ -74,7 +74,9 @@ def open_script(path: Path) -> nn.Module:
             f"{path}: found a network that gives {type(last).__name__}; expected one tensor, the logits."
         )
     note = leave_out(builder, last, end_of)
-    return finished(builder.close(last), OpenedFile(path, "TorchScript", notes=(note,) if note else ()))
+    network = builder.close(last)
+    check_precision(path, network)
+    return finished(network, OpenedFile(path, "TorchScript", notes=(note,) if note else ()))
 
 
 def _add(builder: Builder, node: Any, state: dict[str, Tensor], known: dict[str, Any]) -> None:
