@@ -31,7 +31,7 @@ lint: $(INSTALLED)  ## check format, style and types, and the Dockerfile
 
 docs: $(INSTALLED)  ## fill the generated blocks of the documentation from the code, and build its site: site/index.html
 	$(BIN)/python docs/generate.py && $(BIN)/python -m release.licences
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 sbom: $(INSTALLED)  ## write a software bill of materials (CycloneDX) of the environment to dist/
 	$(BIN)/python -m release.sbom

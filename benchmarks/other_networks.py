@@ -97,7 +97,7 @@ class Recipe:
             prepared=prepared,
             name=self.name,
             pictures="dimensions = 3" if self.dimensions == 3 else "every = 4",
-            epochs=30 if self.dimensions == 3 else 20,
+            epochs=10 if self.dimensions == 3 else 20,
             evidence=evidence,
         )
 
@@ -105,7 +105,7 @@ class Recipe:
         """The commands that a user gives, in order."""
         package = f"stratacam[{self.extra}]" if self.extra else "stratacam"
         judged = (
-            [["audit", self.name, str(cohort), ".", "--card", "card.toml"]]
+            [["audit", self.name, str(cohort), "audit", "--card", "card.toml"]]
             if self.is_file
             else [["run", "study.toml"], ["evidence", "study.toml"]]
         )
@@ -162,7 +162,7 @@ RECIPES = (
         "mobilenet.keras",
         "MobileNet, a file of Keras 3",
         "keras",
-        "conv_pw_1_relu conv_pw_3_relu conv_pw_5_relu conv_pw_11_relu",
+        "conv_pw_1 conv_pw_3 conv_pw_5 conv_pw_11",
     ),
     Recipe(
         "regnet.onnx",
@@ -220,7 +220,7 @@ def judge(recipe: Recipe, cohort: TwoGroups, out: Path) -> dict[str, object]:
         "network": recipe.title,
         "lines": len(settings.splitlines()) + len(commands),
         "minutes": round(minutes),
-        **_found(folder / "study"),
+        **_found(folder / ("audit/study" if recipe.is_file else "study")),
     }
 
 
@@ -232,9 +232,9 @@ def _make(recipe: Recipe, cohort: TwoGroups, out: Path) -> None:
     """Train the network of a file as its makers would, on pictures of the first half of the cohort."""
     shown = out / "pictures"
     shown.mkdir(exist_ok=True)
-    prepared = out.resolve() / "prepared"
-    write_text(shown / "study.toml", RECIPES[0].settings(cohort, prepared))
-    _stratacam(["run", "study.toml", "--step", "pictures"], shown)
+    write_text(shown / "study.toml", RECIPES[0].settings(cohort, out.resolve() / "prepared"))
+    for step in ("prepare", "pictures"):
+        _stratacam(["run", "study.toml", "--step", step], shown)
     stacks = [np.load(shown / f"study/pictures/{subject}.npy") for subject in cohort.first_half]
     labels = [
         np.full(len(stack), cohort.classes.index(cohort.group_of[subject]))

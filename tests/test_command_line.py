@@ -54,6 +54,19 @@ def test_the_version_is_told(run):
     assert run("--version") == (0, f"stratacam {version('stratacam')}\n")
 
 
+def test_completion_is_of_the_command_also_where_the_module_installs_it(tmp_path):
+    environment = os.environ | {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "stratacam", "--install-completion", "bash"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (file,) = (tmp_path / ".bash_completions").iterdir()
+    assert file.name == "stratacam.sh"
+    assert re.search(r"^complete .* stratacam$", file.read_text(), re.MULTILINE)
+    assert "python" not in file.read_text()
+
+
 def test_tables_fit_a_terminal_of_80_columns_and_tell_all_but_the_file(run, cohort, model):
     for arguments, row in (
         (

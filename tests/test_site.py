@@ -7,8 +7,9 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+import links
 import pytest
 from tests.viewer.browsing import FLAGS, find_chromium
 
@@ -20,19 +21,25 @@ LOADED = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src")
 
 
 class Read(HTMLParser):
-    """Links of a page, what it loads, and the places in it."""
+    """What a page loads."""
 
     def __init__(self, path):
         super().__init__()
-        self.links, self.loaded, self.places = [], [], set()
+        self.loaded = []
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attributes):
         given = dict(attributes)
-        self.places |= {given[name] for name in ("id", "name") if given.get(name)}
-        if tag == "a" and given.get("href"):
-            self.links.append(given["href"])
         self.loaded += [given[name] for kind, name in LOADED if kind == tag and given.get(name)]
+
+
+def build(folder, *others):
+    """Build a site with the flags of `make docs`."""
+    flags = re.search(r"mkdocs build(.*)", (ROOT / "Makefile").read_text(encoding="utf-8"))[1].split()
+    return subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "mkdocs", "build", *flags, "--site-dir", folder, *others],
+        cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +48,7 @@ def site(tmp_path_factory):
     if importlib.util.find_spec("mkdocs") is None or importlib.util.find_spec("material") is None:
         pytest.skip("needs mkdocs-material: the extra `docs`")
     folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
-        cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = build(folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -64,19 +68,40 @@ def test_page_stands_once_in_the_navigation_and_in_the_list_of_pages(page):
 
 def test_every_link_leads_to_a_page_and_a_place_in_it(site, read):
     assert len(read) > len(PAGES)  # those of the repository too
-    wrong = []
-    for path, page in read.items():
-        for link in page.links:
-            parts = urlsplit(link)
-            if parts.scheme or parts.netloc:
-                continue
-            there = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            lost = not there.is_file() or not there.is_relative_to(site.resolve())
-            if lost or (
-                parts.fragment and there in read and unquote(parts.fragment) not in read[there].places
-            ):
-                wrong.append((path.name, link))
-    assert wrong == []
+    assert links.broken_links(site) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[gone](gone.md)", "gone.md"),
+        ("![gone](images/gone.png)", "images/gone.png"),
+        ("[here](#nowhere)", "#nowhere"),
+        ("[there](other.md#nowhere)", "other.md#nowhere"),
+        ("[there](Other.md)", "Other.md"),
+        ('<a href="gone.html">gone</a>', "gone.html"),
+        ('<a href="other.html#nowhere">gone</a>', "other.html#nowhere"),
+        ('<img src="images/gone.png" alt="gone">', "images/gone.png"),
+        ('<video src="gone.mp4"></video>', "gone.mp4"),
+        (
+            '[there](other.md#other), <a href="other.html#other">also</a>, <a href="https://example.org/x">away</a>',
+            "",
+        ),
+    ],
+)
+def test_a_link_to_nowhere_fails_the_build(tmp_path, text, told):
+    if importlib.util.find_spec("mkdocs") is None or importlib.util.find_spec("material") is None:
+        pytest.skip("needs mkdocs-material: the extra `docs`")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/index.md").write_text(f"# One\n\n{text}\n\n[other](other.md)\n")
+    (tmp_path / "docs/other.md").write_text("# Other\n")
+    (tmp_path / "mkdocs.yml").write_text(
+        f"INHERIT: {ROOT / 'mkdocs.yml'}\ndocs_dir: docs\nhooks: [{ROOT / 'docs/links.py'}]\n"
+        "nav: [index.md, other.md]\nextra: {polyfills: []}\nextra_css: []\nplugins: []\n"
+    )
+    done = build(tmp_path / "site", "--config-file", str(tmp_path / "mkdocs.yml"))
+    assert (done.returncode != 0) == bool(told), done.stderr
+    assert told in done.stderr
 
 
 def test_no_page_loads_anything_from_elsewhere(site):

@@ -8,6 +8,7 @@ import torch
 from scipy import ndimage
 from small_cohort import CLASSES, make_scans, make_set
 
+from stratacam.errors import InputError
 from stratacam.learning import TrainSettings, compute_logits, make_dataset, train
 from stratacam.learning.air import change_by_air
 from stratacam.learning.augment import AugmentSettings, affine_matrices, augment, terms, transform
@@ -126,3 +127,32 @@ def test_a_network_of_volumes_learns_and_what_lies_outside_the_brain_is_nothing_
     assert (logits.argmax(axis=1) == validation.label).mean() >= 0.75
     assert min(epoch.validation_loss for epoch in history.epochs) < 0.6
     assert change_by_air(model, validation).change == pytest.approx(0, abs=1e-6)
+
+
+class Pooled(torch.nn.Module):
+    """Batch normalisation after a pool to one voxel, as deep networks have it on small volumes."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.conv = torch.nn.Conv3d(3, 4, 3, padding=1)
+        self.pool = torch.nn.AdaptiveAvgPool3d(1)
+        self.norm = norm
+        self.head = torch.nn.Linear(4, 2)
+
+    def forward(self, volumes, _brain=None):
+        return self.head(self.norm(self.pool(self.conv(volumes))).flatten(1))
+
+
+@pytest.mark.parametrize(("batch_size", "count"), [(1, 4), (2, 3)])
+def test_a_step_of_one_volume_that_a_normalisation_cannot_average_is_refused_before_training(
+    scans, batch_size, count
+):
+    settings = TrainSettings(epochs=1, batch_size=batch_size)
+    learnt, stopped = make_dataset(scans[:count], CLASSES), make_dataset(scans[4:], CLASSES)
+    network = Pooled(torch.nn.BatchNorm3d(4))
+    with pytest.raises(
+        InputError, match=r"training\.batch_size: found .*steps of two volumes at least: raise"
+    ):
+        train(network, learnt, stopped, settings, seed=0)
+    assert torch.equal(network.norm.running_mean, torch.zeros(4))
+    train(Pooled(torch.nn.Identity()), learnt, stopped, settings, seed=0)

@@ -193,7 +193,7 @@ def test_a_classifier_without_card_and_one_that_gives_probabilities_are_refused(
 
     model = write_model(tmp_path, Halves())
     command = ["audit", str(model), cohort, str(tmp_path / "b"), "--card", str(tmp_path / "card.toml")]
-    with pytest.raises(InputError, match="probabilities; expected logits"):
+    with pytest.raises(InputError, match=r"probabilities, as .*; expected logits"):
         cli.app(command, standalone_mode=False)
 
 

@@ -192,6 +192,28 @@ def test_a_layer_that_cannot_guide_is_refused_before_any_scan_is_read(tmp_path, 
         check_networks(configuration)
 
 
+@pytest.mark.parametrize(
+    ("section", "setting", "named"),
+    [
+        ("explain", "layers", ["blok2_conv1"]),
+        ("explain", "nifti_layers", ["blok2_conv1"]),
+        ("evidence", "layers", ["block1_*", "blok2_conv1"]),
+        ("evidence", "fused", ["block1_conv1+blok2_conv1"]),
+        ("evidence", "group_layers", ["blok2_conv1"]),
+        ("evidence", "strategy_layers", ["blok2_conv1"]),
+    ],
+)
+def test_layers_that_the_network_does_not_have_are_refused_before_any_scan_is_read(
+    tmp_path, section, setting, named
+):
+    network = {"architecture": "small_cnn", "weights": "none"}
+    configuration = configured(tmp_path, network=network, **{section: {setting: named}})
+    with pytest.raises(InputError, match=rf"{section}\.{setting}: .*blok2_conv1"):
+        check_networks(configuration)
+    right = [name.replace("blok", "block") for name in named]
+    check_networks(configured(tmp_path, network=network, **{section: {setting: right}}))
+
+
 def test_the_layer_that_guides_and_the_masks_of_kept_activations_are_planned(tmp_path):
     def plan(**training):
         network = {"architecture": "small_cnn", "weights": "none"}

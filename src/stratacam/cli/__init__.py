@@ -83,7 +83,7 @@ def main() -> None:
     words = "" if command in LOOKING else STOPPED
     try:
         with interruptible(words), of_command(), broken_off_at(command):
-            app()
+            app(prog_name="stratacam")  # also as `python -m stratacam`, which no shell could complete
     except InputError as fault:
         _complain(str(fault))
         sys.exit(UNUSABLE)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from stratacam.errors import InputError
 from stratacam.learning.dataset import SliceDataset, batches
 from stratacam.learning.forward import compute_logits, forward
 from stratacam.learning.inputs import Given, Inputs
@@ -61,6 +63,33 @@ class Validation:
     loss: float
     accuracy: float
     heat_outside: float | None
+
+
+def check_smallest_step(trainee: Trainee, inputs: Inputs, settings: TrainSettings) -> None:
+    """Try a step of one slice or volume, where there is one: normalisation over a batch may have nothing to average.
+
+    Tried on a copy in training mode, so that no running statistics change.
+
+    Raises:
+        InputError: the network cannot be trained on so few.
+    """
+    dataset = inputs.dataset
+    size = settings.batch_of(dataset.dimensions)
+    if min(map(len, batches(len(dataset), size))) > 1:
+        return
+    train_mode(trainee.model, trainee.frozen)
+    fed = deepcopy(trainee.fed)
+    cards = [trainee.device] if trainee.device.startswith("cuda") else []
+    try:
+        with torch.random.fork_rng(devices=cards), torch.no_grad():
+            forward(fed, inputs.plain(np.array([0])), trainee.device)
+    except ValueError as fault:
+        what = "volume" if dataset.dimensions == 3 else "slice"
+        raise InputError(
+            f"training.batch_size: found {size}, by which {len(dataset)} {what}s come to a step of one, in which a "
+            f"normalisation has a single value for each channel ({fault}); expected steps of two {what}s at least: "
+            "raise training.batch_size, enlarge the pictures (pictures.size), or freeze those layers."
+        ) from fault
 
 
 def run_epoch(

@@ -13,7 +13,7 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.files import whole_file
 from stratacam.learning.dataset import SliceDataset
-from stratacam.learning.epoch import Trainee, run_epoch, validate
+from stratacam.learning.epoch import Trainee, check_smallest_step, run_epoch, validate
 from stratacam.learning.inputs import Inputs, augmented_inputs, cached_inputs
 from stratacam.learning.randomness import torch_generator
 from stratacam.learning.relevance import find_relevance
@@ -191,6 +191,7 @@ def _fit(
         epochs, best = [Epoch(*values) for values in saved["epochs"]], saved["best"]
         progress(slices * len(epochs), total, "resumed")
 
+    check_smallest_step(trainee, inputs, settings)
     while len(epochs) < settings.epochs and len(epochs) - _best(epochs) < settings.patience:
         number = len(epochs)
         generator = torch_generator(seed, number)

@@ -156,11 +156,17 @@ def check_settings(model: nn.Module, card: ModelCard, settings: ExplainSettings)
                 f"explain.sequence: found {settings.sequence!r}, but the model sees its sequences in one picture; "
                 "leave it out, and the maps are of all."
             )
-    try:
-        wanted(model, settings.layers)
-    except ValueError as fault:
-        raise InputError(f"explain.layers: {fault}") from fault
+    check_layers(model, settings)
     return nifti_layers_of(model, card.architecture, settings)
+
+
+def check_layers(model: nn.Module, settings: ExplainSettings) -> None:
+    """Refuse names and patterns of layers that the network does not have.
+
+    Raises:
+        InputError: `layers` names one.
+    """
+    _named_layers(model, settings.layers, "layers")
 
 
 def _last_layers(model: nn.Module, architecture: str) -> tuple[str, ...]:
@@ -190,8 +196,13 @@ def nifti_layers_of(model: nn.Module, architecture: str, settings: ExplainSettin
     """
     if settings.nifti_layers is None:
         return _last_layers(model, architecture)
+    return _named_layers(model, settings.nifti_layers, "nifti_layers")
+
+
+def _named_layers(model: nn.Module, names: Sequence[str], setting: str) -> tuple[str, ...]:
+    """The layers and fused maps that a setting names."""
     try:
-        asked = wanted(model, settings.nifti_layers)
+        asked = wanted(model, names)
         return (*(cam.match_layers(model, asked.plain) if asked.plain else ()), *asked.fused)
     except ValueError as fault:
-        raise InputError(f"explain.nifti_layers: {fault}") from fault
+        raise InputError(f"explain.{setting}: {fault}") from fault

@@ -79,7 +79,12 @@ def read_card(folder: Path) -> ModelCard:
     try:
         return ModelCard.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
     except ValidationError as fault:
-        raise InputError(f"{folder / CARD}: is not a model card ({fault}).") from fault
+        first = fault.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{folder / CARD}: is not a model card ({key + ': ' if key else ''}{first['msg']}); expected that of a "
+            "model that stratacam trained: copy it again, or train the model again."
+        ) from fault
 
 
 def load_weights(folder: Path, model: nn.Module, card: ModelCard) -> None:

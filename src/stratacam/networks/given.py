@@ -1,6 +1,7 @@
 """Trained classifiers of others, judged and not trained: a file, and a small card that says what it takes and gives."""
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping
 from functools import partial
@@ -67,13 +68,19 @@ class GivenCard(BaseModel):
     dimensions: Dimensions = Field(default=2, description="2: it takes slices; 3: it takes volumes")
     trained_on: tuple[str, ...] = Field(
         default=(),
-        description="people that it was trained on, such as sub-01: no measure of accuracy is of them",
+        description="people of the cohort that it was trained on, such as sub-01: no measure of accuracy is of them",
     )
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        if not all(map(math.isfinite, (*self.mean, *self.deviation))):
+            raise ValueError("mean and deviation must be numbers, not nan or inf")
         if any(value == 0 for value in self.deviation):
             raise ValueError("deviation must not be 0")
+        if min(self.channels or (0,)) < 0:
+            raise ValueError("channels are counted from 0")
+        if min(self.size or (1,)) < 1:
+            raise ValueError("size must be of one pixel at least on each side")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("classes: every class must be named once")
         return self
@@ -100,7 +107,15 @@ def read_given(path: Path) -> GivenCard:
         raise InputError(
             f"{path}: is no TOML ({fault}); expected the card of a classifier: mend it."
         ) from fault
-    section = content.get(SECTION, content)
+    return check_given(content.get(SECTION, content), path)
+
+
+def check_given(section: object, path: Path) -> GivenCard:
+    """Check what a card says, which was read from `path`; its file is relative to that.
+
+    Raises:
+        InputError: it is no card, or contradicts itself or the model of stratacam that it is of.
+    """
     try:
         card = GivenCard.model_validate(section)
     except ValidationError as fault:
@@ -123,6 +138,11 @@ def read_given(path: Path) -> GivenCard:
         raise InputError(
             f"{path}, {SECTION}.classes: found {len(card.classes)} name(s); expected those of the groups that the "
             "classifier tells apart, in the order of its outputs: name two or more."
+        )
+    if card.size and len(card.size) != card.dimensions:
+        raise InputError(
+            f"{path}, {SECTION}.size: found {len(card.size)} numbers; expected {card.dimensions} for "
+            f"{'slices' if card.dimensions == 2 else 'volumes'} ({SECTION}.dimensions): correct one of the two."
         )
     return card
 
@@ -178,6 +198,7 @@ def open_given(given: GivenCard, channels: int) -> nn.Module:
             "axis of any length."
         )
     shape = opened.shape or ()
+    _check_shape(given, shape)
     wanted = given.channels or tuple(range((shape[0] if shape else None) or channels))
     if max(wanted) >= channels:
         raise InputError(
@@ -196,6 +217,32 @@ def open_given(given: GivenCard, channels: int) -> nn.Module:
     network.register_forward_pre_hook(_apply_input, prepend=True)
     network.register_forward_hook(partial(_as_logits, given))
     return network.eval()
+
+
+def _check_shape(given: GivenCard, shape: tuple[int | None, ...]) -> None:
+    """Refuse a card that says otherwise than its file, whose images have a shape (channels, *spatial).
+
+    Raises:
+        InputError: it does.
+    """
+    if not shape:
+        return
+    said = ", ".join("any" if side is None else str(side) for side in shape)
+    if len(shape) != given.dimensions + 1:
+        raise InputError(
+            f"{given.file}, {SECTION}.dimensions: found {given.dimensions}; expected {len(shape) - 1}, as the file "
+            f"takes images of shape ({said}): correct it."
+        )
+    for name, values, sides in (
+        ("channels", given.channels and (len(given.channels),), shape[:1]),
+        ("size", given.size, shape[1:]),
+    ):
+        if values and any(side not in {None, value} for value, side in zip(values, sides, strict=True)):
+            found = given.channels if name == "channels" else given.size
+            raise InputError(
+                f"{given.file}, {SECTION}.{name}: found {list(found or ())}; expected what suits images of shape "
+                f"({said}), channels first, which the file takes: correct it, or leave it out."
+            )
 
 
 class GivenInput(nn.Module):

@@ -8,10 +8,11 @@ from rich.console import Console
 from stratacam.errors import InputError
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.check import CheckedCohort, CheckedImage, CheckedScan, check_images, summarise
-from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
+from stratacam.scans.cohort.sources import check_groups, find_cohort_scans, group_fault, read_cohort_groups
 from stratacam.study.cohort import Member, check_study, read_clusters, read_harmonise
 from stratacam.study.configuration import CohortSettings, StudyConfiguration
 from stratacam.study.execution import Failure, RunSettings, Workers, run_each
+from stratacam.study.given_check import check_trained_on
 from stratacam.study.network_check import check_explained, check_networks
 from stratacam.study.progress import step_progress
 
@@ -34,6 +35,7 @@ def check_cohort(
         groups = read_cohort_groups(cohort.input, scans, cohort.group_column)
     except InputError as fault:
         problem = str(fault)
+    given = configuration.given if configuration else None
     by_name = {scan.name: scan for scan in scans}
     checked: dict[str, CheckedScan] = {}
     with (
@@ -45,7 +47,9 @@ def check_cohort(
             name, outcome = ended.name, ended.outcome
             scan = by_name[name]
             missing = (
-                group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups)
+                group_fault(
+                    cohort.input, scan, groups, cohort.group_column, cohort.groups, given=given is not None
+                )
                 if groups or (configuration and not problem)
                 else None
             )
@@ -62,7 +66,8 @@ def check_cohort(
             used = [by_name[member.scan] for member in members]
             clusters = read_clusters(wanted, used)
             read_harmonise(wanted, used)  # raises, if its column is wrong
-            given = configuration.given if configuration else None
+            check_groups(cohort.input, groups, cohort.group_column, cohort.groups, given=given is not None)
+            check_trained_on(given, [*by_name, *(one.name for one in left_out)])
             small = {} if given else check_study(cohort.input, members, wanted.split, wanted.seeds, clusters)
             if configuration:
                 learnt = [member for member in members if member.scan not in small]

@@ -6,9 +6,11 @@ import torch
 from torch import nn
 
 from stratacam.errors import InputError, some_of
+from stratacam.evidence.layer_names import check_layers as check_measured_layers
 from stratacam.learning import TrainSettings
 from stratacam.learning.relevance import check_relevance, find_relevance
 from stratacam.maps import check_settings, nifti_layers_of
+from stratacam.maps.explain import check_layers as check_explained_layers
 from stratacam.networks import (
     ARCHITECTURES,
     Dimensions,
@@ -29,6 +31,7 @@ from stratacam.networks import (
 )
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.devices import check_precision_of, resolve_device
+from stratacam.study.given_check import check_logits
 from stratacam.study.truth import check_stated
 
 
@@ -58,12 +61,11 @@ def check_networks(configuration: StudyConfiguration) -> None:
     patterns = configuration.training.frozen or ()
     if configuration.given:
         (network,) = networks.values()
-        nifti_layers_of(network, configuration.network.architectures[0], configuration.explain)
+        _check_layers(network, configuration)
         return
     for network in networks.values():
         find_heads(network, configuration.network.head)
-    first = configuration.network.architectures[0]
-    nifti_layers_of(networks[first], first, configuration.explain)
+    _check_layers(networks[configuration.network.architectures[0]], configuration)
     for network in networks.values():
         freeze(network, frozen_here(network, patterns, only=len(networks) == 1))
     lost = [one for one in patterns if not any(matching(network, [one]) for network in networks.values())]
@@ -85,6 +87,13 @@ def check_networks(configuration: StudyConfiguration) -> None:
                 f"network.weights: {configuration.network.weights!r} is for this package's networks, and {name} is "
                 'your own, which loads its own weights; choose weights = "default".'
             )
+
+
+def _check_layers(network: nn.Module, configuration: StudyConfiguration) -> None:
+    """Refuse layers of the first network, for maps and for evidence, that it does not have."""
+    nifti_layers_of(network, configuration.network.architectures[0], configuration.explain)
+    check_explained_layers(network, configuration.explain)
+    check_measured_layers(network, configuration.evidence)
 
 
 def check_size(configuration: StudyConfiguration, shape: tuple[int, int]) -> None:
@@ -119,24 +128,23 @@ def _try(architecture: str, classes: int, channels: int, shape: tuple[int, ...])
     network = make_network(architecture, classes, channels=channels, weights="none", dimensions=dimensions)
     try:
         with torch.no_grad():
-            logits = network(*inputs_of(network, torch.rand(1, channels, *shape), torch.ones(1, 1, *shape)))
+            network(*inputs_of(network, torch.rand(1, channels, *shape), torch.ones(1, 1, *shape)))
     except InputError:
         raise
     except Exception as fault:
+        if is_given(architecture):
+            raise InputError(
+                f"{card_of(architecture)}: found pictures of {' x '.join(map(str, shape))} pixels and {channels} "
+                f"channel(s), with which its classifier fails: {type(fault).__name__} ({fault}); expected what it was "
+                "trained on: set model.channels and model.size of the card, or pictures.size, so."
+            ) from fault
         raise InputError(
             f"pictures.size: found pictures of {' x '.join(map(str, shape))} pixels, with which {architecture} fails: "
             f"{type(fault).__name__} ({fault}); expected a size that the network takes, often 224: give pictures.size, "
             "and for networks that take squares only pictures.width_mm, or choose another network."
         ) from fault
-    if (
-        is_given(architecture)
-        and bool((logits >= 0).all())
-        and torch.allclose(logits.sum(dim=1), torch.ones(1))
-    ):
-        raise InputError(
-            f"{card_of(architecture)}: its classifier gives {logits[0].tolist()} for a picture of noise, which are "
-            "probabilities; expected logits, as maps explain these: save it without its softmax."
-        )
+    if is_given(architecture):
+        check_logits(card_of(architecture), network, channels, shape)
 
 
 def check_beginning(configuration: StudyConfiguration) -> list[str]:

@@ -26,6 +26,7 @@ from stratacam.networks.cards import read_card
 from stratacam.study.cohort import Cohort
 from stratacam.study.configuration import StudyConfiguration
 from stratacam.study.folders import StudyFolders
+from stratacam.study.given_check import trained_on
 from stratacam.study.keys import NOT_IN_KEY, short_hash
 from stratacam.study.network_check import settings_of
 from stratacam.study.runs import Run, models_of
@@ -125,7 +126,7 @@ def plan_runs(
     given = configuration.given
     if given:
         (model,) = models_of(configuration)
-        of_its_training = {f"sub-{name.removeprefix('sub-')}" for name in given.trained_on}
+        of_its_training = trained_on(given)
         of_its_training |= _learnt_from(given, cohort)
         everybody = sorted(cohort.labels())
         judged = Split(

@@ -20,6 +20,7 @@ from stratacam.study.cohort import (
     read_harmonise,
 )
 from stratacam.study.configuration import StudyConfiguration
+from stratacam.study.given_check import check_trained_on
 from stratacam.study.network_check import check_beginning, check_explained, check_size
 from stratacam.study.part import Part, StepDoneError
 from stratacam.study.progress import say
@@ -47,7 +48,10 @@ def prepare_cohort(study: Study) -> PreparedCohort:
     """
     configuration, folders, work = study.configuration, study.folders, study.work
     write_text(folders.configuration, configuration.model_dump_json(indent=2) + "\n")
-    found, groups = find_scans(work, configuration.cohort)
+    found, groups = find_scans(work, configuration.cohort, given=configuration.given is not None)
+    check_trained_on(
+        configuration.given, [*(scan.name for scan in found), *(absence.name for absence in work.absences)]
+    )
     if work.only and work.only.is_of("prepare"):
         _prepare_part(study, work.only, found, groups)
         raise StepDoneError

@@ -174,6 +174,33 @@ def test_incomplete_doubled_and_unreadable_scans_are_left_out_with_the_reason(tm
     assert [one.name for one in kept.taken] == ["sub-01", "sub-04"]
 
 
+def test_folders_of_one_number_are_one_person_however_many_zeros_stand_in_front(tmp_path):
+    source = cross_sectional(tmp_path / "download", ["01", "1", "10", "010", "2"])
+    result = import_dataset(OPEN_MS, source, tmp_path / "out")
+    assert [one.name for one in result.taken] == ["sub-2"]
+    assert [one.name for one in result.left_out] == ["sub-01", "sub-010", "sub-1", "sub-10"]
+    assert "patient01 and " in result.left_out[0].reason
+    assert "have the same number (sub-01, sub-1); expected one folder" in result.left_out[0].reason
+    msseg(tmp_path / "msseg", ["01", "1", "07"], ["01", "02"])
+    kept = import_dataset(MSSEG, tmp_path / "msseg", tmp_path / "out2")
+    assert [one.name for one in kept.taken] == ["sub-0701", "sub-0702"]
+
+
+@pytest.mark.parametrize("file", ["T2W.nii.gz", "consensus_gt.nii.gz"])
+def test_files_that_are_cut_off_or_no_image_leave_their_scan_out(tmp_path, file):
+    source = cross_sectional(tmp_path / "download", ["01", "02", "03", "04"])
+    place = source / "coregistered"
+    (place / "patient01" / file).write_bytes(b"xx")
+    (place / "patient02" / file).write_bytes(b"")
+    whole = (place / "patient03" / file).read_bytes()
+    (place / "patient03" / file).write_bytes(whole[: len(whole) // 2])
+    result = import_dataset(OPEN_MS, source, tmp_path / "out")
+    assert [one.name for one in result.taken] == ["sub-04"]
+    assert ["expected" in one.reason and file in one.reason for one in result.left_out] == [True] * 3, (
+        result.left_out
+    )
+
+
 def test_a_file_with_the_patients_number_in_front_is_found(tmp_path):
     source = cross_sectional(tmp_path / "download", ["02"])
     place = source / "coregistered/patient02"

@@ -56,7 +56,7 @@ def open_model(
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: {_what_is_there(path)}; expected the file of a classifier: {KNOWN}.")
+        raise InputError(f"{path}: {what_is_there(path)}; expected the file of a classifier: {KNOWN}.")
     reader = _reader_of(path)
     if reader is None:
         if network is None:
@@ -73,7 +73,8 @@ def open_model(
     return reader(path)
 
 
-def _what_is_there(path: Path) -> str:
+def what_is_there(path: Path) -> str:
+    """What lies at a path that is no file, and what to do with it."""
     if (path / "saved_model.pb").is_file():
         return (
             "is a SavedModel of TensorFlow, which only TensorFlow reads: load it there, and save it with "

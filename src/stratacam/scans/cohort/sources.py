@@ -9,7 +9,7 @@ from stratacam.scans.cohort.bids import LeftOut, Scan, find_scans
 from stratacam.scans.cohort.choice import Choose
 from stratacam.scans.cohort.delimited import SEPARATORS
 from stratacam.scans.cohort.participants import read_scan_groups
-from stratacam.scans.cohort.spelling import check_spelling
+from stratacam.scans.cohort.spelling import check_spelling, in_common
 from stratacam.scans.cohort.table import find_listed_scans, listed_files, read_listed_groups
 from stratacam.scans.derivatives import bids_root, made_by_stratacam
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
@@ -74,7 +74,13 @@ def read_cohort_groups(source: Path | str, scans: Sequence[Scan], column: str = 
 
 
 def group_fault(
-    source: Path, scan: Scan, groups: Mapping[str, str], column: str, wanted: Sequence[str] | None
+    source: Path,
+    scan: Scan,
+    groups: Mapping[str, str],
+    column: str,
+    wanted: Sequence[str] | None,
+    *,
+    given: bool = False,
 ) -> str | None:
     """Say why a scan has no group that a study can use; None if it has one.
 
@@ -84,6 +90,7 @@ def group_fault(
         groups: as `read_cohort_groups` gives them.
         column: that holds the group.
         wanted: the groups of the study; any if None.
+        given: they are the classes of a trained classifier, which no setting changes.
     """
     table = source if is_table(source) else source / "participants.tsv"
     group = groups.get(scan.name)
@@ -93,11 +100,51 @@ def group_fault(
             "fill it in, or remove the scan."
         )
     if wanted is not None and group not in wanted:
+        whose, remedy = (
+            ("classifier's classes", "accept that it is left out (--accept-left-out)")
+            if given
+            else ("study's groups", "name it in cohort.groups")
+        )
         return (
-            f"{table}: {scan.name} has {column} {group!r}, which is none of the study's groups "
-            f"({', '.join(wanted)}); correct it, or name it in cohort.groups."
+            f"{table}: {scan.name} has {column} {group!r}, which is none of the {whose} ({', '.join(wanted)}); "
+            f"correct it, or {remedy}."
         )
     return None
+
+
+def check_groups(
+    source: Path, groups: Mapping[str, str], column: str, wanted: Sequence[str] | None, *, given: bool = False
+) -> None:
+    """Refuse groups of a study of which the cohort spells some otherwise, or has none.
+
+    Args:
+        source: the BIDS folder or table.
+        groups: as `read_cohort_groups` gives them.
+        column: that holds the group.
+        wanted: the groups of the study; any if None.
+        given: they are the classes of a trained classifier.
+
+    Raises:
+        InputError: they are such.
+    """
+    there = sorted(set(groups.values()))
+    if wanted is None or not there:
+        return
+    table = source if is_table(source) else source / "participants.tsv"
+    others = [group for group in there if group not in wanted]
+    alike = [
+        (name, group)
+        for name in wanted
+        for group in others
+        if name not in there and in_common(name) == in_common(group)
+    ]
+    setting, whose = ("model.classes", "classifier") if given else ("cohort.groups", "study")
+    hint = "".join(f"did you mean {group!r} by {name!r}? " for name, group in alike)
+    if alike or not set(there) & set(wanted):
+        raise InputError(
+            f"{table}: column {column} holds {', '.join(there)}; expected the groups of the {whose}, "
+            f"{', '.join(wanted)} ({setting}); {hint}Write them alike."
+        )
 
 
 def check_out(out: Path, *sources: Path, may_hold_subjects: bool = False) -> None:

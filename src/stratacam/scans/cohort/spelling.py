@@ -26,7 +26,7 @@ expected one spelling: correct the table.
     """
     spellings: dict[str, Counter[str]] = {}
     for value in values:
-        spellings.setdefault(_in_common(value), Counter())[value] += 1
+        spellings.setdefault(in_common(value), Counter())[value] += 1
     several = [
         ", ".join(f"{value!r} ({count})" for value, count in counted.most_common())
         for counted in spellings.values()
@@ -39,7 +39,8 @@ expected one spelling: correct the table.
         )
 
 
-def _in_common(value: str) -> str:
+def in_common(value: str) -> str:
+    """What all spellings of a value have in common."""
     plain = " ".join(unicodedata.normalize("NFKC", value).casefold().replace("_", " ").split())
     try:
         return repr(float(plain.replace(",", ".")))

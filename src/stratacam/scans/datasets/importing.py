@@ -1,9 +1,10 @@
 """The import of a data set: who is taken, and who is left out and why."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from stratacam.errors import InputError
 from stratacam.files import check_apart, check_writable, whole_folder
@@ -11,6 +12,7 @@ from stratacam.scans.cohort.bids import LeftOut, check_sequences, scan_name
 from stratacam.scans.cohort.delimited import is_missing
 from stratacam.scans.datasets.layout import Found, Layout, Person
 from stratacam.scans.datasets.write import Taken, write_dataset
+from stratacam.scans.image_file import open_image
 from stratacam.scans.sequences import DEFAULT_SEQUENCES
 
 LESIONS = "label-lesion_mask"
@@ -117,12 +119,11 @@ def _decide(
     people: Sequence[Person], groups: Mapping[str, str], sequences: Sequence[str]
 ) -> tuple[list[Taken], list[LeftOut]]:
     """Take the scans that can be used; `groups` by label, "" where there is none."""
-    count = Counter(person.label for person in people)
     taken, left_out = [], []
     for person in sorted(people, key=lambda one: (one.label, one.place)):
         values = {**person.values, "group": groups[person.label]}
         for found in person.scans:
-            fault = _doubled(person, people) if count[person.label] > 1 else _fault(found, sequences)
+            fault = _doubled(person, people) or _fault(found, sequences)
             if fault:
                 left_out.append(LeftOut(scan_name(person.label, found.session), fault))
             else:
@@ -135,10 +136,15 @@ def _group(person: Person, layout: Layout, group: str | None, column: str | None
 
 
 def _doubled(person: Person, people: Sequence[Person]) -> str:
-    places = [str(one.place) for one in people if one.label == person.label]
+    """Which other folders are of the same person; empty if none is."""
+    same = [one for one in people if one.is_same(person)]
+    if len(same) == 1:
+        return ""
+    labels = sorted({f"sub-{one.label}" for one in same})
+    found = f"are both {labels[0]}" if len(labels) == 1 else f"have the same number ({', '.join(labels)})"
     return (
-        f"{' and '.join(places)}: are both sub-{person.label}; expected one folder for each person: rename or remove "
-        "one, or import one at a time."
+        f"{' and '.join(str(one.place) for one in same)}: {found}; expected one folder for each person: rename or "
+        "remove one, or import one at a time."
     )
 
 
@@ -165,6 +171,11 @@ def _fault(found: Found, sequences: Sequence[str]) -> str:
                 f"{files[0]}: cannot be read ({fault.strerror}); expected the file itself: download it again, or "
                 "check its permissions."
             )
+        try:
+            with open_image(files[0]) as image:
+                np.asarray(image.dataobj)  # to its end: a download may have been cut off
+        except InputError as unusable:
+            return str(unusable)
     return ""
 
 

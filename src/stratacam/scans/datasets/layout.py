@@ -35,12 +35,18 @@ class Person:
         place: folder of the person.
         scans: one, or one for each session.
         values: what the data set's own tables say.
+        number: what tells people apart, without zeros in front of numbers; the label if absent.
     """
 
     label: str
     place: Path
     scans: tuple[Found, ...]
     values: Values = field(default_factory=dict)
+    number: str = ""
+
+    def is_same(self, other: "Person") -> bool:
+        """Whether two folders are of one person, as far as their names say."""
+        return self.label == other.label or (self.number or self.label) == (other.number or other.label)
 
 
 Find = Callable[[Path, bool], list[Person]]

@@ -47,13 +47,20 @@ def _nested(place: Path, folder: Path, raw: bool) -> Person:
         else {"label-lesion_mask": "Consensus", "desc-brain_mask": "Brain_Mask"}
     )
     found = Found(None, images, files_named(images, names), files_named(place / "Masks", masks))
-    return Person(_label(place, folder), place, (found,), {"site": centre[1]} if centre else {})
+    return Person(
+        _label(place, folder), place, (found,), {"site": centre[1]} if centre else {}, _number(place, folder)
+    )
 
 
 def _flat(place: Path, folder: Path) -> Person:
     masks = files_named(place, {"space-FLAIR_label-lesion_mask": "Consensus"})
     found = Found(None, place, files_named(place, IMAGES), masks)
     return Person(_label(place, folder), place, (found,), {"site": place.name[:2]})
+
+
+def _number(place: Path, folder: Path) -> str:
+    """The folders from the data set to the patient, without zeros in front of numbers."""
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", place.relative_to(folder).as_posix().casefold())
 
 
 def _label(place: Path, folder: Path) -> str:

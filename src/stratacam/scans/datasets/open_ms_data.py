@@ -79,7 +79,8 @@ def _person(folder: Path, raw: bool, values: Mapping[str, Values]) -> Person:
             Found(study, folder, images, files_named(folder, brain | (change if study == "2" else {})))
             for study, images in studies
         ]
-    return Person(number, folder, tuple(scans), values.get(number.lstrip("0"), {}))
+    plain = number.lstrip("0")
+    return Person(number, folder, tuple(scans), values.get(plain, {}), plain)
 
 
 def _images(folder: Path, before: str) -> dict[str, tuple[Path, ...]]:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from torch import nn
 
-from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.evidence.covariates import USUAL, covariates_of
-from stratacam.evidence.groups import named_layers
+from stratacam.evidence.layer_names import check_layers
 from stratacam.evidence.regions.atlas import names_of
 from stratacam.evidence.scan_evidence import (
     ScanEvidence,
@@ -21,7 +20,6 @@ from stratacam.evidence.settings import PREDICTED, EvidenceSettings
 from stratacam.evidence.tables import Tables, write_tables
 from stratacam.files import read_json
 from stratacam.learning import SLICES_OF_ONE_PERSON, ScanPictures
-from stratacam.maps.fused import wanted
 from stratacam.networks import ModelCard
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.people import read_people
@@ -268,16 +266,4 @@ def _check_settings(model: nn.Module, card: ModelCard, settings: EvidenceSetting
             raise InputError(
                 f"evidence.{key}: found {name!r}; expected one of {', '.join(known)}: correct the name."
             )
-    try:
-        layers = cam.match_layers(model, settings.layers)
-    except ValueError as fault:
-        raise InputError(f"evidence.layers: {fault}") from fault
-    try:
-        wanted(model, settings.fused or ())
-    except ValueError as fault:
-        raise InputError(f"evidence.fused: {fault}") from fault
-    for setting, patterns in (
-        ("group_layers", settings.group_layers),
-        ("strategy_layers", settings.strategy_layers),
-    ):
-        named_layers(patterns or (), layers, setting)
+    check_layers(model, settings)

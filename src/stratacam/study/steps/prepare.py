@@ -13,7 +13,7 @@ from stratacam.files import RECORDS, input_error_if_not_writable, read_json, rem
 from stratacam.scans.cohort.bids import Scan
 from stratacam.scans.cohort.check import check_images
 from stratacam.scans.cohort.duplicates import find_duplicates
-from stratacam.scans.cohort.sources import find_cohort_scans, group_fault, read_cohort_groups
+from stratacam.scans.cohort.sources import check_groups, find_cohort_scans, group_fault, read_cohort_groups
 from stratacam.scans.prepare import PrepareSettings, prepare
 from stratacam.scans.prepared import PreparedScan
 from stratacam.scans.quality import INDEX, write_index
@@ -29,19 +29,24 @@ MAXIMUM_NAMED = 5
 """Flagged scans whose flags are printed."""
 
 
-def find_scans(work: Work, cohort: CohortSettings) -> tuple[list[Scan], dict[str, str]]:
+def find_scans(
+    work: Work, cohort: CohortSettings, *, given: bool = False
+) -> tuple[list[Scan], dict[str, str]]:
     """Scans that have a group of the study, and the groups by scan such as "sub-01_ses-2".
 
+    The groups of a study of a given classifier are its classes.
+
     Raises:
-        InputError: if the input holds no scans, or their groups cannot be read.
+        InputError: if the input holds no scans, or their groups cannot be read or are not those of the settings.
     """
     scans, incomplete = find_cohort_scans(cohort.input, cohort.sequences, cohort.choose)
     groups = read_cohort_groups(cohort.input, scans, cohort.group_column)
+    check_groups(cohort.input, groups, cohort.group_column, cohort.groups, given=given)
     for absent in incomplete:
         work.leave_out(absent.name, "find", absent.reason)
     usable = []
     for scan in scans:
-        fault = group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups)
+        fault = group_fault(cohort.input, scan, groups, cohort.group_column, cohort.groups, given=given)
         if fault:
             work.leave_out(scan.name, "find", fault)
         else:
