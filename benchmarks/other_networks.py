@@ -46,7 +46,7 @@ evidence = {{ {evidence} }}
 """card.toml of an audit."""
 
 EVIDENCE = (
-    'methods = ["multiscale_gradcam"], layers = {layers}, fused = {fused}, slices = 2, sanity_slices = 2, '
+    'methods = ["multiscale_gradcam"], layers = {layers}, fused = {fused}, slices = 1, sanity_slices = 1, '
     "sanity_draws = 1, cascade = false, controls = 2, strangers = 2, surrogates = 0, untrained = 0, "
     'permutations = 0, filled = ["parcels"], donors = 0'
 )
@@ -97,7 +97,7 @@ class Recipe:
             prepared=prepared,
             name=self.name,
             pictures="dimensions = 3" if self.dimensions == 3 else "every = 4",
-            epochs=10 if self.dimensions == 3 else 20,
+            epochs=10,
             evidence=evidence,
         )
 
@@ -268,7 +268,7 @@ def _found(study: Path) -> dict[str, str]:
 
 
 def _table(rows: Sequence[Mapping[str, object]]) -> str:
-    names = list(rows[0])
+    names = list(rows[0]) if rows else []
     lines = [names, ["---"] * len(names), *([str(row[name]) for name in names] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -282,7 +282,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="titles, or parts of them")
     asked = parser.parse_args()
-    cohort, rows = TwoGroups(asked.cohort), []
+    cohort = TwoGroups(asked.cohort)
     asked.out.mkdir(parents=True, exist_ok=True)
     _stratacam(["prepare", str(cohort.folder), "prepared"], asked.out)
     for recipe in RECIPES:
@@ -290,9 +290,8 @@ def main() -> None:
         wanted = not asked.only or any(part in recipe.title for part in asked.only)
         if wanted and not row.is_file():
             write_json(row, judge(recipe, cohort, asked.out))
-        if row.is_file():
-            rows.append(read_json(row))
-            write_text(asked.out / "table.md", _table(rows))
+        files = [asked.out / f"{one.folder}.json" for one in RECIPES]
+        write_text(asked.out / "table.md", _table([read_json(file) for file in files if file.is_file()]))
     print((asked.out / "table.md").read_text(encoding="utf-8"), end="")
 
 

@@ -107,6 +107,34 @@ def save(kind, network, images, folder):
     return path
 
 
+def graph(nodes, constants, shape, *, outputs=("scores",), opset=21, inputs=("images",)):
+    """A model in ONNX of nodes (operator, inputs, outputs, attributes)."""
+    onnx = needed("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    made = helper.make_graph(
+        [helper.make_node(name, given, found, **attributes) for name, given, found, attributes in nodes],
+        "graph",
+        [helper.make_tensor_value_info(name, kind, shape) for name in inputs],
+        [helper.make_tensor_value_info(name, kind, None) for name in outputs],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+
+
+def written(model, folder):
+    """The path of a model in ONNX."""
+    path = folder / "model.onnx"
+    needed("onnx").save(model, path)
+    return path
+
+
+def runtime(path, images):
+    """The scores that ONNX Runtime gives."""
+    session = needed("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    return torch.from_numpy(session.run(None, {given.name: images.numpy()})[0])
+
+
 def keras_or_skip():
     """Keras on torch, as the package imports it; skip the test, with the reason, where it is absent."""
     if not importlib.util.find_spec("keras"):

@@ -244,3 +244,23 @@ def test_views_and_noisy_copies_do_not_depend_on_the_default_device_and_type():
     finally:
         torch.set_default_device("cpu")
         torch.set_default_dtype(torch.float32)
+
+
+def test_montage_of_a_volume_draws_the_plane_with_the_most_heat_or_the_one_that_is_asked_for():
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv3d(2, 3, 3, padding=1), nn.ReLU(), nn.AdaptiveMaxPool3d(1), nn.Flatten(), nn.Linear(3, 2)
+    )
+    volumes = torch.zeros(1, 2, 6, 8, 10)
+    volumes[0, :, 4, 3, 5] = 5.0
+    result = sc.explain(network, volumes, layers="0", classes="all")
+    hottest = int(result["0"].heatmap(size=(6, 8, 10))[0, 0].sum(dim=(1, 2)).argmax())
+    assert sc.montage(volumes[0], result).axes[0].get_title() == f"image, plane {hottest}"
+    figure = sc.montage(volumes[0], result, channel=1, plane=2, column=1)
+    assert figure.axes[0].get_title() == "image, plane 2"
+    assert np.array_equal(figure.axes[0].images[0].get_array(), np.zeros((8, 10)))
+    for wrong, words in (({"plane": 6}, "0 to 5"), ({"channel": 2}, "planes, rows, columns")):
+        with pytest.raises(ValueError, match=words):
+            sc.montage(volumes[0], result, **wrong)
+    with pytest.raises(ValueError, match="as many axes as its maps"):
+        sc.montage(volumes, result)

@@ -70,6 +70,60 @@ def test_a_final_softmax_is_left_out_and_said(end, ending, tmp_path):
     assert notes == () if end is None else "is left out: the network gives logits." in notes[0]
 
 
+def clipped(keras, found):
+    return keras.ops.clip(found, 1e-6, 1 - 1e-6)
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        lambda keras, found: keras.layers.Reshape((3,))(found),
+        lambda keras, found: keras.layers.Flatten()(keras.layers.Dropout(0.5)(found)),
+        lambda keras, found: keras.layers.Activation("linear", dtype="float32")(found),
+        clipped,
+    ],
+    ids=["reshape", "flatten", "type", "clip"],
+)
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_what_follows_a_final_softmax_and_keeps_its_values_is_seen_through(activation, behind, tmp_path):
+    keras = keras_or_skip()
+    model = simple(keras, activation=activation)
+    found = opened(keras.Model(model.inputs, behind(keras, model.output)), tmp_path)
+    images = images_for()
+    given, expected = found(images), model(images.movedim(1, -1), training=False).detach()
+    torch.testing.assert_close(given.softmax(1) if activation == "softmax" else given.sigmoid(), expected)
+    assert f"The {activation} of the last layer, predictions, is left out" in found.opened_file.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["Softmax", "Activation"])
+def test_only_the_last_call_of_a_shared_softmax_is_left_out(kind, tmp_path):
+    """The first call, which is a gate, was left out with it."""
+    keras = keras_or_skip()
+    layers, images = keras.layers, keras.Input((24, 24, 2))
+    shared = layers.Softmax() if kind == "Softmax" else layers.Activation("sigmoid")
+    found = layers.Conv2D(4, 3)(images)
+    found = layers.GlobalAveragePooling2D()(layers.Multiply()([found, shared(found)]))
+    model = keras.Model(images, layers.Reshape((3,))(shared(layers.Dense(3)(found))))
+    network, pictures = opened(model, tmp_path), images_for()
+    given, expected = network(pictures), model(pictures.movedim(1, -1), training=False).detach()
+    torch.testing.assert_close(given.softmax(1) if kind == "Softmax" else given.sigmoid(), expected)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_softmax_of_a_layer_that_runs_in_several_places_is_refused(inside, tmp_path):
+    keras = keras_or_skip()
+    layers, images = keras.layers, keras.Input((24, 24, 2))
+    found = layers.GlobalAveragePooling2D()(layers.Conv2D(3, 3)(images))
+    shared = layers.Dense(3, activation="softmax", name="shared")
+    if inside:
+        given = keras.Input((3,))
+        shared = keras.Model(given, shared(given))
+    keras.Model(images, shared(shared(found))).save(tmp_path / "model.keras")
+    refused(
+        tmp_path / "model.keras", "final softmax in shared, which the model runs in several places; expected"
+    )
+
+
 def layer(kind, name, after, **config):
     """A layer as Keras 2 writes it."""
     return {

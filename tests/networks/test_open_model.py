@@ -282,3 +282,28 @@ def test_a_segmentation_is_refused(tmp_path):
     path = tmp_path / "model.pt2"
     torch.export.save(torch.export.export(nn.Conv2d(2, 3, 1).eval(), (images_for(),)), path)
     refused(path, r"gives \(2, 3, 24, 24\) for 2 image\(s\); expected logits \(2, classes\)")
+
+
+class TurnsToDouble(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.network = without_softmax(small()).double()
+
+    def forward(self, images):
+        return self.network(images.double()).float()
+
+
+@pytest.mark.parametrize("kind", ["exported", "traced", "scripted"])
+@pytest.mark.parametrize("precision", [torch.float64, torch.bfloat16])
+def test_weights_of_another_precision_are_refused(kind, precision, tmp_path):
+    network, images = small().to(precision), images_for().to(precision)
+    refused(
+        save(kind, network, images, tmp_path),
+        rf"weights of the type {precision}; expected single .*float\(\)",
+    )
+
+
+@pytest.mark.parametrize("kind", ["exported", "traced"])
+def test_a_network_that_turns_its_images_into_another_precision_is_run(kind, tmp_path):
+    network, images = TurnsToDouble().eval(), images_for()
+    torch.testing.assert_close(open_model(save(kind, network, images, tmp_path))(images), network(images))

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from other_packages import needed
-from saved_networks import images_for, save_onnx, small
+from saved_networks import graph, images_for, runtime, save_onnx, small, written
 from stratacam import cam
 from stratacam.errors import InputError
 from stratacam.networks import open_model
@@ -21,12 +21,6 @@ from stratacam.networks.files.onnx_operators import OPERATORS
 
 KINDS = (np.float32, np.float64, np.int64, np.int32, np.bool_)
 AT_LEAST_RIGHT = 440
-
-
-def runtime(path, images):
-    session = needed("onnxruntime").InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (given,) = session.get_inputs()
-    return torch.from_numpy(session.run(None, {given.name: images.numpy()})[0])
 
 
 def conformance():
@@ -54,7 +48,8 @@ def test_operators_give_what_the_standards_own_tests_want_or_are_refused():
         model.CopyFrom(case.model)
         constants = {one.name: value for one, value in zip(model.graph.input[1:], given[1:], strict=False)}
         result = model.graph.output[0]
-        model.graph.node.append(onnx.helper.make_node("Identity", [result.name], ["end"]))
+        model.graph.node.append(onnx.helper.make_node("Expand", [result.name, "ones"], ["end"]))
+        constants["ones"] = np.ones(wanted.ndim, dtype=np.int64)
         kind = result.type.tensor_type.elem_type
         del model.graph.output[:]
         model.graph.output.append(onnx.helper.make_tensor_value_info("end", kind, None))
@@ -127,26 +122,6 @@ def test_merged_batch_norms_leave_the_convolutions_their_names(tmp_path):
     model = save_onnx(small(), images, path, training=torch.onnx.TrainingMode.EVAL)
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
     assert cam.match_layers(open_model(path)) == ("features.0", "features.3", "shared", "average")
-
-
-def graph(nodes, constants, shape, *, outputs=("scores",), opset=21, inputs=("images",)):
-    """A model of nodes (operator, inputs, outputs, attributes)."""
-    onnx = needed("onnx")
-    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
-    made = helper.make_graph(
-        [helper.make_node(name, given, found, **attributes) for name, given, found, attributes in nodes],
-        "graph",
-        [helper.make_tensor_value_info(name, kind, shape) for name in inputs],
-        [helper.make_tensor_value_info(name, kind, None) for name in outputs],
-        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
-
-
-def written(model, folder):
-    path = folder / "model.onnx"
-    needed("onnx").save(model, path)
-    return path
 
 
 def kernel(*shape):
@@ -227,3 +202,118 @@ def test_the_absent_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(InputError, match=r"pip install 'stratacam\[onnx\]'"):
         open_model(path)
+
+
+PADDED = [
+    ("MaxPool", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 1, 2, 2], "ceil_mode": 1}),
+    ("MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2], "pads": [0, 0, 1, 1], "ceil_mode": 1}),
+    *(
+        ("AveragePool", {"count_include_pad": counted, **options})
+        for counted in (0, 1)
+        for options in (
+            {"kernel_shape": [2, 2], "dilations": [2, 2], "pads": [1, 0, 1, 1]},
+            {"kernel_shape": [2, 3], "dilations": [2, 1], "strides": [2, 1]},
+            {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [0, 1, 1, 1], "ceil_mode": 1},
+            {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"},
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "options"), PADDED)
+@pytest.mark.parametrize("size", [8, 9])
+def test_pools_with_uneven_padding_dilation_and_rounding_up_are_those_of_onnx_runtime(
+    kind, options, size, tmp_path
+):
+    nodes = [(kind, ["images"], ["a"], options), ("Flatten", ["a"], ["scores"], {})]
+    path = written(graph(nodes, {}, ["N", 2, size, size]), tmp_path)
+    images = torch.rand(2, 2, size, size) - 0.5
+    torch.testing.assert_close(open_model(path)(images), runtime(path, images), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_local_response_norm_is_that_of_the_standards_formula(size):
+    """ONNX Runtime has no even sizes, and the standard's reference of it takes images for channels."""
+    given, wanted = torch.rand(2, 6, 3, 3) - 0.3, torch.empty(2, 6, 3, 3)
+    for channel in range(6):
+        first, last = max(0, channel - (size - 1) // 2), min(5, channel + -(-(size - 1) // 2))
+        squares = given[:, first : last + 1].square().sum(dim=1)
+        wanted[:, channel] = given[:, channel] / (1 + 0.9 / size * squares) ** 0.75
+    torch.testing.assert_close(OPERATORS["LRN"](given, size=size, alpha=0.9), wanted)
+
+
+MEAN = [
+    ("MaxPool", ["a"], ["p"], {"kernel_shape": [2, 2]}),
+    ("GlobalAveragePool", ["p"], ["b"], {}),
+    ("Flatten", ["b"], ["scores"], {}),
+]
+NORM = {name: np.ones(2, dtype=np.float32) for name in "smbv"}
+
+
+@pytest.mark.parametrize("shape", [["N", 2, "H", "W"], [2, 2, 8, 8]])
+@pytest.mark.parametrize(
+    ("node", "constants", "words"),
+    [
+        (
+            ("Dropout", ["images", "r", "t"], ["a"], {}),
+            {"r": np.float32(0.5), "t": np.array(True)},
+            "training mode",
+        ),
+        (("BatchNormalization", ["images", *"sbmv"], ["a"], {"training_mode": 1}), NORM, "training mode"),
+        (("Cast", ["images"], ["a"], {"to": 12}), {}, "operator Cast of opset 21.*type 12"),
+        (
+            (
+                "Resize",
+                ["images", "", "s"],
+                ["a"],
+                {"mode": "cubic", "coordinate_transformation_mode": "asymmetric"},
+            ),
+            {"s": np.array([1, 1, 2, 2], dtype=np.float32)},
+            "operator Resize of opset 21.*cubic resizing by asymmetric",
+        ),
+    ],
+)
+def test_operators_that_are_run_otherwise_are_refused_with_free_axes_too(
+    shape, node, constants, words, tmp_path
+):
+    """They came out of `explain` as an error without words."""
+    path = written(graph([node, *MEAN], constants, shape), tmp_path)
+    with pytest.raises(InputError, match=words) as caught:
+        cam.explain(open_model(path), torch.rand(2, 2, 8, 8))
+    assert str(path) in str(caught.value)
+
+
+def test_instance_norm_of_one_position_is_its_shift(tmp_path):
+    nodes = [
+        ("GlobalAveragePool", ["images"], ["b"], {}),
+        ("InstanceNormalization", ["b", "s", "m"], ["c"], {}),
+    ]
+    constants = {"s": np.ones(2, dtype=np.float32), "m": np.array([1, 2], dtype=np.float32)}
+    path = written(
+        graph([*nodes, ("Flatten", ["c"], ["scores"], {})], constants, ["N", 2, "H", "W"]), tmp_path
+    )
+    images = torch.rand(3, 2, 4, 4)
+    torch.testing.assert_close(open_model(path)(images), runtime(path, images))
+
+
+@pytest.mark.parametrize("kind", ["INT4", "UINT4", "FLOAT8E4M3FN", "STRING"])
+def test_constants_that_are_no_plain_numbers_are_refused(kind, tmp_path):
+    onnx = needed("onnx")
+    model = graph(CLASSIFIER, CONSTANTS, ["N", 2, 9, 9])
+    values = [b"a", b"b"] if kind == "STRING" else [1, 1]
+    model.graph.initializer.append(
+        onnx.helper.make_tensor("odd", getattr(onnx.TensorProto, kind), [2], values)
+    )
+    with pytest.raises(InputError, match=r"found the constant odd of .*; expected plain numbers"):
+        open_model(written(model, tmp_path))
+
+
+def test_constants_of_words_and_sparse_ones_are_refused(tmp_path):
+    helper = needed("onnx").helper
+    sparse = helper.make_sparse_tensor(
+        helper.make_tensor("v", 1, [1], [1.0]), helper.make_tensor("i", 7, [1], [0]), [4]
+    )
+    for attributes in ({"value_string": "word"}, {"sparse_value": sparse}):
+        model = graph([("Constant", [], ["odd"], attributes), *CLASSIFIER], CONSTANTS, ["N", 2, 9, 9])
+        with pytest.raises(InputError, match=f"constant odd of the kind {next(iter(attributes))}"):
+            open_model(written(model, tmp_path))

@@ -123,6 +123,29 @@ def test_common_beginnings_of_names_are_found(prefix, networks, tmp_path):
     assert torch.equal(model(IMAGES), trained(IMAGES))
 
 
+@pytest.mark.parametrize("average", ["ema.", "a.ema_model.", "teacher."])
+def test_live_weights_are_taken_before_averages_of_them(average, networks, tmp_path):
+    """The average was taken, as the first in the alphabet."""
+    path, scope = networks
+    trained, averaged, file = scope["Net"](4).eval(), scope["Net"](4), tmp_path / "both.pth"
+    state = {f"{average}{name}": value for name, value in averaged.state_dict().items()}
+    torch.save(state | {f"model.{name}": value for name, value in trained.state_dict().items()}, file)
+    model = open_model(file, f"{path}:Net", {"width": 4})
+    assert torch.equal(model(IMAGES), trained(IMAGES))
+    assert f"without 'model.'; {average}first.weight" in model.opened_file.notes[0]
+    torch.save(state, file)
+    averaged.eval()
+    assert torch.equal(open_model(file, f"{path}:Net", {"width": 4})(IMAGES), averaged(IMAGES))
+
+
+def test_weights_that_are_there_twice_are_refused(networks, tmp_path):
+    path, scope = networks
+    file = tmp_path / "both.pth"
+    state = scope["Net"](4).state_dict()
+    torch.save({f"{name}.{key}": value for name in ("left", "right") for key, value in state.items()}, file)
+    refused(file, r"weights 2 times, as 'left\.', 'right\.'; expected one", f"{path}:Net", {"width": 4})
+
+
 def test_arguments_that_are_given_come_before_those_of_the_checkpoint(networks, tmp_path):
     path, scope = networks
     file = checkpoint(tmp_path, scope["Net"](4, 5), width=7)
@@ -184,7 +207,7 @@ def test_pickled_code_is_refused_and_not_run(networks, tmp_path):
     assert not marker.exists()
 
 
-@pytest.mark.parametrize("content", [torch.ones(3), {"epoch": 3}, {"state_dict": {}}])
+@pytest.mark.parametrize("content", [torch.ones(3), {"epoch": 3}, {"state_dict": {}}, {"state_dict": None}])
 def test_files_without_weights_are_refused(content, networks, tmp_path):
     file = tmp_path / "weights.pth"
     torch.save(content, file)

@@ -124,13 +124,16 @@ def montage(
     relu: bool = True,
     channel: int | None = None,
     names: Sequence[str] | None = None,
+    plane: int | None = None,
 ) -> Figure:
     """A grid of the maps of one image and class: the image first, then every layer, blank ones named as such.
 
     A colour bar says what the colours mean; without normalisation all maps have one scale, in the unit of the method.
+    Of a volume one plane is drawn.
 
     Args:
-        image: the image explained, as `overlay` takes it.
+        image: the image explained, as `overlay` takes it; or a volume (planes, rows, columns), or (channels, planes,
+            rows, columns).
         explanation: from `explain`.
         index: of the image in the batch.
         column: of the class among those explained.
@@ -140,36 +143,46 @@ def montage(
         relu: see `view`.
         channel: of the image, to be shown in grey, such as one sequence of an MRI; see `overlay`.
         names: of the network's outputs; absent: they are numbered.
+        plane: of a volume, from 0; absent: the one with the most heat in all layers together.
 
     Returns:
         The figure; `figure.savefig(...)` saves it.
 
     Raises:
-        ValueError: if image or maps are not two-dimensional, or the explanation has no such image or class.
+        ValueError: if image or maps are neither of two nor of three dimensions, or the explanation has no such image,
+            class or plane.
     """
-    image = _one_channel(image, channel)
-    _check_two_dimensional(image, explanation, index, column)
+    volume = {maps.raw.ndim - 2 for maps in explanation} == {3}
+    image = _one_channel(image, channel, dimensions=3 if volume else 2)
+    _check_dimensions(image, explanation, index, column)
     if names is not None and len(names) != explanation.logits.shape[1]:
         raise ValueError(
             f"names: found {len(names)}; expected {explanation.logits.shape[1]}, one for each output."
         )
     chosen = explanation.chosen(layers)
     heat = [
-        maps.heatmap(size=image.shape[-2:], relu=relu, normalise=normalise)[index, column].numpy()
+        maps.heatmap(size=image.shape[-3:] if volume else image.shape[-2:], relu=relu, normalise=normalise)[
+            index, column
+        ].numpy()
         for maps in chosen
     ]
+    if volume:
+        plane = _plane(heat, plane)
+        image, heat = image[..., plane, :, :], [one[plane] for one in heat]
+    elif plane is not None:
+        raise ValueError(f"plane={plane} of an image of two dimensions; leave it out.")
     highest = max(float(np.abs(one).max()) for one in heat) or 1.0 if normalise == "none" else 1.0
     rows = -(-(len(chosen) + 1) // columns)
     figure = ShownFigure(figsize=(2 * columns, 2.35 * rows + 0.9), layout="constrained")
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     grid[0].imshow(_picture(image), cmap="gray", vmin=0, vmax=1)
-    grid[0].set_title("image", fontsize=9)
+    grid[0].set_title("image" if plane is None else f"image, plane {plane}", fontsize=9)
     for axes, maps, one in zip(grid[1:], chosen, heat, strict=False):
         axes.imshow(blend(_picture(image), one / highest, signed=not relu))
         axes.set_title(maps.name, fontsize=9)
         if maps.blank[index][column]:
-            place = {"transform": axes.transAxes, "ha": "center"}
-            axes.text(0.5, 0.03, maps.blank[index][column], **place, fontsize=8, color="white")
+            place = {"transform": axes.transAxes, "ha": "center", "bbox": {"color": "black", "pad": 2}}
+            axes.text(0.5, 0.04, maps.blank[index][column], **place, fontsize=9, color="white")
     for axes in grid:
         axes.set_axis_off()
     colours = ScalarMappable(Normalize(0 if relu else -highest, highest), COLOURS if relu else DIVERGING)
@@ -191,25 +204,36 @@ def _unit(method: str, normalise: Normalisation, *, relu: bool) -> str:
     }[normalise]  # fmt: skip
 
 
-def _one_channel(image: Tensor | NDArray[Any], channel: int | None) -> Tensor:
+def _one_channel(image: Tensor | NDArray[Any], channel: int | None, *, dimensions: int = 2) -> Tensor:
     """The image, or one channel of it."""
     image = torch.as_tensor(image, device="cpu")
     if channel is None:
         return image
-    if image.ndim != 3 or not -len(image) <= channel < len(image):
+    if image.ndim != dimensions + 1 or not -len(image) <= channel < len(image):
+        axes = "channels, rows, columns" if dimensions == 2 else "channels, planes, rows, columns"
         raise ValueError(
-            f"channel={channel} and an image of shape {tuple(image.shape)}; expected (channels, rows, columns) with "
-            "such a channel."
+            f"channel={channel} and an image of shape {tuple(image.shape)}; expected ({axes}) with such a channel."
         )
     return image[channel]
 
 
-def _check_two_dimensional(image: Tensor, explanation: Explanation, index: int, column: int) -> None:
-    if image.ndim not in {2, 3} or any(maps.raw.ndim != 4 for maps in explanation):
+def _plane(heat: Sequence[NDArray[np.float32]], plane: int | None) -> int:
+    """The plane that is asked for, or the one with the most heat."""
+    planes = len(heat[0])
+    if plane is None:
+        return int(np.sum([np.abs(one).sum(axis=(1, 2)) for one in heat], axis=0).argmax())
+    if not 0 <= plane < planes:
+        raise ValueError(f"plane={plane}; expected a plane of the volume, 0 to {planes - 1}.")
+    return plane
+
+
+def _check_dimensions(image: Tensor, explanation: Explanation, index: int, column: int) -> None:
+    found = {maps.raw.ndim - 2 for maps in explanation}
+    if found not in ({2}, {3}) or image.ndim not in {min(found), min(found) + 1}:
         shapes = ", ".join(sorted({str(tuple(maps.raw.shape[2:])) for maps in explanation}))
         raise ValueError(
-            f"image has shape {tuple(image.shape)} and maps {shapes}; expected one image (rows, columns) or "
-            "(channels, rows, columns), such as x[0], and two-dimensional maps."
+            f"image has shape {tuple(image.shape)} and maps {shapes}; expected one image with as many axes as its "
+            "maps, and perhaps channels before them, such as x[0]; and maps of two or three axes, all of as many."
         )
     images, classes = explanation.classes.shape
     if not (-images <= index < images and -classes <= column < classes):

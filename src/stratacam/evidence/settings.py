@@ -53,7 +53,7 @@ class EvidenceSettings(BaseModel):
     every: int = Field(
         default=1,
         ge=1,
-        description="step between the slices: 2 measures every other slice that the network is trained for",
+        description="step between the slices that are measured: 2 takes every other one of those in pictures.part",
     )
     slices: int = Field(
         default=8,

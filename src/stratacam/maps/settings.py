@@ -46,7 +46,8 @@ class ExplainSettings(BaseModel):
     every: int = Field(
         default=1,
         ge=1,
-        description="step between the slices: 2 explains every other slice that the network is trained for",
+        description="step between the slices that are explained: 2 explains every other one of those in pictures.part, "
+        "whichever of them pictures.every gave the network to learn from",
     )
     nifti_layers: tuple[str, ...] | None = Field(
         default=None,

@@ -70,7 +70,7 @@ class GivenCard(BaseModel):
     dimensions: Dimensions = Field(default=2, description="2: it takes slices; 3: it takes volumes")
     trained_on: tuple[str, ...] = Field(
         default=(),
-        description="people of the cohort that it was trained on, such as sub-01: no measure of accuracy is of them",
+        description="people that it was trained on, such as sub-01: no measure of accuracy is of them",
     )
 
     @field_validator("mean", "deviation", mode="before")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from stratacam.cam.output_kind import gives_squashed
-from stratacam.errors import InputError, did_you_mean, some_of
+from stratacam.errors import InputError, some_of
 from stratacam.networks import GivenCard, inputs_of
 
 SCALES = (1.0, -1.0, 10.0, -10.0, 100.0, -100.0)
@@ -108,36 +108,38 @@ def trained_on(given: GivenCard) -> set[str]:
     return {f"sub-{name.removeprefix('sub-')}" for name in given.trained_on}
 
 
-def check_trained_on(given: GivenCard | None, scans: Sequence[str]) -> None:
-    """Refuse names in `trained_on` that are nobody's: they would be judged as if the classifier had not seen them.
+def check_trained_on(given: GivenCard | None, scans: Sequence[str]) -> str:
+    """Hold the names in `trained_on` against the people of the cohort.
+
+    A name that is somebody's but for its spelling is refused, as that person would be judged as if the classifier had
+    not seen them. Others may be people of the training who are not of the cohort.
 
     Args:
         given: the card of a classifier, if there is one.
         scans: names of all scans of the cohort, also of those that are left out.
 
+    Returns:
+        Who is not of the cohort, in words; "" if there is nobody.
+
     Raises:
-        InputError: there are such names.
+        InputError: a name is spelled otherwise than in the cohort.
     """
     people = sorted({name.partition("_")[0] for name in scans})
-    unknown = sorted(trained_on(given) - set(people)) if given else []
+    unknown = trained_on(given) - set(people) if given else set()
     if not given or not unknown:
-        return
+        return ""
     names = [name for name in given.trained_on if f"sub-{name.removeprefix('sub-')}" in unknown]
-    hints = "".join(_who_is_meant(name, people) for name in names)
-    raise InputError(
-        f"{given.file}, model.trained_on: {', '.join(map(repr, names))} is nobody of the cohort; expected people such "
-        f"as {some_of(people, 6)}; {hints}Correct the names, or take out those who are not in the cohort."
-    )
-
-
-def _who_is_meant(name: str, people: Sequence[str]) -> str:
-    same = [one for one in people if _plain(one) == _plain(name)]
-    if same:
-        return f"did you mean {' or '.join(same)} by {name!r}? "
-    return did_you_mean(name, people)
+    meant = {name: [one for one in people if _plain(one) == _plain(name)] for name in names}
+    hints = [f"{' or '.join(same)} by {name!r}" for name, same in meant.items() if same]
+    if hints:
+        raise InputError(
+            f"{given.file}, model.trained_on: found names that nobody of the cohort has; did you mean "
+            f"{', '.join(hints)}? Expected people such as {some_of(people, 6)}: correct the names."
+        )
+    return f"{len(names)} of {len(given.trained_on)} people in trained_on are not of the cohort: {some_of(names, 6)}"
 
 
 def _plain(name: str) -> str:
     """The label of a person without case, session, spaces, and zeros in front of numbers."""
-    label = name.strip().casefold().removeprefix("sub-").partition("_")[0]
+    label = re.sub("^sub-?", "", name.strip().casefold()).partition("_")[0]
     return re.sub(r"(?<![0-9])0+(?=[0-9])", "", re.sub(r"[^a-z0-9]", "", label))

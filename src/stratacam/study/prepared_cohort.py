@@ -49,9 +49,10 @@ def prepare_cohort(study: Study) -> PreparedCohort:
     configuration, folders, work = study.configuration, study.folders, study.work
     write_text(folders.configuration, configuration.model_dump_json(indent=2) + "\n")
     found, groups = find_scans(work, configuration.cohort, given=configuration.given is not None)
-    check_trained_on(
-        configuration.given, [*(scan.name for scan in found), *(absence.name for absence in work.absences)]
-    )
+    absent = [absence.name for absence in work.absences]
+    strangers = check_trained_on(configuration.given, [*(scan.name for scan in found), *absent])
+    if strangers:
+        say(work.console, strangers, "yellow")
     if work.only and work.only.is_of("prepare"):
         _prepare_part(study, work.only, found, groups)
         raise StepDoneError

@@ -43,7 +43,6 @@ class Step:
         named: the same by name.
         results: names of what it gives; more than one where that is a sequence.
         home: path of the module that runs it in the framework, "" for the network itself.
-        taps: names of the modules whose output the first result is, inner ones first.
     """
 
     call: Callable[..., Any] | str
@@ -51,7 +50,6 @@ class Step:
     named: Mapping[str, Any]
     results: tuple[str, ...]
     home: str = ""
-    taps: tuple[str, ...] = ()
 
     def needs(self) -> set[str]:
         """Names of the values that it is given."""
@@ -97,8 +95,6 @@ class GraphNetwork(nn.Module):
             call = self.get_submodule(step.call) if isinstance(step.call, str) else step.call
             given = call(*arguments, **named)
             results = [given] if len(step.results) == 1 else list(given)
-            for tap in step.taps:
-                results[0] = self.get_submodule(tap)(results[0])
             values.update(zip(step.results, results, strict=False))
             for name in done:
                 values.pop(name, None)

@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.networks.files.builder import Builder, known, make_convolution
-from stratacam.networks.files.graph import Shape, Step, Value, Weight
+from stratacam.networks.files.graph import GraphNetwork, Shape, Step, Value, Weight
+from stratacam.networks.files.probabilities import CLAMP, SAME, SIGMOID, SOFTMAX, End
 
 CONVOLUTIONS = {
     "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
@@ -50,7 +52,13 @@ PLAIN: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 """Operations on numbers and lists, which are Python's; those that tensors have too are theirs where there is one."""
 
-PROBABILITIES = {"softmax", "_softmax", "log_softmax", "_log_softmax", "sigmoid", "hardsigmoid"}
+SOFTMAXES, SIGMOIDS = {"softmax", "log_softmax"}, {"sigmoid", "hardsigmoid"}
+CLAMPS = {"clamp", "clamp_min", "clamp_max", "clip"}
+SAME_VALUES = {
+    "view", "view_as", "reshape", "reshape_as", "_unsafe_view", "flatten", "unflatten", "squeeze", "unsqueeze",
+    "contiguous", "clone", "alias", "detach", "to", "_to_copy", "type_as", "dropout",
+}  # fmt: skip
+"""Operations that change the shape or the type of numbers alone."""
 
 
 def find_operation(name: str, overload: str) -> Any:
@@ -150,12 +158,35 @@ def _pool_of(name: str, bound: Mapping[str, Any], step: Step) -> nn.Module | Non
     return pool
 
 
-def cut_probabilities(builder: Builder, result: Value) -> tuple[Value, str]:
-    """The input of a final softmax or sigmoid, if a value is its result, and what was left out, in words."""
-    step = builder.step_of(result)
-    schema = getattr(step.call, "_schema", None) if step else None
-    name = schema.name.partition("::")[2] if schema else ""
-    if step is None or name not in PROBABILITIES:
-        return result, ""
-    title = name.removeprefix("_")
-    return step.arguments[0], f"The final {title} is left out: the network gives logits."
+def end_of(step: Step) -> End | None:
+    """What an operation at the end of a network does, see `End`."""
+    schema = getattr(step.call, "_schema", None)
+    if schema is None:
+        return None
+    name, bound = schema.name.partition("::")[2], _bound(step.call, step)
+    title = name.strip("_")
+    if title in SOFTMAXES:
+        return End(SOFTMAX, title, axis=bound["dim"])
+    if title in SIGMOIDS:
+        return End(SIGMOID, title)
+    if name in CLAMPS:
+        limits = bound.get("min"), bound.get("max")
+        return End(CLAMP, limits=limits) if known([*limits]) else None
+    kind = bound.get("dtype")
+    same = name in SAME_VALUES and (not isinstance(kind, torch.dtype) or kind.is_floating_point)
+    return End(SAME) if same else None
+
+
+def check_precision(path: Path, network: GraphNetwork) -> None:
+    """Refuse weights of another precision than the images have, unless the network changes the type of numbers itself.
+
+    Raises:
+        InputError: there are such weights.
+    """
+    kinds = {one.dtype for one in network.parameters() if one.ndim > 1} - {torch.float32}
+    names = {getattr(getattr(step.call, "_schema", None), "name", "") for step in network.steps}
+    if kinds and not names & {f"aten::{name}" for name in ("to", "_to_copy", "type_as")}:
+        raise InputError(
+            f"{path}: found weights of the type {min(map(str, kinds))}; expected single precision, as images have it: "
+            "save model.float()."
+        )

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from stratacam.errors import InputError
 from stratacam.networks.files.builder import Builder
 from stratacam.networks.files.graph import HERE, Step, Value, Weight
-from stratacam.networks.files.of_aten import PLAIN, add_operation, cut_probabilities, find_operation
+from stratacam.networks.files.of_aten import PLAIN, add_operation, check_precision, end_of, find_operation
 from stratacam.networks.files.opened import OpenedFile, finished
+from stratacam.networks.files.probabilities import leave_out
 
 MODEL, WEIGHTS, CONSTANTS = "models/model.json", "weights", "constants"
 SCHEMA = 8
@@ -109,8 +110,10 @@ def _read(path: Path, archive: zipfile.ZipFile) -> nn.Module:
     builder = Builder(path, images[0], state)
     for node in graph["nodes"]:
         _add(builder, node, inputs)
-    result, note = cut_probabilities(builder, Value(results[0]))
+    result = Value(results[0])
+    note = leave_out(builder, result, end_of)
     network = builder.close(result)
+    check_precision(path, network)
     sizes = [size.get("as_int") for size in graph["tensor_values"][images[0]]["sizes"]]
     network.saved_batch = sizes[0]
     title = f"torch.export, torch {model.get('torch_version', 'unknown')}"

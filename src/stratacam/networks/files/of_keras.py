@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from stratacam.errors import InputError
 from stratacam.networks.elsewhere.source import module_of
+from stratacam.networks.files.keras_ends import without_probabilities
 from stratacam.networks.files.opened import OpenedFile, finished
 from stratacam.networks.files.tap import LayerTap, Tap, free_name, place, pool_tap
 
@@ -28,9 +29,6 @@ POOLS = tuple(
     for kind in ("Max", "Average", "AdaptiveMax", "AdaptiveAverage")
     for axes in (1, 2, 3)
 )
-PROBABILITIES = ("softmax", "log_softmax", "sigmoid", "hard_sigmoid")
-"""Activations that make probabilities of logits."""
-
 _running = threading.local()
 
 
@@ -130,7 +128,7 @@ def open_keras(path: Path) -> nn.Module:
                 f"{path}: found {count} {kind}s ({', '.join(names) or 'of a model that does not name them'}); "
                 f"expected one: save a functional or sequential model of one {kind}."
             )
-    model, note = _without_probabilities(keras, model)
+    model, note = without_probabilities(path, keras, model)
     network = _network_of(keras, model)
     batch, *shape = model.inputs[0].shape
     if network.channels_last:
@@ -144,31 +142,6 @@ def open_keras(path: Path) -> nn.Module:
 def _first(fault: Exception) -> str:
     lines = str(fault).strip().splitlines() or ["no message"]
     return lines[0][:300]
-
-
-def _without_probabilities(keras: Any, model: Any) -> tuple[Any, str]:
-    """The model without a final softmax or sigmoid, and what was done, in words."""
-    last = model
-    while getattr(last, "outputs", None):
-        sequential = isinstance(last, keras.Sequential)
-        last = last.layers[-1] if sequential else last.outputs[0]._keras_history.operation
-    found = ""
-    if isinstance(last, keras.layers.Softmax):
-        found = "softmax"
-        last.register_forward_hook(lambda _, given, __: given[0])
-    elif not isinstance(last, keras.Layer) and type(last).__name__ in {"Softmax", "LogSoftmax", "Sigmoid"}:
-        found = "softmax" if "Softmax" in type(last).__name__ else "sigmoid"  # of keras.ops
-        model = keras.Model(model.inputs, last.input)
-    for name in PROBABILITIES:
-        if getattr(last, "activation", None) is getattr(keras.activations, name):
-            found = name
-            last.activation = keras.activations.linear
-    return (
-        model,
-        f"The {found} of the last layer, {last.name}, is left out: the network gives logits."
-        if found
-        else "",
-    )
 
 
 def _layers_of(model: Any, before: str = "") -> Iterator[tuple[str, Any]]:

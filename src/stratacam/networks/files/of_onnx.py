@@ -1,9 +1,9 @@
 """Classifiers in ONNX: the graph is built again of torch's modules and functions."""
 
 import ast
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,21 @@ from stratacam.errors import InputError
 from stratacam.networks.elsewhere.source import module_of
 from stratacam.networks.files.builder import Builder
 from stratacam.networks.files.graph import GraphNetwork, Shape, Step, Value, Weight
+from stratacam.networks.files.onnx_ends import end_of
 from stratacam.networks.files.onnx_layers import LAYERS, add_layer
-from stratacam.networks.files.onnx_operators import OPERATORS, TYPES, WITH_OPSET, Operator
+from stratacam.networks.files.onnx_operators import OPERATORS, TYPES, WITH_OPSET
+from stratacam.networks.files.onnx_run import Run, check_arguments, refusal
 from stratacam.networks.files.opened import OpenedFile, finished
+from stratacam.networks.files.probabilities import leave_out
 
 DOMAINS = {"", "ai.onnx"}
-PROBABILITIES = {"Softmax", "LogSoftmax", "Sigmoid", "HardSigmoid"}
 SCOPES = "pkg.torch.onnx.name_scopes"
 """Where torch's exporter writes the names of the modules."""
+
+TRAINED = {"BatchNormalization": "training_mode"}
+"""Operators that may be in training mode, and the attribute that says so."""
+
+PLAIN_CONSTANTS = {"value", "value_float", "value_floats", "value_int", "value_ints"}
 
 DOUBLE = 11
 
@@ -65,7 +72,6 @@ class GraphReader:
     Attributes:
         weights: what arguments are that the file has as constants, by name.
         state: these tensors, by a name that a module may have.
-        kinds: of a value, by name, the operator that gives it and that operator's first input.
         shape: of the images, with None where any length goes; None if the file does not say.
         title: format and producer, for readers.
         notes: what was changed, in sentences.
@@ -78,11 +84,10 @@ class GraphReader:
         self.title = f"ONNX, opset {self.opset}" + (f", {producer}" if producer else "")
         self.state: dict[str, Tensor] = {}
         self.weights: dict[str, Weight] = {}
-        self.kinds: dict[str, tuple[str, Any]] = {}
         self.shape: list[int | None] | None = None
         self.notes: list[str] = []
         for name, values in tensors.items():
-            self._hold(name, self._tensor(values))
+            self._hold(name, self._tensor(values, name))
 
     def read(self) -> GraphNetwork:
         """Build the network."""
@@ -101,11 +106,9 @@ class GraphReader:
         builder.add(Step(_double if double else _same, (given,), {}, (images.name,)))
         for number, node in enumerate(self.graph.node):
             self._add(builder, number, node)
-        kind, before = self.kinds.get(result.name, ("", None))
         last = Value(result.name)
-        if kind in PROBABILITIES and isinstance(before, Value):
-            last = before
-            self.notes.append(f"The final {kind} is left out: the network gives logits.")
+        if note := leave_out(builder, last, partial(end_of, builder)):
+            self.notes.append(note)
         try:
             network = builder.close(last)
         except KeyError as fault:
@@ -156,10 +159,18 @@ class GraphReader:
         self.state[known] = tensor
         self.weights[name] = Weight(known)
 
-    def _tensor(self, values: Any) -> Tensor:
-        if values.dtype.name in {"float16", "bfloat16"}:
+    def _tensor(self, values: Any, name: str) -> Tensor:
+        kind = values.dtype.name
+        if kind in {"float16", "bfloat16"}:
             values = values.astype("float32")
-        return torch.from_numpy(values.copy())
+        try:
+            return torch.from_numpy(values.copy())
+        except TypeError as fault:
+            kind = "strings" if kind == "object" else f"numbers of the type {kind}"
+            raise InputError(
+                f"{self.path}: found the constant {name or 'without a name'} of {kind}; expected plain numbers, no "
+                "quantised ones: export the network in single precision."
+            ) from fault
 
     def _attributes(self, node: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -168,7 +179,7 @@ class GraphReader:
             if isinstance(value, bytes):
                 value = value.decode()
             elif isinstance(value, self.onnx.TensorProto):
-                value = self._tensor(self.onnx.numpy_helper.to_array(value))
+                value = self._tensor(self.onnx.numpy_helper.to_array(value), node.output[0])
             elif isinstance(value, Sequence) and not isinstance(value, str):
                 value = list(value)
             found[one.name] = value
@@ -178,6 +189,11 @@ class GraphReader:
         kind, attributes = node.op_type, self._attributes(node)
         if kind == "Constant" and node.domain in DOMAINS:
             ((name, value),) = attributes.items()
+            if name not in PLAIN_CONSTANTS:
+                raise InputError(
+                    f"{self.path}: found the constant {node.output[0]} of the kind {name}; expected plain numbers: "
+                    "export the network without it."
+                )
             if not isinstance(value, Tensor):
                 value = torch.tensor(
                     value, dtype=torch.int64 if name.endswith(("int", "ints")) else torch.float32
@@ -185,35 +201,41 @@ class GraphReader:
             self._hold(node.output[0], value)
             return
         arguments = tuple(self._argument(name) for name in node.input)
-        self.kinds[node.output[0]] = kind, arguments[0] if arguments else None
         results = tuple(name or f"unused {number} {place}" for place, name in enumerate(node.output))
         step = Step("", arguments, attributes, results, _home(node))
         try:
             if node.domain not in DOMAINS or kind not in {*OPERATORS, *LAYERS}:
                 raise ValueError("it is not among the operators that are known here")  # noqa: TRY301
+            if kind in TRAINED and attributes.get(TRAINED[kind]):
+                raise ValueError("it is in training mode")  # noqa: TRY301
             if kind in LAYERS:
                 home = self._home_of_kernel(arguments) or step.home
                 name = home or _plain(node.name) or f"{kind}_{number}"
                 add_layer(builder, kind, name, attributes, replace(step, named={}, home=home))
             else:
-                self._add_function(builder, kind, step)
+                self._add_function(builder, node, step)
+        except InputError:
+            raise
         except ValueError as fault:
-            domain = f"{node.domain}." if node.domain else ""
-            raise InputError(
-                f"{self.path}: found the operator {domain}{kind} of opset {self.opset} "
-                f"({node.name or 'without a name'}): {fault}; expected operators of classifiers: export the network "
-                "without it, or as .pt2 by torch.export."
-            ) from fault
+            raise InputError(refusal(self._title_of(node), fault)) from fault
 
-    def _add_function(self, builder: Builder, kind: str, step: Step) -> None:
+    def _title_of(self, node: Any) -> str:
+        domain = f"{node.domain}." if node.domain else ""
+        return (
+            f"{self.path}: found the operator {domain}{node.op_type} of opset {self.opset} "
+            f"({node.name or 'without a name'})"
+        )
+
+    def _add_function(self, builder: Builder, node: Any, step: Step) -> None:
         """Append an operator; one of constants alone is run at once."""
-        function, arguments, named = OPERATORS[kind], step.arguments, dict(step.named)
+        kind, arguments, named = node.op_type, step.arguments, dict(step.named)
         if kind in WITH_OPSET:
             named["opset"] = self.opset
         if kind == "Split":
             named["outputs"] = len(step.results)
         results = step.results if kind == "Split" else step.results[:1]
-        _check_arguments(function, arguments, named)
+        check_arguments(OPERATORS[kind], arguments, named)
+        function = Run(kind, self._title_of(node))
         if arguments and all(isinstance(one, Weight) for one in arguments) and len(results) == 1:
             self._hold(results[0], function(*(self.state[one.name] for one in arguments), **named))
             return
@@ -229,15 +251,6 @@ class GraphReader:
 
     def _argument(self, name: str) -> Any:
         return None if not name else self.weights.get(name, Value(name))
-
-
-def _check_arguments(function: Operator, arguments: Sequence[Any], named: Mapping[str, Any]) -> None:
-    """Refuse inputs and attributes that an operator's function does not take."""
-    if inspect.isfunction(function):
-        try:
-            inspect.signature(function).bind(*arguments, **named)
-        except TypeError as fault:
-            raise ValueError(f"its inputs or attributes are others than are known here ({fault})") from fault
 
 
 def _home(node: Any) -> str:

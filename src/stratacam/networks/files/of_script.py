@@ -19,8 +19,9 @@ from stratacam.errors import InputError
 from stratacam.networks.files.builder import Builder
 from stratacam.networks.files.builder import known as is_known
 from stratacam.networks.files.graph import HERE, Step, Value, Weight
-from stratacam.networks.files.of_aten import PLAIN, add_operation, cut_probabilities, find_operation
+from stratacam.networks.files.of_aten import PLAIN, add_operation, check_precision, end_of, find_operation
 from stratacam.networks.files.opened import OpenedFile, finished
+from stratacam.networks.files.probabilities import leave_out
 
 SAME: dict[str, Callable[[Sequence[Any]], Any]] = {
     "prim::ListConstruct": list, "prim::TupleConstruct": tuple, "prim::device": lambda _: HERE,
@@ -72,8 +73,10 @@ def open_script(path: Path) -> nn.Module:
         raise InputError(
             f"{path}: found a network that gives {type(last).__name__}; expected one tensor, the logits."
         )
-    result, note = cut_probabilities(builder, last)
-    return finished(builder.close(result), OpenedFile(path, "TorchScript", notes=(note,) if note else ()))
+    note = leave_out(builder, last, end_of)
+    network = builder.close(last)
+    check_precision(path, network)
+    return finished(network, OpenedFile(path, "TorchScript", notes=(note,) if note else ()))
 
 
 def _add(builder: Builder, node: Any, state: dict[str, Tensor], known: dict[str, Any]) -> None:

@@ -21,7 +21,13 @@ from stratacam.networks.files.opened import OpenedFile, finished
 Network = str | nn.Module | Callable[..., nn.Module]
 """A reference such as "my_package:MyNet", the class itself, a function that makes a network, or a network."""
 
+MOST_NAMED = 4
 STATE, SETTINGS = "state_dict", "hyper_parameters"
+AVERAGED = re.compile(
+    r"(^|[._])(ema|swa|averaged?|average_model|teacher|momentum|shadow)([._]|$)", re.IGNORECASE
+)
+"""Beginnings of the names of weights that are means over the training, or of another network that teaches."""
+
 COMPILED = "_orig_mod."
 """What `torch.compile` puts into names."""
 
@@ -39,6 +45,7 @@ def open_weights(path: Path, network: Network, arguments: Mapping[str, Any] | No
     """
     content = _read(path)
     state = content.get(STATE, content)
+    state = state if isinstance(state, Mapping) else {}
     tensors = {
         str(name).replace(COMPILED, ""): value for name, value in state.items() if isinstance(value, Tensor)
     }
@@ -64,6 +71,11 @@ def open_weights(path: Path, network: Network, arguments: Mapping[str, Any] | No
     notes = [f"Made with {', '.join(used)} of the checkpoint's hyper_parameters."] if used else []
     if prefix:
         others = [name for name in tensors if not name.startswith(prefix)]
+        others = (
+            others
+            if len(others) <= MOST_NAMED
+            else [*others[:MOST_NAMED], f"and {len(others) - MOST_NAMED} more"]
+        )
         left = f"; {', '.join(others)} left out" if others else ""
         notes.append(f"Names of weights without {prefix!r}{left}.")
     kind = "Lightning checkpoint" if STATE in content else "state dictionary"
@@ -158,10 +170,19 @@ def _title(network: Network) -> str:
 def _prefix(path: Path, state: Mapping[str, Tensor], network: nn.Module) -> str:
     """What stands before the network's names in a file, such as "model."; all that begin so are the network's."""
     wanted = set(network.state_dict())
-    for prefix in _prefixes(state):
-        found = {name.removeprefix(prefix) for name in state if name.startswith(prefix)}
-        if found == wanted:
-            return prefix
+    fitting = [
+        prefix
+        for prefix in _prefixes(state)
+        if {name.removeprefix(prefix) for name in state if name.startswith(prefix)} == wanted
+    ]
+    live = [prefix for prefix in fitting if not AVERAGED.search(prefix)] or fitting
+    if len(live) > 1:
+        raise InputError(
+            f"{path}: holds the network's weights {len(live)} times, as {', '.join(map(repr, live))}; expected one "
+            "beginning of their names: save the weights that are meant by themselves."
+        )
+    if live:
+        return live[0]
     # The likeliest prefix is the one that most names fit.
     best = max(_prefixes(state), key=lambda one: sum(f"{one}{name}" in state for name in wanted))
     missing = sorted(name for name in wanted if f"{best}{name}" not in state)

@@ -40,10 +40,11 @@ TYPES = {
 
 def _softmax(function: Operator) -> Operator:
     def apply(given: Tensor, *, axis: int | None = None, opset: int = 13) -> Tensor:
-        if opset >= 13 or given.ndim == 2:
-            made: Tensor = function(given, dim=axis if axis is not None else -1 if opset >= 13 else 1)
+        first = axis if axis is not None else -1 if opset >= 13 else 1
+        if opset >= 13 or first in {-1, given.ndim - 1}:
+            made: Tensor = function(given, dim=first)
             return made
-        flat: Tensor = function(flatten(given, axis=1 if axis is None else axis), dim=1)
+        flat: Tensor = function(flatten(given, axis=first), dim=1)
         return flat.reshape(given.shape)
 
     return apply
@@ -104,17 +105,16 @@ def batch_norm(
     variance: Tensor,
     *,
     epsilon: float = 1e-5,
-    training_mode: int = 0,
     **_: Any,
 ) -> Tensor:
     """By stored statistics."""
-    if training_mode:
-        raise ValueError("batch normalisation in training mode")
     return F.batch_norm(given, mean, variance, scale, shift, eps=epsilon)
 
 
 def instance_norm(given: Tensor, scale: Tensor, shift: Tensor, *, epsilon: float = 1e-5, **_: Any) -> Tensor:
     """Over the positions of each channel."""
+    if given.shape[2:].numel() == 1:
+        return shift.view(1, -1, *[1] * (given.ndim - 2)).expand_as(given)
     return F.instance_norm(given, weight=scale, bias=shift, eps=epsilon)
 
 
@@ -147,12 +147,23 @@ def layer_norm(
 def local_response_norm(
     given: Tensor, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0
 ) -> Tensor:
-    """Over neighbouring channels."""
-    return F.local_response_norm(given, size, alpha, beta, bias)
+    """Over neighbouring channels: of an even number, one more after than before, which torch has the other way."""
+    if size % 2:
+        return F.local_response_norm(given, size, alpha, beta, bias)
+    return F.local_response_norm(given.flip(1), size, alpha, beta, bias).flip(1)
+
+
+def dropout(given: Tensor, _ratio: Tensor | None = None, training: Tensor | None = None, **_: Any) -> Tensor:
+    """The values themselves."""
+    if training is not None and bool(training):
+        raise ValueError("dropout in training mode")
+    return given
 
 
 def cast(given: Tensor, *, to: int, **_: Any) -> Tensor:
     """To another type of number."""
+    if to not in TYPES:
+        raise ValueError(f"a cast to the type {to} of ONNX, which torch does not compute with")
     return given.to(TYPES[to])
 
 
@@ -217,7 +228,7 @@ OPERATORS: dict[str, Operator] = {
     "BatchNormalization": batch_norm, "Cast": cast,
     "Ceil": torch.ceil, "Celu": lambda x, alpha=1.0: F.celu(x, alpha), "Clip": clip,
     "Concat": lambda *given, axis=1: torch.cat(given, dim=axis), "ConstantOfShape": constant_of_shape, "Cos": torch.cos,
-    "DepthToSpace": depth_to_space, "Div": divide, "Dropout": lambda x, *_, **__: x,
+    "DepthToSpace": depth_to_space, "Div": divide, "Dropout": dropout,
     "Einsum": lambda *given, equation: torch.einsum(equation, *given),
     "Elu": lambda x, alpha=1.0: F.elu(x, alpha), "Equal": torch.eq, "Erf": torch.erf, "Exp": torch.exp,
     "Expand": expand,

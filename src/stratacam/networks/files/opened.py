@@ -60,6 +60,8 @@ def _tried(network: nn.Module, opened: OpenedFile) -> OpenedFile:
     with torch.no_grad():
         try:
             logits = network(images[:count])
+        except InputError:
+            raise
         except Exception as fault:
             raise InputError(
                 f"{opened.path}: does not run on images of shape {tuple(images[:count].shape)}, the file's own: "

@@ -7,6 +7,8 @@ class Tap(nn.Module):
     """A layer of another framework: it holds that layer's weights, and is called with what the layer gives."""
 
     kind = ""
+    is_layer = False
+    """Whether it has a map by default, such as a convolution, in place of what lies in it."""
 
     def forward(self, values: Tensor) -> Tensor:
         """The values themselves."""
@@ -56,6 +58,12 @@ def place(network: nn.Module, name: str, module: nn.Module) -> str:
     last = free_name(home, last)
     home.add_module(last, module)
     return ".".join([*path, last])
+
+
+def put(network: nn.Module, name: str, module: nn.Module) -> None:
+    """Put a module in the place of another."""
+    home, _, last = name.rpartition(".")
+    network.get_submodule(home)._modules[last] = module
 
 
 def free_name(home: nn.Module, name: str) -> str:
