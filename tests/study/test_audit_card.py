@@ -91,7 +91,10 @@ def audited(files, tmp_path):
         (f"[model]\n{CLASSES}[prepare]\n'a b' = 1\n", r"prepare\.a b is not known"),
         (f"[model]\n{CLASSES}mean = [0.1, 0.2]\n{PICTURES}", r"mine\.toml, model\.mean: found 2 numbers"),
         (f"[model]\n{CLASSES}mean = true\n", r"mine\.toml, model\.mean: Input should be a valid tuple"),
-        (f"[model]\n{CLASSES}trained_on = ['sub-9']\n{PICTURES}", r"mine\.toml, model\.trained_on: 'sub-9'"),
+        (
+            f"[model]\n{CLASSES}trained_on = ['sub-1']\n{PICTURES}",
+            r"mine\.toml, model\.trained_on: found names",
+        ),
         (f"name = 2020-01-01\n[model]\n{CLASSES}", "name = "),
         (f"[model]\n{CLASSES}[evidence]\nslices = nan\n", r"evidence\.slices = nan"),
     ],
