@@ -102,6 +102,12 @@ def test_where_nobody_is_known_to_have_been_trained_on_everybody_is_judged(given
     assert trained_on_table(everybody) is None
 
 
+def test_the_model_card_does_not_say_that_nobody_was_left_out(given):
+    people = next(section for section in model_card(given) if section.heading == "People")
+    assert "left out as the classifier was trained on them; the groups" in people.sentences[0]
+    assert people.sentences[1] == "No scan was left out as unusable."
+
+
 def test_what_no_map_could_pass_stands_on_the_first_screen_and_seeds_are_no_remedy(given):
     def judged(*reasons, others=(), faults=("it fails",)):
         maps = [
@@ -112,7 +118,7 @@ def test_what_no_map_could_pass_stands_on_the_first_screen_and_seeds_are_no_reme
 
     answer = judged(FEW, CHANCE, others=("is not repeatable",))["Which map to read?"]
     assert answer.short == "None: no map could pass here."
-    assert answer.more.startswith(f"No layer could pass here: {FEW}; {CHANCE}. The nearest of 2")
+    assert answer.more.startswith(f"In the way of every map: {FEW}; {CHANCE}. The nearest of 2")
     assert answer.more.endswith("Remedy: measure more people.")
     answer = judged(others=(CHANCE,))["Which map to read?"]
     assert answer.short == "None: no map passed the rule."

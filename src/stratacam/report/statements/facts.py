@@ -121,6 +121,8 @@ def software(study: StudyContent) -> str:
 
 def initialisation(study: StudyContent) -> str:
     """First weights, with the record of their source."""
+    if study.given:
+        return "None here: the classifier was given with its weights."
     source = str(study.card.training.get("initial_weights", ""))
     start = starting_weights(study, study.main.network)
     return (

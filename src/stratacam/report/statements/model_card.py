@@ -7,7 +7,12 @@ from stratacam.report.content import StudyContent
 from stratacam.report.content.subgroups import subgroups
 from stratacam.report.numbers import counted, decimal, interval, listed, sentence_case
 from stratacam.report.tables.table import Table, warned
-from stratacam.report.words.done import late_fusion_in_words, pictures_in_words, what_was_left_out
+from stratacam.report.words.done import (
+    late_fusion_in_words,
+    pictures_in_words,
+    what_was_left_out,
+    who_is_judged,
+)
 from stratacam.report.words.found import does_it_work, what_baselines_do, what_was_found
 from stratacam.report.words.recommended import how_far, which_map, who_was_judged
 from stratacam.report.words.summary import warnings
@@ -131,6 +136,7 @@ def _row(cells: tuple[str, ...] | list[str]) -> str:
 def _people(study: StudyContent) -> str:
     people = counted(len(study.group), "person")
     who = f"Synthetic scans of {people} who do not exist" if study.synthetic else people
+    who += f", {who_is_judged(study)}" if study.given else ""
     return f"{who}; the groups are those of the cohort's tables."
 
 

@@ -54,6 +54,16 @@ def how_it_was_split(study: StudyContent) -> str:
     )
 
 
+def who_is_judged(study: StudyContent) -> str:
+    """How many people a given classifier is judged on, and how many are left out as it was trained on them."""
+    known = sum(part == "train" for part in study.part.values())
+    if not known:
+        return "all of them judged; none was trained on here"
+    return (
+        f"{len(study.group) - known} of them judged, {known} left out as the classifier was trained on them"
+    )
+
+
 def judged_pictures(study: StudyContent) -> str:
     """How many slices or volumes the judged people were classified by."""
     count, every = sum(study.metrics["slices_per_class"].values()), study.card.input.get("every", 1)
@@ -97,7 +107,7 @@ def whether_training_ended_early(study: StudyContent) -> str:
 def what_was_left_out(study: StudyContent) -> str:
     """How many scans could not be used, and at which step."""
     if not study.left_out:
-        return "Nothing was left out."
+        return "No scan was left out as unusable." if study.given else "Nothing was left out."
     steps = [row["step"] for row in study.left_out]
     counts = {step: steps.count(step) for step in dict.fromkeys(steps)}
     text = ", ".join(f"{counted(count, 'scan')} at the step “{step}”" for step, count in counts.items())

@@ -76,7 +76,7 @@ def remedy(recommended: Recommended) -> str:
 def what_none_could(recommended: Recommended) -> str:
     """What keeps every map from passing, whatever it shows, such as too few people; "" where nothing does."""
     reasons = _of_all(recommended)
-    return f"No layer could pass here: {'; '.join(_too_few_once(reasons))}." if reasons else ""
+    return f"In the way of every map: {_first(reasons, ', see the chapter of evidence')}." if reasons else ""
 
 
 def _of_all(recommended: Recommended) -> list[str]:

@@ -14,6 +14,7 @@ from stratacam.report.words.done import (
     judged_pictures,
     pictures_in_words,
     whether_training_ended_early,
+    who_is_judged,
 )
 from stratacam.report.words.found import does_it_work, outcome
 from stratacam.report.words.heat import why_outside
@@ -77,14 +78,8 @@ def _on_whom(study: StudyContent) -> Answer:
         f"{sum(group == name for group in study.group.values())} {name}" for name in study.card.classes
     ]
     slices = sum(study.metrics["slices_per_class"].values())
-    known = sum(part == "train" for part in study.part.values())
     if study.given:
-        split = (
-            f"{len(study.group) - known} of them judged"
-            if known
-            else "all of them judged; none was trained on here"
-        )
-        split += f", {known} left out as the classifier was trained on them" if known else ""
+        split = who_is_judged(study)
     elif study.by_slice:
         parts = study.slices_of_part
         split = f"slices split at random: {parts['train']} trained on, {parts['validation']} for validation, {slices} "
