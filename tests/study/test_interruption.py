@@ -37,7 +37,7 @@ def compute(_):
     say("begun")
     hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)  # an hour outside Python
 
-def work():
+def work(prog_name):
     kind, workers = sys.argv[1:]
     run_log(Path(sys.argv[0]).parent).write("step", step="nap")
     with Workers(RunSettings(workers=int(workers))) as pool, pool.place() as place:
