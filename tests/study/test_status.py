@@ -479,7 +479,7 @@ def test_a_folder_that_is_no_study_is_refused_and_one_that_was_never_run_is_said
 
 @pytest.mark.parametrize(("command", "words"), [("status", ""), ("run", "Stopped at run.")])
 def test_only_a_command_that_can_go_on_says_so_when_it_is_stopped(run, monkeypatch, command, words):
-    def stopped(prog_name):
+    def stopped(**_given):
         raise Interrupted(2)
 
     monkeypatch.setattr(cli, "app", stopped)
