@@ -56,7 +56,9 @@ def test_the_version_is_told(run):
 
 def test_completion_is_of_the_command_also_where_the_module_installs_it(tmp_path):
     environment = os.environ | {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"  # whichever shell the tests are run from
+    environment["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = (
+        "1"  # whichever shell the tests are run from
+    )
     done = subprocess.run(
         [sys.executable, "-m", "stratacam", "--install-completion", "bash"],
         env=environment, capture_output=True, text=True, check=False,
