@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +13,14 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn
 
+Handler = Callable[[int, FrameType | None], object]
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 8.0
 """Seconds in which the work may unwind, before the process ends where it is."""
+
+SOON = 0.01
+"""Seconds after which `Interrupted` is raised again where Python has dropped it."""
 
 _LAST_CALLS: list[Callable[[], object]] = []
 """What is done before a process is ended from outside the main thread."""
@@ -73,16 +79,41 @@ def interruptible(words: str = STOPPED) -> Iterator[None]:
         return
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    before = {number: signal.signal(number, partial(_interrupt, words)) for number in SIGNALS}
+    handler = partial(_interrupt, words)
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
     descriptor = signal.set_wakeup_fd(writer.fileno())
     threading.Thread(target=_end_in_time, args=(reader, words), daemon=True).start()
     try:
-        yield
+        with raised_again(handler):
+            yield
     finally:
         signal.set_wakeup_fd(descriptor)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
         writer.close()
+
+
+@contextmanager
+def raised_again(handler: Handler) -> Iterator[None]:
+    """Within this, the main thread is interrupted even if the signal comes where Python drops what is raised.
+
+    Such places are finalisers and the callbacks of weak references, of the garbage collector and of C. There, the
+    signal is given to `handler` again, `SOON` after.
+    """
+    before = sys.unraisablehook
+
+    def again(dropped: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(dropped.exc_value, Interrupted):
+            before(dropped)
+            return
+        signal.signal(dropped.exc_value.signal, handler)
+        threading.Timer(SOON, _send, [dropped.exc_value.signal]).start()
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager
@@ -121,6 +152,10 @@ def served() -> Iterator[None]:
         return
     finally:
         signal.set_wakeup_fd(descriptor)
+
+
+def _send(number: int) -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, number)  # so that it also ends a wait
 
 
 def _interrupt(words: str, number: int, _frame: FrameType | None) -> NoReturn:

@@ -17,7 +17,7 @@ SIGNALS = [
 ]
 
 ENDLESS = """\
-import hashlib, os, sys, time
+import hashlib, os, sys, time, weakref
 from pathlib import Path
 from rich.console import Console
 from stratacam import cli
@@ -37,13 +37,29 @@ def compute(_):
     say("begun")
     hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)  # an hour outside Python
 
+class Finalised:
+    def __del__(self):
+        nap(None)
+
+def finalise(_):
+    Finalised()
+    time.sleep(3600)
+
+def call_back(_):
+    thing = set()
+    reference = weakref.ref(thing, nap)
+    del thing
+    time.sleep(3600)
+
+KINDS = {"nap": nap, "compute": compute, "finalise": finalise, "call back": call_back}
+
 def work(prog_name):
     kind, workers = sys.argv[1:]
     run_log(Path(sys.argv[0]).parent).write("step", step="nap")
     with Workers(RunSettings(workers=int(workers))) as pool, pool.place() as place:
         with step_progress(Console(stderr=True), "nap") as advance:
             advance(0, 9, "sub-01")
-            for _ in run_each(place, {"nap": nap, "compute": compute}[kind], dict.fromkeys("abcdefghi")):
+            for _ in run_each(place, KINDS[kind], dict.fromkeys("abcdefghi")):
                 pass
 
 if __name__ == "__main__":
@@ -93,6 +109,18 @@ def test_a_computation_that_hears_no_signal_is_ended_too(tmp_path, workers):
     assert complained.splitlines()[-1].endswith("run the same command again to go on.")
     (log,) = (tmp_path / "log").glob("*.jsonl")
     assert '"event": "end", "outcome": "interrupted"' in log.read_text().splitlines()[-1]
+
+
+@pytest.mark.parametrize("kind", ["finalise", "call back"])
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_not_lost_where_python_drops_what_is_raised(tmp_path, kind, workers, number):
+    process = start(tmp_path, kind, workers)
+    os.kill(process.pid, number)
+    code, said, complained = ended(process)
+    assert (code, said) == (128 + number, "")
+    assert "Traceback" not in complained
+    assert "Stopped at nap, 0 of 9 done" in complained.splitlines()[-1]
 
 
 def test_a_second_signal_ends_everything_at_once(tmp_path):

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from types import FrameType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 
-from stratacam.interruption import Interrupted, held_back
+from stratacam.interruption import Interrupted, held_back, raised_again
 from stratacam.study.execution.threads import use_threads
 
 Result = TypeVar("Result")
@@ -254,7 +254,7 @@ def _serve_parent(connection: Connection, threads: int) -> None:
     signal.signal(signal.SIGTERM, _terminate)
     if hasattr(signal, "pthread_sigmask"):  # SIGINT stays held back
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
-    with suppress(EOFError, OSError):  # the parent has ended, or wants no more
+    with suppress(EOFError, OSError), raised_again(_terminate):  # the parent has ended, or wants no more
         connection.send_bytes(b"ready")
         while True:
             connection.send_bytes(_do(connection.recv_bytes()))
