@@ -29,7 +29,7 @@ from stratacam.files import read_json, write_json, write_text
 NAMED = """\
 out = "study"
 cohort = {{ input = "{cohort}", prepared = "{prepared}" }}
-pictures = {{ size = 64, {pictures} }}
+pictures = {{ {pictures} }}
 network.architecture = "{name}"
 split.folds = 2
 training = {{ epochs = {epochs}, patience = 10, augmentation.flip = 0.5 }}
@@ -97,8 +97,8 @@ class Recipe:
             cohort=cohort.folder,
             prepared=prepared,
             name=self.name,
-            pictures="dimensions = 3" if self.dimensions == 3 else "every = 4",
-            epochs=10 if self.dimensions == 3 else 20,
+            pictures="size = 32, dimensions = 3" if self.dimensions == 3 else "size = 64, every = 4",
+            epochs=20,
             evidence=evidence,
         )
 

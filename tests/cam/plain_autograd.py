@@ -3,8 +3,11 @@
 import torch
 
 
-def gradcam(model, inputs, layer, score, *, kwargs=None, call=1):
-    """Map (rows, *spatial) of one call of a layer; `score`: from what the model gives to one number."""
+def gradcam(model, inputs, layer, score, *, kwargs=None, call=1, to_grid=lambda values: values):
+    """Map (rows, *spatial) of one call of a layer; `score`: from what the model gives to one number.
+
+    `to_grid` moves what the layer gives, and so its gradient, to (rows, channels, *spatial).
+    """
     module = dict(model.named_modules(remove_duplicate=False))[layer]
     modes = {part: part.training for part in model.modules()}
     model.eval()
@@ -27,7 +30,7 @@ def gradcam(model, inputs, layer, score, *, kwargs=None, call=1):
         handle.remove()
         for part, mode in modes.items():
             part.training = mode
-    activation = kept["leaf"].detach()
+    activation, gradient = to_grid(kept["leaf"].detach()), to_grid(gradient)
     weights = gradient.flatten(2).mean(dim=2)
     return torch.einsum("bk,bk...->b...", weights, activation)
 

@@ -23,6 +23,9 @@ LAST = "last"
 IS_LAYER = "is_layer"
 """A module whose attribute of this name is True is one layer, such as a residual block: maps are of its output."""
 
+TO_GRID = "to_grid"
+"""Such a module may have a function of this name, from its output and the image's spatial shape to a feature map."""
+
 Layers = str | nn.Module | Sequence[str | nn.Module]
 """What a caller may give as layers, see `match_layers`."""
 

@@ -8,6 +8,7 @@ place after it (such as `nn.ReLU(inplace=True)`) makes the tap keep its own copy
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -19,7 +20,9 @@ from stratacam.cam.layers import (
     CONVOLUTIONS,
     LAST,
     POOLS,
+    TO_GRID,
     candidate_layers,
+    is_composite,
     may_be_last,
     spatial_axes,
     split_call,
@@ -196,14 +199,19 @@ class Recorder:
         for tensor in (held, *(again.constants if again else ())):
             self.watch.hold(tensor)
         lying = self.origins.axes_of(output)
-        return Tap("", held, again, grid_of(module, output, self.image, self.tokens_to_grid, lying))
+        return Tap("", held, again, grid_of(module, output, self.image, self._to_grid(module), lying))
 
     def _fault(self, module: nn.Module, output: Any) -> str | None:
         """Why an output has no map; None if it has one."""
         if self.differentiable and not torch.is_grad_enabled():
             return "is run inside torch.no_grad by the model itself, so that no gradient reaches it."
         lying = self.origins.axes_of(output) if isinstance(output, Tensor) else None
-        return map_fault(module, output, self.image, self.tokens_to_grid, lying)
+        return map_fault(module, output, self.image, self._to_grid(module), lying)
+
+    def _to_grid(self, module: nn.Module) -> TokensToGrid | None:
+        """The caller's function from tokens to a feature map, or the module's own."""
+        own = getattr(module, TO_GRID, None) if is_composite(module) else None
+        return self.tokens_to_grid or (own and partial(own, shape=tuple(self.image.shape[2:])))
 
 
 def tie(output: Tensor, inputs: Sequence[Any], anchor: Tensor) -> Tensor:

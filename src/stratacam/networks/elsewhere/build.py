@@ -10,6 +10,7 @@ from stratacam.errors import InputError
 from stratacam.networks.convention import CENTRED, Convention, InputConvention
 from stratacam.networks.elsewhere.source import Config
 from stratacam.networks.elsewhere.sources import find_source, name_in_source, source_named
+from stratacam.networks.elsewhere.tokens import mark_layers
 from stratacam.networks.formats import State
 from stratacam.networks.layers import Dimensions
 from stratacam.networks.seeded import seeded
@@ -62,6 +63,7 @@ def build_elsewhere(
             ) from fault
     state, convention = trained or ({}, CENTRED.for_channels(channels))
     network.load_state_dict(state, strict=False)  # all but the head, as was checked when it was read
+    mark_layers(network, source.blocks(network))
     network.add_module(INPUT, InputConvention(convention, dimensions))
     network.register_forward_pre_hook(_apply_convention)
     network.register_forward_hook(partial(_as_logits, architecture, classes))

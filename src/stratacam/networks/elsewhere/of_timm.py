@@ -1,11 +1,13 @@
 """Networks of timm (R. Wightman, PyTorch Image Models)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
 from stratacam.networks.convention import TORCHVISION, Convention
 from stratacam.networks.elsewhere.source import Config, Source, module_of, normalising
+from stratacam.networks.elsewhere.tokens import Blocks, FeaturesLast, Tokens, repeated
 
 
 def _names() -> Sequence[str]:
@@ -36,6 +38,20 @@ def _convention(name: str) -> Convention:
     return normalising(settings.mean, settings.std) if settings else TORCHVISION
 
 
+def _blocks(network: nn.Module) -> Blocks:
+    """Of vision transformers and mixers, and of networks that have their features last, such as Swin."""
+    known: Any = network
+    if getattr(known, "output_fmt", "") == "NHWC":
+        return dict.fromkeys(repeated(network, "blocks"), FeaturesLast())
+    before = getattr(known, "num_prefix_tokens", None)
+    embedding: Any = getattr(known, "stem" if before is None else "patch_embed", None)
+    grid = getattr(embedding, "grid_size", None)
+    if grid is None:
+        return {}
+    rows, columns = (length // count for length, count in zip(embedding.img_size, grid, strict=True))
+    return dict.fromkeys(repeated(network, "blocks"), Tokens((rows, columns), before or 0))
+
+
 TIMM = Source(
     package="timm",
     title="timm",
@@ -46,4 +62,5 @@ TIMM = Source(
     pretrained=_pretrained,
     convention=_convention,
     cited_as="timm",
+    blocks=_blocks,
 )

@@ -7,6 +7,7 @@ from torch import nn
 
 from stratacam.networks.convention import Convention
 from stratacam.networks.elsewhere.source import Config, Source, module_of, normalising
+from stratacam.networks.elsewhere.tokens import Blocks, FeaturesLast, Tokens, repeated
 
 AUXILIARY = {"googlenet": {"aux_logits": False}, "inception_v3": {"aux_logits": False}}
 """Networks with classifiers in the middle, which torchvision leaves out of its own pretrained networks too."""
@@ -54,6 +55,15 @@ def _convention(name: str) -> Convention:
     return normalising(transforms.mean, transforms.std)
 
 
+def _blocks(network: nn.Module) -> Blocks:
+    """Of vision transformers, and of Swin, whose blocks have their features last."""
+    known: Any = network
+    if isinstance(network, module_of("torchvision.models").VisionTransformer):
+        return dict.fromkeys(repeated(network, "layers"), Tokens((known.patch_size,) * 2, 1))
+    swin = module_of("torchvision.models.swin_transformer").SwinTransformerBlock
+    return {name: FeaturesLast() for name, block in network.named_modules() if isinstance(block, swin)}
+
+
 TORCHVISION_MODELS = Source(
     package="torchvision",
     title="torchvision",
@@ -64,4 +74,5 @@ TORCHVISION_MODELS = Source(
     pretrained=_pretrained,
     convention=_convention,
     cited_as="torchvision",
+    blocks=_blocks,
 )

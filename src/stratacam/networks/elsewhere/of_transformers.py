@@ -13,6 +13,7 @@ from torch import nn
 from stratacam.errors import InputError
 from stratacam.networks.convention import TORCHVISION, Convention
 from stratacam.networks.elsewhere.source import Config, Source, module_of, normalising
+from stratacam.networks.elsewhere.tokens import Blocks, Tokens, repeated
 
 PREPROCESSOR = "preprocessor_config.json"
 
@@ -52,6 +53,9 @@ def _build(name: str, classes: int, channels: int, config: Config | None) -> nn.
             )
         settings.num_channels = channels
     settings.num_labels = classes
+    settings.architectures = (
+        settings.architectures or []
+    )  # a type of model has none, which Transformers cannot have
     network: nn.Module = module_of("transformers").AutoModelForImageClassification.from_config(settings)
     return network.float()  # a configuration may name half precision
 
@@ -87,6 +91,22 @@ def _config(name: str) -> Config | None:
     return found
 
 
+def _blocks(network: nn.Module) -> Blocks:
+    """Of vision transformers: before the patches they have what their embeddings call tokens."""
+    known: Any = network
+    patch = getattr(known.config, "patch_size", None)
+    if not isinstance(patch, int):
+        return {}
+    before = sum(
+        value.shape[1]
+        for name, value in network.named_parameters()
+        if name.rpartition(".")[2] in {"cls_token", "distillation_token", "register_tokens"}
+    )
+    names = list(repeated(network, "layer", "layers"))
+    one_by_one = len(names) == known.config.num_hidden_layers
+    return dict.fromkeys(names, Tokens((patch, patch), before)) if one_by_one else {}
+
+
 TRANSFORMERS = Source(
     package="transformers",
     title="Transformers",
@@ -97,6 +117,7 @@ TRANSFORMERS = Source(
     pretrained=_pretrained,
     convention=_convention,
     cited_as="transformers",
+    blocks=_blocks,
     config=_config,
     default=lambda name: "imagenet" if is_stored(name) else "none",
 )

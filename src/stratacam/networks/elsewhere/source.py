@@ -11,6 +11,7 @@ from torch import nn
 
 from stratacam.errors import InputError
 from stratacam.networks.convention import Convention
+from stratacam.networks.elsewhere.tokens import Blocks
 from stratacam.networks.layers import Dimensions
 
 Config = dict[str, Any]
@@ -39,6 +40,7 @@ class Source:
             where the name is enough.
         default: where weights start if nobody says so: "imagenet" or "none".
         cited_as: key of its paper in the report's references.
+        blocks: finds the blocks of a network whose output is tokens or has its features last.
     """
 
     package: str
@@ -53,6 +55,7 @@ class Source:
     config: Callable[[str], Config | None] = lambda _: None
     default: Callable[[str], str] = lambda _: "none"
     build_3d: Callable[[str, int, int, Config | None], nn.Module] | None = None
+    blocks: Callable[[nn.Module], Blocks] = lambda _: {}
 
     def make(
         self, architecture: str, classes: int, channels: int, config: Config | None, dimensions: Dimensions
