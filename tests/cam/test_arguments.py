@@ -162,6 +162,27 @@ def test_images_in_lists_and_dictionaries_are_found_and_cut():
         assert_same_map(found["conv#2"].raw[:, 0], expected)
 
 
+class Counting(nn.Module):
+    """Asks for the batch's axis before any layer runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 3)
+
+    def forward(self, image):
+        count, _, _, _ = image.shape
+        return self.conv(image).mean((2, 3)).reshape(count, 2)
+
+
+def test_an_image_without_the_batchs_axis_is_named_beside_what_the_network_says():
+    with pytest.raises(ValueError, match="not enough values to unpack") as raised:
+        sc.explain(Counting(), images(1)[0])
+    assert any("give image[None]" in note for note in raised.value.__notes__)
+    with pytest.raises(RuntimeError) as raised:
+        sc.explain(Counting(), images(1)[:, :2])  # another fault, with the batch's axis
+    assert not hasattr(raised.value, "__notes__")
+
+
 def test_wrong_forms_of_input_are_refused_with_the_remedy():
     model = BySite()
     with pytest.raises(TypeError, match=r"inputs is a dict.*by name go to kwargs, with inputs=\(\)"):

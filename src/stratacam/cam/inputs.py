@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stratacam.cam.layers import CONVOLUTIONS, spatial_axes
+
 Value = Any
 """An argument of a model: a tensor, or anything else, also containers of tensors."""
 
@@ -50,14 +52,20 @@ class Inputs:
         return _by_key(self.args, self.kwargs)
 
     def run(self, model: nn.Module) -> Any:
-        """Call the model."""
+        """Call the model; what it raises says, too, what may be wrong with the arguments."""
         try:
             return model(*self.args, **self.kwargs)
-        except TypeError as fault:
-            if len(self.args) > 1:
+        except Exception as fault:
+            axes = {spatial_axes(part) for part in model.modules() if isinstance(part, CONVOLUTIONS)}
+            if isinstance(fault, TypeError) and len(self.args) > 1:
                 fault.add_note(
                     f"inputs has {len(self.args)} items, which are the model's arguments in order. Several images are "
                     "one tensor, torch.stack(images); a list that is one argument goes into a tuple, (images,)."
+                )
+            elif axes == {self.image.ndim - 1}:
+                fault.add_note(
+                    f"The image has shape {tuple(self.image.shape)}; expected (B, channels, *spatial): give "
+                    "image[None] if this is one image."
                 )
             raise
 

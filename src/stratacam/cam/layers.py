@@ -159,9 +159,14 @@ def _find(model: nn.Module, one: str | nn.Module) -> tuple[list[str], bool]:
                 f"for a map over layers give layers={parts}, and ask the result for fused(); those of a study, scaled "
                 "over the brain, are made by stratacam.maps.slice_maps.explain_slices and `stratacam explain`. "
             )
-        listed = f"The layers are: {', '.join(candidates)}." if candidates else _why_none(model)
+        listed = f"The layers are: {_first(list(candidates))}." if candidates else _why_none(model)
         raise ValueError(f"no layer matches {one!r}; {hint}{listed}")
     return found, False
+
+
+def _first(names: Sequence[str], most: int = 24) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _once(model: nn.Module, names: Sequence[str]) -> list[str]:
