@@ -25,6 +25,9 @@ def keras_mobilenet(pictures: Pictures, labels: Labels, file: Path) -> None:
     network = keras.applications.MobileNet(
         weights=None, input_shape=(*pictures.shape[2:], 3), alpha=0.25, classes=int(labels.max()) + 1
     )
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.9  # Keras's 0.99 has not met the pictures after so few steps
     network.compile(keras.optimizers.Adam(RATE), "sparse_categorical_crossentropy")
     network.fit(pictures.transpose(0, 2, 3, 1), labels, batch_size=BATCH, epochs=EPOCHS, verbose=0)
     network.save(file)
