@@ -322,6 +322,15 @@ def test_an_outline_lies_on_the_lesion(content):
     assert rows.mean() == pytest.approx((PIXELS - 1) / 2 + (14.5 - 13.5) * 6 / pixel, abs=0.6)
 
 
+def test_a_map_lies_on_the_sequence_that_its_branch_sees(content):
+    scan = open_scan_of(content, "sub-08")
+    one, other = scan.sequences[:2]
+    assert scan.under(f"{other}.block1_conv1", one) == other
+    assert scan.under(f"{other}.block1_conv1+{other}.block2_conv1", one) == other
+    for of_all in ("block1_conv1", f"{one}.block1_conv1+{other}.block1_conv1"):
+        assert [scan.under(of_all, name) for name in scan.sequences] == list(scan.sequences)
+
+
 def test_heat_is_the_rectified_map_over_the_one_maximum_of_the_scan(content):
     scan = open_scan_of(content, "sub-08")
     raw = content.maps["sub-08"].raw("block1_conv1")

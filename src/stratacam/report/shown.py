@@ -63,6 +63,11 @@ class ShownScan:
             raise ValueError(f"{self.name} has no maps")
         return self.maps
 
+    def under(self, layer: str, sequence: str) -> str:
+        """The sequence that a map lies on: of late fusion that of the layer's branch; `sequence` of all others."""
+        branches = {part.partition(".")[0] for part in layer.split("+")} & set(self.sequences)
+        return branches.pop() if len(branches) == 1 else sequence
+
     def picture(self, sequence: str, index: int) -> Picture:
         """The slice `index` of a sequence, (PIXELS, PIXELS), as prepared: in [0, 1]."""
         return self._cut(self.volume.images[self.sequences.index(sequence)], index)

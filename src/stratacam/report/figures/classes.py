@@ -54,8 +54,8 @@ def maps_of_classes(study: StudyContent, request: Request) -> ReportFigure | Non
         blank = its.blank[layer][position]
         blank = "" if blank == "all negative" else blank
         draw_slice(
-            panel, scan, study.sequence, index, heat=signed[name] / highest, signed=True, blank=blank, box=box,
-            letters=False,
+            panel, scan, scan.under(layer, study.sequence), index, heat=signed[name] / highest, signed=True,
+            blank=blank, box=box, letters=False,
         )  # fmt: skip
         own = " (its group)" if name == scan.group else ""
         sheet.title(panel, f"for {name}{own}\np = {maps.scan_probabilities[name]:.2f}")

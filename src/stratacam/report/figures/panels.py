@@ -33,9 +33,11 @@ def draw_heat(
 ) -> Mapping[str, object]:
     """Draw heat over a slice, pale where networks do not agree; return its numbers.
 
+    The map of a branch of late fusion lies on the sequence that the branch sees, all others on `sequence`.
+
     A blank map, and a slice that was not explained, show the anatomy and say why.
     """
-    maps, indices = scan.explained, np.array([index])
+    maps, indices, sequence = scan.explained, np.array([index]), scan.under(layer, sequence)
     about = {**numbers_of_slice(scan, index), **numbers_of_map(maps, layer), "shown": "heat"}
     if index not in maps.slices:
         draw_slice(panel, scan, sequence, index, blank=NO_SLICE, box=box, letters=False)

@@ -88,8 +88,9 @@ def recommended_map(study: StudyContent, request: Request) -> ReportFigure:
             agreed = with_maps.pop(1)
             with_agreement.append(agreed)
             share = first.agreement(shown[0].layer, np.array([index]))
+            below = first.under(shown[0].layer, study.sequence)
             draw_slice(
-                agreed, first, study.sequence, index, heat=share[0] if share is not None else None,
+                agreed, first, below, index, heat=share[0] if share is not None else None,
                 colours=AGREEMENT_COLOURS, box=box, letters=False,
             )  # fmt: skip
             highest = float("nan") if share is None else float(share[0].max())
