@@ -8,6 +8,7 @@ import pytest
 from small_evidence import CONSENSUS, FAULT, SINGLE, add_evidence
 from small_study import FEW, write_study
 
+from stratacam.evidence.learned import not_learned
 from stratacam.evidence.pick import JudgedMap
 from stratacam.files import write_text
 from stratacam.report.content import read_study
@@ -159,6 +160,10 @@ def test_where_no_map_passed_the_remedy_is_named(plain):
     assert "with `split.folds` everybody is held out once" in few["Which map to read?"].more
     failed = none(verdict="not recommended", faults=(FAULT,), reasons=())
     assert "Remedy: other methods or layers" in failed["Which map to read?"].more
+    untrained = none(verdict="not recommended", faults=(FAULT,), reasons=(not_learned(learnt=False),))
+    assert untrained["Which map to read?"].more.endswith(
+        "Remedy: first a network that does better than chance: more people, another network or other training."
+    )
 
 
 def test_where_the_first_network_alone_was_judged_nothing_is_said_of_the_study(folds):

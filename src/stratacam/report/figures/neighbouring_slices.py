@@ -67,7 +67,7 @@ def _slices_at_layers(
     sheet.colour_bar(with_heat, heat_colours(), HEAT_UNIT)
     step = scan.position_mm[indices[1]] - scan.position_mm[indices[0]] if len(indices) > 1 else 0.0
     return ReportFigure(
-        f"Maps of {len(indices)} neighbouring slices: {block}",
+        f"Maps of {len(indices)} neighbouring slices{f': {block}' if block else ''}",
         f"{scan.name}. {'Columns' if request.wide else 'Rows'}: {study.sequence}, then layers from deep to shallow; "
         f"{'rows' if request.wide else 'columns'}: slices {step:.1f} mm apart, with the class given to each.",
         sheet.fit(),

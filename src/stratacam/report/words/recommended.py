@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stratacam.evidence import registry
+from stratacam.evidence.learned import NOT_LEARNED
 from stratacam.evidence.pick import JudgedMap
 from stratacam.maps.reliability import WANTED
 from stratacam.networks import is_given, network_title
@@ -64,6 +65,8 @@ def remedy(recommended: Recommended) -> str:
     if nearest is None:
         return ""
     of_all = _of_all(recommended)
+    if not given and all(NOT_LEARNED in one.reasons for one in recommended.judged):
+        return "Remedy: first a network that does better than chance: more people, another network or other training."
     if nearest.faults and not of_all:
         others = "other methods or layers (`evidence.methods`, `evidence.layers`)"
         return f"Remedy: {others}." if given else f"Remedy: {others}, or more seeds for a consensus."
