@@ -80,19 +80,35 @@ def renaming(*rules: tuple[str, str | Callable[[re.Match[str]], str]]) -> Callab
 
 
 def by_block(layers: Sequence[str], branches: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
-    """Group layers by their block: what stands before the first `_` or `.` of the name, after that of the branch.
+    """Group layers by their block: their name, after that of the branch, up to its first part with a number.
+
+    Parts are what `_` and `.` separate. The last part is no block; where no other has a number, the first part is. A
+    layer of an earlier block that comes after another block is one by itself.
+
+    Args:
+        layers: in the order of depth.
+        branches: of the network, each with all its layers after one another.
 
     Example:
         >>> by_block(["block1_conv1", "block1_pool", "block2_conv1"])
         {'block1': ('block1_conv1', 'block1_pool'), 'block2': ('block2_conv1',)}
         >>> by_block(["layer1.0.conv1", "layer1.0.conv2", "layer2.0.conv1"])
         {'layer1': ('layer1.0.conv1', 'layer1.0.conv2'), 'layer2': ('layer2.0.conv1',)}
+        >>> list(by_block(["conv_stem", "stages.0.conv", "stages.1.conv1", "stages.1.conv2", "conv_head"]))
+        ['conv', 'stages.0', 'stages.1', 'conv_head']
         >>> by_block(["T1w.block1_conv1", "FLAIR.block1_conv1"], ("T1w", "FLAIR"))
         {'T1w.block1': ('T1w.block1_conv1',), 'FLAIR.block1': ('FLAIR.block1_conv1',)}
     """
     blocks: dict[str, tuple[str, ...]] = {}
     for layer in layers:
         branch = f"{layer.partition('.')[0]}." if branches else ""
-        block = branch + re.split("[_.]", layer.removeprefix(branch))[0]
+        block = branch + _block(layer.removeprefix(branch))
+        if block in blocks and block != next(reversed(blocks)):
+            block = layer
         blocks[block] = (*blocks.get(block, ()), layer)
     return blocks
+
+
+def _block(layer: str) -> str:
+    numbered = re.match(r"(?:[^._]*[._])*?[^._]*\d[^._]*(?=[._])", layer)
+    return numbered[0] if numbered else re.split("[._]", layer.lstrip("_"))[0]
