@@ -78,6 +78,23 @@ def test_pictures_are_scaled_and_resampled_as_the_card_says_and_layers_keep_thei
     assert maps["conv"].raw.shape == (2, 1, 16, 16)
 
 
+class NamedInput(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.input, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.input(x).relu().mean((2, 3)))
+
+
+def test_a_network_keeps_a_layer_of_its_own_that_is_called_input(tmp_path):
+    net = exported(tmp_path, NamedInput())
+    model, pictures = given(tmp_path, mean=0.5), torch.rand(2, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(model(pictures), net(pictures - 0.5))
+    assert stratacam.explain(model, pictures).layers == ("input",)
+
+
 def test_channels_are_those_that_the_card_names(tmp_path):
     net = exported(tmp_path, Net(channels=2), (2, 16, 16))
     pictures = torch.rand(2, 3, 16, 16)

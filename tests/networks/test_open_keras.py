@@ -178,6 +178,18 @@ def test_channels_first_are_taken_as_they_are(tmp_path):
     assert cam.explain(network, pictures)["first"].raw.shape == (2, 1, 22, 22)
 
 
+def test_pictures_without_an_axis_of_channels_are_not_turned(tmp_path):
+    """They were transposed."""
+    keras = keras_or_skip()
+    layers, images = keras.layers, keras.Input((20, 20))
+    found = layers.Conv2D(4, 3, strides=(1, 2), name="first")(layers.Reshape((20, 20, 1))(images))
+    model = keras.Model(images, layers.Dense(3)(layers.Flatten()(found)))
+    network, pictures = opened(model, tmp_path), torch.rand(2, 1, 20, 20)
+    assert network.opened_file.shape == (1, 20, 20)
+    torch.testing.assert_close(network(pictures), model(pictures[:, 0], training=False))
+    assert cam.explain(network, pictures)["first"].raw.shape == (2, 1, 18, 9)
+
+
 def test_dropout_and_augmentation_are_off(tmp_path):
     keras = keras_or_skip()
     layers, images = keras.layers, keras.Input((24, 24, 2))

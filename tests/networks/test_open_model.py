@@ -85,6 +85,27 @@ class Rows(nn.Module):
         return self.head(found - found.mean(dim=0))
 
 
+class Scaled(nn.Module):
+    """Has a parameter that is viewed with one row, as a saved batch of one image has."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.head = nn.Conv2d(2, 4, 3), nn.Linear(4, 3)
+        self.scale = nn.Parameter(torch.tensor([0.1, 1.0, -2.0, 5.0]))
+
+    def forward(self, images):
+        return self.head((self.convolution(images).relu() * self.scale.view(1, -1, 1, 1)).mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5])
+def test_shapes_of_parameters_do_not_go_by_the_number_of_images(count, tmp_path):
+    network, path = Scaled().eval(), tmp_path / "model.pt2"
+    save_exported(network, images_for()[:1], path, fixed=True)
+    found, images = open_model(path), torch.rand(count, *images_for().shape[1:])
+    assert found.opened_file.batch is None
+    torch.testing.assert_close(found(images), network(images))
+
+
 class Fixed(nn.Module):
     """Has the number of images in its shapes, where it cannot be told from others."""
 

@@ -17,13 +17,14 @@ from stratacam.errors import InputError
 from stratacam.networks.cards import CARD, WEIGHTS, read_card
 from stratacam.networks.custom import source_file
 from stratacam.networks.files import OpenedFile, open_model
+from stratacam.networks.files.tap import free_name
 from stratacam.networks.layers import Dimensions
 
 SECTION = "model"
 """Of a card that holds settings of a study too."""
 
 INPUT = "input"
-"""Name of the layer that makes of pictures what the network takes."""
+"""Name of the layer that makes of pictures what the network takes, where the network has none of this name."""
 
 
 class GivenCard(BaseModel):
@@ -220,8 +221,9 @@ def open_given(given: GivenCard, channels: int) -> nn.Module:
             )
     sides = [side for side in shape[1:] if side is not None]
     size = given.size or (tuple(sides) if sides and len(sides) == len(shape) - 1 else None)
-    network.add_module(INPUT, GivenInput(given, wanted, size))
-    network.register_forward_pre_hook(_apply_input, prepend=True)
+    name = free_name(network, INPUT)
+    network.add_module(name, GivenInput(given, wanted, size))
+    network.register_forward_pre_hook(partial(_apply_input, name), prepend=True)
     network.register_forward_hook(partial(_as_logits, given))
     return network.eval()
 
@@ -278,8 +280,8 @@ class GivenInput(nn.Module):
         return (chosen - self.mean) / self.deviation
 
 
-def _apply_input(network: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (network.get_submodule(INPUT)(arguments[0]), *arguments[1:])
+def _apply_input(name: str, network: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (network.get_submodule(name)(arguments[0]), *arguments[1:])
 
 
 def _as_logits(given: GivenCard, _: nn.Module, arguments: tuple[Any, ...], output: object) -> Tensor:

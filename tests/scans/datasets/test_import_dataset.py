@@ -56,6 +56,14 @@ def test_description_names_source_licence_and_citation(tmp_path):
     assert "10.1007/s12021-017-9348-7" in said["HowToAcknowledge"]
 
 
+def test_ids_as_spreadsheets_write_them_are_those_of_the_patients(tmp_path):
+    source = cross_sectional(tmp_path / "download")
+    (source / "demographics.csv").write_text("id,age\n1.0,31\n2.0,33\n10.0,99\n20.0,99\n")
+    import_dataset(OPEN_MS, source, tmp_path / "out")
+    scans, _ = find_scans(tmp_path / "out")
+    assert read_people(tmp_path / "out", scans, ["age"]) == {"sub-01": {"age": "31"}, "sub-02": {"age": "33"}}
+
+
 def test_group_of_the_data_sets_table_has_no_truth_as_lesions_do_not_tell_types_apart(tmp_path):
     source = cross_sectional(tmp_path / "download")
     (source / "demographics.csv").write_text("id,ms_type\npatient01,RR\npatient02,\n")

@@ -11,12 +11,13 @@ from stratacam.networks.convention import CENTRED, Convention, InputConvention
 from stratacam.networks.elsewhere.source import Config
 from stratacam.networks.elsewhere.sources import find_source, name_in_source, source_named
 from stratacam.networks.elsewhere.tokens import mark_layers
+from stratacam.networks.files.tap import free_name
 from stratacam.networks.formats import State
 from stratacam.networks.layers import Dimensions
 from stratacam.networks.seeded import seeded
 
 INPUT = "input"
-"""Name of the layer that applies the input convention, as in networks of this package."""
+"""Name of the layer that applies the input convention, as in networks of this package, where it is free."""
 
 
 def build_elsewhere(
@@ -64,8 +65,9 @@ def build_elsewhere(
     state, convention = trained or ({}, CENTRED.for_channels(channels))
     network.load_state_dict(state, strict=False)  # all but the head, as was checked when it was read
     mark_layers(network, source.blocks(network))
-    network.add_module(INPUT, InputConvention(convention, dimensions))
-    network.register_forward_pre_hook(_apply_convention)
+    name = free_name(network, INPUT)
+    network.add_module(name, InputConvention(convention, dimensions))
+    network.register_forward_pre_hook(partial(_apply_convention, name))
     network.register_forward_hook(partial(_as_logits, architecture, classes))
     return network.eval()
 
@@ -94,8 +96,8 @@ def structure_of(architecture: str, classes: int, channels: int, dimensions: Dim
     return f"{source_named(architecture).version()}, {digest[:16]}"
 
 
-def _apply_convention(network: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (network.get_submodule(INPUT)(arguments[0]), *arguments[1:])
+def _apply_convention(name: str, network: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (network.get_submodule(name)(arguments[0]), *arguments[1:])
 
 
 def _as_logits(

@@ -75,6 +75,7 @@ class GraphNetwork(nn.Module):
         values: dict[str, Any] = {self.given: images, HERE.name: images.device}
         weights: dict[str, Tensor] = dict(self.named_parameters(remove_duplicate=False))
         weights |= dict(self.named_buffers(remove_duplicate=False))
+        of_images = {self.given}  # names of values that are made of the images, and have a row for each
 
         def found(argument: Any, before: Sequence[Any] = ()) -> Any:
             if isinstance(argument, Value):
@@ -82,7 +83,10 @@ class GraphNetwork(nn.Module):
             if isinstance(argument, Weight):
                 return weights[argument.name]
             if isinstance(argument, Shape):
-                return self._fitted(before[0], [found(one) for one in argument.sizes], len(images))
+                sizes = [found(one) for one in argument.sizes]
+                first = step.arguments[0]
+                has_rows = isinstance(first, Value) and first.name in of_images
+                return self._fitted(before[0], sizes, len(images)) if has_rows else sizes
             if isinstance(argument, list | tuple):
                 return type(argument)(found(one) for one in argument)
             return argument
@@ -96,6 +100,8 @@ class GraphNetwork(nn.Module):
             given = call(*arguments, **named)
             results = [given] if len(step.results) == 1 else list(given)
             values.update(zip(step.results, results, strict=False))
+            if step.needs() & of_images:
+                of_images.update(step.results)
             for name in done:
                 values.pop(name, None)
         output: Tensor = found(self.result)

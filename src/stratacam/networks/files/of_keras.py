@@ -41,6 +41,7 @@ class KerasNetwork(nn.Module):
     model: ClassVar[Any]
     weights: ClassVar[list[tuple[Any, str]]]
     channels_last: ClassVar[bool]
+    without_channels: ClassVar[bool]  # the model takes (B, *spatial), of one channel
 
     def forward(self, images: Tensor) -> Tensor:
         """Run Keras's model on the weights that the modules hold."""
@@ -55,7 +56,8 @@ class KerasNetwork(nn.Module):
                     [(variable, held[name]) for variable, name in self.weights], initialize_variables=False
                 ),
             ):
-                output: Tensor = self.model(self.as_keras(images), training=False)
+                given = images.squeeze(1) if self.without_channels else self.as_keras(images)
+                output: Tensor = self.model(given, training=False)
         finally:
             _running.network = outer
         return output
@@ -131,7 +133,9 @@ def open_keras(path: Path) -> nn.Module:
     model, note = without_probabilities(path, keras, model)
     network = _network_of(keras, model)
     batch, *shape = model.inputs[0].shape
-    if network.channels_last:
+    if network.without_channels:
+        shape = [1, *shape]
+    elif network.channels_last:
         shape = [shape[-1], *shape[:-1]]
     return finished(
         network,
@@ -167,11 +171,18 @@ def _network_of(keras: Any, model: Any) -> KerasNetwork:
     layers = _each_once(_layers_of(model))
     formats = [layer.data_format for _, layer in layers if hasattr(layer, "data_format")]
     order = formats[0] if formats else keras.config.image_data_format()
+    axes = [_spatial_axes(layer) for _, layer in layers]
+    without = len(model.inputs[0].shape) - 1 == next(filter(None, axes), 0)
     weights: list[tuple[Any, str]] = []
     kind = type(
         "KerasNetwork",
         (KerasNetwork,),
-        {"model": model, "weights": weights, "channels_last": order == "channels_last"},
+        {
+            "model": model,
+            "weights": weights,
+            "channels_last": order == "channels_last",
+            "without_channels": without,
+        },
     )
     network: KerasNetwork = kind()
     known: set[int] = set()
@@ -183,6 +194,14 @@ def _network_of(keras: Any, model: Any) -> KerasNetwork:
         layer.register_forward_hook(_calling(found))
     _hold(network, [one for one in model.variables if id(one) not in known], weights, "")
     return network
+
+
+def _spatial_axes(layer: Any) -> int:
+    """Axes over which a convolution or pool works; 0 of other layers."""
+    names = {kind.__name__ for kind in type(layer).__mro__}
+    return next(
+        (axes for axes in (1, 2, 3) for name in names & {*CONVOLUTIONS, *POOLS} if f"{axes}D" in name), 0
+    )
 
 
 def _tap_of(layer: Any) -> Tap:

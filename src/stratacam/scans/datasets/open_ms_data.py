@@ -17,6 +17,9 @@ from stratacam.errors import InputError
 from stratacam.scans.cohort.delimited import is_missing, read_table
 from stratacam.scans.datasets.layout import Found, Layout, Person, Values, files_named, paragraphs
 
+NUMBER = re.compile(r"0*(\d+)")
+"""The first number in an id, such as 1 of "patient01" and, as spreadsheets write it, of "1.0"."""
+
 PATIENT = re.compile(r"patient0*(\d+)", re.IGNORECASE)
 KINDS = ("coregistered", "raw")
 IMAGES = {"T1w": "T1W", "ce-gadolinium_T1w": "T1WKS", "T2w": "T2W", "FLAIR": "FLAIR"}
@@ -100,12 +103,14 @@ def _values(place: Path) -> dict[str, Values]:
             "them: download it again."
         )
     return {
-        re.sub(r"\D", "", row[key]).lstrip("0"): {
+        number[1]: {
             COLUMNS[column]: value
             for column, value in row.fields.items()
             if column in COLUMNS and not is_missing(value)
         }
         for row in table.rows
+        for number in [NUMBER.search(row[key])]
+        if number
     }
 
 
