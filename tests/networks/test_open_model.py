@@ -10,6 +10,7 @@ import zipfile
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 import stratacam
 from saved_networks import SAVERS, Small, images_for, save, save_exported, small, without_softmax
@@ -104,6 +105,27 @@ def test_shapes_of_parameters_do_not_go_by_the_number_of_images(count, tmp_path)
     found, images = open_model(path), torch.rand(count, *images_for().shape[1:])
     assert found.opened_file.batch is None
     torch.testing.assert_close(found(images), network(images))
+
+
+class Standardised(nn.Module):
+    """Standardises the kernels of a convolution by a batch normalisation of them, as NFNet does, and pools by -inf."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.head = nn.Conv2d(2, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, images):
+        kernels = self.convolution.weight
+        flat = functional.batch_norm(kernels.reshape(1, 4, -1), None, None, training=True)
+        found = functional.conv2d(images, flat.reshape_as(kernels), self.convolution.bias)
+        share = found.flatten(2).masked_fill(found.flatten(2) < 0, float("-inf")).softmax(dim=2)
+        return self.head((found.flatten(2) * share).sum(dim=2))
+
+
+def test_standardised_kernels_and_infinities_are_read(tmp_path):
+    network = Standardised().eval()
+    found = open_model(save("exported", network, images_for(), tmp_path))
+    torch.testing.assert_close(found(images_for()), network(images_for()))
 
 
 class Fixed(nn.Module):

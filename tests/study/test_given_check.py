@@ -107,6 +107,16 @@ def test_nearly_constant_logits_of_a_normalised_network_are_not_refused():
     check_logits(CARD, AsTwo(network).eval(), 3, (16, 16))
 
 
+def test_a_classifier_that_gives_no_numbers_is_refused():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
+    with torch.no_grad():
+        network[0].weight[0, 0, 0, 0] = float("nan")
+    with pytest.raises(
+        InputError, match=r"card.toml: its classifier gives \[nan, nan\].*expected finite logits"
+    ):
+        check_logits(Path("card.toml"), network, 3, (32, 32))
+
+
 def test_volumes_are_tried_as_volumes():
     network = nn.Sequential(nn.Conv3d(1, 2, 3), nn.AdaptiveAvgPool3d(1), nn.Flatten())
     check_logits(CARD, network.eval(), 1, (8, 8, 8))

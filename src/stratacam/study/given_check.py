@@ -49,6 +49,11 @@ def check_logits(card: Path, network: nn.Module, channels: int, shape: tuple[int
         if not found and gives_squashed(network, inputs):
             raise _refusal(card, logits, "a softmax, sigmoid, exponential or the like gave it")
         outputs = _outputs(logits)
+        if pictures.min() >= 0 and pictures.max() <= 1 and not bool(outputs.isfinite().all()):
+            raise InputError(
+                f"{card}: its classifier gives {outputs[0].tolist()} for a picture of noise in [0, 1]; expected finite "
+                "logits: see whether its weights, and the card's mean and deviation, are right."
+            )
         if bool(outputs.isfinite().all()):
             found.append(outputs)
             reasons &= _reasons(outputs)

@@ -55,6 +55,14 @@ class Builder:
         if not step.home:
             self.add(_tapped(place(self.network, name, LayerTap()), step.results[0], ""))
 
+    def is_of_images(self, argument: Any) -> bool:
+        """Whether an argument is made of the images, and not of weights alone."""
+        made = {self.network.given}
+        for step in self._steps:
+            if step.needs() & made:
+                made.update(step.results)
+        return any(name in made for name in names_in(argument))
+
     def step_of(self, value: Any) -> Step | None:
         """The operation that gives a value."""
         name = value.name if isinstance(value, Value) else None

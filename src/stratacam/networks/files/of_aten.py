@@ -72,7 +72,8 @@ def add_operation(builder: Builder, operation: Any, step: Step) -> None:
     """Append an operation of torch: as a module if it is a convolution or a pool with known arguments."""
     name = operation._schema.name.partition("::")[2]
     bound = _bound(operation, step)
-    if bound.get("training") is True or bound.get("train") is True:
+    training = bound.get("training") is True or bound.get("train") is True
+    if training and builder.is_of_images(step.arguments[0]):  # weights may be standardised so
         raise InputError(
             f"{builder.path}: found {name} in training mode; expected a network in evaluation mode: call "
             "model.eval() before it is saved."

@@ -200,6 +200,8 @@ def _argument(arg: Mapping[str, Any], inputs: Mapping[str, Any]) -> Any:
         return HERE
     if kind not in CONSTANT_KINDS:
         raise ValueError(f"an argument of the kind {kind}")
+    if kind in {"as_float", "as_floats"}:  # infinities are written as words
+        return [float(one) for one in content] if kind == "as_floats" else float(content)
     return None if kind == "as_none" else content
 
 
