@@ -161,6 +161,14 @@ def test_a_network_that_was_made_takes_the_weights(networks, tmp_path):
     assert torch.equal(made(IMAGES), trained(IMAGES))
 
 
+@pytest.mark.parametrize("key", ["model_state_dict", "model"])
+def test_weights_of_a_checkpoint_of_a_loop_of_ones_own_are_read(key, networks, tmp_path):
+    path, scope = networks
+    trained, file = scope["Net"](4).eval(), tmp_path / "last.ckpt"
+    torch.save({key: trained.state_dict(), "epoch": 3}, file)
+    assert torch.equal(open_model(file, f"{path}:Net", {"width": 4})(IMAGES), trained(IMAGES))
+
+
 @pytest.mark.parametrize("ending", ["pth", "pt", "safetensors"])
 def test_a_state_dictionary_is_read_too(ending, networks, tmp_path):
     path, scope = networks

@@ -155,6 +155,11 @@ def test_people_of_the_training_are_known_by_their_label_also_where_they_are_lef
     assert check_trained_on(None, ["sub-01"]) == ""
 
 
+def test_a_cohort_of_nobody_but_people_of_the_training_is_refused():
+    with pytest.raises(InputError, match=r"names all 2 people of the cohort.*give other scans"):
+        check_trained_on(trained_on("sub-01", "02"), ["sub-01_ses-1", "sub-02"])
+
+
 def test_people_of_the_training_who_are_not_of_the_cohort_are_said():
     said = check_trained_on(trained_on("sub-01", "nobody", "none"), ["sub-01"])
     assert said == "2 of 3 people in trained_on are not of the cohort: nobody, none"

@@ -123,7 +123,7 @@ class Origins:
     ) -> None:
         storage = storage_of(output)
         if changed or all(storage != storage_of(value) for value in data):
-            self._squashed.pop(storage, None)  # what a view of the result is still is one
+            self._forget(storage, fresh=not changed)
         if kind and _has_values(output):
             self._kinds[storage] = kind
         elif not changed:
@@ -143,6 +143,12 @@ class Origins:
             alike.add(id(output))
         elif data or not changed:
             self._axes.pop(id(output), None)
+
+    def _forget(self, storage: int, *, fresh: bool) -> None:
+        """What was known of memory that now holds something else, and, where it is fresh, of other tensors in it."""
+        self._squashed.pop(storage, None)  # what a view of the result is still is one
+        if fresh:
+            self._alike.pop(storage, None)
 
     def _kind(
         self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], given: list[Tensor]

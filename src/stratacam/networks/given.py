@@ -89,8 +89,8 @@ class GivenCard(BaseModel):
             raise ValueError("channels are counted from 0")
         if min(self.size or (1,)) < 1:
             raise ValueError("size must be of one pixel at least on each side")
-        if len(set(self.classes)) < len(self.classes):
-            raise ValueError("classes: every class must be named once")
+        if len(set(self.classes)) < len(self.classes) or not all(name.strip() for name in self.classes):
+            raise ValueError("classes: every class must have a name of its own")
         return self
 
     @property

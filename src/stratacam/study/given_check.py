@@ -127,9 +127,14 @@ def check_trained_on(given: GivenCard | None, scans: Sequence[str]) -> str:
         Who is not of the cohort, in words; "" if there is nobody.
 
     Raises:
-        InputError: a name is spelled otherwise than in the cohort.
+        InputError: a name is spelled otherwise than in the cohort, or there is nobody else.
     """
     people = sorted({name.partition("_")[0] for name in scans})
+    if given and people and set(people) <= trained_on(given):
+        raise InputError(
+            f"{given.file}, model.trained_on: names all {len(people)} people of the cohort; expected somebody whom the "
+            "classifier has not seen, as accuracy and maps are of these: give other scans."
+        )
     unknown = trained_on(given) - set(people) if given else set()
     if not given or not unknown:
         return ""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from stratacam.errors import InputError
 from stratacam.networks.custom import find_function
 from stratacam.networks.files.opened import OpenedFile, finished
+from stratacam.networks.formats import CHECKPOINT
 
 Network = str | nn.Module | Callable[..., nn.Module]
 """A reference such as "my_package:MyNet", the class itself, a function that makes a network, or a network."""
@@ -44,8 +45,7 @@ def open_weights(path: Path, network: Network, arguments: Mapping[str, Any] | No
         InputError: the file is damaged or holds code, the class is not there or fails, or the weights do not fit it.
     """
     content = _read(path)
-    state = content.get(STATE, content)
-    state = state if isinstance(state, Mapping) else {}
+    state = next((content[key] for key in CHECKPOINT if isinstance(content.get(key), Mapping)), content)
     tensors = {
         str(name).replace(COMPILED, ""): value for name, value in state.items() if isinstance(value, Tensor)
     }
