@@ -175,7 +175,8 @@ def test_the_same_file_and_card_are_the_same_wherever_they_lie_and_others_are_no
     ("card", "classes", "message"),
     [
         ({"classes": ["a"]}, 2, "expected those of the groups"),
-        ({"classes": ["a", "a"]}, 2, "named once"),
+        ({"classes": ["a", "a"]}, 2, "a name of its own"),
+        ({"classes": ["a", " "]}, 2, "a name of its own"),
         ({"classes": ["a", "b", "c"]}, 3, r"gives \(1, 2\) for 1 pictures"),
         ({}, 3, "tells 2 classes apart"),
         ({"deviation": [0.0]}, 2, "must not be 0"),

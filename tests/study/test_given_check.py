@@ -150,7 +150,7 @@ def test_people_of_the_training_who_are_spelled_otherwise_are_refused_with_who_i
 
 
 def test_people_of_the_training_are_known_by_their_label_also_where_they_are_left_out():
-    assert check_trained_on(trained_on("sub-01", "02"), ["sub-01_ses-1", "sub-02"]) == ""
+    assert check_trained_on(trained_on("sub-01", "02"), ["sub-01_ses-1", "sub-02", "sub-03"]) == ""
     assert check_trained_on(trained_on(), []) == ""
     assert check_trained_on(None, ["sub-01"]) == ""
 
@@ -161,7 +161,7 @@ def test_a_cohort_of_nobody_but_people_of_the_training_is_refused():
 
 
 def test_people_of_the_training_who_are_not_of_the_cohort_are_said():
-    said = check_trained_on(trained_on("sub-01", "nobody", "none"), ["sub-01"])
+    said = check_trained_on(trained_on("sub-01", "nobody", "none"), ["sub-01", "sub-02"])
     assert said == "2 of 3 people in trained_on are not of the cohort: nobody, none"
 
 
