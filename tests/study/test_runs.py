@@ -192,6 +192,21 @@ def test_a_layer_that_cannot_guide_is_refused_before_any_scan_is_read(tmp_path, 
         check_networks(configuration)
 
 
+@pytest.mark.parametrize("section", ["explain", "evidence"])
+@pytest.mark.parametrize("fusion", ["early", "late"])
+@pytest.mark.parametrize(
+    ("layer", "why"),
+    [("gap", r"gives \(1, 128\), which is not a feature map"), ("block1_conv1#2", r"was called 1 time\(s\)")],
+)
+def test_layers_without_maps_are_refused_before_any_scan_is_read(tmp_path, section, fusion, layer, why):
+    """They were left out after the training, or cost every scan."""
+    before = "FLAIR." if fusion == "late" else ""
+    settings = {"network": {"architecture": "small_cnn", "fusion": fusion, "weights": "none"}}
+    check_networks(configured(tmp_path, **settings, **{section: {"layers": [f"{before}block4_conv2"]}}))
+    with pytest.raises(InputError, match=rf"{section}\.layers: layer {before}{layer} .*{why}.*choose others"):
+        check_networks(configured(tmp_path, **settings, **{section: {"layers": [before + layer]}}))
+
+
 @pytest.mark.parametrize(
     ("section", "setting", "named"),
     [

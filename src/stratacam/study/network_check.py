@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from stratacam import cam
 from stratacam.errors import InputError, some_of
 from stratacam.evidence.layer_names import check_layers as check_measured_layers
 from stratacam.learning import TrainSettings
@@ -94,6 +95,38 @@ def _check_layers(network: nn.Module, configuration: StudyConfiguration) -> None
     nifti_layers_of(network, configuration.network.architectures[0], configuration.explain)
     check_explained_layers(network, configuration.explain)
     check_measured_layers(network, configuration.evidence)
+    for setting, layers in (
+        ("explain.layers", configuration.explain.layers),
+        ("evidence.layers", configuration.evidence.layers),
+    ):
+        check_mapped(network, layers, setting, configuration)
+
+
+def check_mapped(
+    network: nn.Module, layers: Sequence[str], setting: str, configuration: StudyConfiguration
+) -> None:
+    """Refuse layers that are named, not only matched, and give no map of a picture.
+
+    Raises:
+        InputError: the setting names one.
+    """
+    modules = dict(network.named_modules())
+    named = [name for one in layers for name in one.split("+") if name.partition("#")[0] in modules]
+    if not named:
+        return
+    entry = ARCHITECTURES.get(configuration.network.architectures[0])
+    side = entry.minimum_size if entry else configuration.pictures.size
+    shape = (side,) * configuration.pictures.dimensions
+    pictures = torch.rand(1, configuration.channels, *shape)
+    inputs = inputs_of(network, pictures, torch.ones(1, 1, *shape))
+    for name in named:
+        try:
+            cam.explain(network, inputs, layers=name, classes=0)
+        except ValueError as fault:
+            raise InputError(
+                f"{setting}: {fault} Expected layers whose output lies on the picture, such as convolutions: choose "
+                "others."
+            ) from fault
 
 
 def check_size(configuration: StudyConfiguration, shape: tuple[int, int]) -> None:
