@@ -75,8 +75,8 @@ def _every_layer(
         "the scan.",
         sheet.fit(),
         numbers,
-        f"{heading}. The same slice at all {len(maps.layers) - fused} layers of {title}, in the order in which "
-        f"the network runs them, one row per block{', then means over layers' if fused else ''}: "
+        f"{heading}. The same slice at {len(maps.layers) - fused} layers of {title}, all that were explained, by "
+        f"depth, one row per block{', then means over layers' if fused else ''}: "
         f"{describe_slice(scan, index).replace(chr(10), '; ')}. Subject: {rule}. Slice: {slice_rule}. "
         f"{how_drawn(scan)}",
     )
