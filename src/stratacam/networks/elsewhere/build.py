@@ -11,7 +11,6 @@ from stratacam.networks.convention import CENTRED, Convention, InputConvention
 from stratacam.networks.elsewhere.source import Config
 from stratacam.networks.elsewhere.sources import find_source, name_in_source, source_named
 from stratacam.networks.elsewhere.tokens import mark_layers
-from stratacam.networks.files.tap import free_name
 from stratacam.networks.formats import State
 from stratacam.networks.layers import Dimensions
 from stratacam.networks.seeded import seeded
@@ -65,7 +64,7 @@ def build_elsewhere(
     state, convention = trained or ({}, CENTRED.for_channels(channels))
     network.load_state_dict(state, strict=False)  # all but the head, as was checked when it was read
     mark_layers(network, source.blocks(network))
-    name = free_name(network, INPUT)
+    name = f"stratacam_{INPUT}" if hasattr(network, INPUT) else INPUT
     network.add_module(name, InputConvention(convention, dimensions))
     network.register_forward_pre_hook(partial(_apply_convention, name))
     network.register_forward_hook(partial(_as_logits, architecture, classes))
