@@ -130,6 +130,20 @@ def test_volumes_are_resampled_too(tmp_path):
         make_network(written(tmp_path, dimensions=3, channels=[0]), 2)
 
 
+def test_a_class_that_is_a_sequence_of_layers_is_run_as_it_is(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\nclass Net(nn.Sequential):\n    def __init__(self):\n        super().__init__("
+        "nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))\n"
+    )
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    reference = written(tmp_path, file="net.pth", network=f"{tmp_path / 'mine.py'}:Net", mean=0.5)
+    model, pictures = make_network(reference, 2), torch.rand(2, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(model(pictures), net(pictures - 0.5))
+    assert stratacam.explain(model, pictures).layers == ("0",)
+
+
 def test_weights_of_a_class_of_the_users_are_loaded_and_its_code_is_named_by_the_user(tmp_path):
     (tmp_path / "mine.py").write_text(CODE)
     torch.manual_seed(0)

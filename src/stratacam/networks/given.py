@@ -17,7 +17,7 @@ from stratacam.errors import InputError
 from stratacam.networks.cards import CARD, WEIGHTS, read_card
 from stratacam.networks.custom import source_file
 from stratacam.networks.files import OpenedFile, open_model
-from stratacam.networks.files.tap import free_name
+from stratacam.networks.files.tap import run_before
 from stratacam.networks.layers import Dimensions
 
 SECTION = "model"
@@ -221,9 +221,7 @@ def open_given(given: GivenCard, channels: int) -> nn.Module:
             )
     sides = [side for side in shape[1:] if side is not None]
     size = given.size or (tuple(sides) if sides and len(sides) == len(shape) - 1 else None)
-    name = free_name(network, INPUT)
-    network.add_module(name, GivenInput(given, wanted, size))
-    network.register_forward_pre_hook(partial(_apply_input, name), prepend=True)
+    run_before(network, INPUT, GivenInput(given, wanted, size))
     network.register_forward_hook(partial(_as_logits, given))
     return network.eval()
 
@@ -278,10 +276,6 @@ class GivenInput(nn.Module):
             mode = "bilinear" if chosen.ndim == 4 else "trilinear"
             chosen = functional.interpolate(chosen, size=self.size, mode=mode, align_corners=False)
         return (chosen - self.mean) / self.deviation
-
-
-def _apply_input(name: str, network: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    return (network.get_submodule(name)(arguments[0]), *arguments[1:])
 
 
 def _as_logits(given: GivenCard, _: nn.Module, arguments: tuple[Any, ...], output: object) -> Tensor:

@@ -1,5 +1,8 @@
 """Modules that stand for the layers of a file's network, so that hooks see what each layer gives."""
 
+from functools import partial
+from typing import Any
+
 from torch import Tensor, nn
 
 
@@ -64,6 +67,22 @@ def put(network: nn.Module, name: str, module: nn.Module) -> None:
     """Put a module in the place of another."""
     home, _, last = name.rpartition(".")
     network.get_submodule(home)._modules[last] = module
+
+
+def run_before(network: nn.Module, name: str, module: nn.Module) -> None:
+    """Let a module make of images what a network takes; it is a child of the network, of this name or one like it."""
+    name = free_name(network, name)
+    if type(network).forward is nn.Sequential.forward:  # it runs its children, so this one comes first
+        others = dict(network._modules)
+        network._modules.clear()
+        network._modules.update({name: module, **others})
+        return
+    network.add_module(name, module)
+    network.register_forward_pre_hook(partial(_apply, name), prepend=True)
+
+
+def _apply(name: str, network: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (network.get_submodule(name)(arguments[0]), *arguments[1:])
 
 
 def free_name(home: nn.Module, name: str) -> str:
