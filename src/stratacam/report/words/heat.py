@@ -49,8 +49,10 @@ def why_outside(study: StudyContent, evidence: Sequence[EvidenceContent]) -> tup
     """Why there is heat outside the brain: in one line, and then with how much of it lies in the brain."""
     shown = _shown(study)
     chosen = study.recommended.chosen if study.recommended and study.recommended_maps else None
-    found = brain_share(study, shown, chosen.layer if chosen else study.last_convolution, evidence)
-    cells = f" ({found.cell_mm:.0f} mm wide at this layer)" if study.card.brain != "off" else ""
+    layer = chosen.layer if chosen else study.last_convolution
+    found = brain_share(study, shown, layer, evidence)
+    which = "the coarsest" if "+" in layer else "this"
+    cells = f" ({found.cell_mm:.0f} mm wide at {which} layer)" if study.card.brain != "off" else ""
     share = f"{found.share} of the heat lies in the brain ({found.method}, {found.layer})."
     return SHORT[study.card.brain], f"{SEES[study.card.brain]}{cells}. {share}"
 
@@ -66,7 +68,11 @@ def brain_share(
 ) -> BrainShare:
     """As evidence measured it, with its interval, or else counted over the first scans."""
     one = next(iter(shown.values()))
-    cell = max(one.geometry.size_mm) / max(one.raw(layer).shape[1:])
+    known_of = [one, *list(study.maps.values())[:1]]
+    parts = [
+        max(maps.raw(part).shape[1:]) for maps in known_of for part in layer.split("+") if part in maps.layers
+    ]
+    cell = max(one.geometry.size_mm) / min(parts or [max(one.raw(layer).shape[1:])])  # of the coarsest layer
     title, method = fused_title(layer), method_title(one.method)
     count = max(len(one.members), 1)
     for found in evidence:
