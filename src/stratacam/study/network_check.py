@@ -99,10 +99,10 @@ def _check_layers(network: nn.Module, configuration: StudyConfiguration) -> None
         ("explain.layers", configuration.explain.layers),
         ("evidence.layers", configuration.evidence.layers),
     ):
-        check_mapped(network, layers, setting, configuration)
+        _check_mapped(network, layers, setting, configuration)
 
 
-def check_mapped(
+def _check_mapped(
     network: nn.Module, layers: Sequence[str], setting: str, configuration: StudyConfiguration
 ) -> None:
     """Refuse layers that are named, not only matched, and give no map of a picture.
